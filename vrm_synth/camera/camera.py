@@ -1,0 +1,48 @@
+"""The camera: where it stands, what it sees, its matrices and intrinsics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrm_synth.core.transforms import Array, clip_from_view_orthographic, clip_from_view_perspective, world_from_view
+
+Vec3 = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Looks along its −Z from `position` at `target`, metres in the world frame.
+
+    fov_y: vertical field of view in degrees; ortho_height: height of the view in metres, and then
+    fov_y does not count. near, far: metres along the view axis.
+    """
+
+    position: Vec3
+    target: Vec3
+    up: Vec3 = (0.0, 1.0, 0.0)
+    fov_y: float = 30.0
+    ortho_height: float | None = None
+    near: float = 0.1
+    far: float = 20.0
+
+    def world_from_view(self) -> Array:
+        """(4, 4) float64."""
+        return world_from_view(self.position, self.target, self.up)
+
+    def view_from_world(self) -> Array:
+        """(4, 4) float64."""
+        return np.asarray(np.linalg.inv(self.world_from_view()), np.float64)
+
+    def clip_from_view(self, width: int, height: int) -> Array:
+        """(4, 4) float64, OpenGL clip space, for a picture of width × height pixels."""
+        aspect = width / height
+        if self.ortho_height is not None:
+            return clip_from_view_orthographic(self.ortho_height, aspect, self.near, self.far)
+        return clip_from_view_perspective(self.fov_y, aspect, self.near, self.far)
+
+    def intrinsics(self, width: int, height: int) -> dict[str, float]:
+        """fx, fy, cx, cy in pixels; pixel centres at .5, origin top left, y down (perspective only)."""
+        fy = height / (2 * np.tan(np.radians(self.fov_y) / 2))
+        return {"fx": float(fy), "fy": float(fy), "cx": width / 2, "cy": height / 2}

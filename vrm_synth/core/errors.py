@@ -1,0 +1,62 @@
+"""One family of errors; each is a single line that says what, got, allowed and where."""
+
+from __future__ import annotations
+
+
+class VrmSynthError(Exception):
+    """An error a user can act on.
+
+    what: the rule that was broken, in a few words.
+    got: the offending value, shown shortened.
+    allowed: what would have been accepted.
+    where: the file, and the place in it ("avatar.vrm: accessors[3].bufferView").
+    """
+
+    def __init__(self, what: str, *, got: object = None, allowed: object = None, where: object = None):
+        self.what, self.got, self.allowed, self.where = what, got, allowed, where
+        parts = [what]
+        if got is not None:
+            parts.append(f"got {_short(got)}")
+        if allowed is not None:
+            parts.append(f"allowed: {_short(allowed, 400)}")
+        text = "; ".join(parts)
+        super().__init__(_one_line(f"{where}: {text}" if where is not None else text))
+
+    def at(self, where: object) -> VrmSynthError:
+        """The same error, placed inside `where` (a file, a shot, a line)."""
+        outer = str(where) if self.where is None else f"{where}: {self.where}"
+        return type(self)(self.what, got=self.got, allowed=self.allowed, where=outer)
+
+
+class AvatarError(VrmSynthError):
+    """The avatar file is not one we can draw truthfully."""
+
+
+class LicenceError(VrmSynthError):
+    """The avatar's licence was not accepted."""
+
+
+class RecipeError(VrmSynthError):
+    """The recipe, or a pose or camera preset, is not valid."""
+
+
+class ShotError(VrmSynthError):
+    """A shot description is not valid, or does not fit its avatar."""
+
+
+class RenderError(VrmSynthError):
+    """Drawing failed, or the machine lacks what it needs."""
+
+
+class DatasetError(VrmSynthError):
+    """The dataset folder cannot be written or read as asked."""
+
+
+def _short(value: object, limit: int = 120) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _one_line(text: str) -> str:
+    # Names come from strangers' files: no newline or control character may reach a terminal or a log.
+    return "".join(c if c.isprintable() else " " for c in text)

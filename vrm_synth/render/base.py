@@ -1,0 +1,60 @@
+"""What a renderer is: a posed avatar and a view go in, a frame comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.camera.camera import Camera
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.stage.light import Ambient, Light
+
+
+@dataclass(frozen=True)
+class View:
+    """How to look at a posed avatar; the fields are the shots format's.
+
+    size: (width, height) pixels; background: straight sRGB RGBA in 0..1 as wanted in the PNG, None is
+    transparent; time: seconds of UV animation; supersample: n draws n × n samples a pixel, box filtered.
+    """
+
+    camera: Camera
+    size: tuple[int, int]
+    light: Light | None = field(default_factory=Light)
+    ambient: Ambient | None = field(default_factory=Ambient)
+    background: tuple[float, float, float, float] | None = None
+    outlines: bool = True
+    time: float = 0.0
+    supersample: int = 1
+    mipmaps: bool = True
+
+
+Draw = tuple[str, str, Literal["surface", "outline"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """rgba: (H, W, 4) uint8, sRGB, straight alpha, top row first; draw_order: (mesh, material, pass)."""
+
+    rgba: NDArray[np.uint8]
+    draw_order: tuple[Draw, ...] = ()
+
+
+class Renderer(Protocol):
+    """A backend. One context each; not shared between threads."""
+
+    @property
+    def device(self) -> str:
+        """The driver's own name of what draws ("llvmpipe (LLVM 15…)")."""
+        ...
+
+    def render(self, posed: PosedAvatar, view: View) -> Frame:
+        """Draw once. Raises RenderError."""
+        ...
+
+    def close(self) -> None:
+        """Give the context back; the renderer is unusable afterwards."""
+        ...
