@@ -1,0 +1,318 @@
+"""One picture as data: frozen, checked on every way in, the same after any number of trips through JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from vrm_synth.camera.camera import Camera
+from vrm_synth.core.errors import ShotError
+from vrm_synth.pose.posed import LookAtAngles
+from vrm_synth.render.base import View
+from vrm_synth.shot import check
+from vrm_synth.stage.light import Ambient, Light
+
+Label = str | float | int | bool | None | tuple[str, ...]
+
+KEYS = (
+    "id", "avatar", "pose", "expressions", "look_at", "spring_bones", "camera", "size", "light", "ambient",
+    "background", "outlines", "time", "supersample", "mipmaps", "labels",
+)  # fmt: skip
+CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
+ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+LONGEST_SIDE = 8192
+LONGEST_DRAWN_SIDE = 16384  # of the supersampled drawing: the texture size that every current driver has
+LONGEST_SETTLE = 60.0
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What one picture shows; the fields are the shots format's, plus `labels`.
+
+    id: the picture's name, letters, digits and _ . -; avatar: a path or "demo…".
+    bones: VRM 1.0 bone → local rotation (x, y, z, w) of the normalised bone, unit length; hips_offset: metres
+    from rest. expressions: VRM 1.0 name → weight 0..1. look_at: angles, or a world point in metres.
+    settle_seconds: springs run for that long under the posed skeleton; None leaves them at rest.
+    size: (width, height) pixels. background: straight sRGB RGBA in 0..1, None is transparent.
+    time: seconds of UV animation; supersample: n draws n × n samples a pixel.
+    labels: what the recipe chose, by name (character, pose, crop, view …), for captions and searches; never drawn.
+
+    Every value is checked when the shot is made; ShotError names the field. The mappings are not to be changed.
+    """
+
+    id: str
+    avatar: str
+    camera: Camera
+    size: tuple[int, int]
+    bones: Mapping[str, check.Vec4] = field(default_factory=dict)
+    hips_offset: check.Vec3 | None = None
+    expressions: Mapping[str, float] = field(default_factory=dict)
+    look_at: LookAtAngles | check.Vec3 | None = None
+    settle_seconds: float | None = None
+    light: Light | None = None
+    ambient: Ambient | None = None
+    background: check.Vec4 | None = None
+    outlines: bool = True
+    time: float = 0.0
+    supersample: int = 1
+    mipmaps: bool = True
+    labels: Mapping[str, Label] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            object.__setattr__(self, f.name, _CHECKS[f.name](getattr(self, f.name)))
+        if max(self.size) * self.supersample > LONGEST_DRAWN_SIDE:
+            got = f"size {list(self.size)} with supersample {self.supersample}"
+            raise ShotError("picture too large", got=got, allowed=f"side × supersample up to {LONGEST_DRAWN_SIDE}")
+
+    def view(self) -> View:
+        """The renderer's half of the shot."""
+        return View(
+            camera=self.camera,
+            size=self.size,
+            light=self.light,
+            ambient=self.ambient,
+            background=self.background,
+            outlines=self.outlines,
+            time=self.time,
+            supersample=self.supersample,
+            mipmaps=self.mipmaps,
+        )
+
+    @staticmethod
+    def from_json(entry: object) -> Shot:
+        """One entry of the shots format. Raises ShotError, placed inside the shot by its id where it has one."""
+        entry = check.mapping(entry, "shot")
+        name = entry.get("id")
+        try:
+            return _read(entry)
+        except ShotError as e:
+            raise e.at(f"shot {name}" if isinstance(name, str) and ID.fullmatch(name) else "shot") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of the shots format; `Shot.from_json(json.loads(json.dumps(s.to_json()))) == s`."""
+        return _write(self)
+
+
+def _read(entry: Mapping[str, Any]) -> Shot:
+    check.keys(entry, KEYS, ("id", "avatar", "camera", "size"), "")
+    pose = check.mapping(_or(entry, "pose", {}), "pose")
+    check.keys(pose, ("bones", "hips_offset"), (), "pose")
+    springs = entry.get("spring_bones")
+    if springs is not None:
+        check.keys(check.mapping(springs, "spring_bones"), ("settle_seconds",), ("settle_seconds",), "spring_bones")
+        springs = check.number(springs["settle_seconds"], "spring_bones.settle_seconds", 0, LONGEST_SETTLE)
+    return Shot(
+        id=entry["id"],
+        avatar=entry["avatar"],
+        camera=_read_camera(entry["camera"]),
+        size=entry["size"],
+        bones=_or(pose, "bones", {}),
+        hips_offset=pose.get("hips_offset"),
+        expressions=_or(entry, "expressions", {}),
+        look_at=_read_look_at(entry.get("look_at")),
+        settle_seconds=springs,
+        light=_read_light(entry.get("light")),
+        ambient=_read_ambient(entry.get("ambient")),
+        background=entry.get("background"),
+        outlines=_or(entry, "outlines", True),
+        time=_or(entry, "time", 0.0),
+        supersample=_or(entry, "supersample", 1),
+        mipmaps=_or(entry, "mipmaps", True),
+        labels=_or(entry, "labels", {}),
+    )
+
+
+def _or(entry: Mapping[str, Any], key: str, default: Any) -> Any:
+    # The reference takes null for absent, in every optional key.
+    value = entry.get(key)
+    return default if value is None else value
+
+
+def _read_camera(value: object) -> Camera:
+    c = check.mapping(value, "camera")
+    check.keys(c, CAMERA_KEYS, ("position",), "camera")
+    return Camera(
+        position=c["position"],
+        target=_or(c, "target", (0.0, 1.0, 0.0)),
+        up=_or(c, "up", (0.0, 1.0, 0.0)),
+        fov_y=_or(c, "fov_y", 30.0),
+        ortho_height=c.get("ortho_height"),
+        near=_or(c, "near", 0.1),
+        far=_or(c, "far", 20.0),
+    )
+
+
+def _read_look_at(value: object) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    check.keys(value, ("yaw", "pitch"), (), "look_at")
+    return LookAtAngles(_or(value, "yaw", 0.0), _or(value, "pitch", 0.0))
+
+
+def _read_light(value: object) -> Light | None:
+    if value is None:
+        return None
+    v = check.mapping(value, "light")
+    check.keys(v, ("direction", "color", "intensity"), (), "light")
+    return Light(_or(v, "direction", (-1.0, -1.0, -1.0)), _or(v, "color", (1.0, 1.0, 1.0)), _or(v, "intensity", 1.0))
+
+
+def _read_ambient(value: object) -> Ambient | None:
+    if value is None:
+        return None
+    v = check.mapping(value, "ambient")
+    check.keys(v, ("color", "intensity"), (), "ambient")
+    return Ambient(_or(v, "color", (1.0, 1.0, 1.0)), _or(v, "intensity", 1.0))
+
+
+# ---------------------------------------------------------------- each field's check
+
+
+def _id(value: object) -> str:
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise ShotError("not a shot's name", got=value, allowed="1 to 200 letters, digits and _ . -", where="id")
+    return value
+
+
+def _camera(c: Camera) -> Camera:
+    position, target = check.point(c.position, "camera.position"), check.point(c.target, "camera.target")
+    if math.dist(position, target) < 1e-6:
+        raise ShotError("the camera stands on its target", got=c.position, where="camera")
+    height = None if c.ortho_height is None else check.number(c.ortho_height, "camera.ortho_height", 0, 1e4, above=True)
+    # An orthographic view may begin in the camera's own plane, a perspective one has no such plane.
+    near = check.number(c.near, "camera.near", 0, 1e4, above=height is None)
+    far = check.number(c.far, "camera.far", 0, 1e6, above=True)
+    if not near < far:
+        raise ShotError("near must be less than far", got=f"near {near:g}, far {far:g}", where="camera")
+    fov_y = check.number(c.fov_y, "camera.fov_y", 1, 170)
+    return Camera(position, target, check.direction(c.up, "camera.up"), fov_y, height, near, far)
+
+
+def _size(value: object) -> tuple[int, int]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ShotError("not a size", got=value, allowed="[width, height] in pixels", where="size")
+    w, h = (check.whole(v, f"size[{i}]", 1, LONGEST_SIDE) for i, v in enumerate(value))
+    return w, h
+
+
+def _bones(value: object) -> dict[str, check.Vec4]:
+    # A name that is no bone is kept: the format has it skipped with a warning, as for a bone that the avatar lacks.
+    bones = check.mapping(value, "pose.bones")
+    return {check.text(k, "pose.bones", 200): check.quaternion(q, f"pose.bones.{k}") for k, q in bones.items()}
+
+
+def _expressions(value: object) -> dict[str, float]:
+    pairs = check.mapping(value, "expressions").items()
+    return {check.text(k, "expressions", 200): check.number(w, f"expressions.{k}", 0, 1) for k, w in pairs}
+
+
+def _look_at(value: object) -> LookAtAngles | check.Vec3 | None:
+    if isinstance(value, LookAtAngles):
+        yaw = check.number(value.yaw, "look_at.yaw", -180, 180)
+        return LookAtAngles(yaw, check.number(value.pitch, "look_at.pitch", -90, 90))
+    return check.optional(value, "look_at", check.point)
+
+
+def _light(value: Light | None) -> Light | None:
+    if value is None:
+        return None
+    return Light(
+        check.direction(value.direction, "light.direction"),
+        check.color(value.color, "light.color", 100),
+        check.number(value.intensity, "light.intensity", 0, 100),
+    )
+
+
+def _ambient(value: Ambient | None) -> Ambient | None:
+    if value is None:
+        return None
+    color = check.color(value.color, "ambient.color", 100)
+    return Ambient(color, check.number(value.intensity, "ambient.intensity", 0, 100))
+
+
+def _background(value: object) -> check.Vec4 | None:
+    if value is None:
+        return None
+    r, g, b, a = check.vector(value, "background", 4, 0.0, 1.0)
+    return r, g, b, a
+
+
+def _settle(value: object) -> float | None:
+    return None if value is None else check.number(value, "spring_bones.settle_seconds", 0, LONGEST_SETTLE)
+
+
+def _labels(value: object) -> dict[str, Label]:
+    pairs = check.mapping(value, "labels").items()
+    return {check.text(k, "labels", 200): _label(v, f"labels.{k}") for k, v in pairs}
+
+
+def _label(value: object, name: str) -> Label:
+    if isinstance(value, list | tuple):
+        return tuple(check.text(v, name) for v in value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return check.number(value, name)
+    if value == "":
+        return ""
+    if isinstance(value, str):
+        return check.text(value, name)
+    raise ShotError(
+        "not a label", got=value, allowed="text, a number, true, false, null or a list of texts", where=name
+    )
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "id": _id,
+    "avatar": lambda v: check.text(v, "avatar"),
+    "camera": _camera,
+    "size": _size,
+    "bones": _bones,
+    "hips_offset": lambda v: check.optional(v, "pose.hips_offset", check.point),
+    "expressions": _expressions,
+    "look_at": _look_at,
+    "settle_seconds": _settle,
+    "light": _light,
+    "ambient": _ambient,
+    "background": _background,
+    "outlines": lambda v: check.flag(v, "outlines"),
+    "time": lambda v: check.number(v, "time", -1e6, 1e6),
+    "supersample": lambda v: check.whole(v, "supersample", 1, 8),
+    "mipmaps": lambda v: check.flag(v, "mipmaps"),
+    "labels": _labels,
+}
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _write(s: Shot) -> dict[str, Any]:
+    c = s.camera
+    camera = {"position": list(c.position), "target": list(c.target), "up": list(c.up), "fov_y": c.fov_y}
+    camera |= {"near": c.near, "far": c.far} | ({} if c.ortho_height is None else {"ortho_height": c.ortho_height})
+    pose: dict[str, Any] = {"bones": {k: list(q) for k, q in s.bones.items()}}
+    if s.hips_offset is not None:
+        pose["hips_offset"] = list(s.hips_offset)
+    out: dict[str, Any] = {"id": s.id, "avatar": s.avatar, "pose": pose, "expressions": dict(s.expressions)}
+    if isinstance(s.look_at, LookAtAngles):
+        out["look_at"] = {"yaw": s.look_at.yaw, "pitch": s.look_at.pitch}
+    elif s.look_at is not None:
+        out["look_at"] = list(s.look_at)
+    if s.settle_seconds is not None:
+        out["spring_bones"] = {"settle_seconds": s.settle_seconds}
+    light = s.light and {
+        "direction": list(s.light.direction),
+        "color": list(s.light.color),
+        "intensity": s.light.intensity,
+    }
+    ambient = s.ambient and {"color": list(s.ambient.color), "intensity": s.ambient.intensity}
+    out |= {"camera": camera, "size": list(s.size), "light": light, "ambient": ambient}
+    out["background"] = None if s.background is None else list(s.background)
+    out |= {"outlines": s.outlines, "time": s.time, "supersample": s.supersample, "mipmaps": s.mipmaps}
+    if s.labels:
+        out["labels"] = {k: list(v) if isinstance(v, tuple) else v for k, v in s.labels.items()}
+    return out
