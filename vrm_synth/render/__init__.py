@@ -1,0 +1,27 @@
+"""Renderers: a posed avatar and a view go in, a frame comes out."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from vrm_synth.core.errors import RenderError
+from vrm_synth.render.base import Draw, Frame, Renderer, RendererName, View
+
+__all__ = ["Draw", "Frame", "Renderer", "RendererName", "View", "open_renderer"]
+
+
+def open_renderer(name: str = "gl", device: int = 0) -> Renderer:
+    """A renderer by name: "gl" (moderngl, all of MToon) or "pyrender" (PBR and flat, the [pyrender] extra).
+
+    device: index of the EGL device. Raises RenderError where it cannot be had.
+    """
+    # Imported here so that a machine without one backend's libraries can use the other.
+    if name == "gl":
+        from vrm_synth.render.gl.renderer import GLRenderer
+
+        return GLRenderer(device)
+    if name == "pyrender":
+        from vrm_synth.render.pyrender_backend import PyrenderRenderer
+
+        return PyrenderRenderer(device)
+    raise RenderError("no such renderer", got=name, allowed=", ".join(get_args(RendererName)))

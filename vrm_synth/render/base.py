@@ -32,6 +32,8 @@ class View:
     mipmaps: bool = True
 
 
+RendererName = Literal["gl", "pyrender"]
+
 Draw = tuple[str, str, Literal["surface", "outline"]]
 
 

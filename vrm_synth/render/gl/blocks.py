@@ -1,0 +1,84 @@
+"""The uniform blocks of blocks.glsl, packed (std140)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.avatar.model import Material, MToon, TextureInfo
+from vrm_synth.render.base import View
+
+# Texture slots in the shaders' order, by the material's field name.
+SLOTS: tuple[str, ...] = (
+    "base_color_texture",
+    "normal_texture",
+    "emissive_texture",
+    "shade_multiply_texture",
+    "shading_shift_texture",
+    "matcap_texture",
+    "rim_multiply_texture",
+    "outline_width_multiply_texture",
+    "uv_animation_mask_texture",
+    "metallic_roughness_texture",
+    "occlusion_texture",
+)
+
+FRAME_SIZE = (16 + 16 + 4 + 4 + 4) * 4
+MATERIAL_VEC4S = 9 + 2 * len(SLOTS)
+MATERIAL_STRIDE = 512  # at least the block's size, a multiple of every driver's offset alignment (≤ 256)
+MIRRORED_REPEAT = 33648
+
+
+def frame_block(view: View) -> bytes:
+    """The Frame block of one view."""
+    out = np.zeros(FRAME_SIZE // 4, np.float32)
+    view_from_world = view.camera.view_from_world()
+    out[:16] = view_from_world.T.ravel()
+    out[16:32] = view.camera.clip_from_view(*view.size).T.ravel()
+    if view.light is not None:
+        to_light = -np.asarray(view.light.direction, np.float64)
+        to_light = view_from_world[:3, :3] @ (to_light / np.linalg.norm(to_light))
+        out[32:35] = to_light
+        out[36:39] = np.asarray(view.light.color) * view.light.intensity
+    out[35] = view.camera.ortho_height is not None
+    out[39] = view.time
+    if view.ambient is not None:
+        out[40:43] = np.asarray(view.ambient.color) * view.ambient.intensity
+    return out.tobytes()
+
+
+def material_block(material: Material, wraps: dict[int, tuple[int, int]], has_tangents: bool) -> bytes:
+    """The Material block, padded to MATERIAL_STRIDE. wraps: texture index → (wrap_s, wrap_t)."""
+    m = material
+    t = m.mtoon or MToon()
+    rows = np.zeros((MATERIAL_STRIDE // 16, 4), np.float32)
+    # Derivative tangent frames follow v downwards, glTF's normal maps are y up.
+    normal_y = m.normal_scale if has_tangents else -m.normal_scale
+    rows[0] = m.base_color_factor
+    rows[1] = (*(c * m.emissive_strength for c in m.emissive_factor), m.alpha_cutoff)
+    rows[2] = (*t.shade_color_factor, t.shading_shift_factor)
+    rows[3] = (t.shading_toony_factor, t.shading_shift_texture_scale, m.normal_scale, normal_y)
+    rows[4] = (*t.matcap_factor, t.rim_lighting_mix_factor)
+    rows[5] = (*t.parametric_rim_color_factor, t.parametric_rim_fresnel_power_factor)
+    rows[6] = (*t.outline_color_factor, t.outline_lighting_mix_factor)
+    rows[7] = (t.parametric_rim_lift_factor, t.outline_width_factor, m.metallic_factor, m.roughness_factor)
+    rows[8] = (
+        t.uv_animation_scroll_x_speed_factor,
+        t.uv_animation_scroll_y_speed_factor,
+        t.uv_animation_rotation_speed_factor,
+        m.occlusion_strength,
+    )
+    infos = m.texture_infos()
+    for i, slot in enumerate(SLOTS):
+        if slot in infos:
+            rows[9 + 2 * i : 11 + 2 * i] = _texture_use(infos[slot], wraps[infos[slot].texture])
+    return rows.tobytes()
+
+
+def _texture_use(info: TextureInfo, wrap: tuple[int, int]) -> NDArray[np.float64]:
+    # KHR_texture_transform: translation · rotation · scale; its rotation matrix is
+    # [cos, sin; −sin, cos] acting on column (u, v), because v points down.
+    c, s = np.cos(info.rotation), np.sin(info.rotation)
+    sx, sy = info.scale
+    mirrored = (wrap[0] == MIRRORED_REPEAT) + 2 * (wrap[1] == MIRRORED_REPEAT)
+    return np.array([[c * sx, s * sy, info.offset[0], info.tex_coord], [-s * sx, c * sy, info.offset[1], mirrored]])

@@ -1,0 +1,34 @@
+"""Headless OpenGL through EGL: one context, on Mesa's llvmpipe and on NVIDIA alike."""
+
+from __future__ import annotations
+
+import moderngl
+
+from vrm_synth.core.errors import RenderError
+from vrm_synth.render.system import explain_missing_gl
+
+REQUIRED_GL = 430  # storage buffers in the vertex stage and binding layouts
+
+
+def create_context(device: int = 0) -> moderngl.Context:
+    """A standalone context on the EGL device of that index.
+
+    Raises RenderError where the GL libraries are missing, the index is out of range, or the driver
+    is older than OpenGL 4.3.
+    """
+    attempts = (
+        {"libgl": "libGL.so.1", "libegl": "libEGL.so.1"},
+        {"libgl": "libEGL.so.1", "libegl": "libEGL.so.1"},  # images without the GLX library
+    )
+    failure: Exception | None = None
+    for libraries in attempts:
+        try:
+            return moderngl.create_context(
+                require=REQUIRED_GL, standalone=True, backend="egl", device_index=device, **libraries
+            )
+        except Exception as e:  # glcontext raises bare Exception for every cause
+            failure = failure or e
+    assert failure is not None
+    if "requested device index" in str(failure):
+        raise RenderError("no such EGL device", got=device, allowed="see `vrm-synth inspect --devices`") from failure
+    raise RenderError(explain_missing_gl(failure)) from failure

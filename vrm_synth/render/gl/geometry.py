@@ -1,0 +1,199 @@
+"""An avatar flattened for the GPU: one vertex buffer, one index buffer, one list of instances.
+
+Pure numpy, no OpenGL: what is computed here depends on the avatar alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.avatar.model import Avatar, Mesh, Node, Primitive
+from vrm_synth.pose.posed import PosedAvatar
+
+VERTEX = np.dtype(
+    [
+        ("in_position", "f4", 3),
+        ("in_normal", "f4", 3),
+        ("in_tangent", "f4", 4),
+        ("in_uv01", "f4", 4),
+        ("in_uv23", "f4", 4),
+        ("in_color", "f4", 4),
+        ("in_joints", "u2", 4),
+        ("in_weights", "f4", 4),
+    ]
+)
+VERTEX_FORMAT = "3f4 3f4 4f4 4f4 4f4 4f4 4u2 4f4"
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One primitive under one node.
+
+    first_index, index_count: in the merged index buffer; first_vertex: in the merged vertex buffer;
+    center: (3,) float64, centre of the rest-pose bounding sphere in the node's space;
+    mirrored: the node turns triangles inside out at rest.
+    """
+
+    node: int
+    mesh: int
+    primitive: Primitive
+    name: str
+    first_index: int
+    index_count: int
+    first_vertex: int
+    center: NDArray[np.float64]
+    mirrored: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """vertices: VERTEX records; indices: uint32; palette: skin → first joint row, then rigid nodes → row."""
+
+    vertices: NDArray[np.void]
+    indices: NDArray[np.uint32]
+    instances: tuple[Instance, ...]
+    skin_base: dict[int, int]
+    rigid_row: dict[int, int]
+    palette_size: int
+
+
+def flatten(rest: PosedAvatar) -> Geometry:
+    """Merge every drawn primitive of an avatar in its rest pose. Instances are in scene order, depth first."""
+    avatar = rest.avatar
+    drawn = [n for n in depth_first(avatar) if avatar.nodes[n].mesh is not None]
+    skin_base, rigid_row, size = {}, {}, 0
+    for n in drawn:
+        skin = avatar.nodes[n].skin
+        if skin is not None and skin not in skin_base:
+            skin_base[skin] = size
+            size += len(avatar.skins[skin].joints)
+        if any(p.joints is None for p in _mesh(avatar, n).primitives):
+            rigid_row[n] = size
+            size += 1
+
+    vertices, indices, instances = [], [], []
+    vertex_at = index_at = 0
+    for n in drawn:
+        node, mesh = avatar.nodes[n], _mesh(avatar, n)
+        for p in mesh.primitives:
+            row = skin_base[node.skin] if p.joints is not None and node.skin is not None else rigid_row[n]
+            vertices.append(_records(p, row))
+            indices.append(p.indices.ravel() + np.uint32(vertex_at))
+            instances.append(
+                Instance(
+                    node=n,
+                    mesh=node.mesh if node.mesh is not None else -1,
+                    primitive=p,
+                    name=_object_name(node, mesh),
+                    first_index=index_at,
+                    index_count=p.indices.size,
+                    first_vertex=vertex_at,
+                    center=_center(rest, n, p),
+                    mirrored=bool(np.linalg.det(rest.world_from_node[n][:3, :3]) < 0),
+                )
+            )
+            vertex_at += len(p.positions)
+            index_at += p.indices.size
+    return Geometry(
+        np.concatenate(vertices) if vertices else np.zeros(0, VERTEX),
+        np.concatenate(indices).astype(np.uint32) if indices else np.zeros(0, np.uint32),
+        tuple(instances),
+        skin_base,
+        rigid_row,
+        size,
+    )
+
+
+def palette(geometry: Geometry, posed: PosedAvatar) -> NDArray[np.float32]:
+    """(P, 6, 4) float32: for each joint or rigid node three rows of world_from_mesh, then three for normals."""
+    avatar = posed.avatar
+    out = np.zeros((max(geometry.palette_size, 1), 6, 4))
+    for skin_index, base in geometry.skin_base.items():
+        skin = avatar.skins[skin_index]
+        rows = (posed.world_from_node[list(skin.joints)] @ skin.inverse_bind)[:, :3]
+        out[base : base + len(rows), :3] = rows
+        out[base : base + len(rows), 3:] = rows
+    for node, row in geometry.rigid_row.items():
+        m = posed.world_from_node[node]
+        out[row, :3] = m[:3]
+        # Normals go through the cofactor matrix: the inverse transpose up to length, and defined even
+        # where an avatar scales a part to nothing.
+        out[row, 3:, :3] = _cofactor(m[:3, :3])
+    return out.astype(np.float32)
+
+
+def depth_first(avatar: Avatar) -> list[int]:
+    """The scene's nodes, each followed by its children: the order in which objects are drawn on ties."""
+    in_scene = set(avatar.scene_nodes)
+    stack = [n for n in reversed(avatar.scene_nodes) if avatar.nodes[n].parent not in in_scene]
+    out = []
+    while stack:
+        n = stack.pop()
+        out.append(n)
+        stack.extend(c for c in reversed(avatar.nodes[n].children) if c in in_scene)
+    return out
+
+
+def _mesh(avatar: Avatar, node: int) -> Mesh:
+    mesh = avatar.nodes[node].mesh
+    assert mesh is not None
+    return avatar.meshes[mesh]
+
+
+def _object_name(node: Node, mesh: Mesh) -> str:
+    return (node.name or mesh.name) if len(mesh.primitives) == 1 else (mesh.name or node.name)
+
+
+def _records(p: Primitive, row: int) -> NDArray[np.void]:
+    out = np.zeros(len(p.positions), VERTEX)
+    out["in_position"] = p.positions
+    if p.normals is not None:
+        out["in_normal"] = p.normals
+    if p.tangents is not None:
+        out["in_tangent"] = p.tangents
+    for k, uv in enumerate(p.tex_coords[:4]):
+        out["in_uv01" if k < 2 else "in_uv23"][:, 2 * (k % 2) : 2 * (k % 2) + 2] = uv
+    out["in_color"] = 1.0 if p.colors is None else p.colors
+    if p.joints is not None and p.weights is not None:
+        out["in_joints"] = p.joints + row
+        out["in_weights"] = p.weights
+    else:
+        out["in_joints"][:, 0] = row
+        out["in_weights"][:, 0] = 1.0
+    return out
+
+
+def _cofactor(m: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([np.cross(m[1], m[2]), np.cross(m[2], m[0]), np.cross(m[0], m[1])])
+
+
+def _center(rest: PosedAvatar, node: int, p: Primitive) -> NDArray[np.float64]:
+    if not len(p.positions):
+        return np.zeros(3)
+    skin = rest.avatar.nodes[node].skin
+    if p.joints is None or p.weights is None or skin is None:
+        return (p.positions.min(0).astype(np.float64) + p.positions.max(0)) / 2
+    s = rest.avatar.skins[skin]
+    mesh_from_joint = np.linalg.pinv(rest.world_from_node[node]) @ rest.world_from_node[list(s.joints)] @ s.inverse_bind
+    blended = np.einsum("vk,vkij->vij", p.weights.astype(np.float64), mesh_from_joint[p.joints][..., :3, :])
+    points = np.einsum("vij,vj->vi", blended[..., :3], p.positions.astype(np.float64)) + blended[..., 3]
+    return _grown_sphere_center(points)
+
+
+def _grown_sphere_center(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre of the sphere that grows, point by point in order, just enough to hold the next one."""
+    center, radius, at = points[0].copy(), 0.0, 1
+    while True:
+        beyond = np.flatnonzero(((points[at:] - center) ** 2).sum(-1) > radius * radius)
+        if not len(beyond):
+            return center
+        at += int(beyond[0])
+        offset = points[at] - center
+        distance = float(np.linalg.norm(offset))
+        grow = (distance - radius) / 2
+        center += offset * (grow / distance)
+        radius += grow
+        at += 1

@@ -1,0 +1,113 @@
+"""The fast renderer: moderngl on EGL, all of an avatar in one pass of draws."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.core.errors import RenderError
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.render.base import Frame, View
+from vrm_synth.render.gl.blocks import FRAME_SIZE, frame_block
+from vrm_synth.render.gl.context import create_context
+from vrm_synth.render.gl.programs import ProgramStore, resolve_program
+from vrm_synth.render.gl.scene import SceneBuffers
+
+FRAME_BINDING = 0
+# Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,
+# browsers and Unity in gamma mode do.
+BLEND_FUNC = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
+
+
+class GLRenderer:
+    """A Renderer (render/base.py). device: index of the EGL device; cache: avatars kept on the GPU.
+
+    Raises RenderError where no context can be made (then the message names the package to install).
+    """
+
+    def __init__(self, device: int = 0, cache: int = 4):
+        self._ctx = create_context(device)
+        self._programs = ProgramStore(self._ctx)
+        self._resolve = resolve_program(self._ctx)
+        self._resolve_vao = self._ctx.vertex_array(self._resolve, [])
+        self._frame = self._ctx.buffer(reserve=FRAME_SIZE)
+        self._scenes: OrderedDict[Avatar, SceneBuffers] = OrderedDict()
+        self._cache = cache
+        self._targets: dict[tuple[int, int, bool], moderngl.Framebuffer] = {}
+
+    @property
+    def device(self) -> str:
+        """The driver's own name and version."""
+        return f"{self._ctx.info['GL_RENDERER']}, OpenGL {self._ctx.info['GL_VERSION']}"
+
+    def render(self, posed: PosedAvatar, view: View) -> Frame:
+        """Draw once. Raises RenderError where the driver's limits are exceeded."""
+        width, height = view.size
+        n = view.supersample
+        limit = min(self._ctx.info["GL_MAX_RENDERBUFFER_SIZE"], self._ctx.info["GL_MAX_TEXTURE_SIZE"])
+        if n * max(width, height) > limit:
+            raise RenderError(
+                "picture larger than the driver can draw",
+                got=f"{width}×{height} at supersample {n}",
+                allowed=f"up to {limit} pixels a side",
+            )
+        scene = self._scene(posed.avatar)
+        drawn = self._target((width * n, height * n), depth=True)
+        drawn.use()
+        self._ctx.viewport = (0, 0, width * n, height * n)
+        r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
+        drawn.clear(r * a, g * a, b * a, a, depth=1.0)
+        self._ctx.blend_func = BLEND_FUNC
+        self._frame.write(frame_block(view))
+        self._frame.bind_to_uniform_block(FRAME_BINDING)
+        order = scene.draw(posed, view)
+        return Frame(self._finish(drawn, width, height, n), order)
+
+    def close(self) -> None:
+        """Free everything, the context last."""
+        for scene in self._scenes.values():
+            scene.release()
+        self._scenes.clear()
+        self._ctx.release()
+
+    def _scene(self, avatar: Avatar) -> SceneBuffers:
+        scene = self._scenes.pop(avatar, None)
+        if scene is None:
+            while len(self._scenes) >= self._cache:
+                self._scenes.popitem(last=False)[1].release()
+            scene = SceneBuffers(self._ctx, self._programs, avatar)
+        self._scenes[avatar] = scene
+        return scene
+
+    def _target(self, size: tuple[int, int], depth: bool) -> moderngl.Framebuffer:
+        key = (*size, depth)
+        if key not in self._targets:
+            for old in [k for k in self._targets if k[2] == depth]:  # one of each kind is enough
+                self._release_target(self._targets.pop(old))
+            color = self._ctx.texture(size, 4)
+            buffer = self._ctx.depth_renderbuffer(size) if depth else None
+            self._targets[key] = self._ctx.framebuffer([color], buffer)
+        return self._targets[key]
+
+    @staticmethod
+    def _release_target(target: moderngl.Framebuffer) -> None:
+        for attachment in (*target.color_attachments, target.depth_attachment):
+            if attachment is not None:
+                attachment.release()
+        target.release()
+
+    def _finish(self, drawn: moderngl.Framebuffer, width: int, height: int, samples: int) -> NDArray[np.uint8]:
+        finished = self._target((width, height), depth=False)
+        finished.use()
+        self._ctx.viewport = (0, 0, width, height)
+        self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
+        self._ctx.clear_samplers()
+        drawn.color_attachments[0].use(0)
+        self._resolve["samples"].value = samples
+        self._resolve_vao.render(moderngl.TRIANGLES, vertices=3)
+        pixels = np.frombuffer(finished.read(components=4, alignment=1), np.uint8)
+        return pixels.reshape(height, width, 4)

@@ -1,0 +1,161 @@
+"""One avatar on the GPU, and how to draw it once."""
+
+from __future__ import annotations
+
+import moderngl
+import numpy as np
+
+from vrm_synth.avatar.model import Avatar, Material
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.render.base import Draw, View
+from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, material_block
+from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
+from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
+from vrm_synth.render.gl.order import DrawItem, draw_order
+from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features
+from vrm_synth.render.gl.textures import COLOR_SLOTS, TextureStore
+
+MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
+
+
+class SceneBuffers:
+    """Buffers, textures and vertex arrays of one avatar in one context."""
+
+    def __init__(self, ctx: moderngl.Context, programs: ProgramStore, avatar: Avatar):
+        self.avatar = avatar
+        self._ctx, self._programs = ctx, programs
+        self.geometry = flatten(evaluate(avatar))
+        self._vertices = ctx.buffer(self.geometry.vertices) if len(self.geometry.vertices) else None
+        self._indices = ctx.buffer(self.geometry.indices) if len(self.geometry.indices) else None
+        self._palette = ctx.buffer(reserve=max(self.geometry.palette_size, 1) * 6 * 16)
+        self._active = ctx.buffer(reserve=16)
+        self._deltas = [upload(ctx, i, avatar.source) for i in self.geometry.instances]
+        self._wraps = {k: (t.sampler.wrap_s, t.sampler.wrap_t) for k, t in enumerate(avatar.textures)}
+        self._tangents = {
+            m: any(i.primitive.tangents is not None for i in self.geometry.instances if i.primitive.material == m)
+            for m in range(len(avatar.materials))
+        }
+        self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
+        self._written: tuple[Material, ...] | None = None
+        self._textures = TextureStore(ctx, avatar)
+        self._vaos: dict[tuple[int, bool], tuple[Features, moderngl.VertexArray]] = {}
+
+    def draw(self, posed: PosedAvatar, view: View) -> tuple[Draw, ...]:
+        """Draw into the framebuffer in use; the Frame block is bound already. Returns the order drawn."""
+        if self._indices is None:
+            return ()
+        ctx, g = self._ctx, self.geometry
+        self._palette.write(palette(g, posed))
+        ranges = self._write_morphs(posed)
+        self._write_materials(posed.materials)
+        self._palette.bind_to_storage_buffer(PALETTE_BINDING)
+        self._active.bind_to_storage_buffer(MORPHS_BINDING)
+        ctx.enable(moderngl.DEPTH_TEST)
+        drawn = []
+        for item in self._order(posed, view):
+            instance = g.instances[item.instance]
+            material = posed.materials[instance.primitive.material]
+            self._draw_item(item, instance, material, ranges[item.instance], view.mipmaps)
+            name = material.name + (" (Outline)" if item.part == "outline" else "")
+            drawn.append((instance.name, name, item.part))
+        ctx.depth_mask = True
+        return tuple(drawn)
+
+    def release(self) -> None:
+        """Free the GPU's copies."""
+        for vao in self._vaos.values():
+            vao[1].release()
+        for buffer in (self._vertices, self._indices, self._palette, self._active, self._materials, *self._deltas):
+            if buffer is not None:
+                buffer.release()
+        self._textures.release()
+
+    def _order(self, posed: PosedAvatar, view: View) -> list[DrawItem]:
+        instances = self.geometry.instances
+        clip_from_world = view.camera.clip_from_view(*view.size) @ view.camera.view_from_world()
+        centers = np.array([(posed.world_from_node[i.node] @ np.append(i.center, 1.0)) for i in instances])
+        ids = [i.primitive.material for i in instances]
+        return draw_order([posed.materials[m] for m in ids], ids, centers @ clip_from_world[2], view.outlines)
+
+    def _write_morphs(self, posed: PosedAvatar) -> list[tuple[int, int]]:
+        rows, ranges, at = [], [], 0
+        for instance in self.geometry.instances:
+            r = active_rows(instance, posed.morph_weights.get(instance.node))
+            ranges.append((at, len(r)) if len(r) else NO_RANGE)
+            rows.append(r)
+            at += len(r)
+        if at:
+            data = np.concatenate(rows)
+            if data.nbytes > self._active.size:
+                self._active.orphan(data.nbytes)
+            self._active.write(data)
+        return ranges
+
+    def _write_materials(self, materials: tuple[Material, ...]) -> None:
+        if materials is self._written or not materials:
+            return
+        blocks = [material_block(m, self._wraps, self._tangents[i]) for i, m in enumerate(materials)]
+        self._materials.write(b"".join(blocks))
+        self._written = materials
+
+    def _draw_item(
+        self, item: DrawItem, instance: Instance, material: Material, morph_range: tuple[int, int], mipmaps: bool
+    ) -> None:
+        ctx, outline = self._ctx, item.part == "outline"
+        feature_set, vao = self._vertex_array(item.instance, instance, material, outline)
+        self._materials.bind_to_uniform_block(
+            MATERIAL_BINDING, instance.primitive.material * MATERIAL_STRIDE, MATERIAL_STRIDE
+        )
+        infos = material.texture_infos()
+        for slot in bound_slots(feature_set):
+            texture = self.avatar.textures[infos[slot].texture]
+            self._textures.bind(texture, SLOTS.index(slot), slot in COLOR_SLOTS, mipmaps)
+        deltas = self._deltas[item.instance]
+        if deltas is not None and morph_range[1]:
+            deltas.bind_to_storage_buffer(DELTAS_BINDING)
+        if "morph_range" in vao.program:
+            vao.program["morph_range"].value = morph_range
+
+        blend = material.alpha_mode == "BLEND"
+        ctx.depth_mask = not blend or (material.mtoon is not None and material.mtoon.transparent_with_z_write)
+        ctx.front_face = "cw" if instance.mirrored else "ccw"
+        (ctx.enable if blend else ctx.disable)(moderngl.BLEND)
+        if outline:
+            passes = ("front",)
+        elif not material.double_sided:
+            passes = ("back",)
+        elif blend and material.mtoon is None:
+            passes = ("front", "back")  # far sides first, so that a see-through shell shows both
+        else:
+            passes = ()
+        for cull in passes:
+            ctx.enable(moderngl.CULL_FACE)
+            ctx.cull_face = cull
+            vao.render(vertices=instance.index_count, first=instance.first_index)
+        if not passes:
+            ctx.disable(moderngl.CULL_FACE)
+            vao.render(vertices=instance.index_count, first=instance.first_index)
+
+    def _vertex_array(
+        self, index: int, instance: Instance, material: Material, outline: bool
+    ) -> tuple[Features, moderngl.VertexArray]:
+        # Expressions change a material's numbers, never which features it has: a variant is settled once.
+        key = (index, outline)
+        if key not in self._vaos:
+            feature_set = features(material, instance.primitive, self._wraps, outline)
+            program = self._programs.get(feature_set)
+            names = [n for n in VERTEX.names or () if n in program]
+            layout = " ".join(
+                f if n in program else _padding(f)
+                for n, f in zip(VERTEX.names or (), VERTEX_FORMAT.split(), strict=True)
+            )
+            vao = self._ctx.vertex_array(program, [(self._vertices, layout, *names)], self._indices, 4)
+            self._vaos[key] = (feature_set, vao)
+        return self._vaos[key]
+
+
+def _padding(attribute_format: str) -> str:
+    """The skip token of as many bytes as an attribute that a variant does not read."""
+    count, kind = int(attribute_format[0]), attribute_format[1:]
+    return f"{count * int(kind[1:])}x"

@@ -1,0 +1,93 @@
+// Morphs, skins and projects one vertex; for an outline it also pushes it out along its normal.
+
+layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };          // 6 rows a joint: points, normals
+layout(std430, binding = 3) readonly buffer ActiveMorphs { ivec4 active_morphs[]; };  // see morphs.py
+layout(std430, binding = 4) readonly buffer Deltas { float deltas[]; };
+
+uniform ivec2 morph_range;  // first, count in active_morphs
+
+in vec3 in_position;
+in vec3 in_normal;
+in vec4 in_tangent;
+in vec4 in_uv01;
+in vec4 in_uv23;
+in vec4 in_color;
+in uvec4 in_joints;
+in vec4 in_weights;
+
+out vec3 v_view_position;
+out vec3 v_normal;
+#ifdef TANGENTS
+out vec4 v_tangent;
+#endif
+out vec4 v_uv01;
+#ifdef MANY_UVS
+out vec4 v_uv23;
+#endif
+#ifdef VERTEX_COLOR
+out vec4 v_color;
+#endif
+
+vec3 delta(int at) { return vec3(deltas[at], deltas[at + 1], deltas[at + 2]); }
+
+mat3x4 rows(uint joint, uint first) {
+  uint at = joint * 6u + first;
+  return mat3x4(palette[at], palette[at + 1u], palette[at + 2u]);
+}
+
+mat3x4 blended(uint first) {
+#ifdef SKINNED
+  return in_weights.x * rows(in_joints.x, first) + in_weights.y * rows(in_joints.y, first) +
+    in_weights.z * rows(in_joints.z, first) + in_weights.w * rows(in_joints.w, first);
+#else
+  return rows(in_joints.x, first);
+#endif
+}
+
+void main() {
+  vec3 position = in_position, normal = in_normal;
+  for (int k = morph_range.x; k < morph_range.x + morph_range.y; k++) {
+    ivec4 m = active_morphs[k];
+    float w = intBitsToFloat(m.z);
+    position += w * delta(m.x + 3 * gl_VertexID);
+    if (m.w != 0) normal += w * delta(m.y + 3 * gl_VertexID);
+  }
+
+  vec3 world = vec4(position, 1.0) * blended(0u);
+  mat3x4 normal_rows = blended(3u);
+  vec3 world_normal = vec4(normal, 0.0) * normal_rows;
+  vec4 view = view_from_world * vec4(world, 1.0);
+
+  v_view_position = view.xyz;
+  float n_length = length(world_normal);
+  world_normal = n_length > 0.0 ? world_normal / n_length : vec3(0.0);
+  v_normal = mat3(view_from_world) * world_normal;
+#ifdef TANGENTS
+  v_tangent = vec4(mat3(view_from_world) * (vec4(in_tangent.xyz, 0.0) * normal_rows), in_tangent.w);
+#endif
+  v_uv01 = in_uv01;
+#ifdef MANY_UVS
+  v_uv23 = in_uv23;
+#endif
+#ifdef VERTEX_COLOR
+  v_color = in_color;
+#endif
+
+#ifdef OUTLINE
+  float width = lift_width_metal_rough.y;
+#ifdef HAS_OUTLINE_WIDTH
+  int set = int(uses[OUTLINE_WIDTH].u.w);
+  vec2 uv = set == 0 ? in_uv01.xy : set == 1 ? in_uv01.zw : set == 2 ? in_uv23.xy : in_uv23.zw;
+  width *= textureLod(outline_width_texture, transformed_uv(OUTLINE_WIDTH, uv), 0.0).g;
+#endif
+#ifdef OUTLINE_SCREEN
+  width *= -view.z / clip_from_view[1].y;
+#endif
+  view = view_from_world * vec4(world + width * world_normal, 1.0);
+#endif
+
+  gl_Position = clip_from_view * view;
+#ifdef OUTLINE
+  gl_Position.z += 1e-6 * gl_Position.w;  // keeps a zero-width outline behind its surface
+#endif
+}
