@@ -1,0 +1,43 @@
+# make demo and make test need nothing but Python >= 3.11, git and make: scripts/setup.sh does the rest.
+SHELL := /bin/bash
+PY := .venv/bin/python
+DEMO_OUT ?= out/demo
+DEMO_COUNT ?= 24
+
+# One llvmpipe thread a process: two processes of one thread draw more pictures than one of two.
+export LP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test lint types unit measure clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## make .venv ready, and the system's GL libraries
+	@scripts/setup.sh
+
+setup-dev:
+	@scripts/setup.sh dev,pyrender
+
+demo: setup ## render a small captioned dataset from the built-in avatar
+	@.venv/bin/vrm-synth demo -o $(DEMO_OUT) --count $(DEMO_COUNT)
+	@echo "contact sheet: $(DEMO_OUT)/contact_sheet.png"
+
+test: lint types unit ## what CI runs: lint, types and the short form of every test
+
+lint: setup-dev ## ruff, both ways
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup-dev ## mypy
+	@.venv/bin/mypy
+
+unit: setup-dev ## the short form of every test
+	@$(PY) -m pytest -q -n 2 -m "not slow"
+
+measure: setup-dev ## the long form of every test and the benchmarks, into docs/measured.md
+	@$(PY) scripts/measure.py
+
+clean: ## remove what make has made
+	@rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
