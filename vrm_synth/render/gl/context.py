@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import moderngl
 
 from vrm_synth.core.errors import RenderError
@@ -29,6 +31,6 @@ def create_context(device: int = 0) -> moderngl.Context:
         except Exception as e:  # glcontext raises bare Exception for every cause
             failure = failure or e
     assert failure is not None
-    if "requested device index" in str(failure):
-        raise RenderError("no such EGL device", got=device, allowed="see `vrm-synth inspect --devices`") from failure
+    if found := re.search(r"found (\d+) devices", str(failure)):
+        raise RenderError("no such EGL device", got=device, allowed=f"0 to {int(found[1]) - 1}") from failure
     raise RenderError(explain_missing_gl(failure)) from failure

@@ -31,6 +31,7 @@ class GLRenderer:
 
     def __init__(self, device: int = 0, cache: int = 4):
         self._ctx = create_context(device)
+        self._limit = min(self._ctx.info["GL_MAX_RENDERBUFFER_SIZE"], self._ctx.info["GL_MAX_TEXTURE_SIZE"])
         self._programs = ProgramStore(self._ctx)
         self._resolve = resolve_program(self._ctx)
         self._resolve_vao = self._ctx.vertex_array(self._resolve, [])
@@ -48,13 +49,17 @@ class GLRenderer:
         """Draw once. Raises RenderError where the driver's limits are exceeded."""
         width, height = view.size
         n = view.supersample
-        limit = min(self._ctx.info["GL_MAX_RENDERBUFFER_SIZE"], self._ctx.info["GL_MAX_TEXTURE_SIZE"])
-        if n * max(width, height) > limit:
+        if n * max(width, height) > self._limit:
             raise RenderError(
                 "picture larger than the driver can draw",
                 got=f"{width}×{height} at supersample {n}",
-                allowed=f"up to {limit} pixels a side",
+                allowed=f"up to {self._limit} pixels a side",
             )
+        with self._ctx:  # another renderer of this process may be current
+            return self._render(posed, view)
+
+    def _render(self, posed: PosedAvatar, view: View) -> Frame:
+        (width, height), n = view.size, view.supersample
         scene = self._scene(posed.avatar)
         drawn = self._target((width * n, height * n), depth=True)
         drawn.use()
@@ -69,9 +74,10 @@ class GLRenderer:
 
     def close(self) -> None:
         """Free everything, the context last."""
-        for scene in self._scenes.values():
-            scene.release()
-        self._scenes.clear()
+        with self._ctx:
+            for scene in self._scenes.values():
+                scene.release()
+            self._scenes.clear()
         self._ctx.release()
 
     def _scene(self, avatar: Avatar) -> SceneBuffers:
