@@ -165,6 +165,15 @@ def test_mirrored_repeat(gl):
     assert [int(rgba[64, k, 1] > 0) for k in x] == [0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("z_write", [False, True])
+def test_only_z_write_hides_what_is_blended_later_behind(gl, z_write):
+    near = toon(base_color_factor=(1, 0, 0, 0.5), alpha_mode="BLEND", transparent_with_z_write=z_write,
+                render_queue_offset_number=0 if z_write else -9)  # fmt: skip
+    far = toon(base_color_factor=(0, 1, 0, 0.5), alpha_mode="BLEND")
+    rgba = shoot(gl, [(tiny.square(), near), (tiny.square(), far)], translations=[(0, 0, 1), (0, 0, -1)])
+    assert (middle(rgba)[1] > 0) == (not z_write)
+
+
 def test_culling_follows_double_sided(gl):
     behind = replace(VIEW, camera=replace(CAMERA, position=(0, 0, -10)))
     one, both = Material(kind="unlit"), Material(kind="unlit", double_sided=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import moderngl
 import numpy as np
@@ -38,7 +39,7 @@ class GLRenderer:
         self._frame = self._ctx.buffer(reserve=FRAME_SIZE)
         self._scenes: OrderedDict[Avatar, SceneBuffers] = OrderedDict()
         self._cache = cache
-        self._targets: dict[tuple[int, int, bool], moderngl.Framebuffer] = {}
+        self._targets: dict[bool, _Target] = {}  # by whether it has a depth buffer
 
     @property
     def device(self) -> str:
@@ -62,14 +63,13 @@ class GLRenderer:
         (width, height), n = view.size, view.supersample
         scene = self._scene(posed.avatar)
         drawn = self._target((width * n, height * n), depth=True)
-        drawn.use()
-        self._ctx.viewport = (0, 0, width * n, height * n)
+        drawn.framebuffer.use()
         r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
-        drawn.clear(r * a, g * a, b * a, a, depth=1.0)
+        drawn.framebuffer.clear(r * a, g * a, b * a, a, depth=1.0)
         self._ctx.blend_func = BLEND_FUNC
         self._frame.write(frame_block(view))
         self._frame.bind_to_uniform_block(FRAME_BINDING)
-        order = scene.draw(posed, view)
+        order = scene.draw(posed, view, drawn.framebuffer)
         return Frame(self._finish(drawn, width, height, n), order)
 
     def close(self) -> None:
@@ -89,31 +89,38 @@ class GLRenderer:
         self._scenes[avatar] = scene
         return scene
 
-    def _target(self, size: tuple[int, int], depth: bool) -> moderngl.Framebuffer:
-        key = (*size, depth)
-        if key not in self._targets:
-            for old in [k for k in self._targets if k[2] == depth]:  # one of each kind is enough
-                self._release_target(self._targets.pop(old))
+    def _target(self, size: tuple[int, int], depth: bool) -> _Target:
+        held = self._targets.get(depth)
+        if held is None or held.framebuffer.size != size:
+            if held is not None:
+                held.release()
             color = self._ctx.texture(size, 4)
             buffer = self._ctx.depth_renderbuffer(size) if depth else None
-            self._targets[key] = self._ctx.framebuffer([color], buffer)
-        return self._targets[key]
+            held = _Target(self._ctx.framebuffer([color], buffer), color, buffer)
+            self._targets[depth] = held
+        return held
 
-    @staticmethod
-    def _release_target(target: moderngl.Framebuffer) -> None:
-        for attachment in (*target.color_attachments, target.depth_attachment):
-            if attachment is not None:
-                attachment.release()
-        target.release()
-
-    def _finish(self, drawn: moderngl.Framebuffer, width: int, height: int, samples: int) -> NDArray[np.uint8]:
-        finished = self._target((width, height), depth=False)
+    def _finish(self, drawn: _Target, width: int, height: int, samples: int) -> NDArray[np.uint8]:
+        finished = self._target((width, height), depth=False).framebuffer
         finished.use()
-        self._ctx.viewport = (0, 0, width, height)
         self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
         self._ctx.clear_samplers()
-        drawn.color_attachments[0].use(0)
-        self._resolve["samples"].value = samples
+        drawn.color.use(0)
+        self._resolve["samples"] = samples
         self._resolve_vao.render(moderngl.TRIANGLES, vertices=3)
         pixels = np.frombuffer(finished.read(components=4, alignment=1), np.uint8)
         return pixels.reshape(height, width, 4)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Something to draw into; kept from frame to frame while the size stays."""
+
+    framebuffer: moderngl.Framebuffer
+    color: moderngl.Texture
+    depth: moderngl.Renderbuffer | None
+
+    def release(self) -> None:
+        for held in (self.framebuffer, self.color, self.depth):
+            if held is not None:
+                held.release()

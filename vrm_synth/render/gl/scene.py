@@ -41,8 +41,8 @@ class SceneBuffers:
         self._textures = TextureStore(ctx, avatar)
         self._vaos: dict[tuple[int, bool], tuple[Features, moderngl.VertexArray]] = {}
 
-    def draw(self, posed: PosedAvatar, view: View) -> tuple[Draw, ...]:
-        """Draw into the framebuffer in use; the Frame block is bound already. Returns the order drawn."""
+    def draw(self, posed: PosedAvatar, view: View, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
+        """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
         if self._indices is None:
             return ()
         ctx, g = self._ctx, self.geometry
@@ -56,10 +56,11 @@ class SceneBuffers:
         for item in self._order(posed, view):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
+            target.depth_mask = _writes_depth(material)
             self._draw_item(item, instance, material, ranges[item.instance], view.mipmaps)
             name = material.name + (" (Outline)" if item.part == "outline" else "")
             drawn.append((instance.name, name, item.part))
-        ctx.depth_mask = True
+        target.depth_mask = True
         return tuple(drawn)
 
     def release(self) -> None:
@@ -114,21 +115,19 @@ class SceneBuffers:
         deltas = self._deltas[item.instance]
         if deltas is not None and morph_range[1]:
             deltas.bind_to_storage_buffer(DELTAS_BINDING)
-        if "morph_range" in vao.program:
-            vao.program["morph_range"].value = morph_range
+        vao.program["morph_range"] = morph_range
 
         blend = material.alpha_mode == "BLEND"
-        ctx.depth_mask = not blend or (material.mtoon is not None and material.mtoon.transparent_with_z_write)
         ctx.front_face = "cw" if instance.mirrored else "ccw"
         (ctx.enable if blend else ctx.disable)(moderngl.BLEND)
         if outline:
-            passes = ("front",)
+            passes = ["front"]
         elif not material.double_sided:
-            passes = ("back",)
+            passes = ["back"]
         elif blend and material.mtoon is None:
-            passes = ("front", "back")  # far sides first, so that a see-through shell shows both
+            passes = ["front", "back"]  # far sides first, so that a see-through shell shows both
         else:
-            passes = ()
+            passes = []
         for cull in passes:
             ctx.enable(moderngl.CULL_FACE)
             ctx.cull_face = cull
@@ -153,6 +152,10 @@ class SceneBuffers:
             vao = self._ctx.vertex_array(program, [(self._vertices, layout, *names)], self._indices, 4)
             self._vaos[key] = (feature_set, vao)
         return self._vaos[key]
+
+
+def _writes_depth(material: Material) -> bool:
+    return material.alpha_mode != "BLEND" or (material.mtoon is not None and material.mtoon.transparent_with_z_write)
 
 
 def _padding(attribute_format: str) -> str:
