@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import moderngl
 
@@ -18,16 +19,14 @@ def create_context(device: int = 0) -> moderngl.Context:
     Raises RenderError where the GL libraries are missing, the index is out of range, or the driver
     is older than OpenGL 4.3.
     """
-    attempts = (
-        {"libgl": "libGL.so.1", "libegl": "libEGL.so.1"},
-        {"libgl": "libEGL.so.1", "libegl": "libEGL.so.1"},  # images without the GLX library
+    attempts: tuple[dict[str, Any], ...] = tuple(
+        {"backend": "egl", "device_index": device, "libgl": libgl, "libegl": "libEGL.so.1"}
+        for libgl in ("libGL.so.1", "libEGL.so.1")  # some images come without the GLX library
     )
     failure: Exception | None = None
-    for libraries in attempts:
+    for settings in attempts:
         try:
-            return moderngl.create_context(
-                require=REQUIRED_GL, standalone=True, backend="egl", device_index=device, **libraries
-            )
+            return moderngl.create_context(require=REQUIRED_GL, standalone=True, **settings)
         except Exception as e:  # glcontext raises bare Exception for every cause
             failure = failure or e
     assert failure is not None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.render.base import Frame, View
+from vrm_synth.render.base import Draw, Frame, View
 from vrm_synth.render.gl.blocks import FRAME_SIZE, frame_block
 from vrm_synth.render.gl.context import create_context
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
@@ -48,8 +48,12 @@ class GLRenderer:
 
     def render(self, posed: PosedAvatar, view: View) -> Frame:
         """Draw once. Raises RenderError where the driver's limits are exceeded."""
-        width, height = view.size
-        n = view.supersample
+        order = self.draw(posed, view)
+        return Frame(self.read_back(view), order)
+
+    def draw(self, posed: PosedAvatar, view: View) -> tuple[Draw, ...]:
+        """The first half of render(): submit the draws. Returns their order."""
+        (width, height), n = view.size, view.supersample
         if n * max(width, height) > self._limit:
             raise RenderError(
                 "picture larger than the driver can draw",
@@ -57,20 +61,35 @@ class GLRenderer:
                 allowed=f"up to {self._limit} pixels a side",
             )
         with self._ctx:  # another renderer of this process may be current
-            return self._render(posed, view)
+            scene = self._scene(posed.avatar)
+            drawn = self._target((width * n, height * n), depth=True).framebuffer
+            drawn.use()
+            r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
+            drawn.clear(r * a, g * a, b * a, a, depth=1.0)
+            self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
+            self._frame.write(frame_block(view))
+            self._frame.bind_to_uniform_block(FRAME_BINDING)
+            return scene.draw(posed, view, drawn)
 
-    def _render(self, posed: PosedAvatar, view: View) -> Frame:
+    def finish(self) -> None:
+        """Wait until everything submitted is drawn; for measuring."""
+        with self._ctx:
+            self._ctx.finish()
+
+    def read_back(self, view: View) -> NDArray[np.uint8]:
+        """The second half of render(): resolve what draw() drew of the same view, (H, W, 4) uint8."""
         (width, height), n = view.size, view.supersample
-        scene = self._scene(posed.avatar)
-        drawn = self._target((width * n, height * n), depth=True)
-        drawn.framebuffer.use()
-        r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
-        drawn.framebuffer.clear(r * a, g * a, b * a, a, depth=1.0)
-        self._ctx.blend_func = BLEND_FUNC
-        self._frame.write(frame_block(view))
-        self._frame.bind_to_uniform_block(FRAME_BINDING)
-        order = scene.draw(posed, view, drawn.framebuffer)
-        return Frame(self._finish(drawn, width, height, n), order)
+        with self._ctx:
+            drawn = self._target((width * n, height * n), depth=True)
+            finished = self._target((width, height), depth=False).framebuffer
+            finished.use()
+            self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
+            self._ctx.clear_samplers()
+            drawn.color.use(0)
+            self._resolve["samples"] = n
+            self._resolve_vao.render(moderngl.TRIANGLES, vertices=3)
+            pixels = np.frombuffer(finished.read(components=4, alignment=1), np.uint8)
+        return pixels.reshape(height, width, 4)
 
     def close(self) -> None:
         """Free everything, the context last."""
@@ -99,17 +118,6 @@ class GLRenderer:
             held = _Target(self._ctx.framebuffer([color], buffer), color, buffer)
             self._targets[depth] = held
         return held
-
-    def _finish(self, drawn: _Target, width: int, height: int, samples: int) -> NDArray[np.uint8]:
-        finished = self._target((width, height), depth=False).framebuffer
-        finished.use()
-        self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
-        self._ctx.clear_samplers()
-        drawn.color.use(0)
-        self._resolve["samples"] = samples
-        self._resolve_vao.render(moderngl.TRIANGLES, vertices=3)
-        pixels = np.frombuffer(finished.read(components=4, alignment=1), np.uint8)
-        return pixels.reshape(height, width, 4)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ class TextureStore:
 
     def release(self) -> None:
         """Free the GPU's copies."""
-        for held in (*self._textures.values(), *self._samplers.values()):
-            held.release()
+        for texture in self._textures.values():
+            texture.release()
+        for sampler in self._samplers.values():
+            sampler.release()
         self._textures.clear()
         self._samplers.clear()
