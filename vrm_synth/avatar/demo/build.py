@@ -1,0 +1,111 @@
+"""From parameters to a Character: every part made, scaled to the asked-for proportions, and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vrm_synth.avatar.demo.body import arm, hand, leg, torso
+from vrm_synth.avatar.demo.character import Character
+from vrm_synth.avatar.demo.params import DemoParams, facts
+from vrm_synth.avatar.demo.part import Part, by_material, mirrored, top_four
+from vrm_synth.avatar.demo.skeleton import Skeleton, humanoid_names, humanoid_skeleton
+from vrm_synth.avatar.model import F32, Image, LookAt, Material, Mesh, MToon, Node, Primitive, RangeMap, Skin
+
+
+def _both(parts: Sequence[Part]) -> list[Part]:
+    return [*parts, *(mirrored(p) for p in parts)]
+
+
+def build_character(params: DemoParams) -> Character:
+    """The whole character, deterministic in its parameters."""
+    skeleton = humanoid_skeleton()
+    body = [torso("Skin", 0.76, 1.34, 40)] + _both(
+        [arm("Skin", 0.05, 0.52, 24), leg("Skin", 0.045, 0.862, 28), *hand("Skin")]
+    )
+    materials = [
+        Material(
+            name="Skin",
+            kind="mtoon",
+            base_color_factor=(0.95, 0.80, 0.70, 1.0),
+            mtoon=MToon(
+                shade_color_factor=(0.80, 0.50, 0.42),
+                shading_shift_factor=-0.05,
+                shading_toony_factor=0.95,
+                outline_width_mode="worldCoordinates",
+                outline_width_factor=0.0012,
+                outline_color_factor=(0.2, 0.06, 0.05),
+            ),
+        )
+    ]
+    nodes = _nodes(skeleton, ["Body"])
+    mesh = _mesh("Body", body, skeleton, {m.name: i for i, m in enumerate(materials)})
+    humanoid = humanoid_names(skeleton)
+    blank = Image("Thumbnail", "image/png", np.full((8, 8, 4), 255, np.uint8))
+    gaze = RangeMap(90.0, 9.0)
+    return Character(
+        name=params.name,
+        facts=facts(params),
+        nodes=nodes,
+        meshes=(mesh,),
+        skin=_skin(skeleton),
+        images=(blank,),
+        textures=(),
+        materials=tuple(materials),
+        humanoid=humanoid,
+        expressions={},
+        look_at=LookAt("bone", (0.0, 0.07, 0.06), gaze, gaze, gaze, gaze),
+        constraints=(),
+        colliders=(),
+        springs=(),
+        first_person={len(skeleton.names): "both"},
+        thumbnail=0,
+    )
+
+
+def _nodes(skeleton: Skeleton, meshes: Sequence[str]) -> tuple[Node, ...]:
+    joints = len(skeleton.names)
+    still = ((0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 1.0))
+    nodes = []
+    for i, (name, parent, p) in enumerate(zip(skeleton.names, skeleton.parents, skeleton.positions, strict=True)):
+        local = p - (skeleton.positions[parent] if parent >= 0 else 0.0)
+        children = tuple(j for j, q in enumerate(skeleton.parents) if q == i)
+        nodes.append(Node(name, parent, children, (float(local[0]), float(local[1]), float(local[2])), *still))
+    for k, name in enumerate(meshes):
+        nodes.append(Node(name, -1, (), (0.0, 0.0, 0.0), *still, mesh=k, skin=0))
+    assert len(nodes) == joints + len(meshes)
+    return tuple(nodes)
+
+
+def _skin(skeleton: Skeleton) -> Skin:
+    matrices = np.tile(np.eye(4, dtype=np.float32), (len(skeleton.names), 1, 1))
+    matrices[:, :3, 3] = -np.array(skeleton.positions)
+    return Skin(tuple(range(len(skeleton.names))), matrices, "Skin")
+
+
+def _mesh(name: str, parts: Sequence[Part], skeleton: Skeleton, material_index: dict[str, int]) -> Mesh:
+    merged = by_material(parts)
+    targets = sorted({t for p in merged for t in p.morphs})
+    primitives = tuple(_primitive(p, skeleton, material_index[p.material], targets) for p in merged)
+    return Mesh(name, primitives, (0.0,) * len(targets), tuple(targets))
+
+
+def _primitive(part: Part, skeleton: Skeleton, material: int, targets: Sequence[str]) -> Primitive:
+    joints, weights = top_four(part.weights, {n: i for i, n in enumerate(skeleton.names)})
+    zero = np.zeros_like(part.positions)
+    morphs = [part.morphs.get(t, zero) for t in targets]
+    return Primitive(
+        positions=_f32(part.positions),
+        indices=part.triangles.astype(np.uint32),
+        material=material,
+        normals=_f32(part.normals),
+        tex_coords=(_f32(part.uvs),),
+        joints=joints.astype(np.uint16),
+        weights=_f32(weights),
+        morph_positions=_f32(np.array(morphs)) if morphs else np.zeros((0, 0, 3), np.float32),
+    )
+
+
+def _f32(a: object) -> F32:
+    return np.asarray(a, np.float32)
