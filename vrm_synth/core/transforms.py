@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]
 
@@ -49,9 +48,27 @@ def quat_matrix(q: ArrayLike) -> Array:
 
 
 def matrix_quat(matrix: ArrayLike) -> Array:
-    """Unit quaternion (..., 4) of rotation matrices (..., 3, 3), w ≥ 0."""
+    """Unit quaternion (..., 4) of rotation matrices (..., 3, 3), w ≥ 0.
+
+    Shepperd's method, from the largest of the four components. A matrix that is no rotation (a node
+    scaled to nothing) still gives a unit quaternion.
+    """
     m = np.asarray(matrix, np.float64)
-    return Rotation.from_matrix(m.reshape(-1, 3, 3)).as_quat(canonical=True).reshape(*m.shape[:-2], 4)
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    # Row i holds 4·q_i·(x, y, z, w); the row with the largest diagonal is the safest to divide.
+    rows = np.empty((*m.shape[:-2], 4, 4))
+    rows[..., 0, 0], rows[..., 1, 1] = 1 + xx - yy - zz, 1 - xx + yy - zz
+    rows[..., 2, 2], rows[..., 3, 3] = 1 - xx - yy + zz, 1 + xx + yy + zz
+    rows[..., 0, 1] = rows[..., 1, 0] = m[..., 1, 0] + m[..., 0, 1]
+    rows[..., 0, 2] = rows[..., 2, 0] = m[..., 0, 2] + m[..., 2, 0]
+    rows[..., 1, 2] = rows[..., 2, 1] = m[..., 2, 1] + m[..., 1, 2]
+    rows[..., 0, 3] = rows[..., 3, 0] = m[..., 2, 1] - m[..., 1, 2]
+    rows[..., 1, 3] = rows[..., 3, 1] = m[..., 0, 2] - m[..., 2, 0]
+    rows[..., 2, 3] = rows[..., 3, 2] = m[..., 1, 0] - m[..., 0, 1]
+    largest = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), -1)
+    q = np.take_along_axis(rows, largest[..., None, None], -2)[..., 0, :]
+    q = q / np.linalg.norm(q, axis=-1, keepdims=True)
+    return np.where(q[..., 3:] < 0, -q, q)
 
 
 def quat_mul(a: ArrayLike, b: ArrayLike) -> Array:
@@ -107,6 +124,17 @@ def transform_points(matrix: ArrayLike, points: ArrayLike) -> Array:
     """Points (..., 3) through affine matrices (4, 4)."""
     m = np.asarray(matrix, np.float64)
     return np.asarray(points, np.float64) @ m[:3, :3].T + m[:3, 3]
+
+
+def normal_matrix(linear: ArrayLike) -> Array:
+    """What turns normals under the linear maps (..., 3, 3): the inverse transpose up to a positive scale.
+
+    Made of cofactors, so that maps without an inverse (a flattened node) have one too.
+    """
+    m = np.asarray(linear, np.float64)
+    a, b, c = m[..., 0], m[..., 1], m[..., 2]
+    cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], -1)
+    return cofactors * np.where(np.linalg.det(m) < 0, -1.0, 1.0)[..., None, None]
 
 
 def world_from_view(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 1, 0)) -> Array:

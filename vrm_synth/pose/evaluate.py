@@ -1,0 +1,94 @@
+"""The ONE update order: humanoid pose → lookAt → expressions → node constraints → spring bones.
+
+Skinning comes last, on the GPU (or in pose/skinning.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
+
+from vrm_synth.avatar.model import Avatar, Vec3, Vec4
+from vrm_synth.pose.constraints import Batch, apply_constraints, build_constraints
+from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, check_expressions
+from vrm_synth.pose.humanoid import HumanoidRig, build_humanoid, pose_humanoid, split_bones
+from vrm_synth.pose.lookat import LookAtAngles, apply_look_at
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.springs import SpringRig, build_springs, settle
+from vrm_synth.pose.tree import Tree, build_tree
+
+__all__ = ["LookAtAngles", "Rig", "evaluate", "rig"]
+
+_NONE: Mapping[str, Vec4] = MappingProxyType({})
+_NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """What never changes from pose to pose of one avatar."""
+
+    tree: Tree
+    humanoid: HumanoidRig
+    face: FaceRig
+    constraints: tuple[Batch, ...]
+    springs: SpringRig
+
+
+_RIGS: WeakKeyDictionary[Avatar, Rig] = WeakKeyDictionary()
+
+
+def rig(avatar: Avatar) -> Rig:
+    """The avatar's rig, built at its first use. Raises AvatarError where its constraints form a ring."""
+    found = _RIGS.get(avatar)
+    if found is None:
+        tree = build_tree(avatar)
+        found = _RIGS[avatar] = Rig(
+            tree=tree,
+            humanoid=build_humanoid(avatar, tree),
+            face=build_face(avatar),
+            constraints=build_constraints(avatar, tree),
+            springs=build_springs(avatar, tree),
+        )
+    return found
+
+
+def evaluate(
+    avatar: Avatar,
+    *,
+    bones: Mapping[str, Vec4] = _NONE,
+    hips_offset: Vec3 | None = None,
+    expressions: Mapping[str, float] = _NO_WEIGHTS,
+    look_at: LookAtAngles | Sequence[float] | None = None,
+    settle_seconds: float | None = None,
+    reference_quirks: bool = False,
+) -> PosedAvatar:
+    """Pose an avatar, from rest; nothing is remembered from one call to the next.
+
+    bones: rotations (x, y, z, w) of normalised VRM 1.0 bones. hips_offset: metres from rest, world axes.
+    expressions: weights 0..1 by VRM 1.0 name; one named here wins over what the gaze asks of it.
+    look_at: angles in degrees, or a world point in metres; None leaves the eyes as posed.
+    settle_seconds: how long the spring bones swing under the pose, in steps of 1/60 s; None: they rest.
+    reference_quirks: follow three-vrm where it differs from the specifications (see lookat, expressions, springs).
+    Bones and expressions that the avatar lacks become warnings. Raises ShotError for anything malformed.
+    """
+    r = rig(avatar)
+    rows, rotations, lacking = split_bones(r.humanoid, bones)
+    lacking += [f"expression:{name}" for name in check_expressions(avatar, expressions)]
+
+    local = pose_humanoid(r.tree, r.humanoid, rows, rotations, hips_offset)
+    gaze = apply_look_at(avatar.look_at, r.tree, r.humanoid, local, look_at, reference_quirks=reference_quirks)
+    face = apply_expressions(avatar, r.face, {**gaze.weights, **expressions}, reference_quirks=reference_quirks)
+    local = apply_constraints(r.constraints, r.tree, gaze.local)
+    local = settle(r.springs, r.tree, local, settle_seconds, reference_quirks=reference_quirks)
+
+    return PosedAvatar(
+        avatar=avatar,
+        world_from_node=r.tree.world(local),
+        morph_weights=face.morph_weights,
+        materials=face.materials,
+        expressions=face.expressions,
+        look_at=gaze.state,
+        warnings=(*(f"not in this avatar: {name}" for name in lacking), *gaze.warnings),
+    )

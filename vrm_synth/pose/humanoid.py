@@ -1,0 +1,102 @@
+"""The humanoid pose: rotations of normalised bones become local rotations of the avatar's own nodes.
+
+A normalised bone's axes are parallel to the world's when the avatar stands in its T-pose. With P the
+world rotation of the bone's parent node at rest and R the bone's own local rotation at rest, a
+normalised rotation n is the local rotation P⁻¹ · n · P · R (VRMC_vrm_animation-1.0, "how to transform
+human pose"). P includes the half turn of an avatar that faced −Z in its file, so VRM 0.x needs no
+second formula. The formula uses the rest state only: bones need no order, and a bone whose humanoid
+parent is missing simply hangs on whatever node it hangs on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.core.errors import ShotError
+from vrm_synth.core.humanoid import BONE_NAMES
+from vrm_synth.core.transforms import Array, decompose, quat_inverse, quat_mul
+from vrm_synth.pose.tree import Index, Local, Tree
+
+UNIT_TOLERANCE = 1e-3
+_KNOWN = frozenset(BONE_NAMES)
+
+
+@dataclass(frozen=True, eq=False)
+class HumanoidRig:
+    """For each of the avatar's B bones: slot name → row; node (B,); before (B, 4) = P⁻¹; after (B, 4) = P·R."""
+
+    row: Mapping[str, int]
+    node: Index
+    before: Array
+    after: Array
+    hips: int | None
+
+
+def build_humanoid(avatar: Avatar, tree: Tree) -> HumanoidRig:
+    """Rest rotations of the humanoid bones."""
+    names = list(avatar.humanoid)
+    node = np.array([avatar.humanoid[n] for n in names], np.intp)
+    parent_rotation = np.array([_parent_rotation(tree, int(i)) for i in node]).reshape(-1, 4)
+    return HumanoidRig(
+        row={n: k for k, n in enumerate(names)},
+        node=node,
+        before=quat_inverse(parent_rotation),
+        after=quat_mul(parent_rotation, tree.rest.rotation[node]),
+        hips=avatar.humanoid.get("hips"),
+    )
+
+
+def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple[Index, Array, list[str]]:
+    """Check what was asked for: rows (K,) and unit rotations (K, 4) of the bones that the avatar has, and
+    the names that it lacks. Raises ShotError for a name that is not VRM 1.0's or a rotation that is none."""
+    if not bones:
+        return np.zeros(0, np.intp), np.zeros((0, 4)), []
+    for name in bones:
+        if name not in _KNOWN:
+            near = difflib.get_close_matches(name, BONE_NAMES, 3) or ["hips", "spine", "head", "…"]
+            raise ShotError("unknown bone", got=name, allowed=f"VRM 1.0 humanoid bones ({', '.join(near)})")
+    rotations = {name: _unit(name, q) for name, q in bones.items()}
+    present = [name for name in bones if name in rig.row]
+    rows = np.array([rig.row[name] for name in present], np.intp)
+    return rows, np.array([rotations[name] for name in present]).reshape(-1, 4), [n for n in bones if n not in rig.row]
+
+
+def pose_humanoid(
+    tree: Tree, rig: HumanoidRig, rows: Index, rotations: Array, hips_offset: Sequence[float] | None
+) -> Local:
+    """The rest state with bones `rows` (K,) turned by normalised `rotations` (K, 4), and the hips moved by
+    `hips_offset` (3,) metres along the world's axes. Raises ShotError."""
+    local = tree.rest.turned(rig.node[rows], raw_rotation(rig, rows, rotations)) if len(rows) else tree.rest
+    if hips_offset is None or rig.hips is None:
+        return local
+    offset = np.asarray(hips_offset, np.float64)
+    if offset.shape != (3,) or not np.isfinite(offset).all():
+        raise ShotError("bad hips_offset", got=hips_offset, allowed="three finite numbers, metres")
+    parent = int(tree.parent[rig.hips])
+    linear = tree.rest_world[parent][:3, :3] if parent >= 0 else np.eye(3)
+    if abs(np.linalg.det(linear)) < 1e-12:
+        raise ShotError("hips_offset cannot be applied: the hips' parent node is scaled to nothing")
+    return local.moved(rig.hips, tree.rest.translation[rig.hips] + np.linalg.solve(linear, offset))
+
+
+def raw_rotation(rig: HumanoidRig, rows: Index, normalised: Array) -> Array:
+    """Local rotations (K, 4) of the nodes of bones `rows` (K,) from normalised rotations (K, 4)."""
+    return quat_mul(quat_mul(rig.before[rows], normalised), rig.after[rows])
+
+
+def _parent_rotation(tree: Tree, node: int) -> Array:
+    parent = int(tree.parent[node])
+    return decompose(tree.rest_world[parent])[1] if parent >= 0 else np.array([0.0, 0.0, 0.0, 1.0])
+
+
+def _unit(name: str, q: Sequence[float]) -> Array:
+    quat = np.asarray(q, np.float64)
+    length = float(np.sqrt(quat @ quat)) if quat.shape == (4,) else np.nan
+    if not abs(length - 1) <= UNIT_TOLERANCE:  # also when not a number
+        raise ShotError("bad bone rotation", got=q, allowed="a unit quaternion [x, y, z, w]", where=name)
+    return quat / length

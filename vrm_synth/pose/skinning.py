@@ -1,0 +1,84 @@
+"""Skinning and morphs on the CPU: where every drawn vertex is. For framing and for renderers without shaders.
+
+The GPU renderer does the same in its vertex shader; this is the plain statement of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from vrm_synth.avatar.model import Avatar, Primitive
+from vrm_synth.core.transforms import Array, normal_matrix
+from vrm_synth.pose.posed import PosedAvatar
+
+PosedPrimitive = tuple[int, Primitive, Array, Array | None]
+
+_BLENDS: WeakKeyDictionary[Avatar, dict[tuple[int, int, int], csr_array]] = WeakKeyDictionary()
+
+
+def posed_primitives(posed: PosedAvatar) -> list[PosedPrimitive]:
+    """(node, primitive, positions (V, 3), normals (V, 3) or None) of everything in the scene that is drawn.
+
+    World frame, metres, float64; normals are unit vectors. A skinned primitive follows its joints alone
+    (glTF 3.7.3.3: its node's own transform does not count), any other its node.
+    """
+    return [(node, primitive, *_posed(posed, node, part, primitive)) for node, part, primitive in _drawn(posed.avatar)]
+
+
+def _drawn(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
+    for node in avatar.scene_nodes:
+        mesh = avatar.nodes[node].mesh
+        if mesh is not None:
+            yield from ((node, part, p) for part, p in enumerate(avatar.meshes[mesh].primitives))
+
+
+def _posed(posed: PosedAvatar, node: int, part: int, primitive: Primitive) -> tuple[Array, Array | None]:
+    weights = posed.morph_weights.get(node)
+    positions = _morphed(primitive.positions, primitive.morph_positions, weights)
+    normals = None if primitive.normals is None else _morphed(primitive.normals, primitive.morph_normals, weights)
+    skin = posed.avatar.nodes[node].skin
+    if skin is None or primitive.joints is None or primitive.weights is None:
+        world = posed.world_from_node[node]
+        return positions @ world[:3, :3].T + world[:3, 3], _unit(normals, normal_matrix(world[:3, :3]))
+    joints = posed.avatar.skins[skin]
+    world_from_mesh = posed.world_from_node[list(joints.joints)] @ joints.inverse_bind.astype(np.float64)
+    blend = _blend(posed.avatar, node, part, primitive, len(joints.joints))
+    per_vertex = (blend @ world_from_mesh[:, :3, :].reshape(-1, 12)).reshape(-1, 3, 4)
+    linear = per_vertex[:, :, :3]
+    moved = np.einsum("vab,vb->va", linear, positions) + per_vertex[:, :, 3]
+    if normals is None:
+        return moved, None
+    return moved, _unit(np.einsum("vab,vb->va", linear, normals), None)
+
+
+def _morphed(base: np.ndarray, deltas: np.ndarray | None, weights: Array | None) -> Array:
+    out = base.astype(np.float64)
+    if weights is not None and deltas is not None:
+        for i in np.flatnonzero(weights[: len(deltas)]):
+            out += weights[i] * deltas[i]
+    return out
+
+
+def _blend(avatar: Avatar, node: int, part: int, primitive: Primitive, joints: int) -> csr_array:
+    """(V, J) weights of a primitive, built once: a vertex's matrix is its row times the joints' matrices."""
+    known = _BLENDS.setdefault(avatar, {})
+    key = (node, part, joints)
+    if key not in known:
+        assert primitive.joints is not None and primitive.weights is not None
+        count = len(primitive.positions)
+        rows = np.repeat(np.arange(count), 4)
+        data = primitive.weights.astype(np.float64).ravel()
+        known[key] = csr_array((data, (rows, primitive.joints.ravel().astype(np.intp))), shape=(count, joints))
+    return known[key]
+
+
+def _unit(normals: Array | None, linear: Array | None) -> Array | None:
+    if normals is None:
+        return None
+    turned = normals if linear is None else normals @ linear.T
+    length = np.sqrt(np.einsum("va,va->v", turned, turned))[:, None]
+    return turned / np.where(length > 0, length, 1.0)
