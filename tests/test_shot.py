@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.corpus import CORPUS, needs_corpus
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
-from vrm_synth.pose.posed import LookAtAngles
+from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import Shot
 
 SMALLEST: dict[str, Any] = {"id": "a", "avatar": "x.vrm", "camera": {"position": [0, 1, 3]}, "size": [64, 48]}

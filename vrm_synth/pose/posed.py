@@ -13,14 +13,6 @@ from vrm_synth.avatar.model import Avatar, Material
 
 
 @dataclass(frozen=True)
-class LookAtAngles:
-    """A gaze asked for, in degrees before the avatar's range maps: yaw + toward the avatar's left, pitch + down."""
-
-    yaw: float
-    pitch: float
-
-
-@dataclass(frozen=True)
 class LookAtState:
     """The gaze after posing, in degrees: yaw + toward the avatar's left, pitch + down."""
 

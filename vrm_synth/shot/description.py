@@ -10,7 +10,7 @@ from typing import Any
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
-from vrm_synth.pose.posed import LookAtAngles
+from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.render.base import View
 from vrm_synth.shot import check
 from vrm_synth.stage.light import Ambient, Light

@@ -1,0 +1,22 @@
+"""Where the data that ships with the code lies: poses/ and cameras/, in a wheel or in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vrm_synth.core.errors import VrmSynthError
+
+_HERE = Path(__file__).resolve().parent
+
+
+def folder(name: str) -> Path:
+    """The folder `name` ("poses", "cameras"): vrm_synth/data/ in an installed wheel, else the checkout's root."""
+    for parent in (_HERE / "data", _HERE.parent):
+        if (parent / name).is_dir():
+            return parent / name
+    raise VrmSynthError(f"the installation lacks its folder {name}", allowed="a wheel or a whole checkout", where=_HERE)
+
+
+def yaml_files(name: str) -> list[Path]:
+    """The YAML files directly in the folder `name`, sorted by name."""
+    return sorted(folder(name).glob("*.yaml"))
