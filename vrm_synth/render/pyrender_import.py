@@ -1,0 +1,23 @@
+"""The one door to pyrender: imports it on EGL, or says in one line what to install."""
+
+from __future__ import annotations
+
+import os
+
+from vrm_synth.core.errors import RenderError
+from vrm_synth.render.system import explain_missing_gl
+
+# pyrender and PyOpenGL choose their platform from this variable while they are imported, and offer no
+# other way: the one place outside cli.py that touches the environment.
+os.environ["PYOPENGL_PLATFORM"] = "egl"
+try:
+    import pyrender
+    from OpenGL import EGL, GL
+    from pyrender.platforms import egl as pyrender_egl
+    from pyrender.shader_program import ShaderProgramCache
+except ModuleNotFoundError as e:
+    raise RenderError(f"no module {e.name}; install the pyrender renderer: pip install vrm-synth[pyrender]") from e
+except (ImportError, AttributeError) as e:  # PyOpenGL's ways to say that libEGL is missing
+    raise RenderError(explain_missing_gl(e)) from e
+
+__all__ = ["EGL", "GL", "ShaderProgramCache", "pyrender", "pyrender_egl"]
