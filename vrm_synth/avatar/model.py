@@ -260,7 +260,7 @@ class RangeMap:
 
 @dataclass(frozen=True)
 class LookAt:
-    """VRMC_vrm lookAt; offset_from_head_bone in metres, head bone's (normalised) frame facing +Z."""
+    """VRMC_vrm lookAt; offset_from_head_bone in the head node's own local frame, metres at its scale."""
 
     type: Literal["bone", "expression"]
     offset_from_head_bone: Vec3
@@ -286,7 +286,8 @@ class Collider:
     """A spring-bone collider on a node; metres in the node's local space.
 
     shape: sphere (offset, radius), capsule (offset, tail, radius), plane (offset, normal), and the
-    "inside" forms of VRMC_springBone_extended_collider. Any node scale multiplies the radius.
+    "inside" forms of VRMC_springBone_extended_collider. The radius is in world metres: node scales
+    leave it as it is (the pseudo-code of VRMC_springBone).
     """
 
     node: int

@@ -1,0 +1,255 @@
+"""Reading strangers' JSON: every value is asked for with its type and place, or refused by name."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from vrm_synth.avatar.limits import Limits
+from vrm_synth.core.errors import AvatarError
+
+T = TypeVar("T", bound=str)
+
+# Larger numbers than this mean nothing in an avatar and would overflow float32 arithmetic further on.
+HUGE = 1e9
+
+
+class Fields:
+    """A JSON object together with its place in the file ("nodes[3].extensions").
+
+    Absent and null are the same, as exporters write both. Every reader raises AvatarError with the
+    value's own place where the value is of the wrong type, not finite, or out of range.
+    """
+
+    __slots__ = ("data", "path")
+
+    def __init__(self, data: Any, path: str = ""):
+        if not isinstance(data, dict):
+            wrong(path or "the JSON", "must be an object", data)
+        self.data: dict[str, Any] = data
+        self.path = path
+
+    def at(self, key: str) -> str:
+        """The place of one of this object's values."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def has(self, key: str) -> bool:
+        """Whether the value is there and not null."""
+        return self.data.get(key) is not None
+
+    def need(self, key: str) -> Any:
+        """The value, which must be there."""
+        value = self.data.get(key)
+        if value is None:
+            raise AvatarError("required value is missing", where=self.at(key))
+        return value
+
+    def child(self, key: str) -> Fields | None:
+        """The object under key, or None."""
+        value = self.data.get(key)
+        return None if value is None else Fields(value, self.at(key))
+
+    def child_or_empty(self, key: str) -> Fields:
+        """The object under key, empty where it is absent."""
+        return self.child(key) or Fields({}, self.at(key))
+
+    def extension(self, name: str) -> Fields | None:
+        """This object's glTF extension of that name, or None."""
+        extensions = self.child("extensions")
+        return None if extensions is None else extensions.child(name)
+
+    def values(self, key: str) -> list[Any]:
+        """The list under key, empty where absent."""
+        value = self.data.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            wrong(self.at(key), "must be a list", value)
+        return value
+
+    def children(self, key: str, limit: int) -> list[Fields]:
+        """The list of objects under key, at most `limit` of them."""
+        values = self.values(key)
+        if len(values) > limit:
+            raise AvatarError("too many entries", got=len(values), allowed=f"at most {limit}", where=self.at(key))
+        return [Fields(v, f"{self.at(key)}[{i}]") for i, v in enumerate(values)]
+
+    def text(self, key: str, default: str = "") -> str:
+        """A string."""
+        value = self.data.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            wrong(self.at(key), "must be a string", value)
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        values = self.values(key)
+        for i, value in enumerate(values):
+            if not isinstance(value, str):
+                wrong(f"{self.at(key)}[{i}]", "must be a string", value)
+        return tuple(values)
+
+    def choice(self, key: str, allowed: Sequence[T], default: T) -> T:
+        """One of a few strings."""
+        value = self.data.get(key)
+        if value is None:
+            return default
+        for option in allowed:
+            if value == option:
+                return option
+        raise AvatarError("unknown value", got=value, allowed=", ".join(allowed), where=self.at(key))
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """A boolean."""
+        value = self.data.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            wrong(self.at(key), "must be true or false", value)
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A finite number."""
+        value = self.data.get(key)
+        return default if value is None else number(value, self.at(key))
+
+    def vector(self, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
+        """A list of as many finite numbers as `default` has; longer lists (an alpha after RGB) are cut."""
+        value = self.data.get(key)
+        return default if value is None else vector(value, len(default), self.at(key))
+
+    def xyz(self, key: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+        """VRM 0.x's {"x", "y", "z"}; an absent component is 0."""
+        value = self.child(key)
+        if value is None:
+            return default
+        return value.number("x", 0.0), value.number("y", 0.0), value.number("z", 0.0)
+
+    def integer(self, key: str, default: int) -> int:
+        """A whole number."""
+        value = self.data.get(key)
+        return default if value is None else integer(value, self.at(key))
+
+    def index(self, key: str, count: int, of: str) -> int | None:
+        """An index into a list of `count` entries called `of`, or None."""
+        value = self.data.get(key)
+        return None if value is None else index(value, count, of, self.at(key))
+
+    def need_index(self, key: str, count: int, of: str) -> int:
+        """An index that must be there."""
+        return index(self.need(key), count, of, self.at(key))
+
+    def indices(self, key: str, count: int, of: str) -> tuple[int, ...]:
+        """A list of indices into a list of `count` entries called `of`."""
+        return tuple(index(v, count, of, f"{self.at(key)}[{i}]") for i, v in enumerate(self.values(key)))
+
+
+def wrong(place: str, rule: str, value: object) -> NoReturn:
+    """Refuse a value of the wrong type, showing what it is."""
+    raise AvatarError(rule, got=_show(value), where=place)
+
+
+def number(value: Any, place: str) -> float:
+    """A finite number of sensible size."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        wrong(place, "must be a number", value)
+    if not -HUGE <= value <= HUGE:  # also catches NaN, infinities and integers that no float can hold
+        raise AvatarError("number out of bounds", got=_show(value), allowed=f"±{HUGE:g}", where=place)
+    return float(value)
+
+
+def vector(value: Any, length: int, place: str) -> tuple[float, ...]:
+    """A tuple of `length` finite numbers from a list at least that long."""
+    if not isinstance(value, list) or len(value) < length:
+        wrong(place, f"must be a list of {length} numbers", value)
+    return tuple(number(v, f"{place}[{i}]") for i, v in enumerate(value[:length]))
+
+
+def integer(value: Any, place: str) -> int:
+    """A whole number; 3.0 is one, true is not."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        wrong(place, "must be an integer", value)
+    return value
+
+
+def index(value: Any, count: int, of: str, place: str) -> int:
+    """An index into a list of `count` entries called `of`."""
+    i = integer(value, place)
+    if not 0 <= i < count:
+        allowed = f"0 to {count - 1}" if count else f"nothing, the file has no {of}"
+        raise AvatarError(f"index into {of} is out of range", got=_show(i), allowed=allowed, where=place)
+    return i
+
+
+def unique(values: Iterable[int]) -> tuple[int, ...]:
+    """The values in order, without repetitions."""
+    return tuple(dict.fromkeys(values))
+
+
+def parse_json(data: bytes, limits: Limits) -> Fields:
+    """The JSON chunk's root object.
+
+    Size, nesting and number of values are checked on the bytes before parsing, so that a hostile chunk
+    can neither exhaust the parser's stack nor blow up into objects.
+    """
+    if len(data) > limits.json_bytes:
+        raise AvatarError(
+            "JSON is too large", got=f"{len(data)} bytes", allowed=f"{limits.json_bytes} bytes", where="JSON chunk"
+        )
+    _check_shape(data, limits)
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as e:
+        raise AvatarError("JSON is not valid UTF-8", where=f"JSON chunk, byte {e.start}") from e
+    except (json.JSONDecodeError, RecursionError) as e:
+        place = f", line {e.lineno} column {e.colno}" if isinstance(e, json.JSONDecodeError) else ""
+        reason = e.msg if isinstance(e, json.JSONDecodeError) else "nested too deeply"
+        raise AvatarError(f"JSON does not parse: {reason}", where=f"JSON chunk{place}") from e
+    except ValueError as e:  # an integer with more digits than Python converts
+        raise AvatarError(f"JSON does not parse: {e}", where="JSON chunk") from e
+    return Fields(value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise AvatarError("JSON has a number that is not one", got=name, where="JSON chunk")
+
+
+def _check_shape(data: bytes, limits: Limits) -> None:
+    plain = re.sub(rb"\\.", b"", data, flags=re.DOTALL) if b"\\" in data else data
+    raw = np.frombuffer(plain, np.uint8)
+    outside = np.cumsum(raw == ord('"'), dtype=np.uint8) % 2 == 0
+    opens = ((raw == ord("[")) | (raw == ord("{"))) & outside
+    closes = ((raw == ord("]")) | (raw == ord("}"))) & outside
+    values = int(np.count_nonzero(opens)) + int(np.count_nonzero((raw == ord(",")) & outside))
+    if values > limits.json_values:
+        raise AvatarError(
+            "JSON has too many values", got=values, allowed=f"at most {limits.json_values}", where="JSON chunk"
+        )
+    depth = int(np.max(np.cumsum(opens.view(np.int8) - closes.view(np.int8), dtype=np.int32), initial=0))
+    if depth > limits.json_depth:
+        raise AvatarError(
+            "JSON is nested too deeply", got=f"{depth} levels", allowed=limits.json_depth, where="JSON chunk"
+        )
+
+
+def _show(value: object) -> str:
+    """A short picture of a JSON value; never the repr of a huge one."""
+    if isinstance(value, dict | list):
+        kind = "an object" if isinstance(value, dict) else "a list"
+        return f"{kind} of {len(value)}"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**30:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number too large to hold"
+    if isinstance(value, str):
+        return repr(value[:80])
+    return repr(value)

@@ -1,0 +1,39 @@
+"""How much an avatar file may ask for before it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit is checked before the memory it guards is taken.
+
+    The defaults are several times what the largest public avatars need and keep a refused file under
+    300 MB and two seconds. A caller that trusts its files may raise any of them.
+
+    file_bytes: the whole file; json_bytes, json_depth, json_values: the JSON chunk, its nesting, and its
+    number of values (containers and commas); items: entries of any one glTF or VRM list (nodes, accessors,
+    images …); morph_targets: of one primitive; vertices, indices: summed over all primitives; numbers: all
+    vertex, morph and matrix components to be decoded, summed, whether the file stores them or leaves them
+    as zeros; image_side, image_pixels: one picture's width or height, and the pixels of all decoded
+    pictures together; data_uri_bytes: one `data:` URI; links: joints, binds and collider uses that VRM
+    lists expand to.
+    """
+
+    file_bytes: int = 512 * 2**20
+    json_bytes: int = 16 * 2**20
+    json_depth: int = 96
+    json_values: int = 1_500_000
+    items: int = 20_000
+    morph_targets: int = 1_000
+    vertices: int = 4_000_000
+    indices: int = 24_000_000
+    numbers: int = 64_000_000
+    image_side: int = 8_192
+    image_pixels: int = 160_000_000
+    data_uri_bytes: int = 16 * 2**20
+    links: int = 200_000
+
+
+DEFAULT_LIMITS = Limits()

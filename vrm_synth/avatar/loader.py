@@ -1,0 +1,132 @@
+"""Bytes → Avatar.
+
+The order matters to hostile files: everything that the JSON alone can tell is checked first, then all
+accessors against their buffers and the limits, then vertex data is read, and pictures are decoded last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from vrm_synth.avatar.accessor import Accessors, Buffers
+from vrm_synth.avatar.fields import Fields, parse_json
+from vrm_synth.avatar.glb import Notes, split
+from vrm_synth.avatar.gltf import document
+from vrm_synth.avatar.humanoid import faces_backwards, humanoid, turned
+from vrm_synth.avatar.images import read_images
+from vrm_synth.avatar.limits import DEFAULT_LIMITS, Limits
+from vrm_synth.avatar.material import Textures, read_material
+from vrm_synth.avatar.mesh import MeshReader, check_joints
+from vrm_synth.avatar.model import Avatar, LookAt, Material
+from vrm_synth.avatar.runtime import Runtime, Source
+from vrm_synth.avatar.scene import check_skins, read_nodes, read_skins, scene_nodes
+from vrm_synth.avatar.vrm0 import read_vrm0
+from vrm_synth.avatar.vrm0_material import read_materials0
+from vrm_synth.avatar.vrm1 import read_vrm1
+from vrm_synth.core.errors import AvatarError
+
+
+def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Avatar:
+    """The avatar in a VRM 0.x or 1.0 file.
+
+    Raises AvatarError, one line that names the file, what is wrong and where, for a file that cannot be
+    read, is not a VRM, contradicts itself, asks for what we do not have, or is beyond the limits.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > limits.file_bytes:
+            raise AvatarError(
+                "file is too large", got=f"{size} bytes", allowed=f"{limits.file_bytes} bytes", where=path
+            )
+        data = path.read_bytes()
+    except OSError as e:
+        raise AvatarError(f"cannot read the file: {e.strerror or e}", where=path) from e
+    except ValueError as e:  # a path with a NUL
+        raise AvatarError(f"cannot read the file: {e}", where=repr(str(path))) from e
+    return load_bytes(data, str(path), limits)
+
+
+def load_bytes(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Avatar:
+    """The avatar in the bytes of a VRM file; `source` is what messages call it."""
+    try:
+        return _load(data, source, limits)
+    except AvatarError as e:
+        raise e.at(source) from e
+
+
+def _load(data: bytes, source: str, limits: Limits) -> Avatar:
+    notes = Notes()
+    container = split(data, limits, notes)
+    root = parse_json(container.json, limits)
+    gltf = document(root, limits)
+    ext1, ext0 = root.extension("VRMC_vrm"), root.extension("VRM")
+    if ext1 is None and ext0 is None:
+        raise AvatarError("a glTF file, but not a VRM", got="no VRM or VRMC_vrm extension", where="extensions")
+    if ext1 is not None and ext0 is not None:
+        notes.add("file has both VRM and VRMC_vrm; it is read as VRM 1.0")
+
+    nodes = read_nodes(gltf, notes)
+    scene = scene_nodes(gltf, nodes, notes)
+    runtime = (
+        read_vrm1(Source(ext1, root, gltf, limits, notes))
+        if ext1 is not None
+        else read_vrm0(Source(ext0 or Fields({}), root, gltf, limits, notes))
+    )
+    bones = humanoid(runtime.bones, scene, notes)
+    textures = Textures(gltf, notes)
+    materials = _materials(root, runtime, textures, limits, notes)
+
+    buffers = Buffers(gltf, container.bin, limits, notes)
+    accessors = Accessors(gltf, buffers, limits)
+    reader = MeshReader(gltf, accessors, limits, notes, len(materials))
+    check_skins(gltf, accessors, limits)
+    reader.check()
+    skins = read_skins(gltf, accessors)
+    meshes = reader.read()
+    check_joints(gltf, meshes, notes)
+    if any(p.material == len(materials) for m in meshes for p in m.primitives):
+        notes.add("some primitives have no material; glTF's default material is taken")
+        materials = (*materials, Material(name="default"))
+    images = read_images(gltf, buffers, textures.used_images, limits, notes)
+
+    if runtime.version == "0":
+        nodes, scene = turned(nodes, scene)
+    elif faces_backwards(nodes, bones):
+        notes.add("a VRM 1.0 file that faces -Z, the 0.x way; turned to face +Z")
+        nodes, scene = turned(nodes, scene)
+    return Avatar(
+        source=source,
+        sha256=hashlib.sha256(data).hexdigest(),
+        vrm_version=runtime.version,
+        generator=gltf.asset.generator,
+        meta=runtime.meta,
+        nodes=nodes,
+        scene_nodes=scene,
+        meshes=meshes,
+        skins=skins,
+        images=images,
+        textures=tuple(textures.textures),
+        materials=materials,
+        humanoid=bones,
+        expressions=runtime.expressions,
+        look_at=runtime.look_at,
+        constraints=runtime.constraints,
+        colliders=runtime.colliders,
+        springs=runtime.springs,
+        first_person=runtime.first_person,
+        extensions_used=tuple(gltf.extensionsUsed),
+        oddities=tuple(notes.lines),
+    )
+
+
+def _materials(
+    root: Fields, runtime: Runtime, textures: Textures, limits: Limits, notes: Notes
+) -> tuple[Material, ...]:
+    materials = root.children("materials", limits.items)
+    if runtime.version == "1":
+        return tuple(read_material(f, textures) for f in materials)
+    ext = root.extension("VRM") or Fields({})
+    return read_materials0(materials, ext.children("materialProperties", limits.items), textures, notes)

@@ -1,0 +1,349 @@
+"""Meshes: every primitive becomes one indexed triangle list with 4 joints a vertex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pygltflib
+from numpy.typing import NDArray
+
+from vrm_synth.avatar.accessor import Accessors
+from vrm_synth.avatar.fields import HUGE
+from vrm_synth.avatar.glb import Notes
+from vrm_synth.avatar.limits import Limits
+from vrm_synth.avatar.model import F32, Mesh, Primitive
+from vrm_synth.core.errors import AvatarError
+
+_FLOAT = (pygltflib.FLOAT,)
+_FRACTION = (pygltflib.FLOAT, pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
+_JOINT = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
+_INDEX = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_INT)
+
+# glTF 3.7.2.1: the attributes that are read, by the part of their name before the set's number.
+_ATTRIBUTES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "POSITION": (("VEC3",), _FLOAT),
+    "NORMAL": (("VEC3",), _FLOAT),
+    "TANGENT": (("VEC4",), _FLOAT),
+    "TEXCOORD": (("VEC2",), _FRACTION),
+    "COLOR": (("VEC3", "VEC4"), _FRACTION),
+    "JOINTS": (("VEC4",), _JOINT),
+    "WEIGHTS": (("VEC4",), _FRACTION),
+}
+_SETS = 8  # numbered attributes beyond this many are skipped with an oddity
+
+
+@dataclass
+class MeshReader:
+    """Reads a document's meshes. Call check() first: it refuses what is out of bounds before data is read.
+
+    Arrays that primitives share in the file (one vertex buffer, many index lists) are shared in memory.
+    materials: how many the file has; a primitive without one gets this index, one past the last.
+    """
+
+    gltf: pygltflib.GLTF2
+    accessors: Accessors
+    limits: Limits
+    notes: Notes
+    materials: int
+    _cache: dict[object, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Check every primitive's accessors, counts and material against the file and the limits."""
+        vertices = indices = 0
+        stacks: set[tuple[object, ...]] = set()
+        for m, mesh in enumerate(self.gltf.meshes):
+            for p, primitive in enumerate(mesh.primitives):
+                where = f"meshes[{m}].primitives[{p}]"
+                if not _drawable(primitive):
+                    continue
+                count = self._check_attributes(primitive, where)
+                vertices += count
+                indices += self._check_indices(primitive, count, where)
+                if vertices > self.limits.vertices:
+                    raise AvatarError("too many vertices", got=vertices, allowed=self.limits.vertices, where=where)
+                if indices > self.limits.indices:
+                    raise AvatarError("too many indices", got=indices, allowed=self.limits.indices, where=where)
+                key = _targets_key(primitive)
+                self._check_targets(primitive, count, where)
+                if key not in stacks:
+                    stacks.add(key)
+                    kinds = sum(any(name in t for t in primitive.targets) for name in ("POSITION", "NORMAL"))
+                    self.accessors.charge(len(primitive.targets) * count * 3 * max(kinds, 1), f"{where}.targets")
+
+    def _check_attributes(self, primitive: pygltflib.Primitive, where: str) -> int:
+        if "KHR_draco_mesh_compression" in primitive.extensions:
+            position = primitive.attributes.get("POSITION")
+            stored = self.gltf.accessors[position : position + 1] if position is not None else []
+            if not stored or stored[0].bufferView is None:
+                raise AvatarError(
+                    "geometry is compressed with KHR_draco_mesh_compression, which is not supported", where=where
+                )
+        if "POSITION" not in primitive.attributes:
+            raise AvatarError("primitive has no POSITION", where=f"{where}.attributes")
+        count = None
+        for name in sorted(primitive.attributes, key=lambda n: n != "POSITION"):
+            base, _, number = name.partition("_")
+            if base not in _ATTRIBUTES or (number and not number.isdecimal()):
+                continue
+            place = f"{where}.attributes.{name}"
+            types, components = _ATTRIBUTES[base]
+            n = self.accessors.check(primitive.attributes[name], place, types, components)
+            if count is None:
+                count = n
+            if n != count:
+                raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {count}", where=place)
+        assert count is not None  # POSITION is there
+        return count
+
+    def _check_indices(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> int:
+        if primitive.material is not None and primitive.material >= self.materials:
+            allowed = f"0 to {self.materials - 1}" if self.materials else "nothing, the file has no materials"
+            raise AvatarError(
+                "index into materials is out of range",
+                got=primitive.material,
+                allowed=allowed,
+                where=f"{where}.material",
+            )
+        count = vertices
+        if primitive.indices is not None:
+            count = self.accessors.check(primitive.indices, f"{where}.indices", ("SCALAR",), _INDEX)
+        return count if primitive.mode == pygltflib.TRIANGLES else 3 * count
+
+    def _check_targets(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> None:
+        for t, target in enumerate(primitive.targets):
+            for name in ("POSITION", "NORMAL"):
+                if name not in target:
+                    continue
+                place = f"{where}.targets[{t}].{name}"
+                n = self.accessors.check(target[name], place, ("VEC3",), _FLOAT)
+                if n != vertices:
+                    raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {vertices}", where=place)
+
+    def read(self) -> tuple[Mesh, ...]:
+        """The meshes, points and lines left out."""
+        return tuple(self._mesh(mesh, m) for m, mesh in enumerate(self.gltf.meshes))
+
+    def _mesh(self, mesh: pygltflib.Mesh, m: int) -> Mesh:
+        primitives: list[Primitive] = []
+        for p, primitive in enumerate(mesh.primitives):
+            where = f"meshes[{m}].primitives[{p}]"
+            if _drawable(primitive):
+                primitives.append(self._primitive(primitive, where))
+            else:
+                self.notes.add(f"{where} is made of points or lines, which are not drawn")
+        targets = max((len(p.morph_positions) for p in primitives), default=0)
+        if any(len(p.morph_positions) != targets for p in primitives):
+            raise AvatarError(
+                "primitives of one mesh have different numbers of morph targets",
+                got=", ".join(str(len(p.morph_positions)) for p in primitives[:12]),
+                where=f"meshes[{m}]",
+            )
+        weights = tuple(mesh.weights[:targets]) + (0.0,) * (targets - len(mesh.weights))
+        if mesh.weights and len(mesh.weights) != targets:
+            self.notes.add(f"meshes[{m}] has {len(mesh.weights)} weights for {targets} morph targets")
+        return Mesh(mesh.name, tuple(primitives), weights, _target_names(mesh)[:targets])
+
+    def _primitive(self, primitive: pygltflib.Primitive, where: str) -> Primitive:
+        positions = self._shared(
+            ("POSITION", primitive.attributes["POSITION"]), lambda: self._positions(primitive, where)
+        )
+        joints, weights = self._skinning(primitive, where)
+        morph_positions, morph_normals = self._morphs(primitive, len(positions), where)
+        colors = self._vectors(primitive, "COLOR_0", 1.0, where)
+        if colors is not None and colors.shape[1] == 3:
+            colors = _frozen(np.concatenate([colors, np.ones((len(colors), 1), np.float32)], 1))
+        return Primitive(
+            positions=positions,
+            indices=self._triangles(primitive, len(positions), where),
+            material=self.materials if primitive.material is None else primitive.material,
+            normals=self._vectors(primitive, "NORMAL", 0.0, where),
+            tangents=self._vectors(primitive, "TANGENT", 0.0, where),
+            tex_coords=self._tex_coords(primitive, len(positions), where),
+            colors=colors,
+            joints=joints,
+            weights=weights,
+            morph_positions=morph_positions,
+            morph_normals=morph_normals,
+        )
+
+    def _shared(self, key: object, make: Any) -> Any:
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def _positions(self, primitive: pygltflib.Primitive, where: str) -> F32:
+        values = self.accessors.read(primitive.attributes["POSITION"], where)
+        good = (np.abs(values) <= HUGE).all(1)  # false for NaN too
+        if not good.all():
+            bad = int(np.argmin(good))
+            raise AvatarError(
+                "vertex position is not finite, or absurdly far",
+                got=f"vertex {bad}: {values[bad].tolist()}",
+                where=f"{where}.attributes.POSITION",
+            )
+        return _frozen(values)
+
+    def _vectors(self, primitive: pygltflib.Primitive, name: str, fill: float, where: str) -> F32 | None:
+        """An optional attribute as floats; numbers that are not finite become `fill`, with an oddity."""
+        accessor = primitive.attributes.get(name)
+        if accessor is None:
+            return None
+
+        def make() -> F32:
+            values = _fractions(self.accessors.read(accessor, where))
+            return self._finite(values, fill, f"{where}.attributes.{name}")
+
+        return self._shared((name, accessor), make)
+
+    def _finite(self, values: F32, fill: float, where: str) -> F32:
+        good = np.isfinite(values)
+        if not good.all():
+            self.notes.add(f"{where} has {int((~good).sum())} numbers that are not finite, taken as {fill:g}")
+            values = np.where(good, values, np.float32(fill))
+        return _frozen(values)
+
+    def _tex_coords(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, ...]:
+        sets = [n for n in range(_SETS) if f"TEXCOORD_{n}" in primitive.attributes]
+        if not sets:
+            return ()
+        found = [self._vectors(primitive, f"TEXCOORD_{n}", 0.0, where) for n in range(max(sets) + 1)]
+        return tuple(_frozen(np.zeros((vertices, 2), np.float32)) if f is None else f for f in found)
+
+    def _triangles(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> NDArray[np.uint32]:
+        place = f"{where}.indices"
+        if primitive.indices is None:
+            flat = np.arange(vertices, dtype=np.uint32)
+        else:
+            flat = self.accessors.read(primitive.indices, place)[:, 0].astype(np.uint32)
+            if int(flat.max()) >= vertices:
+                raise AvatarError(
+                    "vertex index is out of range",
+                    got=int(flat.max()),
+                    allowed=f"0 to {vertices - 1}",
+                    where=f"{place} (accessors[{primitive.indices}])",
+                )
+        return _frozen(np.ascontiguousarray(_as_list(flat, primitive.mode, place, self.notes)))
+
+    def _skinning(
+        self, primitive: pygltflib.Primitive, where: str
+    ) -> tuple[NDArray[np.uint16] | None, NDArray[np.float32] | None]:
+        sets = [
+            n for n in range(_SETS) if f"JOINTS_{n}" in primitive.attributes and f"WEIGHTS_{n}" in primitive.attributes
+        ]
+        if not sets:
+            return None, None
+        key = tuple((primitive.attributes[f"JOINTS_{n}"], primitive.attributes[f"WEIGHTS_{n}"]) for n in sets)
+        joints, weights = self._shared(("skin", key), lambda: self._influences(key, where))
+        return joints, weights
+
+    def _influences(
+        self, sets: tuple[tuple[int, int], ...], where: str
+    ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+        """(V, 4) joints and weights: the 4 largest of all sets, summing to 1; an unused joint is 0."""
+        joints = np.concatenate([self.accessors.read(j, where) for j, _ in sets], 1).astype(np.uint16)
+        weights = np.concatenate([_fractions(self.accessors.read(w, where)) for _, w in sets], 1)
+        if not np.isfinite(weights).all():
+            bad = int(np.argmin(np.isfinite(weights).all(1)))
+            raise AvatarError("joint weight is not finite", got=f"vertex {bad}", where=f"{where}.attributes.WEIGHTS_0")
+        if (weights < 0).any():
+            self.notes.add(f"{where} has {int((weights < 0).any(1).sum())} vertices with negative weights, taken as 0")
+            weights = np.maximum(weights, 0)
+        if weights.shape[1] > 4:
+            self.notes.add(f"{where} has {weights.shape[1]} joints a vertex; the 4 that weigh most are kept")
+            order = np.argsort(-weights, 1, kind="stable")[:, :4]
+            joints, weights = np.take_along_axis(joints, order, 1), np.take_along_axis(weights, order, 1)
+        sums = weights.sum(1, dtype=np.float64)
+        empty = sums <= 0
+        if empty.any():
+            self.notes.add(f"{where} has {int(empty.sum())} vertices of no weight, given to their first joint")
+            weights = weights.copy()
+            weights[empty, 0] = 1
+            sums = np.where(empty, 1.0, sums)
+        weights = (weights / sums[:, None]).astype(np.float32)
+        joints = np.where(weights > 0, joints, 0).astype(np.uint16)
+        return _frozen(joints), _frozen(weights)
+
+    def _morphs(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, F32 | None]:
+        if not primitive.targets:
+            return _frozen(np.zeros((0, vertices, 3), np.float32)), None
+        key = ("morph", vertices, _targets_key(primitive))
+        result: tuple[F32, F32 | None] = self._shared(key, lambda: self._stacks(primitive, vertices, where))
+        return result
+
+    def _stacks(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, F32 | None]:
+        stacks: dict[str, F32] = {}
+        for name in ("POSITION", "NORMAL"):
+            if name == "NORMAL" and not any(name in t for t in primitive.targets):
+                continue
+            stack = np.zeros((len(primitive.targets), vertices, 3), np.float32)
+            for t, target in enumerate(primitive.targets):
+                if name in target:
+                    stack[t] = self.accessors.read(target[name], where)
+            stacks[name] = self._finite(stack, 0.0, f"{where}.targets.{name}")
+        return stacks["POSITION"], stacks.get("NORMAL")
+
+
+def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Notes) -> None:
+    """Refuse a node whose mesh weighs on joints that its skin does not have."""
+    largest: dict[int, int] = {}
+    for i, node in enumerate(gltf.nodes):
+        if node.mesh is None or node.skin is None:
+            continue
+        if node.mesh not in largest:
+            joints = [p.joints for p in meshes[node.mesh].primitives if p.joints is not None]
+            largest[node.mesh] = max((int(j.max()) for j in joints), default=-1)
+            if any(p.joints is None for p in meshes[node.mesh].primitives):
+                notes.add(f"nodes[{i}] has a skin, but its meshes[{node.mesh}] has a primitive without joints")
+        count = len(gltf.skins[node.skin].joints)
+        if largest[node.mesh] >= count:
+            raise AvatarError(
+                "vertex hangs on a joint that the skin does not have",
+                got=largest[node.mesh],
+                allowed=f"0 to {count - 1}",
+                where=f"meshes[{node.mesh}] with skins[{node.skin}] at nodes[{i}]",
+            )
+
+
+def _drawable(primitive: pygltflib.Primitive) -> bool:
+    return primitive.mode in (pygltflib.TRIANGLES, pygltflib.TRIANGLE_STRIP, pygltflib.TRIANGLE_FAN)
+
+
+def _targets_key(primitive: pygltflib.Primitive) -> tuple[object, ...]:
+    return tuple((t.get("POSITION"), t.get("NORMAL")) for t in primitive.targets)
+
+
+def _as_list(flat: NDArray[np.uint32], mode: int, where: str, notes: Notes) -> NDArray[np.uint32]:
+    """(T, 3) triangles of a list, strip or fan (glTF 3.7.2.1), each wound as the mode says."""
+    if mode == pygltflib.TRIANGLES:
+        if len(flat) % 3:
+            notes.add(f"{where} has {len(flat)} indices, not a multiple of 3; the last ones are not drawn")
+        return flat[: len(flat) // 3 * 3].reshape(-1, 3)
+    count = max(len(flat) - 2, 0)
+    i = np.arange(count)
+    if mode == pygltflib.TRIANGLE_FAN:
+        return np.stack([flat[i + 1], flat[i + 2], np.broadcast_to(flat[0], count)], 1)
+    odd = i % 2
+    return np.stack([flat[i], flat[i + 1 + odd], flat[i + 2 - odd]], 1)
+
+
+def _target_names(mesh: pygltflib.Mesh) -> tuple[str, ...]:
+    """mesh.extras.targetNames, or the first primitive's, where UniVRM writes them; anything else is none."""
+    for holder in (mesh, *mesh.primitives[:1]):
+        names = holder.extras.get("targetNames") if isinstance(holder.extras, dict) else None
+        if isinstance(names, list) and all(isinstance(n, str) for n in names):
+            return tuple(names)
+    return ()
+
+
+def _fractions(values: NDArray[Any]) -> F32:
+    """Floats as they are; integers as fractions, whether or not the exporter remembered `normalized`."""
+    if values.dtype.kind == "u":
+        return values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+    return values.astype(np.float32, copy=False)
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    values.setflags(write=False)
+    return values

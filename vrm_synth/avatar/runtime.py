@@ -1,0 +1,90 @@
+"""What a VRM extension adds to a glTF scene, whichever version wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pygltflib
+
+from vrm_synth.avatar.fields import Fields
+from vrm_synth.avatar.glb import Notes
+from vrm_synth.avatar.limits import Limits
+from vrm_synth.avatar.model import (
+    Collider,
+    Constraint,
+    Expression,
+    FirstPersonType,
+    LookAt,
+    Meta,
+    RangeMap,
+    Spring,
+)
+from vrm_synth.core.errors import AvatarError
+
+PRESETS = frozenset(
+    {"happy", "angry", "sad", "relaxed", "surprised", "neutral"}
+    | {"aa", "ih", "ou", "ee", "oh", "blink", "blinkLeft", "blinkRight"}
+    | {"lookUp", "lookDown", "lookLeft", "lookRight"}
+)
+
+# A range map whose input range is (nearly) zero would divide by zero; three-vrm takes this too.
+_SMALLEST_RANGE = 0.01
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the VRM readers read from. ext: the VRM extension; gltf: the document around it."""
+
+    ext: Fields
+    root: Fields
+    gltf: pygltflib.GLTF2
+    limits: Limits
+    notes: Notes
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed."""
+
+    version: Literal["0", "1"]
+    meta: Meta
+    bones: tuple[tuple[str, int, str], ...]
+    expressions: Mapping[str, Expression]
+    look_at: LookAt | None = None
+    constraints: tuple[Constraint, ...] = ()
+    colliders: tuple[Collider, ...] = ()
+    springs: tuple[Spring, ...] = ()
+    first_person: Mapping[int, FirstPersonType] = field(default_factory=dict)
+
+
+def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, notes: Notes) -> RangeMap:
+    """A look-at range map that is safe to divide by."""
+    if maximum < _SMALLEST_RANGE:
+        notes.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
+        maximum = _SMALLEST_RANGE
+    return RangeMap(maximum, scale, curve)
+
+
+def morph_targets(gltf: pygltflib.GLTF2, node: int) -> int:
+    """How many morph targets the mesh at a node has."""
+    mesh = gltf.nodes[node].mesh
+    if mesh is None or mesh >= len(gltf.meshes):
+        return 0
+    return max((len(p.targets) for p in gltf.meshes[mesh].primitives), default=0)
+
+
+class Budget:
+    """Counts what lists of a VRM extension expand to, so that a small file cannot become a huge one."""
+
+    def __init__(self, limits: Limits):
+        self.limit, self.used = limits.links, 0
+
+    def take(self, count: int, where: str) -> None:
+        """Count `count` more links."""
+        self.used += count
+        if self.used > self.limit:
+            raise AvatarError(
+                "too many joints, binds or colliders", got=f"{self.used} and more", allowed=self.limit, where=where
+            )
