@@ -15,6 +15,8 @@ What the specification leaves to the reader, and what we do:
 - VRM 0.x leaf: the end lies 7 cm further along the world direction from parent to joint (UniVRM).
   three-vrm uses the joint's own translation as if it were a direction in the joint's own frame:
   `reference_quirks` does so too. They agree wherever bones are not rotated or scaled at rest.
+- A bone keeps its length. three-vrm measures it anew at every step, from the joint's place now to its
+  child's place a step ago, so that it breathes while the chain moves; `reference_quirks` does so too.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ STEP = 1 / 60
 MAX_SETTLE_SECONDS = 60.0
 LEAF_LENGTH = 0.07
 _TINY = 1e-300
+_EYE = np.eye(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,11 +220,13 @@ def settle(rig: SpringRig, tree: Tree, local: Local, seconds: float | None, *, r
         return local
     tail = rig.quirk_tail if reference_quirks else rig.tail
     axis = tail / np.maximum(np.linalg.norm(tail, axis=-1, keepdims=True), _TINY)
-    toward = _swing(rig, tree, tree.world(local), tail, axis, steps)
+    toward = _swing(rig, tree, tree.world(local), tail, axis, steps, reference_quirks)
     return local.turned(rig.node, quat_mul(tree.rest.rotation[rig.node], quat_between(axis, toward)))
 
 
-def _swing(rig: SpringRig, tree: Tree, world: Array, tail: Array, axis: Array, steps: int) -> Array:
+def _swing(
+    rig: SpringRig, tree: Tree, world: Array, tail: Array, axis: Array, steps: int, reference_quirks: bool
+) -> Array:
     """Directions (J, 3), in each joint's resting frame, that the bones point in after `steps` steps."""
     count, stride, last = len(rig.node), rig.stride, int(rig.level.max())
     resting = world[rig.node]
@@ -243,6 +248,8 @@ def _swing(rig: SpringRig, tree: Tree, world: Array, tail: Array, axis: Array, s
         place, linear = frame[:, :3, 3], frame[:, :3, :3]
         stiff = (linear @ axis[:, :, None])[:, :, 0]
         stiff *= (push / _length(stiff))[:, None]
+        if reference_quirks:
+            length = _length(place - posed[:, :3, 3] - (posed[:, :3, :3] @ tail[:, :, None])[:, :, 0])
         goal = _at_length(now + (now - before) * inertia + stiff + gravity, place, length)
         if colliders is not None:
             goal = colliders.push_out(goal, place, length, history, tick)
@@ -291,6 +298,8 @@ class Obstacles:
         self.driver = pairs(c.driver, count)
         self.lag = rig.hit_lag
         self.moving = bool(np.any(c.driver != count))
+        self.long = bool(np.any(c.tail != c.head))
+        self.flat = bool(np.any(c.plane))
         self.slots = np.arange(rig.hits.shape[1])
 
     def push_out(self, goal: Array, place: Array, length: Array, history: Array, tick: int) -> Array:
@@ -329,15 +338,18 @@ class Obstacles:
         self, goal: Array, rows: slice | Index, head: Array, along: Array, normal: Array
     ) -> tuple[Array, Array]:
         """Signed distances (R, S), negative inside, and the directions (R, S, 3) that lead out."""
-        along, sign, plane = along[rows], self.sign[rows], self.plane[rows]
-        delta = goal[:, None, :] - head[rows]
-        share = np.einsum("jsa,jsa->js", along, delta) / np.maximum(np.einsum("jsa,jsa->js", along, along), _TINY)
-        off = delta - along * np.clip(share, 0.0, 1.0)[..., None]
+        sign, delta = self.sign[rows], goal[:, None, :] - head[rows]
+        off = delta
+        if self.long:
+            shaft = along[rows]
+            share = np.einsum("jsa,jsa->js", shaft, delta) / np.maximum(np.einsum("jsa,jsa->js", shaft, shaft), _TINY)
+            off = delta - shaft * np.clip(share, 0.0, 1.0)[..., None]
         far = _length(off)
         direction = off * (sign / far)[..., None]
-        if plane.any():
-            far = np.where(plane, np.einsum("jsa,jsa->js", delta, normal[rows]), far)
-            direction = np.where(plane[..., None], normal[rows], direction)
+        if self.flat:
+            plane, out = self.plane[rows], normal[rows]
+            far = np.where(plane, np.einsum("jsa,jsa->js", delta, out), far)
+            direction = np.where(plane[..., None], out, direction)
         return sign * far - self.reach[rows], direction
 
 
@@ -350,8 +362,10 @@ def _turn(frame: Array, axis: Array, to: Array, scale: Array | None) -> Array:
     square = np.einsum("ja,ja->j", half, half)
     if square.min() > 1e-9:
         # Two mirrorings: I + 2 b aᵀ − 2 h hᵀ / h·h takes a to b and leaves what is square to both.
-        turn = 2 * to[:, :, None] * axis[:, None, :] - half[:, :, None] * (2 * half / square[:, None])[:, None, :]
-        turn += np.eye(3)
+        pull = half * (-2 / square)[:, None]
+        turn = to[:, :, None] * (axis + axis)[:, None, :]
+        turn += half[:, :, None] * pull[:, None, :]
+        turn += _EYE
     else:
         turn = quat_matrix(quat_between(axis, to))
     if scale is not None:
@@ -376,4 +390,4 @@ def _is_even(world: Array) -> bool:
     linear = world[:, :3, :3]
     gram = linear.swapaxes(1, 2) @ linear
     size = np.trace(gram, axis1=1, axis2=2)[:, None, None] / 3
-    return bool(np.all(np.abs(gram - size * np.eye(3)) <= 1e-9 * size))
+    return bool(np.all(np.abs(gram - size * _EYE) <= 1e-9 * size))
