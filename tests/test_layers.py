@@ -1,0 +1,137 @@
+"""Who may import whom: an allow-list, read from the source, so that a new edge is a decision.
+
+The same table stands in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "vrm_synth"
+
+# module → what of ours it may import (itself included without saying). A name covers what lies under it.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "core": (),
+    "resources": ("core",),
+    "strict_yaml": ("core",),
+    "stage": ("core",),
+    "avatar": ("core", "resources", "strict_yaml"),
+    "pose": ("core", "avatar.model", "resources", "strict_yaml"),
+    "camera": ("core", "avatar.model", "pose", "resources", "strict_yaml"),
+    "shot": ("core", "avatar", "pose", "camera", "stage", "render.base", "resources", "strict_yaml"),
+    "caption": ("core", "shot", "resources", "strict_yaml"),
+    "render": ("core", "avatar.model", "pose", "camera", "stage"),
+    "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
+    "cli": ("",),  # everything; nobody imports cli
+}
+
+# third-party package → the only places that may import it
+CONFINED: dict[str, tuple[str, ...]] = {
+    "moderngl": ("render",),
+    "glcontext": ("render",),
+    "pyrender": ("render",),
+    "OpenGL": ("render",),
+    "trimesh": ("render",),
+    "torch": ("train", "sampling"),
+    "diffusers": ("train", "sampling"),
+    "transformers": ("train", "sampling"),
+    "click": ("cli",),
+    "argparse": ("cli",),
+    "tqdm": ("cli",),
+}
+
+# Reading the environment and printing belong to cli; the exceptions, each with its reason.
+EXCEPTIONS = {
+    "render.pyrender_import": "pyrender chooses its platform from PYOPENGL_PLATFORM, and has no other door",
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    """The dotted name below vrm_synth ("pose.evaluate"; a package is its folder's name)."""
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every imported module, absolute, with its line; wherever in the file it stands."""
+    package = ("vrm_synth", *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            # `from package import name`: the name may be a module of its own.
+            yield from ((_resolve(stem, alias.name), node.lineno) for alias in node.names)
+
+
+def _resolve(stem: str, name: str) -> str:
+    if stem.split(".")[0] == "vrm_synth":
+        folder = PACKAGE.joinpath(*stem.split(".")[1:])
+        if (folder / f"{name}.py").exists() or (folder / name / "__init__.py").exists():
+            return f"{stem}.{name}"
+    return stem
+
+
+def covers(prefix: str, name: str) -> bool:
+    return prefix == "" or name == prefix or name.startswith(prefix + ".")
+
+
+def violations(path: Path) -> Iterator[str]:
+    module = module_name(path)
+    layer = module.split(".")[0]
+    for name, line in imports(path):
+        at = f"{path.relative_to(PACKAGE.parent)}:{line}"
+        root, _, rest = name.partition(".")
+        if root == "vrm_synth":
+            known = rest == "" or any(covers(p, rest) for p in (layer, *ALLOWED.get(layer, ())))
+            if not known or (covers("cli", rest) and layer != "cli"):
+                yield f"{at}: {layer} may not import {name}; allowed: {', '.join(ALLOWED.get(layer, ())) or 'nothing'}"
+        elif root in CONFINED and not any(covers(p, module) for p in CONFINED[root]):
+            yield f"{at}: {root} belongs to {' and '.join(CONFINED[root])} alone"
+
+
+def spoken(path: Path) -> Iterator[str]:
+    """Uses of print, input, the environment and the command line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        at = f"{path.relative_to(PACKAGE.parent)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input"):
+            yield f"{at}: {node.func.id}() outside cli"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            used = f"{node.value.id}.{node.attr}"
+            if used in ("os.environ", "os.getenv", "os.putenv", "sys.argv", "sys.stdout", "sys.stderr"):
+                yield f"{at}: {used} outside cli"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_follow_the_table(path):
+    assert module_name(path) == "" or module_name(path).split(".")[0] in ALLOWED, "a new module needs its row"
+    assert list(violations(path)) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f for f in FILES if not covers("cli", module_name(f)) and module_name(f) not in EXCEPTIONS],
+    ids=module_name,
+)
+def test_only_the_command_line_speaks_and_reads_the_environment(path):
+    assert list(spoken(path)) == []
+
+
+def test_the_exceptions_are_still_needed():
+    assert all(list(spoken(PACKAGE / f"{name.replace('.', '/')}.py")) for name in EXCEPTIONS)
+
+
+def test_the_checks_can_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.test_layers.PACKAGE", tmp_path / "vrm_synth")
+    bad = tmp_path / "vrm_synth" / "core" / "bad.py"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("import moderngl\nfrom vrm_synth.avatar import load\nfrom ..cli import main\nprint(os.environ)\n")
+    assert len(list(violations(bad))) == 3
+    assert len(list(spoken(bad))) == 2
