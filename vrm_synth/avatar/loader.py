@@ -7,7 +7,6 @@ accessors against their buffers and the limits, then vertex data is read, and pi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 from vrm_synth.avatar.accessor import Accessors, Buffers
@@ -19,7 +18,7 @@ from vrm_synth.avatar.images import read_images
 from vrm_synth.avatar.limits import DEFAULT_LIMITS, Limits
 from vrm_synth.avatar.material import Textures, read_material
 from vrm_synth.avatar.mesh import MeshReader, check_joints
-from vrm_synth.avatar.model import Avatar, LookAt, Material
+from vrm_synth.avatar.model import Avatar, Material
 from vrm_synth.avatar.runtime import Runtime, Source
 from vrm_synth.avatar.scene import check_skins, read_nodes, read_skins, scene_nodes
 from vrm_synth.avatar.vrm0 import read_vrm0
