@@ -23,7 +23,7 @@ SLOTS: tuple[str, ...] = (
     "occlusion_texture",
 )
 
-FRAME_SIZE = (16 + 16 + 4 + 4 + 4) * 4
+FRAME_SIZE = (16 + 4 + 4 + 4) * 4
 MATERIAL_VEC4S = 9 + 2 * len(SLOTS)
 MATERIAL_STRIDE = 512  # at least the block's size, a multiple of every driver's offset alignment (≤ 256)
 MIRRORED_REPEAT = 33648
@@ -32,18 +32,15 @@ MIRRORED_REPEAT = 33648
 def frame_block(view: View) -> bytes:
     """The Frame block of one view."""
     out = np.zeros(FRAME_SIZE // 4, np.float32)
-    view_from_world = view.camera.view_from_world()
-    out[:16] = view_from_world.T.ravel()
-    out[16:32] = view.camera.clip_from_view(*view.size).T.ravel()
+    out[:16] = view.camera.clip_from_view(*view.size).T.ravel()
     if view.light is not None:
         to_light = -np.asarray(view.light.direction, np.float64)
-        to_light = view_from_world[:3, :3] @ (to_light / np.linalg.norm(to_light))
-        out[32:35] = to_light
-        out[36:39] = np.asarray(view.light.color) * view.light.intensity
-    out[35] = view.camera.ortho_height is not None
-    out[39] = view.time
+        out[16:19] = view.camera.view_from_world()[:3, :3] @ (to_light / np.linalg.norm(to_light))
+        out[20:23] = np.asarray(view.light.color) * view.light.intensity
+    out[19] = view.camera.ortho_height is not None
+    out[23] = view.time
     if view.ambient is not None:
-        out[40:43] = np.asarray(view.ambient.color) * view.ambient.intensity
+        out[24:27] = np.asarray(view.ambient.color) * view.ambient.intensity
     return out.tobytes()
 
 

@@ -107,17 +107,21 @@ def flatten(rest: PosedAvatar) -> Geometry:
     )
 
 
-def palette(geometry: Geometry, posed: PosedAvatar) -> NDArray[np.float32]:
-    """(P, 6, 4) float32: for each joint or rigid node three rows of world_from_mesh, then three for normals."""
+def palette(geometry: Geometry, posed: PosedAvatar, view_from_world: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(P, 6, 4) float32: for each joint or rigid node three rows of view_from_mesh, then three for normals.
+
+    The view is multiplied in here, in float64, so that a character far from the origin does not jitter.
+    """
     avatar = posed.avatar
+    view_from_node = view_from_world @ posed.world_from_node
     out = np.zeros((max(geometry.palette_size, 1), 6, 4))
     for skin_index, base in geometry.skin_base.items():
         skin = avatar.skins[skin_index]
-        rows = (posed.world_from_node[list(skin.joints)] @ skin.inverse_bind)[:, :3]
+        rows = (view_from_node[list(skin.joints)] @ skin.inverse_bind)[:, :3]
         out[base : base + len(rows), :3] = rows
         out[base : base + len(rows), 3:] = rows
     for node, row in geometry.rigid_row.items():
-        m = posed.world_from_node[node]
+        m = view_from_node[node]
         out[row, :3] = m[:3]
         # Normals go through the cofactor matrix: the inverse transpose up to length, and defined even
         # where an avatar scales a part to nothing.

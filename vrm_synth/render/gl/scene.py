@@ -46,7 +46,7 @@ class SceneBuffers:
         if self._indices is None:
             return ()
         ctx, g = self._ctx, self.geometry
-        self._palette.write(palette(g, posed))
+        self._palette.write(palette(g, posed, view.camera.view_from_world()))
         ranges = self._write_morphs(posed)
         self._write_materials(posed.materials)
         self._palette.bind_to_storage_buffer(PALETTE_BINDING)

@@ -1,6 +1,6 @@
 // Morphs, skins and projects one vertex; for an outline it also pushes it out along its normal.
 
-layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };          // 6 rows a joint: points, normals
+layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };  // view_from_mesh, 6 rows a joint: points, normals
 layout(std430, binding = 3) readonly buffer ActiveMorphs { ivec4 active_morphs[]; };  // see morphs.py
 layout(std430, binding = 4) readonly buffer Deltas { float deltas[]; };
 
@@ -53,17 +53,14 @@ void main() {
     if (m.w != 0) normal += w * delta(m.y + 3 * gl_VertexID);
   }
 
-  vec3 world = vec4(position, 1.0) * blended(0u);
   mat3x4 normal_rows = blended(3u);
-  vec3 world_normal = vec4(normal, 0.0) * normal_rows;
-  vec4 view = view_from_world * vec4(world, 1.0);
-
-  v_view_position = view.xyz;
-  float n_length = length(world_normal);
-  world_normal = n_length > 0.0 ? world_normal / n_length : vec3(0.0);
-  v_normal = mat3(view_from_world) * world_normal;
+  vec3 view = transpose(blended(0u)) * vec4(position, 1.0);
+  v_normal = mat3(transpose(normal_rows)) * normal;
+  float length_ = length(v_normal);
+  v_normal = length_ > 0.0 ? v_normal / length_ : vec3(0.0);
+  v_view_position = view;
 #ifdef TANGENTS
-  v_tangent = vec4(mat3(view_from_world) * (vec4(in_tangent.xyz, 0.0) * normal_rows), in_tangent.w);
+  v_tangent = vec4(vec4(in_tangent.xyz, 0.0) * normal_rows, in_tangent.w);
 #endif
   v_uv01 = in_uv01;
 #ifdef MANY_UVS
@@ -83,10 +80,10 @@ void main() {
 #ifdef OUTLINE_SCREEN
   width *= -view.z / clip_from_view[1].y;
 #endif
-  view = view_from_world * vec4(world + width * world_normal, 1.0);
+  view += width * v_normal;
 #endif
 
-  gl_Position = clip_from_view * view;
+  gl_Position = clip_from_view * vec4(view, 1.0);
 #ifdef OUTLINE
   gl_Position.z += 1e-6 * gl_Position.w;  // keeps a zero-width outline behind its surface
 #endif

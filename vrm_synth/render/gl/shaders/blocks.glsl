@@ -1,7 +1,6 @@
 // Uniform blocks and texture slots shared by every stage. Layouts are mirrored in blocks.py.
 
 layout(std140, binding = 0) uniform Frame {
-  mat4 view_from_world;
   mat4 clip_from_view;
   vec4 to_light;         // view space, unit; w: 1 for an orthographic camera
   vec4 light_color;      // linear, times intensity; w: seconds of UV animation
