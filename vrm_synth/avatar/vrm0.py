@@ -241,7 +241,7 @@ def _look_at(source: Source) -> LookAt | None:
         _degree_map(f, f"lookAt{name}", 1.0 if by_expression else 10.0, source.notes)
         for name in ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
     )
-    return LookAt("expression" if by_expression else "bone", (x, y, z), inner, outer, down, up)
+    return LookAt("expression" if by_expression else "bone", offset, inner, outer, down, up)
 
 
 def _degree_map(first_person: Fields, key: str, default_scale: float, notes: Notes) -> RangeMap:
