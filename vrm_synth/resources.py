@@ -1,4 +1,4 @@
-"""Where the data that ships with the code lies: poses/ and cameras/, in a wheel or in a checkout."""
+"""Where the data that ships with the code lies: poses/, cameras/ and the manifest, in a wheel or in a checkout."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ def folder(name: str) -> Path:
 def yaml_files(name: str) -> list[Path]:
     """The YAML files directly in the folder `name`, sorted by name."""
     return sorted(folder(name).glob("*.yaml"))
+
+
+def file(name: str) -> Path:
+    """The file `name` ("assets_manifest.yaml"), found where `folder` looks."""
+    for parent in (_HERE / "data", _HERE.parent):
+        if (parent / name).is_file():
+            return parent / name
+    raise VrmSynthError(f"the installation lacks its file {name}", allowed="a wheel or a whole checkout", where=_HERE)

@@ -1,0 +1,125 @@
+"""Which avatars may go into a dataset: the file's own licence, the manifest's evidence, and the gate.
+
+A dataset is CC0 all the way down unless its maker decides otherwise. An avatar passes the gate where it is
+CC0, or where the user named its licence as accepted. What counts is, in this order:
+
+1. the manifest's entry for the file's SHA-256, in both directions: evidence kept outside the file (its
+   repository's licence) can free a file whose metadata was left at a default, and an entry that says
+   otherwise overrules a file that claims CC0;
+2. the file's own metadata.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from vrm_synth import resources, strict_yaml
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.core.errors import LicenceError, RecipeError
+
+MANIFEST = "assets_manifest.yaml"
+UNNAMED = "none"  # what a user writes to accept a file that names no licence
+
+
+class Evidence(BaseModel):
+    """One asset of a manifest: who it is, its licence, and where that is written.
+
+    sha256: of the file, hex; licence: an SPDX name where there is one ("CC0-1.0"); evidence: the address of
+    the page that says so; quote: its words; date: when they were read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+    evidence: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    quote: Annotated[str, Field(min_length=1)]
+    date: datetime.date
+    note: str = ""
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    assets: Annotated[tuple[Evidence, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The licence that counts for one avatar. source: "file", or the address of the evidence."""
+
+    licence: str
+    is_cc0: bool
+    source: str
+
+
+def load_manifest(path: Path) -> dict[str, Evidence]:
+    """The manifest's entries by SHA-256. Raises RecipeError, which names the line."""
+    entries: dict[str, Evidence] = {}
+    for entry in strict_yaml.load(path, _Manifest).assets:
+        if entry.sha256 in entries:
+            raise RecipeError("the same asset twice", got=entry.sha256, where=path)
+        entries[entry.sha256] = entry
+    return entries
+
+
+def known_evidence(extra: Path | None = None) -> dict[str, Evidence]:
+    """The manifest that ships with the code; entries of `extra`, the user's own manifest, win."""
+    shipped = load_manifest(resources.file(MANIFEST))
+    return shipped | (load_manifest(extra) if extra is not None else {})
+
+
+def standing(avatar: Avatar, evidence: Mapping[str, Evidence]) -> Standing:
+    """The licence that counts for `avatar`: evidence first, then the file's own word."""
+    entry = evidence.get(avatar.sha256)
+    if entry is not None:
+        return Standing(entry.licence, is_cc0(entry.licence), entry.evidence)
+    licence = avatar.meta.licence
+    return Standing("CC0-1.0" if licence.is_cc0 else licence.name or UNNAMED, licence.is_cc0, "file")
+
+
+def gate(avatar: Avatar, evidence: Mapping[str, Evidence], accepted: Collection[str] = ()) -> Standing:
+    """`avatar`'s standing, where a dataset may show it.
+
+    accepted: licences that the user takes besides CC0, by name, upper or lower case. Raises LicenceError.
+    """
+    found = standing(avatar, evidence)
+    if found.is_cc0 or _plain(found.licence) in {_plain(a) for a in accepted}:
+        return found
+    by = "its own metadata" if found.source == "file" else found.source
+    raise LicenceError(
+        "licence not accepted",
+        got=f"{found.licence} (by {by})",
+        allowed=f'CC0; to accept this one: --accept-licence "{found.licence}", or accept_licences in the recipe; '
+        f"if it is CC0 after all: an entry with its evidence for sha256 {avatar.sha256} in a --manifest",
+        where=avatar.source,
+    )
+
+
+def is_cc0(name: str) -> bool:
+    """Whether a licence's name is one of CC0's."""
+    return _plain(name) in {"cc0", "cc010", "cc010universal", "creativecommonszero"}
+
+
+def _plain(name: str) -> str:
+    """Spellings of one licence alike: upper and lower case, spaces, dots, dashes and underscores."""
+    return re.sub(r"[\s_.-]+", "", name.casefold())
+
+
+def credit(avatar: Avatar, found: Standing) -> dict[str, Any]:
+    """What a dataset's card says of one avatar: name, authors, sha256, licence and where that is written."""
+    return {
+        "name": avatar.meta.name,
+        "authors": list(avatar.meta.authors),
+        "sha256": avatar.sha256,
+        "licence": found.licence,
+        "evidence": found.source,
+    }

@@ -1,0 +1,83 @@
+"""What every command shares: errors as one line, exit codes, options, the progress bar."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vrm_synth.core.errors import VrmSynthError
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class Commands(click.Group):
+    """A group where a VrmSynthError, and whatever the system says of a file, becomes one line on stderr and
+    exit status 1; Ctrl-C one line and 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VrmSynthError as e:
+            raise click.ClickException(str(e)) from e
+        except OSError as e:
+            if e.errno == errno.EPIPE:
+                raise  # click ends quietly: whoever read our output has seen enough
+            place = f"{e.filename}: " if e.filename is not None else ""
+            raise click.ClickException(f"{place}{e.strerror or e}") from e
+        except MemoryError as e:
+            raise click.ClickException("out of memory") from e
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def out_folder(help_text: str) -> Callable[[F], F]:
+    """-o DIR."""
+    return click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help=help_text)
+
+
+def renderer_options(command: F) -> F:
+    """--renderer and --device."""
+    command = click.option(
+        "--device", default=0, show_default=True, type=click.IntRange(min=0), help="Index of the EGL device that draws."
+    )(command)
+    return click.option(
+        "--renderer",
+        default="gl",
+        show_default=True,
+        type=click.Choice(["gl", "pyrender"]),
+        help="gl draws all of MToon; pyrender draws PBR and flat colours (needs vrm-synth[pyrender]).",
+    )(command)
+
+
+def progress(items: Iterable[T], total: int, unit: str, counts: Callable[[T], bool] = lambda _: True) -> Iterator[T]:
+    """`items`, with a bar on stderr that shows how many a second and how long it will take.
+
+    counts: whether an item is one of `total`.
+    """
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, smoothing=0.1) as bar:
+        for item in items:
+            if counts(item):
+                bar.update()
+            yield item
+
+
+def note(text: str) -> None:
+    """One line on stderr, beside the bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write("".join(c if c.isprintable() else " " for c in text), file=sys.stderr)
+
+
+def plural(n: int, noun: str) -> str:
+    """ "1 picture", "2 pictures"."""
+    return f"{n} {noun}" + ("" if n == 1 else "s")

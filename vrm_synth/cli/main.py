@@ -1,0 +1,26 @@
+"""The list of commands. Each imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import click
+
+from vrm_synth import __version__
+from vrm_synth.cli.common import Commands
+from vrm_synth.cli.shots import shots
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="vrm-synth")
+def main() -> None:
+    """Synthetic image datasets from VRM avatars: posed, toon-shaded, truthfully captioned.
+
+    \b
+    Start here:
+      vrm-synth demo -o first --count 24      a dataset of the built-in avatar
+      vrm-synth render recipe.yaml -o out     a dataset of your own avatars
+      vrm-synth inspect avatar.vrm            what a file holds, and its licence
+    """
+
+
+for command in (shots,):
+    main.add_command(command)

@@ -1,0 +1,56 @@
+"""`vrm-synth shots`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from vrm_synth.cli.common import note, out_folder, plural, progress, renderer_options
+
+
+@click.command()
+@click.argument("shots_file", metavar="SHOTS", type=click.Path(path_type=Path))
+@out_folder("Where the answers go; made when missing, answers there are overwritten.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that draw.")
+@renderer_options
+@click.pass_context
+def shots(ctx: click.Context, shots_file: Path, out: Path, workers: int, renderer: str, device: int) -> None:
+    """Render an explicit list of shots.
+
+    SHOTS is a JSON list of shots, or a dataset's metadata.jsonl. Each shot is answered with <id>.png and
+    <id>.json (bone positions, expressions, gaze, draw order, warnings). A shot that fails gets an <id>.json
+    with "error", the others go on, and the exit status is 1. Avatar paths are relative to SHOTS. Licences
+    are printed, not judged.
+
+    \b
+    Examples:
+      vrm-synth shots shots.json -o answers
+      vrm-synth shots shots.json -o answers --workers 8
+      vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
+    """
+    from vrm_synth.dataset.answers import Done, Event, Loaded
+    from vrm_synth.dataset.shotlist import read_shots
+    from vrm_synth.dataset.workers import Job, answer_shots
+
+    if workers > 1:
+        # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
+        os.environ.setdefault("LP_NUM_THREADS", "0")
+    listed = read_shots(shots_file)
+    job = Job(out=out, base=shots_file.parent, renderer=renderer, device=device)
+    failed, told = 0, set()
+
+    def is_answer(event: Event) -> bool:
+        return isinstance(event, Done)
+
+    for event in progress(answer_shots(listed, job, workers), len(listed), "images", is_answer):
+        if isinstance(event, Loaded) and event.source not in told:
+            told.add(event.source)
+            note(f"{event.source}: licence {event.licence or 'not named'}")
+        if isinstance(event, Done) and event.error:
+            failed += 1
+            note(f"Error: {event.error}")
+    click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
+    if failed:
+        ctx.exit(1)

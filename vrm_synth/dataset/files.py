@@ -1,0 +1,45 @@
+"""Writing files whole or not at all, and JSON in one spelling."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """`data` at `path`: a reader sees the old file or the new one, never a part. Raises DatasetError."""
+    # Not tempfile: its 0600 would hide a dataset from its other readers.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with file_errors(path, "written"):
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """The folder and its parents. Raises DatasetError."""
+    with file_errors(path, "made"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """One spelling: keys in their given order, no NaN, text as it is."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+@contextmanager
+def file_errors(path: Path, done: str) -> Iterator[None]:
+    """The system's complaint about `path` as one line."""
+    try:
+        yield
+    except OSError as e:
+        raise DatasetError(f"cannot be {done}: {e.strerror or e}", where=path) from e

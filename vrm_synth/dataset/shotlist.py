@@ -1,0 +1,100 @@
+"""Reading a list of shots: shots.json, or the metadata.jsonl of a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vrm_synth.core.errors import ShotError
+from vrm_synth.dataset.files import file_errors
+from vrm_synth.shot import Shot
+from vrm_synth.shot.description import ID
+
+LARGEST_FILE = 1 << 30  # bytes; a shot takes two to four thousand
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One entry: its name, and either the shot or what is wrong with it."""
+
+    id: str
+    shot: Shot | None
+    error: str = ""
+
+
+def read_shots(path: Path) -> list[Listed]:
+    """The entries of `path`, in order.
+
+    path: a JSON list of shots, or a file of JSON lines that are shots or hold one under "shot".
+    A malformed entry that has a name is listed with its error; one without, or a name that comes twice or
+    cannot be a file's name, refuses the whole list. Raises ShotError, DatasetError.
+    """
+    with file_errors(path, "read"):
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise ShotError("too long for a list of shots", got=size, allowed=f"{LARGEST_FILE} bytes", where=path)
+        data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise ShotError("not UTF-8 text", got=f"a bad byte at offset {e.start}", where=path) from None
+    listed: list[Listed] = []
+    seen: set[str] = set()
+    entries = _lines(text, path) if path.suffix == ".jsonl" else _items(text, path)
+    for where, entry in entries:
+        name = _name(entry, where)
+        if name in seen:
+            raise ShotError("a second shot of the same id", got=name, allowed="each id once", where=where)
+        seen.add(name)
+        listed.append(_listed(name, entry, where))
+    if not listed:
+        raise ShotError("no shots", allowed="at least one", where=path)
+    return listed
+
+
+def _items(text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    value = _parse(text, str(path))
+    if not isinstance(value, list):
+        raise ShotError("not a list of shots", got=value, allowed="[{…}, …]", where=path)
+    for i, entry in enumerate(value):
+        yield f"{path}[{i}]", entry
+
+
+def _lines(text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    # Not splitlines(): it also breaks at characters that JSON allows inside a string.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            value = _parse(line, f"{path}:{number}")
+            yield f"{path}:{number}", value["shot"] if isinstance(value, dict) and "shot" in value else value
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as e:
+        at = f"line {e.lineno}, column {e.colno}"
+        raise ShotError("not JSON", got=f"{e.msg} at {at}", where=where) from None
+    except (ValueError, RecursionError) as e:
+        raise ShotError("not JSON", got=str(e), where=where) from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name}, which JSON does not have")
+
+
+def _name(entry: Any, where: str) -> str:
+    name = entry.get("id") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not ID.fullmatch(name):
+        got = name if isinstance(entry, dict) else entry
+        raise ShotError("no usable id", got=got, allowed="1 to 200 letters, digits and _ . -", where=where)
+    return name
+
+
+def _listed(name: str, entry: Any, where: str) -> Listed:
+    try:
+        return Listed(name, Shot.from_json(entry))
+    except ShotError as e:
+        return Listed(name, None, str(e.at(where)))

@@ -1,0 +1,54 @@
+"""The one road from a Shot to a Frame, and the shots format's answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.render.base import Frame, Renderer
+from vrm_synth.shot import Shot
+
+
+def pose_for(avatar: Avatar, shot: Shot) -> PosedAvatar:
+    """`avatar` as `shot` wants it posed. Raises ShotError."""
+    return evaluate(
+        avatar,
+        bones=shot.bones,
+        hips_offset=shot.hips_offset,
+        expressions=shot.expressions,
+        look_at=shot.look_at,
+        settle_seconds=shot.settle_seconds,
+    )
+
+
+def take(renderer: Renderer, avatar: Avatar, shot: Shot) -> tuple[PosedAvatar, Frame]:
+    """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id."""
+    try:
+        posed = pose_for(avatar, shot)
+        return posed, renderer.render(posed, shot.view())
+    except VrmSynthError as e:
+        raise e.at(f"shot {shot.id}") from e
+
+
+def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
+    """What the shots format answers beside the picture.
+
+    bones: world positions in metres, to a micrometre; expressions: effective weights; look_at: degrees.
+    """
+    gaze = posed.look_at
+    return {
+        "id": shot.id,
+        "vrm_version": posed.avatar.vrm_version,
+        "bones": {name: [_tidy(x) for x in place] for name, place in posed.bone_positions().items()},
+        "expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
+        "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},
+        "draw_order": [list(draw) for draw in frame.draw_order],
+        "warnings": list(posed.warnings),
+    }
+
+
+def _tidy(value: float) -> float:
+    return round(float(value), 6) + 0.0  # + 0.0: no negative zero
