@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from vrm_synth.avatar.humanoid import world_at_rest
 from vrm_synth.avatar.model import Avatar, Expression, LookAt, Material, RangeMap
 from vrm_synth.core.humanoid import BONE_NAMES, REQUIRED
+
+_FINGER = re.compile("Thumb|Index|Middle|Ring|Little")
 
 
 def report(avatar: Avatar) -> dict[str, Any]:
@@ -168,7 +171,10 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     version = f" ({facts['version']})" if facts["version"] else ""
     yield "title", f"{facts['name'] or 'untitled'}{version}{by}"
     yield "licence", " ".join(x for x in (licence["name"] or "none stated", licence["url"]) if x)
-    yield "terms", ", ".join(f"{k} {v}" for k, v in licence["terms"].items() if k not in ("licenseName", "licenseUrl"))
+    yield (
+        "terms",
+        ", ".join(f"{k} {v}" for k, v in licence["terms"].items() if k != "licenseName" and v != licence["url"]),
+    )
     yield (
         "geometry",
         (
@@ -179,7 +185,10 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield "size", f"head at {facts['head_height']:.3f} m"
     yield "bones", f"{len(bones['present'])} of {len(bones['present']) + len(bones['missing'])}"
-    yield "  missing", ", ".join(bones["missing"])
+    fingers = [b for b in BONE_NAMES if _FINGER.search(b)]
+    bare_hands = all(b in bones["missing"] for b in fingers)
+    missing = [b for b in bones["missing"] if not (bare_hands and b in fingers)]
+    yield "  missing", ", ".join([*missing, f"all {len(fingers)} of the fingers"] if bare_hands else missing)
     yield from _expression_rows(facts["expressions"])
     yield from _material_rows(facts)
     yield from _motion_rows(facts)

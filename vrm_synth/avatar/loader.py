@@ -100,7 +100,7 @@ def _load(data: bytes, source: str, limits: Limits) -> Avatar:
         source=source,
         sha256=hashlib.sha256(data).hexdigest(),
         vrm_version=runtime.version,
-        generator=gltf.asset.generator,
+        generator=runtime.exporter or gltf.asset.generator,
         meta=runtime.meta,
         nodes=nodes,
         scene_nodes=scene,

@@ -46,9 +46,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed."""
+    """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed; exporter:
+    what the extension itself says wrote the file, "" where only glTF's asset does."""
 
     version: Literal["0", "1"]
+    exporter: str
     meta: Meta
     bones: tuple[tuple[str, int, str], ...]
     expressions: Mapping[str, Expression]

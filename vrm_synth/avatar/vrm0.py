@@ -73,6 +73,7 @@ def read_vrm0(source: Source) -> Runtime:
     colliders, groups = _colliders(source)
     return Runtime(
         version="0",
+        exporter=source.ext.text("exporterVersion"),
         meta=_meta(source),
         bones=tuple(_bones(source)),
         expressions=_expressions(source),
@@ -236,7 +237,7 @@ def _look_at(source: Source) -> LookAt | None:
     if f is None:
         return None
     by_expression = f.text("lookAtTypeName").lower() == "blendshape"
-    x, y, z = _in_node(f.xyz("firstPersonBoneOffset", (0.0, 0.06, 0.0)))
+    offset = _in_node(f.xyz("firstPersonBoneOffset", (0.0, 0.06, 0.0)))
     inner, outer, down, up = (
         _degree_map(f, f"lookAt{name}", 1.0 if by_expression else 10.0, source.notes)
         for name in ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")

@@ -44,6 +44,7 @@ def read_vrm1(source: Source) -> Runtime:
     colliders, places = _colliders(springs, source)
     return Runtime(
         version="1",
+        exporter="",
         meta=_meta(source),
         bones=tuple(_bones(source)),
         expressions=_expressions(source),
