@@ -12,6 +12,8 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.stage.light import Ambient, Light
 
+Compat = Literal["none", "three-vrm"]
+
 
 @dataclass(frozen=True)
 class View:
@@ -19,6 +21,7 @@ class View:
 
     size: (width, height) pixels; background: straight sRGB RGBA in 0..1 as wanted in the PNG, None is
     transparent; time: seconds of UV animation; supersample: n draws n × n samples a pixel, box filtered.
+    compat: "three-vrm" draws the reference's way where it differs from the specification (docs/fidelity.md).
     """
 
     camera: Camera
@@ -30,6 +33,7 @@ class View:
     time: float = 0.0
     supersample: int = 1
     mipmaps: bool = True
+    compat: Compat = "none"
 
 
 RendererName = Literal["gl", "pyrender"]

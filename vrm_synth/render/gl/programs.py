@@ -9,6 +9,7 @@ import moderngl
 
 from vrm_synth.avatar.model import Material, Primitive
 from vrm_synth.core.errors import RenderError
+from vrm_synth.render.base import Compat
 from vrm_synth.render.gl.blocks import MIRRORED_REPEAT, SLOTS
 
 Features = frozenset[str]
@@ -29,7 +30,9 @@ _SLOT_FEATURE = {
 assert tuple(_SLOT_FEATURE) == SLOTS
 
 
-def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[int, int]], outline: bool) -> Features:
+def features(
+    material: Material, primitive: Primitive, wraps: dict[int, tuple[int, int]], outline: bool, compat: Compat
+) -> Features:
     """The preprocessor defines of one draw."""
     m, infos = material, material.texture_infos()
     usable = bool(primitive.tex_coords)
@@ -51,6 +54,7 @@ def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[in
         "MANY_UVS": sets > 1,
         "MIRROR": any(MIRRORED_REPEAT in wraps[i.texture] for i in infos.values()),
         "OUTLINE": outline,
+        "THREE_VRM": compat == "three-vrm",
     }
     if m.mtoon is not None:
         t = m.mtoon

@@ -8,13 +8,13 @@ import numpy as np
 from vrm_synth.avatar.model import Avatar, Material
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.render.base import Draw, View
+from vrm_synth.render.base import Compat, Draw, View
 from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, material_block
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
 from vrm_synth.render.gl.order import DrawItem, draw_order
 from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features
-from vrm_synth.render.gl.textures import COLOR_SLOTS, TextureStore
+from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
 
 MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
 
@@ -39,7 +39,7 @@ class SceneBuffers:
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
         self._written: tuple[Material, ...] | None = None
         self._textures = TextureStore(ctx, avatar)
-        self._vaos: dict[tuple[int, bool], tuple[Features, moderngl.VertexArray]] = {}
+        self._vaos: dict[tuple[DrawItem, Compat], tuple[Features, moderngl.VertexArray]] = {}
 
     def draw(self, posed: PosedAvatar, view: View, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
@@ -57,7 +57,7 @@ class SceneBuffers:
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
-            self._draw_item(item, instance, material, ranges[item.instance], view.mipmaps)
+            self._draw_item(item, instance, material, ranges[item.instance], view)
             name = material.name + (" (Outline)" if item.part == "outline" else "")
             drawn.append((instance.name, name, item.part))
         target.depth_mask = True
@@ -101,17 +101,18 @@ class SceneBuffers:
         self._written = materials
 
     def _draw_item(
-        self, item: DrawItem, instance: Instance, material: Material, morph_range: tuple[int, int], mipmaps: bool
+        self, item: DrawItem, instance: Instance, material: Material, morph_range: tuple[int, int], view: View
     ) -> None:
         ctx, outline = self._ctx, item.part == "outline"
-        feature_set, vao = self._vertex_array(item.instance, instance, material, outline)
+        feature_set, vao = self._vertex_array(item, instance, material, view.compat)
         self._materials.bind_to_uniform_block(
             MATERIAL_BINDING, instance.primitive.material * MATERIAL_STRIDE, MATERIAL_STRIDE
         )
         infos = material.texture_infos()
+        colors = COLOR_SLOTS if view.compat == "none" else COLOR_SLOTS_THREE_VRM
         for slot in bound_slots(feature_set):
             texture = self.avatar.textures[infos[slot].texture]
-            self._textures.bind(texture, SLOTS.index(slot), slot in COLOR_SLOTS, mipmaps)
+            self._textures.bind(texture, SLOTS.index(slot), slot in colors, view.mipmaps)
         deltas = self._deltas[item.instance]
         if deltas is not None and morph_range[1]:
             deltas.bind_to_storage_buffer(DELTAS_BINDING)
@@ -137,12 +138,12 @@ class SceneBuffers:
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
     def _vertex_array(
-        self, index: int, instance: Instance, material: Material, outline: bool
+        self, item: DrawItem, instance: Instance, material: Material, compat: Compat
     ) -> tuple[Features, moderngl.VertexArray]:
         # Expressions change a material's numbers, never which features it has: a variant is settled once.
-        key = (index, outline)
+        key = (item, compat)
         if key not in self._vaos:
-            feature_set = features(material, instance.primitive, self._wraps, outline)
+            feature_set = features(material, instance.primitive, self._wraps, item.part == "outline", compat)
             program = self._programs.get(feature_set)
             names = [n for n in VERTEX.names or () if n in program]
             layout = " ".join(

@@ -13,6 +13,8 @@ from vrm_synth.core.errors import RenderError
 COLOR_SLOTS = frozenset(
     {"base_color_texture", "emissive_texture", "shade_multiply_texture", "matcap_texture", "rim_multiply_texture"}
 )
+# three-vrm decodes the shading shift texture as sRGB, too.
+COLOR_SLOTS_THREE_VRM = COLOR_SLOTS | {"shading_shift_texture"}
 SRGB8_ALPHA8 = 0x8C43
 NEAREST, LINEAR, REPEAT = 9728, 9729, 10497
 _WITHOUT_MIPS = {9984: NEAREST, 9985: LINEAR, 9986: NEAREST, 9987: LINEAR}

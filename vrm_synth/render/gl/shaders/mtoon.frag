@@ -12,9 +12,14 @@ vec3 rim_and_matcap(vec3 n, vec3 v) {
   vec3 rim = rim_and_power.rgb * pow(fresnel, max(rim_and_power.a, 1e-5));
 #ifdef HAS_MATCAP
   // The spec's 0.495 keeps the lookup inside the picture; v points down in glTF, hence the sign.
+#ifdef THREE_VRM
+  const float radius = 0.5;
+#else
+  const float radius = 0.495;
+#endif
   vec3 x = normalize(vec3(v.z, 0.0, -v.x));
   vec3 y = cross(v, x);
-  vec2 uv = vec2(dot(x, n), -dot(y, n)) * 0.495 + 0.5;
+  vec2 uv = vec2(dot(x, n), -dot(y, n)) * radius + 0.5;
   rim += matcap_and_mix.rgb * texture(matcap_texture, transformed_uv(MATCAP, uv)).rgb;
 #endif
 #ifdef HAS_RIM

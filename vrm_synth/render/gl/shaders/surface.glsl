@@ -112,6 +112,9 @@ vec3 mapped_normal(vec3 n) {
 vec3 shading_normal() {
   vec3 n = surface_normal();
 #ifdef HAS_NORMAL
+#if defined(THREE_VRM) && defined(OUTLINE)
+  n = -n;  // three-vrm builds the tangent frame of an outline on the flipped normal
+#endif
   n = mapped_normal(n);
 #endif
   return n;
