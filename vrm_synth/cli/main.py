@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from vrm_synth import __version__
+from vrm_synth.cli.avatar import avatar
 from vrm_synth.cli.common import Commands
+from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.shots import shots
 
 
@@ -22,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (shots,):
+for command in (shots, inspect, avatar):
     main.add_command(command)

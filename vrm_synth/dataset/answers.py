@@ -68,7 +68,7 @@ def answer_batch(
         avatar = open_avatar(batch[0].avatar)
     except Exception as e:
         for shot in batch:
-            yield fail(shot.id, _reason(e), out)
+            yield fail(shot.id, _reason(e, f"{shot.avatar}: "), out)
         return
     yield Loaded(avatar.source, avatar.meta.licence.name)
     for shot in batch:
@@ -76,7 +76,7 @@ def answer_batch(
             posed, frame = take(renderer, avatar, shot)
             picture, told = encode_png(frame.rgba), answer(shot, posed, frame)
         except Exception as e:
-            yield fail(shot.id, _reason(e), out)
+            yield fail(shot.id, _reason(e, f"shot {shot.id}: "), out)
             continue
         write_file(out / f"{shot.id}.png", picture)
         _write_answer(out, told)
@@ -96,7 +96,9 @@ def _write_answer(out: Path, told: dict[str, object]) -> None:
     write_file(out / f"{told['id']}.json", (to_json(told, indent=1) + "\n").encode())
 
 
-def _reason(e: Exception) -> str:
+def _reason(e: Exception, where: str) -> str:
     # What a shot or an avatar can do wrong is a VrmSynthError; anything else is a fault of ours or the driver's,
     # and is told as such, but the other shots are still owed their answers.
-    return str(e) if isinstance(e, VrmSynthError) else " ".join(f"internal error: {type(e).__name__}: {e}".split())
+    if isinstance(e, VrmSynthError):
+        return str(e)
+    return " ".join(f"{where}internal error: {type(e).__name__}: {e}".split())

@@ -1,0 +1,50 @@
+"""`vrm-synth avatar`: the built-in avatar as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from vrm_synth.cli.common import Commands
+
+
+@click.group(cls=Commands)
+def avatar() -> None:
+    """The built-in avatar: an original, CC0 character that this program generates."""
+
+
+@avatar.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to write it.")
+@click.option("--vrm", default="1", show_default=True, type=click.Choice(["0", "1"]), help="VRM 0.x or VRM 1.0.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose an attribute; may be repeated.")
+@click.option("--variant", type=click.IntRange(min=0), metavar="N", help="Member N of its family, instead of --set.")
+@click.option("--list", "listing", is_flag=True, help="List the attributes and what they allow.")
+def demo(
+    out: Path | None, vrm: Literal["0", "1"], settings: tuple[str, ...], variant: int | None, listing: bool
+) -> None:
+    """Write the built-in avatar as a VRM file.
+
+    \b
+    Examples:
+      vrm-synth avatar demo -o mio.vrm
+      vrm-synth avatar demo -o mio0.vrm --vrm 0 --set hair_color=blue --set outfit=dress
+      vrm-synth avatar demo --list
+    """
+    from vrm_synth.avatar import demo as character
+    from vrm_synth.dataset.files import write_file
+
+    if listing:
+        allowed = character.allowed_values()
+        width = max(map(len, allowed))
+        for key, values in allowed.items():
+            click.echo(f"{key:<{width}}  {values}")
+        return
+    if out is None:
+        raise click.UsageError("Missing option '-o' / '--out'.")
+    if settings and variant is not None:
+        raise click.UsageError("--set and --variant exclude each other.")
+    params = character.DemoParams.parse(settings) if variant is None else character.variant(variant)
+    write_file(out, character.build_glb(params, vrm))
+    click.echo(out)
