@@ -57,7 +57,7 @@ def test_the_wheel_holds_code_data_types_and_licences(wheel):
         assert files and {f"vrm_synth/data/{p.relative_to(ROOT).as_posix()}" for p in files} <= names
     code = {p for p in (ROOT / "vrm_synth").rglob("*") if p.suffix in (".py", ".glsl", ".vert", ".frag")}
     assert {p.relative_to(ROOT).as_posix() for p in code} <= names
-    assert "vrm_synth/py.typed" in names
+    assert {"vrm_synth/py.typed", "vrm_synth/data/assets_manifest.yaml"} <= names
     info = f"vrm_synth-{vrm_synth.__version__}.dist-info"
     assert {f"{info}/licenses/{n}" for n in ("LICENSE", "poses/LICENSE", "cameras/LICENSE")} <= names
     assert {n.split("/")[0] for n in names} == {"vrm_synth", info}

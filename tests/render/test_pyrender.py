@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tests import tiny
+from tests.corpus import CORPUS, needs_corpus
+from vrm_synth.avatar import load, open_avatar
 from vrm_synth.avatar.model import Material, MToon, TextureInfo
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
@@ -154,3 +156,23 @@ def test_a_device_or_size_that_is_not_there_is_one_line(pyrender):
         open_renderer("pyrender", device=99)
     with pytest.raises(RenderError, match="larger than the driver can draw"):
         shoot(pyrender, [(tiny.sphere(), flat(1, 1, 1))], replace(VIEW, size=(10**6, 8)))
+
+
+STANDING = View(Camera((0.5, 1.0, 3.5), (0, 0.85, 0), fov_y=32), (256, 256), outlines=False, supersample=4)
+
+
+def assert_same_silhouette(pyrender, gl, avatar):
+    posed = evaluate(avatar, bones={"leftUpperArm": (0.0, 0.0, -0.5, 0.866), "hips": (0.0, 0.259, 0.0, 0.966)})
+    ours, theirs = gl.render(posed, STANDING).rgba, pyrender.render(posed, STANDING).rgba
+    assert (ours[..., 3] > 127).mean() > 0.02
+    assert iou(ours, theirs) >= 0.98
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", ["m_expressive", "crimsom", "boombox7", "cool_banana", "v1_samplebot", "zombie"])
+def test_a_real_avatar_has_the_same_silhouette(pyrender, gl, name):
+    assert_same_silhouette(pyrender, gl, load(CORPUS / "avatars" / f"{name}.vrm"))
+
+
+def test_the_built_in_avatar_has_the_same_silhouette(pyrender, gl):
+    assert_same_silhouette(pyrender, gl, open_avatar("demo"))
