@@ -7,12 +7,13 @@ a sleeve is the arm's own loft, a little wider. Limbs are made for the left; `pa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vrm_synth.avatar.demo.loft import keyed, ring_angles, smoothstep, superellipse, tube, unit
-from vrm_synth.avatar.demo.part import Part, grid_part, make_part
+from vrm_synth.avatar.demo.part import Part, grid_part
 from vrm_synth.avatar.demo.skeleton import ANKLE_Y, ELBOW_X, FINGERS, KNEE_Y, LEG_X, SHOULDER, WRIST_X, finger_path
 from vrm_synth.core.transforms import Array
 
@@ -89,6 +90,14 @@ def chain(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> di
     return {name: a - b for (name, _), a, b in zip(joints, above, below, strict=True)}
 
 
+def plain_skin(part: Part, flush: ArrayLike = 0.0) -> Part:
+    """A skin part's UV runs from plain (u = 0) to flushed (u = 1); other materials keep theirs."""
+    if part.material != "Skin":
+        return part
+    u = np.broadcast_to(np.asarray(flush, np.float64), (len(part.positions),))
+    return replace(part, uvs=np.stack([u * 0.94 + 0.03, np.full(len(u), 0.5)], 1))
+
+
 def torso_weights(y: ArrayLike) -> dict[str, Array]:
     """Spine weights at height y (metres)."""
     return chain(
@@ -125,7 +134,7 @@ def torso(
     weights = {k: w * (1 - shoulder) for k, w in torso_weights(points[..., 1]).items()}
     for side, sign in (("left", 1), ("right", -1)):
         weights[f"{side}Shoulder"] = shoulder * (points[..., 0] * sign > 0)
-    return grid_part(material, points, weights, **grid)  # type: ignore[arg-type]
+    return plain_skin(grid_part(material, points, weights, **grid))  # type: ignore[arg-type]
 
 
 def arm_rings(x: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
@@ -163,7 +172,8 @@ def arm(
     """The left arm's skin or a sleeve over it, from x0 to x1."""
     x = np.linspace(x0, x1, rows)
     points = arm_rings(x, ring_angles(columns), inflate(x) if callable(inflate) else inflate)
-    return grid_part(material, points, arm_weights(points[..., 0]), flip=True, **grid)  # type: ignore[arg-type]
+    part = grid_part(material, points, arm_weights(points[..., 0]), flip=True, **grid)  # type: ignore[arg-type]
+    return plain_skin(part, 0.35 * np.exp(-(((part.positions[:, 0] - ELBOW_X) / 0.02) ** 2)) * (part.normals[:, 2] < 0))
 
 
 def leg_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
@@ -191,7 +201,8 @@ def leg(
     """The left leg's skin, or a sock or trouser leg over it, from height y0 up to y1."""
     y = np.linspace(y0, y1, rows)
     points = leg_rings(y, ring_angles(columns), inflate(y) if callable(inflate) else inflate)
-    return grid_part(material, points, leg_weights(points[..., 1]), **grid)  # type: ignore[arg-type]
+    part = grid_part(material, points, leg_weights(points[..., 1]), **grid)  # type: ignore[arg-type]
+    return plain_skin(part, 0.6 * np.exp(-(((part.positions[:, 1] - KNEE_Y) / 0.028) ** 2)) * np.clip(part.normals[:, 2], 0, 1))
 
 
 # distance from the wrist, half thickness, half width, centre z
@@ -219,7 +230,7 @@ def hand(material: str) -> list[Part]:
     points = tube(centres, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
     t = points[..., 0] - WRIST_X
     palm = grid_part(material, points, chain(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True)
-    return [_blush(palm, 0.0), *(_finger(material, f) for f in ("Thumb", *FINGERS))]
+    return [plain_skin(palm, 0.0), *(_finger(material, f) for f in ("Thumb", *FINGERS))]
 
 
 def _finger(material: str, finger: str) -> Part:
@@ -244,7 +255,7 @@ def _finger(material: str, finger: str) -> Part:
     along = np.broadcast_to(t[:, None], points.shape[:2])
     flip = bool(np.dot(np.cross(side, up), direction) < 0)
     part = grid_part(material, points, chain(along, joints, 0.007), flip=flip)
-    return _blush(part, 0.55 * smoothstep(total * 0.6, total, along).reshape(-1))
+    return plain_skin(part, 0.55 * smoothstep(total * 0.6, total, along).reshape(-1))
 
 
 def smoothstep_linear(lo: float, hi: float, x: Array) -> Array:
@@ -252,10 +263,3 @@ def smoothstep_linear(lo: float, hi: float, x: Array) -> Array:
     return np.clip((x - lo) / (hi - lo), 0.0, 1.0)
 
 
-def _blush(part: Part, amount: ArrayLike) -> Part:
-    uv = np.stack(
-        [np.broadcast_to(np.asarray(amount, np.float64), (len(part.positions),)), np.full(len(part.positions), 0.5)], 1
-    )
-    return make_part(
-        part.material, part.positions, part.triangles, part.weights, uv * [0.96, 1] + [0.02, 0], part.normals
-    )

@@ -8,39 +8,58 @@ import numpy as np
 
 from vrm_synth.avatar.demo.body import arm, hand, leg, torso
 from vrm_synth.avatar.demo.character import Character
+from vrm_synth.avatar.demo.face import ear, face_skin
+from vrm_synth.avatar.demo.face_parts import brows, cheeks, eye_walls, eyeball, lashes, mouth
+from vrm_synth.avatar.demo.feature import REST_EYES
+from vrm_synth.avatar.demo.hair import build_hair
+from vrm_synth.avatar.demo.locks import Chain
+from vrm_synth.avatar.demo.materials import Library, add_face_materials, add_hair_materials, add_skin_material
+from vrm_synth.avatar.demo.palette import palette
 from vrm_synth.avatar.demo.params import DemoParams, facts
 from vrm_synth.avatar.demo.part import Part, by_material, mirrored, top_four
 from vrm_synth.avatar.demo.skeleton import Skeleton, humanoid_names, humanoid_skeleton
-from vrm_synth.avatar.model import F32, Image, LookAt, Material, Mesh, MToon, Node, Primitive, RangeMap, Skin
+from vrm_synth.avatar.model import F32, Image, LookAt, Mesh, Node, Primitive, RangeMap, Skin
 
 
 def _both(parts: Sequence[Part]) -> list[Part]:
     return [*parts, *(mirrored(p) for p in parts)]
 
 
+def add_chains(skeleton: Skeleton, chains: Sequence[Chain]) -> None:
+    """The chains' joints, and their tips, under their parents."""
+    for c in chains:
+        parent = c.parent
+        for k, p in enumerate(c.points):
+            parent = skeleton.add(f"{c.name}_{k}", parent, p)
+
+
 def build_character(params: DemoParams) -> Character:
     """The whole character, deterministic in its parameters."""
     skeleton = humanoid_skeleton()
+    colors = palette(params)
+    lib = Library()
+    add_face_materials(lib, colors)
+    add_skin_material(lib, colors)
+    add_hair_materials(lib, colors)
+    eyes = REST_EYES[params.eye_shape]
     body = [torso("Skin", 0.76, 1.34, 40)] + _both(
         [arm("Skin", 0.05, 0.52, 24), leg("Skin", 0.045, 0.862, 28), *hand("Skin")]
     )
-    materials = [
-        Material(
-            name="Skin",
-            kind="mtoon",
-            base_color_factor=(0.95, 0.80, 0.70, 1.0),
-            mtoon=MToon(
-                shade_color_factor=(0.80, 0.50, 0.42),
-                shading_shift_factor=-0.05,
-                shading_toony_factor=0.95,
-                outline_width_mode="worldCoordinates",
-                outline_width_factor=0.0012,
-                outline_color_factor=(0.2, 0.06, 0.05),
-            ),
-        )
+    face = [
+        face_skin(eyes),
+        *ear(),
+        *eye_walls(eyes),
+        *eyeball(),
+        *lashes(eyes),
+        *brows(),
+        *mouth(),
+        *cheeks(),
     ]
-    nodes = _nodes(skeleton, ["Body"])
-    mesh = _mesh("Body", body, skeleton, {m.name: i for i, m in enumerate(materials)})
+    hair = build_hair(params.hair_style)
+    add_chains(skeleton, hair.chains)
+    groups = {"Body": body, "Face": face, "Hair": hair.parts}
+    nodes = _nodes(skeleton, list(groups))
+    meshes = tuple(_mesh(name, parts, skeleton, lib.index()) for name, parts in groups.items())
     humanoid = humanoid_names(skeleton)
     blank = Image("Thumbnail", "image/png", np.full((8, 8, 4), 255, np.uint8))
     gaze = RangeMap(90.0, 9.0)
@@ -48,11 +67,11 @@ def build_character(params: DemoParams) -> Character:
         name=params.name,
         facts=facts(params),
         nodes=nodes,
-        meshes=(mesh,),
+        meshes=meshes,
         skin=_skin(skeleton),
-        images=(blank,),
-        textures=(),
-        materials=tuple(materials),
+        images=(*lib.images, blank),
+        textures=tuple(lib.textures),
+        materials=tuple(lib.materials),
         humanoid=humanoid,
         expressions={},
         look_at=LookAt("bone", (0.0, 0.07, 0.06), gaze, gaze, gaze, gaze),
@@ -60,7 +79,7 @@ def build_character(params: DemoParams) -> Character:
         colliders=(),
         springs=(),
         first_person={len(skeleton.names): "both"},
-        thumbnail=0,
+        thumbnail=len(lib.images),
     )
 
 

@@ -16,7 +16,7 @@ Vec3 = tuple[float, float, float]
 
 HEAD: Vec3 = (0.0, 1.322, -0.006)
 CHIN_Y = 1.300
-EYE: Vec3 = (0.0325, 1.3935, 0.036)  # centre of the left eye's sphere: the eye bone
+EYE: Vec3 = (0.018, 1.3935, 0.038)  # centre of the left eye's sphere: the eye bone
 SHOULDER: Vec3 = (0.100, 1.208, -0.012)
 ELBOW_X, WRIST_X = 0.318, 0.516
 LEG_X = 0.074
