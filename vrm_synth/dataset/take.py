@@ -36,14 +36,16 @@ def take(renderer: Renderer, avatar: Avatar, shot: Shot) -> tuple[PosedAvatar, F
 def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
     """What the shots format answers beside the picture.
 
-    bones: world positions in metres, to a micrometre; expressions: effective weights; look_at: degrees.
+    bones: world positions in metres, to a micrometre; look_at: degrees; expressions: weights as asked (the
+    reference reports these), effective_expressions: what isBinary and overrides leave of them.
     """
     gaze = posed.look_at
     return {
         "id": shot.id,
         "vrm_version": posed.avatar.vrm_version,
         "bones": {name: [_tidy(x) for x in place] for name, place in posed.bone_positions().items()},
-        "expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
+        "expressions": {name: _tidy(w) for name, w in posed.asked.items()},
+        "effective_expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
         "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},
         "draw_order": [list(draw) for draw in frame.draw_order],
         "warnings": list(posed.warnings),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ class PosedAvatar:
     morph_weights: node → (M,) float64 weights of the node's mesh, mesh defaults included; absent: no targets.
     materials: the avatar's materials with expression binds applied, same indices.
     expressions: name → effective weight of every expression, after overrides and isBinary.
+    asked: name → the weight asked of it, by the shot or by the gaze, before isBinary and overrides.
     warnings: asked-for bones and expressions that this avatar lacks.
     """
 
@@ -36,6 +37,7 @@ class PosedAvatar:
     morph_weights: Mapping[int, NDArray[np.float64]]
     materials: tuple[Material, ...]
     expressions: Mapping[str, float]
+    asked: Mapping[str, float] = field(default_factory=dict)
     look_at: LookAtState | None = None
     warnings: tuple[str, ...] = ()
 
