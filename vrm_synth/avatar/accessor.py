@@ -37,6 +37,7 @@ class Buffers:
         self._bytes: list[memoryview | None] = []
         for i, buffer in enumerate(gltf.buffers):
             self._bytes.append(self._buffer(buffer, i, bin_chunk))
+        self.size = sum(len(b) for b in self._bytes if b is not None)
 
     def _buffer(self, buffer: pygltflib.Buffer, i: int, bin_chunk: memoryview | None) -> memoryview | None:
         where = f"buffers[{i}]"
@@ -87,13 +88,10 @@ class Accessors:
     """Reads a document's accessors, and counts what has been asked for against the limits."""
 
     def __init__(self, gltf: pygltflib.GLTF2, buffers: Buffers, limits: Limits):
-        self.gltf, self.buffers, self.limits = gltf, buffers, limits
+        self.gltf, self.buffers = gltf, buffers
+        self._allowed = limits.numbers + buffers.size
         self._numbers = 0
         self._charged: set[int] = set()
-
-    def count(self, index: int, where: str) -> int:
-        """How many elements an accessor has."""
-        return int(self._get(index, where).count)
 
     def check(self, index: int, where: str, types: tuple[str, ...], components: tuple[int, ...]) -> int:
         """Check an accessor without reading it: that it has one of these types and component types, that its
@@ -126,11 +124,11 @@ class Accessors:
     def charge(self, numbers: int, where: str) -> None:
         """Count numbers that are about to be decoded against the limits."""
         self._numbers += numbers
-        if self._numbers > self.limits.numbers:
+        if self._numbers > self._allowed:
             raise AvatarError(
                 "file holds too many vertex and matrix numbers",
                 got=f"{self._numbers} and more",
-                allowed=self.limits.numbers,
+                allowed=self._allowed,
                 where=where,
             )
 

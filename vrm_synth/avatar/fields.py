@@ -36,6 +36,7 @@ class Fields:
 
     def at(self, key: str) -> str:
         """The place of one of this object's values."""
+        key = key if len(key) <= 60 else key[:59] + "…"
         return f"{self.path}.{key}" if self.path else key
 
     def has(self, key: str) -> bool:
@@ -104,7 +105,7 @@ class Fields:
         for option in allowed:
             if value == option:
                 return option
-        raise AvatarError("unknown value", got=value, allowed=", ".join(allowed), where=self.at(key))
+        raise AvatarError("unknown value", got=_show(value), allowed=", ".join(allowed), where=self.at(key))
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A boolean."""
@@ -178,6 +179,8 @@ def integer(value: Any, place: str) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         wrong(place, "must be an integer", value)
+    if abs(value) > 2**53:
+        raise AvatarError("integer out of bounds", got=_show(value), allowed="±2^53", where=place)
     return value
 
 

@@ -46,11 +46,15 @@ def document(root: Fields, limits: Limits) -> pygltflib.GLTF2:
     for name in required:
         if name not in SUPPORTED_EXTENSIONS:
             raise AvatarError(
-                f"file requires the extension {name}, which is not supported",
+                f"file requires the extension {name[:60]}, which is not supported",
                 allowed=", ".join(sorted(SUPPORTED_EXTENSIONS)),
                 where="extensionsRequired",
             )
     n = limits.items
+    meshes = [_mesh(f, limits) for f in root.children("meshes", n)]
+    primitives = sum(len(m.primitives) for m in meshes)
+    if primitives > n:
+        raise AvatarError("too many primitives", got=primitives, allowed=f"at most {n}", where="meshes")
     return pygltflib.GLTF2(
         asset=pygltflib.Asset(generator=asset.text("generator"), version=version),
         scene=root.integer("scene", 0) if root.has("scene") else None,
@@ -58,7 +62,7 @@ def document(root: Fields, limits: Limits) -> pygltflib.GLTF2:
             pygltflib.Scene(name=s.text("name"), nodes=_whole_list(s, "nodes")) for s in root.children("scenes", n)
         ],
         nodes=[_node(f) for f in root.children("nodes", n)],
-        meshes=[_mesh(f, limits) for f in root.children("meshes", n)],
+        meshes=meshes,
         skins=[_skin(f) for f in root.children("skins", n)],
         accessors=[_accessor(f) for f in root.children("accessors", n)],
         bufferViews=[_buffer_view(f) for f in root.children("bufferViews", n)],

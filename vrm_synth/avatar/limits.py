@@ -14,26 +14,26 @@ class Limits:
 
     file_bytes: the whole file; json_bytes, json_depth, json_values: the JSON chunk, its nesting, and its
     number of values (containers and commas); items: entries of any one glTF or VRM list (nodes, accessors,
-    images …); morph_targets: of one primitive; vertices, indices: summed over all primitives; numbers: all
-    vertex, morph and matrix components to be decoded, summed, whether the file stores them or leaves them
-    as zeros; image_side, image_pixels: one picture's width or height, and the pixels of all decoded
-    pictures together; data_uri_bytes: one `data:` URI; links: joints, binds and collider uses that VRM
-    lists expand to.
+    images …), and primitives of all meshes; morph_targets: of one primitive; vertices, indices: summed over
+    all primitives; numbers: all vertex, morph and matrix components to be decoded, summed, beyond one for
+    each byte of the file, so that a small file cannot ask for much by leaving zeros out or by using data
+    twice; image_side, image_pixels: one picture's width or height, and the pixels of all decoded pictures
+    together; data_uri_bytes: one `data:` URI; links: joints, binds and collider uses that VRM lists expand to.
     """
 
     file_bytes: int = 512 * 2**20
     json_bytes: int = 16 * 2**20
     json_depth: int = 96
-    json_values: int = 1_500_000
+    json_values: int = 500_000
     items: int = 20_000
     morph_targets: int = 1_000
     vertices: int = 4_000_000
     indices: int = 24_000_000
-    numbers: int = 64_000_000
+    numbers: int = 40_000_000
     image_side: int = 8_192
-    image_pixels: int = 160_000_000
+    image_pixels: int = 200_000_000
     data_uri_bytes: int = 16 * 2**20
-    links: int = 200_000
+    links: int = 100_000
 
 
 DEFAULT_LIMITS = Limits()

@@ -35,12 +35,10 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Avatar:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > limits.file_bytes:
-            raise AvatarError(
-                "file is too large", got=f"{size} bytes", allowed=f"{limits.file_bytes} bytes", where=path
-            )
-        data = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise AvatarError("not a file", got="a folder or a device", where=path)
+        with path.open("rb") as file:
+            data = file.read(limits.file_bytes + 1)
     except OSError as e:
         raise AvatarError(f"cannot read the file: {e.strerror or e}", where=path) from e
     except ValueError as e:  # a path with a NUL

@@ -21,17 +21,18 @@ _FRACTION = (pygltflib.FLOAT, pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 _JOINT = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 _INDEX = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_INT)
 
-# glTF 3.7.2.1: the attributes that are read, by the part of their name before the set's number.
+_SETS = 8  # numbered attributes beyond this many are not read
+
+# glTF 3.7.2.1: the attributes that are read, with their types.
 _ATTRIBUTES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "POSITION": (("VEC3",), _FLOAT),
     "NORMAL": (("VEC3",), _FLOAT),
     "TANGENT": (("VEC4",), _FLOAT),
-    "TEXCOORD": (("VEC2",), _FRACTION),
-    "COLOR": (("VEC3", "VEC4"), _FRACTION),
-    "JOINTS": (("VEC4",), _JOINT),
-    "WEIGHTS": (("VEC4",), _FRACTION),
+    "COLOR_0": (("VEC3", "VEC4"), _FRACTION),
+    **{f"TEXCOORD_{n}": (("VEC2",), _FRACTION) for n in range(_SETS)},
+    **{f"JOINTS_{n}": (("VEC4",), _JOINT) for n in range(_SETS)},
+    **{f"WEIGHTS_{n}": (("VEC4",), _FRACTION) for n in range(_SETS)},
 }
-_SETS = 8  # numbered attributes beyond this many are skipped with an oddity
 
 
 @dataclass
@@ -84,11 +85,10 @@ class MeshReader:
             raise AvatarError("primitive has no POSITION", where=f"{where}.attributes")
         count = None
         for name in sorted(primitive.attributes, key=lambda n: n != "POSITION"):
-            base, _, number = name.partition("_")
-            if base not in _ATTRIBUTES or (number and not number.isdecimal()):
+            if name not in _ATTRIBUTES:
                 continue
             place = f"{where}.attributes.{name}"
-            types, components = _ATTRIBUTES[base]
+            types, components = _ATTRIBUTES[name]
             n = self.accessors.check(primitive.attributes[name], place, types, components)
             if count is None:
                 count = n
@@ -209,7 +209,8 @@ class MeshReader:
         if not sets:
             return ()
         found = [self._vectors(primitive, f"TEXCOORD_{n}", 0.0, where) for n in range(max(sets) + 1)]
-        return tuple(_frozen(np.zeros((vertices, 2), np.float32)) if f is None else f for f in found)
+        zeros = np.broadcast_to(np.zeros(2, np.float32), (vertices, 2))
+        return tuple(zeros if f is None else f for f in found)
 
     def _triangles(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> NDArray[np.uint32]:
         place = f"{where}.indices"

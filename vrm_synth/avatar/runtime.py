@@ -69,12 +69,10 @@ def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str
     return RangeMap(maximum, scale, curve)
 
 
-def morph_targets(gltf: pygltflib.GLTF2, node: int) -> int:
-    """How many morph targets the mesh at a node has."""
-    mesh = gltf.nodes[node].mesh
-    if mesh is None or mesh >= len(gltf.meshes):
-        return 0
-    return max((len(p.targets) for p in gltf.meshes[mesh].primitives), default=0)
+def morph_targets(gltf: pygltflib.GLTF2) -> dict[int, int]:
+    """node → how many morph targets its mesh has, for the nodes that have a mesh."""
+    of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
+    return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
 
 
 class Budget:

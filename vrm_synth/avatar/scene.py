@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pygltflib
+from numpy.typing import NDArray
 
 from vrm_synth.avatar.accessor import Accessors
 from vrm_synth.avatar.glb import Notes
@@ -178,17 +179,21 @@ def check_skins(gltf: pygltflib.GLTF2, accessors: Accessors, limits: Limits) -> 
 
 def read_skins(gltf: pygltflib.GLTF2, accessors: Accessors) -> tuple[Skin, ...]:
     """The skins; without inverse bind matrices they are identity (glTF 3.7.3.1)."""
-    return tuple(_skin(skin, i, accessors) for i, skin in enumerate(gltf.skins))
+    stored: dict[int, NDArray[np.float32]] = {}  # skins may share their matrices
+    return tuple(_skin(skin, i, accessors, stored) for i, skin in enumerate(gltf.skins))
 
 
-def _skin(skin: pygltflib.Skin, i: int, accessors: Accessors) -> Skin:
+def _skin(skin: pygltflib.Skin, i: int, accessors: Accessors, stored: dict[int, NDArray[np.float32]]) -> Skin:
     count = len(skin.joints)
     if skin.inverseBindMatrices is None:
         matrices = np.tile(np.eye(4, dtype=np.float32), (count, 1, 1))
     else:
         where = f"skins[{i}].inverseBindMatrices"
-        stored = accessors.read(skin.inverseBindMatrices, where)[:count].reshape(-1, 4, 4)  # column-major
-        matrices = np.ascontiguousarray(stored.transpose(0, 2, 1))
+        index = skin.inverseBindMatrices
+        if index not in stored:
+            stored[index] = accessors.read(index, where)
+        columns = stored[index][:count].reshape(-1, 4, 4)  # column-major in the file
+        matrices = np.ascontiguousarray(columns.transpose(0, 2, 1))
         if not np.isfinite(matrices).all():
             bad = int(np.argmin(np.isfinite(matrices).all((1, 2))))
             raise AvatarError("inverse bind matrix is not finite", got=f"matrix {bad}", where=where)

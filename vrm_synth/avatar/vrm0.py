@@ -8,6 +8,7 @@ instead (`_in_world`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vrm_synth.avatar.fields import Fields, unique, vector
 from vrm_synth.avatar.glb import Notes
@@ -126,6 +127,7 @@ def _expressions(source: Source) -> dict[str, Expression]:
     budget = Budget(source.limits)
     nodes_of_mesh = _nodes_of_mesh(source)
     materials = _materials_by_name(source)
+    targets = morph_targets(source.gltf)
     for f in master.children("blendShapeGroups", source.limits.items):
         name = _PRESET_NAMES.get(f.text("presetName")) or f.text("name")
         if not name:
@@ -139,7 +141,7 @@ def _expressions(source: Source) -> dict[str, Expression]:
             name=name,
             is_preset=name in PRESETS,
             is_binary=f.flag("isBinary"),
-            morph_target_binds=_morph_binds(f, nodes_of_mesh, source, budget),
+            morph_target_binds=_morph_binds(f, nodes_of_mesh, targets, source, budget),
             material_color_binds=colors,
             texture_transform_binds=transforms,
         )
@@ -155,7 +157,7 @@ def _nodes_of_mesh(source: Source) -> dict[int, list[int]]:
 
 
 def _morph_binds(
-    group: Fields, nodes_of_mesh: dict[int, list[int]], source: Source, budget: Budget
+    group: Fields, nodes_of_mesh: dict[int, list[int]], targets: dict[int, int], source: Source, budget: Budget
 ) -> tuple[MorphTargetBind, ...]:
     out: list[MorphTargetBind] = []
     for f in group.children("binds", source.limits.items):
@@ -165,7 +167,7 @@ def _morph_binds(
         budget.take(len(nodes), f.path)
         if not nodes:
             source.notes.add(f"{f.path} binds mesh {mesh}, which no node has")
-        elif not 0 <= target < morph_targets(source.gltf, nodes[0]):
+        elif not 0 <= target < targets[nodes[0]]:
             source.notes.add(f"{f.path} binds morph target {target}, which meshes[{mesh}] does not have")
         else:
             out += [MorphTargetBind(node, target, weight) for node in nodes]
@@ -214,13 +216,11 @@ def _transform_bind(f: Fields, material: int, axis: str, source: Source) -> Text
     """axis: "" for both, "_S" for u alone, "_T" for v alone; the other one keeps the material's own."""
     sx, sy, ox, oy = f.vector("targetValue", (1.0, 1.0, 0.0, 0.0))
     if axis:
-        properties = source.ext.children("materialProperties", source.limits.items)
-        own = (0.0, 0.0, 1.0, 1.0)
-        if material < len(properties):
-            vectors = properties[material].child_or_empty("vectorProperties")
-            own_ox, own_oy, own_sx, own_sy = vectors.vector("_MainTex", own)
-        else:
-            own_ox, own_oy, own_sx, own_sy = own
+        properties = source.ext.values("materialProperties")
+        stated = properties[material] if material < len(properties) else {}
+        place = f"{source.ext.at('materialProperties')}[{material}]"
+        vectors = Fields(stated, place).child_or_empty("vectorProperties")
+        own_ox, own_oy, own_sx, own_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
         if axis == "_S":
             sy, oy = own_sy, own_oy
         else:
@@ -298,14 +298,18 @@ def _springs(source: Source, groups: list[tuple[int, ...]]) -> tuple[Spring, ...
     budget = Budget(source.limits)
     count = len(source.gltf.nodes)
     for f in source.ext.child_or_empty("secondaryAnimation").children("boneGroups", source.limits.items):
-        used = unique(c for g in f.indices("colliderGroups", len(groups), "colliderGroups") for c in groups[g])
-        center = f.integer("center", -1)
-        roots = [f.indices("bones", count, "nodes")] if f.has("bones") else []
-        for root in roots[0] if roots else ():
-            joints = tuple(_joint(f, node, source) for node in _subtree(source, root, budget, f.path))
+        listed = f.indices("colliderGroups", len(groups), "colliderGroups")
+        budget.take(sum(len(groups[g]) for g in listed), f.path)
+        used = unique(c for g in listed for c in groups[g])
+        center = f.index("center", count, "nodes") if f.integer("center", -1) >= 0 else None
+        like = _joint(f)
+        for root in f.indices("bones", count, "nodes"):
+            joints = tuple(
+                replace(like, node=node, tail=next(iter(source.gltf.nodes[node].children), None))
+                for node in _subtree(source, root, budget, f.path)
+            )
             budget.take(len(used), f.path)
-            name = f.text("comment") or source.gltf.nodes[root].name
-            out.append(Spring(name, joints, used, f.index("center", count, "nodes") if center >= 0 else None))
+            out.append(Spring(f.text("comment") or source.gltf.nodes[root].name, joints, used, center))
     return tuple(out)
 
 
@@ -320,11 +324,11 @@ def _subtree(source: Source, root: int, budget: Budget, where: str) -> list[int]
     return order
 
 
-def _joint(f: Fields, node: int, source: Source) -> SpringJoint:
-    children = source.gltf.nodes[node].children
+def _joint(f: Fields) -> SpringJoint:
+    """What all joints of a bone group have in common."""
     return SpringJoint(
-        node=node,
-        tail=children[0] if children else None,
+        node=-1,
+        tail=None,
         hit_radius=f.number("hitRadius", 0.0),
         stiffness=f.number("stiffiness", 1.0),
         gravity_power=f.number("gravityPower", 0.0),

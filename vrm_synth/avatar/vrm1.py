@@ -84,6 +84,7 @@ def _expressions(source: Source) -> dict[str, Expression]:
     f = source.ext.child_or_empty("expressions")
     out: dict[str, Expression] = {}
     budget = Budget(source.limits)
+    targets = morph_targets(source.gltf)
     for group, preset in (("preset", True), ("custom", False)):
         expressions = f.child_or_empty(group)
         for name in expressions.data:
@@ -93,18 +94,20 @@ def _expressions(source: Source) -> dict[str, Expression]:
             if (name in PRESETS) != preset:
                 source.notes.add(f"{e.path} is {'not a' if preset else 'a'} preset's name; it is left out")
                 continue
-            out[name] = _expression(name, preset, e, source, budget)
+            out[name] = _expression(name, preset, e, targets, source, budget)
     return out
 
 
-def _expression(name: str, preset: bool, f: Fields, source: Source, budget: Budget) -> Expression:
+def _expression(
+    name: str, preset: bool, f: Fields, targets: dict[int, int], source: Source, budget: Budget
+) -> Expression:
     materials = len(source.root.values("materials"))
     morphs: list[MorphTargetBind] = []
     limit = source.limits.items
     for b in f.children("morphTargetBinds", limit):
         node = b.need_index("node", len(source.gltf.nodes), "nodes")
         target = b.integer("index", -1)
-        if 0 <= target < morph_targets(source.gltf, node):
+        if 0 <= target < targets.get(node, 0):
             morphs.append(MorphTargetBind(node, target, b.number("weight", 1.0)))
         else:
             source.notes.add(f"{b.path} binds morph target {target}, which nodes[{node}] does not have")
