@@ -25,11 +25,11 @@ DEEPEST = 20
 
 
 class RefusedError(ValueError):
-    """Raised by a model's own validator: what is wrong, and what would have been right."""
+    """Raised by a model's own validator: what is wrong, what would have been right, and where below the value."""
 
-    def __init__(self, what: str, allowed: str = ""):
+    def __init__(self, what: str, allowed: str = "", at: Path_ = ()):
         super().__init__(what)
-        self.what, self.allowed = what, allowed
+        self.what, self.allowed, self.at = what, allowed, at
 
 
 def load(path: Path, model: type[M], **context: Any) -> M:
@@ -55,7 +55,7 @@ def parse(text: str, model: type[M], where: str, **context: Any) -> M:
     """YAML text as a `model`; `where` names it in errors. Raises RecipeError."""
     data, lines = _plain(text, where)
     if not isinstance(data, dict):
-        raise RecipeError("not a mapping", got=data, allowed=_names(model), where=f"{where}:1")
+        raise RecipeError("not a mapping", got=data, allowed=", ".join(_keys(model)), where=f"{where}:1")
     try:
         return model.model_validate(data, context=context or None)
     except ValidationError as e:
@@ -81,7 +81,7 @@ def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
         mark = e.problem_mark or e.context_mark
         at = f"{where}:{mark.line + 1}" if mark else where
         raise RecipeError(f"not YAML: {e.problem or e.context}", where=at) from None
-    except (yaml.YAMLError, ValueError) as e:  # ValueError: a date or number that the format names and Python lacks
+    except yaml.YAMLError as e:
         raise RecipeError(f"not YAML: {' '.join(str(e).split())}", where=where) from None
 
 
@@ -120,6 +120,8 @@ def _scalar(node: yaml.Node, where: str) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
+    except ValueError as e:  # a date or number that YAML's grammar takes and Python does not
+        raise RecipeError(f"not YAML: {e}", got=node.value, where=f"{where}:{node.start_mark.line + 1}") from None
     finally:
         loader.dispose()
 
@@ -131,23 +133,36 @@ def _first(e: ValidationError, model: type[BaseModel], data: Any, lines: dict[Pa
     """The first complaint, unknown keys before the rest (a misspelt key explains a missing one)."""
     errors = sorted(e.errors(), key=lambda x: x["type"] != "extra_forbidden")
     error = errors[0]
-    path = _walk(data, error["loc"])
+    kind, got, cause = error["type"], error["input"], error.get("ctx", {}).get("error")
+    refused = cause if isinstance(cause, RefusedError) else None
+    path = _walk(data, (*error["loc"], *(refused.at if refused else ())))
     line = next(lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines)
     name = _dotted(path)
     at = f"{where}:{line}" + (f": {name}" if name else "")
-    kind, got = error["type"], error["input"]
+    if refused:
+        got = _at(data, path) if refused.at else got
+        return RecipeError(refused.what, got=_shown(got), allowed=refused.allowed or None, where=at)
     if kind == "extra_forbidden":
-        known = list(_model_at(model, path[:-1]).model_fields)
+        known = _keys(_model_at(model, path[:-1]))
         near = difflib.get_close_matches(str(path[-1]), known, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return RecipeError(f"unknown key{hint}", got=path[-1], allowed=", ".join(known), where=at)
     if kind == "missing":
-        return RecipeError(f"missing key {error['loc'][-1]}", allowed=_names(_model_at(model, path)), where=at)
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, RefusedError):
-        return RecipeError(cause.what, got=got, allowed=cause.allowed or None, where=at)
-    what, _, allowed = error["msg"].partition("should be ")
-    return RecipeError("not allowed" if allowed else what, got=got, allowed=allowed or None, where=at)
+        what = f"missing key {error['loc'][-1]}"
+        return RecipeError(what, allowed=", ".join(_keys(_model_at(model, path))), where=at)
+    what, _, allowed = error["msg"].partition(" should ")
+    allowed = allowed.removeprefix("be ")
+    return RecipeError("not allowed" if allowed else what, got=_shown(got), allowed=allowed or None, where=at)
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
+
+
+def _at(data: Any, path: Path_) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 def _walk(data: Any, loc: tuple[int | str, ...]) -> Path_:
@@ -168,7 +183,8 @@ def _dotted(path: Path_) -> str:
 def _model_at(model: type[BaseModel], path: Path_) -> type[BaseModel]:
     """The model that reads the mapping at `path`."""
     for step in path:
-        field = model.model_fields.get(step) if isinstance(step, str) else None
+        fields = {f.alias or name: f for name, f in model.model_fields.items()}
+        field = fields.get("root") or fields.get(str(step))
         if field is not None:
             model = _model_in(field.annotation) or model
     return model
@@ -180,5 +196,5 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((m for a in typing.get_args(annotation) if (m := _model_in(a))), None)
 
 
-def _names(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [f.alias or name for name, f in model.model_fields.items()]

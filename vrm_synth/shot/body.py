@@ -1,0 +1,192 @@
+"""Which vertices are which part of the body, and where its landmarks are: what framing needs to know of an avatar.
+
+Everything here is measured once on the avatar at rest and kept beside it. Vertices are those that triangles use,
+in the order of `pose.skinning.posed_primitives`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.avatar.model import Avatar, Primitive
+from vrm_synth.camera.views import Part
+from vrm_synth.core.errors import ShotError
+from vrm_synth.core.humanoid import BONE_NAMES
+from vrm_synth.core.transforms import Array
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.skinning import posed_primitives
+
+HEAD = ("head", "leftEye", "rightEye", "jaw")
+TORSO = ("hips", "spine", "chest", "upperChest", "neck", "leftShoulder", "rightShoulder")
+THIGHS = ("leftUpperLeg", "rightUpperLeg")
+FEWEST = 12  # vertices that make a part worth framing
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """V vertices at rest.
+
+    rest: (V, 3) metres in the world frame. bone: (V,) index into BONE_NAMES of the humanoid bone that moves the
+    vertex, directly or through hair, skirts and the like below it; −1 where there is none. own: (V,) whether
+    that bone moves it directly, or a rigid mesh below it. triangles: (T, 3) indices of vertices. used: for each
+    drawn primitive, the indices of its vertices that triangles use. landmarks: bone → (3,) at rest.
+    head_rest: (3, 3) world rotation and scale of the head bone at rest.
+    floor: lowest height of what bones move directly. hips_height: metres above the floor. t_pose: whether the
+    avatar rests with level arms and upright legs, so that named poses look as their names say.
+    """
+
+    rest: Array
+    bone: NDArray[np.int16]
+    own: NDArray[np.bool_]
+    triangles: NDArray[np.intp]
+    used: tuple[NDArray[np.intp], ...]
+    landmarks: dict[str, Array]
+    head_rest: Array
+    floor: float
+    hips_height: float
+    t_pose: bool
+
+    def of(self, *names: str) -> NDArray[np.bool_]:
+        """(V,) vertices of the named bones."""
+        return np.isin(self.bone, [BONE_NAMES.index(n) for n in names])
+
+
+_BODIES: WeakKeyDictionary[Avatar, Body] = WeakKeyDictionary()
+
+
+def body(avatar: Avatar) -> Body:
+    """The avatar's body, measured at its first use. Raises ShotError where nothing is drawn."""
+    found = _BODIES.get(avatar)
+    if found is None:
+        found = _BODIES[avatar] = _measure(avatar)
+    return found
+
+
+def vertices(b: Body, posed: PosedAvatar) -> Array:
+    """(V, 3) float64: where the body's vertices are, metres in the world frame."""
+    parts = posed_primitives(posed)
+    return np.concatenate([positions[u] for (_, _, positions, _), u in zip(parts, b.used, strict=True)])
+
+
+def grounded(b: Body, points: Array) -> float:
+    """How far down the posed body (V, 3) must go, metres, to stand on the floor that it stood on at rest."""
+    return float(points[_solid(b), 1].min()) - b.floor
+
+
+def part(b: Body, down_to: Part) -> NDArray[np.bool_]:
+    """(V,) the vertices that a crop must show; everything where the avatar has no such part to speak of.
+
+    Parts are cut at rest, where heights mean something: the chin at the head bone, the chest halfway down the
+    chest, the thighs at their middle. Arms and loose hair do not count, or a raised hand would make every
+    portrait a full figure; the hair on top of the head does.
+    """
+    everything = np.ones(len(b.rest), np.bool_)
+    if down_to == "everything":
+        return everything
+    height = b.rest[:, 1]
+    head = _head(b)
+    if down_to == "chin":
+        chosen = head
+    elif down_to == "chest":
+        chosen = head | (b.own & b.of(*TORSO) & (height >= _chest_height(b)))
+    else:
+        legs = [b.landmarks[n][1] for n in (*THIGHS, "leftLowerLeg", "rightLowerLeg") if n in b.landmarks]
+        chosen = head | (b.own & b.of(*TORSO, *THIGHS) & (height >= np.mean(legs)))
+    return chosen if int(chosen.sum()) >= FEWEST else everything
+
+
+def _head(b: Body) -> NDArray[np.bool_]:
+    height, of_head = b.rest[:, 1], b.of(*HEAD)
+    own = of_head & b.own
+    if int(own.sum()) < FEWEST:
+        return own
+    joint = b.landmarks["head"][1]
+    own &= height >= joint - 0.2 * (height[own].max() - joint)  # chins hang a little below the joint
+    sideways = np.abs(b.rest[:, 0] - b.landmarks["head"][0])
+    hair_on_top = of_head & (height > height[own].max()) & (sideways <= 1.25 * sideways[own].max())
+    return own | hair_on_top
+
+
+def _chest_height(b: Body) -> float:
+    marks = b.landmarks
+    top = marks.get("neck", marks["head"])[1]
+    return float(top - 0.45 * (top - marks["hips"][1]))
+
+
+def _solid(b: Body) -> NDArray[np.bool_]:
+    # Skirts, hair and tails may hang through the floor; hands, knees and feet may not.
+    return b.own if int(b.own.sum()) >= 3 else np.ones(len(b.own), np.bool_)
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def _measure(avatar: Avatar) -> Body:
+    posed = evaluate(avatar)
+    bone_of_node, is_bone = _bones_of_nodes(avatar)
+    rest, bone, own, used, triangles, count = [], [], [], [], [], 0
+    for node, primitive, positions, _ in posed_primitives(posed):
+        u = np.unique(primitive.indices).astype(np.intp)
+        leading = _leading_nodes(avatar, node, primitive)[u]
+        rigid = avatar.nodes[node].skin is None  # a robot's parts hang below their bones
+        rest.append(positions[u])
+        bone.append(bone_of_node[leading])
+        own.append((bone_of_node[leading] >= 0) if rigid else is_bone[leading])
+        triangles.append(np.searchsorted(u, primitive.indices) + count)
+        used.append(u)
+        count += len(u)
+    if not count:
+        raise ShotError("nothing of this avatar is drawn", where=avatar.source)
+    points, direct = np.concatenate(rest), np.concatenate(own)
+    floor = float(points[direct if int(direct.sum()) >= 3 else slice(None), 1].min())
+    marks = {k: v.copy() for k, v in posed.bone_positions().items()}
+    hips = float(marks["hips"][1]) - floor
+    if hips <= 0:  # a mesh that hangs above its own bones has no floor worth the name
+        hips = float(np.ptp(points[:, 1])) / 2
+    return Body(
+        rest=points,
+        bone=np.concatenate(bone),
+        own=direct,
+        triangles=np.concatenate(triangles),
+        used=tuple(used),
+        landmarks=marks,
+        head_rest=posed.world_from_node[avatar.humanoid["head"]][:3, :3],
+        floor=floor,
+        hips_height=hips,
+        t_pose=_rests_in_t_pose(marks),
+    )
+
+
+def _rests_in_t_pose(marks: dict[str, Array], within: float = 20.0) -> bool:
+    for side, out in (("left", 1.0), ("right", -1.0)):
+        for start, end, direction in (("UpperArm", "Hand", (out, 0, 0)), ("UpperLeg", "Foot", (0, -1, 0))):
+            limb = marks[side + end] - marks[side + start]
+            length = float(np.linalg.norm(limb))
+            if length == 0 or float(limb @ np.asarray(direction, np.float64)) < length * np.cos(np.radians(within)):
+                return False
+    return True
+
+
+def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """For each node: the humanoid bone at or above it (−1: none), and whether it is that bone itself."""
+    own = {node: BONE_NAMES.index(name) for name, node in avatar.humanoid.items()}
+    bones = np.full(len(avatar.nodes), -1, np.int16)
+    for node in avatar.scene_nodes:  # parents first
+        parent = avatar.nodes[node].parent
+        bones[node] = own.get(node, bones[parent] if parent >= 0 else -1)
+    return bones, np.isin(np.arange(len(avatar.nodes)), list(own))
+
+
+def _leading_nodes(avatar: Avatar, node: int, primitive: Primitive) -> NDArray[np.intp]:
+    """(V,) the node that moves each vertex most."""
+    skin = avatar.nodes[node].skin
+    if skin is None or primitive.joints is None or primitive.weights is None:
+        return np.full(len(primitive.positions), node, np.intp)
+    most = primitive.weights.argmax(1)
+    joint = np.take_along_axis(primitive.joints, most[:, None], 1)[:, 0]
+    return np.asarray(avatar.skins[skin].joints, np.intp)[joint]

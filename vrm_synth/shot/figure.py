@@ -1,0 +1,53 @@
+"""A named pose on one avatar: stood on its floor, its vertices where they will be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.camera.camera import Camera
+from vrm_synth.camera.framing import Aim, Margins, fit
+from vrm_synth.camera.views import Part
+from vrm_synth.core.transforms import Array
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.library import NamedPose, Vec3, Vec4
+from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.shot.body import Body, body, grounded, part, vertices
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """bones, hips_offset (metres), expressions: what a Shot says of it; vertices: (V, 3) of `body`, world metres."""
+
+    body: Body
+    bones: Mapping[str, Vec4]
+    hips_offset: Vec3
+    expressions: Mapping[str, float]
+    posed: PosedAvatar
+    vertices: Array
+
+    def frame(self, down_to: Part, aim: Aim, margins: Margins, aspect: float) -> Camera:
+        """The camera that fits a part of the figure; aspect: width / height."""
+        return fit(self.vertices[part(self.body, down_to)], self.vertices, aim, aspect, margins)
+
+
+def pose_figure(
+    avatar: Avatar,
+    pose: NamedPose,
+    expressions: Mapping[str, float] | None = None,
+    settle_seconds: float | None = None,
+) -> Figure:
+    """The avatar in a pose. expressions: name → weight; settle_seconds: as in a Shot."""
+    b = body(avatar)
+    x, y, z = (v * b.hips_height for v in pose.hips)
+    if pose.ground:
+        y -= grounded(b, vertices(b, evaluate(avatar, bones=_had(avatar, pose.bones))))
+    # Bones that the avatar lacks are left out here, or every picture would carry a warning for each finger.
+    bones, weights = _had(avatar, pose.bones), dict(expressions or {})
+    posed = evaluate(avatar, bones=bones, hips_offset=(x, y, z), expressions=weights, settle_seconds=settle_seconds)
+    return Figure(b, bones, (x, y, z), weights, posed, vertices(b, posed))
+
+
+def _had(avatar: Avatar, bones: Mapping[str, Vec4]) -> dict[str, Vec4]:
+    return {name: q for name, q in bones.items() if name in avatar.humanoid}

@@ -1,0 +1,203 @@
+"""A recipe: which avatars, how many pictures, and what may vary in them. A YAML file; three keys are enough.
+
+    avatars: [avatars/*.vrm, demo]
+    count: 100
+    seed: 1
+
+Everything else has a default, written beside each field below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
+from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.pose.library import load_poses
+from vrm_synth.shot import choices, sources
+from vrm_synth.shot.description import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
+from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
+from vrm_synth.stage.backgrounds import TRANSPARENT, background
+from vrm_synth.stage.lighting import SETUPS
+from vrm_synth.strict_yaml import RefusedError, load, parse
+
+GAZES = ("viewer", "ahead", "aside")
+RANDOM = "random"
+
+
+def _choice(expand: Callable[[str], Iterable[str]], known: Callable[[], Iterable[str]]) -> BeforeValidator:
+    return BeforeValidator(lambda value: choices.read(value, expand, known()))
+
+
+def _one_of(table: Callable[[], Iterable[str]]) -> BeforeValidator:
+    """Names of a table; "all" is all of them."""
+    return _choice(lambda n: tuple(table()) if n == "all" else (n,) if n in table() else (), lambda: ("all", *table()))
+
+
+def _poses(name: str) -> Iterable[str]:
+    if name == "all":
+        return tuple(load_poses())
+    if name.startswith("tag:"):
+        return tuple(n for n, p in load_poses().items() if name.removeprefix("tag:") in p.tags)
+    return (name,) if name in load_poses() else ()
+
+
+def _pose_names() -> Iterable[str]:
+    tags = sorted({t for p in load_poses().values() for t in p.tags})
+    return ("all", *(f"tag:{t}" for t in tags), *load_poses())
+
+
+def _backgrounds(name: str) -> Iterable[str]:
+    if name == RANDOM:
+        return BACKGROUNDS
+    try:
+        background(name)
+    except VrmSynthError:
+        return ()
+    return (name,)
+
+
+def _expressions(name: str) -> Iterable[str]:
+    return (name,) if name.isprintable() and 0 < len(name) <= 64 else ()
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value, value)
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise RefusedError("not a size", "pixels of a square's side, or [width, height]")
+    return value
+
+
+def _sources(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    return sources.resolve(value, (info.context or {}).get("base", Path()))
+
+
+Weights = dict[str, float]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pixels = Annotated[int, Field(ge=16, le=LONGEST_SIDE, strict=True)]
+Degrees = Annotated[float, Field(ge=5, le=90)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
+
+
+class Straying(_Strict):
+    """How far shots stray from the presets: 0 not at all, 1 as far as keeps the captions true."""
+
+    camera: Share = 1.0
+    pose: Share = 1.0
+
+
+class CharacterWords(_Strict):
+    """What captions call an avatar. name: a proper name; description: a noun phrase ("a boy with red hair")."""
+
+    name: str | None = Field(None, min_length=1, max_length=60)
+    description: str | None = Field(None, min_length=1, max_length=200)
+
+
+class Recipe(_Strict):
+    """A validated recipe. Choices are name → weight; in the file also one name, or a list of names.
+
+    `avatars` (the sources, resolved) is the flat form of `avatar_lists`, which is the file's `avatars`.
+    """
+
+    # .vrm files, folders, globs ("avatars/**/*.vrm"), demo, demo:3, demo:0..7; relative to the recipe's folder.
+    avatar_lists: Annotated[
+        tuple[Annotated[tuple[str, ...], BeforeValidator(_sources)], ...], Field(min_length=1, alias="avatars")
+    ]
+    # How many pictures.
+    count: Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
+    # The one source of chance: the same recipe and seed give the same pictures.
+    seed: Annotated[int, Field(strict=True)] = 0
+
+    # Pixels: a number for a square, or [width, height].
+    size: Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)] = (512, 512)
+    # n draws n × n samples a pixel; 1 is no anti-aliasing.
+    supersample: Annotated[int, Field(ge=1, le=8, strict=True)] = 2
+    # Colour names, "#rrggbb", transparent, or random for any named colour.
+    background: Annotated[Weights, _choice(_backgrounds, lambda: (RANDOM, TRANSPARENT, "#rrggbb", *BACKGROUNDS))] = (
+        Field(default=RANDOM, validate_default=True)
+    )
+
+    # Names from `vrm-synth poses list`, "tag:sitting" for all with that tag, or all.
+    poses: Annotated[Weights, _choice(_poses, _pose_names)] = Field(default="all", validate_default=True)
+    # Chance that a pose is turned into its mirror image, captions and all.
+    mirror: Share = 0.5
+    # Face, bust, cowboy (from the thighs up) and full.
+    crops: Annotated[Weights, _one_of(load_crops)] = {"face": 2.0, "bust": 3.0, "cowboy": 3.0, "full": 4.0}
+    # Where the camera stands around the avatar; left and right are the avatar's own.
+    azimuths: Annotated[Weights, _one_of(load_azimuths)] = {
+        "front": 5.0, "three_quarter_left": 3.0, "three_quarter_right": 3.0, "side_left": 1.0, "side_right": 1.0,
+        "back": 1.0,
+    }  # fmt: skip
+    # How high it stands.
+    elevations: Annotated[Weights, _one_of(load_elevations)] = {"level": 5.0, "high": 2.0, "low": 1.0}
+    # Whole views by name ("bust_front_level"), instead of crops, azimuths and elevations.
+    views: Annotated[Weights, _one_of(load_views)] | None = None
+    # Vertical field of view, degrees, drawn from this range.
+    fov: tuple[Degrees, Degrees] = (22.0, 40.0)
+
+    # VRM 1.0 names (or an avatar's own); those that an avatar lacks are passed over; neutral is none.
+    expressions: Annotated[Weights, _choice(_expressions, lambda: ("neutral", "happy", "any expression's name"))] = {
+        "neutral": 4.0, "happy": 4.0, "relaxed": 2.0, "surprised": 1.0, "angry": 1.0, "sad": 1.0, "blink": 0.5,
+    }  # fmt: skip
+    # viewer: at the camera where the eyes can; ahead; aside: to one side.
+    gaze: Annotated[Weights, _one_of(lambda: GAZES)] = {"viewer": 3.0, "ahead": 2.0, "aside": 1.0}
+    # Where the key light stands: front, side, top, or flat for nearly shadowless.
+    lighting: Annotated[Weights, _one_of(lambda: SETUPS)] = {"front": 4.0, "side": 2.0, "top": 1.0, "flat": 1.0}
+    # How far shots stray from the presets: {camera: 0..1, pose: 0..1}.
+    straying: Straying = Straying()
+    # Seconds that hair and skirts swing before the picture; null leaves them at rest.
+    settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0
+    # Draw the outlines that materials ask for.
+    outlines: bool = True
+
+    # What captions call an avatar: {"aki.vrm": {name: Aki, description: a boy with red hair}}, by file name or source.
+    characters: dict[str, CharacterWords] = {}
+    # Licences beside CC0 that you accept, by the name that `vrm-synth inspect` prints.
+    accept_licences: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+
+    @property
+    def avatars(self) -> tuple[str, ...]:
+        """Every avatar's source, in order: absolute paths and "demo…"."""
+        return tuple(s for several in self.avatar_lists for s in several)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_avatar_is_a_list(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("avatars"), str):
+            return data | {"avatars": [data["avatars"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if self.views is not None and self.model_fields_set & {"crops", "azimuths", "elevations"}:
+            raise RefusedError("views stands instead of crops, azimuths and elevations", "one or the other", ("views",))
+        if max(self.size) * self.supersample > LONGEST_DRAWN_SIDE:
+            raise RefusedError(
+                "size times supersample is too large", f"up to {LONGEST_DRAWN_SIDE} pixels a side", ("size",)
+            )
+        if self.fov[0] > self.fov[1]:
+            raise RefusedError("fov ends before it begins", "[least, most]", ("fov",))
+        return self
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """The recipe in a YAML file, its avatars resolved from the file's own folder. Raises RecipeError with the line."""
+    path = Path(path)
+    return load(path, Recipe, base=path.absolute().parent)
+
+
+def builtin_recipe(count: int = 24, seed: int = 0, size: int = 512) -> Recipe:
+    """What `vrm-synth demo` renders: eight members of the built-in family, everything else at its default.
+
+    Raises RecipeError for a count, seed or size that a recipe would not take either.
+    """
+    text = f"avatars: [demo:0..7]\ncount: {count!r}\nseed: {seed!r}\nsize: {size!r}\n"
+    return parse(text, Recipe, "the built-in recipe")

@@ -1,0 +1,180 @@
+"""(recipe, i) → Shot: every choice drawn from its own stream, the camera fitted to this avatar in this pose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.camera.framing import Aim, Margins
+from vrm_synth.camera.views import NamedView, load_azimuths, load_views, view
+from vrm_synth.core.errors import ShotError
+from vrm_synth.core.rng import rng
+from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
+from vrm_synth.pose.library import NamedPose, Vec3, load_poses
+from vrm_synth.pose.lookat import LookAtAngles
+from vrm_synth.shot.character import character
+from vrm_synth.shot.choices import draw
+from vrm_synth.shot.description import Label, Shot
+from vrm_synth.shot.figure import pose_figure
+from vrm_synth.shot.recipe import Recipe
+from vrm_synth.shot.witness import MEETING, Witness
+from vrm_synth.stage.backgrounds import background
+from vrm_synth.stage.lighting import light
+
+# How far a pose may stray, degrees a bone: enough to never see the same neck twice, too little to move a hand
+# off its hip. Legs keep still, or feet would leave the floor.
+STRAYING_BONES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
+OFF_CENTRE = 0.05  # how much wider a margin may be drawn than the view says
+NEUTRAL = "neutral"
+ROLL = 3.0  # degrees
+ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
+
+
+def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Shot:
+    """Shot i of a recipe: a pure function of (recipe, i) and of the avatars' files.
+
+    open_avatar: source → Avatar; it may keep what it opened. Raises ShotError, AvatarError.
+    """
+    if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < recipe.count:
+        raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
+    seed = recipe.seed
+    sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
+    source = recipe.avatars[int(draw(sources, seed, "avatar", i))]
+    avatar = open_avatar(source)
+    pose = _pose(recipe, i)
+    figure = pose_figure(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds)
+    v = _view(recipe, i)
+    aim, margins = _stray(recipe, v, i)
+    width, height = recipe.size
+    camera = figure.frame(v.crop.down_to, aim, margins, width / height)
+    witness = Witness(figure.body, figure.posed, figure.vertices, camera, width / height)
+    gaze, look_at = _gaze(recipe, witness, aim, i)
+    setup = draw(recipe.lighting, seed, "lighting", i)
+    key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
+    backdrop = draw(recipe.background, seed, "background", i)
+    who = character(avatar, source, recipe.characters)
+    labels: dict[str, Label] = {
+        "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": who.eyes, "outfit": who.outfit,
+        "accessory": who.accessory,
+        "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
+        "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
+        "azimuth": round(aim.azimuth, 2), "elevation": round(aim.elevation, 2),
+        "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
+        "gaze": gaze, "lighting": setup, "background": backdrop,
+        "wording": int(rng(seed, "wording", i).integers(2**31)),
+    }  # fmt: skip
+    return Shot(
+        id=f"{i:06d}",
+        avatar=source,
+        camera=camera,
+        size=recipe.size,
+        bones=figure.bones,
+        hips_offset=figure.hips_offset,
+        expressions=figure.expressions,
+        look_at=look_at,
+        settle_seconds=recipe.settle_seconds,
+        light=key,
+        ambient=fill,
+        background=background(backdrop),
+        outlines=recipe.outlines,
+        supersample=recipe.supersample,
+        labels=labels,
+    )
+
+
+def preset_shot(
+    avatar: Avatar, source: str, pose: str, view_name: str, *, size: tuple[int, int] = (512, 512), supersample: int = 2
+) -> Shot:
+    """A named pose in a named view, lit from the front on white, with nothing left to chance.
+
+    Raises ShotError for a name that poses/ or cameras/ lacks.
+    """
+    for name, table in ((pose, load_poses()), (view_name, load_views())):
+        if name not in table:
+            raise ShotError("no such preset", got=name, allowed=", ".join(table))
+    v = load_views()[view_name]
+    figure = pose_figure(avatar, load_poses()[pose])
+    key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))
+    return Shot(
+        id=f"{pose}__{view_name}",
+        avatar=source,
+        camera=figure.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
+        size=size,
+        bones=figure.bones,
+        hips_offset=figure.hips_offset,
+        light=key,
+        ambient=fill,
+        background=background("white"),
+        supersample=supersample,
+        labels={"pose": pose, "view": view_name},
+    )
+
+
+# ---------------------------------------------------------------- what is drawn, each from its own stream
+
+
+def _pose(recipe: Recipe, i: int) -> NamedPose:
+    pose = load_poses()[draw(recipe.poses, recipe.seed, "pose", i)]
+    if rng(recipe.seed, "mirror", i).random() < recipe.mirror and not pose.symmetric:
+        pose = pose.mirror()
+    random = rng(recipe.seed, "pose straying", i)
+    bones = dict(pose.bones)
+    for bone, most in STRAYING_BONES.items():
+        axis = random.normal(size=3)
+        degrees = recipe.straying.pose * random.uniform(0, most)
+        turn = quat_axis_angle(axis / np.linalg.norm(axis), np.radians(degrees))
+        x, y, z, w = quat_mul(bones.get(bone, IDENTITY_QUAT), turn).tolist()
+        bones[bone] = (x, y, z, w)
+    return replace(pose, bones=bones)
+
+
+def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
+    has = {n: w for n, w in recipe.expressions.items() if n == NEUTRAL or _can(avatar, n)}
+    name = draw(has or {NEUTRAL: 1.0}, recipe.seed, "expression", i)
+    if name == NEUTRAL:
+        return {}
+    whole = avatar.expressions[name].is_binary
+    return {name: 1.0 if whole else float(rng(recipe.seed, "expression weight", i).uniform(0.75, 1.0))}
+
+
+def _can(avatar: Avatar, expression: str) -> bool:
+    return expression in avatar.expressions and avatar.expressions[expression].is_bound
+
+
+def _view(recipe: Recipe, i: int) -> NamedView:
+    if recipe.views is not None:
+        return load_views()[draw(recipe.views, recipe.seed, "view", i)]
+    crop = draw(recipe.crops, recipe.seed, "crop", i)
+    faces = {n: w for n, w in recipe.azimuths.items() if crop != "face" or abs(load_azimuths()[n].degrees) <= 90}
+    azimuth = draw(faces or recipe.azimuths, recipe.seed, "azimuth", i)
+    return view(crop, azimuth, draw(recipe.elevations, recipe.seed, "elevation", i))
+
+
+def _stray(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
+    random, far = rng(recipe.seed, "camera", i), recipe.straying.camera
+    azimuth = v.azimuth.degrees + far * random.uniform(-1, 1) * v.azimuth.spread
+    elevation = v.elevation.degrees + far * random.uniform(-1, 1) * v.elevation.spread
+    roll = far * random.uniform(-1, 1) * ROLL
+    fov = random.uniform(*recipe.fov)
+    wider = far * OFF_CENTRE * random.uniform(0, 1, 4)
+    room = v.crop.margins
+    # A crop that cuts the body has its cut at the picture's edge; room there would show what it leaves out.
+    left, right, bottom, top = (min(m + w, 0.45) if m > 0 else 0.0 for m, w in zip(room, wider.tolist(), strict=True))
+    return Aim(azimuth, elevation, roll, fov), Margins(left, right, bottom, top)
+
+
+def _gaze(recipe: Recipe, seen: Witness, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
+    """(what a caption may say of it, the Shot's look_at)."""
+    wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
+    if seen.posed.avatar.look_at is None or not seen.face_in_sight or wanted == "ahead":
+        return "", None
+    if wanted == "viewer":
+        return ("viewer", seen.camera.position) if seen.face_angle <= MEETING else ("", None)
+    x, _, z = seen.face_direction
+    # Degrees from the face to the camera, + toward the avatar's left: the eyes go the other way.
+    side = (aim.azimuth - np.degrees(np.arctan2(x, z)) + 180) % 360 - 180
+    degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE))
+    return "away", LookAtAngles(-degrees if side > 0 else degrees, 0.0)
