@@ -74,8 +74,8 @@ def pose_humanoid(
     local = tree.rest.turned(rig.node[rows], raw_rotation(rig, rows, rotations)) if len(rows) else tree.rest
     if hips_offset is None or rig.hips is None:
         return local
-    offset = np.asarray(hips_offset, np.float64)
-    if offset.shape != (3,) or not np.isfinite(offset).all():
+    offset = numbers(hips_offset, 3)
+    if offset is None:
         raise ShotError("bad hips_offset", got=hips_offset, allowed="three finite numbers, metres")
     parent = int(tree.parent[rig.hips])
     linear = tree.rest_world[parent][:3, :3] if parent >= 0 else np.eye(3)
@@ -94,9 +94,20 @@ def _parent_rotation(tree: Tree, node: int) -> Array:
     return decompose(tree.rest_world[parent])[1] if parent >= 0 else np.array([0.0, 0.0, 0.0, 1.0])
 
 
+def numbers(value: object, count: int) -> Array | None:
+    """The value as (count,) float64, or None where it is not that many finite numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a ragged list
+        return None
+    if array.dtype.kind not in "iuf" or array.shape != (count,) or not np.isfinite(array).all():
+        return None
+    return array.astype(np.float64)
+
+
 def _unit(name: str, q: Sequence[float]) -> Array:
-    quat = np.asarray(q, np.float64)
-    length = float(np.sqrt(quat @ quat)) if quat.shape == (4,) else np.nan
-    if not abs(length - 1) <= UNIT_TOLERANCE:  # also when not a number
+    quat = numbers(q, 4)
+    length = 0.0 if quat is None else float(np.linalg.norm(quat))
+    if quat is None or abs(length - 1) > UNIT_TOLERANCE:
         raise ShotError("bad bone rotation", got=q, allowed="a unit quaternion [x, y, z, w]", where=name)
     return quat / length

@@ -17,7 +17,7 @@ import numpy as np
 from vrm_synth.avatar.model import LookAt, RangeMap
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, decompose, quat_axis_angle, quat_inverse, quat_mul, quat_rotate
-from vrm_synth.pose.humanoid import HumanoidRig, raw_rotation
+from vrm_synth.pose.humanoid import HumanoidRig, numbers, raw_rotation
 from vrm_synth.pose.posed import LookAtState
 from vrm_synth.pose.tree import Local, Tree
 
@@ -134,7 +134,6 @@ def _toward(look_at: LookAt, tree: Tree, humanoid: HumanoidRig, local: Local, po
 
 
 def _check(target: Target) -> None:
-    numbers = (target.yaw, target.pitch) if isinstance(target, LookAtAngles) else tuple(target)
-    wanted = 2 if isinstance(target, LookAtAngles) else 3
-    if len(numbers) != wanted or not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
+    given = numbers((target.yaw, target.pitch), 2) if isinstance(target, LookAtAngles) else numbers(target, 3)
+    if given is None:
         raise ShotError("bad look_at", got=target, allowed="yaw and pitch in degrees, or a world point [x, y, z]")
