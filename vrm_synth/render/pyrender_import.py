@@ -11,6 +11,10 @@ from vrm_synth.render.system import explain_missing_gl
 # other way: the one place outside cli.py that touches the environment.
 os.environ["PYOPENGL_PLATFORM"] = "egl"
 try:
+    # pyrender imports its viewer along, and that pyglet, which wants X11's libraries unless told otherwise.
+    import pyglet
+
+    pyglet.options["headless"] = True
     import pyrender
     from OpenGL import EGL, GL
     from pyrender.platforms import egl as pyrender_egl
