@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,48 +33,50 @@ _TORSO = keyed(
         (1.050, -0.006, 0.096, 0.076, 0.067),
         (1.095, -0.010, 0.105, 0.086, 0.072),
         (1.135, -0.013, 0.109, 0.080, 0.073),
-        (1.170, -0.016, 0.110, 0.066, 0.069),
-        (1.196, -0.018, 0.100, 0.054, 0.061),
-        (1.216, -0.019, 0.074, 0.044, 0.051),
-        (1.233, -0.020, 0.048, 0.036, 0.041),
-        (1.250, -0.020, 0.0355, 0.0315, 0.034),
-        (1.285, -0.017, 0.0315, 0.029, 0.031),
-        (1.350, -0.010, 0.0320, 0.029, 0.032),
+        (1.165, -0.016, 0.112, 0.068, 0.070),
+        (1.188, -0.018, 0.110, 0.056, 0.063),
+        (1.206, -0.019, 0.098, 0.046, 0.054),
+        (1.220, -0.020, 0.076, 0.039, 0.046),
+        (1.232, -0.021, 0.053, 0.034, 0.040),
+        (1.244, -0.021, 0.0385, 0.031, 0.036),
+        (1.262, -0.019, 0.0325, 0.029, 0.032),
+        (1.300, -0.014, 0.0300, 0.0275, 0.030),
+        (1.350, -0.010, 0.0305, 0.028, 0.031),
     ]
 )
 # x, centre y, centre z, half height, half depth
 _ARM = keyed(
     [
-        (0.050, 1.190, -0.014, 0.022, 0.026),
-        (0.080, 1.196, -0.013, 0.032, 0.036),
-        (0.108, 1.200, -0.012, 0.036, 0.038),
-        (0.140, 1.204, -0.012, 0.0335, 0.0355),
-        (0.200, 1.207, -0.012, 0.0300, 0.0315),
-        (0.290, 1.208, -0.013, 0.0250, 0.0262),
-        (ELBOW_X, 1.208, -0.013, 0.0245, 0.0258),
-        (0.350, 1.208, -0.011, 0.0262, 0.0260),
-        (0.400, 1.208, -0.011, 0.0245, 0.0246),
-        (0.470, 1.208, -0.012, 0.0185, 0.0205),
-        (WRIST_X, 1.208, -0.012, 0.0150, 0.0190),
-        (0.535, 1.208, -0.012, 0.0150, 0.0215),
+        (0.050, 1.178, -0.014, 0.022, 0.026),
+        (0.080, 1.184, -0.013, 0.032, 0.036),
+        (0.108, 1.188, -0.012, 0.036, 0.038),
+        (0.140, 1.193, -0.012, 0.0335, 0.0355),
+        (0.200, 1.195, -0.012, 0.0300, 0.0315),
+        (0.290, 1.196, -0.013, 0.0250, 0.0262),
+        (ELBOW_X, 1.196, -0.013, 0.0245, 0.0258),
+        (0.350, 1.196, -0.011, 0.0262, 0.0260),
+        (0.400, 1.196, -0.011, 0.0245, 0.0246),
+        (0.470, 1.196, -0.012, 0.0185, 0.0205),
+        (WRIST_X, 1.196, -0.012, 0.0150, 0.0190),
+        (0.535, 1.196, -0.012, 0.0150, 0.0215),
     ]
 )
 # y, centre x, centre z, half width, half depth
 _LEG = keyed(
     [
-        (0.045, LEG_X, -0.014, 0.0255, 0.034),
-        (0.090, LEG_X, -0.014, 0.0235, 0.029),
-        (0.180, LEG_X, -0.012, 0.0300, 0.035),
-        (0.270, LEG_X, -0.014, 0.0385, 0.0455),
-        (0.345, LEG_X, -0.014, 0.0425, 0.0505),
-        (0.400, LEG_X, -0.006, 0.0405, 0.0470),
-        (KNEE_Y, LEG_X, 0.004, 0.0415, 0.0470),
-        (0.490, LEG_X, 0.004, 0.0430, 0.0485),
-        (0.560, LEG_X, 0.002, 0.0500, 0.0560),
-        (0.650, LEG_X, 0.000, 0.0590, 0.0665),
-        (0.740, 0.0725, -0.002, 0.0665, 0.0770),
-        (0.800, 0.0690, -0.003, 0.0660, 0.0800),
-        (0.862, 0.0600, -0.004, 0.0520, 0.0720),
+        (0.045, LEG_X, -0.014, 0.0245, 0.032),
+        (0.090, LEG_X, -0.014, 0.0222, 0.027),
+        (0.180, LEG_X, -0.012, 0.0282, 0.033),
+        (0.270, LEG_X, -0.014, 0.0365, 0.0430),
+        (0.345, LEG_X, -0.013, 0.0400, 0.0470),
+        (0.400, LEG_X, -0.006, 0.0375, 0.0435),
+        (KNEE_Y, LEG_X, 0.003, 0.0385, 0.0435),
+        (0.490, LEG_X, 0.003, 0.0400, 0.0450),
+        (0.560, LEG_X, 0.002, 0.0465, 0.0520),
+        (0.650, LEG_X, 0.000, 0.0550, 0.0620),
+        (0.740, 0.0715, -0.002, 0.0620, 0.0720),
+        (0.800, 0.0670, -0.003, 0.0610, 0.0750),
+        (0.862, 0.0580, -0.004, 0.0460, 0.0660),
     ]
 )
 
@@ -102,39 +105,46 @@ def torso_weights(y: ArrayLike) -> dict[str, Array]:
     """Spine weights at height y (metres)."""
     return chain(
         y,
-        [("hips", 0), ("spine", 0.925), ("chest", 1.02), ("upperChest", 1.115), ("neck", 1.247), ("head", 1.312)],
+        [("hips", 0), ("spine", 0.925), ("chest", 1.02), ("upperChest", 1.115), ("neck", 1.240), ("head", 1.302)],
         0.03,
     )
 
 
 def torso_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
-    """Points (R, N, 3) of torso and neck at heights y (R,); angle 0 is the front, π/2 the left side."""
-    zc, rx, rf, rb = np.moveaxis(_TORSO(y), -1, 0)[..., None]
+    """Points (R, N, 3) of torso and neck at heights y (R,) or (R, N); inflate likewise; angle 0 is the front, π/2 the left side."""
+    y = np.broadcast_to(y[:, None] if y.ndim == 1 else y, (len(y), len(angles)))
+    zc, rx, rf, rb = np.moveaxis(_TORSO(y), -1, 0)
     # chest and hips are boxier than an ellipse, the neck is round
-    exponent = 2.0 + 0.35 * (smoothstep(1.235, 1.19, y) * smoothstep(0.78, 0.84, y))[:, None]
+    exponent = 2.0 + 0.35 * (smoothstep(1.235, 1.19, y) * smoothstep(0.78, 0.84, y))
     c, s = superellipse(angles[None, :], exponent)
     off = np.asarray(inflate, np.float64)
-    off = off[:, None] if off.ndim else off
+    off = off[:, None] if off.ndim == 1 else off
     x = (rx + off) * s
     z = zc + np.where(c >= 0, rf + off, rb + off) * c
-    yy = np.broadcast_to(y[:, None], x.shape)
-    bust = np.exp(-(((np.abs(x) - 0.046) / 0.034) ** 2) - ((yy - 1.088) / 0.034) ** 2) * (c > 0)
-    seat = np.exp(-(((np.abs(x) - 0.055) / 0.045) ** 2) - ((yy - 0.835) / 0.05) ** 2) * (c < 0)
+    bust = np.exp(-(((np.abs(x) - 0.046) / 0.034) ** 2) - ((y - 1.088) / 0.034) ** 2) * (c > 0)
+    seat = np.exp(-(((np.abs(x) - 0.055) / 0.045) ** 2) - ((y - 0.835) / 0.05) ** 2) * (c < 0)
     z = z + 0.014 * bust - 0.010 * seat
-    return np.stack([x, yy, z], -1)
+    return np.stack([x, y, z], -1)
 
 
 def torso(
-    material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 32, **grid: object
+    material: str, y0: ArrayLike, y1: ArrayLike, rows: int, inflate: Inflate = 0.0, columns: int = 32, **grid: Any
 ) -> Part:
-    """The torso's skin or a garment over it, from height y0 to y1."""
-    y = np.linspace(y0, y1, rows)
-    points = torso_rings(y, ring_angles(columns), inflate(y) if callable(inflate) else inflate)
-    shoulder = smoothstep(0.075, 0.125, np.abs(points[..., 0])) * smoothstep(1.13, 1.19, points[..., 1])
+    """The torso's skin or a garment over it, from height y0 to y1 (one number, or one a column)."""
+    t = np.linspace(0, 1, rows)[:, None]
+    angles = ring_angles(columns)
+    y = np.asarray(y0) + (np.asarray(y1) - np.asarray(y0)) * t + 0 * angles
+    return torso_sheet(material, y, angles, inflate(y) if callable(inflate) else inflate, **grid)
+
+
+def torso_sheet(material: str, y: Array, angles: Array, inflate: ArrayLike, **grid: Any) -> Part:
+    """A sheet on the torso: y (R, N) at angles (N,), standing off by `inflate`."""
+    points = torso_rings(y, angles, inflate)
+    shoulder = smoothstep(0.070, 0.120, np.abs(points[..., 0])) * smoothstep(1.12, 1.185, points[..., 1])
     weights = {k: w * (1 - shoulder) for k, w in torso_weights(points[..., 1]).items()}
     for side, sign in (("left", 1), ("right", -1)):
         weights[f"{side}Shoulder"] = shoulder * (points[..., 0] * sign > 0)
-    return plain_skin(grid_part(material, points, weights, **grid))  # type: ignore[arg-type]
+    return plain_skin(grid_part(material, points, weights, **grid))
 
 
 def arm_rings(x: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
@@ -167,12 +177,12 @@ def arm_weights(x: ArrayLike) -> dict[str, Array]:
 
 
 def arm(
-    material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: object
+    material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any
 ) -> Part:
     """The left arm's skin or a sleeve over it, from x0 to x1."""
     x = np.linspace(x0, x1, rows)
     points = arm_rings(x, ring_angles(columns), inflate(x) if callable(inflate) else inflate)
-    part = grid_part(material, points, arm_weights(points[..., 0]), flip=True, **grid)  # type: ignore[arg-type]
+    part = grid_part(material, points, arm_weights(points[..., 0]), flip=True, **grid)
     return plain_skin(part, 0.35 * np.exp(-(((part.positions[:, 0] - ELBOW_X) / 0.02) ** 2)) * (part.normals[:, 2] < 0))
 
 
@@ -196,12 +206,12 @@ def leg_weights(y: ArrayLike) -> dict[str, Array]:
 
 
 def leg(
-    material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: object
+    material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any
 ) -> Part:
     """The left leg's skin, or a sock or trouser leg over it, from height y0 up to y1."""
     y = np.linspace(y0, y1, rows)
     points = leg_rings(y, ring_angles(columns), inflate(y) if callable(inflate) else inflate)
-    part = grid_part(material, points, leg_weights(points[..., 1]), **grid)  # type: ignore[arg-type]
+    part = grid_part(material, points, leg_weights(points[..., 1]), **grid)
     return plain_skin(part, 0.6 * np.exp(-(((part.positions[:, 1] - KNEE_Y) / 0.028) ** 2)) * np.clip(part.normals[:, 2], 0, 1))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vrm_synth.avatar.demo.body import arm, hand, leg, torso
 from vrm_synth.avatar.demo.character import Character
 from vrm_synth.avatar.demo.face import ear, face_skin
 from vrm_synth.avatar.demo.face_parts import brows, cheeks, eye_walls, eyeball, lashes, mouth
@@ -14,15 +13,12 @@ from vrm_synth.avatar.demo.feature import REST_EYES
 from vrm_synth.avatar.demo.hair import build_hair
 from vrm_synth.avatar.demo.locks import Chain
 from vrm_synth.avatar.demo.materials import Library, add_face_materials, add_hair_materials, add_skin_material
+from vrm_synth.avatar.demo.outfits import add_outfit_materials, build_outfit
 from vrm_synth.avatar.demo.palette import palette
 from vrm_synth.avatar.demo.params import DemoParams, facts
-from vrm_synth.avatar.demo.part import Part, by_material, mirrored, top_four
+from vrm_synth.avatar.demo.part import Part, by_material, top_four
 from vrm_synth.avatar.demo.skeleton import Skeleton, humanoid_names, humanoid_skeleton
 from vrm_synth.avatar.model import F32, Image, LookAt, Mesh, Node, Primitive, RangeMap, Skin
-
-
-def _both(parts: Sequence[Part]) -> list[Part]:
-    return [*parts, *(mirrored(p) for p in parts)]
 
 
 def add_chains(skeleton: Skeleton, chains: Sequence[Chain]) -> None:
@@ -42,9 +38,8 @@ def build_character(params: DemoParams) -> Character:
     add_skin_material(lib, colors)
     add_hair_materials(lib, colors)
     eyes = REST_EYES[params.eye_shape]
-    body = [torso("Skin", 0.76, 1.34, 40)] + _both(
-        [arm("Skin", 0.05, 0.52, 24), leg("Skin", 0.045, 0.862, 28), *hand("Skin")]
-    )
+    add_outfit_materials(lib, colors, params.outfit)
+    outfit = build_outfit(params.outfit)
     face = [
         face_skin(eyes),
         *ear(),
@@ -56,8 +51,8 @@ def build_character(params: DemoParams) -> Character:
         *cheeks(),
     ]
     hair = build_hair(params.hair_style)
-    add_chains(skeleton, hair.chains)
-    groups = {"Body": body, "Face": face, "Hair": hair.parts}
+    add_chains(skeleton, [*hair.chains, *outfit.chains])
+    groups = {"Body": outfit.parts, "Face": face, "Hair": hair.parts}
     nodes = _nodes(skeleton, list(groups))
     meshes = tuple(_mesh(name, parts, skeleton, lib.index()) for name, parts in groups.items())
     humanoid = humanoid_names(skeleton)

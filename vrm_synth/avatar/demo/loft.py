@@ -26,6 +26,7 @@ def smoothstep(lo: float, hi: float, x: ArrayLike) -> Array:
 def keyed(keys: Sequence[Sequence[float]], smooth: bool = False) -> Callable[[ArrayLike], Array]:
     """A curve through rows (t, a, b, …): t ↦ (..., columns). Monotone between keys, or C² if smooth."""
     table = np.asarray(keys, np.float64)
+    table = table[np.argsort(table[:, 0])]
     curve = CubicSpline(table[:, 0], table[:, 1:]) if smooth else PchipInterpolator(table[:, 0], table[:, 1:])
     return lambda t: np.asarray(curve(np.asarray(t, np.float64)))
 

@@ -14,10 +14,10 @@ from vrm_synth.core.transforms import Array
 
 Vec3 = tuple[float, float, float]
 
-HEAD: Vec3 = (0.0, 1.322, -0.006)
-CHIN_Y = 1.300
-EYE: Vec3 = (0.018, 1.3935, 0.038)  # centre of the left eye's sphere: the eye bone
-SHOULDER: Vec3 = (0.100, 1.208, -0.012)
+HEAD: Vec3 = (0.0, 1.312, -0.008)
+CHIN_Y = 1.290
+EYE: Vec3 = (0.018, 1.3835, 0.038)  # centre of the left eye's sphere: the eye bone
+SHOULDER: Vec3 = (0.098, 1.196, -0.012)
 ELBOW_X, WRIST_X = 0.318, 0.516
 LEG_X = 0.074
 KNEE_Y, ANKLE_Y = 0.452, 0.078
@@ -80,7 +80,7 @@ def humanoid_skeleton() -> Skeleton:
     s.add("spine", "hips", (0, 0.935, -0.002))
     s.add("chest", "spine", (0, 1.020, -0.006))
     s.add("upperChest", "chest", (0, 1.115, -0.014))
-    s.add("neck", "upperChest", (0, 1.243, -0.022))
+    s.add("neck", "upperChest", (0, 1.236, -0.022))
     s.add("head", "neck", HEAD)
     s.add("leftEye", "head", EYE)
     s.add("rightEye", "head", _mirror(EYE))

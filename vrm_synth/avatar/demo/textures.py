@@ -164,3 +164,53 @@ def face_outline_map(size: int = 128) -> Pixels:
     nose = np.exp(-((x / 0.006) ** 2) - ((y - 0.056) / 0.008) ** 2)
     width = np.clip(1 - centre + 0.55 * nose, 0, 1)
     return pixels(np.repeat(width[..., None], 3, -1))
+
+
+def pleat_map(base: Rgb, deep: Rgb, stripe: Rgb | None, size: tuple[int, int] = (64, 256)) -> Pixels:
+    """One pleat, waist (top) to hem: a fold's shadow on one side, and a stripe above the hem if asked."""
+    u, v = plane(*size)
+    out = blend(fill(base, u.shape), mix(base, deep, 0.65), smoothstep(0.60, 0.78, u) * smoothstep(1.0, 0.90, u) * smoothstep(0.0, 0.35, v))
+    out = blend(out, mix(base, (1, 1, 1), 0.22), 0.35 * smoothstep(0.10, 0.22, u) * smoothstep(0.40, 0.25, u))
+    out = blend(out, mix(base, deep, 0.55), 0.9 * smoothstep(0.052, 0.045, v))
+    if stripe is not None:
+        edge = smoothstep(0.843, 0.847, v) * smoothstep(0.889, 0.885, v)
+        out = blend(out, stripe, edge * (1 - 0.25 * smoothstep(0.60, 0.78, u) * smoothstep(1.0, 0.90, u)))
+    return pixels(out)
+
+
+def striped_map(base: Rgb, stripe: Rgb, bands: tuple[tuple[float, float], ...], size: int = 128) -> Pixels:
+    """Cloth with stripes that follow its edge: bands are (start, end) in v."""
+    _, v = plane(16, size)
+    out = fill(base, v.shape)
+    for lo, hi in bands:
+        out = blend(out, stripe, smoothstep(lo - 0.008, lo + 0.008, v) * smoothstep(hi + 0.008, hi - 0.008, v))
+    return pixels(out)
+
+
+def lace_map(color: Rgb, size: int = 128) -> Pixels:
+    """One scallop of lace: solid at the top, a row of holes, a round edge; clear below it (for MASK)."""
+    u, v = plane(size, size)
+    x = np.abs(u - 0.5) * 2
+    solid = v < 0.60 + 0.34 * np.sqrt(np.clip(1 - x**2, 0, 1))
+    holes = np.hypot((u - 0.5) / 0.13, (v - 0.66) / 0.11) < 1
+    for dx in (-0.30, 0.30):
+        holes |= np.hypot((u - 0.5 - dx) / 0.075, (v - 0.55) / 0.065) < 1
+    holes |= np.hypot(((u * 2) % 1 - 0.5) / 0.16, (v - 0.30) / 0.055) < 1
+    alpha = (solid & ~holes).astype(np.float64)
+    out = blend(fill(color, u.shape), mix(color, (0.72, 0.72, 0.88), 0.6), 0.6 * smoothstep(0.25, 0.0, v))
+    return pixels(out, alpha)
+
+
+def star_map(color: Rgb, size: int = 128) -> Pixels:
+    """A printed star on nothing (for MASK)."""
+    u, v = plane(size, size)
+    x, y = u * 2 - 1, 1 - v * 2
+    a = (np.arctan2(x, y) / (2 * np.pi) * 5 + 0.5) % 1 - 0.5
+    edge = 0.86 * np.cos(np.pi / 5) / np.cos((np.pi / 5) * (1 - 2 * np.abs(a)) * 1.0) * (0.62 + 0.38 * (1 - 2 * np.abs(a)))
+    return pixels(fill(color, u.shape), (np.hypot(x, y) < edge).astype(np.float64))
+
+
+def rib_map(base: Rgb, deep: Rgb) -> Pixels:
+    """Ribbed knit: fine vertical lines, to be tiled along u."""
+    u, _ = plane(32, 4)
+    return pixels(blend(fill(base, u.shape), mix(base, deep, 0.7), smoothstep(0.55, 0.72, u) * smoothstep(1.0, 0.85, u)))
