@@ -18,6 +18,8 @@ T = TypeVar("T", bound=str)
 # Larger numbers than this mean nothing in an avatar and would overflow float32 arithmetic further on.
 HUGE = 1e9
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
 
 class Fields:
     """A JSON object together with its place in the file ("nodes[3].extensions").
@@ -211,6 +213,8 @@ def parse_json(data: bytes, limits: Limits) -> Fields:
     _check_shape(data, limits)
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        if _SURROGATE.search(data):  # half a character, which no terminal, log or JSON Lines file can take
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except UnicodeDecodeError as e:
         raise AvatarError("JSON is not valid UTF-8", where=f"JSON chunk, byte {e.start}") from e
     except (json.JSONDecodeError, RecursionError) as e:

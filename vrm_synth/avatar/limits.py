@@ -32,7 +32,7 @@ class Limits:
     numbers: int = 40_000_000
     image_side: int = 8_192
     image_pixels: int = 200_000_000
-    data_uri_bytes: int = 16 * 2**20
+    data_uri_bytes: int = 8 * 2**20
     links: int = 100_000
 
 

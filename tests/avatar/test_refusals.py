@@ -1,0 +1,101 @@
+"""Files that are not avatars are refused: each with one line of its own, quickly, and in little memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.avatar.broken_files import cases
+from tests.avatar.vrm_file import glb, vrm0, vrm1
+from vrm_synth.avatar import AvatarError, Limits, load, load_bytes
+
+CASES = cases()
+SECONDS, MEGABYTES = 2.0, 300.0
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What loading every broken file came to: name → measured_load's answer."""
+    folder = tmp_path_factory.mktemp("broken")
+    paths = {}
+    for i, (name, data, _) in enumerate(CASES):
+        paths[str(folder / f"{i}.vrm")] = name
+        (folder / f"{i}.vrm").write_bytes(data)
+    command = [sys.executable, "-m", "tests.avatar.measured_load", *paths]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return {paths[answer["path"]]: answer for answer in map(json.loads, done.stdout.splitlines())}
+
+
+def test_the_corpus_is_large_and_its_files_differ() -> None:
+    assert len(CASES) >= 200
+    assert len({name for name, _, _ in CASES}) == len({data for _, data, _ in CASES}) == len(CASES)
+
+
+def test_the_files_that_the_corpus_breaks_are_valid() -> None:
+    for make in (vrm0, vrm1):
+        doc, data = make()
+        assert load_bytes(glb(doc, bytes(data)), "valid.vrm").oddities == ()
+
+
+@pytest.mark.parametrize(("name", "words"), [(name, words) for name, _, words in CASES])
+def test_refused(name: str, words: str, results: dict[str, dict[str, Any]]) -> None:
+    answer = results[name]
+    error = answer["error"]
+    assert error.startswith(f"{answer['path']}: "), error
+    assert words in error
+    assert "\n" not in error and error.isprintable() and len(error) < 1000
+    assert answer["seconds"] < SECONDS
+    assert answer["megabytes"] < MEGABYTES
+
+
+def test_a_missing_file_a_folder_and_a_device_are_named(tmp_path: Path) -> None:
+    with pytest.raises(AvatarError, match=r"nowhere\.vrm: cannot read the file: No such file"):
+        load(tmp_path / "nowhere.vrm")
+    with pytest.raises(AvatarError, match="not a file; got a folder or a device"):
+        load(tmp_path)
+    with pytest.raises(AvatarError, match="not a file; got a folder or a device"):
+        load("/dev/zero")
+    with pytest.raises(AvatarError, match="cannot read the file"):
+        load("a\0b.vrm")
+
+
+def test_limits_can_be_set(tmp_path: Path) -> None:
+    doc, data = vrm1()
+    path = tmp_path / "valid.vrm"
+    path.write_bytes(glb(doc, bytes(data)))
+    assert load(path, Limits()).triangle_count == 2
+    for limits, words in (
+        (Limits(file_bytes=100), "file is too large"),
+        (Limits(json_bytes=100), "JSON is too large"),
+        (Limits(json_depth=3), "nested too deeply"),
+        (Limits(items=5), "too many entries"),
+        (Limits(vertices=3), "too many vertices"),
+        (Limits(indices=3), "too many indices"),
+        (Limits(numbers=-len(data)), "too many vertex and matrix numbers"),
+        (Limits(image_side=3), "picture is too large"),
+        (Limits(image_pixels=15), "too many pixels together"),
+        (Limits(links=0), "too many joints, binds or colliders"),
+        (Limits(morph_targets=1), "too many entries"),
+    ):
+        with pytest.raises(AvatarError, match=words):
+            load(path, limits)
+
+
+def test_names_from_the_file_cannot_break_a_terminal() -> None:
+    doc, data = vrm1()
+    doc["nodes"][0]["name"] = "\x1b[31mred\nline\ud800"
+    doc["nodes"][0]["children"] = [0]
+    with pytest.raises(AvatarError) as caught:
+        load_bytes(glb(doc, bytes(data)), "x.vrm")
+    assert str(caught.value).isprintable()
+    del doc["nodes"][0]["children"]
+    doc, data = vrm1()
+    doc["nodes"][0]["name"] = "half a character: \ud800"
+    load_bytes(glb(doc, bytes(data)), "x.vrm").nodes[0].name.encode("utf-8")
