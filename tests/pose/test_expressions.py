@@ -198,7 +198,7 @@ def test_a_missing_expression_is_a_warning() -> None:
     assert posed.expressions == {"happy": 0.5}
 
 
-@pytest.mark.parametrize("weight", [-0.01, 1.01, math.nan, math.inf, "1", None])
+@pytest.mark.parametrize("weight", [-0.01, 1.01, math.nan, math.inf, "1", None, True])
 def test_weights_outside_zero_to_one_are_refused(weight: Any) -> None:
     for name in ("happy", "absent"):
         with pytest.raises(ShotError, match=f"{name}: bad expression weight"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.corpus import CORPUS, needs_corpus
 from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from tests.pose.slow_springs import SlowSprings
 from vrm_synth.avatar.model import Avatar, Collider, Node, Spring, SpringJoint
@@ -104,6 +105,19 @@ def test_so_does_every_early_step(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(7, 9))
 def test_unevenly_scaled_nodes(seed: int) -> None:
     compare(random_springs(seed, carried=False, uneven=True, leaf=False), 10 / 60, 1e-9)
+
+
+@needs_corpus
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["m_expressive", "v1_springbone_extended"])
+def test_real_springs_agree_with_the_specification(name: str) -> None:
+    from vrm_synth.avatar import load
+
+    assert CORPUS is not None
+    a = load(CORPUS / "avatars" / f"{name}.vrm")
+    # m_expressive's springs have no gravity: settled from rest they would never move
+    heavy = [replace(s, joints=tuple(replace(j, gravity_power=0.5) for j in s.joints)) for s in a.springs]
+    compare(replace(a, springs=tuple(heavy)), 2.0, 1e-6)
 
 
 def hanging(*, colliders: tuple[Collider, ...] = (), **joint: object) -> Avatar:
@@ -253,7 +267,7 @@ def test_a_collider_centred_on_the_end_is_finite() -> None:
     assert np.isfinite(end(a, 1.0)).all()
 
 
-@pytest.mark.parametrize("seconds", [-1, 60.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [-1, 60.1, float("nan"), float("inf"), "2"])
 def test_seconds_out_of_range_are_refused(seconds: float) -> None:
     for a in (hanging(), avatar([node("hips", -1)], {"hips": 0})):
         with pytest.raises(ShotError, match=r"settle_seconds.*0\.\.60"):

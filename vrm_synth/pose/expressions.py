@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def build_face(avatar: Avatar) -> FaceRig:
 def check_expressions(avatar: Avatar, asked: Mapping[str, float]) -> list[str]:
     """Names asked for that the avatar lacks. Raises ShotError for a weight outside 0..1."""
     for name, weight in asked.items():
-        if not (isinstance(weight, int | float) and math.isfinite(weight) and 0 <= weight <= 1):
+        if isinstance(weight, bool) or not (isinstance(weight, Real) and 0 <= weight <= 1):
             raise ShotError("bad expression weight", got=weight, allowed="0..1", where=name)
     return [name for name in asked if name not in avatar.expressions]
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -210,7 +211,7 @@ def settle(rig: SpringRig, tree: Tree, local: Local, seconds: float | None, *, r
 
     Springs start at rest, tails still, under the skeleton as posed. Raises ShotError.
     """
-    if seconds is not None and not (math.isfinite(seconds) and 0 <= seconds <= MAX_SETTLE_SECONDS):
+    if seconds is not None and not (isinstance(seconds, Real) and 0 <= seconds <= MAX_SETTLE_SECONDS):
         raise ShotError("bad settle_seconds", got=seconds, allowed=f"0..{MAX_SETTLE_SECONDS:g}")
     if len(rig.spring_nodes) == 0:
         return local
