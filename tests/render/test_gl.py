@@ -85,6 +85,18 @@ def test_rim_lighting_mix_turns_the_rim_off_in_the_dark(gl):
     assert middle(shoot(gl, [(tiny.sphere(), toon(**bright, rim_lighting_mix_factor=1.0))], dark))[0] == 0
 
 
+@pytest.mark.parametrize("equalization", [0.0, 0.5, 1.0])
+def test_ambient_from_sky_and_ground_follows_the_normal_and_gi_equalization(gl, equalization):
+    sky, ground = np.array([0.2, 0.4, 0.8]), np.array([0.6, 0.3, 0.1])
+    view = replace(VIEW, light=None, ambient=Ambient(tuple(sky), 0.9, tuple(ground)))
+    column = shoot(gl, [(tiny.sphere(96), toon(gi_equalization_factor=equalization))], view)[:, SIZE // 2]
+    y = -(np.arange(SIZE) + 0.5 - SIZE / 2) * 2.5 / SIZE
+    inside = np.abs(y) < 0.95
+    by_normal = ground + (sky - ground) * (0.5 + 0.5 * y[:, None])
+    expected = srgb(0.9 * (by_normal * (1 - equalization) + 0.5 * (sky + ground) * equalization))
+    assert np.abs(column[inside, :3] - expected[inside]).max() <= 2
+
+
 def outline_radius(gl, view, **kw):
     """Radius in pixels of what is drawn of a unit sphere."""
     m = toon(outline_color_factor=(1, 0, 0), outline_lighting_mix_factor=0.0, **kw)

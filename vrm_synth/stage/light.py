@@ -19,7 +19,12 @@ class Light:
 
 @dataclass(frozen=True)
 class Ambient:
-    """Light from everywhere: linear RGB times intensity."""
+    """Light from everywhere: linear RGB times intensity.
+
+    ground: the colour from below where it is another one; `color` is then the sky's, and a surface gets a
+    mix of both by where its normal points in the world.
+    """
 
     color: Vec3 = (1.0, 1.0, 1.0)
     intensity: float = 0.25
+    ground: Vec3 | None = None

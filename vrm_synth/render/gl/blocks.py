@@ -23,8 +23,8 @@ SLOTS: tuple[str, ...] = (
     "occlusion_texture",
 )
 
-FRAME_SIZE = (16 + 4 + 4 + 4) * 4
-MATERIAL_VEC4S = 9 + 2 * len(SLOTS)
+FRAME_SIZE = (16 + 5 * 4) * 4
+MATERIAL_HEAD = 10  # vec4s before the texture uses
 MATERIAL_STRIDE = 512  # at least the block's size, a multiple of every driver's offset alignment (≤ 256)
 MIRRORED_REPEAT = 33648
 
@@ -41,6 +41,9 @@ def frame_block(view: View) -> bytes:
     out[23] = view.time
     if view.ambient is not None:
         out[24:27] = np.asarray(view.ambient.color) * view.ambient.intensity
+        if view.ambient.ground is not None:
+            out[28:31] = np.asarray(view.ambient.ground) * view.ambient.intensity
+    out[32:35] = view.camera.view_from_world()[:3, 1]
     return out.tobytes()
 
 
@@ -65,10 +68,12 @@ def material_block(material: Material, wraps: dict[int, tuple[int, int]], has_ta
         t.uv_animation_rotation_speed_factor,
         m.occlusion_strength,
     )
+    rows[9, 0] = t.gi_equalization_factor
     infos = m.texture_infos()
     for i, slot in enumerate(SLOTS):
         if slot in infos:
-            rows[9 + 2 * i : 11 + 2 * i] = _texture_use(infos[slot], wraps[infos[slot].texture])
+            at = MATERIAL_HEAD + 2 * i
+            rows[at : at + 2] = _texture_use(infos[slot], wraps[infos[slot].texture])
     return rows.tobytes()
 
 

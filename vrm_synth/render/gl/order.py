@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 
 from vrm_synth.avatar.model import Material
 
+Part = Literal["surface", "outline"]
+Side = Literal["none", "front", "back"]
+
 
 @dataclass(frozen=True)
 class DrawItem:
     """instance: index into the scene's instances; part: its surface or its outline."""
 
     instance: int
-    part: Literal["surface", "outline"]
+    part: Part
 
 
 def render_order(material: Material) -> int:
@@ -42,6 +45,17 @@ def has_outline(material: Material) -> bool:
     )
 
 
+def culled_sides(material: Material, part: Part) -> tuple[Side, ...]:
+    """What each pass over an item leaves out. An outline is back faces alone, on double-sided materials, too."""
+    if part == "outline":
+        return ("front",)
+    if not material.double_sided:
+        return ("back",)
+    if material.alpha_mode == "BLEND" and material.mtoon is None:
+        return ("front", "back")  # far sides first, so that a see-through shell shows both
+    return ("none",)
+
+
 def draw_order(
     materials: list[Material], material_ids: list[int], depths: NDArray[np.float64], outlines: bool
 ) -> list[DrawItem]:
@@ -49,7 +63,7 @@ def draw_order(
     opaque: list[tuple[tuple[float, ...], DrawItem]] = []
     blended: list[tuple[tuple[float, ...], DrawItem]] = []
     for i, (material, material_id, depth) in enumerate(zip(materials, material_ids, depths, strict=True)):
-        parts: list[Literal["surface", "outline"]] = ["surface"]
+        parts: list[Part] = ["surface"]
         if outlines and has_outline(material):
             parts.append("outline")
         for k, part in enumerate(parts):

@@ -9,7 +9,7 @@ import moderngl
 
 from vrm_synth.avatar.model import Material, Primitive
 from vrm_synth.core.errors import RenderError
-from vrm_synth.render.base import Compat
+from vrm_synth.render.base import View
 from vrm_synth.render.gl.blocks import MIRRORED_REPEAT, SLOTS
 
 Features = frozenset[str]
@@ -30,10 +30,17 @@ _SLOT_FEATURE = {
 assert tuple(_SLOT_FEATURE) == SLOTS
 
 
-def features(
-    material: Material, primitive: Primitive, wraps: dict[int, tuple[int, int]], outline: bool, compat: Compat
-) -> Features:
-    """The preprocessor defines of one draw."""
+def view_features(view: View) -> Features:
+    """The preprocessor defines that a view adds to every draw."""
+    flags = {
+        "THREE_VRM": view.compat == "three-vrm",
+        "HEMISPHERE": view.ambient is not None and view.ambient.ground is not None,
+    }
+    return frozenset(name for name, on in flags.items() if on)
+
+
+def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[int, int]], outline: bool) -> Features:
+    """The preprocessor defines of one draw, whatever the view."""
     m, infos = material, material.texture_infos()
     usable = bool(primitive.tex_coords)
     out = {m.kind.upper()}
@@ -54,7 +61,6 @@ def features(
         "MANY_UVS": sets > 1,
         "MIRROR": any(MIRRORED_REPEAT in wraps[i.texture] for i in infos.values()),
         "OUTLINE": outline,
-        "THREE_VRM": compat == "three-vrm",
     }
     if m.mtoon is not None:
         t = m.mtoon

@@ -8,12 +8,12 @@ import numpy as np
 from vrm_synth.avatar.model import Avatar, Material
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.render.base import Compat, Draw, View
+from vrm_synth.render.base import Draw, View
 from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, material_block
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
-from vrm_synth.render.gl.order import DrawItem, draw_order
-from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features
+from vrm_synth.render.gl.order import DrawItem, culled_sides, draw_order
+from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, view_features
 from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
 
 MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
@@ -39,7 +39,7 @@ class SceneBuffers:
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
         self._written: tuple[Material, ...] | None = None
         self._textures = TextureStore(ctx, avatar)
-        self._vaos: dict[tuple[DrawItem, Compat], tuple[Features, moderngl.VertexArray]] = {}
+        self._vaos: dict[tuple[DrawItem, Features], tuple[Features, moderngl.VertexArray]] = {}
 
     def draw(self, posed: PosedAvatar, view: View, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
@@ -103,8 +103,8 @@ class SceneBuffers:
     def _draw_item(
         self, item: DrawItem, instance: Instance, material: Material, morph_range: tuple[int, int], view: View
     ) -> None:
-        ctx, outline = self._ctx, item.part == "outline"
-        feature_set, vao = self._vertex_array(item, instance, material, view.compat)
+        ctx = self._ctx
+        feature_set, vao = self._vertex_array(item, instance, material, view_features(view))
         self._materials.bind_to_uniform_block(
             MATERIAL_BINDING, instance.primitive.material * MATERIAL_STRIDE, MATERIAL_STRIDE
         )
@@ -118,32 +118,23 @@ class SceneBuffers:
             deltas.bind_to_storage_buffer(DELTAS_BINDING)
         vao.program["morph_range"] = morph_range
 
-        blend = material.alpha_mode == "BLEND"
         ctx.front_face = "cw" if instance.mirrored else "ccw"
-        (ctx.enable if blend else ctx.disable)(moderngl.BLEND)
-        if outline:
-            passes = ["front"]
-        elif not material.double_sided:
-            passes = ["back"]
-        elif blend and material.mtoon is None:
-            passes = ["front", "back"]  # far sides first, so that a see-through shell shows both
-        else:
-            passes = []
-        for cull in passes:
-            ctx.enable(moderngl.CULL_FACE)
-            ctx.cull_face = cull
-            vao.render(vertices=instance.index_count, first=instance.first_index)
-        if not passes:
-            ctx.disable(moderngl.CULL_FACE)
+        (ctx.enable if material.alpha_mode == "BLEND" else ctx.disable)(moderngl.BLEND)
+        for cull in culled_sides(material, item.part):
+            if cull == "none":
+                ctx.disable(moderngl.CULL_FACE)
+            else:
+                ctx.enable(moderngl.CULL_FACE)
+                ctx.cull_face = cull
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
     def _vertex_array(
-        self, item: DrawItem, instance: Instance, material: Material, compat: Compat
+        self, item: DrawItem, instance: Instance, material: Material, of_view: Features
     ) -> tuple[Features, moderngl.VertexArray]:
         # Expressions change a material's numbers, never which features it has: a variant is settled once.
-        key = (item, compat)
+        key = (item, of_view)
         if key not in self._vaos:
-            feature_set = features(material, instance.primitive, self._wraps, item.part == "outline", compat)
+            feature_set = of_view | features(material, instance.primitive, self._wraps, item.part == "outline")
             program = self._programs.get(feature_set)
             names = [n for n in VERTEX.names or () if n in program]
             layout = " ".join(

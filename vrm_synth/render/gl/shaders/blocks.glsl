@@ -4,7 +4,9 @@ layout(std140, binding = 0) uniform Frame {
   mat4 clip_from_view;
   vec4 to_light;         // view space, unit; w: 1 for an orthographic camera
   vec4 light_color;      // linear, times intensity; w: seconds of UV animation
-  vec4 ambient_color;    // linear, times intensity
+  vec4 ambient_color;    // linear, times intensity; from above where there is a ground
+  vec4 ambient_ground;   // likewise, from below
+  vec4 up;               // the world's +Y in view space
 };
 
 struct TextureUse {
@@ -25,6 +27,7 @@ layout(std140, binding = 1) uniform Material {
   vec4 outline_and_mix;            // rgb outline colour; a: outline lighting mix
   vec4 lift_width_metal_rough;     // rim lift, outline width, metallic, roughness
   vec4 scroll_rotation_occlusion;  // UV scroll x, y, rotation speed; occlusion strength
+  vec4 gi_equalization;            // x
   TextureUse uses[SLOTS];
 };
 

@@ -44,7 +44,7 @@ void main() {
 #endif
 
   vec3 n = shading_normal();
-  vec3 light = light_color.rgb, ambient = ambient_color.rgb;
+  vec3 light = light_color.rgb, ambient = ambient_on(n, gi_equalization.x);
   vec3 color = light * mix(shade, lit.rgb, shading_ramp(clamp(dot(n, to_light.xyz), -1.0, 1.0), shift));
   color += ambient * lit.rgb;
   color += rim_and_matcap(n, to_viewer()) * mix(vec3(1.0), light + ambient, matcap_and_mix.a);

@@ -36,7 +36,7 @@ void main() {
   vec3 fresnel = mix(f0, vec3(1.0), exp2((-5.55473 * v_dot_h - 6.98316) * v_dot_h));
   // Lights are given so that 1.0 on white is white: pi times glTF's punctual convention.
   vec3 specular = PI * fresnel * smith_ggx(a, n_dot_l, n_dot_v) * ggx(a, n_dot_h);
-  vec3 ambient = ambient_color.rgb * diffuse;
+  vec3 ambient = ambient_on(n, 0.0) * diffuse;
 #ifdef HAS_OCCLUSION
   ambient *= 1.0 + scroll_rotation_occlusion.w * (texture(occlusion_texture, uv_of(OCCLUSION)).r - 1.0);
 #endif

@@ -124,6 +124,16 @@ vec3 to_viewer() {
   return to_light.w > 0.5 ? vec3(0.0, 0.0, 1.0) : normalize(-v_view_position);
 }
 
+// Ambient light on a normal. MToon's GI equalisation pulls it to the mean of above and below.
+vec3 ambient_on(vec3 n, float equalization) {
+#ifdef HEMISPHERE
+  vec3 mean = 0.5 * (ambient_color.rgb + ambient_ground.rgb);
+  return mix(mix(ambient_ground.rgb, ambient_color.rgb, 0.5 + 0.5 * dot(n, up.xyz)), mean, equalization);
+#else
+  return ambient_color.rgb;
+#endif
+}
+
 vec3 srgb_from_linear(vec3 c) {
   return mix(pow(max(c, 0.0), vec3(0.41666)) * 1.055 - 0.055, c * 12.92, lessThanEqual(c, vec3(0.0031308)));
 }
