@@ -1,0 +1,6 @@
+"""Captions that tell the truth: labels of a shot → facts → text."""
+
+from vrm_synth.caption.english import english
+from vrm_synth.caption.facts import Facts, facts
+
+__all__ = ["Facts", "english", "facts"]

@@ -25,6 +25,7 @@ HEAD = ("head", "leftEye", "rightEye", "jaw")
 TORSO = ("hips", "spine", "chest", "upperChest", "neck", "leftShoulder", "rightShoulder")
 THIGHS = ("leftUpperLeg", "rightUpperLeg")
 FEWEST = 12  # vertices that make a part worth framing
+FLESH = 3  # vertices that make a bone something one can see
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +37,8 @@ class Body:
     that bone moves it directly, or a rigid mesh below it. triangles: (T, 3) indices of vertices. used: for each
     drawn primitive, the indices of its vertices that triangles use. landmarks: bone → (3,) at rest.
     head_rest: (3, 3) world rotation and scale of the head bone at rest.
-    floor: lowest height of what bones move directly. hips_height: metres above the floor. t_pose: whether the
-    avatar rests with level arms and upright legs, so that named poses look as their names say.
+    floor: lowest height of what bones move directly. hips_height: metres above the floor. person: whether named
+    poses look as their names say: the avatar rests with level arms and upright legs, and has flesh on its limbs.
     """
 
     rest: Array
@@ -49,7 +50,7 @@ class Body:
     head_rest: Array
     floor: float
     hips_height: float
-    t_pose: bool
+    person: bool
 
     def of(self, *names: str) -> NDArray[np.bool_]:
         """(V,) vertices of the named bones."""
@@ -142,7 +143,7 @@ def _measure(avatar: Avatar) -> Body:
         count += len(u)
     if not count:
         raise ShotError("nothing of this avatar is drawn", where=avatar.source)
-    points, direct = np.concatenate(rest), np.concatenate(own)
+    points, bones, direct = np.concatenate(rest), np.concatenate(bone), np.concatenate(own)
     floor = float(points[direct if int(direct.sum()) >= 3 else slice(None), 1].min())
     marks = {k: v.copy() for k, v in posed.bone_positions().items()}
     hips = float(marks["hips"][1]) - floor
@@ -150,7 +151,7 @@ def _measure(avatar: Avatar) -> Body:
         hips = float(np.ptp(points[:, 1])) / 2
     return Body(
         rest=points,
-        bone=np.concatenate(bone),
+        bone=bones,
         own=direct,
         triangles=np.concatenate(triangles),
         used=tuple(used),
@@ -158,7 +159,7 @@ def _measure(avatar: Avatar) -> Body:
         head_rest=posed.world_from_node[avatar.humanoid["head"]][:3, :3],
         floor=floor,
         hips_height=hips,
-        t_pose=_rests_in_t_pose(marks),
+        person=_rests_in_t_pose(marks) and _has_limbs(bones[direct]),
     )
 
 
@@ -170,6 +171,11 @@ def _rests_in_t_pose(marks: dict[str, Array], within: float = 20.0) -> bool:
             if length == 0 or float(limb @ np.asarray(direction, np.float64)) < length * np.cos(np.radians(within)):
                 return False
     return True
+
+
+def _has_limbs(moved_by: NDArray[np.int16]) -> bool:
+    limbs = ("head", *(side + limb for side in ("left", "right") for limb in ("LowerArm", "LowerLeg")))
+    return all(int((moved_by == BONE_NAMES.index(name)).sum()) >= FLESH for name in limbs)
 
 
 def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:

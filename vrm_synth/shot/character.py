@@ -30,7 +30,7 @@ class Words(Protocol):
 class Character:
     """name: "" where there is none; noun: what it is, with its article ("a girl", "a 3D character").
 
-    hair, eyes, outfit, accessory: what is known of its looks ("long pink hair"), "" where nothing is.
+    hair, eyes, outfit: what is known of its looks ("long pink hair"), "" where nothing is.
     """
 
     name: str
@@ -38,7 +38,6 @@ class Character:
     hair: str = ""
     eyes: str = ""
     outfit: str = ""
-    accessory: str = ""
 
 
 def character(avatar: Avatar, source: str, words: Mapping[str, Words]) -> Character:
@@ -78,5 +77,5 @@ def _built_in(source: str) -> Character | None:
     else:
         params = demo.DemoParams.parse(arguments.split(",")) if arguments else demo.DemoParams()
     known = demo.facts(params)
-    looks = {k: known.get(k, "") for k in ("hair", "eyes", "outfit", "accessory")}
-    return Character(known["name"], "a girl", **looks)
+    hair = f"a {known['hair']}" if known["hair_style"] == "ponytail" else known["hair"]
+    return Character(known["name"], "a girl", hair, known["eyes"], known["outfit"])

@@ -38,11 +38,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
 
     open_avatar: source → Avatar; it may keep what it opened. Raises ShotError, AvatarError.
     """
-    if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < recipe.count:
-        raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
-    seed = recipe.seed
-    sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
-    source = recipe.avatars[int(draw(sources, seed, "avatar", i))]
+    seed, source = recipe.seed, source_at(recipe, i)
     avatar = open_avatar(source)
     pose = _pose(recipe, i)
     figure = pose_figure(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds)
@@ -58,7 +54,6 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
     who = character(avatar, source, recipe.characters)
     labels: dict[str, Label] = {
         "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": who.eyes, "outfit": who.outfit,
-        "accessory": who.accessory,
         "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
         "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
         "azimuth": round(aim.azimuth, 2), "elevation": round(aim.elevation, 2),
@@ -83,6 +78,14 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
         supersample=recipe.supersample,
         labels=labels,
     )
+
+
+def source_at(recipe: Recipe, i: int) -> str:
+    """Which avatar shot i shows; known without opening any. Raises ShotError."""
+    if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < recipe.count:
+        raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
+    sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
+    return recipe.avatars[int(draw(sources, recipe.seed, "avatar", i))]
 
 
 def preset_shot(

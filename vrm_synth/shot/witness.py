@@ -8,24 +8,21 @@ from functools import cached_property
 import numpy as np
 
 from vrm_synth.camera.camera import Camera
+from vrm_synth.camera.framing import project
 from vrm_synth.camera.visibility import blocked, inside
 from vrm_synth.core.humanoid import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
 from vrm_synth.pose.library import NamedPose
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.shot.body import Body
+from vrm_synth.shot.body import FLESH, Body
 
-FLESH = 3  # vertices that make a bone something one can see
 EDGE = 0.01  # what is this near the picture's edge, as a fraction of it, counts as cut
 FACING = 70.0  # degrees between the face and the camera up to which an expression can be read
 MEETING = 30.0  # the same for eyes that can meet the viewer's
 EXPRESSED = 0.5  # least weight of an expression worth a word
 HANDS = ("leftHand", "rightHand")  # the parts that a torso hides
-CUT_BY = {
-    "face": ("leftUpperArm", "rightUpperArm", "hips"),
-    "bust": ("hips", "leftUpperLeg", "rightUpperLeg"),
-    "cowboy": ("leftFoot", "rightFoot"),
-}
+CUT_BY = {"face": ("hips",), "bust": ("hips",), "cowboy": ("leftFoot", "rightFoot")}
+CLOSE = 0.35  # least share of the picture's height that the head takes in a close-up
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +37,7 @@ class Witness:
 
     def phrases(self, pose: NamedPose) -> tuple[str, ...]:
         """The pose's phrases that this picture bears out, most telling first, none about bones already told of."""
-        if not self.body.t_pose:
+        if not self.body.person:
             return ()
         said: list[str] = []
         told: set[str] = set()
@@ -65,10 +62,13 @@ class Witness:
         "" where neither is so (a crouching figure's knees reach into its portrait)."""
         if bool(inside(self.camera, self.aspect, self.vertices).all()):
             return "full"
+        if not self.body.person:
+            return ""
         bones = self.posed.bone_positions()
-        gone = np.array([bones[b] for b in CUT_BY.get(crop, ()) if b in bones]).reshape(-1, 3)
-        cuts = len(gone) > 0 and not bool(inside(self.camera, self.aspect, gone).any())
-        return crop if cuts and self.shows("head") else ""
+        cut = np.array([bones[b] for b in CUT_BY.get(crop, ()) if b in bones]).reshape(-1, 3)
+        cuts = len(cut) > 0 and not bool(inside(self.camera, self.aspect, cut).any())
+        near = crop != "face" or self._head_share() >= CLOSE
+        return crop if cuts and near and self.shows("head") else ""
 
     def expression(self, name: str) -> str:
         """The expression's name where it is on the face and the face is in sight; else ""."""
@@ -98,6 +98,10 @@ class Witness:
         """(3,) where the face points, world frame: +Z at rest."""
         head = self.posed.avatar.humanoid["head"]
         return np.asarray(self.posed.world_from_node[head][:3, :3] @ np.linalg.inv(self.body.head_rest)[:, 2])
+
+    def _head_share(self) -> float:
+        flesh = self.vertices[self.body.own & self.body.of("head")]
+        return float(np.ptp(project(self.camera, self.aspect, flesh)[:, 1])) / 2
 
     def _hidden(self, point: Array, skin: float) -> bool:
         eye = self.camera.position
