@@ -18,6 +18,7 @@ T = TypeVar("T", bound=str)
 # Larger numbers than this mean nothing in an avatar and would overflow float32 arithmetic further on.
 HUGE = 1e9
 
+_BLOCK = 2**20  # bytes of JSON looked at together, which bounds the memory of looking
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -232,19 +233,25 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _check_shape(data: bytes, limits: Limits) -> None:
     plain = re.sub(rb"\\.", b"", data, flags=re.DOTALL) if b"\\" in data else data
-    raw = np.frombuffer(plain, np.uint8)
-    outside = np.cumsum(raw == ord('"'), dtype=np.uint8) % 2 == 0
-    opens = ((raw == ord("[")) | (raw == ord("{"))) & outside
-    closes = ((raw == ord("]")) | (raw == ord("}"))) & outside
-    values = int(np.count_nonzero(opens)) + int(np.count_nonzero((raw == ord(",")) & outside))
+    values = depth = deepest = 0
+    inside_string = False
+    for start in range(0, len(plain), _BLOCK):
+        block = np.frombuffer(plain, np.uint8, min(_BLOCK, len(plain) - start), start)
+        quotes = np.cumsum(block == ord('"'), dtype=np.int32) + inside_string
+        outside = quotes % 2 == 0
+        opens = ((block == ord("[")) | (block == ord("{"))) & outside
+        closes = ((block == ord("]")) | (block == ord("}"))) & outside
+        levels = depth + np.cumsum(opens.view(np.int8) - closes.view(np.int8), dtype=np.int32)
+        values += int(np.count_nonzero(opens)) + int(np.count_nonzero((block == ord(",")) & outside))
+        deepest = max(deepest, int(levels.max()))
+        depth, inside_string = int(levels[-1]), bool(quotes[-1] % 2)
     if values > limits.json_values:
         raise AvatarError(
             "JSON has too many values", got=values, allowed=f"at most {limits.json_values}", where="JSON chunk"
         )
-    depth = int(np.max(np.cumsum(opens.view(np.int8) - closes.view(np.int8), dtype=np.int32), initial=0))
-    if depth > limits.json_depth:
+    if deepest > limits.json_depth:
         raise AvatarError(
-            "JSON is nested too deeply", got=f"{depth} levels", allowed=limits.json_depth, where="JSON chunk"
+            "JSON is nested too deeply", got=f"{deepest} levels", allowed=limits.json_depth, where="JSON chunk"
         )
 
 

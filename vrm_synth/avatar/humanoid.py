@@ -10,7 +10,7 @@ from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.model import Node
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.humanoid import BONE_NAMES, REQUIRED
-from vrm_synth.core.transforms import compose
+from vrm_synth.core.transforms import Array, compose
 
 TURN_NAME = "half turn to face +Z"
 
@@ -42,20 +42,27 @@ def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], note
 
 def faces_backwards(nodes: tuple[Node, ...], bones: dict[str, int]) -> bool:
     """Whether the left arm lies at −X at rest: the avatar faces −Z (the 0.x way), not +Z."""
+    # Hands alone would mislead where a file crosses its arms; the whole arms' x is summed.
+    known: dict[int, Array] = {}
     left, right = (
-        np.mean([world_at_rest(nodes, bones[f"{side}{part}"])[:3, 3] for part in ("UpperArm", "Hand")], 0)
+        sum(float(world_at_rest(nodes, bones[f"{side}{part}"], known)[0, 3]) for part in ("UpperArm", "Hand"))
         for side in ("left", "right")
     )
-    return bool(left[0] < right[0])
+    return left < right
 
 
-def world_at_rest(nodes: tuple[Node, ...], node: int) -> np.ndarray:
-    """world_from_node (4, 4) at rest."""
-    world = np.eye(4)
-    while node != -1:
-        n = nodes[node]
-        world = compose(n.translation, n.rotation, n.scale) @ world
-        node = n.parent
+def world_at_rest(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | None = None) -> Array:
+    """world_from_node (4, 4) at rest; `known` remembers nodes from call to call."""
+    known = {} if known is None else known
+    path = []
+    while node != -1 and node not in known:
+        path.append(node)
+        node = nodes[node].parent
+    world = known.get(node, np.eye(4))
+    for step in reversed(path):
+        n = nodes[step]
+        world = world @ compose(n.translation, n.rotation, n.scale)
+        known[step] = world
     return world
 
 

@@ -33,7 +33,7 @@ class Limits:
     image_side: int = 8_192
     image_pixels: int = 200_000_000
     data_uri_bytes: int = 8 * 2**20
-    links: int = 100_000
+    links: int = 50_000
 
 
 DEFAULT_LIMITS = Limits()
