@@ -6,6 +6,7 @@ from typing import Literal
 
 from vrm_synth.avatar.demo.build import build_character
 from vrm_synth.avatar.demo.params import DemoParams, allowed_values, facts, variant
+from vrm_synth.avatar.demo.write_vrm0 import write_vrm0
 from vrm_synth.avatar.demo.write_vrm1 import write_vrm1
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import AvatarError
@@ -18,7 +19,7 @@ def build_glb(params: DemoParams | None = None, vrm: Literal["0", "1"] = "1") ->
     if vrm not in ("0", "1"):
         raise AvatarError("unknown VRM version", got=vrm, allowed='"0" or "1"', where="demo")
     character = build_character(params or DemoParams())
-    return write_vrm1(character)
+    return write_vrm1(character) if vrm == "1" else write_vrm0(character)
 
 
 def demo_avatar(params: DemoParams | None = None, source: str = "demo") -> Avatar:

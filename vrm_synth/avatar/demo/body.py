@@ -159,21 +159,16 @@ def arm_rings(x: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
 
 
 def arm_weights(x: ArrayLike) -> dict[str, Array]:
-    """Weights of the left arm along x, twist joints included."""
+    """Weights of the left arm along x; the forearm's twist joint takes over gradually toward the wrist."""
     joints = [
         ("leftShoulder", 0.0),
         ("leftUpperArm", SHOULDER[0] - 0.002),
-        ("leftUpperArmTwist", 0.205),
         ("leftLowerArm", ELBOW_X),
-        ("leftLowerArmTwist", 0.425),
         ("leftHand", WRIST_X),
     ]
     w = chain(x, joints, 0.022)
-    soft = chain(x, joints, 0.06)
-    twist = np.clip(soft["leftUpperArmTwist"], 0, 1) * w["leftUpperArmTwist"]
-    w["leftUpperArm"] = w["leftUpperArm"] + w["leftUpperArmTwist"] - twist
-    w["leftUpperArmTwist"] = twist
-    return w
+    twist = w["leftLowerArm"] * smoothstep(ELBOW_X + 0.02, WRIST_X - 0.02, x)
+    return w | {"leftLowerArm": w["leftLowerArm"] - twist, "leftLowerArmTwist": twist}
 
 
 def arm(
@@ -200,9 +195,11 @@ def leg_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
 def leg_weights(y: ArrayLike) -> dict[str, Array]:
     """Weights of the left leg along its height."""
     down = -np.asarray(y, np.float64)
-    return chain(
+    w = chain(
         down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045
     )
+    helped = 0.4 * np.exp(-(((down + KNEE_Y) / 0.03) ** 2))
+    return {j: v * (1 - helped) for j, v in w.items()} | {"leftKneeHelper": helped}
 
 
 def leg(

@@ -6,40 +6,91 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vrm_synth.avatar.demo.accessories import accessory_parts, add_accessory_materials
 from vrm_synth.avatar.demo.character import Character
+from vrm_synth.avatar.demo.dynamics import build_colliders, build_constraints, build_springs
+from vrm_synth.avatar.demo.expressions import build_expressions
 from vrm_synth.avatar.demo.face import ear, face_skin
 from vrm_synth.avatar.demo.face_parts import brows, cheeks, eye_walls, eyeball, lashes, mouth
-from vrm_synth.avatar.demo.feature import REST_EYES
-from vrm_synth.avatar.demo.hair import build_hair
+from vrm_synth.avatar.demo.feature import EYE_CENTRE, REST_EYES
+from vrm_synth.avatar.demo.hair import Hair, build_hair
 from vrm_synth.avatar.demo.locks import Chain
-from vrm_synth.avatar.demo.materials import Library, add_face_materials, add_hair_materials, add_skin_material
-from vrm_synth.avatar.demo.outfits import add_outfit_materials, build_outfit
-from vrm_synth.avatar.demo.palette import palette
+from vrm_synth.avatar.demo.materials import CLAMP, Library, add_face_materials, add_hair_materials, add_skin_material
+from vrm_synth.avatar.demo.outfits import Outfit, add_outfit_materials, build_outfit
+from vrm_synth.avatar.demo.palette import Palette, palette
 from vrm_synth.avatar.demo.params import DemoParams, facts
 from vrm_synth.avatar.demo.part import Part, by_material, top_four
-from vrm_synth.avatar.demo.skeleton import Skeleton, humanoid_names, humanoid_skeleton
-from vrm_synth.avatar.model import F32, Image, LookAt, Mesh, Node, Primitive, RangeMap, Skin
+from vrm_synth.avatar.demo.portrait import portrait
+from vrm_synth.avatar.demo.proportions import Proportions, body_part, head_part, proportions, resize_skeleton
+from vrm_synth.avatar.demo.skeleton import HEAD, Skeleton, humanoid_names, humanoid_skeleton
+from vrm_synth.avatar.model import F32, LookAt, Mesh, Node, Primitive, RangeMap, Skin
 
-
-def add_chains(skeleton: Skeleton, chains: Sequence[Chain]) -> None:
-    """The chains' joints, and their tips, under their parents."""
-    for c in chains:
-        parent = c.parent
-        for k, p in enumerate(c.points):
-            parent = skeleton.add(f"{c.name}_{k}", parent, p)
+MESHES = ("Body", "Face", "Hair")
 
 
 def build_character(params: DemoParams) -> Character:
     """The whole character, deterministic in its parameters."""
+    colors, size = palette(params), proportions(params)
+    hair, outfit = build_hair(params.hair_style), build_outfit(params.outfit)
+    lib = _materials(params, colors)
     skeleton = humanoid_skeleton()
-    colors = palette(params)
+    for c in (*hair.chains, *outfit.chains):
+        add_chain(skeleton, c)
+    head_joints = [f"{c.name}_{k}" for c in hair.chains for k in range(len(c.points))]
+    skeleton = resize_skeleton(skeleton, head_joints, size)
+    groups = _parts(params, hair, outfit, size)
+    thumbnail = lib.texture("Thumbnail", portrait(groups, lib), CLAMP)
+    index = lib.index()
+    meshes = tuple(_mesh(name, groups[name], skeleton, index) for name in MESHES)
+    joints = len(skeleton.names)
+    colliders, reach = build_colliders(skeleton, size.whole)
+    gaze = size.head * size.whole * np.array([0.0, EYE_CENTRE[1] - HEAD[1], 0.075 - HEAD[2]])
+    return Character(
+        name=params.name,
+        facts=facts(params),
+        nodes=_nodes(skeleton),
+        meshes=meshes,
+        skin=_skin(skeleton),
+        images=tuple(lib.images),
+        textures=tuple(lib.textures),
+        materials=tuple(lib.materials),
+        humanoid=humanoid_names(skeleton),
+        expressions=build_expressions(joints + MESHES.index("Face"), meshes[1].target_names, index),
+        look_at=LookAt(
+            "bone",
+            (0.0, float(gaze[1]), float(gaze[2])),
+            RangeMap(45.0, 8.0),
+            RangeMap(45.0, 10.0),
+            RangeMap(40.0, 8.0),
+            RangeMap(40.0, 7.0),
+        ),
+        constraints=build_constraints(skeleton),
+        colliders=colliders,
+        springs=build_springs(skeleton, [*hair.chains, *outfit.chains], reach, size.whole),
+        first_person={joints: "both", joints + 1: "auto", joints + 2: "thirdPersonOnly"},
+        thumbnail=lib.textures[thumbnail.texture].image,
+    )
+
+
+def add_chain(skeleton: Skeleton, c: Chain) -> None:
+    """The chain's joints, and its tip, under its parent."""
+    parent = c.parent
+    for k, p in enumerate(c.points):
+        parent = skeleton.add(f"{c.name}_{k}", parent, p)
+
+
+def _materials(params: DemoParams, colors: Palette) -> Library:
     lib = Library()
     add_face_materials(lib, colors)
     add_skin_material(lib, colors)
     add_hair_materials(lib, colors)
-    eyes = REST_EYES[params.eye_shape]
     add_outfit_materials(lib, colors, params.outfit)
-    outfit = build_outfit(params.outfit)
+    add_accessory_materials(lib, colors, params.accessory)
+    return lib
+
+
+def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) -> dict[str, list[Part]]:
+    eyes = REST_EYES[params.eye_shape]
     face = [
         face_skin(eyes),
         *ear(),
@@ -50,45 +101,23 @@ def build_character(params: DemoParams) -> Character:
         *mouth(),
         *cheeks(),
     ]
-    hair = build_hair(params.hair_style)
-    add_chains(skeleton, [*hair.chains, *outfit.chains])
-    groups = {"Body": outfit.parts, "Face": face, "Hair": hair.parts}
-    nodes = _nodes(skeleton, list(groups))
-    meshes = tuple(_mesh(name, parts, skeleton, lib.index()) for name, parts in groups.items())
-    humanoid = humanoid_names(skeleton)
-    blank = Image("Thumbnail", "image/png", np.full((8, 8, 4), 255, np.uint8))
-    gaze = RangeMap(90.0, 9.0)
-    return Character(
-        name=params.name,
-        facts=facts(params),
-        nodes=nodes,
-        meshes=meshes,
-        skin=_skin(skeleton),
-        images=(*lib.images, blank),
-        textures=tuple(lib.textures),
-        materials=tuple(lib.materials),
-        humanoid=humanoid,
-        expressions={},
-        look_at=LookAt("bone", (0.0, 0.07, 0.06), gaze, gaze, gaze, gaze),
-        constraints=(),
-        colliders=(),
-        springs=(),
-        first_person={len(skeleton.names): "both"},
-        thumbnail=len(lib.images),
-    )
+    worn = accessory_parts(params.accessory, params.hair_style, hair.anchors)
+    return {
+        "Body": [body_part(p, size) for p in outfit.parts],
+        "Face": [head_part(p, size) for p in face],
+        "Hair": [head_part(p, size) for p in (*hair.parts, *worn)],
+    }
 
 
-def _nodes(skeleton: Skeleton, meshes: Sequence[str]) -> tuple[Node, ...]:
-    joints = len(skeleton.names)
+def _nodes(skeleton: Skeleton) -> tuple[Node, ...]:
     still = ((0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 1.0))
     nodes = []
     for i, (name, parent, p) in enumerate(zip(skeleton.names, skeleton.parents, skeleton.positions, strict=True)):
         local = p - (skeleton.positions[parent] if parent >= 0 else 0.0)
         children = tuple(j for j, q in enumerate(skeleton.parents) if q == i)
         nodes.append(Node(name, parent, children, (float(local[0]), float(local[1]), float(local[2])), *still))
-    for k, name in enumerate(meshes):
+    for k, name in enumerate(MESHES):
         nodes.append(Node(name, -1, (), (0.0, 0.0, 0.0), *still, mesh=k, skin=0))
-    assert len(nodes) == joints + len(meshes)
     return tuple(nodes)
 
 

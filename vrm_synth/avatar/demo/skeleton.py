@@ -74,7 +74,7 @@ def finger_path(finger: str) -> list[Array]:
 
 
 def humanoid_skeleton() -> Skeleton:
-    """All humanoid bones of VRM 1.0 but the jaw, and two twist joints an arm."""
+    """All humanoid bones of VRM 1.0 but the jaw, and for each side a twist joint in the forearm and a helper in the knee."""
     s = Skeleton()
     s.add("hips", None, (0, 0.872, 0.0))
     s.add("spine", "hips", (0, 0.935, -0.002))
@@ -108,9 +108,9 @@ def _limbs(s: Skeleton, side: str, m: int) -> None:
     add("LowerLeg", "UpperLeg", (LEG_X, KNEE_Y, 0.004))
     add("Foot", "LowerLeg", (LEG_X, ANKLE_Y, -0.014))
     add("Toes", "Foot", (LEG_X, 0.022, 0.082))
-    # half of the upper arm's twist, and all of the hand's, spread over the limb by constraints
-    add("UpperArmTwist", "UpperArm", ((SHOULDER[0] + ELBOW_X) / 2, y, z))
+    # driven by constraints: half of the hand's roll, and half of the knee's bend
     add("LowerArmTwist", "LowerArm", ((WRIST_X + ELBOW_X) / 2, y, z))
+    add("KneeHelper", "UpperLeg", (LEG_X, KNEE_Y, 0.004))
 
 
 def _mirror(p: Vec3 | Array, m: int = -1) -> Vec3:
