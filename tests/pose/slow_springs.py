@@ -23,13 +23,18 @@ class State:
     bone_length: float
     current: np.ndarray  # in center space
     previous: np.ndarray
+    local_tail: np.ndarray
+    tip: np.ndarray  # where the end was when the joint was last updated, world
 
 
 class SlowSprings:
-    """Springs of an avatar whose other nodes stand still with the local `rotations` (node → quaternion)."""
+    """Springs of an avatar whose other nodes stand still with the local `rotations` (node → quaternion).
 
-    def __init__(self, avatar: Avatar, rotations: dict[int, tuple[float, ...]]):
-        self.avatar = avatar
+    breathing: three-vrm's habit of measuring a bone anew at each step, to where its end was a step ago.
+    """
+
+    def __init__(self, avatar: Avatar, rotations: dict[int, tuple[float, ...]], *, breathing: bool = False):
+        self.avatar, self.breathing = avatar, breathing
         self.rotation = {i: Rotation.from_quat(n.rotation) for i, n in enumerate(avatar.nodes)}
         rest = {i: self.world(i) for i in range(len(avatar.nodes))}
         self.rotation |= {i: Rotation.from_quat(q) for i, q in rotations.items()}
@@ -53,6 +58,8 @@ class SlowSprings:
                     float(np.linalg.norm(tail - world[:3, 3])),
                     held,
                     held,
+                    local,
+                    tail,
                 )
             )
         self.order = self._sorted()
@@ -80,6 +87,8 @@ class SlowSprings:
         initial[:3, 3] = n.translation
         space = parent @ initial
         place = space[:3, 3]
+        if self.breathing:
+            s.bone_length = float(np.linalg.norm(s.tip - place))
         center = self._center(s.center)
         inertia = s.current + (s.current - s.previous) * (1 - j.drag_force)
         world_axis = space[:3, :3] @ s.bone_axis
@@ -95,6 +104,7 @@ class SlowSprings:
         s.previous, s.current = s.current, (np.linalg.inv(center) @ [*following, 1])[:3]
         to = _unit((np.linalg.inv(space) @ [*following, 1])[:3])
         self.rotation[j.node] = s.initial * _from_to(s.bone_axis, to)
+        s.tip = (self.world(j.node) @ s.local_tail)[:3]
 
     def _collide(self, c: Collider, point: np.ndarray, joint_radius: float) -> tuple[np.ndarray, float]:
         world = self.world(c.node)

@@ -17,7 +17,7 @@ from vrm_synth.pose.evaluate import evaluate, rig
 SHAPES = ("sphere", "capsule", "plane", "insideSphere", "insideCapsule")
 
 
-def random_springs(seed: int, *, carried: bool, uneven: bool = False, leaf: bool = True) -> Avatar:
+def random_springs(seed: int, *, carried: bool, uneven: bool = False, leaf: bool = True, skip: float = 0.2) -> Avatar:
     """A random humanoid with branching chains of random stiffness, gravity and drag among all kinds of
     colliders; carried: some colliders hang on joints of earlier springs; uneven: nodes scaled unevenly."""
     r = np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def random_springs(seed: int, *, carried: bool, uneven: bool = False, leaf: bool
             nodes.append(node(f"s{s}_{k}", parent, vector(0.08), rotation=rotation, scale=scale))
             parent = len(nodes) - 1
             chain.append(parent)
-            if r.random() < 0.2:  # a node that the spring skips
+            if r.random() < skip:  # a node that the spring skips
                 nodes.append(node(f"skipped {s}_{k}", parent, vector(0.04), rotation=random_rotation(r)))
                 parent = len(nodes) - 1
         ends: list[int | None] = [*chain[1:], None] if leaf and r.random() < 0.5 else [*chain[1:]]
@@ -65,18 +65,18 @@ def random_springs(seed: int, *, carried: bool, uneven: bool = False, leaf: bool
     return avatar(nodes, base.humanoid, springs=tuple(springs), colliders=tuple(colliders))
 
 
-def compare(a: Avatar, seconds: float, tolerance: float, seed: int = 0) -> None:
+def compare(a: Avatar, seconds: float, tolerance: float, seed: int = 0, quirks: bool = False) -> None:
     """Every node in the same place and turned the same way as after the slow simulation."""
     r = np.random.default_rng(seed)
     pose = {name: random_rotation(r) for name in a.humanoid if r.random() < 0.5}
-    swung = evaluate(a, bones=pose, settle_seconds=seconds).world_from_node  # type: ignore[arg-type]
+    swung = evaluate(a, bones=pose, settle_seconds=seconds, reference_quirks=quirks).world_from_node  # type: ignore[arg-type]
     still = evaluate(a, bones=pose).world_from_node  # type: ignore[arg-type]
     local = {}
     for i in a.humanoid.values():
         parent = still[a.nodes[i].parent] if a.nodes[i].parent >= 0 else np.eye(4)
         linear = np.linalg.inv(parent[:3, :3]) @ still[i][:3, :3] / np.array(a.nodes[i].scale)
         local[i] = _quat(linear)
-    slow = SlowSprings(a, local)
+    slow = SlowSprings(a, local, breathing=quirks)
     for _ in range(round(seconds * 60)):
         slow.step()
     assert np.abs(swung - still).max() > 0.01, "nothing moved: a test of nothing"
@@ -100,6 +100,14 @@ def test_so_does_every_early_step(seed: int) -> None:
     a = random_springs(seed, carried=True)
     for steps in (1, 2, 3, 11):
         compare(a, steps / 60, 1e-9, seed)
+
+
+@pytest.mark.parametrize("seed", range(10, 12))
+def test_bones_breathe_the_references_way_on_request(seed: int) -> None:
+    a = random_springs(seed, carried=True, leaf=False, skip=0.0)
+    compare(a, 12 / 60, 1e-9, quirks=True)
+    plain, quirky = (evaluate(a, settle_seconds=0.2, reference_quirks=q).world_from_node for q in (False, True))
+    assert np.abs(plain - quirky).max() > 1e-5
 
 
 @pytest.mark.parametrize("seed", range(7, 9))
