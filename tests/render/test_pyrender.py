@@ -85,6 +85,15 @@ def test_light_and_ambient_add_up(pyrender):
     assert np.abs(middle(shoot(pyrender, [(tiny.sphere(), flat(1, 1, 1))], view))[:3] - expected).max() <= 1
 
 
+def test_sky_and_ground_light_from_their_own_sides_as_in_the_gl_renderer(pyrender, gl):
+    m = Material(kind="pbr", metallic_factor=0.0, roughness_factor=1.0)
+    view = replace(VIEW, light=None, ambient=Ambient((0.2, 0.4, 1.0), 0.8, ground=(0.9, 0.3, 0.1)))
+    ours, theirs = shoot(gl, [(tiny.sphere(), m)], view), shoot(pyrender, [(tiny.sphere(), m)], view)
+    inside = (ours[..., 3] == 255) & (theirs[..., 3] == 255)
+    assert np.abs(ours - theirs)[inside].max() <= 2
+    assert theirs[10, SIZE // 2, 2] > theirs[-35, SIZE // 2, 2]
+
+
 def test_mask_discards_below_the_cutoff_and_keeps_the_rest_opaque(pyrender):
     picture = np.zeros((2, 2, 4), np.uint8)
     picture[:] = (255, 255, 255, 100)

@@ -76,6 +76,7 @@ class PyrenderRenderer:
         scene, self._drawer.order = _scene(meshes, view)
         self._drawer.viewport_width, self._drawer.viewport_height = width, height
         self._drawer.toward_viewer = _toward_viewer(view)
+        self._drawer.ground = _ambient(view)[1]
         with self._platform.current():
             black = self._draw(scene, 0.0)
             # pyrender blends alpha with the colours' factors, which loses coverage: where something
@@ -141,6 +142,7 @@ class _Drawer(pyrender.Renderer):
         self._program_cache = ShaderProgramCache(shader_dir=str(_SHADERS))
         self.order: list[pyrender.Node] = []
         self.toward_viewer = np.zeros(3)
+        self.ground = np.zeros(3)
 
     def _sorted_mesh_nodes(self, scene: pyrender.Scene) -> list[pyrender.Node]:
         return self.order  # pyrender's own order starts from a set, and changes from run to run
@@ -153,6 +155,7 @@ class _Drawer(pyrender.Renderer):
         program.set_uniform("blended", int(blended))
         program.set_uniform("emission", np.array(ours.emissive_factor) * ours.emissive_strength)
         program.set_uniform("toward_viewer", self.toward_viewer)
+        program.set_uniform("ambient_ground", self.ground)
         writes_depth = not blended or (ours.mtoon is not None and ours.mtoon.transparent_with_z_write)
         GL.glDepthMask(GL.GL_TRUE if writes_depth else GL.GL_FALSE)
         super()._bind_and_draw_primitive(primitive, pose, program, flags)
@@ -179,8 +182,7 @@ def _in_order(meshes: list[PosedMesh], view: View) -> list[PosedMesh]:
 
 
 def _scene(meshes: list[PosedMesh], view: View) -> tuple[pyrender.Scene, list[pyrender.Node]]:
-    ambient = view.ambient
-    scene = pyrender.Scene(ambient_light=np.array(ambient.color) * ambient.intensity if ambient else np.zeros(3))
+    scene = pyrender.Scene(ambient_light=_ambient(view)[0])
     nodes = [scene.add(m.mesh) for m in meshes]
     scene.main_camera_node = scene.add(_Camera(view), pose=view.camera.world_from_view())
     if view.light is not None:
@@ -189,6 +191,15 @@ def _scene(meshes: list[PosedMesh], view: View) -> tuple[pyrender.Scene, list[py
         light = pyrender.DirectionalLight(color=np.array(view.light.color), intensity=view.light.intensity)
         scene.add(light, pose=compose((0, 0, 0), turn, (1, 1, 1)))
     return scene, nodes
+
+
+def _ambient(view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Linear light from above and from below."""
+    if view.ambient is None:
+        return np.zeros(3), np.zeros(3)
+    sky = view.ambient.color
+    ground = sky if view.ambient.ground is None else view.ambient.ground
+    return np.array(sky) * view.ambient.intensity, np.array(ground) * view.ambient.intensity
 
 
 def _toward_viewer(view: View) -> NDArray[np.float64]:

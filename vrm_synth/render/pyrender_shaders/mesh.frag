@@ -14,7 +14,8 @@ struct DirectionalLight { vec3 color; float intensity; vec3 direction; };
 uniform Material material;
 uniform DirectionalLight directional_lights[MAX_DIRECTIONAL_LIGHTS];
 uniform int n_directional_lights;
-uniform vec3 ambient_light;
+uniform vec3 ambient_light;   // from above
+uniform vec3 ambient_ground;  // from below
 uniform vec3 cam_pos;
 uniform vec3 toward_viewer;  // of an orthographic camera; zero: perspective
 uniform vec3 emission;       // linear, strength in it
@@ -62,7 +63,8 @@ vec3 metallic_roughness(vec3 base, vec3 light, vec3 l) {
   float visibility = 0.5 / max(nl * sqrt(a2 + (1.0 - a2) * nv * nv) + nv * sqrt(a2 + (1.0 - a2) * nl * nl), 1e-6);
   vec3 f0 = mix(vec3(0.04), base, metallic), fresnel = f0 + (1.0 - f0) * pow(1.0 - vh, 5.0);
   vec3 diffuse = base * (1.0 - metallic);
-  return light * nl * (diffuse + PI * fresnel * distribution * visibility) + ambient_light * diffuse;
+  return light * nl * (diffuse + PI * fresnel * distribution * visibility)
+    + mix(ambient_ground, ambient_light, 0.5 + 0.5 * n.y) * diffuse;
 }
 
 void main() {
@@ -83,7 +85,7 @@ void main() {
     l = -directional_lights[0].direction;
   }
   vec3 color = base.rgb;
-  if (shading == 1) color = base.rgb * (light + ambient_light) + glow;
+  if (shading == 1) color = base.rgb * (light + 0.5 * (ambient_light + ambient_ground)) + glow;
   if (shading == 2) color = metallic_roughness(base.rgb, light, l) + glow;
   frag_color = clamp(vec4(srgb_from_linear(color), blended == 1 ? base.a : 1.0), 0.0, 1.0);
 }
