@@ -8,9 +8,9 @@ TORSO = "hips spine chest upperChest neck"
 HEAD = "head leftEye rightEye jaw"
 LEG = "UpperLeg LowerLeg Foot Toes"
 ARM = "Shoulder UpperArm LowerArm Hand"
-FINGERS = {"Thumb": "Metacarpal Proximal Distal"} | {
-    f: "Proximal Intermediate Distal" for f in ("Index", "Middle", "Ring", "Little")
-}
+FINGERS = {"Thumb": "Metacarpal Proximal Distal"} | dict.fromkeys(
+    ("Index", "Middle", "Ring", "Little"), "Proximal Intermediate Distal"
+)
 
 
 def test_the_fifty_five_bones() -> None:
@@ -23,7 +23,7 @@ def test_the_fifty_five_bones() -> None:
 
 
 def test_the_required_bones() -> None:
-    sided = "UpperLeg LowerLeg Foot UpperArm LowerArm Hand".split()
+    sided = ["UpperLeg", "LowerLeg", "Foot", "UpperArm", "LowerArm", "Hand"]
     assert {"hips", "spine", "head", *("left" + s for s in sided), *("right" + s for s in sided)} == REQUIRED
 
 
