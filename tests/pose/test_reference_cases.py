@@ -18,7 +18,7 @@ from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 
 MILLIMETRES = 0.01
 
-# three-vrm answers with the weights asked for, we with those in effect (isBinary, overrides).
+# three-vrm answers with the weights asked for; where those in effect (isBinary, overrides) differ:
 IN_EFFECT: dict[str, dict[str, float]] = {"v1_isbinary_overridden__expr_mix": {"blink": 0.0}}
 
 
@@ -59,6 +59,7 @@ def test_every_case(path: str, shots: list[dict[str, Any]]) -> None:
         assert set(where) == set(wanted["bones"]), shot["id"]
         for name, place in wanted["bones"].items():
             assert np.linalg.norm(where[name] - place) * 1000 < MILLIMETRES, (shot["id"], name)
+        assert dict(posed.asked) == pytest.approx(wanted["expressions"], abs=1e-12), shot["id"]
         weights = wanted["expressions"] | IN_EFFECT.get(shot["id"], {})
         assert dict(posed.expressions) == pytest.approx(weights, abs=1e-12), shot["id"]
         gaze = posed.look_at and {"type": posed.look_at.type, "yaw": posed.look_at.yaw, "pitch": posed.look_at.pitch}
