@@ -57,7 +57,7 @@ class MeshReader:
         for m, mesh in enumerate(self.gltf.meshes):
             for p, primitive in enumerate(mesh.primitives):
                 where = f"meshes[{m}].primitives[{p}]"
-                if not _drawable(primitive):
+                if not drawable(primitive):
                     continue
                 count = self._check_attributes(primitive, where)
                 vertices += count
@@ -129,7 +129,7 @@ class MeshReader:
         primitives: list[Primitive] = []
         for p, primitive in enumerate(mesh.primitives):
             where = f"meshes[{m}].primitives[{p}]"
-            if _drawable(primitive):
+            if drawable(primitive):
                 primitives.append(self._primitive(primitive, where))
             else:
                 self.notes.add(f"{where} is made of points or lines, which are not drawn")
@@ -307,7 +307,8 @@ def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Notes) 
             )
 
 
-def _drawable(primitive: pygltflib.Primitive) -> bool:
+def drawable(primitive: pygltflib.Primitive) -> bool:
+    """Whether a primitive is made of triangles."""
     return primitive.mode in (pygltflib.TRIANGLES, pygltflib.TRIANGLE_STRIP, pygltflib.TRIANGLE_FAN)
 
 
