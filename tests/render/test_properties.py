@@ -189,7 +189,7 @@ MTOON_CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "parametric_rim_color_factor": ({}, RIM),
     "parametric_rim_fresnel_power_factor": (RIM, {"parametric_rim_fresnel_power_factor": 1.5}),
     "parametric_rim_lift_factor": (RIM, {"parametric_rim_lift_factor": 0.3}),
-    "rim_lighting_mix_factor": (RIM, {"rim_lighting_mix_factor": 0.0}),
+    "rim_lighting_mix_factor": (MATCAP, {"rim_lighting_mix_factor": 0.0}),
     "rim_multiply_texture": ({**RIM, **MATCAP}, {"rim_multiply_texture": TOP_BOTTOM}),
     "emissive_factor": ({}, {"emissive_factor": (0.1, 0.0, 0.2)}),
     "emissive_strength": ({"emissive_factor": (0.1, 0.1, 0.1)}, {"emissive_strength": 3.0}),
