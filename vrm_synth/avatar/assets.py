@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -112,14 +112,3 @@ def is_cc0(name: str) -> bool:
 def _plain(name: str) -> str:
     """Spellings of one licence alike: upper and lower case, spaces, dots, dashes and underscores."""
     return re.sub(r"[\s_.-]+", "", name.casefold())
-
-
-def credit(avatar: Avatar, found: Standing) -> dict[str, Any]:
-    """What a dataset's card says of one avatar: name, authors, sha256, licence and where that is written."""
-    return {
-        "name": avatar.meta.name,
-        "authors": list(avatar.meta.authors),
-        "sha256": avatar.sha256,
-        "licence": found.licence,
-        "evidence": found.source,
-    }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from vrm_synth.core.errors import VrmSynthError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -57,18 +59,11 @@ def renderer_options(command: F) -> F:
     )(command)
 
 
-def progress(items: Iterable[T], total: int, unit: str, counts: Callable[[T], bool] = lambda _: True) -> Iterator[T]:
-    """`items`, with a bar on stderr that shows how many a second and how long it will take.
-
-    counts: whether an item is one of `total`.
-    """
+def bar(total: int, unit: str) -> tqdm[NoReturn]:
+    """A bar on stderr that shows how many are done, how many a second and how long the rest will take."""
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, smoothing=0.1) as bar:
-        for item in items:
-            if counts(item):
-                bar.update()
-            yield item
+    return tqdm(total=total, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, smoothing=0.1)
 
 
 def note(text: str) -> None:

@@ -8,6 +8,8 @@ from vrm_synth import __version__
 from vrm_synth.cli.avatar import avatar
 from vrm_synth.cli.common import Commands
 from vrm_synth.cli.inspect import inspect
+from vrm_synth.cli.presets import cameras, poses
+from vrm_synth.cli.render import demo, render
 from vrm_synth.cli.shots import shots
 
 
@@ -24,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (shots, inspect, avatar):
+for command in (render, demo, shots, inspect, avatar, poses, cameras):
     main.add_command(command)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vrm_synth.cli.common import note, out_folder, plural, progress, renderer_options
+from vrm_synth.cli.common import bar, note, out_folder, plural, renderer_options
 
 
 @click.command()
@@ -30,7 +30,7 @@ def shots(ctx: click.Context, shots_file: Path, out: Path, workers: int, rendere
       vrm-synth shots shots.json -o answers --workers 8
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
-    from vrm_synth.dataset.answers import Done, Event, Loaded
+    from vrm_synth.dataset.answers import Done
     from vrm_synth.dataset.shotlist import read_shots
     from vrm_synth.dataset.workers import Job, answer_shots
 
@@ -40,17 +40,16 @@ def shots(ctx: click.Context, shots_file: Path, out: Path, workers: int, rendere
     listed = read_shots(shots_file)
     job = Job(out=out, base=shots_file.parent, renderer=renderer, device=device)
     failed, told = 0, set()
-
-    def is_answer(event: Event) -> bool:
-        return isinstance(event, Done)
-
-    for event in progress(answer_shots(listed, job, workers), len(listed), "images", is_answer):
-        if isinstance(event, Loaded) and event.source not in told:
-            told.add(event.source)
-            note(f"{event.source}: licence {event.licence or 'not named'}")
-        if isinstance(event, Done) and event.error:
-            failed += 1
-            note(f"Error: {event.error}")
+    with bar(len(listed), "images") as shown:
+        for event in answer_shots(listed, job, workers):
+            if isinstance(event, Done):
+                shown.update()
+                if event.error:
+                    failed += 1
+                    note(f"Error: {event.error}")
+            elif event.source not in told:
+                told.add(event.source)
+                note(f"{event.source}: licence {event.licence or 'not named'}")
     click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)

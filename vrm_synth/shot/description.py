@@ -201,12 +201,13 @@ def _size(value: object) -> tuple[int, int]:
 
 def _bones(value: object) -> dict[str, check.Vec4]:
     # A name that is no bone is kept: the format has it skipped with a warning, as for a bone that the avatar lacks.
-    bones = check.mapping(value, "pose.bones")
+    # null is absent here, too: `datasets` fills its columns so, and what it hands back is to be a shot again.
+    bones = {k: q for k, q in check.mapping(value, "pose.bones").items() if q is not None}
     return {check.text(k, "pose.bones", 200): check.quaternion(q, f"pose.bones.{k}") for k, q in bones.items()}
 
 
 def _expressions(value: object) -> dict[str, float]:
-    pairs = check.mapping(value, "expressions").items()
+    pairs = {k: w for k, w in check.mapping(value, "expressions").items() if w is not None}.items()
     return {check.text(k, "expressions", 200): check.number(w, f"expressions.{k}", 0, 1) for k, w in pairs}
 
 
