@@ -43,10 +43,8 @@ class Dataset:
             credits[source] = _credit(source, avatar, found)
         self._folder = ImageFolder(out, _settings(recipe, credits), _told(recipe), list(credits.values()))
 
-    def render(
-        self, renderer: Renderer, indices: Iterable[int], done: Callable[[Row], None] = lambda row: None
-    ) -> None:
-        """Draw these shots, avatar by avatar; `done` is told each one's line of metadata when its picture is written.
+    def render(self, renderer: Renderer, indices: Iterable[int], done: Callable[[], object] = lambda: None) -> None:
+        """Draw these shots, avatar by avatar; `done` is called when a picture is written.
 
         What is drawn when this ends, by its end, an error or an interruption, is in the folder's metadata.
         """
