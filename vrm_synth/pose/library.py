@@ -13,6 +13,7 @@ Fingers come from a named hand of poses/hands/*.yaml, written for the left hand;
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from scipy.spatial.transform import Rotation
 
 from vrm_synth import resources
@@ -32,18 +33,31 @@ Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+REGIONS: Mapping[str, tuple[str, ...]] = {
+    "torso": ("hips", "spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
+    "legs": ("leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg"),
+}
 SIDED = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A piece of caption, and the bones that a picture must show for it to be said there.
+    """A piece of caption, and what must be so in a picture for it to be said there.
 
     text: continues "a girl …" ("waving with the right hand"); left and right are the avatar's own.
+    shows: bones that the picture must show. touch: pairs that must touch on this avatar, whose arms may be
+    shorter than others': a bone, and a bone, "torso" or "legs".
     """
 
     text: str
     shows: tuple[str, ...] = ()
+    touch: tuple[tuple[str, str], ...] = ()
+
+    def mirror(self) -> Phrase:
+        """Left and right change places, in the words and in the bones."""
+        shows = tuple(map(other_side, self.shows))
+        touch = tuple((other_side(a), other_side(b)) for a, b in self.touch)
+        return Phrase(_swap_words(self.text), shows, touch)
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class NamedPose:
         x, y, z = self.hips
         return NamedPose(
             name=self.name,
-            phrases=tuple(Phrase(_swap_words(p.text), tuple(map(other_side, p.shows))) for p in self.phrases),
+            phrases=tuple(p.mirror() for p in self.phrases),
             tags=self.tags,
             bones={other_side(b): _mirror_quat(q) for b, q in self.bones.items()},
             hips=(-x, y, z),
@@ -121,24 +135,24 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
 
-def _check_bone(name: str, sides: tuple[str, ...]) -> None:
-    known = name in BONE_NAMES or any(
-        name.startswith(s) and "left" + name.removeprefix(s) in BONE_NAMES for s in sides if s == "both"
-    )
-    if not known:
-        raise RefusedError(f"{name} is not a bone", f"VRM 1.0's bones ({', '.join(BONE_NAMES[:5])} …) and both…")
+def _check_bone(name: str) -> None:
+    if name not in BONE_NAMES and ("left" + name.removeprefix("both") not in BONE_NAMES or not name.startswith("both")):
+        near = difflib.get_close_matches(name, BONE_NAMES, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise RefusedError(f"unknown bone{hint}", "VRM 1.0's bones, and both… for left and right", (name,))
 
 
 class _PhraseFile(_Strict):
     text: str = Field(min_length=3, max_length=120)
     shows: tuple[str, ...] = ()
+    touch: tuple[tuple[str, str], ...] = ()
 
-    @field_validator("shows")
-    @classmethod
-    def _bones(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for bone in value:
-            _check_bone(bone, ())
-        return value
+    @model_validator(mode="after")
+    def _bones(self) -> _PhraseFile:
+        for bone in (*self.shows, *(b for pair in self.touch for b in pair)):
+            if bone not in BONE_NAMES and bone not in REGIONS:
+                raise RefusedError(f"{bone} is not a bone", f"VRM 1.0's bones, {', '.join(REGIONS)}")
+        return self
 
 
 class _HandFile(_Strict):
@@ -149,7 +163,8 @@ class _HandFile(_Strict):
     @classmethod
     def _known(cls, value: Any) -> Any:
         for finger in value if isinstance(value, dict) else ():
-            _check_bone(f"left{finger}", ())
+            if not isinstance(finger, str) or f"left{finger}" not in BONE_NAMES:
+                raise RefusedError("unknown finger bone", "ThumbMetacarpal, IndexProximal …", (finger,))
         return value
 
 
@@ -165,7 +180,7 @@ class _PoseFile(_Strict):
     @classmethod
     def _known(cls, value: Any) -> Any:
         for bone in value if isinstance(value, dict) else ():
-            _check_bone(bone, ("both",))
+            _check_bone(bone)
         return value
 
     @field_validator("hands")
@@ -211,7 +226,7 @@ def read_pose(path: Path) -> NamedPose:
     for bone, degrees in f.bones.items():
         if not bone.startswith("both"):
             _put(bones, bone, degrees, mirrored=False)
-    phrases = tuple(Phrase(p.text, p.shows) for p in f.say)
+    phrases = tuple(Phrase(p.text, p.shows, p.touch) for p in f.say)
     return NamedPose(path.stem, phrases, f.tags, bones, f.hips, f.ground)
 
 

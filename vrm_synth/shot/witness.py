@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.visibility import blocked, inside
 from vrm_synth.core.humanoid import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
-from vrm_synth.pose.library import NamedPose
+from vrm_synth.pose.library import REGIONS, NamedPose
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.shot.body import FLESH, Body
 
@@ -22,6 +23,7 @@ MEETING = 30.0  # the same for eyes that can meet the viewer's
 EXPRESSED = 0.5  # least weight of an expression worth a word
 HANDS = ("leftHand", "rightHand")  # the parts that a torso hides
 CUT_BY = {"face": ("hips",), "bust": ("hips",), "cowboy": ("leftFoot", "rightFoot")}
+TOUCHING = 0.06  # of the hips' height
 CLOSE = 0.35  # least share of the picture's height that the head takes in a close-up
 
 
@@ -42,7 +44,8 @@ class Witness:
         said: list[str] = []
         told: set[str] = set()
         for phrase in pose.phrases:
-            if not told & set(phrase.shows) and all(self.shows(bone) for bone in phrase.shows):
+            shown = not told & set(phrase.shows) and all(self.shows(bone) for bone in phrase.shows)
+            if shown and all(self.touch(*pair) for pair in phrase.touch):
                 said.append(phrase.text)
                 told |= set(phrase.shows)
         return tuple(said)
@@ -56,6 +59,13 @@ class Witness:
         if not bool(inside(self.camera, self.aspect, middle, EDGE)[0]):
             return False
         return bone not in HANDS or not self._hidden(middle, float(np.linalg.norm(flesh - middle, axis=1).max()))
+
+    def touch(self, a: str, b: str) -> bool:
+        """Whether the flesh of two bones, or of a bone and a region, comes as near as cloth and skin lie apart."""
+        one, other = (self.vertices[self.body.own & self.body.of(*_with_children(n))] for n in (a, b))
+        if min(len(one), len(other)) < FLESH:
+            return False
+        return float(KDTree(one).query(other)[0].min()) <= TOUCHING * self.body.hips_height
 
     def framing(self, crop: str) -> str:
         """ "full" where the whole figure is in the picture; the crop's name where it cuts what such a crop cuts;
@@ -109,9 +119,9 @@ class Witness:
 
 
 def _with_children(bone: str) -> tuple[str, ...]:
-    """The bone and, for a hand or a foot, its fingers or toes."""
+    """The bone; for a hand or a foot, its fingers or toes too; for a region, its bones."""
     if not bone.endswith(("Hand", "Foot")):
-        return (bone,)
+        return REGIONS.get(bone, (bone,))
     names = [bone]
     for b in BONE_NAMES:  # parents come before their children
         if PARENT[b] in names:
