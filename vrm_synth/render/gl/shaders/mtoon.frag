@@ -47,7 +47,12 @@ void main() {
   vec3 light = light_color.rgb, ambient = ambient_on(n, gi_equalization.x);
   vec3 color = light * mix(shade, lit.rgb, shading_ramp(clamp(dot(n, to_light.xyz), -1.0, 1.0), shift));
   color += ambient * lit.rgb;
-  color += rim_and_matcap(n, to_viewer()) * mix(vec3(1.0), light + ambient, matcap_and_mix.a);
+#ifdef THREE_VRM
+  vec3 v = normalize(-v_view_position);  // under orthographic cameras, too
+#else
+  vec3 v = to_viewer();
+#endif
+  color += rim_and_matcap(n, v) * mix(vec3(1.0), light + ambient, matcap_and_mix.a);
   color += emission();
 #ifdef OUTLINE
   color = outline_and_mix.rgb * mix(vec3(1.0), color, outline_and_mix.a);
