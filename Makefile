@@ -21,7 +21,6 @@ setup-dev:
 
 demo: setup ## render a small captioned dataset from the built-in avatar
 	@.venv/bin/vrm-synth demo -o $(DEMO_OUT) --count $(DEMO_COUNT)
-	@echo "contact sheet: $(DEMO_OUT)/contact_sheet.png"
 
 test: lint types unit ## what CI runs: lint, types and the short form of every test
 

@@ -55,7 +55,7 @@ def test_the_wheel_holds_code_data_types_and_licences(wheel):
     for folder in ("poses", "cameras"):
         files = [p for p in sorted((ROOT / folder).rglob("*")) if p.is_file()]
         assert files and {f"vrm_synth/data/{p.relative_to(ROOT).as_posix()}" for p in files} <= names
-    code = {p for p in (ROOT / "vrm_synth").rglob("*") if p.suffix in (".py", ".glsl", ".vert", ".frag")}
+    code = {p for p in (ROOT / "vrm_synth").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     assert {p.relative_to(ROOT).as_posix() for p in code} <= names
     assert {"vrm_synth/py.typed", "vrm_synth/data/assets_manifest.yaml"} <= names
     info = f"vrm_synth-{vrm_synth.__version__}.dist-info"

@@ -90,8 +90,8 @@ def test_sky_and_ground_light_from_their_own_sides_as_in_the_gl_renderer(pyrende
     view = replace(VIEW, light=None, ambient=Ambient((0.2, 0.4, 1.0), 0.8, ground=(0.9, 0.3, 0.1)))
     ours, theirs = shoot(gl, [(tiny.sphere(), m)], view), shoot(pyrender, [(tiny.sphere(), m)], view)
     inside = (ours[..., 3] == 255) & (theirs[..., 3] == 255)
-    assert np.abs(ours - theirs)[inside].max() <= 2
-    assert theirs[10, SIZE // 2, 2] > theirs[-35, SIZE // 2, 2]
+    assert np.abs(ours - theirs)[inside].max() <= 4
+    assert theirs[20, SIZE // 2, 2] > theirs[-20, SIZE // 2, 2]
 
 
 def test_mask_discards_below_the_cutoff_and_keeps_the_rest_opaque(pyrender):

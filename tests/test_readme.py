@@ -1,0 +1,82 @@
+"""The README is true: its commands run, its links lead somewhere, its targets exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return [text for name, text in fenced if name == language]
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+OURS = [c for c in commands() if c[0] == "vrm-synth"]
+MAKE = [c for c in commands() if c[0] == "make"]
+
+
+def test_every_command_is_one_of_ours_or_a_target_of_the_makefile():
+    assert OURS and MAKE
+    assert [c for c in commands() if c[0] not in ("vrm-synth", "make")] == []
+
+
+@pytest.mark.parametrize("command", MAKE, ids=" ".join)
+def test_the_makefile_has_the_target(command):
+    # -n: say what would be done; demo and test themselves are for a bare machine, not for inside a test.
+    done = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "setup.sh" in done.stdout
+
+
+def test_the_commands_run_one_after_the_other(tmp_path):
+    (recipe,) = (b for b in blocks("yaml") if "recipe.yaml" in b)
+    (tmp_path / "recipe.yaml").write_text(small(recipe), encoding="utf-8")
+    # This checkout, whatever is installed.
+    env = os.environ | {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "1"}
+    for command in OURS:
+        done = subprocess.run(
+            [sys.executable, "-m", "vrm_synth", *command[1:]],
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        if "-o" in command:
+            assert (tmp_path / command[command.index("-o") + 1]).exists()
+    assert promised() <= {p.name for p in (tmp_path / "out" / "pictures").iterdir()}
+
+
+def small(recipe: str) -> str:
+    """The same recipe, with few and small pictures."""
+    made = re.sub(r"^count: \d+", "count: 2", recipe, flags=re.MULTILINE)
+    assert made != recipe
+    return f"{made}size: 64\n"
+
+
+def promised() -> set[str]:
+    """The names that the README says a dataset holds."""
+    (tree,) = (b for b in blocks("") if "metadata.jsonl" in b)
+    return set(re.findall(r"^  ([\w.]+)/? ", tree, re.MULTILINE))
+
+
+def test_the_python_block_loads_what_the_commands_wrote():
+    # What load_dataset makes of a dataset is tested with the dataset; here only that the block is Python.
+    (block,) = blocks("python")
+    compile(block, "README.md", "exec")
+    assert 'load_dataset("imagefolder", data_dir="out/pictures")' in block
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", TEXT))))
+def test_links_lead_to_files(target):
+    assert (ROOT / target).exists()
