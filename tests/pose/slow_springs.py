@@ -87,7 +87,7 @@ class SlowSprings:
         initial[:3, 3] = n.translation
         space = parent @ initial
         place = space[:3, 3]
-        if self.breathing:
+        if self.breathing and j.tail is not None:
             s.bone_length = float(np.linalg.norm(s.tip - place))
         center = self._center(s.center)
         inertia = s.current + (s.current - s.previous) * (1 - j.drag_force)

@@ -110,6 +110,16 @@ def test_bones_breathe_the_references_way_on_request(seed: int) -> None:
     assert np.abs(plain - quirky).max() > 1e-5
 
 
+def test_a_leaf_does_not_breathe() -> None:
+    """There is no node at its end whose old place the reference could take."""
+    nodes = [node("hips", -1), node("a", 0, (0.1, 0, 0)), node("b", 1, (0.1, 0, 0)), node("c", 2, (0, -0.1, 0))]
+    ends = ((1, 2), (2, 3), (3, None))
+    chain = tuple(SpringJoint(n, t, 0.0, 0.5, 2.0, (0.3, -1.0, 0.2), 0.2) for n, t in ends)
+    a = avatar(nodes, {"hips": 0}, springs=(Spring("", chain),))
+    for steps in (2, 5, 30):
+        compare(a, steps / 60, 1e-9, quirks=True)
+
+
 @pytest.mark.parametrize("seed", range(7, 9))
 def test_unevenly_scaled_nodes(seed: int) -> None:
     compare(random_springs(seed, carried=False, uneven=True, leaf=False), 10 / 60, 1e-9)

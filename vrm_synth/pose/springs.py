@@ -16,54 +16,41 @@ What the specification leaves to the reader, and what we do:
   three-vrm uses the joint's own translation as if it were a direction in the joint's own frame:
   `reference_quirks` does so too. They agree wherever bones are not rotated or scaled at rest.
 - A bone keeps its length. three-vrm measures it anew at every step, from the joint's place now to its
-  child's place a step ago, so that it breathes while the chain moves; `reference_quirks` does so too.
+  child node's place a step ago, so that it breathes while the chain moves; `reference_quirks` does so too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.avatar.model import Avatar, Collider, SpringJoint
+from vrm_synth.avatar.model import Avatar, SpringJoint
 from vrm_synth.core.errors import ShotError
-from vrm_synth.core.transforms import Array, normal_matrix, quat_between, quat_matrix, quat_mul
+from vrm_synth.core.transforms import Array, quat_between, quat_matrix, quat_mul
+from vrm_synth.pose.colliders import TINY, ColliderRig, Obstacles, at_length, build_colliders, norm
 from vrm_synth.pose.tree import Index, Local, Tree
 
 STEP = 1 / 60
 MAX_SETTLE_SECONDS = 60.0
 LEAF_LENGTH = 0.07
-_TINY = 1e-300
 _EYE = np.eye(3)
 
 
 @dataclass(frozen=True, eq=False)
-class ColliderRig:
-    """C colliders: node (C,); driver (C,): the joint that carries it, J for none; head, tail (C, 3) in the
-    node's frame (a sphere's tail is its head); normal (C, 3), used where plane (C,); inside (C,); radius (C,)."""
-
-    node: Index
-    driver: Index
-    head: Array
-    tail: Array
-    normal: Array
-    radius: Array
-    inside: NDArray[np.bool_]
-    plane: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
 class SpringRig:
-    """J joints that can swing. node, driver (the nearest joint above; J for none), level (J,); tail and
-    quirk_tail (J, 3): the end at rest in the joint's frame, and three-vrm's idea of it; inertia, stiffness,
-    hit_radius (J,); gravity (J, 3); hits (J, S): the colliders of each joint in order, C where there are
-    fewer; lag (J,), hit_lag (J, S): ticks back to the driver's state; stride: ticks a step.
-    spring_nodes: every spring joint, able to swing or not: they all rest before settling."""
+    """J joints that can swing.
+
+    spring_nodes: every spring joint, able to swing or not: they all rest before settling.
+    node, driver (the nearest joint above; J for none), level (J,).
+    tail, quirk_tail (J, 3): the end at rest in the joint's frame, and three-vrm's idea of it; leaf (J,): there
+    is no node at the end. inertia, stiffness, hit_radius (J,); gravity (J, 3).
+    hits (J, S): the colliders of each joint in order, C where there are fewer.
+    lag (J,), hit_lag (J, S): ticks back to the driver's state; stride: ticks a step.
+    """
 
     spring_nodes: Index
     node: Index
@@ -71,6 +58,7 @@ class SpringRig:
     level: Index
     tail: Array
     quirk_tail: Array
+    leaf: NDArray[np.bool_]
     inertia: Array
     stiffness: Array
     hit_radius: Array
@@ -99,7 +87,10 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
 
     driver = np.array([_driver(tree, int(tree.parent[n]), row) for n in nodes], np.intp)
     used = sorted({c for n in nodes for c in chosen[n][1] if tree.in_scene[avatar.colliders[c].node]})
-    colliders = _build_colliders([avatar.colliders[c] for c in used], tree, row)
+    colliders = build_colliders(
+        [avatar.colliders[c] for c in used],
+        np.array([_driver(tree, avatar.colliders[c].node, row) for c in used], np.intp),
+    )
     slot = {c: i for i, c in enumerate(used)}
     lists = [[slot[c] for c in chosen[n][1] if c in slot] for n in nodes]
     hits = np.full((len(nodes), max(map(len, lists), default=0)), len(used), np.intp)
@@ -116,6 +107,7 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
         level=level,
         tail=np.array([tails[n][0] for n in nodes]).reshape(-1, 3),
         quirk_tail=np.array([tails[n][1] for n in nodes]).reshape(-1, 3),
+        leaf=np.array([j.tail is None for j in joints], bool),
         inertia=np.array([1 - j.drag_force for j in joints]),
         stiffness=np.array([j.stiffness for j in joints]),
         hit_radius=np.array([j.hit_radius for j in joints]),
@@ -128,22 +120,6 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
     )
 
 
-def _build_colliders(colliders: Sequence[Collider], tree: Tree, row: dict[int, int]) -> ColliderRig:
-    capsule = [c.shape in ("capsule", "insideCapsule") for c in colliders]
-    return ColliderRig(
-        node=np.array([c.node for c in colliders], np.intp),
-        driver=np.array([_driver(tree, c.node, row) for c in colliders], np.intp),
-        head=np.array([c.offset for c in colliders], np.float64).reshape(-1, 3),
-        tail=np.array([c.tail if k else c.offset for c, k in zip(colliders, capsule, strict=True)], np.float64).reshape(
-            -1, 3
-        ),
-        normal=np.array([c.normal for c in colliders], np.float64).reshape(-1, 3),
-        radius=np.array([0.0 if c.shape == "plane" else c.radius for c in colliders]),
-        inside=np.array([c.shape in ("insideSphere", "insideCapsule") for c in colliders], bool),
-        plane=np.array([c.shape == "plane" for c in colliders], bool),
-    )
-
-
 def _tail(tree: Tree, joint: SpringJoint) -> Array:
     world = tree.rest_world[joint.node]
     if not _invertible(world):
@@ -153,7 +129,7 @@ def _tail(tree: Tree, joint: SpringJoint) -> Array:
     else:
         parent = int(tree.parent[joint.node])
         along = world[:3, 3] - (tree.rest_world[parent][:3, 3] if parent >= 0 else 0.0)
-        end = world[:3, 3] + LEAF_LENGTH * along / max(float(np.linalg.norm(along)), _TINY)
+        end = world[:3, 3] + LEAF_LENGTH * along / max(float(np.linalg.norm(along)), TINY)
     return np.asarray(np.linalg.solve(world[:3, :3], end - world[:3, 3]), np.float64)
 
 
@@ -161,7 +137,7 @@ def _quirk_tail(tree: Tree, joint: SpringJoint) -> Array:
     if joint.tail is not None:
         return tree.rest.translation[joint.tail]
     own = tree.rest.translation[joint.node]
-    return LEAF_LENGTH * own / max(float(np.linalg.norm(own)), _TINY)
+    return LEAF_LENGTH * own / max(float(np.linalg.norm(own)), TINY)
 
 
 def _invertible(world: Array) -> bool:
@@ -220,7 +196,7 @@ def settle(rig: SpringRig, tree: Tree, local: Local, seconds: float | None, *, r
     if steps == 0 or len(rig.node) == 0:
         return local
     tail = rig.quirk_tail if reference_quirks else rig.tail
-    axis = tail / np.maximum(np.linalg.norm(tail, axis=-1, keepdims=True), _TINY)
+    axis = tail / np.maximum(np.linalg.norm(tail, axis=-1, keepdims=True), TINY)
     toward = _swing(rig, tree, tree.world(local), tail, axis, steps, reference_quirks)
     return local.turned(rig.node, quat_mul(tree.rest.rotation[rig.node], quat_between(axis, toward)))
 
@@ -238,7 +214,9 @@ def _swing(
     lever = (resting[:, :3, :3] @ tail[:, :, None])[:, :, 0]
     length = np.sqrt(np.einsum("ja,ja->j", lever, lever))
     gravity, push, inertia = rig.gravity * STEP, rig.stiffness * STEP, rig.inertia[:, None]
-    colliders = Obstacles(rig, world, driver_world) if rig.hits.size else None
+    colliders = None
+    if rig.hits.size:
+        colliders = Obstacles(rig.colliders, rig.hits, rig.hit_lag, rig.hit_radius, world, driver_world)
 
     depth = int(max(rig.lag.max(), rig.hit_lag.max(initial=1))) + 1
     history = np.tile(driver_world, (depth, 1, 1, 1))  # (tick modulo depth, joint, 4, 4)
@@ -248,15 +226,16 @@ def _swing(
         frame = history[(tick - rig.lag) % depth, rig.driver] @ driver_from_joint
         place, linear = frame[:, :3, 3], frame[:, :3, :3]
         stiff = (linear @ axis[:, :, None])[:, :, 0]
-        stiff *= (push / _length(stiff))[:, None]
+        stiff *= (push / norm(stiff))[:, None]
         if reference_quirks:
-            length = _length(place - posed[:, :3, 3] - (posed[:, :3, :3] @ tail[:, :, None])[:, :, 0])
-        goal = _at_length(now + (now - before) * inertia + stiff + gravity, place, length)
+            measured = norm(place - posed[:, :3, 3] - (posed[:, :3, :3] @ tail[:, :, None])[:, :, 0])
+            length = np.where(rig.leaf, length, measured)
+        goal = at_length(now + (now - before) * inertia + stiff + gravity, place, length)
         if colliders is not None:
             goal = colliders.push_out(goal, place, length, history, tick)
         back = linear.swapaxes(1, 2) if even else np.linalg.inv(linear)
         to = (back @ (goal - place)[:, :, None])[:, :, 0]
-        to /= _length(to)[:, None]
+        to /= norm(to)[:, None]
         turned = _turn(frame, axis, to, None if even else scale)
 
         if stride == 1 and last <= tick < steps:  # every level is at work
@@ -268,90 +247,6 @@ def _swing(
             toward, posed = np.where(on, to, toward), np.where(on[:, :, None], turned, posed)
         history[tick % depth, :count] = posed
     return toward
-
-
-class Obstacles:
-    """The colliders of every joint, as J × S pairs of a joint and one of its S places for a collider.
-
-    A collider carried by a spring joint moves while the springs settle; all others are still.
-    """
-
-    def __init__(self, rig: SpringRig, world: Array, driver_world: Array):
-        c, count = rig.colliders, len(rig.node)
-        carrier = np.linalg.inv(driver_world[c.driver]) @ world[c.node]  # driver_from_node
-        linear = carrier[:, :3, :3]
-        place = carrier[:, :3, 3]
-        head = place + (linear @ c.head[:, :, None])[:, :, 0]
-        tail = place + (linear @ c.tail[:, :, None])[:, :, 0]
-        normal = (normal_matrix(linear) @ c.normal[:, :, None])[:, :, 0]
-        normal /= _length(normal)[:, None]
-
-        def pairs(values: NDArray[Any], filler: float = 0.0) -> NDArray[Any]:
-            row = np.full((1, *values.shape[1:]), filler, values.dtype)
-            return np.concatenate([values, row])[rig.hits]
-
-        self.head, self.along, self.normal = pairs(head), pairs(tail - head), pairs(normal)
-        self.plane = pairs(c.plane, False)
-        self.sign = pairs(np.where(c.inside, -1.0, 1.0))
-        # distance = sign · length − reach; an empty place is out of every reach
-        self.reach = self.sign * pairs(c.radius) + rig.hit_radius[:, None]
-        self.reach[rig.hits == len(c.node)] = -np.inf
-        self.driver = pairs(c.driver, count)
-        self.lag = rig.hit_lag
-        self.moving = bool(np.any(c.driver != count))
-        self.long = bool(np.any(c.tail != c.head))
-        self.flat = bool(np.any(c.plane))
-        self.slots = np.arange(rig.hits.shape[1])
-
-    def push_out(self, goal: Array, place: Array, length: Array, history: Array, tick: int) -> Array:
-        """Ends (J, 3) after each joint has met its colliders one after the other.
-
-        A collider that isn't hit changes nothing, so all can be tried at once and only the first hit of
-        each joint be answered, then those after it be tried again: the same result as one by one.
-        """
-        head, along, normal = self._at(history, tick) if self.moving else (self.head, self.along, self.normal)
-        distance, direction = self._distance(goal, slice(None), head, along, normal)
-        hit = distance < 0
-        if not hit.any():
-            return goal
-        goal = goal.copy()
-        rows = np.arange(len(goal))
-        while True:
-            some = hit.any(1)
-            rows, hit, distance, direction = rows[some], hit[some], distance[some], direction[some]
-            if not len(rows):
-                return goal
-            first = hit.argmax(1)
-            pick = (np.arange(len(rows)), first)
-            pushed = goal[rows] - distance[pick][:, None] * direction[pick]
-            goal[rows] = _at_length(pushed, place[rows], length[rows])
-            distance, direction = self._distance(goal[rows], rows, head, along, normal)
-            hit = (distance < 0) & (self.slots > first[:, None])
-
-    def _at(self, history: Array, tick: int) -> tuple[Array, Array, Array]:
-        world = history[(tick - self.lag) % len(history), self.driver]
-        linear = world[..., :3, :3]
-        head = (linear @ self.head[..., None])[..., 0] + world[..., :3, 3]
-        along, normal = (linear @ self.along[..., None])[..., 0], (linear @ self.normal[..., None])[..., 0]
-        return head, along, normal / _length(normal)[..., None]
-
-    def _distance(
-        self, goal: Array, rows: slice | Index, head: Array, along: Array, normal: Array
-    ) -> tuple[Array, Array]:
-        """Signed distances (R, S), negative inside, and the directions (R, S, 3) that lead out."""
-        sign, delta = self.sign[rows], goal[:, None, :] - head[rows]
-        off = delta
-        if self.long:
-            shaft = along[rows]
-            share = np.einsum("jsa,jsa->js", shaft, delta) / np.maximum(np.einsum("jsa,jsa->js", shaft, shaft), _TINY)
-            off = delta - shaft * np.clip(share, 0.0, 1.0)[..., None]
-        far = _length(off)
-        direction = off * (sign / far)[..., None]
-        if self.flat:
-            plane, out = self.plane[rows], normal[rows]
-            far = np.where(plane, np.einsum("jsa,jsa->js", delta, out), far)
-            direction = np.where(plane[..., None], out, direction)
-        return sign * far - self.reach[rows], direction
 
 
 def _turn(frame: Array, axis: Array, to: Array, scale: Array | None) -> Array:
@@ -374,16 +269,6 @@ def _turn(frame: Array, axis: Array, to: Array, scale: Array | None) -> Array:
     out = frame.copy()
     out[:, :3, :3] = frame[:, :3, :3] @ turn
     return out
-
-
-def _length(v: Array) -> Array:
-    return np.maximum(np.sqrt(np.einsum("...a,...a->...", v, v)), _TINY)
-
-
-def _at_length(end: Array, place: Array, length: Array) -> Array:
-    """The end moved along its ray from `place` to the bone's `length`."""
-    bone = end - place
-    return place + bone * (length / _length(bone))[:, None]
 
 
 def _is_even(world: Array) -> bool:

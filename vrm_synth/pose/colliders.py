@@ -1,0 +1,143 @@
+"""Spring-bone colliders (VRMC_springBone-1.0 and VRMC_springBone_extended_collider-1.0): who is hit, and where to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.avatar.model import Collider
+from vrm_synth.core.transforms import Array, normal_matrix
+from vrm_synth.pose.tree import Index
+
+TINY = 1e-300  # keeps a vector of no length from dividing by zero
+
+
+@dataclass(frozen=True, eq=False)
+class ColliderRig:
+    """C colliders: node (C,); driver (C,): the joint that carries it, J for none; head, tail (C, 3) in the
+    node's frame (a sphere's tail is its head); normal (C, 3), used where plane (C,); inside (C,); radius (C,)."""
+
+    node: Index
+    driver: Index
+    head: Array
+    tail: Array
+    normal: Array
+    radius: Array
+    inside: NDArray[np.bool_]
+    plane: NDArray[np.bool_]
+
+
+def build_colliders(colliders: Sequence[Collider], driver: Index) -> ColliderRig:
+    """The colliders, each with the joint that carries it."""
+    tails = [c.tail if c.shape in ("capsule", "insideCapsule") else c.offset for c in colliders]
+    return ColliderRig(
+        node=np.array([c.node for c in colliders], np.intp),
+        driver=driver,
+        head=np.array([c.offset for c in colliders], np.float64).reshape(-1, 3),
+        tail=np.array(tails, np.float64).reshape(-1, 3),
+        normal=np.array([c.normal for c in colliders], np.float64).reshape(-1, 3),
+        radius=np.array([0.0 if c.shape == "plane" else c.radius for c in colliders]),
+        inside=np.array([c.shape in ("insideSphere", "insideCapsule") for c in colliders], bool),
+        plane=np.array([c.shape == "plane" for c in colliders], bool),
+    )
+
+
+class Obstacles:
+    """The colliders of every joint, as J × S pairs of a joint and one of its S places for a collider.
+
+    A collider carried by a spring joint moves while the springs settle; all others are still.
+    """
+
+    def __init__(self, c: ColliderRig, hits: Index, lag: Index, hit_radius: Array, world: Array, driver_world: Array):
+        """hits, lag (J, S) and hit_radius (J,): see SpringRig. world: world_from_node (N, 4, 4) with all springs
+        at rest; driver_world (J + 1, 4, 4): the same of the joints, and identity for "no driver"."""
+        count = len(driver_world) - 1
+        carrier = np.linalg.inv(driver_world[c.driver]) @ world[c.node]  # driver_from_node
+        linear = carrier[:, :3, :3]
+        place = carrier[:, :3, 3]
+        head = place + (linear @ c.head[:, :, None])[:, :, 0]
+        tail = place + (linear @ c.tail[:, :, None])[:, :, 0]
+        normal = (normal_matrix(linear) @ c.normal[:, :, None])[:, :, 0]
+        normal /= norm(normal)[:, None]
+
+        def pairs(values: NDArray[Any], filler: float = 0.0) -> NDArray[Any]:
+            row = np.full((1, *values.shape[1:]), filler, values.dtype)
+            return np.concatenate([values, row])[hits]
+
+        self.head, self.along, self.normal = pairs(head), pairs(tail - head), pairs(normal)
+        self.plane = pairs(c.plane, False)
+        self.sign = pairs(np.where(c.inside, -1.0, 1.0))
+        # distance = sign · length − reach; an empty place is out of every reach
+        self.reach = self.sign * pairs(c.radius) + hit_radius[:, None]
+        self.reach[hits == len(c.node)] = -np.inf
+        self.driver = pairs(c.driver, count)
+        self.lag = lag
+        self.moving = bool(np.any(c.driver != count))
+        self.long = bool(np.any(c.tail != c.head))
+        self.flat = bool(np.any(c.plane))
+        self.slots = np.arange(hits.shape[1])
+
+    def push_out(self, goal: Array, place: Array, length: Array, history: Array, tick: int) -> Array:
+        """Ends (J, 3) after each joint has met its colliders one after the other.
+
+        A collider that isn't hit changes nothing, so all can be tried at once and only the first hit of
+        each joint be answered, then those after it be tried again: the same result as one by one.
+        """
+        head, along, normal = self._at(history, tick) if self.moving else (self.head, self.along, self.normal)
+        distance, direction = self._distance(goal, slice(None), head, along, normal)
+        hit = distance < 0
+        if not hit.any():
+            return goal
+        goal = goal.copy()
+        rows = np.arange(len(goal))
+        while True:
+            some = hit.any(1)
+            rows, hit, distance, direction = rows[some], hit[some], distance[some], direction[some]
+            if not len(rows):
+                return goal
+            first = hit.argmax(1)
+            pick = (np.arange(len(rows)), first)
+            pushed = goal[rows] - distance[pick][:, None] * direction[pick]
+            goal[rows] = at_length(pushed, place[rows], length[rows])
+            distance, direction = self._distance(goal[rows], rows, head, along, normal)
+            hit = (distance < 0) & (self.slots > first[:, None])
+
+    def _at(self, history: Array, tick: int) -> tuple[Array, Array, Array]:
+        world = history[(tick - self.lag) % len(history), self.driver]
+        linear = world[..., :3, :3]
+        head = (linear @ self.head[..., None])[..., 0] + world[..., :3, 3]
+        along, normal = (linear @ self.along[..., None])[..., 0], (linear @ self.normal[..., None])[..., 0]
+        return head, along, normal / norm(normal)[..., None]
+
+    def _distance(
+        self, goal: Array, rows: slice | Index, head: Array, along: Array, normal: Array
+    ) -> tuple[Array, Array]:
+        """Signed distances (R, S), negative inside, and the directions (R, S, 3) that lead out."""
+        sign, delta = self.sign[rows], goal[:, None, :] - head[rows]
+        off = delta
+        if self.long:
+            shaft = along[rows]
+            share = np.einsum("jsa,jsa->js", shaft, delta) / np.maximum(np.einsum("jsa,jsa->js", shaft, shaft), TINY)
+            off = delta - shaft * np.clip(share, 0.0, 1.0)[..., None]
+        far = norm(off)
+        direction = off * (sign / far)[..., None]
+        if self.flat:
+            plane, out = self.plane[rows], normal[rows]
+            far = np.where(plane, np.einsum("jsa,jsa->js", delta, out), far)
+            direction = np.where(plane[..., None], out, direction)
+        return sign * far - self.reach[rows], direction
+
+
+def norm(v: Array) -> Array:
+    """Lengths (...,) of vectors (..., 3), never quite 0."""
+    return np.maximum(np.sqrt(np.einsum("...a,...a->...", v, v)), TINY)
+
+
+def at_length(end: Array, place: Array, reach: Array) -> Array:
+    """The end moved along its ray from `place` to the bone's length, `reach`."""
+    bone = end - place
+    return place + bone * (reach / norm(bone))[:, None]
