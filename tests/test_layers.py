@@ -6,6 +6,7 @@ The same table stands in docs/architecture.md.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,19 @@ def test_only_the_command_line_speaks_and_reads_the_environment(path):
 
 def test_the_exceptions_are_still_needed():
     assert all(list(spoken(PACKAGE / f"{name.replace('.', '/')}.py")) for name in EXCEPTIONS)
+
+
+def test_the_documented_table_is_this_one():
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([a-z_, ]+) \| (.+) \|$", text.split("## Who may import whom")[1], re.MULTILINE))
+    documented = {module: words(cell) for names, cell in rows.items() for module in names.split(", ")}
+    documented.pop("module")
+    assert documented.pop("cli") == {"everything; nobody imports cli"}
+    assert documented == {m: set(a) for m, a in ALLOWED.items() if m not in ("cli", "__main__")}
+
+
+def words(cell: str) -> set[str]:
+    return {w for w in re.sub(r" \(.*?\)", "", cell).split(", ") if w != "nothing of ours"}
 
 
 def test_the_checks_can_fail(tmp_path, monkeypatch):
