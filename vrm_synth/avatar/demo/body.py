@@ -93,12 +93,16 @@ def chain(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> di
     return {name: a - b for (name, _), a, b in zip(joints, above, below, strict=True)}
 
 
-def plain_skin(part: Part, flush: ArrayLike = 0.0) -> Part:
-    """A skin part's UV runs from plain (u = 0) to flushed (u = 1); other materials keep theirs."""
+def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> Part:
+    """A skin part's UV runs from plain (u = 0) to flushed (u = 1), and into painted shadow where v passes 0.5;
+
+    other materials keep theirs.
+    """
     if part.material != "Skin":
         return part
     u = np.broadcast_to(np.asarray(flush, np.float64), (len(part.positions),))
-    return replace(part, uvs=np.stack([u * 0.94 + 0.03, np.full(len(u), 0.5)], 1))
+    v = np.broadcast_to(np.asarray(shadow, np.float64), (len(part.positions),))
+    return replace(part, uvs=np.stack([u * 0.94 + 0.03, np.clip(v, 0.03, 0.97)], 1))
 
 
 def torso_weights(y: ArrayLike) -> dict[str, Array]:
@@ -144,7 +148,11 @@ def torso_sheet(material: str, y: Array, angles: Array, inflate: ArrayLike, **gr
     weights = {k: w * (1 - shoulder) for k, w in torso_weights(points[..., 1]).items()}
     for side, sign in (("left", 1), ("right", -1)):
         weights[f"{side}Shoulder"] = shoulder * (points[..., 0] * sign > 0)
-    return plain_skin(grid_part(material, points, weights, **grid))
+    part = grid_part(material, points, weights, **grid)
+    x, height, z = part.positions.T
+    # the chin's shadow: its edge dips in front and rises to the sides
+    edge = 1.258 + 6.0 * x**2 + 0.35 * np.clip(-z, 0, None)
+    return plain_skin(part, shadow=0.5 + (height - edge) * 12.0)
 
 
 def arm_rings(x: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
@@ -247,7 +255,7 @@ def _finger(material: str, finger: str) -> Part:
     total = float(starts[-1])
     base = {"Thumb": 0.0120, "Index": 0.0085, "Middle": 0.0090, "Ring": 0.0085, "Little": 0.0074}[finger]
     root = -0.016 if finger == "Thumb" else -0.012
-    t = np.concatenate([np.linspace(root, total * 0.86, 12), total * np.array([0.92, 0.965, 0.99, 1.0])])
+    t = np.concatenate([np.linspace(root, total * 0.84, 9), total * np.array([0.91, 0.965, 0.99, 1.0])])
     # full at the joints, a little slimmer between them, round at the tip
     slim = 1.0 - 0.25 * smoothstep(0, total, t) + 0.04 * np.cos(2 * np.pi * t / lengths[0])
     cap = np.sqrt(np.clip(1 - smoothstep_linear(total * 0.80, total, t) ** 2.6, 0.0004, 1))
@@ -256,7 +264,7 @@ def _finger(material: str, finger: str) -> Part:
     centres = path[0] + direction * t[:, None]
     side = unit(np.cross(direction, [0.0, 1.0, 0.0]))
     up = np.cross(side, direction)
-    points = tube(centres, radius[:, None] * up, radius[:, None] * side * 0.98, superellipse(ring_angles(10)))
+    points = tube(centres, radius[:, None] * up, radius[:, None] * side * 0.98, superellipse(ring_angles(8)))
     parts = ("Metacarpal", "Proximal", "Distal") if finger == "Thumb" else ("Proximal", "Intermediate", "Distal")
     joints = [("leftHand", -1.0), *((f"left{finger}{p}", s) for p, s in zip(parts, starts, strict=False))]
     along = np.broadcast_to(t[:, None], points.shape[:2])

@@ -106,12 +106,12 @@ def lashes(rest: EyeShape) -> list[Part]:
 
 
 def _upper_lash(shape: EyeShape) -> Array:
-    t = -np.cos(np.linspace(0, np.pi, 25))
+    t = np.concatenate([np.linspace(-0.93, 0.6, 17), np.linspace(0.7, 1.0, 5)])
     edge, normal = _upper(shape, t)
     # end normals follow the corner's tangent, which would spread the ribbon: steer them upward
     normal = unit(normal + [0, 0.9])
-    width = 0.0007 + 0.0026 * smoothstep(-1.0, -0.1, t) + 0.0008 * smoothstep(0.2, 0.9, t)
-    corner, wing = edge[-1], np.array([0.0042, 0.0024])
+    width = 0.0002 + 0.0034 * smoothstep(-1.0, -0.1, t) + 0.0006 * smoothstep(0.2, 0.9, t)
+    corner, wing = edge[-1], np.array([0.0046, 0.0020])
     s = np.array([0.4, 0.75, 1.0])[:, None]
     inner = np.concatenate([edge - normal * 0.0007, corner + s * wing - normal[-1] * 0.0007 * (1 - s)])
     outer = np.concatenate([edge + normal * width[:, None], corner + s * wing + normal[-1] * width[-1] * (1 - s) ** 1.2])
@@ -150,7 +150,7 @@ def brows() -> list[Part]:
     def points(rise: float, tilt: float, bend: float) -> Array:
         t = np.linspace(-1, 1, 15)
         x = 0.0195 * t + EYE_CENTRE[0] + 0.0015
-        y = EYE_CENTRE[1] + 0.0312 + rise + tilt * t + (0.0034 + bend) * (1 - (t - 0.15) ** 2)
+        y = EYE_CENTRE[1] + 0.0312 + rise + (tilt - 0.0009) * t + (0.0034 + bend) * (1 - (t - 0.15) ** 2)
         width = 0.0026 * (1 - smoothstep(0.1, 1.0, t) * 0.85) * smoothstep(-1.12, -0.85, t)
         p = np.stack([x, y], -1)
         up = np.stack([0 * t, width / 2], -1)

@@ -83,8 +83,8 @@ MOUTHS = {
     "ee": MouthShape(0.0160, 0.0030, -0.0078, 0.0020, power=2.8),
     "oh": MouthShape(0.0088, 0.0048, -0.0105, -0.0010, power=2.2),
     "happy": MouthShape(0.0165, -0.0004, -0.0125, 0.0042, power=2.2),
-    "angry": MouthShape(0.0115, 0.0030, -0.0008, -0.0034, power=2.2),
-    "sad": MouthShape(0.0095, 0.0018, 0.0004, -0.0026),
+    "angry": MouthShape(0.0115, 0.0022, 0.0020, -0.0030, power=2.4),
+    "sad": MouthShape(0.0095, 0.0014, 0.0012, -0.0024),
     "relaxed": MouthShape(0.0145, -0.0022, -0.0022, 0.0030),
     "surprised": MouthShape(0.0072, 0.0046, -0.0090, -0.0010, power=2.2),
 }

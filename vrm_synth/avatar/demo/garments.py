@@ -34,7 +34,7 @@ def shirt(material: str, low: float, inflate: float, v_neck: float = 0.0, flare:
     front = np.exp(-((_wrapped(angles) / 0.42) ** 2))
     top = 1.222 - v_neck * front
     return torso(
-        material, low, top, 22, lambda y: inflate + flare * smoothstep(1.05, low, y) + 0.002 * smoothstep(1.19, 1.22, y), columns
+        material, low, top, 22, lambda y: inflate + flare * smoothstep(1.05, low, y) - 0.5 * inflate * smoothstep(1.16, 1.21, y), columns
     )
 
 
@@ -50,7 +50,7 @@ def sailor_collar(material: str, inflate: float = 0.012) -> Part:
     low = np.where(w < 1.57, low_front, 1.184 - 0.105 * smoothstep(1.86, 1.93, w))
     top = np.interp(w, [0.0, 0.30, 0.7, 1.2, 1.57, np.pi], [1.108, 1.150, 1.205, 1.230, 1.236, 1.238])
     t = np.linspace(0, 1, 9)[:, None]
-    lift = inflate + 0.004 * (1 - t) - 0.004 * t
+    lift = inflate + 0.003 * (1 - t) - 0.002 * t
     return torso_sheet(material, low + (top - low) * t, a, lift + 0 * a)
 
 
@@ -67,7 +67,7 @@ def round_collar(material: str, inflate: float = 0.011) -> Part:
 
 
 def skirt(
-    material: str, rings: Sequence[Sequence[float]], pleats: int, depth: float, chains: Sequence[Chain], *, sharp: bool, rows: int = 11
+    material: str, rings: Sequence[Sequence[float]], pleats: int, depth: float, chains: Sequence[Chain], *, sharp: bool, rows: int = 10
 ) -> Part:
     """A skirt through rings (y, half width, half depth): pleats of `depth` metres at the hem, sharp or wavy.
 
@@ -76,15 +76,16 @@ def skirt(
     curve = keyed(rings)
     table = np.array(rings)
     y = np.linspace(table[-1, 0], table[0, 0], rows)  # hem first: rows go up
-    per = 6
+    per = 5
     angle = ring_angles(pleats * per)
     rx, rz = np.moveaxis(curve(y), -1, 0)
     phase = np.linspace(0, pleats, pleats * per + 1)
-    wave = np.array([0.0, 0.85, 1.0, 0.85, 0.15, -0.35])[np.arange(pleats * per + 1) % per] if sharp else np.sin(2 * np.pi * phase)
+    wave = np.array([0.0, 0.95, 1.0, 0.25, -0.35])[np.arange(pleats * per + 1) % per] if sharp else np.sin(2 * np.pi * phase)
     fall = ((table[0, 0] - y) / (table[0, 0] - table[-1, 0])) ** 0.8
     off = depth * fall[:, None] * wave[None, :]
-    x = (rx[:, None] + off) * np.sin(angle)
-    z = (rz[:, None] + off) * np.cos(angle) - 0.004
+    c, s = superellipse(angle, 2.3)
+    x = (rx[:, None] + off) * s
+    z = (rz[:, None] + off) * c - 0.004 * fall[:, None]
     points = np.stack([x, np.broadcast_to(y[:, None], x.shape), z], -1)
     part = grid_part(material, points, skirt_weights(points, chains), box=(0, 0, 1, 1))
     return part
@@ -111,7 +112,7 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
     place = (np.arctan2(points[..., 0], points[..., 2]) / (2 * np.pi) % 1.0) * count - 0.5
     out: dict[str, Array] = {}
     # thighs carry part of the cloth, so that it follows a raised leg even without springs
-    share = 0.45 * smoothstep(0.86, 0.70, y) * smoothstep(-0.9, 0.4, points[..., 2] / 0.15)
+    share = smoothstep(0.90, 0.76, y) * (0.15 + 0.52 * smoothstep(-0.05, 0.06, points[..., 2]))
     for side, sign in (("left", 1), ("right", -1)):
         out[f"{side}UpperLeg"] = share * smoothstep(-0.09, 0.09, sign * points[..., 0])
     for k, c in enumerate(chains):
@@ -124,8 +125,12 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
 
 
 def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.0, rows: int = 12) -> Part:
-    """A sleeve of the left arm; puff swells its middle."""
-    return arm(material, x0, x1, rows, lambda x: inflate + puff * np.sin(np.pi * np.clip((x - x0) / (x1 - x0), 0, 1)) ** 0.8, 20)
+    """A sleeve of the left arm; puff swells its middle. One that starts in the torso starts narrow."""
+
+    def root(x: Array) -> Array:
+        return smoothstep(x0 - 0.012, x0 + 0.03, x) if x0 < 0.1 else np.ones_like(x)
+
+    return arm(material, x0, x1, rows, lambda x: inflate * root(x) + puff * np.sin(np.pi * np.clip((x - x0) / (x1 - x0), 0, 1)), 18)
 
 
 def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 16) -> Part:
@@ -152,14 +157,14 @@ _SHOE = keyed(
 
 def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> list[Part]:
     """The left shoe and its sole. ankle raises its back, for boots and sneakers (metres)."""
-    z = np.concatenate([[-0.058, -0.056], np.linspace(-0.050, 0.118, 16), [0.125, 0.129, 0.131]])
+    z = np.concatenate([[-0.058, -0.056], np.linspace(-0.048, 0.116, 11), [0.125, 0.129, 0.131]])
     w, top = np.moveaxis(_SHOE(z), -1, 0)
     top = top + ankle * smoothstep(0.03, -0.02, z)
     zero = np.zeros_like(z)
 
     def loft(material: str, low: Array, high: Array, width: Array, exponent: float) -> Part:
         centres = np.stack([zero + LEG_X, (low + high) / 2, z * scale], -1)
-        outline = superellipse(ring_angles(20), exponent)
+        outline = superellipse(ring_angles(14), exponent)
         points = tube(centres, np.stack([width, zero, zero], -1), np.stack([zero, (high - low) / 2, zero], -1), outline)
         toes = smoothstep(0.060, 0.095, points[..., 2])
         shin = smoothstep(ANKLE_Y + 0.0, ANKLE_Y + 0.05, points[..., 1])
@@ -177,28 +182,29 @@ def bow(material: str, centre: Sequence[float], size: float, joint: str, *, tail
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     parts = []
 
-    def place(points: Array, flip: bool = False) -> None:
+    def place(points: Array, flip: bool = False, knot_uv: bool = False) -> None:
         p = points @ turn.T + np.asarray(centre)
         t = grid_triangles(*points.shape[:2], flip=flip)
         flat = p.reshape(-1, 3)
         u = np.broadcast_to(np.linspace(0, 1, points.shape[0])[:, None], points.shape[:2])
         v = np.broadcast_to(np.linspace(0, 1, points.shape[1])[None, :], points.shape[:2])
-        uv = np.stack([u, v], -1).reshape(-1, 2)
+        uv = np.stack([0.9 + 0 * u if knot_uv else u * 0.8, v], -1).reshape(-1, 2)
         parts.append(Part(material, flat, t, uv, {joint: np.ones(len(flat))}, smooth_normals(flat, t)))
 
-    t = np.linspace(0.02, 1, 12)[:, None]
+    t = np.linspace(0.0, 1, 11)[:, None]
     a = ring_angles(14)[None, :]
-    swell = np.sin(np.pi * t**0.72) ** 0.6
-    height = (0.10 + 0.46 * swell * (0.6 + 0.5 * t)) * size
-    depth = (0.10 + 0.22 * swell) * size
+    # a loop opens like a fan from the knot and closes in a soft, dented edge
+    end = np.sqrt(np.clip(1 - np.clip((t - 0.70) / 0.30, 0, 1) ** 2, 0, 1))
+    height = (0.10 + 0.42 * t**0.9) * end * size
+    depth = (0.07 + 0.20 * np.sin(np.pi * t**0.8)) * end * size
     for m in (1, -1):
-        x = m * t * size * (1 - 0.06 * np.cos(a) ** 2)
-        y = height * np.sin(a) + 0.10 * size * t
-        z = depth * np.cos(a) + 0.02 * size
-        place(np.stack([x, y, z], -1), flip=m < 0)
+        x = m * t * size * (1.0 - 0.10 * (np.abs(np.cos(a)) * t**3)) + m * 0.05 * size
+        y = height * np.sin(a) + 0.16 * size * t**1.3
+        z = depth * np.cos(a) + 0.05 * size * t
+        place(np.stack([x, y, z], -1), flip=m > 0)
     r = np.linspace(0, np.pi, 8)[:, None]
-    knot = np.stack([np.sin(r) * np.sin(a) * 0.17, -np.cos(r) + 0 * a, np.sin(r) * np.cos(a) * 0.22 + 0.05], -1)
-    place(knot * size * [1, 0.20, 1])
+    knot = np.stack([np.sin(r) * np.sin(a) * 0.15, -np.cos(r) * 0.19 + 0 * a, np.sin(r) * np.cos(a) * 0.20 + 0.07], -1)
+    place(knot * size, knot_uv=True)
     if tails:
         s1 = np.linspace(0, 1, 8)[:, None]
         across = np.linspace(-1, 1, 5)[None, :]

@@ -70,7 +70,7 @@ def fringe(tips: Sequence[tuple[float, float, float, float]], lift: float = 0.0)
         out.append(
             Lock(
                 (a0, a1),
-                (0.22 + 0.05 * (k % 3), h1),
+                (0.07 + 0.05 * (k % 3), h1),
                 (0.006 + layer, 0.0105 + layer + lift),
                 w / 1000,
                 0.0105,
@@ -83,8 +83,8 @@ def fringe(tips: Sequence[tuple[float, float, float, float]], lift: float = 0.0)
 
 
 _STANDARD_FRINGE = (
-    (-62, -58, 1.36, 34), (-46, -47, 1.24, 34), (-30, -34, 1.30, 33), (-14, -22, 1.20, 33), (-2, -8, 1.27, 30),
-    (8, 5, 1.17, 28), (18, 17, 1.29, 32), (34, 31, 1.21, 33), (48, 45, 1.31, 34), (62, 59, 1.36, 34),
+    (-64, -60, 1.40, 34), (-48, -51, 1.22, 32), (-33, -38, 1.17, 34), (-18, -26, 1.22, 32), (-4, -13, 1.10, 34),
+    (7, 1, 1.20, 28), (17, 15, 1.11, 32), (31, 28, 1.22, 33), (45, 42, 1.15, 34), (58, 55, 1.24, 32), (66, 64, 1.40, 32),
 )  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def crown(count: int = 13, tip: float = 1.12, off: float = 0.013) -> list[Lock]:
     """Short locks that radiate from the whorl and layer the top and sides."""
     out = []
     for k, a in enumerate(np.linspace(72, 288, count)):
-        out.append(Lock((a, a), (0.10, tip + 0.10 * (k % 2)), (0.007, off + 0.003 * (k % 2)), 0.050, 0.012, bulge=0.004, tuck=0.006))
+        out.append(Lock((a, a), (0.06, tip + 0.10 * (k % 2)), (0.007, off + 0.003 * (k % 2)), 0.050, 0.012, bulge=0.004, tuck=0.006))
     return out
 
 
@@ -167,7 +167,7 @@ def _finish(locks: Sequence[Lock], chains: Sequence[Chain], extra: Sequence[Part
 def _bob() -> Hair:
     side, side_chains = sidelocks(1.80, 0.040, 0.010)
     rear, rear_chains = back(
-        1.92, [(9, 0.16, 1.0, 0.010), (10, 0.34, 0.96, 0.016), (8, 0.60, 0.92, 0.006)], half=98, tuck=0.020, off=0.024
+        1.92, [(9, 0.08, 1.0, 0.010), (10, 0.30, 0.96, 0.016), (8, 0.60, 0.92, 0.006)], half=98, tuck=0.020, off=0.024
     )
     locks = [*fringe(_STANDARD_FRINGE), *side, *rear, *crown(11, 1.05)]
     return _finish(locks, [*_fringe_chains(), *side_chains, *rear_chains])
@@ -177,7 +177,7 @@ def _long() -> Hair:
     side, side_chains = sidelocks(2.75, 0.038, 0.004)
     rear, rear_chains = back(
         4.05,
-        [(9, 0.14, 1.0, 0.008), (10, 0.30, 0.96, 0.014), (8, 0.55, 0.90, 0.006)],
+        [(9, 0.07, 1.0, 0.008), (10, 0.28, 0.96, 0.014), (8, 0.55, 0.90, 0.006)],
         half=88,
         pull=0.36,
         off=0.030,
@@ -193,7 +193,7 @@ def _short() -> Hair:
     side, side_chains = sidelocks(1.50, 0.034, -0.003)
     rear, rear_chains = back(
         1.62,
-        [(9, 0.14, 0.86, 0.012), (11, 0.36, 1.0, 0.014), (9, 0.62, 1.0, 0.004)],
+        [(9, 0.07, 0.86, 0.012), (11, 0.36, 1.0, 0.014), (9, 0.62, 1.0, 0.004)],
         half=96,
         off=0.012,
         tuck=-0.004,
@@ -217,6 +217,11 @@ def _tied(anchors: Sequence[tuple[float, float]], rows: Sequence[tuple[int, floa
     return out
 
 
+def _nape(a: float) -> float:
+    """h of the hairline, `a` degrees off the middle of the back: where locks that are combed up begin."""
+    return float(1.40 - 0.22 * smoothstep(35, 90, abs(a)))
+
+
 def _hang(anchor: Array, out: Array, length: float, n: int, name: str, lift: float = 0.03) -> Chain:
     t = np.linspace(0, 1, n + 1)
     spread = 1 - np.exp(-t * 4.5)
@@ -236,7 +241,7 @@ def _twintails() -> Hair:
         tails.append(tail("Hair", c, _TAIL_RADIUS, 9, 0.046, seed_turn=0.3 if m > 0 else np.pi - 0.3))
     side, side_chains = sidelocks(2.05, 0.030, 0.004)
     combed = _tied([(112, 0.80), (-112, 0.80)], [(5, 40, 0.12)])
-    nape = [Lock((180 + a, 180 + a * 1.25), (1.62, 0.86), (0.004, 0.012), 0.040, 0.010) for a in np.linspace(-60, 60, 8)]
+    nape = [Lock((180 + a, 180 + a * 1.2), (_nape(a), 0.86), (0.002, 0.013), 0.044, 0.010) for a in np.linspace(-66, 66, 10)]
     locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape, *crown(9, 0.86, 0.009)]
     spots = tuple((float(a[0]), float(a[1]), float(a[2])) for a in anchors)
     return _finish(locks, [*_fringe_chains(), *side_chains, *chains], tails, spots)
@@ -247,7 +252,7 @@ def _ponytail() -> Hair:
     c = _hang(anchor, np.array([0.0, 0, -0.075]), 0.50, 5, "hairTail", 0.045)
     side, side_chains = sidelocks(2.0, 0.032, 0.006)
     combed = _tied([(180, 0.66)], [(9, 105, 0.14), (7, 70, 0.30)])
-    nape = [Lock((180 + a, 180 + a * 0.4), (1.60, 0.72), (0.004, 0.012), 0.042, 0.010) for a in np.linspace(-86, 86, 11)]
+    nape = [Lock((180 + a, 180 + a * 0.4), (_nape(a), 0.72), (0.002, 0.013), 0.046, 0.010) for a in np.linspace(-88, 88, 13)]
     locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape]
     spot = (float(anchor[0]), float(anchor[1]), float(anchor[2]))
     radius = [(t, r * 1.15) for t, r in _TAIL_RADIUS]

@@ -20,7 +20,7 @@ from vrm_synth.core.transforms import Array
 
 DROP = 0.15
 _RX, _RY, _RF, _RB = 0.0775, 0.0985, 0.0985, 0.0915
-SAMPLES, ROUND = 15, 8
+SAMPLES, ROUND = 14, 7
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def lock_paths(locks: Sequence[Lock]) -> tuple[Array, Array, Array]:
     ease = smoothstep(0, 1, t)
     az = az0 + (az1 - az0) * ease + one("swing") * np.sin(np.pi * t)
     h = h0 + (h1 - h0) * t
-    off = o0 + (o1 - o0) * t + one("bulge") * np.sin(np.pi * t) - one("tuck") * smoothstep(0.55, 1.0, t) ** 1.5
+    # roots start inside the cap and rise out of it
+    off = (o0 + (o1 - o0) * t) * smoothstep(-0.14, 0.16, t) + one("bulge") * np.sin(np.pi * t) - one("tuck") * smoothstep(0.55, 1.0, t) ** 1.5
     az = az + one("wave") * np.sin(2.6 * np.pi * t) * smoothstep(0.25, 0.8, t)
     path = shell(az, h, off)
     a = np.radians(az)
@@ -101,7 +102,7 @@ def blades(paths: Array, outward: Array, width: Array, thick: Array, blunt: floa
     """
     s = paths.shape[1]
     t = np.linspace(0, 1, s)
-    taper = (0.55 + 0.45 * smoothstep(0, 0.4, t)) * np.clip(1 - t ** (1 / blunt * 1.9), 0, 1) ** 0.85 + 0.004
+    taper = (0.40 + 0.60 * smoothstep(0, 0.4, t)) * np.clip(1 - t ** (1 / blunt * 1.9), 0, 1) ** 0.85 + 0.004
     tangent = unit(np.gradient(paths, axis=1))
     side = unit(np.cross(outward, tangent))
     out = np.cross(tangent, side)

@@ -126,7 +126,7 @@ def add_hair_materials(lib: Library, p: Palette) -> None:
             double_sided=True,
             mtoon=toon(
                 p.hair_line,
-                0.0013,
+                0.0011,
                 shade_multiply_texture=shade,
                 matcap_texture=shine,
                 rim_multiply_texture=rim,

@@ -38,21 +38,21 @@ def add_outfit_materials(lib: Library, p: Palette, name: str) -> None:
 
 
 def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10) -> list[Part]:
-    neck = torso("Skin", chest_from, 1.338, 26)
+    neck = torso("Skin", chest_from, 1.348, 24, columns=28)
     return [neck, *g.both(arm("Skin", arms_from, 0.522, 22), leg("Skin", *legs, 24), *hand("Skin"))]
 
 
 _SAILOR_SKIRT = (
-    (0.965, 0.0925, 0.0715), (0.93, 0.108, 0.082), (0.88, 0.135, 0.104), (0.80, 0.160, 0.126), (0.72, 0.180, 0.147), (0.655, 0.194, 0.161),
+    (0.968, 0.0985, 0.0780), (0.93, 0.112, 0.088), (0.88, 0.135, 0.104), (0.80, 0.160, 0.126), (0.72, 0.180, 0.147), (0.655, 0.194, 0.161),
 )  # fmt: skip
 _DRESS_SKIRT = (
-    (0.965, 0.0925, 0.0715), (0.92, 0.116, 0.090), (0.86, 0.144, 0.114), (0.76, 0.178, 0.147), (0.66, 0.204, 0.172), (0.565, 0.222, 0.190),
+    (0.968, 0.0985, 0.0780), (0.92, 0.118, 0.093), (0.86, 0.144, 0.114), (0.76, 0.178, 0.147), (0.66, 0.204, 0.172), (0.565, 0.222, 0.190),
 )  # fmt: skip
 
 
 def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[Chain], below: float) -> Part:
     y, rx, rz = rings[-1]
-    lace = ((y + 0.055, rx - 0.014, rz - 0.014), (y, rx - 0.010, rz - 0.010), (y - below, rx - 0.008, rz - 0.008))
+    lace = ((y + 0.016, rx - 0.020, rz - 0.020), (y, rx - 0.014, rz - 0.014), (y - below, rx - 0.009, rz - 0.009))
     return g.skirt("Lace", lace, 12, 0.003, chains, sharp=False, rows=4)
 
 
@@ -60,7 +60,7 @@ def _sailor() -> Outfit:
     chains = g.skirt_chains(_SAILOR_SKIRT)
     parts = [
         *_skin(0.165, (0.34, 0.80)),
-        g.shirt("Top", 0.935, 0.0055, v_neck=0.098, flare=0.001),
+        g.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.001),
         *g.both(g.sleeve("Top", 0.072, 0.205, 0.0085, 0.0085), g.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)),
         g.sailor_collar("Collar"),
         *g.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
@@ -138,7 +138,7 @@ def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
     base = toon(line(leather), 0.0, shade_color_factor=linear(shade(leather)))
     screen = {
         "outline_width_mode": "screenCoordinates",
-        "outline_width_factor": 0.0025,
+        "outline_width_factor": 0.0030,
         "outline_color_factor": linear(line(leather)),
     }
     lib.add(
@@ -148,9 +148,11 @@ def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
         )
     )  # fmt: skip
     _flat(lib, "Sole", tone(leather, value=0.55), tone(leather, value=0.35), 0.0008)
+    bow = lib.texture("Bow", paint.bow_map(p.accent, p.accent_shade), CLAMP)
+    bow_shade = lib.texture("BowShade", paint.bow_map(p.accent_shade, tone(p.accent_shade, value=0.75)), CLAMP)
     accent = dict(screen, outline_color_factor=linear(line(p.accent)))
     lib.add(
-        Material("Accent", "mtoon", (*linear(p.accent), 1.0), double_sided=True, mtoon=toon(line(p.accent), 0.0, shade_color_factor=linear(p.accent_shade), **accent))
+        Material("Accent", "mtoon", white(), bow, double_sided=True, mtoon=toon(line(p.accent), 0.0, shade_multiply_texture=bow_shade, **accent))
     )
 
 

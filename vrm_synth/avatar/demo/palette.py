@@ -96,7 +96,7 @@ def palette(params: DemoParams) -> Palette:
         hair=hair,
         hair_shade=shade(hair),
         hair_light=mix(tone(hair, saturation=0.72, value=1.18), (1, 1, 1), 0.18),
-        hair_line=line(hair),
+        hair_line=mix(line(hair), tone(hair, saturation=1.5, value=0.50), 0.5),
         eye=rgb(params, "eye_color"),
         cloth=cloth,
         cloth_shade=shade(cloth),

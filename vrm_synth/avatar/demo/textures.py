@@ -57,9 +57,12 @@ def face_map(p: Palette, base: Rgb, size: int = 512) -> Pixels:
 
 
 def skin_map(p: Palette, base: Rgb) -> Pixels:
-    """The body's skin: u runs from plain skin to flushed (fingertips, knees, elbows)."""
-    u, _ = plane(64, 4)
-    return pixels(blend(fill(base, u.shape), p.blush, 0.42 * u))
+    """The body's skin: u runs from plain skin to flushed (fingertips, knees, elbows);
+
+    v steps at the middle into a painted shadow (the chin's, on the neck)."""
+    u, v = plane(64, 128)
+    out = blend(fill(base, u.shape), p.blush, 0.42 * u)
+    return pixels(blend(out, p.skin_shade, smoothstep(0.5, 0.515, v)))
 
 
 def iris_map(p: Palette, size: int = 384) -> Pixels:
@@ -144,10 +147,10 @@ def matcap_map(p: Palette, size: int = 128) -> Pixels:
     """Hair shine by view direction: a soft band above the middle, the rest black (matcaps add light)."""
     u, v = plane(size, size)
     x, y = u * 2 - 1, 1 - v * 2
-    ring = np.exp(-(((y - 0.52 + 0.22 * x * x) / 0.085) ** 2)) * smoothstep(0.95, 0.35, np.abs(x))
-    ring += 0.35 * np.exp(-(((y - 0.30 + 0.22 * x * x) / 0.05) ** 2)) * smoothstep(0.85, 0.3, np.abs(x))
+    ring = np.exp(-(((y - 0.50 + 0.20 * x * x) / 0.06) ** 2)) * smoothstep(0.95, 0.35, np.abs(x))
+    ring += 0.30 * np.exp(-(((y - 0.33 + 0.20 * x * x) / 0.03) ** 2)) * smoothstep(0.85, 0.3, np.abs(x))
     color = mix(p.hair_light, (1, 1, 1), 0.35)
-    return pixels(fill(color, u.shape) * (0.34 * ring)[..., None])
+    return pixels(fill(color, u.shape) * (0.62 * ring)[..., None])
 
 
 def ramp(values: ArrayLike, width: int = 4) -> Pixels:
@@ -214,3 +217,14 @@ def rib_map(base: Rgb, deep: Rgb) -> Pixels:
     """Ribbed knit: fine vertical lines, to be tiled along u."""
     u, _ = plane(32, 4)
     return pixels(blend(fill(base, u.shape), mix(base, deep, 0.7), smoothstep(0.55, 0.72, u) * smoothstep(1.0, 0.85, u)))
+
+
+def bow_map(base: Rgb, deep: Rgb, size: int = 128) -> Pixels:
+    """A bow's loop from knot (left) to edge, once round in v: creases that fan out; the knot at the far right."""
+    u, v = plane(size, size)
+    out = blend(fill(base, u.shape), deep, 0.55 * smoothstep(0.16, 0.02, u))
+    for centre, reach in ((0.17, 0.46), (0.25, 0.62), (0.34, 0.40)):
+        crease = smoothstep(0.022, 0.008, np.abs(v - centre - 0.10 * (centre - 0.25) * u)) * smoothstep(reach, reach - 0.22, u)
+        out = blend(out, deep, 0.9 * crease)
+    out = blend(out, mix(base, (1, 1, 1), 0.25), 0.5 * np.exp(-(((v - 0.25) / 0.10) ** 2) - ((u - 0.58) / 0.10) ** 2))
+    return pixels(blend(out, mix(base, deep, 0.25), smoothstep(0.83, 0.85, u)))
