@@ -44,6 +44,8 @@ def facts(labels: Mapping[str, Any]) -> Facts:
 
     framing, face = text("framing"), bool(labels.get("face"))
     background = text("background")
+    # In a close-up there is only the head to tell the side by.
+    around = labels.get("face_azimuth" if framing == "face" else "azimuth")
     return Facts(
         name=text("character"),
         noun=text("noun") or "a character",
@@ -54,7 +56,7 @@ def facts(labels: Mapping[str, Any]) -> Facts:
         expression=text("expression"),
         gaze=text("gaze"),
         framing=framing,
-        azimuth=azimuth_name(float(labels["azimuth"])) if "azimuth" in labels else "",
+        azimuth="" if around is None else azimuth_name(float(around)),
         elevation=elevation_name(float(labels.get("elevation", 0.0))),
         background="" if background.startswith("#") else background,
         wording=int(labels.get("wording") or 0),

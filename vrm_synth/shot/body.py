@@ -34,9 +34,9 @@ class Body:
 
     rest: (V, 3) metres in the world frame. bone: (V,) index into BONE_NAMES of the humanoid bone that moves the
     vertex, directly or through hair, skirts and the like below it; −1 where there is none. own: (V,) whether
-    that bone moves it directly, or a rigid mesh below it. triangles: (T, 3) indices of vertices. used: for each
-    drawn primitive, the indices of its vertices that triangles use. landmarks: bone → (3,) at rest.
-    head_rest: (3, 3) world rotation and scale of the head bone at rest.
+    that bone moves it directly, or a rigid mesh below it. swings: (V,) whether springs move it.
+    triangles: (T, 3) indices of vertices. used: for each drawn primitive, the indices of its vertices that
+    triangles use. landmarks: bone → (3,) at rest. head_rest: (3, 3) world rotation and scale of the head bone.
     floor: lowest height of what bones move directly. hips_height: metres above the floor. person: whether named
     poses look as their names say: the avatar rests with level arms and upright legs, and has flesh on its limbs.
     """
@@ -44,6 +44,7 @@ class Body:
     rest: Array
     bone: NDArray[np.int16]
     own: NDArray[np.bool_]
+    swings: NDArray[np.bool_]
     triangles: NDArray[np.intp]
     used: tuple[NDArray[np.intp], ...]
     landmarks: dict[str, Array]
@@ -103,7 +104,7 @@ def part(b: Body, down_to: Part) -> NDArray[np.bool_]:
 
 def _head(b: Body) -> NDArray[np.bool_]:
     height, of_head = b.rest[:, 1], b.of(*HEAD)
-    own = of_head & b.own
+    own = of_head & ~b.swings
     if int(own.sum()) < FEWEST:
         return own
     joint = b.landmarks["head"][1]
@@ -129,8 +130,8 @@ def _solid(b: Body) -> NDArray[np.bool_]:
 
 def _measure(avatar: Avatar) -> Body:
     posed = evaluate(avatar)
-    bone_of_node, is_bone = _bones_of_nodes(avatar)
-    rest, bone, own, used, triangles, count = [], [], [], [], [], 0
+    bone_of_node, is_bone, in_spring = _bones_of_nodes(avatar)
+    rest, bone, own, swings, used, triangles, count = [], [], [], [], [], [], 0
     for node, primitive, positions, _ in posed_primitives(posed):
         u = np.unique(primitive.indices).astype(np.intp)
         leading = _leading_nodes(avatar, node, primitive)[u]
@@ -138,6 +139,7 @@ def _measure(avatar: Avatar) -> Body:
         rest.append(positions[u])
         bone.append(bone_of_node[leading])
         own.append((bone_of_node[leading] >= 0) if rigid else is_bone[leading])
+        swings.append(in_spring[leading])
         triangles.append(np.searchsorted(u, primitive.indices) + count)
         used.append(u)
         count += len(u)
@@ -153,6 +155,7 @@ def _measure(avatar: Avatar) -> Body:
         rest=points,
         bone=bones,
         own=direct,
+        swings=np.concatenate(swings),
         triangles=np.concatenate(triangles),
         used=tuple(used),
         landmarks=marks,
@@ -178,14 +181,17 @@ def _has_limbs(moved_by: NDArray[np.int16]) -> bool:
     return all(int((moved_by == BONE_NAMES.index(name)).sum()) >= FLESH for name in limbs)
 
 
-def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """For each node: the humanoid bone at or above it (−1: none), and whether it is that bone itself."""
+def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.bool_]]:
+    """For each node: the humanoid bone at or above it (−1: none), whether it is that bone itself, and whether
+    springs move it."""
     own = {node: BONE_NAMES.index(name) for name, node in avatar.humanoid.items()}
     bones = np.full(len(avatar.nodes), -1, np.int16)
+    swings = np.isin(np.arange(len(avatar.nodes)), [j.node for spring in avatar.springs for j in spring.joints])
     for node in avatar.scene_nodes:  # parents first
         parent = avatar.nodes[node].parent
         bones[node] = own.get(node, bones[parent] if parent >= 0 else -1)
-    return bones, np.isin(np.arange(len(avatar.nodes)), list(own))
+        swings[node] |= parent >= 0 and bool(swings[parent])
+    return bones, np.isin(np.arange(len(avatar.nodes)), list(own)), swings
 
 
 def _leading_nodes(avatar: Avatar, node: int, primitive: Primitive) -> NDArray[np.intp]:

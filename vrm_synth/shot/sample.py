@@ -56,7 +56,8 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
         "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": who.eyes, "outfit": who.outfit,
         "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
         "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
-        "azimuth": round(aim.azimuth, 2), "elevation": round(aim.elevation, 2),
+        "azimuth": round(aim.azimuth, 2), "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2),
+        "elevation": round(aim.elevation, 2),
         "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
         "gaze": gaze, "lighting": setup, "background": backdrop,
         "wording": int(rng(seed, "wording", i).integers(2**31)),
@@ -176,8 +177,6 @@ def _gaze(recipe: Recipe, seen: Witness, aim: Aim, i: int) -> tuple[str, LookAtA
         return "", None
     if wanted == "viewer":
         return ("viewer", seen.camera.position) if seen.face_angle <= MEETING else ("", None)
-    x, _, z = seen.face_direction
-    # Degrees from the face to the camera, + toward the avatar's left: the eyes go the other way.
-    side = (aim.azimuth - np.degrees(np.arctan2(x, z)) + 180) % 360 - 180
     degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE))
-    return "away", LookAtAngles(-degrees if side > 0 else degrees, 0.0)
+    # The eyes go to the side where the camera is not.
+    return "away", LookAtAngles(-degrees if seen.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)

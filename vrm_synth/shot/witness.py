@@ -103,6 +103,11 @@ class Witness:
         to_camera = np.asarray(self.camera.position) - self.posed.bone_positions()["head"]
         return _angle(forward, to_camera)
 
+    def face_azimuth(self, azimuth: float) -> float:
+        """A camera's azimuth as seen from where the face points, in [−180, 180) degrees; + is the avatar's left."""
+        x, _, z = self.face_direction
+        return float((azimuth - np.degrees(np.arctan2(x, z)) + 180.0) % 360.0 - 180.0)
+
     @cached_property
     def face_direction(self) -> Array:
         """(3,) where the face points, world frame: +Z at rest."""
