@@ -20,16 +20,16 @@ setup-dev:
 	@scripts/setup.sh dev,pyrender
 
 demo: setup ## render a small captioned dataset from the built-in avatar
-	@.venv/bin/vrm-synth demo -o $(DEMO_OUT) --count $(DEMO_COUNT)
+	@$(PY) -m vrm_synth demo -o $(DEMO_OUT) --count $(DEMO_COUNT)
 
 test: lint types unit ## what CI runs: lint, types and the short form of every test
 
 lint: setup-dev ## ruff, both ways
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
 
 types: setup-dev ## mypy
-	@.venv/bin/mypy
+	@$(PY) -m mypy
 
 unit: setup-dev ## the short form of every test
 	@$(PY) -m pytest -q -n 2 -m "not slow"

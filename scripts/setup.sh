@@ -64,9 +64,9 @@ ensure_gl() {
 }
 
 install_project() {
-    # What the installation depends on; the version is read from the package.
+    # What the installation depends on: the pins, the version (read from the package), and where the checkout is.
     local stamp
-    stamp=.venv/installed-${extras:-base}-$(cat pyproject.toml constraints.txt vrm_synth/__init__.py "$0" | sha256sum | cut -c1-16)
+    stamp=.venv/installed-${extras:-base}-$({ pwd; cat pyproject.toml constraints.txt vrm_synth/__init__.py; } | sha256sum | cut -c1-16)
     [ -e "$stamp" ] && return
     say "installing vrm-synth${extras:+[$extras]} into .venv (takes a minute the first time)"
     quietly .venv/bin/python -m pip install -q -c constraints.txt hatchling || die "could not install hatchling"
