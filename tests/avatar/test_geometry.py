@@ -122,10 +122,29 @@ def test_without_indices_vertices_are_taken_in_order() -> None:
     np.testing.assert_array_equal(primitive(avatar).indices, [[0, 1, 2]])
 
 
+def test_a_primitive_of_no_indices_is_left_out() -> None:
+    avatar = load_bytes(changed(lambda d: d["accessors"][5].update(count=0)), "x.vrm")
+    assert avatar.meshes[0].primitives == () and len(avatar.meshes[0].weights) == 2 and avatar.triangle_count == 0
+    assert avatar.oddities == ("meshes[0].primitives[0] has no indices, so there is nothing to draw",)
+
+
+def test_an_avatar_of_bones_alone() -> None:
+    def bare(doc: Doc) -> None:
+        for key in ("meshes", "skins", "materials", "images", "textures", "samplers"):
+            doc[key] = []
+        doc["nodes"][MESH_NODE] = {}
+        doc["extensions"]["VRMC_vrm"].pop("expressions")
+        doc["extensions"]["VRMC_vrm"]["meta"].pop("thumbnailImage")
+
+    avatar = load_bytes(changed(bare), "x.vrm")
+    assert avatar.triangle_count == 0 and avatar.meshes == avatar.materials == avatar.images == ()
+
+
 @pytest.mark.parametrize("mode", [0, 1, 2, 3])
 def test_points_and_lines_are_left_out(mode: int) -> None:
     def change(doc: Doc, add: Any) -> None:
-        doc["meshes"][0]["primitives"].append({"attributes": {"POSITION": 0}, "mode": mode})
+        point = {"attributes": {"POSITION": 0}, "mode": mode, "targets": [{}, {}]}
+        doc["meshes"][0]["primitives"].append(point)
 
     avatar = edited(change)
     assert len(avatar.meshes[0].primitives) == 1

@@ -55,9 +55,16 @@ class MeshReader:
         vertices = indices = 0
         stacks: set[tuple[object, ...]] = set()
         for m, mesh in enumerate(self.gltf.meshes):
+            counts = [len(p.targets) for p in mesh.primitives]
+            if len(set(counts)) > 1:
+                raise AvatarError(
+                    "primitives of one mesh have different numbers of morph targets",
+                    got=", ".join(map(str, counts[:12])),
+                    where=f"meshes[{m}]",
+                )
             for p, primitive in enumerate(mesh.primitives):
                 where = f"meshes[{m}].primitives[{p}]"
-                if not drawable(primitive):
+                if self._undrawn(primitive) is not None:
                     continue
                 count = self._check_attributes(primitive, where)
                 vertices += count
@@ -72,6 +79,15 @@ class MeshReader:
                     stacks.add(key)
                     kinds = sum(any(name in t for t in primitive.targets) for name in ("POSITION", "NORMAL"))
                     self.accessors.charge(len(primitive.targets) * count * 3 * max(kinds, 1), f"{where}.targets")
+
+    def _undrawn(self, primitive: pygltflib.Primitive) -> str | None:
+        """Why a primitive is left out, or None where it is to be drawn."""
+        if primitive.mode not in (pygltflib.TRIANGLES, pygltflib.TRIANGLE_STRIP, pygltflib.TRIANGLE_FAN):
+            return "is made of points or lines, which are not drawn"
+        index, accessors = primitive.indices, self.gltf.accessors
+        if index is not None and index < len(accessors) and accessors[index].count == 0:
+            return "has no indices, so there is nothing to draw"
+        return None
 
     def _check_attributes(self, primitive: pygltflib.Primitive, where: str) -> int:
         if "KHR_draco_mesh_compression" in primitive.extensions:
@@ -129,17 +145,12 @@ class MeshReader:
         primitives: list[Primitive] = []
         for p, primitive in enumerate(mesh.primitives):
             where = f"meshes[{m}].primitives[{p}]"
-            if drawable(primitive):
+            undrawn = self._undrawn(primitive)
+            if undrawn is None:
                 primitives.append(self._primitive(primitive, where))
             else:
-                self.notes.add(f"{where} is made of points or lines, which are not drawn")
-        targets = max((len(p.morph_positions) for p in primitives), default=0)
-        if any(len(p.morph_positions) != targets for p in primitives):
-            raise AvatarError(
-                "primitives of one mesh have different numbers of morph targets",
-                got=", ".join(str(len(p.morph_positions)) for p in primitives[:12]),
-                where=f"meshes[{m}]",
-            )
+                self.notes.add(f"{where} {undrawn}")
+        targets = max((len(p.targets) for p in mesh.primitives), default=0)
         weights = tuple(mesh.weights[:targets]) + (0.0,) * (targets - len(mesh.weights))
         if mesh.weights and len(mesh.weights) != targets:
             self.notes.add(f"meshes[{m}] has {len(mesh.weights)} weights for {targets} morph targets")
@@ -305,11 +316,6 @@ def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Notes) 
                 allowed=f"0 to {count - 1}",
                 where=f"meshes[{node.mesh}] with skins[{node.skin}] at nodes[{i}]",
             )
-
-
-def drawable(primitive: pygltflib.Primitive) -> bool:
-    """Whether a primitive is made of triangles."""
-    return primitive.mode in (pygltflib.TRIANGLES, pygltflib.TRIANGLE_STRIP, pygltflib.TRIANGLE_FAN)
 
 
 def _targets_key(primitive: pygltflib.Primitive) -> tuple[object, ...]:

@@ -11,7 +11,6 @@ import pygltflib
 from vrm_synth.avatar.fields import Fields
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
-from vrm_synth.avatar.mesh import drawable
 from vrm_synth.avatar.model import (
     Collider,
     Constraint,
@@ -71,8 +70,8 @@ def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str
 
 
 def morph_targets(gltf: pygltflib.GLTF2) -> dict[int, int]:
-    """node → how many morph targets its mesh has as drawn, for the nodes that have a mesh."""
-    of_mesh = [max((len(p.targets) for p in m.primitives if drawable(p)), default=0) for m in gltf.meshes]
+    """node → how many morph targets its mesh has, for the nodes that have a mesh."""
+    of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
     return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
 
 
