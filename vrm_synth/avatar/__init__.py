@@ -27,5 +27,5 @@ def open_avatar(source: str, base: Path | None = None) -> Avatar:
     if not arguments:
         return demo.demo_avatar()
     if arguments.isdecimal():
-        return demo.demo_avatar(demo.variant(int(arguments)))
-    return demo.demo_avatar(demo.DemoParams.parse(arguments.split(",")))
+        return demo.demo_avatar(demo.variant(int(arguments)), source)
+    return demo.demo_avatar(demo.DemoParams.parse(arguments.split(",")), source)

@@ -236,12 +236,12 @@ _PALM = keyed(
 
 def hand(material: str) -> list[Part]:
     """The left hand: a palm and five fingers that run into it. UV u is how pink the skin is."""
-    d = np.concatenate([np.linspace(-0.012, 0.075, 9), [0.081, 0.085, 0.087]])
+    d = np.concatenate([np.linspace(-0.012, 0.075, 8), [0.081, 0.085, 0.087]])
     thick, width, zc = np.moveaxis(_PALM(d), -1, 0)
     zero = np.zeros_like(d)
     wrist = np.array([WRIST_X, SHOULDER[1], SHOULDER[2]])
     centres = np.stack([d, zero - 0.002 * smoothstep(0, 0.06, d), zc], -1) + wrist
-    outline = superellipse(ring_angles(20), 2.7)
+    outline = superellipse(ring_angles(16), 2.7)
     points = tube(centres, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
     t = points[..., 0] - WRIST_X
     palm = grid_part(material, points, chain(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True)

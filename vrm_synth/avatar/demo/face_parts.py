@@ -54,7 +54,7 @@ def eyeball() -> list[Part]:
     disc, t = _disc(5, 26)
     xy = disc * [0.0235, 0.0215] + EYE_CENTRE
     white = _flat("EyeWhite", _on_ball(xy, _BALL - 0.0016), t, disc * [0.5, -0.5] + 0.5, "head")
-    disc, t = _disc(6, 30)
+    disc, t = _disc(5, 26)
     size = np.array(IRIS) * IRIS_MARGIN
     iris = _flat("Iris", _on_ball(disc * size + _IRIS_CENTRE, _BALL), t, disc * [0.5, -0.5] + 0.5, "leftEye")
     lights = []

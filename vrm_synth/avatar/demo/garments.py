@@ -28,13 +28,13 @@ def both(*parts: Part) -> list[Part]:
     return [*parts, *(mirrored(p) for p in parts)]
 
 
-def shirt(material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 40) -> Part:
+def shirt(material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 32) -> Part:
     """A top from height `low` to the neck, `inflate` off the skin; flare adds width at the hem."""
     angles = ring_angles(columns)
     front = np.exp(-((_wrapped(angles) / 0.42) ** 2))
     top = 1.222 - v_neck * front
     return torso(
-        material, low, top, 22, lambda y: inflate + flare * smoothstep(1.05, low, y) - 0.5 * inflate * smoothstep(1.16, 1.21, y), columns
+        material, low, top, 18, lambda y: inflate + flare * smoothstep(1.05, low, y) - 0.5 * inflate * smoothstep(1.16, 1.21, y), columns
     )
 
 
@@ -44,12 +44,12 @@ def _wrapped(angles: Array) -> Array:
 
 def sailor_collar(material: str, inflate: float = 0.012) -> Part:
     """A square flap behind, lapels that meet in a V before: v runs from the hem (1) to the neck (0)."""
-    a = np.linspace(0.06, 2 * np.pi - 0.06, 73)
+    a = np.linspace(0.06, 2 * np.pi - 0.06, 61)
     w = np.abs(_wrapped(a))
     low_front = np.interp(w, [0.0, 0.35, 0.8, 1.25, 1.57], [1.100, 1.118, 1.150, 1.176, 1.184])
     low = np.where(w < 1.57, low_front, 1.184 - 0.105 * smoothstep(1.86, 1.93, w))
     top = np.interp(w, [0.0, 0.30, 0.7, 1.2, 1.57, np.pi], [1.108, 1.150, 1.205, 1.230, 1.236, 1.238])
-    t = np.linspace(0, 1, 9)[:, None]
+    t = np.linspace(0, 1, 8)[:, None]
     lift = inflate + 0.003 * (1 - t) - 0.002 * t
     return torso_sheet(material, low + (top - low) * t, a, lift + 0 * a)
 
@@ -133,7 +133,7 @@ def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.
     return arm(material, x0, x1, rows, lambda x: inflate * root(x) + puff * np.sin(np.pi * np.clip((x - x0) / (x1 - x0), 0, 1)), 18)
 
 
-def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 16) -> Part:
+def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 13) -> Part:
     """A sock of the left leg up to height `top`, with a thicker band at its edge."""
     return leg(material, 0.05, top, rows, lambda y: inflate + 0.0018 * smoothstep(top - 0.03, top - 0.012, y))
 
@@ -191,8 +191,8 @@ def bow(material: str, centre: Sequence[float], size: float, joint: str, *, tail
         uv = np.stack([0.9 + 0 * u if knot_uv else u * 0.8, v], -1).reshape(-1, 2)
         parts.append(Part(material, flat, t, uv, {joint: np.ones(len(flat))}, smooth_normals(flat, t)))
 
-    t = np.linspace(0.0, 1, 11)[:, None]
-    a = ring_angles(14)[None, :]
+    t = np.linspace(0.0, 1, 10)[:, None]
+    a = ring_angles(12)[None, :]
     # a loop opens like a fan from the knot and closes in a soft, dented edge
     end = np.sqrt(np.clip(1 - np.clip((t - 0.70) / 0.30, 0, 1) ** 2, 0, 1))
     height = (0.10 + 0.42 * t**0.9) * end * size
@@ -233,7 +233,7 @@ def hood(material: str) -> Part:
 
 def cord(material: str, side: float) -> Part:
     """One drawstring that hangs from the hood."""
-    y = np.linspace(1.170, 1.045, 9)
+    y = np.linspace(1.172, 1.092, 9)
     x = side * (0.030 + 0.004 * np.sin(np.linspace(0, 3, 9)))
     front = torso_front(y, x) + 0.026
     centre = np.stack([x, y, front], -1)
@@ -252,8 +252,8 @@ def torso_front(y: Array, x: Array) -> Array:
 
 def pelvis_shorts(material: str, low: float, inflate: float, flare: float = 0.0) -> list[Part]:
     """Shorts: hips and two short legs down to height `low`."""
-    hips = torso(material, 0.762, 0.945, 14, inflate)
-    legs = leg(material, low, 0.855, 9, lambda y: inflate + flare * smoothstep(0.80, low, y))
+    hips = torso(material, 0.762, 0.945, 9, inflate, 24)
+    legs = leg(material, low, 0.855, 7, lambda y: inflate + flare * smoothstep(0.80, low, y))
     return [hips, *both(legs)]
 
 

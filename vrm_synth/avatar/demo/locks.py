@@ -20,7 +20,7 @@ from vrm_synth.core.transforms import Array
 
 DROP = 0.15
 _RX, _RY, _RF, _RB = 0.0775, 0.0985, 0.0985, 0.0915
-SAMPLES, ROUND = 14, 7
+SAMPLES, ROUND = 13, 6
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ def add_outfit_materials(lib: Library, p: Palette, name: str) -> None:
 
 
 def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10) -> list[Part]:
-    neck = torso("Skin", chest_from, 1.348, 24, columns=28)
-    return [neck, *g.both(arm("Skin", arms_from, 0.522, 22), leg("Skin", *legs, 24), *hand("Skin"))]
+    neck = torso("Skin", chest_from, 1.348, 20, columns=24)
+    return [neck, *g.both(arm("Skin", arms_from, 0.522, 15), leg("Skin", *legs, 17), *hand("Skin"))]
 
 
 _SAILOR_SKIRT = (
@@ -98,10 +98,10 @@ def _hoodie() -> Outfit:
         *g.both(g.sleeve("Top", 0.066, 0.480, 0.0125, 0.0070, 26), g.sleeve("Rib", 0.472, 0.512, 0.0085, rows=5)),
         g.hood("Top"),
         g.patch("Pocket", 0.895, 0.975, 0.62, 0.0290),
-        g.patch("Print", 1.075, 1.150, 0.36, 0.0205),
+        g.patch("Print", 1.005, 1.085, 0.46, 0.0200),
         *(g.cord("Cord", s) for s in (1, -1)),
         *g.pelvis_shorts("Dark", 0.735, 0.0070, 0.010),
-        *g.both(g.sock("Sock", 0.600), *g.shoe("Shoe", "Sole", 1.06, 0.030)),
+        *g.both(g.sock("Sock", 0.600), *g.shoe("Shoe", "Sole", 1.06, 0.010)),
     ]
     return Outfit(parts)
 

@@ -63,8 +63,10 @@ def tone(c: Rgb, *, hue: float = 0.0, saturation: float = 1.0, value: float = 1.
 def shade(c: Rgb) -> Rgb:
     """A shade that leans toward violet, as painters do, and never toward grey."""
     h, s, v = colorsys.rgb_to_hsv(*c)
-    deep = colorsys.hsv_to_rgb(h, min(1.0, s * 1.15 + 0.06), v * 0.74)
-    return mix(deep, (0.42 * v, 0.28 * v, 0.62 * v), 0.20)
+    # yellows and oranges go toward red, or their shade turns khaki
+    warm = max(0.0, 1.0 - abs(h - 0.13) / 0.09) * min(1.0, s * 2)
+    deep = colorsys.hsv_to_rgb((h - 0.045 * warm) % 1.0, min(1.0, s * 1.12 + 0.06), v * (0.74 + 0.08 * warm))
+    return mix(deep, (0.42 * v, 0.28 * v, 0.62 * v), 0.20 * (1 - 0.7 * warm))
 
 
 def line(c: Rgb) -> Rgb:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
 from numpy.typing import ArrayLike, NDArray
 
 from vrm_synth.avatar.demo.face import UV_HEIGHT, UV_TOP, UV_WIDTH
@@ -206,11 +208,12 @@ def lace_map(color: Rgb, size: int = 128) -> Pixels:
 
 def star_map(color: Rgb, size: int = 128) -> Pixels:
     """A printed star on nothing (for MASK)."""
-    u, v = plane(size, size)
-    x, y = u * 2 - 1, 1 - v * 2
-    a = (np.arctan2(x, y) / (2 * np.pi) * 5 + 0.5) % 1 - 0.5
-    edge = 0.86 * np.cos(np.pi / 5) / np.cos((np.pi / 5) * (1 - 2 * np.abs(a)) * 1.0) * (0.62 + 0.38 * (1 - 2 * np.abs(a)))
-    return pixels(fill(color, u.shape), (np.hypot(x, y) < edge).astype(np.float64))
+    a = np.arange(10) * np.pi / 5
+    r = np.where(np.arange(10) % 2 == 0, 0.47, 0.21) * size
+    points = np.stack([size / 2 + r * np.sin(a), size * 0.53 - r * np.cos(a)], -1)
+    shape = PIL.Image.new("L", (size, size), 0)
+    PIL.ImageDraw.Draw(shape).polygon([(float(x), float(y)) for x, y in points], fill=255)
+    return pixels(fill(color, (size, size)), np.asarray(shape) / 255)
 
 
 def rib_map(base: Rgb, deep: Rgb) -> Pixels:

@@ -52,6 +52,7 @@ def _vrm(c: Character) -> Json:
         "exporterVersion": "vrm-synth",
         "specVersion": "0.0",
         "meta": {
+            "extras": {"vrm_synth_facts": dict(c.facts)},
             "title": c.name,
             "version": "1.0",
             "author": "vrm-synth",

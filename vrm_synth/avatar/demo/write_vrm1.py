@@ -48,6 +48,7 @@ def _vrm(c: Character) -> Json:
     return {
         "specVersion": "1.0",
         "meta": {
+            "extras": {"vrm_synth_facts": dict(c.facts)},
             "name": c.name,
             "version": "1.0",
             "authors": ["vrm-synth"],
