@@ -108,7 +108,8 @@ def flatten(rest: PosedAvatar) -> Geometry:
 
 
 def palette(geometry: Geometry, posed: PosedAvatar, view_from_world: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(P, 6, 4) float32: for each joint or rigid node three rows of view_from_mesh, then three for normals.
+    """(P, 6, 4) float32: for each joint or rigid node three rows of view_from_mesh, then three for normals
+    (of rigid nodes alone: skinned normals go through the joints' own rows, as positions do).
 
     The view is multiplied in here, in float64, so that a character far from the origin does not jitter.
     """
@@ -119,7 +120,6 @@ def palette(geometry: Geometry, posed: PosedAvatar, view_from_world: NDArray[np.
         skin = avatar.skins[skin_index]
         rows = (view_from_node[list(skin.joints)] @ skin.inverse_bind)[:, :3]
         out[base : base + len(rows), :3] = rows
-        out[base : base + len(rows), 3:] = rows
     for node, row in geometry.rigid_row.items():
         m = view_from_node[node]
         out[row, :3] = m[:3]

@@ -107,10 +107,10 @@ class ProgramStore:
         return self._programs[feature_set]
 
 
-def resolve_program(ctx: moderngl.Context) -> moderngl.Program:
-    """The program that filters, flips and un-premultiplies the finished picture."""
+def resolve_program(ctx: moderngl.Context, samples: int) -> moderngl.Program:
+    """The program that box-filters samples × samples, flips and un-premultiplies the finished picture."""
     source = _source("resolve.glsl")
-    return _compile(ctx, _head(frozenset({"VERTEX"})) + source, _head(frozenset()) + source)
+    return _compile(ctx, _head(frozenset({"VERTEX"})) + source, _head(frozenset({f"SAMPLES {samples}"})) + source)
 
 
 def _head(feature_set: Features) -> str:

@@ -34,8 +34,7 @@ class GLRenderer:
         self._ctx = create_context(device)
         self._limit = min(self._ctx.info["GL_MAX_RENDERBUFFER_SIZE"], self._ctx.info["GL_MAX_TEXTURE_SIZE"])
         self._programs = ProgramStore(self._ctx)
-        self._resolve = resolve_program(self._ctx)
-        self._resolve_vao = self._ctx.vertex_array(self._resolve, [])
+        self._resolves: dict[int, moderngl.VertexArray] = {}  # by supersample
         self._frame = self._ctx.buffer(reserve=FRAME_SIZE)
         self._scenes: OrderedDict[Avatar, SceneBuffers] = OrderedDict()
         self._cache = cache
@@ -86,8 +85,9 @@ class GLRenderer:
             self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
             self._ctx.clear_samplers()
             drawn.color.use(0)
-            self._resolve["samples"] = n
-            self._resolve_vao.render(moderngl.TRIANGLES, vertices=3)
+            if n not in self._resolves:
+                self._resolves[n] = self._ctx.vertex_array(resolve_program(self._ctx, n), [])
+            self._resolves[n].render(moderngl.TRIANGLES, vertices=3)
             pixels = np.frombuffer(finished.read(components=4, alignment=1), np.uint8)
         return pixels.reshape(height, width, 4)
 

@@ -1,6 +1,6 @@
 // Morphs, skins and projects one vertex; for an outline it also pushes it out along its normal.
 
-layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };  // view_from_mesh, 6 rows a joint: points, normals
+layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };  // view_from_mesh, 6 rows a joint: points, normals of rigid nodes
 layout(std430, binding = 3) readonly buffer ActiveMorphs { ivec4 active_morphs[]; };  // see morphs.py
 layout(std430, binding = 4) readonly buffer Deltas { float deltas[]; };
 
@@ -53,8 +53,13 @@ void main() {
     if (m.w != 0) normal += w * delta(m.y + 3 * gl_VertexID);
   }
 
+  mat3x4 point_rows = blended(0u);
+#ifdef SKINNED
+  mat3x4 normal_rows = point_rows;
+#else
   mat3x4 normal_rows = blended(3u);
-  vec3 view = transpose(blended(0u)) * vec4(position, 1.0);
+#endif
+  vec3 view = transpose(point_rows) * vec4(position, 1.0);
   v_normal = mat3(transpose(normal_rows)) * normal;
   float length_ = length(v_normal);
   v_normal = length_ > 0.0 ? v_normal / length_ : vec3(0.0);
