@@ -95,6 +95,10 @@ def _events(text: str) -> Iterator[tuple[int, yaml.Event]]:
 
 def _construct(node: yaml.Node, path: Path_, lines: dict[Path_, int], where: str) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+        raise RecipeError(
+            "not plain YAML", got=node.tag, allowed="no tags", where=f"{where}:{node.start_mark.line + 1}"
+        )
     if isinstance(node, yaml.MappingNode):
         out: dict[Any, Any] = {}
         for key_node, value_node in node.value:

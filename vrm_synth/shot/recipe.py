@@ -181,7 +181,7 @@ class Recipe(_Strict):
             raise RefusedError("views stands instead of crops, azimuths and elevations", "one or the other", ("views",))
         if max(self.size) * self.supersample > LONGEST_DRAWN_SIDE:
             raise RefusedError(
-                "size times supersample is too large", f"up to {LONGEST_DRAWN_SIDE} pixels a side", ("size",)
+                "size × supersample is too large", f"up to {LONGEST_DRAWN_SIDE} pixels a side", ("size",)
             )
         if self.fov[0] > self.fov[1]:
             raise RefusedError("fov ends before it begins", "[least, most]", ("fov",))

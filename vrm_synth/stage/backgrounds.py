@@ -19,7 +19,7 @@ _COLORS: dict[str, tuple[int, int, int]] = {
     "blue": (78, 128, 204),
     "dark blue": (34, 48, 92),
     "light green": (196, 228, 196),
-    "green": (96, 164, 108),
+    "green": (84, 168, 100),
     "light pink": (248, 214, 224),
     "pink": (240, 158, 186),
     "light yellow": (252, 244, 200),
