@@ -8,23 +8,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vrm_synth.avatar.model import Avatar, Expression, LookAt, Material, MaterialColorBind, RangeMap
+from vrm_synth.avatar.model import (
+    Avatar,
+    Expression,
+    LookAt,
+    Material,
+    MaterialColorBind,
+    RangeMap,
+    Spring,
+    SpringJoint,
+)
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
     """The avatar as three-vrm loads it. A VRM 1.0 file is returned as it is.
 
     VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
-    and the curves of look-at degree maps are ignored.
+    the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
+    a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
     """
     if avatar.vrm_version != "0":
         return avatar
     materials = tuple(_gamma_emission(m) for m in avatar.materials)
-    toon = frozenset(i for i, m in enumerate(avatar.materials) if m.mtoon is not None)
     return replace(
         avatar,
         materials=materials,
-        expressions={k: _gamma_binds(e, toon) for k, e in avatar.expressions.items()},
+        expressions={k: _raw_binds(e) for k, e in avatar.expressions.items()},
+        springs=tuple(map(_unmirrored, avatar.springs)),
         look_at=None if avatar.look_at is None else _straight(avatar.look_at),
     )
 
@@ -36,14 +46,22 @@ def _gamma_emission(m: Material) -> Material:
     return replace(m, emissive_factor=(r, g, b))
 
 
-def _gamma_binds(expression: Expression, toon: frozenset[int]) -> Expression:
+def _raw_binds(expression: Expression) -> Expression:
     def bind(b: MaterialColorBind) -> MaterialColorBind:
-        if b.type != "emissionColor" or b.material not in toon:
-            return b
+        if b.type == "emissionColor":
+            return b  # linear in the file already
         red, green, blue, alpha = b.target
-        return replace(b, target=(red**2.2, green**2.2, blue**2.2, alpha))
+        return replace(b, target=(red ** (1 / 2.2), green ** (1 / 2.2), blue ** (1 / 2.2), alpha))
 
     return replace(expression, material_color_binds=tuple(map(bind, expression.material_color_binds)))
+
+
+def _unmirrored(spring: Spring) -> Spring:
+    def joint(j: SpringJoint) -> SpringJoint:
+        x, y, z = j.gravity_dir
+        return replace(j, gravity_dir=(-x, y, z))
+
+    return replace(spring, joints=tuple(map(joint, spring.joints)))
 
 
 def _straight(look_at: LookAt) -> LookAt:
