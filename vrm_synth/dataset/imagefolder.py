@@ -94,7 +94,7 @@ class ImageFolder:
                 cells.append(Cell(picture.copy(), row["caption"]))
         avatars = len({row["avatar_sha256"] for row in rows})
         count = f"{len(rows)} picture{'s' * (len(rows) != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
-        return contact_sheet(f"{count}, seed {self._recipe['seed']}", cells, columns=6, lines=5)
+        return contact_sheet(f"{count}, seed {self._recipe['seed']}", cells, columns=6, lines=6)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

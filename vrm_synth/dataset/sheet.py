@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import io
 import math
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ def contact_sheet(title: str, cells: Sequence[Cell], columns: int, width: int = 
     for n, (cell, picture, text) in enumerate(zip(cells, shown, texts, strict=True)):
         x = GAP + n % columns * (width + GAP)
         y = top + n // columns * (height + below + GAP)
-        sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height)))
+        sheet.paste(picture, (x, y + height - picture.height))
         y += height + 6
         if titled:
             draw.text((x, y), _shorten(cell.title, width, _font(TEXT_SIZE)), INK, _font(TEXT_SIZE))
@@ -102,6 +103,5 @@ def _wrap(text: str, width: int, most: int) -> list[str]:
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text.rstrip()}…"
+    fitting = bisect.bisect_left(range(len(text)), width, key=lambda n: font.getlength(f"{text[: n + 1]}…"))
+    return f"{text[:fitting].rstrip()}…"

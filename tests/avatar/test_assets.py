@@ -1,0 +1,137 @@
+"""The licence gate: the file's word, the manifest's evidence, what the user accepts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from tests.corpus import CORPUS, needs_corpus
+from tests.tiny import avatar
+from vrm_synth import resources
+from vrm_synth.avatar import load
+from vrm_synth.avatar.assets import MANIFEST, gate, is_cc0, known_evidence, load_manifest, standing
+from vrm_synth.avatar.model import Licence
+from vrm_synth.core.errors import LicenceError, RecipeError
+
+SHA = "ab" * 32
+ENTRY = {"sha256": SHA, "name": "a", "licence": "CC0-1.0", "evidence": "https://e.org/a", "quote": "it is free",
+         "date": "2026-01-31"}  # fmt: skip
+
+
+def licensed(name: str, is_cc0: bool = False):
+    found = avatar([])
+    return replace(found, source="a.vrm", sha256=SHA, meta=replace(found.meta, licence=Licence(name, is_cc0=is_cc0)))
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    def write(*entries):
+        lines = [{**ENTRY, **entry} for entry in entries]
+        text = yaml.safe_dump({"assets": lines}).replace("'2026-01-31'", "2026-01-31")
+        (tmp_path / "manifest.yaml").write_text(text)
+        return tmp_path / "manifest.yaml"
+
+    return write
+
+
+def test_a_file_that_says_cc0_passes():
+    found = gate(licensed("CC0", True), {})
+    assert (found.licence, found.is_cc0, found.source) == ("CC0-1.0", True, "file")
+
+
+@pytest.mark.parametrize("name", ["Other", "Redistribution_Prohibited", "CC_BY", "VRM Public License 1.0"])
+def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(name):
+    with pytest.raises(LicenceError) as caught:
+        gate(licensed(name), {})
+    text = str(caught.value)
+    assert text.startswith("a.vrm: licence not accepted") and name in text and f'--accept-licence "{name}"' in text
+    assert "--manifest" in text and SHA in text and "\n" not in text
+
+
+def test_a_file_that_names_none_is_refused_and_can_be_accepted_as_none():
+    with pytest.raises(LicenceError, match=r'got none .*--accept-licence "none"'):
+        gate(licensed(""), {})
+    assert gate(licensed(""), {}, ["none"]).licence == "none"
+
+
+@pytest.mark.parametrize("accepted", ["CC_BY", "cc_by", "CC BY", "cc-by"])
+def test_an_accepted_licence_passes_and_is_still_what_it_is(accepted):
+    found = gate(licensed("CC_BY"), {}, ["MIT", accepted])
+    assert (found.licence, found.is_cc0) == ("CC_BY", False)
+
+
+@pytest.mark.parametrize("accepted", ["CC_BY_NC", "CC", "", "*", "CC_BY_SA", "CC0"])
+def test_accepting_one_licence_accepts_no_other(accepted):
+    with pytest.raises(LicenceError):
+        gate(licensed("CC_BY"), {}, [accepted])
+
+
+def test_evidence_frees_a_file_that_says_otherwise(manifest):
+    found = gate(licensed("Redistribution_Prohibited"), load_manifest(manifest({})))
+    assert (found.licence, found.is_cc0, found.source) == ("CC0-1.0", True, "https://e.org/a")
+
+
+def test_evidence_overrules_a_file_that_claims_cc0(manifest):
+    evidence = load_manifest(manifest({"licence": "CC-BY-4.0"}))
+    with pytest.raises(LicenceError, match=r"got CC-BY-4.0 \(by https://e.org/a\)"):
+        gate(licensed("CC0", True), evidence)
+
+
+def test_evidence_is_for_one_file_only(manifest):
+    with pytest.raises(LicenceError):
+        gate(licensed("Other"), load_manifest(manifest({"sha256": "cd" * 32})))
+
+
+def test_the_users_manifest_wins_over_ours(manifest):
+    sha, entry = next(iter(known_evidence().items()))
+    assert is_cc0(entry.licence)
+    assert known_evidence(manifest({"sha256": sha, "licence": "MIT"}))[sha].licence == "MIT"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sha256": "AB" * 32}, "sha256"),
+        ({"sha256": "ab"}, "sha256"),
+        ({"evidence": "trust me"}, "evidence"),
+        ({"quote": ""}, "quote"),
+        ({"date": "yesterday"}, "date"),
+        ({"license": "CC0"}, "unknown key .did you mean licence"),
+    ],
+)
+def test_a_manifest_with_a_mistake_is_refused_with_its_line(manifest, change, message):
+    with pytest.raises(RecipeError, match=rf"manifest\.yaml:\d+: .*{message}"):
+        load_manifest(manifest(change))
+
+
+def test_the_same_asset_twice_is_refused(manifest):
+    with pytest.raises(RecipeError, match="twice"):
+        load_manifest(manifest({}, {"licence": "MIT"}))
+
+
+@pytest.mark.parametrize("name", ["CC0", "cc0", "CC0-1.0", "CC0 1.0", "CC0_1_0", "CC0 1.0 Universal"])
+def test_names_of_cc0(name):
+    assert is_cc0(name)
+
+
+@pytest.mark.parametrize("name", ["", "CC", "CC-BY-4.0", "not CC0", "CC0-NC", "none"])
+def test_names_of_others(name):
+    assert not is_cc0(name)
+
+
+def test_every_entry_of_ours_has_its_evidence():
+    entries = load_manifest(resources.file(MANIFEST))
+    assert entries and all(e.quote and e.evidence.startswith("https://") for e in entries.values())
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    ("name", "free"),
+    [("boombox_export4", True), ("skinnie4", True), ("zombie", True), ("crimsom", True), ("m_expressive", False),
+     ("v1_debug_robot", False)],
+)  # fmt: skip
+def test_real_avatars_stand_as_their_evidence_says(name, free):
+    found = standing(load(CORPUS / "avatars" / f"{name}.vrm"), known_evidence())
+    assert found.is_cc0 == free

@@ -1,0 +1,61 @@
+"""The dataset card: its head tells the truth about the licence, and strangers' words stay words."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from vrm_synth.dataset.card import card
+
+FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "licence": "CC0-1.0", "is_cc0": True,
+        "evidence": "file"}  # fmt: skip
+KEPT = {**FREE, "id": "b", "sha256": "1" * 64, "licence": "CC-BY-4.0", "is_cc0": False, "evidence": "https://e.org/x"}
+RECIPE = {"avatars": ["a.vrm"], "count": 3, "seed": 5}
+
+
+def row(i, avatar):
+    return {"file_name": f"images/{i}.png", "caption": f"caption {i}", "avatar_sha256": avatar["sha256"],
+            "shot": {"size": [64, 32], "labels": {"pose": "stand"}}}  # fmt: skip
+
+
+def head(text):
+    return yaml.safe_load(text.split("---\n")[1])
+
+
+def test_all_free_is_cc0():
+    text = card([row(i, FREE) for i in range(3)], RECIPE, [FREE, KEPT])
+    assert head(text)["license"] == "cc0-1.0"
+    assert "CC-BY" not in text, "an avatar that no picture shows binds nothing"
+    assert "- pictures: 3\n- avatars: 1\n- pixels: 64×32\n- seed: 5\n- poses: 1\n" in text
+    assert "`images/0.png`: caption 0" in text.replace("\\", "")
+
+
+def test_one_that_is_not_free_makes_it_other_and_is_named_with_its_evidence():
+    text = card([row(0, FREE), row(1, KEPT), row(2, KEPT)], RECIPE, [FREE, KEPT])
+    assert head(text)["license"] == "other"
+    line = next(x for x in text.splitlines() if x.startswith("| b "))
+    assert "CC-BY-4.0" in line and "https://e.org/x" in line and "| 2 |" in line
+
+
+def test_an_unfinished_dataset_says_so():
+    assert "- pictures: 1 (of 3 that the recipe asks for)" in card([row(2, FREE)], RECIPE, [FREE])
+
+
+def test_the_recipe_can_be_read_back():
+    text = card([row(0, FREE)], RECIPE, [FREE])
+    assert yaml.safe_load(text.split("```yaml\n")[1].split("```")[0]) == RECIPE
+
+
+def test_titles_are_no_markup():
+    evil = {**FREE, "name": "x | y](http://evil)\n---\n<script>`", "authors": ["**a**\r\n# b"]}
+    text = card([row(0, evil)], RECIPE, [evil])
+    line = next(x for x in text.splitlines() if x.startswith("| a "))
+    assert line.count("|") - line.count("\\|") == 8
+    assert len(re.findall(r"(?<!\\)[<>*\[\]#`]", line)) == 2, "all but the two backquotes around the hash are escaped"
+    assert head(text)["license"] == "cc0-1.0"
+
+
+def test_sizes_are_named_as_hubs_do():
+    assert head(card([row(0, FREE)] * 999, RECIPE, [FREE]))["size_categories"] == ["n<1K"]
+    assert head(card([row(0, FREE)] * 1000, RECIPE, [FREE]))["size_categories"] == ["1K<n<10K"]

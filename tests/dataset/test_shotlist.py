@@ -1,0 +1,79 @@
+"""Lists of shots: what is read, what is listed with its error, what refuses the whole list."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.dataset.conftest import shot
+from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.dataset.shotlist import read_shots
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name="shots.json"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        return path
+
+    return write
+
+
+def test_shots_come_in_order(write):
+    listed = read_shots(write([shot("b"), shot("a"), shot("..")]))
+    assert [entry.id for entry in listed] == ["b", "a", ".."]
+    assert all(entry.shot is not None and entry.error == "" for entry in listed)
+
+
+def test_lines_may_be_shots_or_hold_one(write):
+    lines = [json.dumps({"file_name": "x.png", "shot": shot("a")}), "", json.dumps(shot("b"))]
+    lines.append(json.dumps(shot("c", labels={"character": "line\u2028break"}), ensure_ascii=False))
+    listed = read_shots(write("\n".join(lines).encode(), "metadata.jsonl"))
+    assert [entry.id for entry in listed] == ["a", "b", "c"]
+
+
+def test_a_malformed_shot_is_listed_with_its_error(write):
+    listed = read_shots(write([shot("a"), shot("b", size=[0, 10]), {"id": "c"}]))
+    assert [entry.shot is None for entry in listed] == [False, True, True]
+    assert re.search(r"shots\.json\[1\]: shot b: size\[0\].*got 0", listed[1].error)
+    assert "missing key avatar" in listed[2].error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"shots\.json: not JSON; got Expecting value at line 1, column 1"),
+        (b"[{]", r"shots\.json: not JSON; got .* at line 1, column 3"),
+        (b"\xff\xfe[]", r"shots\.json: not UTF-8 text; got a bad byte at offset 0"),
+        (b"[" * 100_000, r"shots\.json: not JSON"),
+        (b"[NaN]", r"shots\.json: not JSON; got NaN"),
+        (b"[" + b"9" * 10_000 + b"]", r"shots\.json: not JSON; got Exceeds the limit"),
+        (b"{}", r"shots\.json: not a list of shots"),
+        (b"[]", r"shots\.json: no shots"),
+        (b"[1]", r"shots\.json\[0\]: no usable id; got 1"),
+        ([shot("a"), {**shot("b"), "id": None}], r"shots\.json\[1\]: no usable id"),
+        ([shot("a"), shot("b"), shot("a")], r"shots\.json\[2\]: a second shot of the same id; got a"),
+        ([shot("../a")], r"shots\.json\[0\]: no usable id; got \.\./a"),
+        ([shot("a/b")], "no usable id"),
+        ([shot("a\\b")], "no usable id"),
+        ([shot("")], "no usable id"),
+        ([shot("a\n")], "no usable id"),
+        ([shot("a\0")], "no usable id"),
+        ([shot("é")], "no usable id"),
+        ([shot("a" * 201)], "no usable id"),
+    ],
+)
+def test_a_list_that_cannot_be_answered_is_refused_in_one_line(write, content, message):
+    with pytest.raises(VrmSynthError, match=message) as caught:
+        read_shots(write(content))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    with pytest.raises(VrmSynthError, match=r"none\.json: cannot be read: No such file"):
+        read_shots(tmp_path / "none.json")
+    with pytest.raises(VrmSynthError, match="cannot be read: Is a directory"):
+        read_shots(tmp_path)
