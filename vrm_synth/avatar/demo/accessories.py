@@ -45,7 +45,9 @@ def _torus(material: str, centre: Vec3, axis: str, radius: float, thick: float) 
     path = np.stack(plane, -1)
     radial = path / radius
     along = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}[axis]
-    points = tube(path + centre, np.broadcast_to(along, path.shape) * thick, radial * thick, superellipse(ring_angles(8)))
+    points = tube(
+        path + centre, np.broadcast_to(along, path.shape) * thick, radial * thick, superellipse(ring_angles(8))
+    )
     return _outward(grid_part(material, points, {"head": 1.0}), np.array(centre))
 
 
@@ -72,14 +74,18 @@ def _glasses() -> list[Part]:
     away = 0.0011 * away / np.linalg.norm(away, axis=1, keepdims=True)
     frame = grid_part("Frame", tube(rim, side, away, superellipse(ring_angles(6))), {"head": 1.0})
     hinge = rim[np.argmax(xy[:, 0])]
-    temple = np.stack([hinge, hinge + [0.016, 0.002, -0.012], (0.0815, hinge[1] + 0.004, 0.010), (0.080, hinge[1] - 0.008, -0.012)])
+    temple = np.stack(
+        [hinge, hinge + [0.016, 0.002, -0.012], (0.0815, hinge[1] + 0.004, 0.010), (0.080, hinge[1] - 0.008, -0.012)]
+    )
     inner = rim[np.argmin(xy[:, 0])]
     bridge = np.stack([inner, (0.0, inner[1] + 0.004, inner[2] + 0.004), inner * [-1, 1, 1]])
     lens_xy = np.concatenate([[EYE_CENTRE + [0.001, -0.0015]], xy])
     lens_z = np.concatenate([[z.mean()], z])
     lens = np.concatenate([lens_xy, lens_z[:, None]], -1)
     fan = np.stack([np.zeros(len(rim) - 1, int), np.arange(1, len(rim)), np.arange(2, len(rim) + 1)], 1)
-    glass = Part("Lens", lens, fan, np.full((len(lens), 2), 0.5), {"head": np.ones(len(lens))}, smooth_normals(lens, fan))
+    glass = Part(
+        "Lens", lens, fan, np.full((len(lens), 2), 0.5), {"head": np.ones(len(lens))}, smooth_normals(lens, fan)
+    )
     half = [_facing_out(frame, rim.mean(0)), _wire(temple), glass]
     return [*half, *(mirrored(p) for p in half), _wire(bridge)]
 
@@ -122,7 +128,13 @@ def add_accessory_materials(lib: Library, p: Palette, name: str) -> None:
     if name != "glasses":
         return
     frame = (0.23, 0.13, 0.15)
-    lib.add(Material("Frame", "mtoon", (*linear(frame), 1.0), mtoon=toon(frame, 0, shade_color_factor=linear((0.14, 0.08, 0.11)))))
     lib.add(
-        Material("Lens", "mtoon", white(0.14), alpha_mode="BLEND", mtoon=toon(p.white, 0, transparent_with_z_write=False))
+        Material(
+            "Frame", "mtoon", (*linear(frame), 1.0), mtoon=toon(frame, 0, shade_color_factor=linear((0.14, 0.08, 0.11)))
+        )
+    )
+    lib.add(
+        Material(
+            "Lens", "mtoon", white(0.14), alpha_mode="BLEND", mtoon=toon(p.white, 0, transparent_with_z_write=False)
+        )
     )

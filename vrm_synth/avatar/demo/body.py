@@ -128,7 +128,8 @@ def torso_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
     bust = np.exp(-(((np.abs(x) - 0.046) / 0.034) ** 2) - ((y - 1.088) / 0.034) ** 2) * (c > 0)
     seat = np.exp(-(((np.abs(x) - 0.055) / 0.045) ** 2) - ((y - 0.835) / 0.05) ** 2) * (c < 0)
     z = z + 0.014 * bust - 0.010 * seat
-    return np.stack([x, y, z], -1)
+    # on the shoulders the surface lies flat: stand off upward there, too
+    return np.stack([x, y + off * smoothstep(1.165, 1.205, y) * smoothstep(1.262, 1.235, y), z], -1)
 
 
 def torso(
@@ -179,9 +180,7 @@ def arm_weights(x: ArrayLike) -> dict[str, Array]:
     return w | {"leftLowerArm": w["leftLowerArm"] - twist, "leftLowerArmTwist": twist}
 
 
-def arm(
-    material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any
-) -> Part:
+def arm(material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any) -> Part:
     """The left arm's skin or a sleeve over it, from x0 to x1."""
     x = np.linspace(x0, x1, rows)
     points = arm_rings(x, ring_angles(columns), inflate(x) if callable(inflate) else inflate)
@@ -203,21 +202,19 @@ def leg_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
 def leg_weights(y: ArrayLike) -> dict[str, Array]:
     """Weights of the left leg along its height."""
     down = -np.asarray(y, np.float64)
-    w = chain(
-        down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045
-    )
-    helped = 0.4 * np.exp(-(((down + KNEE_Y) / 0.03) ** 2))
+    w = chain(down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045)
+    helped = 0.15 * np.exp(-(((down + KNEE_Y) / 0.03) ** 2))
     return {j: v * (1 - helped) for j, v in w.items()} | {"leftKneeHelper": helped}
 
 
-def leg(
-    material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any
-) -> Part:
+def leg(material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any) -> Part:
     """The left leg's skin, or a sock or trouser leg over it, from height y0 up to y1."""
     y = np.linspace(y0, y1, rows)
     points = leg_rings(y, ring_angles(columns), inflate(y) if callable(inflate) else inflate)
     part = grid_part(material, points, leg_weights(points[..., 1]), **grid)
-    return plain_skin(part, 0.6 * np.exp(-(((part.positions[:, 1] - KNEE_Y) / 0.028) ** 2)) * np.clip(part.normals[:, 2], 0, 1))
+    return plain_skin(
+        part, 0.6 * np.exp(-(((part.positions[:, 1] - KNEE_Y) / 0.028) ** 2)) * np.clip(part.normals[:, 2], 0, 1)
+    )
 
 
 # distance from the wrist, half thickness, half width, centre z
@@ -276,5 +273,3 @@ def _finger(material: str, finger: str) -> Part:
 def smoothstep_linear(lo: float, hi: float, x: Array) -> Array:
     """A straight ramp from 0 at lo to 1 at hi."""
     return np.clip((x - lo) / (hi - lo), 0.0, 1.0)
-
-

@@ -55,7 +55,9 @@ def build_springs(
 def _spring(skeleton: Skeleton, c: Chain, colliders: tuple[int, ...], scale: float) -> Spring:
     nodes = [skeleton.index(f"{c.name}_{k}") for k in range(len(c.points))]
     long = len(nodes) > 4
-    stiffness, gravity, drag = (1.6, 0.10, 0.45) if c.kind == "skirt" else (0.7, 0.14, 0.42) if long else (1.3, 0.06, 0.5)
+    stiffness, gravity, drag = (
+        (1.6, 0.10, 0.45) if c.kind == "skirt" else (0.7, 0.14, 0.42) if long else (1.3, 0.06, 0.5)
+    )
     joints = tuple(
         SpringJoint(
             node,

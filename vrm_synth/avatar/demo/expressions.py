@@ -48,9 +48,7 @@ _OVERRIDES: dict[str, tuple[Override, Override, Override]] = {
 }
 
 
-def build_expressions(
-    face_node: int, targets: Sequence[str], materials: Mapping[str, int]
-) -> dict[str, Expression]:
+def build_expressions(face_node: int, targets: Sequence[str], materials: Mapping[str, int]) -> dict[str, Expression]:
     """All presets. targets: the face mesh's morph targets in order; materials: name → index."""
     out = {}
     for name, morphs in _MORPHS.items():
@@ -66,7 +64,9 @@ def build_expressions(
             morph_target_binds=tuple(MorphTargetBind(face_node, targets.index(t), w) for t, w in morphs.items()),
             material_color_binds=(MaterialColorBind(materials["Cheek"], "color", color),) if name in _BLUSH else (),
             texture_transform_binds=(
-                (TextureTransformBind(materials["Iris"], ((1 - s) / 2, (1 - s) / 2), (s, s)),) if name in _IRIS_SCALE else ()
+                (TextureTransformBind(materials["Iris"], ((1 - s) / 2, (1 - s) / 2), (s, s)),)
+                if name in _IRIS_SCALE
+                else ()
             ),
         )
     return out

@@ -117,7 +117,9 @@ def _field(rest: EyeShape) -> tuple[Array, Ints]:
     plane = np.concatenate([located, grid[keep]])
     triangles = Delaunay(plane * [0.078, 0.30]).simplices.astype(np.int64)
     q = plane[triangles]
-    turn = np.cross(np.append(q[:, 1] - q[:, 0], np.zeros((len(q), 1)), 1), np.append(q[:, 2] - q[:, 0], np.zeros((len(q), 1)), 1))
+    turn = np.cross(
+        np.append(q[:, 1] - q[:, 0], np.zeros((len(q), 1)), 1), np.append(q[:, 2] - q[:, 0], np.zeros((len(q), 1)), 1)
+    )
     triangles = np.where(turn[:, 2:] < 0, triangles[:, ::-1], triangles)
     owner = np.concatenate([np.full(len(h), k) for k, h in enumerate(holes)] + [np.full(len(plane), -1)])[: len(plane)]
     same = owner[triangles]
@@ -180,7 +182,7 @@ def ear() -> list[Part]:
     t = grid_triangles(rows, columns)
     flat = points.reshape(-1, 3)
     n = smooth_normals(flat, t)
-    if n[: columns, 0].mean() < 0:
+    if n[:columns, 0].mean() < 0:
         t = t[:, ::-1].copy()
         n = -n
     left = Part("Face", flat, t, face_uv(flat) * 0 + np.array([0.5, 0.12]), {"head": np.ones(len(flat))}, n)

@@ -8,7 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from vrm_synth.avatar.demo.face import eye_morphs, mouth_morphs
-from vrm_synth.avatar.demo.feature import EYE_CENTRE, EYE_POINTS, MOUTH_CENTRE, MOUTH_POINTS, REST_MOUTH, EyeShape, MouthShape, loop
+from vrm_synth.avatar.demo.feature import (
+    EYE_CENTRE,
+    EYE_POINTS,
+    MOUTH_CENTRE,
+    MOUTH_POINTS,
+    REST_MOUTH,
+    EyeShape,
+    MouthShape,
+    loop,
+)
 from vrm_synth.avatar.demo.head import front_z, on_face
 from vrm_synth.avatar.demo.loft import grid_triangles, smoothstep, unit
 from vrm_synth.avatar.demo.part import Part, mirrored
@@ -63,7 +72,9 @@ def eyeball() -> list[Part]:
         for dx, dy, rx, ry in ((0.0046, 0.0068, 0.0036, 0.0045), (-0.0052, -0.0070, 0.0021, 0.0025)):
             disc, t = _disc(3, 18)
             centre = _IRIS_CENTRE + [side * dx, dy]
-            light = _flat("EyeLight", _on_ball(disc * [rx, ry] + centre, _BALL + 0.0008), t, disc * 0.5 + 0.5, "leftEye")
+            light = _flat(
+                "EyeLight", _on_ball(disc * [rx, ry] + centre, _BALL + 0.0008), t, disc * 0.5 + 0.5, "leftEye"
+            )
             lights.append(_gazing(light if side == 1 else mirrored(light)))
             assert joint in lights[-1].weights
     iris = _gazing(iris)
@@ -101,7 +112,11 @@ def _ribbon_part(name: str, points: Callable[[EyeShape], Array], rest: EyeShape)
 
 def lashes(rest: EyeShape) -> list[Part]:
     """Upper lash with its wing, lower lash and fold of the left and right eye."""
-    parts = [_ribbon_part("lash", _upper_lash, rest), _ribbon_part("lash_low", _lower_lash, rest), _ribbon_part("fold", _fold, rest)]
+    parts = [
+        _ribbon_part("lash", _upper_lash, rest),
+        _ribbon_part("lash_low", _lower_lash, rest),
+        _ribbon_part("fold", _fold, rest),
+    ]
     return [*parts, *(mirrored(p) for p in parts)]
 
 
@@ -114,7 +129,9 @@ def _upper_lash(shape: EyeShape) -> Array:
     corner, wing = edge[-1], np.array([0.0046, 0.0020])
     s = np.array([0.4, 0.75, 1.0])[:, None]
     inner = np.concatenate([edge - normal * 0.0007, corner + s * wing - normal[-1] * 0.0007 * (1 - s)])
-    outer = np.concatenate([edge + normal * width[:, None], corner + s * wing + normal[-1] * width[-1] * (1 - s) ** 1.2])
+    outer = np.concatenate(
+        [edge + normal * width[:, None], corner + s * wing + normal[-1] * width[-1] * (1 - s) ** 1.2]
+    )
     middle = (inner + outer) / 2
     lift = np.concatenate([0.0010 + 0.0012 * smoothstep(-1, 0.5, t), [0.0020, 0.0016, 0.0012]])
     return np.stack([on_face(inner, 0.0005), on_face(middle, lift * 0.9), on_face(outer, lift)])
@@ -218,7 +235,13 @@ def mouth() -> list[Part]:
         top = low + (high - low) * (0.52 * (1 - (s / 0.76) ** 2))[:, None]
         return np.stack([on_face(low - [0, 0.002] + MOUTH_CENTRE, -0.0075), on_face(top + MOUTH_CENTRE, -0.0090)])
 
-    made = [("lip", lip(True, 0.00085)), ("lip", lip(False, 0.0004)), ("cavity", cavity), ("teeth", teeth), ("tongue", tongue)]
+    made = [
+        ("lip", lip(True, 0.00085)),
+        ("lip", lip(False, 0.0004)),
+        ("cavity", cavity),
+        ("teeth", teeth),
+        ("tongue", tongue),
+    ]
     parts = []
     for name, points in made:
         p = points(REST_MOUTH)

@@ -28,13 +28,22 @@ def both(*parts: Part) -> list[Part]:
     return [*parts, *(mirrored(p) for p in parts)]
 
 
-def shirt(material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 32) -> Part:
+def shirt(
+    material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 32
+) -> Part:
     """A top from height `low` to the neck, `inflate` off the skin; flare adds width at the hem."""
     angles = ring_angles(columns)
     front = np.exp(-((_wrapped(angles) / 0.42) ** 2))
     top = 1.222 - v_neck * front
     return torso(
-        material, low, top, 18, lambda y: inflate + flare * smoothstep(1.05, low, y) - 0.5 * inflate * smoothstep(1.16, 1.21, y), columns
+        material,
+        low,
+        top,
+        18,
+        lambda y: (
+            inflate + flare * np.exp(-(((y - low - 0.042) / 0.026) ** 2)) - 0.5 * inflate * smoothstep(1.16, 1.21, y)
+        ),
+        columns,
     )
 
 
@@ -67,7 +76,14 @@ def round_collar(material: str, inflate: float = 0.011) -> Part:
 
 
 def skirt(
-    material: str, rings: Sequence[Sequence[float]], pleats: int, depth: float, chains: Sequence[Chain], *, sharp: bool, rows: int = 10
+    material: str,
+    rings: Sequence[Sequence[float]],
+    pleats: int,
+    depth: float,
+    chains: Sequence[Chain],
+    *,
+    sharp: bool,
+    rows: int = 10,
 ) -> Part:
     """A skirt through rings (y, half width, half depth): pleats of `depth` metres at the hem, sharp or wavy.
 
@@ -80,7 +96,11 @@ def skirt(
     angle = ring_angles(pleats * per)
     rx, rz = np.moveaxis(curve(y), -1, 0)
     phase = np.linspace(0, pleats, pleats * per + 1)
-    wave = np.array([0.0, 0.95, 1.0, 0.25, -0.35])[np.arange(pleats * per + 1) % per] if sharp else np.sin(2 * np.pi * phase)
+    wave = (
+        np.array([0.0, 0.95, 1.0, 0.25, -0.35])[np.arange(pleats * per + 1) % per]
+        if sharp
+        else np.sin(2 * np.pi * phase)
+    )
     fall = ((table[0, 0] - y) / (table[0, 0] - table[-1, 0])) ** 0.8
     off = depth * fall[:, None] * wave[None, :]
     c, s = superellipse(angle, 2.3)
@@ -130,7 +150,14 @@ def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.
     def root(x: Array) -> Array:
         return smoothstep(x0 - 0.012, x0 + 0.03, x) if x0 < 0.1 else np.ones_like(x)
 
-    return arm(material, x0, x1, rows, lambda x: inflate * root(x) + puff * np.sin(np.pi * np.clip((x - x0) / (x1 - x0), 0, 1)), 18)
+    return arm(
+        material,
+        x0,
+        x1,
+        rows,
+        lambda x: inflate * root(x) + puff * np.sin(np.pi * np.clip((x - x0) / (x1 - x0), 0, 1)),
+        18,
+    )
 
 
 def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 13) -> Part:
@@ -176,7 +203,9 @@ def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> li
     return [body, under]
 
 
-def bow(material: str, centre: Sequence[float], size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0) -> list[Part]:
+def bow(
+    material: str, centre: Sequence[float], size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
+) -> list[Part]:
     """A ribbon bow: two loops, a knot and two tails. size: half its width, metres; facing: yaw, degrees."""
     c, s = np.cos(np.radians(facing)), np.sin(np.radians(facing))
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
@@ -221,7 +250,14 @@ def hood(material: str) -> Part:
     """A hood let down: a thick roll round the neck, widest behind."""
     a = np.linspace(-2.62, 2.62, 33)  # from the front on the right, round the back, to the front on the left
     back = (1 + np.cos(a)) / 2
-    centre = np.stack([0.078 * np.sin(a), 1.226 - 0.045 * (1 - back) ** 2 - 0.018 * back, -0.022 - 0.082 * np.cos(a) * (0.8 + 0.2 * back)], -1)
+    centre = np.stack(
+        [
+            0.078 * np.sin(a),
+            1.226 - 0.045 * (1 - back) ** 2 - 0.018 * back,
+            -0.022 - 0.082 * np.cos(a) * (0.8 + 0.2 * back),
+        ],
+        -1,
+    )
     thick = 0.013 + 0.026 * back
     tangent = unit(np.gradient(centre, axis=0))
     side = unit(np.cross(tangent, [0.0, 1.0, 0.0]))
@@ -267,4 +303,3 @@ def patch(material: str, y0: float, y1: float, half_angle: float, inflate: float
     angles = np.linspace(-half_angle, half_angle, 17)
     y = np.linspace(y0, y1, 7)[:, None] + 0 * angles
     return torso_sheet(material, y, angles, inflate + 0 * y)
-

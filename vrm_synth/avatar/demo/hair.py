@@ -30,7 +30,9 @@ def build_hair(style: str) -> Hair:
 
 
 # azimuth (degrees) → v of the hairline on the head, see head.head
-_HAIRLINE = keyed([(0, 0.745), (25, 0.75), (50, 0.70), (68, 0.60), (80, 0.50), (92, 0.47), (110, 0.40), (135, 0.27), (180, 0.20)])
+_HAIRLINE = keyed(
+    [(0, 0.745), (25, 0.75), (50, 0.70), (68, 0.60), (80, 0.50), (92, 0.47), (110, 0.40), (135, 0.27), (180, 0.20)]
+)
 
 
 def cap(volume: float = 0.009) -> Part:
@@ -42,7 +44,8 @@ def cap(volume: float = 0.009) -> Part:
     v = low + (1 - low) * t
     p = head(np.radians(az) + 0 * t, v)
     away = unit(p - SKULL)
-    p = p + away * (0.0015 + (volume - 0.0015) * smoothstep(0, 0.3, t))[..., None]
+    lift = 0.0015 + (volume - 0.0015) * smoothstep(0, 0.3, t) + 0.007 * smoothstep(0.80, 0.97, v)
+    p = p + away * lift[..., None]
     flat = p.reshape(-1, 3)
     triangles = grid_triangles(rows, columns)
     u = np.broadcast_to(np.linspace(0, 8, columns), v.shape)
@@ -122,9 +125,7 @@ def back(
     """
     centres = np.linspace(-half, half, chain_count) * 0.9
     starts = tuple(1.02 + (tip - 1.02) * k / joints for k in range(joints))
-    chains = [
-        shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centres)
-    ]
+    chains = [shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centres)]
     g = rng(0, "demo.hair.back", int(tip * 100))
     locks = []
     for layer, (count, root, share, stand) in enumerate(rows):
@@ -152,16 +153,39 @@ def back(
     return locks, chains
 
 
+def cowlick() -> list[Lock]:
+    """Two stray hairs that stand up from the whorl."""
+    return [
+        Lock((24, 60), (0.04, 0.30), (0.004, 0.026), 0.011, 0.0045, bulge=0.022),
+        Lock((-12, 34), (0.04, 0.20), (0.004, 0.020), 0.008, 0.004, bulge=0.013),
+    ]
+
+
 def crown(count: int = 13, tip: float = 1.12, off: float = 0.013) -> list[Lock]:
     """Short locks that radiate from the whorl and layer the top and sides."""
     out = []
     for k, a in enumerate(np.linspace(72, 288, count)):
-        out.append(Lock((a, a), (0.06, tip + 0.10 * (k % 2)), (0.007, off + 0.003 * (k % 2)), 0.050, 0.012, bulge=0.004, tuck=0.006))
+        out.append(
+            Lock(
+                (a, a),
+                (0.06, tip + 0.10 * (k % 2)),
+                (0.007, off + 0.003 * (k % 2)),
+                0.050,
+                0.012,
+                bulge=0.004,
+                tuck=0.006,
+            )
+        )
     return out
 
 
-def _finish(locks: Sequence[Lock], chains: Sequence[Chain], extra: Sequence[Part] = (), anchors: tuple[tuple[float, float, float], ...] = ()) -> Hair:
-    return Hair([cap(), shell_locks("Hair", locks, chains), *extra], list(chains), anchors)
+def _finish(
+    locks: Sequence[Lock],
+    chains: Sequence[Chain],
+    extra: Sequence[Part] = (),
+    anchors: tuple[tuple[float, float, float], ...] = (),
+) -> Hair:
+    return Hair([cap(), shell_locks("Hair", [*locks, *cowlick()], chains), *extra], list(chains), anchors)
 
 
 def _bob() -> Hair:
@@ -213,7 +237,11 @@ def _tied(anchors: Sequence[tuple[float, float]], rows: Sequence[tuple[int, floa
     for az, h in anchors:
         for count, span, root in rows:
             for k, d in enumerate(np.linspace(-span, span, count)):
-                out.append(Lock((az + d, az + d * 0.10), (root, h), (0.007 + 0.002 * (k % 2), 0.013), 0.036, 0.010, bulge=0.004))
+                out.append(
+                    Lock(
+                        (az + d, az + d * 0.10), (root, h), (0.007 + 0.002 * (k % 2), 0.013), 0.036, 0.010, bulge=0.004
+                    )
+                )
     return out
 
 
@@ -225,7 +253,12 @@ def _nape(a: float) -> float:
 def _hang(anchor: Array, out: Array, length: float, n: int, name: str, lift: float = 0.03) -> Chain:
     t = np.linspace(0, 1, n + 1)
     spread = 1 - np.exp(-t * 4.5)
-    p = anchor + np.outer(spread, out) - np.outer(t**1.15 * length, [0, 1, 0]) + np.outer(lift * np.sin(np.pi * np.clip(t * 2.4, 0, 1)), [0, 1, 0])
+    p = (
+        anchor
+        + np.outer(spread, out)
+        - np.outer(t**1.15 * length, [0, 1, 0])
+        + np.outer(lift * np.sin(np.pi * np.clip(t * 2.4, 0, 1)), [0, 1, 0])
+    )
     return Chain(name, tuple(float(x) for x in t[:-1]), p)
 
 
@@ -241,7 +274,9 @@ def _twintails() -> Hair:
         tails.append(tail("Hair", c, _TAIL_RADIUS, 9, 0.046, seed_turn=0.3 if m > 0 else np.pi - 0.3))
     side, side_chains = sidelocks(2.05, 0.030, 0.004)
     combed = _tied([(112, 0.80), (-112, 0.80)], [(5, 40, 0.12)])
-    nape = [Lock((180 + a, 180 + a * 1.2), (_nape(a), 0.86), (0.002, 0.013), 0.044, 0.010) for a in np.linspace(-66, 66, 10)]
+    nape = [
+        Lock((180 + a, 180 + a * 1.2), (_nape(a), 0.86), (0.002, 0.013), 0.044, 0.010) for a in np.linspace(-66, 66, 10)
+    ]
     locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape, *crown(9, 0.86, 0.009)]
     spots = tuple((float(a[0]), float(a[1]), float(a[2])) for a in anchors)
     return _finish(locks, [*_fringe_chains(), *side_chains, *chains], tails, spots)
@@ -252,7 +287,9 @@ def _ponytail() -> Hair:
     c = _hang(anchor, np.array([0.0, 0, -0.075]), 0.50, 5, "hairTail", 0.045)
     side, side_chains = sidelocks(2.0, 0.032, 0.006)
     combed = _tied([(180, 0.66)], [(9, 105, 0.14), (7, 70, 0.30)])
-    nape = [Lock((180 + a, 180 + a * 0.4), (_nape(a), 0.72), (0.002, 0.013), 0.046, 0.010) for a in np.linspace(-88, 88, 13)]
+    nape = [
+        Lock((180 + a, 180 + a * 0.4), (_nape(a), 0.72), (0.002, 0.013), 0.046, 0.010) for a in np.linspace(-88, 88, 13)
+    ]
     locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape]
     spot = (float(anchor[0]), float(anchor[1]), float(anchor[2]))
     radius = [(t, r * 1.15) for t, r in _TAIL_RADIUS]

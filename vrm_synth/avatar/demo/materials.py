@@ -65,7 +65,10 @@ def toon(line: Rgb, width: float, **more: object) -> MToon:
 
 def add_face_materials(lib: Library, p: Palette) -> None:
     """Face, eyes, lashes and mouth, blush."""
-    lit, shade = lib.texture("Face", paint.face_map(p, p.skin), CLAMP), lib.texture("FaceShade", paint.face_map(p, p.skin_shade), CLAMP)
+    lit, shade = (
+        lib.texture("Face", paint.face_map(p, p.skin), CLAMP),
+        lib.texture("FaceShade", paint.face_map(p, p.skin_shade), CLAMP),
+    )
     width = lib.texture("FaceOutline", paint.face_outline_map(), CLAMP)
     lib.add(
         Material(
@@ -83,7 +86,11 @@ def add_face_materials(lib: Library, p: Palette) -> None:
         )
     )
     flat = lib.texture("Paint", paint.paint_palette(p), Sampler(9728, 9728, 33071, 33071))
-    lib.add(Material("Paint", "mtoon", white(), flat, double_sided=True, mtoon=toon(p.skin_line, 0, shade_multiply_texture=flat)))
+    lib.add(
+        Material(
+            "Paint", "mtoon", white(), flat, double_sided=True, mtoon=toon(p.skin_line, 0, shade_multiply_texture=flat)
+        )
+    )
     eye_white = lib.texture("EyeWhite", paint.white_map(), CLAMP)
     lib.add(
         Material(
@@ -96,18 +103,35 @@ def add_face_materials(lib: Library, p: Palette) -> None:
     )
     iris = lib.texture("Iris", paint.iris_map(p), CLAMP)
     lib.add(
-        Material("Iris", "mtoon", white(), iris, alpha_mode="BLEND", mtoon=toon(p.skin_line, 0, shade_multiply_texture=iris, render_queue_offset_number=-1))
+        Material(
+            "Iris",
+            "mtoon",
+            white(),
+            iris,
+            alpha_mode="BLEND",
+            mtoon=toon(p.skin_line, 0, shade_multiply_texture=iris, render_queue_offset_number=-1),
+        )
     )
     lib.add(Material("EyeLight", "unlit", white()))
     cheek = lib.texture("Cheek", paint.cheek_map(p), CLAMP)
     lib.add(
-        Material("Cheek", "mtoon", white(0.28), cheek, alpha_mode="BLEND", mtoon=toon(p.skin_line, 0, shade_multiply_texture=cheek))
+        Material(
+            "Cheek",
+            "mtoon",
+            white(0.28),
+            cheek,
+            alpha_mode="BLEND",
+            mtoon=toon(p.skin_line, 0, shade_multiply_texture=cheek),
+        )
     )
 
 
 def add_skin_material(lib: Library, p: Palette) -> None:
     """The body's skin."""
-    lit, shade = lib.texture("Skin", paint.skin_map(p, p.skin), CLAMP), lib.texture("SkinShade", paint.skin_map(p, p.skin_shade), CLAMP)
+    lit, shade = (
+        lib.texture("Skin", paint.skin_map(p, p.skin), CLAMP),
+        lib.texture("SkinShade", paint.skin_map(p, p.skin_shade), CLAMP),
+    )
     lib.add(Material("Skin", "mtoon", white(), lit, mtoon=toon(p.skin_line, 0.0012, shade_multiply_texture=shade)))
 
 

@@ -60,7 +60,7 @@ def _sailor() -> Outfit:
     chains = g.skirt_chains(_SAILOR_SKIRT)
     parts = [
         *_skin(0.165, (0.34, 0.80)),
-        g.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.001),
+        g.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.007),
         *g.both(g.sleeve("Top", 0.072, 0.205, 0.0085, 0.0085), g.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)),
         g.sailor_collar("Collar"),
         *g.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
@@ -76,7 +76,7 @@ def _dress() -> Outfit:
     chains = g.skirt_chains(_DRESS_SKIRT, joints=4)
     parts = [
         *_skin(0.165, (0.14, 0.80)),
-        g.shirt("Top", 0.935, 0.0050),
+        g.shirt("Top", 0.935, 0.0050, flare=0.002),
         *g.both(g.sleeve("Top", 0.070, 0.195, 0.0100, 0.0160), g.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)),
         g.round_collar("Collar"),
         *g.bow("Accent", (0, 1.196, 0.045), 0.036, "upperChest", tails=1.3),
@@ -106,10 +106,17 @@ def _hoodie() -> Outfit:
     return Outfit(parts)
 
 
-def _flat(lib: Library, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, texture: TextureInfo | None = None) -> None:
+def _flat(
+    lib: Library, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, texture: TextureInfo | None = None
+) -> None:
     lib.add(
         Material(
-            name, "mtoon", (*linear(lit), 1.0), texture, double_sided=True, mtoon=toon(line(lit), width, shade_color_factor=linear(dark), shade_multiply_texture=texture)
+            name,
+            "mtoon",
+            (*linear(lit), 1.0),
+            texture,
+            double_sided=True,
+            mtoon=toon(line(lit), width, shade_color_factor=linear(dark), shade_multiply_texture=texture),
         )
     )
 
@@ -119,6 +126,11 @@ def _cloth(lib: Library, name: str, lit: paint.Pixels, dark: paint.Pixels, edge:
     if repeat != 1.0:
         a, b = tiled(a, (repeat, 1.0)), tiled(b, (repeat, 1.0))
     lib.add(Material(name, "mtoon", white(), a, double_sided=True, mtoon=toon(edge, 0.0012, shade_multiply_texture=b)))
+
+
+def _top(lib: Library, lit: Rgb, dark: Rgb, edge: Rgb) -> None:
+    """The shirt: cloth with folds that gather at the waist and in the sleeves."""
+    _cloth(lib, "Top", paint.folds_map(lit, dark), paint.folds_map(dark, mix(dark, tone(dark, value=0.82), 0.8)), edge)
 
 
 def _lace(lib: Library, p: Palette, name: str, pixels: paint.Pixels, repeat: float) -> None:
@@ -152,44 +164,89 @@ def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
     bow_shade = lib.texture("BowShade", paint.bow_map(p.accent_shade, tone(p.accent_shade, value=0.75)), CLAMP)
     accent = dict(screen, outline_color_factor=linear(line(p.accent)))
     lib.add(
-        Material("Accent", "mtoon", white(), bow, double_sided=True, mtoon=toon(line(p.accent), 0.0, shade_multiply_texture=bow_shade, **accent))
+        Material(
+            "Accent",
+            "mtoon",
+            white(),
+            bow,
+            double_sided=True,
+            mtoon=toon(line(p.accent), 0.0, shade_multiply_texture=bow_shade, **accent),
+        )
     )
 
 
 def _sailor_materials(lib: Library, p: Palette) -> None:
-    _flat(lib, "Top", p.white, p.white_shade)
-    lib.materials[-1] = _outlined(lib.materials[-1], mix(p.white_shade, (0.2, 0.2, 0.35), 0.75))
+    _top(lib, p.white, p.white_shade, mix(p.white_shade, (0.2, 0.2, 0.35), 0.75))
     stripes = ((0.74, 0.80), (0.86, 0.89))
     light = p.white if sum(p.cloth) < 2.2 else p.accent
     dim = mix(light, p.cloth_shade, 0.35)
-    _cloth(lib, "Collar", paint.striped_map(p.cloth, light, stripes), paint.striped_map(p.cloth_shade, dim, stripes), p.cloth_line)
+    _cloth(
+        lib,
+        "Collar",
+        paint.striped_map(p.cloth, light, stripes),
+        paint.striped_map(p.cloth_shade, dim, stripes),
+        p.cloth_line,
+    )
     bands = ((0.35, 0.62),)
-    _cloth(lib, "Trim", paint.striped_map(p.cloth, light, bands), paint.striped_map(p.cloth_shade, dim, bands), p.cloth_line)
-    _cloth(lib, "Skirt", paint.pleat_map(p.cloth, p.cloth_shade, light), paint.pleat_map(p.cloth_shade, tone(p.cloth_shade, value=0.8), dim), p.cloth_line, PLEATS)
+    _cloth(
+        lib,
+        "Trim",
+        paint.striped_map(p.cloth, light, bands),
+        paint.striped_map(p.cloth_shade, dim, bands),
+        p.cloth_line,
+    )
+    _cloth(
+        lib,
+        "Skirt",
+        paint.pleat_map(p.cloth, p.cloth_shade, light),
+        paint.pleat_map(p.cloth_shade, tone(p.cloth_shade, value=0.8), dim),
+        p.cloth_line,
+        PLEATS,
+    )
     _lace(lib, p, "Lace", paint.lace_map(p.white), 44)
     sock = mix(p.dark, p.cloth, 0.35)
     _flat(lib, "Sock", sock, shade(sock))
 
 
 def _dress_materials(lib: Library, p: Palette) -> None:
-    _flat(lib, "Top", p.cloth, p.cloth_shade)
+    _top(lib, p.cloth, p.cloth_shade, p.cloth_line)
     _flat(lib, "Collar", p.white, p.white_shade)
     lib.materials[-1] = _outlined(lib.materials[-1], p.cloth_line)
     _flat(lib, "Trim", p.white, p.white_shade)
     lib.materials[-1] = _outlined(lib.materials[-1], p.cloth_line)
     light = p.white if sum(p.cloth) < 2.2 else p.accent
-    _cloth(lib, "Skirt", paint.pleat_map(p.cloth, p.cloth_shade, light), paint.pleat_map(p.cloth_shade, tone(p.cloth_shade, value=0.8), mix(light, p.cloth_shade, 0.35)), p.cloth_line, 16)
+    _cloth(
+        lib,
+        "Skirt",
+        paint.pleat_map(p.cloth, p.cloth_shade, light),
+        paint.pleat_map(p.cloth_shade, tone(p.cloth_shade, value=0.8), mix(light, p.cloth_shade, 0.35)),
+        p.cloth_line,
+        16,
+    )
     _lace(lib, p, "Lace", paint.lace_map(p.white), 48)
     _flat(lib, "Sock", p.white, p.white_shade)
     lib.materials[-1] = _outlined(lib.materials[-1], mix(p.white_shade, (0.2, 0.2, 0.35), 0.75))
 
 
 def _hoodie_materials(lib: Library, p: Palette) -> None:
-    _flat(lib, "Top", p.cloth, p.cloth_shade)
-    _cloth(lib, "Rib", paint.rib_map(p.cloth, p.cloth_shade), paint.rib_map(p.cloth_shade, tone(p.cloth_shade, value=0.8)), p.cloth_line, 40)
+    _top(lib, p.cloth, p.cloth_shade, p.cloth_line)
+    _cloth(
+        lib,
+        "Rib",
+        paint.rib_map(p.cloth, p.cloth_shade),
+        paint.rib_map(p.cloth_shade, tone(p.cloth_shade, value=0.8)),
+        p.cloth_line,
+        40,
+    )
     edge = ((0.0, 0.03), (0.10, 0.13))
     deep = mix(p.cloth, p.cloth_shade, 0.6)
-    _cloth(lib, "Pocket", paint.striped_map(p.cloth, deep, edge), paint.striped_map(p.cloth_shade, tone(p.cloth_shade, value=0.8), edge), p.cloth_line)
+    _cloth(
+        lib,
+        "Pocket",
+        paint.striped_map(p.cloth, deep, edge),
+        paint.striped_map(p.cloth_shade, tone(p.cloth_shade, value=0.8), edge),
+        p.cloth_line,
+    )
     light = p.white if sum(p.cloth) < 2.2 else p.accent
     _lace(lib, p, "Print", paint.star_map(light), 1)
     _flat(lib, "Cord", p.white, p.white_shade)

@@ -51,7 +51,9 @@ def face_map(p: Palette, base: Rgb, size: int = 512) -> Pixels:
     out = blend(out, p.blush, 0.20 * cheek)
     out = blend(out, p.blush, 0.16 * np.exp(-((x / 0.0075) ** 2) - ((y - 0.058) / 0.006) ** 2))
     # a short, soft wedge under the nose's tip: all the nose that a front view needs
-    wedge = smoothstep(1.0, 0.55, np.abs(x + 0.0004) / 0.0030) * np.exp(-(((y - 0.0520 - 0.18 * np.abs(x)) / 0.0010) ** 2))
+    wedge = smoothstep(1.0, 0.55, np.abs(x + 0.0004) / 0.0030) * np.exp(
+        -(((y - 0.0520 - 0.18 * np.abs(x)) / 0.0010) ** 2)
+    )
     out = blend(out, tone(p.skin_shade, saturation=1.35, value=0.80), 0.85 * wedge)
     lip = np.exp(-((x / 0.0065) ** 4) - ((y - 0.0270) / 0.0016) ** 2)
     out = blend(out, mix(p.blush, p.skin_shade, 0.4), 0.38 * lip)
@@ -73,16 +75,23 @@ def iris_map(p: Palette, size: int = 384) -> Pixels:
     x, y = (u * 2 - 1) * IRIS_MARGIN, (1 - v * 2) * IRIS_MARGIN
     r = np.hypot(x, y)
     angle = np.arctan2(x, y)
-    deep, bright = tone(p.eye, hue=0.02, saturation=1.12, value=0.42), tone(p.eye, hue=-0.03, saturation=0.86, value=1.22)
+    deep, bright = (
+        tone(p.eye, hue=0.02, saturation=1.12, value=0.42),
+        tone(p.eye, hue=-0.03, saturation=0.86, value=1.22),
+    )
     glow = mix(tone(p.eye, hue=-0.05, saturation=0.55, value=1.5), (1, 1, 1), 0.30)
     out = blend(fill(deep, u.shape), p.eye, smoothstep(0.75, 0.05, y))
     out = blend(out, bright, 0.85 * smoothstep(0.15, -0.75, y))
     rays = 0.5 + 0.5 * np.cos(angle * 22 + 1.3 * np.sin(angle * 5))
-    out = blend(out, bright, 0.35 * rays * smoothstep(0.30, 0.55, r) * smoothstep(0.95, 0.7, r) * smoothstep(0.55, -0.2, y))
+    out = blend(
+        out, bright, 0.35 * rays * smoothstep(0.30, 0.55, r) * smoothstep(0.95, 0.7, r) * smoothstep(0.55, -0.2, y)
+    )
     out = blend(out, glow, 0.85 * np.exp(-((x / 0.46) ** 2) - ((y + 0.62) / 0.20) ** 2))
     pupil = np.hypot(x / 0.36, (y - 0.02) / 0.43)
     out = blend(out, tone(p.eye, hue=0.03, value=0.20), smoothstep(1.10, 0.88, pupil))
-    out = blend(out, mix(p.eye, bright, 0.5), 0.55 * np.exp(-(((pupil - 0.62) / 0.16) ** 2)) * smoothstep(-0.1, -0.5, y))
+    out = blend(
+        out, mix(p.eye, bright, 0.5), 0.55 * np.exp(-(((pupil - 0.62) / 0.16) ** 2)) * smoothstep(-0.1, -0.5, y)
+    )
     out = blend(out, tone(p.eye, hue=0.02, saturation=1.1, value=0.26), smoothstep(0.80, 0.94, r) * 0.95)
     out = blend(out, tone(p.eye, hue=0.04, value=0.18), 0.62 * smoothstep(0.30, 0.85, y))
     return pixels(out, smoothstep(1.0, 0.965, r))
@@ -131,7 +140,9 @@ def cheek_map(p: Palette) -> Pixels:
 def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixels:
     """A lock from root (top) to tip: fine strands, a shine band, darker roots, lighter tips. lit or its shade."""
     u, v = plane(*size)
-    base, low, high = (p.hair, p.hair_shade, p.hair_light) if lit else (p.hair_shade, tone(p.hair_shade, value=0.86), p.hair)
+    base, low, high = (
+        (p.hair, p.hair_shade, p.hair_light) if lit else (p.hair_shade, tone(p.hair_shade, value=0.86), p.hair)
+    )
     out = blend(fill(base, u.shape), low, 0.40 * smoothstep(0.30, 0.0, v))
     out = blend(out, high, (0.42 if lit else 0.25) * smoothstep(0.55, 1.0, v))
     g = rng(0, "demo.hair", 0)
@@ -140,7 +151,9 @@ def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixel
         centre, width, bend = g.uniform(0, 1), g.uniform(0.004, 0.012), g.uniform(-0.05, 0.05)
         start, end = sorted(g.uniform(0, 1.1, 2))
         d = np.abs((u - centre - bend * np.sin(v * 3) + 0.5) % 1 - 0.5)
-        strands = np.maximum(strands, smoothstep(width, 0, d) * smoothstep(start - 0.05, start + 0.1, v) * smoothstep(end, end - 0.15, v))
+        strands = np.maximum(
+            strands, smoothstep(width, 0, d) * smoothstep(start - 0.05, start + 0.1, v) * smoothstep(end, end - 0.15, v)
+        )
     out = blend(out, low, 0.42 * strands)
     return pixels(out)
 
@@ -174,7 +187,11 @@ def face_outline_map(size: int = 128) -> Pixels:
 def pleat_map(base: Rgb, deep: Rgb, stripe: Rgb | None, size: tuple[int, int] = (64, 256)) -> Pixels:
     """One pleat, waist (top) to hem: a fold's shadow on one side, and a stripe above the hem if asked."""
     u, v = plane(*size)
-    out = blend(fill(base, u.shape), mix(base, deep, 0.65), smoothstep(0.60, 0.78, u) * smoothstep(1.0, 0.90, u) * smoothstep(0.0, 0.35, v))
+    out = blend(
+        fill(base, u.shape),
+        mix(base, deep, 0.65),
+        smoothstep(0.60, 0.78, u) * smoothstep(1.0, 0.90, u) * smoothstep(0.0, 0.35, v),
+    )
     out = blend(out, mix(base, (1, 1, 1), 0.22), 0.35 * smoothstep(0.10, 0.22, u) * smoothstep(0.40, 0.25, u))
     out = blend(out, mix(base, deep, 0.55), 0.9 * smoothstep(0.052, 0.045, v))
     if stripe is not None:
@@ -219,7 +236,9 @@ def star_map(color: Rgb, size: int = 128) -> Pixels:
 def rib_map(base: Rgb, deep: Rgb) -> Pixels:
     """Ribbed knit: fine vertical lines, to be tiled along u."""
     u, _ = plane(32, 4)
-    return pixels(blend(fill(base, u.shape), mix(base, deep, 0.7), smoothstep(0.55, 0.72, u) * smoothstep(1.0, 0.85, u)))
+    return pixels(
+        blend(fill(base, u.shape), mix(base, deep, 0.7), smoothstep(0.55, 0.72, u) * smoothstep(1.0, 0.85, u))
+    )
 
 
 def bow_map(base: Rgb, deep: Rgb, size: int = 128) -> Pixels:
@@ -227,7 +246,22 @@ def bow_map(base: Rgb, deep: Rgb, size: int = 128) -> Pixels:
     u, v = plane(size, size)
     out = blend(fill(base, u.shape), deep, 0.55 * smoothstep(0.16, 0.02, u))
     for centre, reach in ((0.17, 0.46), (0.25, 0.62), (0.34, 0.40)):
-        crease = smoothstep(0.022, 0.008, np.abs(v - centre - 0.10 * (centre - 0.25) * u)) * smoothstep(reach, reach - 0.22, u)
+        crease = smoothstep(0.022, 0.008, np.abs(v - centre - 0.10 * (centre - 0.25) * u)) * smoothstep(
+            reach, reach - 0.22, u
+        )
         out = blend(out, deep, 0.9 * crease)
     out = blend(out, mix(base, (1, 1, 1), 0.25), 0.5 * np.exp(-(((v - 0.25) / 0.10) ** 2) - ((u - 0.58) / 0.10) ** 2))
     return pixels(blend(out, mix(base, deep, 0.25), smoothstep(0.83, 0.85, u)))
+
+
+def folds_map(base: Rgb, deep: Rgb, size: int = 256) -> Pixels:
+    """Cloth once round a body or sleeve: soft folds that rise from the hem (bottom) and fade out."""
+    u, v = plane(size, size)
+    g = rng(0, "demo.folds", 0)
+    folds = np.zeros_like(u)
+    for k in range(16):
+        centre, reach, lean = (k + g.uniform(-0.3, 0.3)) / 16, g.uniform(0.10, 0.30), g.uniform(-0.10, 0.10)
+        d = np.abs((u - centre - lean * (1 - v) + 0.5) % 1 - 0.5)
+        width = 0.012 * smoothstep(1 - reach, 1.0, v) + 1e-4
+        folds = np.maximum(folds, smoothstep(1.0, 0.35, d / width) * smoothstep(1 - reach, 1 - reach * 0.5, v))
+    return pixels(blend(fill(base, u.shape), mix(base, deep, 0.75), 0.85 * folds))

@@ -121,9 +121,7 @@ def _group(e: Expression, c: Character) -> Json:
     ]
     for t in e.texture_transform_binds:
         st = [*t.scale, t.offset[0], 1.0 - t.offset[1] - t.scale[1]]
-        values.append(
-            {"materialName": c.materials[t.material].name, "propertyName": "_MainTex_ST", "targetValue": st}
-        )
+        values.append({"materialName": c.materials[t.material].name, "propertyName": "_MainTex_ST", "targetValue": st})
     return {
         "name": e.name,
         "presetName": _PRESETS.get(e.name, "unknown"),
@@ -137,11 +135,11 @@ def _group(e: Expression, c: Character) -> Json:
 
 def _secondary(c: Character) -> Json:
     nodes = list(dict.fromkeys(x.node for x in c.colliders))
-    groups = [
-        {"node": n, "colliders": [s for x in c.colliders if x.node == n for s in _spheres(x)]} for n in nodes
-    ]
+    groups = [{"node": n, "colliders": [s for x in c.colliders if x.node == n for s in _spheres(x)]} for n in nodes]
     return {
-        "boneGroups": [_bone_group(s, sorted({nodes.index(c.colliders[i].node) for i in s.colliders})) for s in c.springs],
+        "boneGroups": [
+            _bone_group(s, sorted({nodes.index(c.colliders[i].node) for i in s.colliders})) for s in c.springs
+        ],
         "colliderGroups": groups,
     }
 
