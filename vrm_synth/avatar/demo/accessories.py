@@ -27,7 +27,7 @@ def accessory_parts(name: str, hair_style: str, anchors: tuple[Vec3, ...]) -> li
             parts += bow("Accent", np.array(a) + out * 0.020, 0.052, "head", tails=1.3, facing=yaw)
     elif name == "ribbon":
         at = shell(38.0, 0.62, 0.024)
-        parts += bow("Accent", at, 0.042, "head", tails=0.7, facing=34.0)
+        parts += bow("Accent", at, 0.044, "head", tails=0.0, facing=34.0)
     elif anchors:
         parts += [_tie(a) for a in anchors]
     if name == "glasses":
@@ -66,7 +66,7 @@ def _tie(anchor: Vec3) -> Part:
 def _glasses() -> list[Part]:
     t = ring_angles(36)
     x, y = superellipse(t, 2.6)
-    xy = np.stack([x * 0.0265, y * 0.0205], -1) + EYE_CENTRE + [0.001, -0.0015]
+    xy = np.stack([x * 0.0265, y * 0.0205], -1) + EYE_CENTRE + np.array([0.001, -0.0015])
     z = float(front_z(EYE_CENTRE[0], EYE_CENTRE[1])) + 0.008 - 0.22 * (xy[:, 0] - EYE_CENTRE[0])
     rim = np.concatenate([xy, z[:, None]], -1)
     side = np.tile([0.0, 0.0, 0.0011], (len(rim), 1))
@@ -75,11 +75,16 @@ def _glasses() -> list[Part]:
     frame = grid_part("Frame", tube(rim, side, away, superellipse(ring_angles(6))), {"head": 1.0})
     hinge = rim[np.argmax(xy[:, 0])]
     temple = np.stack(
-        [hinge, hinge + [0.016, 0.002, -0.012], (0.0815, hinge[1] + 0.004, 0.010), (0.080, hinge[1] - 0.008, -0.012)]
+        [
+            hinge,
+            hinge + np.array([0.016, 0.002, -0.012]),
+            (0.0815, hinge[1] + 0.004, 0.010),
+            (0.080, hinge[1] - 0.008, -0.012),
+        ]
     )
     inner = rim[np.argmin(xy[:, 0])]
     bridge = np.stack([inner, (0.0, inner[1] + 0.004, inner[2] + 0.004), inner * [-1, 1, 1]])
-    lens_xy = np.concatenate([[EYE_CENTRE + [0.001, -0.0015]], xy])
+    lens_xy = np.concatenate([[EYE_CENTRE + np.array([0.001, -0.0015])], xy])
     lens_z = np.concatenate([[z.mean()], z])
     lens = np.concatenate([lens_xy, lens_z[:, None]], -1)
     fan = np.stack([np.zeros(len(rim) - 1, int), np.arange(1, len(rim)), np.arange(2, len(rim) + 1)], 1)

@@ -115,7 +115,10 @@ def torso_weights(y: ArrayLike) -> dict[str, Array]:
 
 
 def torso_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
-    """Points (R, N, 3) of torso and neck at heights y (R,) or (R, N); inflate likewise; angle 0 is the front, π/2 the left side."""
+    """Points (R, N, 3) of torso and neck at heights y (R,) or (R, N); inflate likewise.
+
+    Angle 0 is the front, π/2 the left side.
+    """
     y = np.broadcast_to(y[:, None] if y.ndim == 1 else y, (len(y), len(angles)))
     zc, rx, rf, rb = np.moveaxis(_TORSO(y), -1, 0)
     # chest and hips are boxier than an ellipse, the neck is round

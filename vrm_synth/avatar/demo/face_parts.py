@@ -19,7 +19,7 @@ from vrm_synth.avatar.demo.feature import (
     loop,
 )
 from vrm_synth.avatar.demo.head import front_z, on_face
-from vrm_synth.avatar.demo.loft import grid_triangles, smoothstep, unit
+from vrm_synth.avatar.demo.loft import Ints, grid_triangles, smoothstep, unit
 from vrm_synth.avatar.demo.part import Part, mirrored
 from vrm_synth.avatar.demo.skeleton import CHIN_Y, EYE
 from vrm_synth.core.transforms import Array, quat_axis_angle, quat_rotate
@@ -28,7 +28,7 @@ from vrm_synth.core.transforms import Array, quat_axis_angle, quat_rotate
 PAINT = {"lash": 0, "lash_low": 1, "fold": 2, "brow": 3, "lip": 4, "cavity": 5, "tongue": 6, "teeth": 7, "wall": 8}
 IRIS = (0.0146, 0.0172)  # painted half width and height, metres
 IRIS_MARGIN = 1.25  # the disc is wider than the paint, so that the paint can shrink and grow
-_IRIS_CENTRE = EYE_CENTRE + [-0.0004, 0.0012]
+_IRIS_CENTRE = EYE_CENTRE + np.array([-0.0004, 0.0012])
 _BALL = float(np.linalg.norm(np.array([EYE_CENTRE[0], EYE_CENTRE[1], front_z(*EYE_CENTRE) - 0.0036]) - EYE))
 
 
@@ -43,14 +43,14 @@ def _on_ball(xy: Array, radius: float) -> Array:
     return np.concatenate([xy, z[..., None]], -1)
 
 
-def _disc(rows: int, columns: int) -> tuple[Array, Array]:
+def _disc(rows: int, columns: int) -> tuple[Array, Ints]:
     """(x, y), UV-like in −1…1, of a polar grid: (rows, columns + 1, 2), and its triangles facing +Z."""
     r = np.linspace(0, 1, rows)[:, None]
     a = np.linspace(0, 2 * np.pi, columns + 1)[None, :]
     return np.stack([r * np.cos(a), r * np.sin(a)], -1), grid_triangles(rows, columns + 1, flip=True)
 
 
-def _flat(material: str, points: Array, triangles: Array, uv: Array, joint: str, normal: Array | None = None) -> Part:
+def _flat(material: str, points: Array, triangles: Ints, uv: Array, joint: str, normal: Array | None = None) -> Part:
     p = points.reshape(-1, 3)
     q = p[triangles]
     area = np.linalg.norm(np.cross(q[:, 1] - q[:, 0], q[:, 2] - q[:, 0]), axis=1)
@@ -71,7 +71,7 @@ def eyeball() -> list[Part]:
     for side, joint in ((1, "leftEye"), (-1, "rightEye")):
         for dx, dy, rx, ry in ((0.0046, 0.0068, 0.0036, 0.0045), (-0.0052, -0.0070, 0.0021, 0.0025)):
             disc, t = _disc(3, 18)
-            centre = _IRIS_CENTRE + [side * dx, dy]
+            centre = _IRIS_CENTRE + np.array([side * dx, dy])
             light = _flat(
                 "EyeLight", _on_ball(disc * [rx, ry] + centre, _BALL + 0.0008), t, disc * 0.5 + 0.5, "leftEye"
             )
@@ -124,7 +124,7 @@ def _upper_lash(shape: EyeShape) -> Array:
     t = np.concatenate([np.linspace(-0.93, 0.6, 17), np.linspace(0.7, 1.0, 5)])
     edge, normal = _upper(shape, t)
     # end normals follow the corner's tangent, which would spread the ribbon: steer them upward
-    normal = unit(normal + [0, 0.9])
+    normal = unit(normal + np.array([0, 0.9]))
     width = 0.0002 + 0.0034 * smoothstep(-1.0, -0.1, t) + 0.0006 * smoothstep(0.2, 0.9, t)
     corner, wing = edge[-1], np.array([0.0046, 0.0020])
     s = np.array([0.4, 0.75, 1.0])[:, None]
@@ -141,7 +141,7 @@ def _lower_lash(shape: EyeShape) -> Array:
     t = np.linspace(-0.35, 1.0, 16)
     p = shape.curve(t, upper=False) + EYE_CENTRE
     width = 0.0011 * smoothstep(-0.4, 0.75, t)
-    return np.stack([on_face(p - np.stack([0 * t, width], -1), 0.0006), on_face(p + [0, 0.0002], 0.0006)])
+    return np.stack([on_face(p - np.stack([0 * t, width], -1), 0.0006), on_face(p + np.array([0, 0.0002]), 0.0006)])
 
 
 def _fold(shape: EyeShape) -> Array:
@@ -227,7 +227,7 @@ def mouth() -> list[Part]:
         s = np.linspace(-0.88, 0.88, 13)
         p = shape.curve(s, True) + MOUTH_CENTRE
         down = np.stack([0 * s, 0.0034 * (1 - s**4)], -1)
-        return np.stack([on_face(p - down, -0.0042), on_face(p + [0, 0.002], -0.0036)])
+        return np.stack([on_face(p - down, -0.0042), on_face(p + np.array([0, 0.002]), -0.0036)])
 
     def tongue(shape: MouthShape) -> Array:
         s = np.linspace(-0.74, 0.74, 13)

@@ -74,7 +74,7 @@ class MouthShape:
         return np.stack([self.half * t, self.shift + self.corner + (middle - self.corner) * bulge], -1)
 
 
-REST_MOUTH = MouthShape(0.0125, -0.0010, -0.0010, 0.0012)
+REST_MOUTH = MouthShape(0.0132, -0.0014, -0.0014, 0.0019)
 MOUTHS = {
     "neutral": MouthShape(0.0110, 0.0, 0.0, 0.0),
     "aa": MouthShape(0.0125, 0.0040, -0.0135, 0.0008, power=2.6),

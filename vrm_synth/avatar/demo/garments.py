@@ -204,7 +204,7 @@ def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> li
 
 
 def bow(
-    material: str, centre: Sequence[float], size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
+    material: str, centre: Sequence[float] | Array, size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
 ) -> list[Part]:
     """A ribbon bow: two loops, a knot and two tails. size: half its width, metres; facing: yaw, degrees."""
     c, s = np.cos(np.radians(facing)), np.sin(np.radians(facing))
@@ -213,7 +213,7 @@ def bow(
 
     def place(points: Array, flip: bool = False, knot_uv: bool = False) -> None:
         p = points @ turn.T + np.asarray(centre)
-        t = grid_triangles(*points.shape[:2], flip=flip)
+        t = grid_triangles(points.shape[0], points.shape[1], flip=flip)
         flat = p.reshape(-1, 3)
         u = np.broadcast_to(np.linspace(0, 1, points.shape[0])[:, None], points.shape[:2])
         v = np.broadcast_to(np.linspace(0, 1, points.shape[1])[None, :], points.shape[:2])

@@ -86,8 +86,9 @@ def fringe(tips: Sequence[tuple[float, float, float, float]], lift: float = 0.0)
 
 
 _STANDARD_FRINGE = (
-    (-64, -60, 1.40, 34), (-48, -51, 1.22, 32), (-33, -38, 1.17, 34), (-18, -26, 1.22, 32), (-4, -13, 1.10, 34),
-    (7, 1, 1.20, 28), (17, 15, 1.11, 32), (31, 28, 1.22, 33), (45, 42, 1.15, 34), (58, 55, 1.24, 32), (66, 64, 1.40, 32),
+    (-66, -62, 1.42, 34), (-50, -53, 1.24, 38), (-30, -38, 1.16, 42), (-40, -46, 1.30, 17), (-10, -20, 1.12, 42),
+    (-20, -30, 1.25, 16), (8, 0, 1.20, 30), (1, -9, 1.27, 14), (20, 15, 1.11, 42), (14, 7, 1.27, 15),
+    (38, 34, 1.20, 42), (30, 25, 1.24, 15), (54, 52, 1.25, 38), (47, 43, 1.32, 17), (67, 65, 1.42, 34),
 )  # fmt: skip
 
 
@@ -99,10 +100,13 @@ def sidelocks(tip: float, width: float = 0.036, tuck: float = 0.004) -> tuple[li
         mid = 1.15 + (tip - 1.15) * 0.5
         chains.append(shell_chain(name, m * 76, (1.02, mid), tip, 0.012))
         locks += [
-            Lock((m * 70, m * 74), (0.30, tip), (0.009, 0.010), width, 0.013, swing=m * 3, bulge=0.006, tuck=tuck, chain=name),
-            Lock((m * 80, m * 86), (0.30, tip * 0.93), (0.007, 0.010), width, 0.013, swing=m * 2, bulge=0.006, tuck=tuck, chain=name),
-            Lock((m * 64, m * 66), (0.34, 1.0 + (tip - 1) * 0.70), (0.010, 0.011), width * 0.66, 0.010, swing=m * 3, bulge=0.005, tuck=tuck, chain=name),
-        ]  # fmt: skip
+            Lock((m * root, m * end), (0.30, low), (off, 0.010), width * wide, 0.012, m * 3, 0.006, tuck, chain=name)
+            for root, end, low, off, wide in (
+                (70, 74, tip, 0.009, 1.0),
+                (80, 86, tip * 0.93, 0.007, 1.0),
+                (64, 66, 1.0 + (tip - 1) * 0.70, 0.010, 0.66),
+            )
+        ]
     return locks, chains
 
 
@@ -154,10 +158,9 @@ def back(
 
 
 def cowlick() -> list[Lock]:
-    """Two stray hairs that stand up from the whorl."""
+    """A stray hair that stands up from the whorl."""
     return [
-        Lock((24, 60), (0.04, 0.30), (0.004, 0.026), 0.011, 0.0045, bulge=0.022),
-        Lock((-12, 34), (0.04, 0.20), (0.004, 0.020), 0.008, 0.004, bulge=0.013),
+        Lock((24, 60), (0.04, 0.30), (0.004, 0.026), 0.010, 0.0045, bulge=0.022),
     ]
 
 
@@ -268,8 +271,8 @@ _TAIL_RADIUS = ((0, 0.010), (0.06, 0.017), (0.25, 0.034), (0.5, 0.034), (0.8, 0.
 def _twintails() -> Hair:
     anchors = [np.array([m * 0.083, SKULL[1] + 0.038, -0.034]) for m in (1, -1)]
     chains, tails = [], []
-    for a, m, side in zip(anchors, (1, -1), ("L", "R"), strict=True):
-        c = _hang(a, np.array([m * 0.100, 0, -0.012]), 0.52, 5, f"hairTail{side}")
+    for a, m, letter in zip(anchors, (1, -1), ("L", "R"), strict=True):
+        c = _hang(a, np.array([m * 0.100, 0, -0.012]), 0.52, 5, f"hairTail{letter}")
         chains.append(c)
         tails.append(tail("Hair", c, _TAIL_RADIUS, 9, 0.046, seed_turn=0.3 if m > 0 else np.pi - 0.3))
     side, side_chains = sidelocks(2.05, 0.030, 0.004)

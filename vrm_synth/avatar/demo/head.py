@@ -82,7 +82,7 @@ def front_z(x: ArrayLike, y: ArrayLike) -> Array:
 def on_face(xy: ArrayLike, lift: ArrayLike = 0.0) -> Array:
     """Front-view points (..., 2) put on the face, `lift` metres in front of it: (..., 3)."""
     xy = np.asarray(xy, np.float64)
-    z = front_z(xy[..., 0], xy[..., 1]) + lift
+    z = front_z(xy[..., 0], xy[..., 1]) + np.asarray(lift, np.float64)
     return np.concatenate([xy, np.broadcast_to(z, xy.shape[:-1])[..., None]], -1)
 
 

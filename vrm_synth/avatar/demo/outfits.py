@@ -43,10 +43,12 @@ def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10)
 
 
 _SAILOR_SKIRT = (
-    (0.968, 0.0985, 0.0780), (0.93, 0.112, 0.088), (0.88, 0.135, 0.104), (0.80, 0.160, 0.126), (0.72, 0.180, 0.147), (0.655, 0.194, 0.161),
+    (0.968, 0.0985, 0.0780), (0.93, 0.112, 0.088), (0.88, 0.135, 0.104), 
+    (0.80, 0.160, 0.126), (0.72, 0.180, 0.147), (0.655, 0.194, 0.161),
 )  # fmt: skip
 _DRESS_SKIRT = (
-    (0.968, 0.0985, 0.0780), (0.92, 0.118, 0.093), (0.86, 0.144, 0.114), (0.76, 0.178, 0.147), (0.66, 0.204, 0.172), (0.565, 0.222, 0.190),
+    (0.968, 0.0985, 0.0780), (0.92, 0.118, 0.093), (0.86, 0.144, 0.114), 
+    (0.76, 0.178, 0.147), (0.66, 0.204, 0.172), (0.565, 0.222, 0.190),
 )  # fmt: skip
 
 
@@ -147,7 +149,6 @@ def _lace(lib: Library, p: Palette, name: str, pixels: paint.Pixels, repeat: flo
 def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
     # outlines of shoes and bows keep their width on screen; the toe cap's shade sets in earlier
     cap = lib.texture("ShoeShift", paint.ramp([0.0] * 24 + [1.0] * 8), CLAMP)
-    base = toon(line(leather), 0.0, shade_color_factor=linear(shade(leather)))
     screen = {
         "outline_width_mode": "screenCoordinates",
         "outline_width_factor": 0.0030,
@@ -155,10 +156,20 @@ def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
     }
     lib.add(
         Material(
-            "Shoe", "mtoon", (*linear(leather), 1.0), double_sided=True,
-            mtoon=toon(line(leather), 0.0, shade_color_factor=base.shade_color_factor, shading_shift_texture=cap, shading_shift_texture_scale=-0.12, **screen),
+            "Shoe",
+            "mtoon",
+            (*linear(leather), 1.0),
+            double_sided=True,
+            mtoon=toon(
+                line(leather),
+                0.0,
+                shade_color_factor=linear(shade(leather)),
+                shading_shift_texture=cap,
+                shading_shift_texture_scale=-0.12,
+                **screen,
+            ),
         )
-    )  # fmt: skip
+    )
     _flat(lib, "Sole", tone(leather, value=0.55), tone(leather, value=0.35), 0.0008)
     bow = lib.texture("Bow", paint.bow_map(p.accent, p.accent_shade), CLAMP)
     bow_shade = lib.texture("BowShade", paint.bow_map(p.accent_shade, tone(p.accent_shade, value=0.75)), CLAMP)

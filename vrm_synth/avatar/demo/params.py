@@ -127,6 +127,10 @@ def rgb(params: DemoParams, key: str) -> tuple[float, float, float]:
     """An sRGB colour in 0..1 of a colour parameter ("hair_color", "eye_color", "outfit_color")."""
     value = getattr(params, key)
     text = _COLORS[key].get(value, value)
+    return _hex_rgb(text)
+
+
+def _hex_rgb(text: str) -> tuple[float, float, float]:
     r, g, b = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return r, g, b
 
@@ -220,7 +224,7 @@ def _word(params: DemoParams, key: str) -> str:
     r, g, b = rgb(params, key)
 
     def distance(name: str) -> float:
-        x, y, z = rgb(replace(params, **{key: name}), key)
+        x, y, z = _hex_rgb(table[name])
         return (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2
 
     return min(table, key=distance)

@@ -74,7 +74,7 @@ def finger_path(finger: str) -> list[Array]:
 
 
 def humanoid_skeleton() -> Skeleton:
-    """All humanoid bones of VRM 1.0 but the jaw, and for each side a twist joint in the forearm and a helper in the knee."""
+    """All humanoid bones of VRM 1.0 but the jaw; each side also has a twist joint in the forearm and a knee helper."""
     s = Skeleton()
     s.add("hips", None, (0, 0.872, 0.0))
     s.add("spine", "hips", (0, 0.935, -0.002))
