@@ -264,10 +264,10 @@ def test_nodes_by_matrix_and_by_parts_agree() -> None:
 def test_rotations_are_unit_quaternions() -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["nodes"][MESH_NODE]["rotation"] = [0, 0, 0, 2]
-        doc["nodes"][MESH_NODE + 2]["rotation"] = [0, 0, 0, 0]
+        doc["nodes"][MESH_NODE + 1]["rotation"] = [0, 0, 0, 0]
 
     avatar = edited(change)
-    assert avatar.nodes[MESH_NODE].rotation == avatar.nodes[MESH_NODE + 2].rotation == (0, 0, 0, 1)
+    assert avatar.nodes[MESH_NODE].rotation == avatar.nodes[MESH_NODE + 1].rotation == (0, 0, 0, 1)
     assert [("normalised" in o, "length 0" in o) for o in avatar.oddities] == [(True, False), (False, True)]
 
 

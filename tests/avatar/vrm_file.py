@@ -87,7 +87,7 @@ def _nodes(facing: float) -> list[Doc]:
     nodes.append({"name": "body", "mesh": 0, "skin": 0})
     nodes[index["head"]]["children"].append(STRAND)
     nodes.append({"name": "strand", "translation": [0, 0.1, -0.1], "children": [STRAND + 1]})
-    nodes.append({"name": "strand end", "translation": [0, -0.1, 0]})
+    nodes.append({"name": "strand end", "matrix": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, -0.1, 0, 1]})
     return nodes
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import pygltflib
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import Node, Skin, Vec3, Vec4
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.core.transforms import compose, decompose
+from vrm_synth.core.transforms import Array, compose, decompose
 
 IDENTITY: Vec4 = (0.0, 0.0, 0.0, 1.0)
 
@@ -76,7 +79,8 @@ def _transform(gltf: pygltflib.GLTF2, i: int, notes: Notes) -> tuple[Vec3, Vec4,
     node = gltf.nodes[i]
     if node.matrix is not None:
         matrix = np.array(node.matrix, np.float64).reshape(4, 4).T
-        if np.any(np.linalg.norm(matrix[:3, :3], axis=0) < 1e-12):
+        scales = np.linalg.norm(matrix[:3, :3], axis=0)
+        if abs(np.linalg.det(matrix[:3, :3])) <= 1e-9 * float(np.prod(scales)):
             raise AvatarError("matrix squashes space flat", got=node.matrix, where=f"nodes[{i}].matrix")
         t, r, s = decompose(matrix)
         if not np.allclose(compose(t, r, s), matrix, rtol=1e-4, atol=1e-4 * float(np.abs(matrix).max())):
@@ -84,24 +88,24 @@ def _transform(gltf: pygltflib.GLTF2, i: int, notes: Notes) -> tuple[Vec3, Vec4,
         return _vec3(t), _vec4(r), _vec3(s)
     translation = _vec3(node.translation or (0.0, 0.0, 0.0))
     scale = _vec3(node.scale or (1.0, 1.0, 1.0))
-    rotation = np.array(node.rotation or IDENTITY, np.float64)
-    length = float(np.linalg.norm(rotation))
+    rotation = node.rotation or IDENTITY
+    length = math.hypot(*rotation)
     if length < 1e-6:
         notes.add(f"{label(gltf, i)} has a rotation of length 0, taken as none")
         return translation, IDENTITY, scale
     if abs(length - 1) > 1e-3:
         notes.add(f"{label(gltf, i)} has a rotation of length {length:.3g}, normalised")
-    return translation, _vec4(rotation / length), scale
+    return translation, _vec4([v / length for v in rotation]), scale
 
 
-def _vec3(values: object) -> Vec3:
-    x, y, z = (float(v) for v in np.asarray(values, np.float64))
-    return x, y, z
+def _vec3(values: Sequence[float] | Array) -> Vec3:
+    x, y, z = values
+    return float(x), float(y), float(z)
 
 
-def _vec4(values: object) -> Vec4:
-    x, y, z, w = (float(v) for v in np.asarray(values, np.float64))
-    return x, y, z, w
+def _vec4(values: Sequence[float] | Array) -> Vec4:
+    x, y, z, w = values
+    return float(x), float(y), float(z), float(w)
 
 
 def scene_nodes(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], notes: Notes) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ instead (`_in_world`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from vrm_synth.avatar.fields import Fields, unique, vector
 from vrm_synth.avatar.glb import Notes
@@ -302,10 +301,10 @@ def _springs(source: Source, groups: list[tuple[int, ...]]) -> tuple[Spring, ...
         budget.take(sum(len(groups[g]) for g in listed), f.path)
         used = unique(c for g in listed for c in groups[g])
         center = f.index("center", count, "nodes") if f.integer("center", -1) >= 0 else None
-        like = _joint(f)
+        settings = _joint_settings(f)
         for root in f.indices("bones", count, "nodes"):
             joints = tuple(
-                replace(like, node=node, tail=next(iter(source.gltf.nodes[node].children), None))
+                SpringJoint(node, next(iter(source.gltf.nodes[node].children), None), *settings)
                 for node in _subtree(source, root, budget, f.path)
             )
             budget.take(len(used), f.path)
@@ -324,14 +323,12 @@ def _subtree(source: Source, root: int, budget: Budget, where: str) -> list[int]
     return order
 
 
-def _joint(f: Fields) -> SpringJoint:
-    """What all joints of a bone group have in common."""
-    return SpringJoint(
-        node=-1,
-        tail=None,
-        hit_radius=f.number("hitRadius", 0.0),
-        stiffness=f.number("stiffiness", 1.0),
-        gravity_power=f.number("gravityPower", 0.0),
-        gravity_dir=_in_world(f.xyz("gravityDir", _DOWN)),
-        drag_force=f.number("dragForce", 0.5),
+def _joint_settings(f: Fields) -> tuple[float, float, float, Vec3, float]:
+    """What all joints of a bone group have in common: SpringJoint's fields after node and tail, in order."""
+    return (
+        f.number("hitRadius", 0.0),
+        f.number("stiffiness", 1.0),
+        f.number("gravityPower", 0.0),
+        _in_world(f.xyz("gravityDir", _DOWN)),
+        f.number("dragForce", 0.5),
     )
