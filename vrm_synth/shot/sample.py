@@ -124,6 +124,8 @@ def _pose(recipe: Recipe, i: int) -> NamedPose:
     pose = load_poses()[draw(recipe.poses, recipe.seed, "pose", i)]
     if rng(recipe.seed, "mirror", i).random() < recipe.mirror and not pose.symmetric:
         pose = pose.mirror()
+    if recipe.straying.pose == 0:
+        return pose
     random = rng(recipe.seed, "pose straying", i)
     bones = dict(pose.bones)
     for bone, most in STRAYING_BONES.items():

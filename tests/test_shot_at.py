@@ -1,0 +1,292 @@
+"""(recipe, i) → Shot: pure, varied, framed as named, and labelled only with what is so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.corpus import avatar_files, needs_corpus
+from vrm_synth.avatar import open_avatar
+from vrm_synth.avatar.model import Avatar
+from vrm_synth.camera.framing import project
+from vrm_synth.camera.views import load_views
+from vrm_synth.core.errors import ShotError
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.library import load_poses
+from vrm_synth.pose.lookat import LookAtAngles
+from vrm_synth.shot import Recipe, Shot, preset_shot, shot_at
+from vrm_synth.shot.body import body, part, vertices
+from vrm_synth.shot.figure import pose_figure
+from vrm_synth.shot.witness import Witness
+
+opened = cache(open_avatar)
+SOME_POSES = ("t_pose", "wave", "sit_floor", "seiza", "run", "jump", "bow", "arabesque", "crouch", "stretch", "kick")
+ROUNDED = 1e-5  # shots hold cameras to 0.1 µm
+
+
+def recipe(**fields: Any) -> Recipe:
+    return Recipe.model_validate({"avatars": ["demo"], "count": 200, "settle_seconds": None} | fields)
+
+
+def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
+    """(V, 3) where the shot's vertices are, by the road that rendering takes."""
+    posed = evaluate(
+        avatar, bones=shot.bones, hips_offset=shot.hips_offset, expressions=shot.expressions, look_at=shot.look_at,
+        settle_seconds=shot.settle_seconds,
+    )  # fmt: skip
+    assert posed.warnings == ()
+    return vertices(body(avatar), posed)
+
+
+def seen(shot: Shot, points: np.ndarray) -> np.ndarray:
+    return project(shot.camera, shot.size[0] / shot.size[1], points)
+
+
+# ---------------------------------------------------------------- a pure function
+
+
+def test_the_order_of_asking_does_not_matter() -> None:
+    r = recipe(avatars=["demo", "demo:1"], seed=4)
+    forward = [shot_at(r, i, opened) for i in range(12)]
+    assert [shot_at(r, i, opened) for i in reversed(range(12))][::-1] == forward
+    assert all(Shot.from_json(json.loads(json.dumps(s.to_json()))) == s for s in forward)
+    assert [s.id for s in forward] == [f"{i:06d}" for i in range(12)]
+
+
+def test_another_process_says_the_same() -> None:
+    r = recipe(seed=9)
+    program = (
+        "import json;from vrm_synth.avatar import open_avatar;from vrm_synth.shot import Recipe, shot_at;"
+        "r=Recipe.model_validate({'avatars':['demo'],'count':200,'settle_seconds':None,'seed':9});"
+        "print(json.dumps(shot_at(r,7,open_avatar).to_json()))"
+    )
+    root = Path(__file__).resolve().parents[1]
+    out = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert json.loads(out) == shot_at(r, 7, opened).to_json()
+
+
+def test_each_choice_has_its_own_chance() -> None:
+    """Changing what may be drawn of one kind leaves the others as they were."""
+    a = [shot_at(recipe(), i, opened) for i in range(6)]
+    b = [shot_at(recipe(background="white", lighting="flat"), i, opened) for i in range(6)]
+    for x, y in zip(a, b, strict=True):
+        assert (x.bones, x.camera, x.expressions, x.look_at) == (y.bones, y.camera, y.expressions, y.look_at)
+        assert y.background == (1.0, 1.0, 1.0, 1.0)
+    c = [shot_at(recipe(crops="full"), i, opened) for i in range(6)]
+    assert [x.bones for x in a] == [x.bones for x in c]
+    assert [x.background for x in a] == [x.background for x in c]
+
+
+def test_seeds_and_shots_differ() -> None:
+    shots = [shot_at(recipe(seed=seed), i, opened) for seed in (0, 1) for i in range(6)]
+    assert len({json.dumps(s.to_json()) for s in shots}) == len(shots)
+
+
+def test_avatars_take_turns() -> None:
+    names = ["demo", "demo:1", "demo:2"]
+    r = recipe(avatars=names, poses="stand")
+    light = cache(lambda source: opened("demo"))  # only the choice is looked at
+    for deal in range(4):
+        assert sorted(shot_at(r, 3 * deal + k, light).avatar for k in range(3)) == names
+
+
+@pytest.mark.parametrize("i", [-1, 200, 1.0, True])
+def test_shots_outside_the_recipe_are_refused(i: Any) -> None:
+    with pytest.raises(ShotError, match="no such shot"):
+        shot_at(recipe(), i, opened)
+
+
+def test_the_recipe_is_obeyed() -> None:
+    r = recipe(
+        size=[320, 200], supersample=3, background="#102030", poses="wave", mirror=0.0, views="bust_back_high",
+        straying={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
+    )  # fmt: skip
+    s = shot_at(r, 0, opened)
+    assert (s.size, s.supersample, s.outlines, s.settle_seconds, s.camera.fov_y) == ((320, 200), 3, False, 0.25, 30.0)
+    assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
+    assert s.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
+    assert s.expressions.keys() == {"happy"} and 0.75 <= s.expressions["happy"] <= 1
+    assert (s.labels["azimuth"], s.labels["elevation"]) == (180, load_views()["bust_back_high"].elevation.degrees)
+    assert shot_at(recipe(poses="wave", mirror=1.0), 0, opened).labels["mirrored"] is True
+    assert shot_at(recipe(poses="t_pose", mirror=1.0), 0, opened).labels["mirrored"] is False
+
+
+# ---------------------------------------------------------------- framing
+
+
+@pytest.mark.parametrize("i", range(24))
+def test_full_figures_are_whole(i: int) -> None:
+    s = shot_at(recipe(crops="full", settle_seconds=0.3, size=[96, 128] if i % 2 else 64), i, opened)
+    x, y, depth = seen(s, drawn(s, opened("demo"))).T
+    assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
+    assert max(np.ptp(x), np.ptp(y)) > 1.5  # and no smaller than they must be
+    assert s.camera.near < depth.min() and depth.max() < s.camera.far
+    assert s.labels["framing"] == "full"
+
+
+@pytest.mark.parametrize("pose", SOME_POSES)
+@pytest.mark.parametrize("crop", ["face", "bust", "cowboy"])
+def test_crops_show_what_they_name(crop: str, pose: str) -> None:
+    avatar = opened("demo")
+    for view in ("front_level", "side_left_high", "three_quarter_right_low"):
+        s = preset_shot(avatar, "demo", pose, f"{crop}_{view}")
+        b, points = body(avatar), drawn(s, avatar)
+        x, y, _ = seen(s, points[part(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
+        assert max(np.abs(x).max(), np.abs(y).max()) <= 1 + ROUNDED
+        hx, hy, _ = seen(s, points[b.own & b.of("head")]).T
+        assert max(np.abs(hx).max(), np.abs(hy).max()) <= 1.05
+        share = np.ptp(hy) / 2
+        assert share > {"face": 0.4, "bust": 0.2, "cowboy": 0.1}[crop]
+
+
+@needs_corpus
+@pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
+def test_every_shared_avatar_is_framed(path: Path) -> None:
+    """Every vertex of a full figure lies inside the margins; every crop of anything has a camera."""
+    avatar = opened(str(path))
+    for n, pose in enumerate(SOME_POSES):
+        for view in list(load_views())[n % 9 :: 9]:
+            s = preset_shot(avatar, str(path), pose, view, size=(64, 64))
+            assert Shot.from_json(s.to_json()) == s
+            if view.startswith("full"):
+                x, y, depth = seen(s, drawn(s, avatar)).T
+                assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
+                assert s.camera.near < depth.min() and depth.max() < s.camera.far
+
+
+@pytest.mark.parametrize("pose", [n for n, p in load_poses().items() if p.ground])
+def test_grounded_poses_touch_the_floor(pose: str) -> None:
+    avatar = opened("demo")
+    b, figure = body(avatar), pose_figure(avatar, load_poses()[pose])
+    assert figure.vertices[b.own, 1].min() == pytest.approx(b.floor, abs=1e-6)
+
+
+def test_jumps_leave_the_floor() -> None:
+    b, figure = body(opened("demo")), pose_figure(opened("demo"), load_poses()["jump"])
+    assert figure.vertices[b.own, 1].min() > b.floor + 0.1
+
+
+def test_unknown_presets_are_refused() -> None:
+    with pytest.raises(ShotError, match="no such preset; got handstand"):
+        preset_shot(opened("demo"), "demo", "handstand", "full_front_level")
+    with pytest.raises(ShotError, match="no such preset; got front"):
+        preset_shot(opened("demo"), "demo", "wave", "front")
+
+
+# ---------------------------------------------------------------- labels tell what is so
+
+
+def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[Witness, tuple[str, ...]]:
+    avatar, v = opened(source), load_views()[view]
+    named = load_poses()[pose].mirror() if mirrored else load_poses()[pose]
+    figure = pose_figure(avatar, named)
+    camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
+    w = Witness(figure.body, figure.posed, figure.vertices, camera, 1.0)
+    return w, w.phrases(named)
+
+
+@pytest.mark.parametrize(
+    ("pose", "view", "said"),
+    [
+        ("wave", "full_front_level", ("waving with the right hand",)),
+        ("wave", "face_front_level", ()),  # the hand is outside
+        ("hand_on_chest", "full_front_level", ("with the right hand on the chest",)),
+        ("hand_on_chest", "full_back_level", ()),  # the body hides the hand
+        ("shy", "full_back_level", ()),
+        ("kneel", "full_front_level", ("kneeling on one knee",)),
+        ("kneel", "bust_front_level", ()),
+        ("bow", "full_front_level", ("bowing politely", "with both hands in front")),
+        ("bow", "full_side_left_level", ("bowing politely",)),  # the left leg hides the right hand
+        ("prayer", "bust_front_level", ("with both palms pressed together in front of the chest",)),
+    ],
+)
+def test_phrases_need_what_they_speak_of(pose: str, view: str, said: tuple[str, ...]) -> None:
+    assert witness(pose, view)[1] == said
+
+
+def test_a_mirrored_pose_shows_and_says_the_other_side() -> None:
+    w, said = witness("wave", "full_front_level", mirrored=True)
+    assert said == ("waving with the left hand",)
+    hands = {side: w.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
+    assert hands["left"][1] > hands["right"][1] + 0.2
+    x = project(w.camera, 1.0, np.array([hands["left"]]))[0, 0]
+    assert x > 0  # the avatar's left is the picture's right when it faces the camera
+
+
+@needs_corpus
+def test_what_is_no_person_strikes_no_pose() -> None:
+    files = {p.stem: str(p) for p in avatar_files()}
+    for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
+        w, said = witness("arms_behind_back", "full_front_level", files[name])
+        assert said == () and not w.body.person
+    assert witness("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
+
+
+@needs_corpus
+def test_hands_that_do_not_meet_are_not_said_to() -> None:
+    """This avatar's shoulders are too wide for its palms to meet."""
+    crimsom = next(str(p) for p in avatar_files() if p.stem == "crimsom")
+    assert witness("prayer", "full_front_level", crimsom)[1] == ("with both hands raised in front of the chest",)
+
+
+def test_framing_is_what_the_picture_cuts() -> None:
+    assert witness("stand", "full_front_level")[0].framing("full") == "full"
+    for crop in ("face", "bust", "cowboy"):
+        assert witness("stand", f"{crop}_front_level")[0].framing(crop) == crop
+    assert witness("stand", "full_front_level")[0].framing("bust") == "full"  # whatever was asked for
+    assert witness("stand", "cowboy_front_level")[0].framing("bust") == ""
+
+
+def test_faces_are_in_sight_from_the_front_only() -> None:
+    seen_from = {
+        v.azimuth_name: witness("stand", v.name)[0].face_in_sight for v in load_views().values() if "bust" in v.name
+    }
+    assert seen_from == {
+        "front": True, "three_quarter_left": True, "three_quarter_right": True, "side_left": False,
+        "side_right": False, "back": False,
+    }  # fmt: skip
+    turned = witness("looking_back", "bust_side_left_level")[0]  # the head looks over the left shoulder
+    assert turned.face_in_sight
+    assert abs(turned.face_azimuth(90.0)) < 30
+
+
+def test_expressions_are_told_where_they_can_be_read() -> None:
+    told = {}
+    for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
+        s = shot_at(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
+        assert s.expressions.keys() == {"happy"}
+        told[view] = s.labels["expression"]
+    assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
+
+
+def test_expressions_an_avatar_lacks_are_passed_over() -> None:
+    s = shot_at(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
+    assert s.expressions == {} and s.labels["expression"] == ""
+    assert shot_at(recipe(expressions="NoSuchFace"), 0, opened).expressions == {}
+
+
+def test_gaze() -> None:
+    front = recipe(views="bust_front_level", poses="stand", gaze="viewer")
+    for i in range(4):
+        s = shot_at(front, i, opened)
+        assert s.labels["gaze"] == "viewer" and s.look_at == s.camera.position
+    s = shot_at(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
+    assert s.labels["gaze"] == "" and s.look_at is None
+    for side, view in ((1, "bust_three_quarter_left_level"), (-1, "bust_three_quarter_right_level")):
+        s = shot_at(recipe(views=view, poses="stand", gaze="aside"), 0, opened)
+        assert isinstance(s.look_at, LookAtAngles) and s.labels["gaze"] == "away"
+        assert s.look_at.yaw * side < 0  # away from the camera
+
+
+def test_small_straying_never_breaks_a_claim() -> None:
+    """Hands on hips stay on hips, however far the recipe lets poses stray."""
+    for i in range(8):
+        s = shot_at(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
+        assert s.labels["says"] == ("with both hands on the hips",)
