@@ -64,8 +64,13 @@ def _subject(f: Facts, w: Wording) -> str:
     looks = " and ".join(x for x in (f.hair, f.eyes) if x)
     looks = f" with {looks}" if looks else ""
     if f.outfit:
-        looks += " " + _pick(w.outfit, f, "outfit").format(outfit=f.outfit)
+        looks += " " + _pick(w.outfit, f, "outfit").format(outfit=_a(f.outfit))
     return _pick(w.named, f, "named").format(name=f.name, noun=f.noun, looks=looks) if f.name else f.noun + looks
+
+
+def _a(noun: str) -> str:
+    """With its article: colours and clothes are spelt as they sound."""
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _details(f: Facts, w: Wording) -> str:
