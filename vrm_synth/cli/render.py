@@ -141,10 +141,12 @@ def _render(
     if not first < end <= recipe.count:
         raise click.UsageError(f"--only {first}:{end} is not within the recipe's shots, 0:{recipe.count}.")
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
-    dataset = Dataset(recipe, out, known_evidence(manifest), open_avatar)
+    evidence = known_evidence(manifest)
+    with bar(len(set(recipe.avatars)), "avatars") as shown:
+        dataset = Dataset(recipe, out, evidence, open_avatar, shown.update)
     with (
         contextlib.closing(open_renderer(renderer_name, device)) as renderer,
         bar(end - first, "images") as shown,
     ):
-        dataset.render(renderer, range(first, end), lambda: shown.update())
+        dataset.render(renderer, range(first, end), shown.update)
     click.echo(f"{plural(end - first, 'picture')} in {out}; a look at them: {out / SHEET}")

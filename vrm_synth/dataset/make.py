@@ -24,13 +24,19 @@ from vrm_synth.shot import Recipe, Shot, shot_at, source_at
 class Dataset:
     """A recipe on its way into a folder.
 
-    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar. Making one reads every avatar of the
-    recipe once. Raises LicenceError for an avatar that may not be shown, DatasetError for a folder that is
-    taken, and whatever reading an avatar raises: nothing is drawn unless all of it may be.
+    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar; checked: called for each avatar that
+    passed. Making one reads every avatar of the recipe once. Raises LicenceError for an avatar that may not be
+    shown, DatasetError for a folder that is taken, and whatever reading an avatar raises: nothing is drawn unless
+    all of it may be.
     """
 
     def __init__(
-        self, recipe: Recipe, out: Path, evidence: Mapping[str, Evidence], open_avatar: Callable[[str], Avatar]
+        self,
+        recipe: Recipe,
+        out: Path,
+        evidence: Mapping[str, Evidence],
+        open_avatar: Callable[[str], Avatar],
+        checked: Callable[[], object] = lambda: None,
     ):
         self._recipe = recipe
         self._out = out
@@ -41,6 +47,7 @@ class Dataset:
             avatar = self._open(source)
             found = self._standings[source] = gate(avatar, evidence, recipe.accept_licences)
             credits[source] = _credit(source, avatar, found)
+            checked()
         self._folder = ImageFolder(out, _settings(recipe, credits), _told(recipe), list(credits.values()))
 
     def render(self, renderer: Renderer, indices: Iterable[int], done: Callable[[], object] = lambda: None) -> None:

@@ -103,5 +103,5 @@ def _wrap(text: str, width: int, most: int) -> list[str]:
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     if font.getlength(text) <= width:
         return text
-    fitting = bisect.bisect_left(range(len(text)), width, key=lambda n: font.getlength(f"{text[: n + 1]}…"))
+    fitting = bisect.bisect_right(range(len(text)), width, key=lambda n: math.ceil(font.getlength(f"{text[: n + 1]}…")))
     return f"{text[:fitting].rstrip()}…"
