@@ -10,6 +10,7 @@ import numpy as np
 import pygltflib
 from numpy.typing import NDArray
 
+from vrm_synth.avatar.fields import out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.core.errors import AvatarError
@@ -62,10 +63,10 @@ class Buffers:
         """The bytes of a buffer view. A view may pass buffers[0].byteLength but not its data."""
         views = self.gltf.bufferViews
         if index >= len(views):
-            raise _out_of_range("bufferViews", index, len(views), where)
+            raise out_of_range("bufferViews", index, len(views), where)
         view, place = views[index], f"bufferViews[{index}]"
         if view.buffer >= len(self._bytes):
-            raise _out_of_range("buffers", view.buffer, len(self._bytes), f"{place}.buffer")
+            raise out_of_range("buffers", view.buffer, len(self._bytes), f"{place}.buffer")
         if "EXT_meshopt_compression" in view.extensions:
             raise AvatarError("data is compressed with EXT_meshopt_compression, which is not supported", where=place)
         content = self._bytes[view.buffer]
@@ -152,7 +153,7 @@ class Accessors:
 
     def _get(self, index: int, where: str) -> pygltflib.Accessor:
         if index >= len(self.gltf.accessors):
-            raise _out_of_range("accessors", index, len(self.gltf.accessors), where)
+            raise out_of_range("accessors", index, len(self.gltf.accessors), where)
         return self.gltf.accessors[index]
 
     def _window(self, index: int) -> NDArray[Any] | None:
@@ -240,8 +241,3 @@ def _normalized(values: NDArray[Any]) -> NDArray[np.float32]:
     """Integers as fractions of their type's largest value (glTF 3.6.2.2)."""
     scaled = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
     return np.maximum(scaled, np.float32(-1.0))
-
-
-def _out_of_range(of: str, index: int, count: int, where: str) -> AvatarError:
-    allowed = f"0 to {count - 1}" if count else f"nothing, the file has no {of}"
-    return AvatarError(f"index into {of} is out of range", got=index, allowed=allowed, where=where)

@@ -191,9 +191,14 @@ def index(value: Any, count: int, of: str, place: str) -> int:
     """An index into a list of `count` entries called `of`."""
     i = integer(value, place)
     if not 0 <= i < count:
-        allowed = f"0 to {count - 1}" if count else f"nothing, the file has no {of}"
-        raise AvatarError(f"index into {of} is out of range", got=_show(i), allowed=allowed, where=place)
+        raise out_of_range(of, i, count, place)
     return i
+
+
+def out_of_range(of: str, got: int, count: int, where: str) -> AvatarError:
+    """The refusal of an index into a list of `count` entries called `of`."""
+    allowed = f"0 to {count - 1}" if count else f"nothing, the file has no {of}"
+    return AvatarError(f"index into {of} is out of range", got=got, allowed=allowed, where=where)
 
 
 def unique(values: Iterable[int]) -> tuple[int, ...]:

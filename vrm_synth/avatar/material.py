@@ -6,7 +6,7 @@ from typing import Any
 
 import pygltflib
 
-from vrm_synth.avatar.fields import Fields
+from vrm_synth.avatar.fields import Fields, out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.model import Material, MToon, Sampler, Texture, TextureInfo, Vec3
 from vrm_synth.core.errors import AvatarError
@@ -56,9 +56,9 @@ class Textures:
         for i, texture in enumerate(gltf.textures):
             place = f"textures[{i}]"
             if texture.source is not None and texture.source >= len(gltf.images):
-                raise _out_of_range("images", texture.source, len(gltf.images), f"{place}.source")
+                raise out_of_range("images", texture.source, len(gltf.images), f"{place}.source")
             if texture.sampler is not None and texture.sampler >= len(gltf.samplers):
-                raise _out_of_range("samplers", texture.sampler, len(gltf.samplers), f"{place}.sampler")
+                raise out_of_range("samplers", texture.sampler, len(gltf.samplers), f"{place}.sampler")
             sampler = Sampler() if texture.sampler is None else _sampler(gltf.samplers[texture.sampler])
             self.has_picture.append(texture.source is not None)
             self.textures.append(Texture(texture.source or 0, sampler, texture.name))
@@ -75,7 +75,7 @@ class Textures:
     ) -> TextureInfo | None:
         """A material's use of a texture; None, with an oddity, where the texture has no picture."""
         if texture >= len(self.textures):
-            raise _out_of_range("textures", texture, len(self.textures), where)
+            raise out_of_range("textures", texture, len(self.textures), where)
         if not self.has_picture[texture]:
             self.notes.add(f"{where} uses textures[{texture}], which has no picture that can be read")
             return None
@@ -174,8 +174,3 @@ def queue_offset(f: Fields) -> int:
 
 def _sampler(s: pygltflib.Sampler) -> Sampler:
     return Sampler(s.magFilter, s.minFilter, s.wrapS, s.wrapT)
-
-
-def _out_of_range(of: str, index: int, count: int, where: str) -> AvatarError:
-    allowed = f"0 to {count - 1}" if count else f"nothing, the file has no {of}"
-    return AvatarError(f"index into {of} is out of range", got=index, allowed=allowed, where=where)

@@ -10,7 +10,7 @@ import pygltflib
 from numpy.typing import NDArray
 
 from vrm_synth.avatar.accessor import Accessors
-from vrm_synth.avatar.fields import HUGE
+from vrm_synth.avatar.fields import HUGE, out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import F32, Mesh, Primitive
@@ -115,13 +115,7 @@ class MeshReader:
 
     def _check_indices(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> int:
         if primitive.material is not None and primitive.material >= self.materials:
-            allowed = f"0 to {self.materials - 1}" if self.materials else "nothing, the file has no materials"
-            raise AvatarError(
-                "index into materials is out of range",
-                got=primitive.material,
-                allowed=allowed,
-                where=f"{where}.material",
-            )
+            raise out_of_range("materials", primitive.material, self.materials, f"{where}.material")
         count = vertices
         if primitive.indices is not None:
             count = self.accessors.check(primitive.indices, f"{where}.indices", ("SCALAR",), _INDEX)

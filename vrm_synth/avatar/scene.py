@@ -10,6 +10,7 @@ import pygltflib
 from numpy.typing import NDArray
 
 from vrm_synth.avatar.accessor import Accessors
+from vrm_synth.avatar.fields import out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import Node, Skin, Vec3, Vec4
@@ -38,9 +39,7 @@ def _parents(gltf: pygltflib.GLTF2) -> list[int]:
         for k, child in enumerate(node.children):
             place = f"nodes[{i}].children[{k}]"
             if child >= len(parents):
-                raise AvatarError(
-                    "index into nodes is out of range", got=child, allowed=f"0 to {len(parents) - 1}", where=place
-                )
+                raise out_of_range("nodes", child, len(gltf.nodes), place)
             if parents[child] != -1:
                 both = f"{label(gltf, parents[child])} and {label(gltf, i)}"
                 raise AvatarError("node has two parents", got=f"{label(gltf, child)} under {both}", where=place)
@@ -133,12 +132,7 @@ def _roots(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], scene: int, notes: No
     listed = list(dict.fromkeys(gltf.scenes[scene].nodes))
     for k, node in enumerate(gltf.scenes[scene].nodes):
         if node >= len(nodes):
-            raise AvatarError(
-                "index into nodes is out of range",
-                got=node,
-                allowed=f"0 to {len(nodes) - 1}",
-                where=f"scenes[{scene}].nodes[{k}]",
-            )
+            raise out_of_range("nodes", node, len(gltf.nodes), f"scenes[{scene}].nodes[{k}]")
     tops = set(listed)
     for node in listed:
         top = node
@@ -166,12 +160,7 @@ def check_skins(gltf: pygltflib.GLTF2, accessors: Accessors, limits: Limits) -> 
             )
         for k, joint in enumerate(skin.joints):
             if joint >= len(gltf.nodes):
-                raise AvatarError(
-                    "index into nodes is out of range",
-                    got=joint,
-                    allowed=f"0 to {len(gltf.nodes) - 1}",
-                    where=f"{place}.joints[{k}]",
-                )
+                raise out_of_range("nodes", joint, len(gltf.nodes), f"{place}.joints[{k}]")
         if skin.inverseBindMatrices is not None:
             where = f"{place}.inverseBindMatrices"
             count = accessors.check(skin.inverseBindMatrices, where, ("MAT4",), (pygltflib.FLOAT,))
