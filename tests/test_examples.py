@@ -1,0 +1,43 @@
+"""The examples run, and say of themselves what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vrm_synth.avatar import open_avatar
+from vrm_synth.dataset.take import take
+from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.shot import load_recipe, shot_at
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_recipe_renders(path):
+    recipe = load_recipe(path)
+    shot = shot_at(recipe, recipe.count - 1, open_avatar)
+    renderer = GLRenderer()
+    _, frame = take(renderer, open_avatar(shot.avatar), shot)
+    renderer.close()
+    assert frame.rgba.shape == (recipe.size[1], recipe.size[0], 4)
+    assert f"vrm-synth render examples/{path.name} " in path.read_text()
+
+
+def test_the_script_draws_its_picture(tmp_path):
+    command = [sys.executable, EXAMPLES / "one_picture.py", "demo", tmp_path / "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "licence CC0" in done.stdout
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
+
+
+def test_the_list_of_examples_is_whole():
+    listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
+    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".py")}
