@@ -50,10 +50,12 @@ def random_shot(avatar: Avatar, path: Path, label: str, i: int) -> dict[str, Any
         if any(spread) and r.random() < 0.7:
             bones[bone] = Rotation.from_euler("xyz", r.normal(0, spread), degrees=True).as_quat().tolist()
     names = [n for n, e in avatar.expressions.items() if e.is_bound]
-    picked = r.choice(names, size=min(len(names), int(r.integers(0, 4))), replace=False) if names else []
+    picked: list[str] = []
+    if names:
+        picked = r.choice(names, size=min(len(names), int(r.integers(0, 4))), replace=False).tolist()
     points = np.concatenate([p for *_, p, _ in posed_primitives(evaluate(avatar, bones=bones))] or [np.zeros((1, 3))])
     low, high = points.min(0), points.max(0)
-    size = float(max(np.linalg.norm(high - low), 0.01))
+    size = max(float(np.linalg.norm(high - low)), 0.01)
     target = low + (high - low) * r.uniform(0.3, 0.7, 3)
     direction = r.normal(size=3) * (1, 0.4, 1)
     direction /= np.linalg.norm(direction)

@@ -18,7 +18,8 @@ CORPUS = _find()
 
 needs_corpus = pytest.mark.skipif(
     CORPUS is None,
-    reason="no shared corpus: put avatars/, motions/ and reference/ in ../shared or name their folder in VRM_SYNTH_CORPUS",
+    reason="no shared corpus: put avatars/, motions/ and reference/ in ../shared, or name their folder in "
+    "VRM_SYNTH_CORPUS",
 )
 
 
