@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from scipy.spatial import Delaunay
@@ -83,7 +83,7 @@ def eye_rings(shape: EyeShape, rest: EyeShape) -> Array:
 
 def mouth_rings(shape: MouthShape) -> Array:
     """The skin round the mouth."""
-    return _rings(shape, REST_MOUTH, MOUTH_POINTS, MOUTH_CENTRE, (0.0235, 0.0130, 0.0230))
+    return _rings(shape, REST_MOUTH, MOUTH_POINTS, MOUTH_CENTRE, (0.0250, 0.0130, 0.0255))
 
 
 def _ring_triangles(rings: Array) -> Ints:
@@ -98,7 +98,7 @@ def _field(rest: EyeShape) -> tuple[Array, Ints]:
     holes = [eye[:, :2], eye[:, :2] * [-1, 1], mouth_rings(REST_MOUTH)[-1][:, :2]]
     gx, gy = np.meshgrid(np.linspace(-0.0115, 0.0115, 11), CHIN_Y + np.linspace(0.0475, 0.076, 13))
     nose_xy = np.stack([gx, gy], -1).reshape(-1, 2)
-    theta, v = np.meshgrid(np.linspace(-np.pi, np.pi, 47), np.linspace(0, 1, 27))
+    theta, v = np.meshgrid(np.linspace(-np.pi, np.pi, 47), np.linspace(-0.08, 1, 28))
     grid = np.stack([theta, v], -1).reshape(-1, 2)
     p = head(grid[:, 0], grid[:, 1])
     facing = np.cos(grid[:, 0]) > 0.2
@@ -185,8 +185,9 @@ def ear() -> list[Part]:
     if n[:columns, 0].mean() < 0:
         t = t[:, ::-1].copy()
         n = -n
-    left = Part("Face", flat, t, face_uv(flat) * 0 + np.array([0.5, 0.12]), {"head": np.ones(len(flat))}, n)
-    return [left, mirrored(left)]
-
-
-Weights = Mapping[str, Array]
+    uv = np.tile([0.5, 0.12], (len(flat), 1))
+    weights = {"head": np.ones(len(flat))}
+    front = Part("Face", flat, t, uv, weights, n)
+    # seen from behind an ear needs a back of its own
+    back = Part("Face", flat - n * 0.0012, t[:, ::-1].copy(), uv, weights, -n)
+    return [front, back, mirrored(front), mirrored(back)]

@@ -167,7 +167,7 @@ def brows() -> list[Part]:
     def points(rise: float, tilt: float, bend: float) -> Array:
         t = np.linspace(-1, 1, 15)
         x = 0.0195 * t + EYE_CENTRE[0] + 0.0015
-        y = EYE_CENTRE[1] + 0.0312 + rise + (tilt - 0.0009) * t + (0.0034 + bend) * (1 - (t - 0.15) ** 2)
+        y = EYE_CENTRE[1] + 0.0312 + rise + (tilt - 0.0016) * t + (0.0030 + bend) * (1 - (t - 0.10) ** 2)
         width = 0.0026 * (1 - smoothstep(0.1, 1.0, t) * 0.85) * smoothstep(-1.12, -0.85, t)
         p = np.stack([x, y], -1)
         up = np.stack([0 * t, width / 2], -1)
@@ -220,7 +220,7 @@ def mouth() -> list[Part]:
         rim = loop(shape, MOUTH_POINTS)
         rim = np.concatenate([rim, rim[:1]])
         middle = rim.mean(0)
-        rows = [(1.0, 0.0), (1.06, -0.005), (0.9, -0.016), (0.3, -0.022)]
+        rows = [(1.0, 0.0), (1.06, -0.005), (0.9, -0.014), (0.45, -0.021), (0.0, -0.023)]
         return np.stack([on_face((rim - middle) * k + middle + MOUTH_CENTRE, z) for k, z in rows])
 
     def teeth(shape: MouthShape) -> Array:

@@ -46,7 +46,7 @@ def eye_targets(rest: EyeShape) -> dict[str, EyeShape]:
     o = rest.outer - rest.inner
     return {
         "blink": EyeShape(rest.half, -0.0090, 0.0086, -0.0040, -0.0040 + o * 0.6, 2.1),
-        "happy": EyeShape(rest.half * 0.97, 0.0068, -0.0064, -0.0070, -0.0060, 2.0),
+        "happy": EyeShape(rest.half * 0.97, 0.0062, -0.0068, -0.0070, -0.0060, 2.0),
         "relaxed": EyeShape(rest.half, rest.up * 0.56, rest.low * 0.86, rest.inner - 0.001, rest.outer - 0.002, 2.3),
         "angry": EyeShape(rest.half, rest.up * 0.74, rest.low * 0.90, rest.inner - 0.0030, rest.outer + 0.0022, 2.2),
         "sad": EyeShape(rest.half, rest.up * 0.74, rest.low * 0.94, rest.inner + 0.0026, rest.outer - 0.0044, 2.2),
@@ -77,16 +77,16 @@ class MouthShape:
 REST_MOUTH = MouthShape(0.0132, -0.0014, -0.0014, 0.0019)
 MOUTHS = {
     "neutral": MouthShape(0.0110, 0.0, 0.0, 0.0),
-    "aa": MouthShape(0.0125, 0.0040, -0.0135, 0.0008, power=2.6),
-    "ih": MouthShape(0.0155, 0.0022, -0.0052, 0.0014, power=3.0),
-    "ou": MouthShape(0.0060, 0.0030, -0.0055, -0.0006, power=2.2),
-    "ee": MouthShape(0.0160, 0.0030, -0.0078, 0.0020, power=2.8),
-    "oh": MouthShape(0.0088, 0.0048, -0.0105, -0.0010, power=2.2),
-    "happy": MouthShape(0.0165, -0.0004, -0.0125, 0.0042, power=2.2),
+    "aa": MouthShape(0.0145, 0.0040, -0.0160, 0.0008, power=2.6),
+    "ih": MouthShape(0.0170, 0.0024, -0.0060, 0.0016, power=3.0),
+    "ou": MouthShape(0.0066, 0.0034, -0.0064, -0.0006, power=2.2),
+    "ee": MouthShape(0.0178, 0.0030, -0.0092, 0.0024, power=2.8),
+    "oh": MouthShape(0.0098, 0.0052, -0.0124, -0.0010, power=2.2),
+    "happy": MouthShape(0.0192, 0.0002, -0.0158, 0.0048, power=2.2),
     "angry": MouthShape(0.0115, 0.0022, 0.0020, -0.0030, power=2.4),
     "sad": MouthShape(0.0095, 0.0014, 0.0012, -0.0024),
-    "relaxed": MouthShape(0.0145, -0.0022, -0.0022, 0.0030),
-    "surprised": MouthShape(0.0072, 0.0046, -0.0090, -0.0010, power=2.2),
+    "relaxed": MouthShape(0.0155, -0.0024, -0.0024, 0.0034),
+    "surprised": MouthShape(0.0082, 0.0050, -0.0112, -0.0010, power=2.2),
 }
 
 

@@ -157,6 +157,7 @@ def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.
         rows,
         lambda x: inflate * root(x) + puff * np.sin(np.pi * np.clip((x - x0) / (x1 - x0), 0, 1)),
         18,
+        box=(0, 1, 1, 0) if x1 > 0.3 else (0, 0, 1, 1),  # cloth gathers at the wrist, or at a short sleeve's shoulder
     )
 
 

@@ -31,7 +31,7 @@ def build_hair(style: str) -> Hair:
 
 # azimuth (degrees) → v of the hairline on the head, see head.head
 _HAIRLINE = keyed(
-    [(0, 0.745), (25, 0.75), (50, 0.70), (68, 0.60), (80, 0.50), (92, 0.47), (110, 0.40), (135, 0.27), (180, 0.20)]
+    [(0, 0.745), (25, 0.75), (50, 0.70), (68, 0.60), (80, 0.50), (92, 0.45), (110, 0.30), (135, 0.12), (180, 0.05)]
 )
 
 
@@ -250,7 +250,7 @@ def _tied(anchors: Sequence[tuple[float, float]], rows: Sequence[tuple[int, floa
 
 def _nape(a: float) -> float:
     """h of the hairline, `a` degrees off the middle of the back: where locks that are combed up begin."""
-    return float(1.40 - 0.22 * smoothstep(35, 90, abs(a)))
+    return float(1.58 - 0.34 * smoothstep(30, 90, abs(a)))
 
 
 def _hang(anchor: Array, out: Array, length: float, n: int, name: str, lift: float = 0.03) -> Chain:
@@ -276,11 +276,12 @@ def _twintails() -> Hair:
         chains.append(c)
         tails.append(tail("Hair", c, _TAIL_RADIUS, 9, 0.046, seed_turn=0.3 if m > 0 else np.pi - 0.3))
     side, side_chains = sidelocks(2.05, 0.030, 0.004)
-    combed = _tied([(112, 0.80), (-112, 0.80)], [(5, 40, 0.12)])
+    combed = _tied([(112, 0.80), (-112, 0.80)], [(8, 62, 0.10), (5, 40, 0.30)])
     nape = [
-        Lock((180 + a, 180 + a * 1.2), (_nape(a), 0.86), (0.002, 0.013), 0.044, 0.010) for a in np.linspace(-66, 66, 10)
+        Lock((180 + a, 180 + np.sign(a) * 58 + a * 0.1), (_nape(a), 0.84), (-0.036, 0.012), 0.050, 0.010, bulge=0.019)
+        for a in np.linspace(-70, 70, 12)
     ]
-    locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape, *crown(9, 0.86, 0.009)]
+    locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape]
     spots = tuple((float(a[0]), float(a[1]), float(a[2])) for a in anchors)
     return _finish(locks, [*_fringe_chains(), *side_chains, *chains], tails, spots)
 
@@ -291,7 +292,8 @@ def _ponytail() -> Hair:
     side, side_chains = sidelocks(2.0, 0.032, 0.006)
     combed = _tied([(180, 0.66)], [(9, 105, 0.14), (7, 70, 0.30)])
     nape = [
-        Lock((180 + a, 180 + a * 0.4), (_nape(a), 0.72), (0.002, 0.013), 0.046, 0.010) for a in np.linspace(-88, 88, 13)
+        Lock((180 + a, 180 + a * 0.4), (_nape(a), 0.72), (-0.036, 0.012), 0.048, 0.010, bulge=0.019)
+        for a in np.linspace(-88, 88, 13)
     ]
     locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape]
     spot = (float(anchor[0]), float(anchor[1]), float(anchor[2]))

@@ -1,6 +1,7 @@
 """The head as a surface: head(θ, v) from lofted, tilted rings, and its front as a height field z(x, y).
 
-θ runs round the head (0 front, π/2 left, ±π back), v from 0 under the jaw to 1 at the crown. Rings tilt:
+θ runs round the head (0 front, π/2 left, ±π back), v from 0 under the jaw to 1 at the crown
+(below 0 it closes inside the neck). Rings tilt:
 their front follows the face's profile from the throat over the chin to the forehead, their back the nape.
 """
 
@@ -20,6 +21,7 @@ SKULL = np.array([0.0, CHIN_Y + 0.138, -0.010])  # centre of the skull, that hai
 # v, front (y, z), side (half width, y, z), back (y, z), exponent of the front's y; y above the chin
 _RINGS = keyed(
     [
+        (-0.08, 0.042, 0.008, 0.008, 0.055, -0.012, 0.062, -0.032, 2.0),
         (0.00, 0.016, 0.026, 0.035, 0.046, -0.010, 0.046, -0.052, 2.0),
         (0.07, 0.004, 0.056, 0.0450, 0.042, -0.006, 0.058, -0.064, 1.6),
         (0.13, 0.000, 0.0765, 0.0525, 0.0405, -0.002, 0.067, -0.074, 1.35),

@@ -86,11 +86,9 @@ def lock_paths(locks: Sequence[Lock]) -> tuple[Array, Array, Array]:
     az = az0 + (az1 - az0) * ease + one("swing") * np.sin(np.pi * t)
     h = h0 + (h1 - h0) * t
     # roots start inside the cap and rise out of it
-    off = (
-        (o0 + (o1 - o0) * t) * smoothstep(-0.14, 0.16, t)
-        + one("bulge") * np.sin(np.pi * t)
-        - one("tuck") * smoothstep(0.55, 1.0, t) ** 1.5
-    )
+    off = o0 + (o1 - o0) * t
+    off = np.where(off > 0, off * smoothstep(-0.14, 0.16, t), off)
+    off = off + one("bulge") * np.sin(np.pi * t) - one("tuck") * smoothstep(0.55, 1.0, t) ** 1.5
     az = az + one("wave") * np.sin(2.6 * np.pi * t) * smoothstep(0.25, 0.8, t)
     path = shell(az, h, off)
     a = np.radians(az)
