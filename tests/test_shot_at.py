@@ -200,6 +200,8 @@ def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) 
         ("hand_on_chest", "full_front_level", ("with the right hand on the chest",)),
         ("hand_on_chest", "full_back_level", ()),  # the body hides the hand
         ("shy", "full_back_level", ()),
+        ("hand_behind_head", "full_front_level", ("with the right hand behind the head",)),
+        ("hand_behind_head", "full_side_left_level", ()),  # the head hides the arm
         ("kneel", "full_front_level", ("kneeling on one knee",)),
         ("kneel", "bust_front_level", ()),
         ("bow", "full_front_level", ("bowing politely", "with both hands in front")),
@@ -273,16 +275,33 @@ def test_expressions_an_avatar_lacks_are_passed_over() -> None:
 
 
 def test_gaze() -> None:
-    front = recipe(views="bust_front_level", poses="stand", gaze="viewer")
+    front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
     for i in range(4):
         s = shot_at(front, i, opened)
         assert s.labels["gaze"] == "viewer" and s.look_at == s.camera.position
     s = shot_at(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
     assert s.labels["gaze"] == "" and s.look_at is None
     for side, view in ((1, "bust_three_quarter_left_level"), (-1, "bust_three_quarter_right_level")):
-        s = shot_at(recipe(views=view, poses="stand", gaze="aside"), 0, opened)
+        s = shot_at(recipe(views=view, poses="stand", gaze="aside", expressions="neutral"), 0, opened)
         assert isinstance(s.look_at, LookAtAngles) and s.labels["gaze"] == "away"
         assert s.look_at.yaw * side < 0  # away from the camera
+
+
+@needs_corpus
+def test_painted_eyes_look_nowhere() -> None:
+    """A lookAt without eye bones, or with bones that move nothing, earns no words and no look_at."""
+    files = {p.stem: str(p) for p in avatar_files()}
+    for name, moves in (("crimsom", False), ("cool_banana", False), ("boombox7", False), ("m_expressive", True)):
+        s = shot_at(recipe(avatars=[files[name]], views="bust_front_level", poses="stand", gaze="viewer"), 0, opened)
+        assert (s.look_at is not None) == moves, name
+        assert moves or s.labels["gaze"] == ""
+
+
+@pytest.mark.parametrize("expression", ["happy", "blink", "relaxed"])
+def test_nothing_is_said_of_eyes_that_may_be_shut(expression: str) -> None:
+    s = shot_at(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
+    assert s.labels["expression"] == expression and s.labels["gaze"] == ""
+    assert s.look_at is not None
 
 
 def test_small_straying_never_breaks_a_claim() -> None:

@@ -82,11 +82,6 @@ def test_each_fact_goes_with_its_label(change: dict[str, Any], gone: str) -> Non
     assert not any(gone in s for s in every_wording(**change))
 
 
-def test_closed_eyes_look_at_nobody() -> None:
-    for s in every_wording(expression="blink"):
-        assert "closed" in s and "viewer" not in s
-
-
 @pytest.mark.parametrize("name", load_azimuths())
 def test_a_side_is_the_avatars_own(name: str) -> None:
     a = load_azimuths()[name]

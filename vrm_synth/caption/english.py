@@ -78,7 +78,7 @@ def _details(f: Facts, w: Wording) -> str:
     said = [" and ".join(f.says)] if f.says else []
     if f.expression in w.expression:
         said.append(_pick(w.expression[f.expression], f, "expression"))
-    if f.gaze in w.gaze and not f.expression.startswith("blink"):
+    if f.gaze in w.gaze:
         said.append(_pick(w.gaze[f.gaze], f, "gaze"))
     return "".join(f", {s}" for s in said)
 

@@ -77,5 +77,7 @@ def _built_in(source: str) -> Character | None:
     else:
         params = demo.DemoParams.parse(arguments.split(",")) if arguments else demo.DemoParams()
     known = demo.facts(params)
-    hair = f"a {known['hair']}" if known["hair_style"] == "ponytail" else known["hair"]
+    hair = known["hair"]
+    if known["hair_style"] == "ponytail":  # the one that is counted
+        hair = f"{'an' if hair[0] in 'aeiou' else 'a'} {hair}"
     return Character(known["name"], "a girl", hair, known["eyes"], known["outfit"])

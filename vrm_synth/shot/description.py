@@ -36,6 +36,7 @@ class Shot:
     bones: VRM 1.0 bone → local rotation (x, y, z, w) of the normalised bone, unit length; hips_offset: metres
     from rest. expressions: VRM 1.0 name → weight 0..1. look_at: angles, or a world point in metres.
     settle_seconds: springs run for that long under the posed skeleton; None leaves them at rest.
+    wind: a steady push on them, world axes, in gravityPower's unit; needs settle_seconds.
     size: (width, height) pixels. background: straight sRGB RGBA in 0..1, None is transparent.
     time: seconds of UV animation; supersample: n draws n × n samples a pixel.
     labels: what the recipe chose, by name (character, pose, crop, view …), for captions and searches; never drawn.
@@ -52,6 +53,7 @@ class Shot:
     expressions: Mapping[str, float] = field(default_factory=dict)
     look_at: LookAtAngles | check.Vec3 | None = None
     settle_seconds: float | None = None
+    wind: check.Vec3 | None = None
     light: Light | None = None
     ambient: Ambient | None = None
     background: check.Vec4 | None = None
@@ -165,6 +167,9 @@ def _read_ambient(value: object) -> Ambient | None:
     if value is None:
         return None
     v = check.mapping(value, "ambient")
+    if "sky" in v or "ground" in v:
+        check.keys(v, ("sky", "ground", "intensity"), ("sky", "ground"), "ambient")
+        return Ambient(v["sky"], _or(v, "intensity", 1.0), v["ground"])
     check.keys(v, ("color", "intensity"), (), "ambient")
     return Ambient(_or(v, "color", (1.0, 1.0, 1.0)), _or(v, "intensity", 1.0))
 
@@ -231,8 +236,9 @@ def _light(value: Light | None) -> Light | None:
 def _ambient(value: Ambient | None) -> Ambient | None:
     if value is None:
         return None
-    color = check.color(value.color, "ambient.color", 100)
-    return Ambient(color, check.number(value.intensity, "ambient.intensity", 0, 100))
+    color = check.color(value.color, "ambient.color" if value.ground is None else "ambient.sky", 100)
+    ground = None if value.ground is None else check.color(value.ground, "ambient.ground", 100)
+    return Ambient(color, check.number(value.intensity, "ambient.intensity", 0, 100), ground)
 
 
 def _background(value: object) -> check.Vec4 | None:
@@ -244,6 +250,10 @@ def _background(value: object) -> check.Vec4 | None:
 
 def _settle(value: object) -> float | None:
     return None if value is None else check.number(value, "spring_bones.settle_seconds", 0, LONGEST_SETTLE)
+
+
+def _wind(value: object) -> check.Vec3 | None:
+    return check.optional(value, "spring_bones.wind", lambda v, name: check.point(v, name, reach=100))
 
 
 def _labels(value: object) -> dict[str, Label]:
@@ -277,6 +287,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "expressions": _expressions,
     "look_at": _look_at,
     "settle_seconds": _settle,
+    "wind": _wind,
     "light": _light,
     "ambient": _ambient,
     "background": _background,
@@ -304,16 +315,22 @@ def _write(s: Shot) -> dict[str, Any]:
     elif s.look_at is not None:
         out["look_at"] = list(s.look_at)
     if s.settle_seconds is not None:
-        out["spring_bones"] = {"settle_seconds": s.settle_seconds}
+        out["spring_bones"] = {"settle_seconds": s.settle_seconds} | ({"wind": list(s.wind)} if s.wind else {})
     light = s.light and {
         "direction": list(s.light.direction),
         "color": list(s.light.color),
         "intensity": s.light.intensity,
     }
-    ambient = s.ambient and {"color": list(s.ambient.color), "intensity": s.ambient.intensity}
+    ambient = s.ambient and _write_ambient(s.ambient)
     out |= {"camera": camera, "size": list(s.size), "light": light, "ambient": ambient}
     out["background"] = None if s.background is None else list(s.background)
     out |= {"outlines": s.outlines, "time": s.time, "supersample": s.supersample, "mipmaps": s.mipmaps}
     if s.labels:
         out["labels"] = {k: list(v) if isinstance(v, tuple) else v for k, v in s.labels.items()}
     return out
+
+
+def _write_ambient(a: Ambient) -> dict[str, Any]:
+    if a.ground is None:
+        return {"color": list(a.color), "intensity": a.intensity}
+    return {"sky": list(a.color), "ground": list(a.ground), "intensity": a.intensity}

@@ -30,6 +30,7 @@ STRAYING_BONES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
 OFF_CENTRE = 0.05  # how much wider a margin may be drawn than the view says
 NEUTRAL = "neutral"
 ROLL = 3.0  # degrees
+EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
 ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
@@ -59,7 +60,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
         "azimuth": round(aim.azimuth, 2), "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2),
         "elevation": round(aim.elevation, 2),
         "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
-        "gaze": gaze, "lighting": setup, "background": backdrop,
+        "gaze": "" if figure.expressions.keys() & set(EYES_SHUT) else gaze, "lighting": setup, "background": backdrop,
         "wording": int(rng(seed, "wording", i).integers(2**31)),
     }  # fmt: skip
     return Shot(
@@ -175,7 +176,7 @@ def _stray(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
 def _gaze(recipe: Recipe, seen: Witness, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
     """(what a caption may say of it, the Shot's look_at)."""
     wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
-    if seen.posed.avatar.look_at is None or not seen.face_in_sight or wanted == "ahead":
+    if wanted == "ahead" or not seen.face_in_sight or not seen.eyes_move:
         return "", None
     if wanted == "viewer":
         return ("viewer", seen.camera.position) if seen.face_angle <= MEETING else ("", None)

@@ -21,7 +21,7 @@ EDGE = 0.01  # what is this near the picture's edge, as a fraction of it, counts
 FACING = 70.0  # degrees between the face and the camera up to which an expression can be read
 MEETING = 30.0  # the same for eyes that can meet the viewer's
 EXPRESSED = 0.5  # least weight of an expression worth a word
-HANDS = ("leftHand", "rightHand")  # the parts that a torso hides
+ARMS = ("leftHand", "rightHand", "leftLowerArm", "rightLowerArm")  # what a torso or a head hides
 CUT_BY = {"face": ("hips",), "bust": ("hips",), "cowboy": ("leftFoot", "rightFoot")}
 TOUCHING = 0.06  # of the hips' height
 CLOSE = 0.35  # least share of the picture's height that the head takes in a close-up
@@ -51,14 +51,14 @@ class Witness:
         return tuple(said)
 
     def shows(self, bone: str) -> bool:
-        """Whether the middle of a bone's flesh is in the picture; for hands, also not hidden behind the body."""
+        """Whether the middle of a bone's flesh is in the picture; for arms, also not hidden behind the body."""
         flesh = self.vertices[self.body.own & self.body.of(*_with_children(bone))]
         if len(flesh) < FLESH:
             return False
         middle = flesh.mean(0)
         if not bool(inside(self.camera, self.aspect, middle, EDGE)[0]):
             return False
-        return bone not in HANDS or not self._hidden(middle, float(np.linalg.norm(flesh - middle, axis=1).max()))
+        return bone not in ARMS or not self._hidden(middle, float(np.linalg.norm(flesh - middle, axis=1).max()))
 
     def touch(self, a: str, b: str) -> bool:
         """Whether the flesh of two bones, or of a bone and a region, comes as near as cloth and skin lie apart."""
@@ -95,6 +95,17 @@ class Witness:
         point = np.mean(eyes, 0) if eyes else flesh.mean(0)
         radius = float(np.linalg.norm(flesh - point, axis=1).max())
         return bool(inside(self.camera, self.aspect, point, EDGE)[0]) and not self._hidden(point, radius)
+
+    @cached_property
+    def eyes_move(self) -> bool:
+        """Whether a gaze changes the picture: eyes that bones turn, or expressions that draw each glance."""
+        avatar = self.posed.avatar
+        if avatar.look_at is None:
+            return False
+        if avatar.look_at.type == "bone":
+            return all(int(self.body.of(eye).sum()) >= FLESH for eye in ("leftEye", "rightEye"))
+        glances = [avatar.expressions.get(n) for n in ("lookLeft", "lookRight", "lookUp", "lookDown")]
+        return all(e is not None and e.is_bound for e in glances)
 
     @cached_property
     def face_angle(self) -> float:
