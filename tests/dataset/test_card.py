@@ -15,8 +15,8 @@ RECIPE = {"avatars": ["a.vrm"], "count": 3, "seed": 5}
 
 
 def row(i, avatar):
-    return {"file_name": f"images/{i}.png", "caption": f"caption {i}", "avatar_sha256": avatar["sha256"],
-            "shot": {"size": [64, 32], "labels": {"pose": "stand"}}}  # fmt: skip
+    return {"file_name": f"images/{i}.png", "caption": f"caption {i}", "avatar_sha256": avatar["sha256"], 
+            "renderer": "llvmpipe", "shot": {"size": [64, 32], "labels": {"pose": "stand"}}}  # fmt: skip
 
 
 def head(text):
@@ -27,7 +27,7 @@ def test_all_free_is_cc0():
     text = card([row(i, FREE) for i in range(3)], RECIPE, [FREE, KEPT])
     assert head(text)["license"] == "cc0-1.0"
     assert "CC-BY" not in text, "an avatar that no picture shows binds nothing"
-    assert "- pictures: 3\n- avatars: 1\n- pixels: 64×32\n- seed: 5\n- poses: 1\n" in text
+    assert "- pictures: 3\n- avatars: 1\n- pixels: 64×32\n- seed: 5\n- drawn by: llvmpipe\n- poses: 1\n" in text
     assert "`images/0.png`: caption 0" in text.replace("\\", "")
 
 

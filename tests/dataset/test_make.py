@@ -161,6 +161,11 @@ def test_another_recipe_is_refused_and_changes_nothing(gl, change, whole, settin
     assert files(whole) == before
 
 
+def test_another_renderer_is_another_dataset(recipe_file, whole):
+    with pytest.raises(DatasetError, match="differs in renderer"):
+        Dataset(load_recipe(recipe_file), whole, {}, opened, "pyrender")
+
+
 def test_accepting_a_licence_does_not_make_it_another_recipe(gl, change, whole):
     Dataset(load_recipe(change(accept_licences=["Other"])), whole, {}, opened)
 

@@ -13,6 +13,7 @@ import click
 from vrm_synth.cli.common import bar, out_folder, plural, renderer_options
 
 if TYPE_CHECKING:
+    from vrm_synth.render import RendererName
     from vrm_synth.shot import Recipe
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -65,7 +66,7 @@ def render(
     only: tuple[int, int | None] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
-    renderer: str,
+    renderer: RendererName,
     device: int,
 ) -> None:
     """Render a dataset from a recipe.
@@ -104,7 +105,7 @@ def demo(
     only: tuple[int, int | None] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
-    renderer: str,
+    renderer: RendererName,
     device: int,
     count: int,
     seed: int,
@@ -127,7 +128,7 @@ def _render(
     only: tuple[int, int | None] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
-    renderer_name: str,
+    renderer_name: RendererName,
     device: int,
 ) -> None:
     from vrm_synth.avatar import open_avatar
@@ -143,7 +144,7 @@ def _render(
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
     evidence = known_evidence(manifest)
     with bar(len(set(recipe.avatars)), "avatars") as shown:
-        dataset = Dataset(recipe, out, evidence, open_avatar, shown.update)
+        dataset = Dataset(recipe, out, evidence, open_avatar, renderer_name, shown.update)
     with (
         contextlib.closing(open_renderer(renderer_name, device)) as renderer,
         bar(end - first, "images") as shown,

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vrm_synth.cli.common import bar, note, out_folder, plural, renderer_options
+
+if TYPE_CHECKING:
+    from vrm_synth.render import Compat
 
 
 @click.command()
 @click.argument("shots_file", metavar="SHOTS", type=click.Path(path_type=Path))
 @out_folder("Where the answers go; made when missing, answers there are overwritten.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that draw.")
+@click.option(
+    "--compat",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "three-vrm"]),
+    help="three-vrm: draw as that renderer does where it differs from the specifications, to compare pictures.",
+)
 @renderer_options
 @click.pass_context
-def shots(ctx: click.Context, shots_file: Path, out: Path, workers: int, renderer: str, device: int) -> None:
+def shots(
+    ctx: click.Context, shots_file: Path, out: Path, workers: int, compat: Compat, renderer: str, device: int
+) -> None:
     """Render an explicit list of shots.
 
     SHOTS is a JSON list of shots, or a dataset's metadata.jsonl. Each shot is answered with <id>.png and
@@ -38,7 +51,7 @@ def shots(ctx: click.Context, shots_file: Path, out: Path, workers: int, rendere
         # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
         os.environ.setdefault("LP_NUM_THREADS", "0")
     listed = read_shots(shots_file)
-    job = Job(out=out, base=shots_file.parent, renderer=renderer, device=device)
+    job = Job(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
         for event in answer_shots(listed, job, workers):

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vrm_synth.avatar.compat import as_three_vrm
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.dataset.encode import encode_png
 from vrm_synth.dataset.files import file_errors, to_json, write_file
 from vrm_synth.dataset.shotlist import Listed
 from vrm_synth.dataset.take import answer, take
-from vrm_synth.render.base import Renderer
+from vrm_synth.render.base import Compat, Renderer
 from vrm_synth.shot import Shot
 
 Batch = tuple[Shot, ...]  # shots of one avatar
@@ -58,7 +59,11 @@ def answer_malformed(listed: Iterable[Listed], out: Path) -> Iterator[Event]:
 
 
 def answer_batch(
-    renderer: Renderer, open_avatar: Callable[[str], Avatar], batch: Sequence[Shot], out: Path
+    renderer: Renderer,
+    open_avatar: Callable[[str], Avatar],
+    batch: Sequence[Shot],
+    out: Path,
+    compat: Compat = "none",
 ) -> Iterator[Event]:
     """Render `batch`, shots of one avatar, into the folder `out`; one that fails does not stop the others.
 
@@ -66,6 +71,7 @@ def answer_batch(
     """
     try:
         avatar = open_avatar(batch[0].avatar)
+        avatar = as_three_vrm(avatar) if compat == "three-vrm" else avatar
     except Exception as e:
         for shot in batch:
             yield fail(shot.id, _reason(e, f"{shot.avatar}: "), out)
@@ -73,7 +79,7 @@ def answer_batch(
     yield Loaded(avatar.source, avatar.meta.licence.name)
     for shot in batch:
         try:
-            posed, frame = take(renderer, avatar, shot)
+            posed, frame = take(renderer, avatar, shot, compat)
             picture, told = encode_png(frame.rgba), answer(shot, posed, frame)
         except Exception as e:
             yield fail(shot.id, _reason(e, f"shot {shot.id}: "), out)

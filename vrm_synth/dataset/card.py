@@ -53,7 +53,7 @@ def card(rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], avatars: 
         "shot's index `i` and the recipe's `seed`, the `renderer` that drew it, and `shot`: the picture as data, "
         "an entry of the shots format.",
         "## Making it again",
-        "Every picture follows from its line alone, byte for byte on the same driver:",
+        "Every picture follows from its line alone, byte for byte on the same renderer and driver:",
         "```sh\nvrm-synth shots metadata.jsonl -o again\n```",
         f"The whole was made with vrm-synth {__version__} by `vrm-synth render` from this recipe, which "
         "`dataset.json` has with every default written out:",
@@ -71,6 +71,7 @@ def _counts(rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], shown:
         f"- avatars: {len(shown)}",
         f"- pixels: {', '.join(sorted(sizes))}",
         f"- seed: {recipe['seed']}",
+        f"- drawn by: {_plain('; '.join(sorted({row['renderer'] for row in rows})))}",
     ]
     return "\n".join([*lines, f"- poses: {len(poses)}"] if poses else lines)
 

@@ -17,17 +17,17 @@ from vrm_synth.dataset.imagefolder import ImageFolder
 from vrm_synth.dataset.metadata import Row
 from vrm_synth.dataset.take import take
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
-from vrm_synth.render.base import Renderer
+from vrm_synth.render.base import Renderer, RendererName
 from vrm_synth.shot import Recipe, Shot, shot_at, source_at
 
 
 class Dataset:
     """A recipe on its way into a folder.
 
-    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar; checked: called for each avatar that
-    passed. Making one reads every avatar of the recipe once. Raises LicenceError for an avatar that may not be
-    shown, DatasetError for a folder that is taken, and whatever reading an avatar raises: nothing is drawn unless
-    all of it may be.
+    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar; renderer: the name of what will draw;
+    checked: called for each avatar that passed. Making one reads every avatar of the recipe once. Raises
+    LicenceError for an avatar that may not be shown, DatasetError for a folder that is taken, and whatever reading
+    an avatar raises: nothing is drawn unless all of it may be.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Dataset:
         out: Path,
         evidence: Mapping[str, Evidence],
         open_avatar: Callable[[str], Avatar],
+        renderer: RendererName = "gl",
         checked: Callable[[], object] = lambda: None,
     ):
         self._recipe = recipe
@@ -48,7 +49,7 @@ class Dataset:
             found = self._standings[source] = gate(avatar, evidence, recipe.accept_licences)
             credits[source] = _credit(source, avatar, found)
             checked()
-        self._folder = ImageFolder(out, _settings(recipe, credits), _told(recipe), list(credits.values()))
+        self._folder = ImageFolder(out, _settings(recipe, credits, renderer), _told(recipe), list(credits.values()))
 
     def render(self, renderer: Renderer, indices: Iterable[int], done: Callable[[], object] = lambda: None) -> None:
         """Draw these shots, avatar by avatar; `done` is called when a picture is written.
@@ -106,10 +107,10 @@ def path_from(folder: Path, source: str) -> str:
     return source if is_built_in(source) else os.path.relpath(source, folder.resolve())
 
 
-def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Everything that the pictures follow from, as plain values: the recipe, its avatars by their contents."""
+def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], renderer: RendererName) -> dict[str, Any]:
+    """Everything that the pictures follow from: the recipe, its avatars by their contents, what draws."""
     avatars = [{"id": credits[s]["id"], "sha256": credits[s]["sha256"]} for s in recipe.avatars]
-    return {"avatars": avatars, **_dump(recipe)}
+    return {"avatars": avatars, **_dump(recipe), "renderer": renderer}
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.render.base import Frame, Renderer
+from vrm_synth.pose.springs import CALM
+from vrm_synth.render.base import Compat, Frame, Renderer
 from vrm_synth.shot import Shot
 
 
-def pose_for(avatar: Avatar, shot: Shot) -> PosedAvatar:
+def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar:
     """`avatar` as `shot` wants it posed. Raises ShotError."""
     return evaluate(
         avatar,
@@ -21,14 +23,20 @@ def pose_for(avatar: Avatar, shot: Shot) -> PosedAvatar:
         expressions=shot.expressions,
         look_at=shot.look_at,
         settle_seconds=shot.settle_seconds,
+        wind=shot.wind or CALM,
+        reference_quirks=compat == "three-vrm",
     )
 
 
-def take(renderer: Renderer, avatar: Avatar, shot: Shot) -> tuple[PosedAvatar, Frame]:
-    """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id."""
+def take(renderer: Renderer, avatar: Avatar, shot: Shot, compat: Compat = "none") -> tuple[PosedAvatar, Frame]:
+    """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id.
+
+    compat: "three-vrm" poses and draws the reference's way (docs/fidelity.md); the avatar is then to be
+    as_three_vrm's.
+    """
     try:
-        posed = pose_for(avatar, shot)
-        return posed, renderer.render(posed, shot.view())
+        posed = pose_for(avatar, shot, compat)
+        return posed, renderer.render(posed, replace(shot.view(), compat=compat))
     except VrmSynthError as e:
         raise e.at(f"shot {shot.id}") from e
 

@@ -22,7 +22,7 @@ from vrm_synth.core.errors import RenderError, VrmSynthError
 from vrm_synth.dataset.answers import Batch, Done, Event, answer_batch, answer_malformed, batches, fail
 from vrm_synth.dataset.files import make_folder
 from vrm_synth.dataset.shotlist import Listed
-from vrm_synth.render import open_renderer
+from vrm_synth.render import Compat, open_renderer
 from vrm_synth.shot import Shot
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -36,6 +36,7 @@ class Job:
     base: Path
     renderer: str
     device: int
+    compat: Compat = "none"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def answer_shots(listed: Sequence[Listed], job: Job, workers: int = 1) -> Iterat
     elif queue:
         with contextlib.closing(open_renderer(job.renderer, job.device)) as renderer:
             for batch in queue:
-                yield from answer_batch(renderer, functools.partial(open_avatar, base=job.base), batch, job.out)
+                yield from answer_batch(
+                    renderer, functools.partial(open_avatar, base=job.base), batch, job.out, job.compat
+                )
 
 
 def answer_with_workers(queue: Sequence[Batch], job: Job, workers: int) -> Iterator[Event]:
@@ -140,7 +143,8 @@ def _work(pipe: Connection, job: Job) -> None:
         renderer = open_renderer(job.renderer, job.device)
         while True:
             pipe.send(_Ready())
-            for event in answer_batch(renderer, functools.partial(open_avatar, base=job.base), pipe.recv(), job.out):
+            opener = functools.partial(open_avatar, base=job.base)
+            for event in answer_batch(renderer, opener, pipe.recv(), job.out, job.compat):
                 pipe.send(event)
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
