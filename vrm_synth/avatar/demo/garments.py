@@ -132,7 +132,7 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
     place = (np.arctan2(points[..., 0], points[..., 2]) / (2 * np.pi) % 1.0) * count - 0.5
     out: dict[str, Array] = {}
     # thighs carry part of the cloth, so that it follows a raised leg even without springs
-    share = smoothstep(0.90, 0.76, y) * (0.15 + 0.52 * smoothstep(-0.05, 0.06, points[..., 2]))
+    share = smoothstep(0.900, 0.805, y) * (0.12 + 0.70 * smoothstep(-0.06, 0.05, points[..., 2]))
     for side, sign in (("left", 1), ("right", -1)):
         out[f"{side}UpperLeg"] = share * smoothstep(-0.09, 0.09, sign * points[..., 0])
     for k, c in enumerate(chains):
