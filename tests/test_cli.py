@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.avatar.vrm_file import glb, vrm0, vrm1
+from tests.corpus import CORPUS, needs_corpus
 from tests.dataset.conftest import shot
 from vrm_synth import __version__
 from vrm_synth.avatar import load
@@ -109,6 +110,17 @@ def test_inspect_prints_a_table_and_json_of_each_file(here):
     facts = json.loads(run("inspect", here / "free.vrm", here / "old.vrm", "--json").stdout)
     assert [f["vrm_version"] for f in facts] == ["1", "0"]
     assert facts[0]["sha256"] == load(here / "free.vrm").sha256
+
+
+@needs_corpus
+def test_evidence_from_outside_the_file_is_printed_beside_what_it_says(here):
+    path = CORPUS / "avatars" / "boombox_export4.vrm"
+    text = run("inspect", path).stdout
+    assert "Redistribution_Prohibited" in text and "evidence: CC0-1.0 by https://github.com/gm3/boom-tools" in text
+    assert json.loads(run("inspect", path, "--json").stdout)[0]["evidence"]["licence"] == "CC0-1.0"
+    (here / "shots.json").write_text(json.dumps([shot("a", path)]))
+    said = run("shots", here / "shots.json", "-o", here / "out").stderr
+    assert "licence Redistribution_Prohibited; CC0-1.0 by https://" in said
 
 
 def test_inspect_goes_on_past_a_broken_file(here):

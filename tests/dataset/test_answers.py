@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -42,7 +43,8 @@ GOOD = [
 
 def test_a_shot_is_answered_with_a_picture_and_its_facts(answer, avatars):
     events, files = answer([shot("a", look_at={"yaw": 20, "pitch": -5}, expressions={"happy": 0.5})])
-    assert events == [Loaded(str(avatars / "free.vrm"), "CC0"), Done("a")]
+    path = avatars / "free.vrm"
+    assert events == [Loaded(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), "CC0"), Done("a")]
     assert sorted(files) == ["a.json", "a.png"]
     told = json.loads(files["a.json"])
     expected = {"id", "vrm_version", "bones", "expressions", "look_at", "draw_order", "warnings"}

@@ -26,13 +26,17 @@ def inspect(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None
       vrm-synth inspect avatars/*.vrm --json | jq '.[] | [.source, .licence.name]'
     """
     from vrm_synth.avatar import open_avatar
+    from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.avatar.inspect import report, table
 
+    evidence = known_evidence()
     facts: list[dict[str, Any]] = []
     failed = False
     for source in sources:
         try:
             found = report(open_avatar(source))
+            entry = evidence.get(found["sha256"])
+            found["evidence"] = entry and entry.model_dump(mode="json", exclude={"sha256"})
         except (VrmSynthError, OSError) as e:
             failed = True
             facts.append({"source": source, "error": str(e)})
@@ -40,6 +44,8 @@ def inspect(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None
             continue
         if not as_json:
             click.echo(("\n" if facts else "") + table(found))
+            if entry:
+                click.echo(f"evidence: {entry.licence} by {entry.evidence}: {entry.quote}")
         facts.append(found)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))

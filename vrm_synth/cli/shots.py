@@ -43,6 +43,7 @@ def shots(
       vrm-synth shots shots.json -o answers --workers 8
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
+    from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.dataset.answers import Done
     from vrm_synth.dataset.shotlist import read_shots
     from vrm_synth.dataset.workers import Job, answer_shots
@@ -50,6 +51,7 @@ def shots(
     if workers > 1:
         # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
         os.environ.setdefault("LP_NUM_THREADS", "0")
+    evidence = known_evidence()
     listed = read_shots(shots_file)
     job = Job(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
     failed, told = 0, set()
@@ -62,7 +64,9 @@ def shots(
                     note(f"Error: {event.error}")
             elif event.source not in told:
                 told.add(event.source)
-                note(f"{event.source}: licence {event.licence or 'not named'}")
+                entry = evidence.get(event.sha256)
+                beyond = f"; {entry.licence} by {entry.evidence}" if entry else ""
+                note(f"{event.source}: licence {event.licence or 'not named'}{beyond}")
     click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)

@@ -22,9 +22,10 @@ Batch = tuple[Shot, ...]  # shots of one avatar
 
 @dataclass(frozen=True)
 class Loaded:
-    """An avatar was read. licence: as the file names it, "" where it does not."""
+    """An avatar was read. sha256: of its file; licence: as the file names it, "" where it does not."""
 
     source: str
+    sha256: str
     licence: str
 
 
@@ -76,7 +77,7 @@ def answer_batch(
         for shot in batch:
             yield fail(shot.id, _reason(e, f"{shot.avatar}: "), out)
         return
-    yield Loaded(avatar.source, avatar.meta.licence.name)
+    yield Loaded(avatar.source, avatar.sha256, avatar.meta.licence.name)
     for shot in batch:
         try:
             posed, frame = take(renderer, avatar, shot, compat)
