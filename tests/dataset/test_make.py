@@ -161,6 +161,13 @@ def test_another_recipe_is_refused_and_changes_nothing(gl, change, whole, settin
     assert files(whole) == before
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe_sha256": 1}', "\ufeff"])
+def test_a_broken_identity_is_one_error(recipe_file, tmp_path, text):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"dataset\.json: not a dataset's identity"):
+        Dataset(load_recipe(recipe_file), tmp_path, {}, opened)
+
+
 def test_another_renderer_is_another_dataset(recipe_file, whole):
     with pytest.raises(DatasetError, match="differs in renderer"):
         Dataset(load_recipe(recipe_file), whole, {}, opened, "pyrender")

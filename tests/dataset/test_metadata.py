@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.metadata import read_rows, telling_first, write_rows
+from vrm_synth.dataset.metadata import KEYS, read_rows, telling_first, write_rows
 
 
 def test_rows_come_back_sorted_by_index(tmp_path):
-    rows = {i: {"i": i, "caption": f"è {i}\u2028"} for i in (7, 1, 10)}
+    rows = {i: {**dict.fromkeys(KEYS), "i": i, "caption": f"è {i}\u2028"} for i in (7, 1, 10)}
     write_rows(tmp_path / "metadata.jsonl", rows)
     found = read_rows(tmp_path / "metadata.jsonl")
     assert found == rows and list(found) == [1, 7, 10]
@@ -26,9 +26,11 @@ def test_no_file_is_no_rows(tmp_path):
     assert read_rows(tmp_path / "metadata.jsonl") == {}
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"i": "x"}', "3"])
+@pytest.mark.parametrize("line", [b"{", b"[]", b"{}", b'{"i": 1}', b"3", b"\xff"])
 def test_a_foreign_line_is_named(tmp_path, line):
-    (tmp_path / "metadata.jsonl").write_text('{"i": 0}\n' + line + "\n")
+    write_rows(tmp_path / "metadata.jsonl", {0: {**dict.fromkeys(KEYS), "i": 0}})
+    with (tmp_path / "metadata.jsonl").open("ab") as f:
+        f.write(line + b"\n")
     with pytest.raises(DatasetError, match=r"metadata\.jsonl:2: not a line"):
         read_rows(tmp_path / "metadata.jsonl")
 

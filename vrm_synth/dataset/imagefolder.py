@@ -81,7 +81,7 @@ class ImageFolder:
         with self._alone(), file_errors(self.out, "read"):
             there = self.out / IDENTITY
             if there.exists():
-                _compare(json.loads(there.read_text(encoding="utf-8")), mine, there)
+                _compare(there.read_bytes(), mine, there)
             elif any(not _unfinished(p) for p in self.out.iterdir()):
                 raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=self.out)
             make_folder(self.out / IMAGES)
@@ -112,21 +112,24 @@ def _unfinished(path: Path) -> bool:
     return path.name.endswith(".part")
 
 
-def _compare(there: Any, mine: Mapping[str, Any], where: Path) -> None:
-    if not isinstance(there, dict) or "recipe_sha256" not in there:
-        raise DatasetError("not a dataset's identity", allowed="a new folder", where=where)
-    if there["recipe_sha256"] != mine["recipe_sha256"]:
-        changed = [k for k, v in mine["recipe"].items() if there.get("recipe", {}).get(k) != v]
+def _compare(data: bytes, mine: Mapping[str, Any], where: Path) -> None:
+    try:
+        there = json.loads(data)
+        sha256, version, recipe = there["recipe_sha256"], there["vrm_synth"], dict(there["recipe"])
+    except (ValueError, KeyError, TypeError) as e:
+        raise DatasetError("not a dataset's identity", allowed="a new folder", where=where) from e
+    if sha256 != mine["recipe_sha256"]:
+        changed = [k for k, v in mine["recipe"].items() if recipe.get(k) != v]
         raise DatasetError(
             "the folder holds another recipe's dataset",
             got=f"a recipe that differs in {', '.join(changed) or 'its keys'}",
             allowed="the same recipe and avatars, or a new folder",
             where=where,
         )
-    if there.get("vrm_synth") != mine["vrm_synth"]:
+    if version != mine["vrm_synth"]:
         raise DatasetError(
             "the folder was begun by another version, whose pictures may differ",
-            got=there.get("vrm_synth"),
+            got=version,
             allowed=f"{mine['vrm_synth']}, or a new folder",
             where=where,
         )

@@ -16,6 +16,7 @@ METADATA = "metadata.jsonl"
 SEEN_FIRST = 10 << 20
 
 Row = dict[str, Any]
+KEYS = ("file_name", "caption", "i", "seed", "avatar", "avatar_sha256", "licence", "renderer", "shot")
 
 
 def read_rows(path: Path) -> dict[int, Row]:
@@ -23,15 +24,16 @@ def read_rows(path: Path) -> dict[int, Row]:
     if not path.exists():
         return {}
     with file_errors(path, "read"):
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     rows: dict[int, Row] = {}
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(data.split(b"\n"), 1):
         if line:
             try:
                 row = json.loads(line)
-                rows[int(row["i"])] = row
+                rows[int(row["i"])] = {key: row[key] for key in KEYS}
             except (ValueError, KeyError, TypeError) as e:
-                raise DatasetError("not a line of a dataset's metadata", got=line, where=f"{path}:{number}") from e
+                what = "not a line of a dataset's metadata"
+                raise DatasetError(what, got=line.decode(errors="replace"), where=f"{path}:{number}") from e
     return rows
 
 
