@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
@@ -137,14 +139,10 @@ def cheek_map(p: Palette) -> Pixels:
     return pixels(out, np.clip(soft + 0.55 * strokes, 0, 1))
 
 
-def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixels:
-    """A lock from root (top) to tip: fine strands, a shine band, darker roots, lighter tips. lit or its shade."""
+@cache
+def _strands(size: tuple[int, int]) -> Array:
+    """How much of a fine strand lies on each pixel of a lock (H, W); the same for every colour."""
     u, v = plane(*size)
-    base, low, high = (
-        (p.hair, p.hair_shade, p.hair_light) if lit else (p.hair_shade, tone(p.hair_shade, value=0.86), p.hair)
-    )
-    out = blend(fill(base, u.shape), low, 0.40 * smoothstep(0.30, 0.0, v))
-    out = blend(out, high, (0.42 if lit else 0.25) * smoothstep(0.55, 1.0, v))
     g = rng(0, "demo.hair", 0)
     strands = np.zeros_like(u)
     for _ in range(26):
@@ -154,6 +152,18 @@ def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixel
         strands = np.maximum(
             strands, smoothstep(width, 0, d) * smoothstep(start - 0.05, start + 0.1, v) * smoothstep(end, end - 0.15, v)
         )
+    return strands
+
+
+def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixels:
+    """A lock from root (top) to tip: fine strands, a shine band, darker roots, lighter tips. lit or its shade."""
+    u, v = plane(*size)
+    base, low, high = (
+        (p.hair, p.hair_shade, p.hair_light) if lit else (p.hair_shade, tone(p.hair_shade, value=0.86), p.hair)
+    )
+    out = blend(fill(base, u.shape), low, 0.40 * smoothstep(0.30, 0.0, v))
+    out = blend(out, high, (0.42 if lit else 0.25) * smoothstep(0.55, 1.0, v))
+    strands = _strands(size)
     out = blend(out, low, 0.42 * strands)
     return pixels(out)
 

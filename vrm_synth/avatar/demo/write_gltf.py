@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -111,14 +110,31 @@ def base_gltf(character: Character, packer: Packer, turn: bool, material: Callab
 def write_glb(gltf: Json, packer: Packer) -> bytes:
     """The GLB container, through pygltflib."""
     packer.blob += b"\0" * (-len(packer.blob) % 4)
-    whole = gltf | {
-        "accessors": packer.accessors,
-        "bufferViews": packer.views,
-        "buffers": [{"byteLength": len(packer.blob)}],
-    }
-    document = pygltflib.GLTF2.gltf_from_json(json.dumps(whole, sort_keys=True, allow_nan=False))
+    document = pygltflib.GLTF2(
+        asset=pygltflib.Asset(**gltf["asset"]),
+        scene=gltf["scene"],
+        buffers=[pygltflib.Buffer(byteLength=len(packer.blob))],
+        bufferViews=[pygltflib.BufferView(**v) for v in packer.views],
+        accessors=[pygltflib.Accessor(**a) for a in packer.accessors],
+        **{key: [kind(**row) for row in gltf[key]] for key, kind in _OBJECTS.items()},
+        extensions=gltf["extensions"],
+        extensionsUsed=gltf["extensionsUsed"],
+    )
     document.set_binary_blob(bytes(packer.blob))
     return b"".join(document.save_to_bytes())
+
+
+# pygltflib's own classes one level deep: its JSON reader takes a second for what this takes a moment
+_OBJECTS = {
+    "scenes": pygltflib.Scene,
+    "nodes": pygltflib.Node,
+    "meshes": pygltflib.Mesh,
+    "skins": pygltflib.Skin,
+    "materials": pygltflib.Material,
+    "textures": pygltflib.Texture,
+    "samplers": pygltflib.Sampler,
+    "images": pygltflib.Image,
+}
 
 
 def texture_info(info: TextureInfo, **more: float) -> Json:
