@@ -238,6 +238,13 @@ def test_hands_that_do_not_meet_are_not_said_to() -> None:
     assert witness("prayer", "full_front_level", crimsom)[1] == ("with both hands raised in front of the chest",)
 
 
+@needs_corpus
+def test_hands_without_fingers_make_no_signs() -> None:
+    samplebot = next(str(p) for p in avatar_files() if p.stem == "v1_samplebot")
+    assert witness("peace", "full_front_level", samplebot)[1] == ("raising the right hand",)
+    assert witness("peace", "full_front_level")[1] == ("making a peace sign with the right hand",)
+
+
 def test_framing_is_what_the_picture_cuts() -> None:
     assert witness("stand", "full_front_level")[0].framing("full") == "full"
     for crop in ("face", "bust", "cowboy"):

@@ -66,6 +66,8 @@ class Shot:
     def __post_init__(self) -> None:
         for f in fields(self):
             object.__setattr__(self, f.name, _CHECKS[f.name](getattr(self, f.name)))
+        if self.wind is not None and self.settle_seconds is None:
+            raise ShotError("wind without settle_seconds", got=self.wind, allowed="both", where="spring_bones")
         if max(self.size) * self.supersample > LONGEST_DRAWN_SIDE:
             got = f"size {list(self.size)} with supersample {self.supersample}"
             raise ShotError("picture too large", got=got, allowed=f"side × supersample up to {LONGEST_DRAWN_SIDE}")
@@ -103,10 +105,10 @@ def _read(entry: Mapping[str, Any]) -> Shot:
     check.keys(entry, KEYS, ("id", "avatar", "camera", "size"), "")
     pose = check.mapping(_or(entry, "pose", {}), "pose")
     check.keys(pose, ("bones", "hips_offset"), (), "pose")
-    springs = entry.get("spring_bones")
-    if springs is not None:
-        check.keys(check.mapping(springs, "spring_bones"), ("settle_seconds",), ("settle_seconds",), "spring_bones")
-        springs = check.number(springs["settle_seconds"], "spring_bones.settle_seconds", 0, LONGEST_SETTLE)
+    springs: Mapping[str, Any] = {}
+    if entry.get("spring_bones") is not None:
+        springs = check.mapping(entry["spring_bones"], "spring_bones")
+        check.keys(springs, ("settle_seconds", "wind"), ("settle_seconds",), "spring_bones")
     return Shot(
         id=entry["id"],
         avatar=entry["avatar"],
@@ -116,7 +118,8 @@ def _read(entry: Mapping[str, Any]) -> Shot:
         hips_offset=pose.get("hips_offset"),
         expressions=_or(entry, "expressions", {}),
         look_at=_read_look_at(entry.get("look_at")),
-        settle_seconds=springs,
+        settle_seconds=springs.get("settle_seconds"),
+        wind=springs.get("wind"),
         light=_read_light(entry.get("light")),
         ambient=_read_ambient(entry.get("ambient")),
         background=entry.get("background"),

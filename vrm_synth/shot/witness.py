@@ -123,7 +123,7 @@ class Witness:
     def face_direction(self) -> Array:
         """(3,) where the face points, world frame: +Z at rest."""
         head = self.posed.avatar.humanoid["head"]
-        return np.asarray(self.posed.world_from_node[head][:3, :3] @ np.linalg.inv(self.body.head_rest)[:, 2])
+        return np.asarray(self.posed.world_from_node[head][:3, :3] @ np.linalg.pinv(self.body.head_rest)[:, 2])
 
     def _head_share(self) -> float:
         flesh = self.vertices[self.body.own & self.body.of("head")]
@@ -146,5 +146,7 @@ def _with_children(bone: str) -> tuple[str, ...]:
 
 
 def _angle(a: Array, b: Array) -> float:
-    cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+    lengths = np.linalg.norm(a) * np.linalg.norm(b)
+    if lengths == 0:  # a head scaled to nothing faces nowhere
+        return 180.0
+    return float(np.degrees(np.arccos(np.clip(a @ b / lengths, -1.0, 1.0))))
