@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from vrm_synth.avatar import load
 from vrm_synth.avatar.compat import as_three_vrm
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.rng import rng
-from vrm_synth.dataset.take import answer
+from vrm_synth.dataset.take import answer, take
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render import open_renderer
@@ -108,15 +107,7 @@ def draw_ours(entries: list[dict[str, Any]], out: Path) -> None:
         if entry["avatar"] not in loaded:
             loaded = {entry["avatar"]: as_three_vrm(load(entry["avatar"]))}
         avatar, shot = loaded[entry["avatar"]], Shot.from_json(entry)
-        posed = evaluate(
-            avatar,
-            bones=shot.bones,
-            expressions=shot.expressions,
-            look_at=shot.look_at,
-            settle_seconds=shot.settle_seconds,
-            reference_quirks=True,
-        )
-        frame = renderer.render(posed, replace(shot.view(), compat="three-vrm"))
+        posed, frame = take(renderer, avatar, shot, "three-vrm")
         Image.fromarray(frame.rgba).save(out / f"{shot.id}.png", compress_level=1)
         (out / f"{shot.id}.json").write_text(json.dumps(answer(shot, posed, frame)))
     renderer.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -24,8 +23,8 @@ from tests.corpus import CORPUS, needs_corpus
 from vrm_synth.avatar import load
 from vrm_synth.avatar.compat import as_three_vrm
 from vrm_synth.avatar.model import Avatar
-from vrm_synth.dataset.take import answer, pose_for
-from vrm_synth.render import Renderer, open_renderer
+from vrm_synth.dataset.take import answer, take
+from vrm_synth.render import Compat, Renderer, open_renderer
 from vrm_synth.shot import Shot
 
 pytestmark = [needs_corpus, pytest.mark.corpus]
@@ -56,10 +55,9 @@ def renderer() -> Iterator[Renderer]:
     gl.close()
 
 
-def draw(renderer: Renderer, avatar: Avatar, entry: dict[str, Any], compat: str):
+def draw(renderer: Renderer, avatar: Avatar, entry: dict[str, Any], compat: Compat):
     shot = Shot.from_json(entry)
-    posed = pose_for(avatar, shot)
-    frame = renderer.render(posed, replace(shot.view(), compat=compat))
+    posed, frame = take(renderer, avatar, shot, compat)
     return frame, answer(shot, posed, frame)
 
 

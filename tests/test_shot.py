@@ -17,6 +17,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import Shot
+from vrm_synth.stage.light import Ambient
 
 SMALLEST: dict[str, Any] = {"id": "a", "avatar": "x.vrm", "camera": {"position": [0, 1, 3]}, "size": [64, 48]}
 FULL: dict[str, Any] = {
@@ -190,3 +191,31 @@ def test_an_entry_must_be_an_object(entry: object) -> None:
 def test_a_shot_made_in_code_is_checked_too() -> None:
     with pytest.raises(ShotError, match=r"expressions\.happy"):
         Shot("a", "b", Camera((0, 1, 3), (0, 1, 0)), (8, 8), expressions={"happy": 2})
+
+
+def test_ambient_from_sky_and_ground_and_wind_survive_json() -> None:
+    entry = {
+        **FULL,
+        "ambient": {"sky": [0.2, 0.4, 0.8], "ground": [0.5, 0.3, 0.1], "intensity": 0.7},
+        "spring_bones": {"settle_seconds": 0.5, "wind": [1.0, 0.0, -0.5]},
+    }
+    shot = Shot.from_json(entry)
+    assert shot.view().ambient == Ambient((0.2, 0.4, 0.8), 0.7, (0.5, 0.3, 0.1))
+    assert shot.wind == (1.0, 0.0, -0.5)
+    assert shot.to_json()["ambient"] == entry["ambient"] and shot.to_json()["spring_bones"] == entry["spring_bones"]
+    assert Shot.from_json(json.loads(json.dumps(shot.to_json()))) == shot
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("ambient", {"sky": [1, 1, 1]}, "ground"),
+        ("ambient", {"sky": [1, 1, 1], "ground": [1, 1, 1], "color": [1, 1, 1]}, "color"),
+        ("ambient", {"sky": [1, 1, 1], "ground": [1, -1, 1]}, r"ambient\.ground\[1\]"),
+        ("spring_bones", {"wind": [1, 0, 0]}, "settle_seconds"),
+        ("spring_bones", {"settle_seconds": 1, "wind": [1, 0]}, r"spring_bones\.wind"),
+    ],
+)
+def test_half_an_ambient_or_a_wind_with_nothing_to_blow_is_refused(key: str, value: object, message: str) -> None:
+    with pytest.raises(ShotError, match=message):
+        Shot.from_json({**FULL, key: value})

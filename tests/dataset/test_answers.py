@@ -101,10 +101,10 @@ def test_a_shot_that_fails_is_answered_with_its_error_and_the_others_go_on(answe
 
 
 def test_a_fault_of_ours_is_told_as_one_and_does_not_stop_the_others(answer, monkeypatch):
-    def broken(renderer, avatar, shot):
+    def broken(renderer, avatar, shot, compat):
         if shot.id == "plain":
             raise ZeroDivisionError("no\nway")
-        return real(renderer, avatar, shot)
+        return real(renderer, avatar, shot, compat)
 
     import vrm_synth.dataset.answers as module
 

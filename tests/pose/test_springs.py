@@ -290,3 +290,18 @@ def test_seconds_out_of_range_are_refused(seconds: float) -> None:
     for a in (hanging(), avatar([node("hips", -1)], {"hips": 0})):
         with pytest.raises(ShotError, match=r"settle_seconds.*0\.\.60"):
             evaluate(a, settle_seconds=seconds)
+
+
+def test_wind_is_one_more_gravity_for_every_joint() -> None:
+    a, wind = random_springs(3, carried=False), np.array([0.8, 0.1, -0.4])
+
+    def windy(j: SpringJoint) -> SpringJoint:
+        pull = np.array(j.gravity_dir) * j.gravity_power + wind
+        power = float(np.linalg.norm(pull))
+        return replace(j, gravity_power=power, gravity_dir=tuple(map(float, pull / power)))
+
+    springs = tuple(replace(s, joints=tuple(map(windy, s.joints))) for s in a.springs)
+    blown = evaluate(a, settle_seconds=1.5, wind=wind).world_from_node
+    heavier = evaluate(replace(a, springs=springs), settle_seconds=1.5).world_from_node
+    np.testing.assert_allclose(blown, heavier, atol=1e-9)
+    assert np.abs(blown - evaluate(a, settle_seconds=1.5).world_from_node).max() > 0.01

@@ -16,7 +16,7 @@ from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, c
 from vrm_synth.pose.humanoid import HumanoidRig, build_humanoid, pose_humanoid, split_bones
 from vrm_synth.pose.lookat import LookAtAngles, apply_look_at
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.pose.springs import SpringRig, build_springs, settle
+from vrm_synth.pose.springs import CALM, SpringRig, build_springs, settle
 from vrm_synth.pose.tree import Tree, build_tree
 
 __all__ = ["LookAtAngles", "Rig", "evaluate", "rig"]
@@ -62,6 +62,7 @@ def evaluate(
     expressions: Mapping[str, float] = _NO_WEIGHTS,
     look_at: LookAtAngles | Sequence[float] | None = None,
     settle_seconds: float | None = None,
+    wind: Sequence[float] = CALM,
     reference_quirks: bool = False,
 ) -> PosedAvatar:
     """Pose an avatar, from rest; nothing is remembered from one call to the next.
@@ -70,6 +71,7 @@ def evaluate(
     expressions: weights 0..1 by VRM 1.0 name; one named here wins over what the gaze asks of it.
     look_at: angles in degrees, or a world point in metres; None leaves the eyes as posed.
     settle_seconds: how long the spring bones swing under the pose, in steps of 1/60 s; None: they rest.
+    wind: a steady push on them (3,), world axes, in gravityPower's unit: 0.2 stirs hair, 1 blows it sideways.
     reference_quirks: follow three-vrm where it differs from the specifications (see lookat, expressions, springs).
     Bones and expressions that the avatar lacks become warnings. Raises ShotError for anything malformed.
     """
@@ -82,7 +84,7 @@ def evaluate(
     asked = {**gaze.weights, **expressions}
     face = apply_expressions(avatar, r.face, asked, reference_quirks=reference_quirks)
     local = apply_constraints(r.constraints, r.tree, gaze.local)
-    local = settle(r.springs, r.tree, local, settle_seconds, reference_quirks=reference_quirks)
+    local = settle(r.springs, r.tree, local, settle_seconds, wind=wind, reference_quirks=reference_quirks)
 
     return PosedAvatar(
         avatar=avatar,

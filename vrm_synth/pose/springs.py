@@ -22,6 +22,7 @@ What the specification leaves to the reader, and what we do:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -37,6 +38,7 @@ from vrm_synth.pose.tree import Index, Local, Tree
 STEP = 1 / 60
 MAX_SETTLE_SECONDS = 60.0
 LEAF_LENGTH = 0.07
+CALM = (0.0, 0.0, 0.0)
 _EYE = np.eye(3)
 
 
@@ -182,10 +184,19 @@ def _relax(needs: Index) -> Index | None:
 # ---------------------------------------------------------------- once a pose
 
 
-def settle(rig: SpringRig, tree: Tree, local: Local, seconds: float | None, *, reference_quirks: bool = False) -> Local:
+def settle(
+    rig: SpringRig,
+    tree: Tree,
+    local: Local,
+    seconds: float | None,
+    *,
+    wind: Sequence[float] = CALM,
+    reference_quirks: bool = False,
+) -> Local:
     """The local transforms after `seconds` (0..60) of swinging, in round(seconds·60) steps; None: at rest.
 
-    Springs start at rest, tails still, under the skeleton as posed. Raises ShotError.
+    Springs start at rest, tails still, under the skeleton as posed. wind: a steady push (3,) in world axes that
+    is added to every joint's gravity, in gravityPower's unit (UniVRM's external force). Raises ShotError.
     """
     if seconds is not None and not (isinstance(seconds, Real) and 0 <= seconds <= MAX_SETTLE_SECONDS):
         raise ShotError("bad settle_seconds", got=seconds, allowed=f"0..{MAX_SETTLE_SECONDS:g}")
@@ -197,14 +208,25 @@ def settle(rig: SpringRig, tree: Tree, local: Local, seconds: float | None, *, r
         return local
     tail = rig.quirk_tail if reference_quirks else rig.tail
     axis = tail / np.maximum(np.linalg.norm(tail, axis=-1, keepdims=True), TINY)
-    toward = _swing(rig, tree, tree.world(local), tail, axis, steps, reference_quirks)
+    outer = (rig.gravity + np.asarray(wind, np.float64)) * STEP
+    toward = _swing(rig, tree, tree.world(local), tail, axis, steps, outer, reference_quirks)
     return local.turned(rig.node, quat_mul(tree.rest.rotation[rig.node], quat_between(axis, toward)))
 
 
 def _swing(
-    rig: SpringRig, tree: Tree, world: Array, tail: Array, axis: Array, steps: int, reference_quirks: bool
+    rig: SpringRig,
+    tree: Tree,
+    world: Array,
+    tail: Array,
+    axis: Array,
+    steps: int,
+    outer: Array,
+    reference_quirks: bool,
 ) -> Array:
-    """Directions (J, 3), in each joint's resting frame, that the bones point in after `steps` steps."""
+    """Directions (J, 3), in each joint's resting frame, that the bones point in after `steps` steps.
+
+    outer: (J, 3) metres that gravity and wind push a tail in one step.
+    """
     count, stride, last = len(rig.node), rig.stride, int(rig.level.max())
     resting = world[rig.node]
     driver_world = np.concatenate([resting, np.eye(4)[None]])
@@ -213,7 +235,7 @@ def _swing(
     even = _is_even(resting) and bool(np.all(scale == scale[:, :1]))
     lever = (resting[:, :3, :3] @ tail[:, :, None])[:, :, 0]
     length = np.sqrt(np.einsum("ja,ja->j", lever, lever))
-    gravity, push, inertia = rig.gravity * STEP, rig.stiffness * STEP, rig.inertia[:, None]
+    push, inertia = rig.stiffness * STEP, rig.inertia[:, None]
     colliders = None
     if rig.hits.size:
         colliders = Obstacles(rig.colliders, rig.hits, rig.hit_lag, rig.hit_radius, world, driver_world)
@@ -230,7 +252,7 @@ def _swing(
         if reference_quirks:
             measured = norm(place - posed[:, :3, 3] - (posed[:, :3, :3] @ tail[:, :, None])[:, :, 0])
             length = np.where(rig.leaf, length, measured)
-        goal = at_length(now + (now - before) * inertia + stiff + gravity, place, length)
+        goal = at_length(now + (now - before) * inertia + stiff + outer, place, length)
         if colliders is not None:
             goal = colliders.push_out(goal, place, length, history, tick)
         back = linear.swapaxes(1, 2) if even else np.linalg.inv(linear)

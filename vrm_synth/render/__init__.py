@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from vrm_synth.core.errors import RenderError
-from vrm_synth.render.base import Draw, Frame, Renderer, RendererName, View
+from vrm_synth.render.base import Compat, Draw, Frame, Renderer, RendererName, View
 
-__all__ = ["Draw", "Frame", "Renderer", "RendererName", "View", "open_renderer"]
+__all__ = ["Compat", "Draw", "Frame", "Renderer", "RendererName", "View", "open_renderer"]
 
 
 def open_renderer(name: str = "gl", device: int = 0) -> Renderer:
