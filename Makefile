@@ -17,7 +17,7 @@ setup: ## make .venv ready, and the system's GL libraries
 	@scripts/setup.sh
 
 setup-dev:
-	@scripts/setup.sh dev,pyrender
+	@scripts/setup.sh dev,pyrender,codecs
 
 demo: setup ## render a small captioned dataset from the built-in avatar
 	@$(PY) -m vrm_synth demo -o $(DEMO_OUT) --count $(DEMO_COUNT)

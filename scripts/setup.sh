@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv ready, and the system's GL libraries where they are missing and we may install them.
-# Usage: scripts/setup.sh [extras]      for example: scripts/setup.sh dev,pyrender
+# Usage: scripts/setup.sh [extras]      for example: scripts/setup.sh dev,pyrender,codecs
 # Does nothing, quickly, when all is there. Installs exactly what constraints.txt pins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -125,7 +125,7 @@ def test_a_picture_that_no_material_uses_is_not_decoded() -> None:
 
 def test_a_texture_without_a_readable_picture_is_dropped_and_noted() -> None:
     doc, data = vrm1()
-    doc["textures"].append({"extensions": {"KHR_texture_basisu": {"source": 0}}})
+    doc["textures"].append({"extensions": {"MSFT_texture_dds": {"source": 0}}})
     doc["materials"][0]["emissiveTexture"] = {"index": 1}
     avatar = load_bytes(glb(doc, bytes(data)), "x.vrm")
     assert avatar.materials[0].emissive_texture is None

@@ -10,12 +10,14 @@ import numpy as np
 import pygltflib
 from numpy.typing import NDArray
 
+from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.fields import out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
+from vrm_synth.avatar.meshopt import Compressed, compressed
 from vrm_synth.core.errors import AvatarError
 
-_DTYPES: dict[int, np.dtype[Any]] = {
+DTYPES: dict[int, np.dtype[Any]] = {
     pygltflib.BYTE: np.dtype("<i1"),
     pygltflib.UNSIGNED_BYTE: np.dtype("<u1"),
     pygltflib.SHORT: np.dtype("<i2"),
@@ -23,18 +25,22 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     pygltflib.UNSIGNED_INT: np.dtype("<u4"),
     pygltflib.FLOAT: np.dtype("<f4"),
 }
-_COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 class Buffers:
     """The bytes behind a document's buffer views.
 
     bin: the GLB's BIN chunk, which is buffer 0 where that has no URI. `data:` URIs are decoded when they
-    are small; every other URI is refused, so that a file can never make us read another one.
+    are small; every other URI is refused, so that a file can never make us read another one. A view that is
+    compressed is unpacked when it is first asked for.
     """
 
-    def __init__(self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, notes: Notes):
-        self.gltf, self.limits, self.notes = gltf, limits, notes
+    def __init__(
+        self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, notes: Notes, decoder: Decoder
+    ):
+        self.gltf, self.limits, self.notes, self.decoder = gltf, limits, notes, decoder
+        self._unpacked: dict[int, memoryview] = {}
         self._bytes: list[memoryview | None] = []
         for i, buffer in enumerate(gltf.buffers):
             self._bytes.append(self._buffer(buffer, i, bin_chunk))
@@ -45,7 +51,7 @@ class Buffers:
         if buffer.uri is not None:
             content = memoryview(data_uri(buffer.uri, self.limits, f"{where}.uri"))
         elif i > 0:
-            return None  # only buffer 0 may stand for the BIN chunk; a view of this one is refused
+            return None  # only buffer 0 may stand for the BIN chunk; a plain view of this one is refused
         elif bin_chunk is None:
             raise AvatarError("file has no BIN chunk, which buffer 0 stands for", where=where)
         else:
@@ -65,24 +71,48 @@ class Buffers:
         if index >= len(views):
             raise out_of_range("bufferViews", index, len(views), where)
         view, place = views[index], f"bufferViews[{index}]"
-        if view.buffer >= len(self._bytes):
-            raise out_of_range("buffers", view.buffer, len(self._bytes), f"{place}.buffer")
-        if "EXT_meshopt_compression" in view.extensions:
-            raise AvatarError("data is compressed with EXT_meshopt_compression, which is not supported", where=place)
-        content = self._bytes[view.buffer]
+        packed = compressed(view, place)
+        if packed is None:
+            return self._span(view.buffer, view.byteOffset, view.byteLength, place)
+        if index not in self._unpacked:
+            self._unpacked[index] = self._unpack(packed, place)
+        return self._unpacked[index]
+
+    def add(self, data: bytes) -> int:
+        """Append a buffer view of these bytes to the document; its index."""
+        self.gltf.buffers.append(pygltflib.Buffer(byteLength=len(data)))
+        self._bytes.append(memoryview(data))
+        self.gltf.bufferViews.append(
+            pygltflib.BufferView(buffer=len(self._bytes) - 1, byteOffset=0, byteLength=len(data))
+        )
+        return len(self.gltf.bufferViews) - 1
+
+    def _span(self, buffer: int, offset: int, length: int, place: str) -> memoryview:
+        if buffer >= len(self._bytes):
+            raise out_of_range("buffers", buffer, len(self._bytes), f"{place}.buffer")
+        content = self._bytes[buffer]
         if content is None:
-            raise AvatarError("buffer has no data", got="no URI", where=f"buffers[{view.buffer}]")
-        end = view.byteOffset + view.byteLength
+            raise AvatarError("buffer has no data", got="no URI", where=f"buffers[{buffer}]")
+        end = offset + length
         if end > len(content):
             raise AvatarError(
                 "buffer view runs past its buffer",
-                got=f"bytes {view.byteOffset} to {end}",
+                got=f"bytes {offset} to {end}",
                 allowed=f"0 to {len(content)}",
                 where=place,
             )
-        if end > self.gltf.buffers[view.buffer].byteLength:
-            self.notes.add(f"{place} runs past buffers[{view.buffer}].byteLength, but not past its data")
-        return content[view.byteOffset : end]
+        if end > self.gltf.buffers[buffer].byteLength:
+            self.notes.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
+        return content[offset:end]
+
+    def _unpack(self, packed: Compressed, place: str) -> memoryview:
+        source = self._span(packed.buffer, packed.byte_offset, packed.byte_length, place)
+        size = packed.count * packed.stride
+        job = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
+        data = self.decoder.decode("meshopt", job, source, size, place).get("data")
+        if data is None or data.nbytes != size:
+            raise AvatarError("compressed data is not as long as announced", allowed=f"{size} bytes", where=place)
+        return data.data
 
 
 class Accessors:
@@ -98,7 +128,7 @@ class Accessors:
         """Check an accessor without reading it: that it has one of these types and component types, that its
         data is there, and that all data asked for so far stays within the limits (one that is used in many
         places counts once). Returns its count."""
-        accessor = self._get(index, where)
+        accessor = self.get(index, where)
         place = f"accessors[{index}]"
         if accessor.type not in types:
             raise AvatarError(
@@ -117,7 +147,7 @@ class Accessors:
         if index not in self._charged:
             self._charged.add(index)
             self.charge(
-                accessor.count * _COMPONENTS[accessor.type], f"{place}.count ({accessor.count}), used by {where}"
+                accessor.count * COMPONENTS[accessor.type], f"{place}.count ({accessor.count}), used by {where}"
             )
         self._window(index)
         return int(accessor.count)
@@ -138,11 +168,11 @@ class Accessors:
 
         Without a buffer view the elements are zeros (glTF 3.6.2.3); sparse values are put in.
         """
-        accessor = self._get(index, where)
-        components = _COMPONENTS[accessor.type]
+        accessor = self.get(index, where)
+        components = COMPONENTS[accessor.type]
         window = self._window(index)
         if window is None:
-            out = np.zeros((accessor.count, components), _DTYPES[accessor.componentType])
+            out = np.zeros((accessor.count, components), DTYPES[accessor.componentType])
         else:
             out = window.copy()
         if accessor.sparse is not None:
@@ -151,7 +181,8 @@ class Accessors:
             return _normalized(out)
         return out
 
-    def _get(self, index: int, where: str) -> pygltflib.Accessor:
+    def get(self, index: int, where: str) -> pygltflib.Accessor:
+        """The document's accessor of that index, which must be there."""
         if index >= len(self.gltf.accessors):
             raise out_of_range("accessors", index, len(self.gltf.accessors), where)
         return self.gltf.accessors[index]
@@ -161,7 +192,7 @@ class Accessors:
         accessor, place = self.gltf.accessors[index], f"accessors[{index}]"
         if accessor.bufferView is None:
             return None
-        dtype, components = _DTYPES[accessor.componentType], _COMPONENTS[accessor.type]
+        dtype, components = DTYPES[accessor.componentType], COMPONENTS[accessor.type]
         data = self.buffers.view(accessor.bufferView, f"{place}.bufferView")
         stride = self.gltf.bufferViews[accessor.bufferView].byteStride or 0
         return _window(data, dtype, components, accessor.count, accessor.byteOffset, stride, place)
@@ -185,7 +216,7 @@ class Accessors:
                 where=f"{place}.indices.componentType",
             )
         data = self.buffers.view(sparse.indices.bufferView, f"{place}.indices.bufferView")
-        where = _window(data, _DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{place}.indices")[:, 0]
+        where = _window(data, DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{place}.indices")[:, 0]
         if int(where.max()) >= len(out):
             raise AvatarError(
                 "sparse index is out of range",

@@ -27,6 +27,11 @@ SUPPORTED_EXTENSIONS = frozenset(
         "KHR_materials_unlit",
         "KHR_materials_emissive_strength",
         "KHR_texture_transform",
+        "KHR_texture_basisu",
+        "KHR_mesh_quantization",
+        "KHR_draco_mesh_compression",
+        "KHR_meshopt_compression",
+        "EXT_meshopt_compression",
         "EXT_texture_webp",
     }
 )
@@ -206,12 +211,11 @@ def _image(f: Fields) -> pygltflib.Image:
 
 
 def _texture(f: Fields) -> pygltflib.Texture:
-    webp = f.extension("EXT_texture_webp")
-    source = _whole(webp, "source") if webp is not None else None
+    webp, basis = f.extension("EXT_texture_webp"), f.extension("KHR_texture_basisu")
+    # Beside a KTX 2 picture, the plain one is the better copy, and needs no library.
+    sources = [_whole(holder, "source") for holder in (webp, f, basis) if holder is not None]
     return pygltflib.Texture(
-        name=f.text("name"),
-        sampler=_whole(f, "sampler"),
-        source=_whole(f, "source") if source is None else source,
+        name=f.text("name"), sampler=_whole(f, "sampler"), source=next((s for s in sources if s is not None), None)
     )
 
 

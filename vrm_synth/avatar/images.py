@@ -16,7 +16,9 @@ import PIL.Image
 import pygltflib
 from numpy.typing import NDArray
 
+from vrm_synth.avatar import ktx2
 from vrm_synth.avatar.accessor import Buffers, data_uri
+from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import Image
@@ -31,7 +33,7 @@ def read_images(
     """Decode the pictures whose indices are `wanted`; the others (a thumbnail) stay None.
 
     All sizes are checked before the first picture is decoded. Raises AvatarError for a format other than
-    PNG, JPEG and WebP, for damaged data, and beyond the limits.
+    PNG, JPEG, WebP and KTX 2, for damaged data, and beyond the limits.
     """
     found: dict[int, tuple[str, memoryview]] = {}
     pixels = 0
@@ -46,6 +48,8 @@ def read_images(
                 allowed=f"1 to {limits.image_side} each way",
                 where=where,
             )
+        if mime == "image/ktx2":
+            ktx2.check(data, where)
         pixels += width * height
         if pixels > limits.image_pixels:
             raise AvatarError(
@@ -55,7 +59,7 @@ def read_images(
             notes.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
         found[i] = (mime, data)
     return tuple(
-        Image(gltf.images[i].name, found[i][0], _decode(found[i][1], found[i][0], f"images[{i}]"))
+        Image(gltf.images[i].name, found[i][0], _decode(found[i][1], found[i][0], buffers.decoder, f"images[{i}]"))
         if i in found
         else None
         for i in range(len(gltf.images))
@@ -83,11 +87,13 @@ def measure(data: memoryview, where: str) -> tuple[str, int, int]:
         mime, size = "image/jpeg", _jpeg_size(data)
     elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         mime, size = "image/webp", _webp_size(head)
+    elif head.startswith(ktx2.IDENTIFIER):
+        mime, size = "image/ktx2", ktx2.size(data)
     else:
         raise AvatarError(
             "picture is in no known format",
             got=f"data that starts with {head[:8]!r}" if head else "no data",
-            allowed="PNG, JPEG or WebP",
+            allowed="PNG, JPEG, WebP or KTX 2",
             where=where,
         )
     if size is None:
@@ -132,8 +138,10 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _decode(data: memoryview, mime: str, where: str) -> NDArray[np.uint8]:
+def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArray[np.uint8]:
     """(H, W, 4) uint8, read-only. Colour profiles are ignored and 16 bits become 8, as browsers do for WebGL."""
+    if mime == "image/ktx2":
+        return ktx2.decode(data, decoder, where)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; a damaged picture is an error

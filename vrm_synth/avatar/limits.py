@@ -18,7 +18,8 @@ class Limits:
     all primitives; numbers: all vertex, morph and matrix components to be decoded, summed, beyond one for
     each byte of the file, so that a small file cannot ask for much by leaving zeros out or by using data
     twice; image_side, image_pixels: one picture's width or height, and the pixels of all decoded pictures
-    together; data_uri_bytes: one `data:` URI; links: joints, binds and collider uses that VRM lists expand to.
+    together; data_uri_bytes: one `data:` URI; decoded_bytes: all compressed geometry, unpacked;
+    links: joints, binds and collider uses that VRM lists expand to.
     """
 
     file_bytes: int = 512 * 2**20
@@ -33,6 +34,7 @@ class Limits:
     image_side: int = 8_192
     image_pixels: int = 200_000_000
     data_uri_bytes: int = 8 * 2**20
+    decoded_bytes: int = 256 * 2**20
     links: int = 50_000
 
 

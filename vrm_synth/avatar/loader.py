@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from vrm_synth.avatar import draco
 from vrm_synth.avatar.accessor import Accessors, Buffers
+from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.fields import Fields, parse_json
 from vrm_synth.avatar.glb import Notes, split
 from vrm_synth.avatar.gltf import document
@@ -76,18 +78,20 @@ def _load(data: bytes, source: str, limits: Limits) -> Avatar:
     textures = Textures(gltf, notes)
     materials = _materials(root, runtime, textures, limits, notes)
 
-    buffers = Buffers(gltf, container.bin, limits, notes)
-    accessors = Accessors(gltf, buffers, limits)
-    reader = MeshReader(gltf, accessors, limits, notes, len(materials))
-    check_skins(gltf, accessors, limits)
-    reader.check()
-    skins = read_skins(gltf, accessors)
-    meshes = reader.read()
-    check_joints(gltf, meshes, notes)
+    with Decoder(limits) as decoder:
+        buffers = Buffers(gltf, container.bin, limits, notes, decoder)
+        accessors = Accessors(gltf, buffers, limits)
+        draco.unpack(accessors, buffers)
+        reader = MeshReader(gltf, accessors, limits, notes, len(materials))
+        check_skins(gltf, accessors, limits)
+        reader.check()
+        skins = read_skins(gltf, accessors)
+        meshes = reader.read()
+        check_joints(gltf, meshes, notes)
+        images = read_images(gltf, buffers, textures.used_images, limits, notes)
     if any(p.material == len(materials) for m in meshes for p in m.primitives):
         notes.add("some primitives have no material; glTF's default material is taken")
         materials = (*materials, Material(name="default"))
-    images = read_images(gltf, buffers, textures.used_images, limits, notes)
 
     if runtime.version == "0":
         nodes, scene = turned(nodes, scene)

@@ -20,6 +20,8 @@ _FLOAT = (pygltflib.FLOAT,)
 _FRACTION = (pygltflib.FLOAT, pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 _JOINT = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 _INDEX = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_INT)
+_SIGNED = (pygltflib.FLOAT, pygltflib.BYTE, pygltflib.SHORT)
+_ANY = (*_SIGNED, pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 
 _SETS = 8  # numbered attributes beyond this many are not read
 
@@ -32,6 +34,14 @@ _ATTRIBUTES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     **{f"TEXCOORD_{n}": (("VEC2",), _FRACTION) for n in range(_SETS)},
     **{f"JOINTS_{n}": (("VEC4",), _JOINT) for n in range(_SETS)},
     **{f"WEIGHTS_{n}": (("VEC4",), _FRACTION) for n in range(_SETS)},
+}
+
+# KHR_mesh_quantization: the types that it adds. Node transforms and bind matrices undo the scale.
+_QUANTIZED = _ATTRIBUTES | {
+    "POSITION": (("VEC3",), _ANY),
+    "NORMAL": (("VEC3",), _SIGNED),
+    "TANGENT": (("VEC4",), _SIGNED),
+    **{f"TEXCOORD_{n}": (("VEC2",), _ANY) for n in range(_SETS)},
 }
 
 
@@ -49,6 +59,10 @@ class MeshReader:
     notes: Notes
     materials: int
     _cache: dict[object, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._quantized = "KHR_mesh_quantization" in (*self.gltf.extensionsUsed, *self.gltf.extensionsRequired)
+        self._attributes = _QUANTIZED if self._quantized else _ATTRIBUTES
 
     def check(self) -> None:
         """Check every primitive's accessors, counts and material against the file and the limits."""
@@ -90,13 +104,6 @@ class MeshReader:
         return None
 
     def _check_attributes(self, primitive: pygltflib.Primitive, where: str) -> int:
-        if "KHR_draco_mesh_compression" in primitive.extensions:
-            position = primitive.attributes.get("POSITION")
-            stored = self.gltf.accessors[position : position + 1] if position is not None else []
-            if not stored or stored[0].bufferView is None:
-                raise AvatarError(
-                    "geometry is compressed with KHR_draco_mesh_compression, which is not supported", where=where
-                )
         if "POSITION" not in primitive.attributes:
             raise AvatarError("primitive has no POSITION", where=f"{where}.attributes")
         count = None
@@ -104,7 +111,7 @@ class MeshReader:
             if name not in _ATTRIBUTES:
                 continue
             place = f"{where}.attributes.{name}"
-            types, components = _ATTRIBUTES[name]
+            types, components = self._attributes[name]
             n = self.accessors.check(primitive.attributes[name], place, types, components)
             if count is None:
                 count = n
@@ -127,7 +134,7 @@ class MeshReader:
                 if name not in target:
                     continue
                 place = f"{where}.targets[{t}].{name}"
-                n = self.accessors.check(target[name], place, ("VEC3",), _FLOAT)
+                n = self.accessors.check(target[name], place, ("VEC3",), _SIGNED if self._quantized else _FLOAT)
                 if n != vertices:
                     raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {vertices}", where=place)
 
@@ -179,7 +186,7 @@ class MeshReader:
         return self._cache[key]
 
     def _positions(self, primitive: pygltflib.Primitive, where: str) -> F32:
-        values = self.accessors.read(primitive.attributes["POSITION"], where)
+        values = self.accessors.read(primitive.attributes["POSITION"], where).astype(np.float32, copy=False)
         good = (np.abs(values) <= HUGE).all(1)  # false for NaN too
         if not good.all():
             bad = int(np.argmin(good))
@@ -197,7 +204,9 @@ class MeshReader:
             return None
 
         def make() -> F32:
-            values = _fractions(self.accessors.read(accessor, where))
+            values = self.accessors.read(accessor, where)
+            whole = self._quantized and name.startswith("TEXCOORD")  # integers of their own, to be scaled later
+            values = values.astype(np.float32, copy=False) if whole else _fractions(values)
             return self._finite(values, fill, f"{where}.attributes.{name}")
 
         return self._shared((name, accessor), make)

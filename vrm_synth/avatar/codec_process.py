@@ -1,0 +1,96 @@
+"""The process in which strangers' compressed bytes are decoded: run as a script by codecs.py, never imported.
+
+It imports nothing of ours, so that it starts in a moment. A request on standard input is a header
+(struct "<IQ": bytes of JSON, bytes of payload), the JSON and the payload; the answer on standard output has
+the same form. The JSON of an answer is {"arrays": [{"key", "dtype", "shape"}]} with the arrays' bytes, one
+after the other, as payload, or {"error": "…"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import struct
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+
+HEADER = struct.Struct("<IQ")
+CPU_SECONDS = 120  # for all data of one file
+HEADROOM = 384 * 2**20  # bytes that a decoder may take besides 8 times what it gives back
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def meshopt(job: dict[str, Any], data: bytes) -> Arrays:
+    """One buffer view of EXT_meshopt_compression, as (bytes,) uint8."""
+    import meshopt as library
+
+    count, stride = job["count"], job["stride"]
+    decoded = library.decode_gltf_buffer(data, count, stride, job["mode"], job["filter"])
+    return {"data": np.ascontiguousarray(decoded).reshape(-1).view(np.uint8)}
+
+
+def draco(job: dict[str, Any], data: bytes) -> Arrays:
+    """One mesh of KHR_draco_mesh_compression: (F, 3) uint32 "faces", and (V, C) attributes by their unique id."""
+    import DracoPy as library  # noqa: N813  the name under which the library is known
+
+    mesh = library.decode(data)
+    wanted = set(job["ids"])
+    found = {str(a["unique_id"]): a["data"] for a in mesh.attributes if a["unique_id"] in wanted}
+    return {"faces": mesh.faces, **found}
+
+
+def basis(job: dict[str, Any], data: bytes) -> Arrays:
+    """The largest level of a KTX 2 picture, as (H, W, 4) uint8 RGBA."""
+    import opengl_basisu as library
+
+    texture = library.open(data)
+    if (texture.width, texture.height) != (job["width"], job["height"]):
+        raise ValueError("the decoder sees another size than the header says")
+    return {"pixels": texture.transcode("rgba8").data}
+
+
+DECODERS: dict[str, Callable[[dict[str, Any], bytes], Arrays]] = {"meshopt": meshopt, "draco": draco, "basis": basis}
+
+
+def limit_memory(result_bytes: int) -> None:
+    """Let this process grow by so much and no more: a decoder that wants more meets MemoryError, or ends."""
+    with open("/proc/self/statm") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + HEADROOM + 8 * result_bytes, resource.RLIM_INFINITY))
+
+
+def answer(out: BinaryIO, head: dict[str, Any], payload: list[memoryview]) -> None:
+    """Write one answer."""
+    text = json.dumps(head).encode()
+    out.write(HEADER.pack(len(text), sum(p.nbytes for p in payload)) + text)
+    for part in payload:
+        out.write(part)
+    out.flush()
+
+
+def serve(source: BinaryIO, out: BinaryIO) -> None:
+    """Answer requests until the other side closes."""
+    while header := source.read(HEADER.size):
+        size, payload = HEADER.unpack(header)
+        job = json.loads(source.read(size))
+        data = source.read(payload)
+        limit_memory(job["result_bytes"])
+        try:
+            arrays = {k: np.ascontiguousarray(a) for k, a in DECODERS[job["codec"]](job, data).items()}
+        except Exception as e:  # three libraries, each with its own errors; what counts is that the data is refused
+            answer(out, {"error": f"{type(e).__name__}: {e}"[:200]}, [])
+            continue
+        described = [{"key": k, "dtype": a.dtype.str, "shape": a.shape} for k, a in arrays.items()]
+        answer(out, {"arrays": described}, [a.reshape(-1).view(np.uint8).data for a in arrays.values()])
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is answered by an error, not by a file
+    with open(0, "rb") as requests, open(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # whatever a library prints must not come between the answers
+        serve(requests, answers)
