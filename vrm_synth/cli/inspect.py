@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from vrm_synth.cli.common import bar, note, renderer_options
 from vrm_synth.core.errors import VrmSynthError
+
+if TYPE_CHECKING:
+    from vrm_synth.avatar import Avatar
 
 
 @click.command()
 @click.argument("sources", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with one object a file.")
+@click.option(
+    "--render",
+    "picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PNG",
+    help="Also draw a contact sheet of the one FILE: once around, and every expression that it really has.",
+)
+@renderer_options
 @click.pass_context
-def inspect(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None:
+def inspect(
+    ctx: click.Context, sources: tuple[str, ...], as_json: bool, picture: Path | None, renderer: str, device: int
+) -> None:
     """Say what avatar files hold: version, licence, bones, expressions, materials, springs, oddities.
 
     FILE is a VRM file, or demo for the built-in avatar (demo:3 for another of its family). A file that cannot
@@ -24,17 +40,21 @@ def inspect(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None
     Examples:
       vrm-synth inspect avatar.vrm
       vrm-synth inspect avatars/*.vrm --json | jq '.[] | [.source, .licence.name]'
+      vrm-synth inspect avatar.vrm --render avatar.png
     """
     from vrm_synth.avatar import open_avatar
     from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.avatar.inspect import report, table
 
     evidence = known_evidence()
+    if picture is not None and len(sources) > 1:
+        raise click.UsageError("--render takes one FILE")
     facts: list[dict[str, Any]] = []
     failed = False
     for source in sources:
         try:
-            found = report(open_avatar(source))
+            avatar = open_avatar(source)
+            found = report(avatar)
             entry = evidence.get(found["sha256"])
             found["evidence"] = entry and entry.model_dump(mode="json", exclude={"sha256"})
         except (VrmSynthError, OSError) as e:
@@ -47,7 +67,25 @@ def inspect(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None
             if entry:
                 click.echo(f"evidence: {entry.licence} by {entry.evidence}: {entry.quote}")
         facts.append(found)
+        if picture is not None:
+            _draw(avatar, picture, renderer, device)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
     if failed:
         ctx.exit(1)
+
+
+def _draw(avatar: Avatar, picture: Path, renderer: str, device: int) -> None:
+    from vrm_synth.dataset.files import write_file
+    from vrm_synth.dataset.presets import TURN, faces, sheet, turntable_cells
+    from vrm_synth.render import open_renderer
+
+    cells = []
+    total = len(TURN) + len(faces(avatar))
+    with contextlib.closing(open_renderer(renderer, device)) as drawing, bar(total, "images") as shown:
+        for cell in turntable_cells(drawing, avatar):
+            cells.append(cell)
+            shown.update()
+    name = avatar.meta.name or avatar.source
+    write_file(picture, sheet(f"{name}, with {len(faces(avatar))} expressions", cells, columns=len(TURN)))
+    note(str(picture))  # on stderr, so that --json stays JSON

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from PIL import Image
 
-from vrm_synth.avatar.model import Avatar
-from vrm_synth.camera.views import NamedView
+from vrm_synth.avatar.model import Avatar, Expression
+from vrm_synth.camera.views import NamedView, load_azimuths
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 from vrm_synth.dataset.take import take
 from vrm_synth.pose.library import NamedPose
@@ -15,6 +16,7 @@ from vrm_synth.render.base import Renderer
 from vrm_synth.shot import preset_shot
 
 SIZE = (256, 256)
+TURN = ("front", "three_quarter_left", "side_left", "back", "side_right", "three_quarter_right")
 
 
 def picture(renderer: Renderer, avatar: Avatar, pose: str, view: str) -> Image.Image:
@@ -34,6 +36,23 @@ def view_cells(renderer: Renderer, avatar: Avatar, views: Iterable[NamedView], p
     for v in views:
         text = f"{v.crop.about}; {v.azimuth.about}; {v.elevation.about}"
         yield Cell(picture(renderer, avatar, pose, v.name), text, title=v.name)
+
+
+def turntable_cells(renderer: Renderer, avatar: Avatar) -> Iterator[Cell]:
+    """The avatar once around, then its face under every expression that is bound to something."""
+    for azimuth in TURN:
+        text = load_azimuths()[azimuth].about
+        yield Cell(picture(renderer, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
+    face = preset_shot(avatar, avatar.source, "stand", "face_front_level", size=SIZE)
+    for expression in faces(avatar):
+        shot = replace(face, expressions={expression.name: 1.0})
+        text = "preset" if expression.is_preset else "custom"
+        yield Cell(Image.fromarray(take(renderer, avatar, shot)[1].rgba, "RGBA"), text, title=expression.name)
+
+
+def faces(avatar: Avatar) -> list[Expression]:
+    """The expressions that can change the picture."""
+    return [e for e in avatar.expressions.values() if e.is_bound]
 
 
 def sheet(title: str, cells: Sequence[Cell], columns: int) -> bytes:
