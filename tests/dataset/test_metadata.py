@@ -12,27 +12,32 @@ from hypothesis import strategies as st
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.metadata import KEYS, read_rows, telling_first, write_rows
+from vrm_synth.dataset.metadata import KEYS, Line, read_lines, telling_first, write_lines
+
+
+def row(i, **more):
+    return {**dict.fromkeys(KEYS, ""), "i": i, "shot": {"size": [1, 1]}, **more}
 
 
 def test_rows_come_back_sorted_by_index(tmp_path):
-    rows = {i: {**dict.fromkeys(KEYS), "i": i, "caption": f"è {i}\u2028"} for i in (7, 1, 10)}
-    write_rows(tmp_path / "metadata.jsonl", rows)
-    found = read_rows(tmp_path / "metadata.jsonl")
-    assert found == rows and list(found) == [1, 7, 10]
+    rows = {i: row(i, caption=f"è {i}\u2028") for i in (7, 1, 10)}
+    write_lines(tmp_path / "metadata.jsonl", {i: Line.of(r) for i, r in rows.items()})
+    found = read_lines(tmp_path / "metadata.jsonl")
+    assert list(found) == [1, 7, 10] and {i: json.loads(line.text) for i, line in found.items()} == rows
+    assert found[7].brief["caption"] == "è 7\u2028" and found[7].brief["shot"]["size"] == [1, 1]
 
 
 def test_no_file_is_no_rows(tmp_path):
-    assert read_rows(tmp_path / "metadata.jsonl") == {}
+    assert read_lines(tmp_path / "metadata.jsonl") == {}
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b"{}", b'{"i": 1}', b"3", b"\xff"])
 def test_a_foreign_line_is_named(tmp_path, line):
-    write_rows(tmp_path / "metadata.jsonl", {0: {**dict.fromkeys(KEYS), "i": 0}})
+    write_lines(tmp_path / "metadata.jsonl", {0: Line.of(row(0))})
     with (tmp_path / "metadata.jsonl").open("ab") as f:
         f.write(line + b"\n")
     with pytest.raises(DatasetError, match=r"metadata\.jsonl:2: not a line"):
-        read_rows(tmp_path / "metadata.jsonl")
+        read_lines(tmp_path / "metadata.jsonl")
 
 
 def kinds(value, path=()):
@@ -53,14 +58,13 @@ values = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from("xyz"), values, max_size=2), max_size=30), st.integers(1, 3000))
 @settings(max_examples=200, deadline=None)
 def test_the_first_lines_tell_all_and_none_is_lost(rows, seen_first):
-    lines = [(row, json.dumps(row) + "\n") for row in rows]
-    ordered = telling_first(lines, seen_first)
-    assert sorted(ordered) == sorted(text for _, text in lines)
-    plain = [text for _, text in lines]
+    plain = [json.dumps(row) + "\n" for row in rows]
+    ordered = telling_first(plain, seen_first)
+    assert sorted(ordered) == sorted(plain)
     if sum(map(len, plain)) < seen_first // 2:
         assert ordered == plain
     told, news = set(), 0  # bytes of the lines that tell something new
-    for row, text in lines:
+    for row, text in zip(rows, plain, strict=True):
         news += len(text) if kinds(row) - told else 0
         told |= kinds(row)
     head, size = set(), 0
@@ -83,8 +87,8 @@ def test_datasets_reads_a_file_whose_last_lines_bring_new_columns(tmp_path, monk
         (tmp_path / "set" / "images" / f"{i}.png").write_bytes(encode_png(np.full((1, 1, 4), i % 256, np.uint8)))
         late = {"head": [0.0, 0.5]} if i == 715 else {}
         shot = {"pad": "x" * 16_000, "bones": {"hips": [0.0], **late}, "background": [1.0] if i == 719 else None}
-        rows[i] = {"file_name": f"images/{i}.png", "i": i, "shot": shot}
-    write_rows(tmp_path / "set" / "metadata.jsonl", rows)
+        rows[i] = Line.of(row(i, file_name=f"images/{i}.png", shot={"size": [1, 1], **shot}))
+    write_lines(tmp_path / "set" / "metadata.jsonl", rows)
     assert (tmp_path / "set" / "metadata.jsonl").stat().st_size > 11 << 20
     found = load_dataset("imagefolder", data_dir=str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))["train"]
     by_index = {row["i"]: row for row in found}

@@ -28,7 +28,7 @@ from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.card import card, spread
 from vrm_synth.dataset.files import file_errors, make_folder, to_json, write_file
-from vrm_synth.dataset.metadata import METADATA, Row, read_rows, write_rows
+from vrm_synth.dataset.metadata import METADATA, Line, Row, read_lines, write_lines
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 
 IMAGES = "images"
@@ -61,12 +61,12 @@ class ImageFolder:
         write_file(self.out / IMAGES / f"{name}.png", png)
         return f"{IMAGES}/{name}.png"
 
-    def add(self, rows: Mapping[int, Row]) -> None:
+    def add(self, lines: Mapping[int, Line]) -> None:
         """Add lines to metadata.jsonl and bring the card and the sheet up to date."""
         with self._alone():
-            known = {**read_rows(self.out / METADATA), **rows}
-            write_rows(self.out / METADATA, known)
-            ordered = [known[i] for i in sorted(known)]
+            known = {**read_lines(self.out / METADATA), **lines}
+            write_lines(self.out / METADATA, known)
+            ordered = [known[i].brief for i in sorted(known)]
             write_file(self.out / CARD, card(ordered, self._told, self._avatars).encode())
             write_file(self.out / SHEET, self._sheet(ordered))
 

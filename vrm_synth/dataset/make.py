@@ -14,7 +14,7 @@ from vrm_synth.caption import english
 from vrm_synth.dataset.cache import AvatarCache
 from vrm_synth.dataset.encode import encode_png
 from vrm_synth.dataset.imagefolder import ImageFolder
-from vrm_synth.dataset.metadata import Row
+from vrm_synth.dataset.metadata import Line, Row
 from vrm_synth.dataset.take import take
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 from vrm_synth.render.base import Renderer, RendererName
@@ -56,15 +56,15 @@ class Dataset:
 
         What is drawn when this ends, by its end, an error or an interruption, is in the folder's metadata.
         """
-        rows: dict[int, Row] = {}
+        lines: dict[int, Line] = {}
         order = {source: n for n, source in enumerate(self._recipe.avatars)}
         try:
             for i in sorted(indices, key=lambda i: (order[source_at(self._recipe, i)], i)):
-                rows[i] = self._draw(renderer, i)
+                lines[i] = Line.of(self._draw(renderer, i))
                 done()
         finally:
-            if rows:
-                self._folder.add(rows)
+            if lines:
+                self._folder.add(lines)
 
     def _draw(self, renderer: Renderer, i: int) -> Row:
         source = source_at(self._recipe, i)
