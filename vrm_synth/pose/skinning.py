@@ -20,13 +20,15 @@ PosedPrimitive = tuple[int, Primitive, Array, Array | None]
 _BLENDS: WeakKeyDictionary[Avatar, dict[tuple[int, int, int], csr_array]] = WeakKeyDictionary()
 
 
-def posed_primitives(posed: PosedAvatar) -> list[PosedPrimitive]:
+def posed_primitives(posed: PosedAvatar, *, with_normals: bool = True) -> list[PosedPrimitive]:
     """(node, primitive, positions (V, 3), normals (V, 3) or None) of everything in the scene that is drawn.
 
     World frame, metres, float64; normals are unit vectors. A skinned primitive follows its joints alone
-    (glTF 3.7.3.3: its node's own transform does not count), any other its node.
+    (glTF 3.7.3.3: its node's own transform does not count), any other its node. with_normals: False leaves
+    them None, for those who only ask where things are.
     """
-    return [(node, primitive, *_posed(posed, node, part, primitive)) for node, part, primitive in _drawn(posed.avatar)]
+    drawn = _drawn(posed.avatar)
+    return [(node, primitive, *_posed(posed, node, part, primitive, with_normals)) for node, part, primitive in drawn]
 
 
 def _drawn(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
@@ -36,14 +38,19 @@ def _drawn(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
             yield from ((node, part, p) for part, p in enumerate(avatar.meshes[mesh].primitives))
 
 
-def _posed(posed: PosedAvatar, node: int, part: int, primitive: Primitive) -> tuple[Array, Array | None]:
+def _posed(
+    posed: PosedAvatar, node: int, part: int, primitive: Primitive, with_normals: bool
+) -> tuple[Array, Array | None]:
     weights = posed.morph_weights.get(node)
     positions = _morphed(primitive.positions, primitive.morph_positions, weights)
-    normals = None if primitive.normals is None else _morphed(primitive.normals, primitive.morph_normals, weights)
+    normals = None
+    if with_normals and primitive.normals is not None:
+        normals = _morphed(primitive.normals, primitive.morph_normals, weights)
     skin = posed.avatar.nodes[node].skin
     if skin is None or primitive.joints is None or primitive.weights is None:
         world = posed.world_from_node[node]
-        return positions @ world[:3, :3].T + world[:3, 3], _unit(normals, normal_matrix(world[:3, :3]))
+        moved = positions @ world[:3, :3].T + world[:3, 3]
+        return moved, None if normals is None else _unit(normals, normal_matrix(world[:3, :3]))
     joints = posed.avatar.skins[skin]
     world_from_mesh = posed.world_from_node[list(joints.joints)] @ joints.inverse_bind.astype(np.float64)
     blend = _blend(posed.avatar, node, part, primitive, len(joints.joints))
@@ -76,9 +83,7 @@ def _blend(avatar: Avatar, node: int, part: int, primitive: Primitive, joints: i
     return known[key]
 
 
-def _unit(normals: Array | None, linear: Array | None) -> Array | None:
-    if normals is None:
-        return None
+def _unit(normals: Array, linear: Array | None) -> Array:
     turned = normals if linear is None else normals @ linear.T
     length = np.sqrt(np.einsum("va,va->v", turned, turned))[:, None]
     return turned / np.where(length > 0, length, 1.0)

@@ -71,7 +71,7 @@ def body(avatar: Avatar) -> Body:
 
 def vertices(b: Body, posed: PosedAvatar) -> Array:
     """(V, 3) float64: where the body's vertices are, metres in the world frame."""
-    parts = posed_primitives(posed)
+    parts = posed_primitives(posed, with_normals=False)
     return np.concatenate([positions[u] for (_, _, positions, _), u in zip(parts, b.used, strict=True)])
 
 
@@ -132,7 +132,7 @@ def _measure(avatar: Avatar) -> Body:
     posed = evaluate(avatar)
     bone_of_node, is_bone, in_spring = _bones_of_nodes(avatar)
     rest, bone, own, swings, used, triangles, count = [], [], [], [], [], [], 0
-    for node, primitive, positions, _ in posed_primitives(posed):
+    for node, primitive, positions, _ in posed_primitives(posed, with_normals=False):
         u = np.unique(primitive.indices).astype(np.intp)
         leading = _leading_nodes(avatar, node, primitive)[u]
         rigid = avatar.nodes[node].skin is None  # a robot's parts hang below their bones
