@@ -26,15 +26,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 names_argument = click.argument("names", metavar="[NAME]...", nargs=-1)
 
 
-def sheet_options(command: F) -> F:
+def sheet_options(default: str) -> Callable[[F], F]:
     """-o FILE, --avatar, and the renderer's."""
-    command = renderer_options(command)
-    command = click.option(
-        "--avatar", default="demo", show_default=True, metavar="FILE", help="Whom to show: a VRM file, demo or demo:N."
-    )(command)
-    return click.option(
-        "-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A PNG."
-    )(command)
+
+    def add(command: F) -> F:
+        command = renderer_options(command)
+        command = click.option(
+            "--avatar",
+            default="demo",
+            show_default=True,
+            metavar="FILE",
+            help="Whom to show: a VRM file, demo or demo:N.",
+        )(command)
+        path = click.Path(path_type=Path, dir_okay=False)
+        return click.option(
+            "-o", "--out", default=default, show_default=True, type=path, metavar="FILE", help="The sheet, a PNG."
+        )(command)
+
+    return add
 
 
 @click.group(cls=Commands)
@@ -69,7 +78,7 @@ def list_poses(as_json: bool) -> None:
 @poses.command("show")
 @names_argument
 @click.option("--view", default="full_front_level", show_default=True, help="A view of `vrm-synth cameras list`.")
-@sheet_options
+@sheet_options("poses.png")
 def show_poses(names: tuple[str, ...], view: str, out: Path, avatar: str, renderer: str, device: int) -> None:
     """Draw a contact sheet of the named poses, or of some of them.
 
@@ -130,7 +139,7 @@ def list_cameras(as_json: bool) -> None:
 @cameras.command("show")
 @names_argument
 @click.option("--pose", default="stand", show_default=True, help="A pose of `vrm-synth poses list`.")
-@sheet_options
+@sheet_options("cameras.png")
 def show_cameras(names: tuple[str, ...], pose: str, out: Path, avatar: str, renderer: str, device: int) -> None:
     """Draw a contact sheet of the named views, or of some of them.
 
