@@ -26,6 +26,7 @@ from vrm_synth.core.transforms import Array, quat_axis_angle, quat_rotate
 
 # columns of the paint texture (see textures.paint_palette)
 PAINT = {"lash": 0, "lash_low": 1, "fold": 2, "brow": 3, "lip": 4, "cavity": 5, "tongue": 6, "teeth": 7, "wall": 8}
+PAINT_SLOTS = 16
 IRIS = (0.0146, 0.0172)  # painted half width and height, metres
 IRIS_MARGIN = 1.25  # the disc is wider than the paint, so that the paint can shrink and grow
 _IRIS_CENTRE = EYE_CENTRE + np.array([-0.0004, 0.0012])
@@ -34,7 +35,7 @@ _BALL = float(np.linalg.norm(np.array([EYE_CENTRE[0], EYE_CENTRE[1], front_z(*EY
 
 def paint_uv(name: str, count: int) -> Array:
     """UVs (count, 2) of one flat colour of the paint texture."""
-    return np.tile([(PAINT[name] + 0.5) / len(PAINT), 0.5], (count, 1))
+    return np.tile([(PAINT[name] + 0.5) / PAINT_SLOTS, 0.5], (count, 1))
 
 
 def _on_ball(xy: Array, radius: float) -> Array:

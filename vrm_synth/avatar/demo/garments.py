@@ -29,7 +29,7 @@ def both(*parts: Part) -> list[Part]:
 
 
 def shirt(
-    material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 32
+    material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 40
 ) -> Part:
     """A top from height `low` to the neck, `inflate` off the skin; flare adds width at the hem."""
     angles = ring_angles(columns)
@@ -55,20 +55,20 @@ def sailor_collar(material: str, inflate: float = 0.012) -> Part:
     """A square flap behind, lapels that meet in a V before: v runs from the hem (1) to the neck (0)."""
     a = np.linspace(0.06, 2 * np.pi - 0.06, 61)
     w = np.abs(_wrapped(a))
-    low_front = np.interp(w, [0.0, 0.35, 0.8, 1.25, 1.57], [1.100, 1.118, 1.150, 1.176, 1.184])
-    low = np.where(w < 1.57, low_front, 1.184 - 0.105 * smoothstep(1.86, 1.93, w))
+    low_front = np.interp(w, [0.0, 0.35, 0.8, 1.25, 1.57], [1.100, 1.118, 1.152, 1.184, 1.196])
+    low = np.where(w < 1.57, low_front, 1.196 - 0.117 * smoothstep(1.86, 1.93, w))
     top = np.interp(w, [0.0, 0.30, 0.7, 1.2, 1.57, np.pi], [1.108, 1.150, 1.205, 1.230, 1.236, 1.238])
     t = np.linspace(0, 1, 8)[:, None]
     lift = inflate + 0.003 * (1 - t) - 0.002 * t
     return torso_sheet(material, low + (top - low) * t, a, lift + 0 * a)
 
 
-def round_collar(material: str, inflate: float = 0.011) -> Part:
+def round_collar(material: str, inflate: float = 0.013) -> Part:
     """A small round collar, parted in front and behind."""
     a = np.linspace(0.05, 2 * np.pi - 0.05, 61)
     w = np.abs(_wrapped(a))
     part = np.minimum(w / 0.5, (np.pi - w) / 0.5)
-    low = 1.232 - np.interp(w, [0, 0.3, 1.2, 1.57, 2.2, np.pi], [0.052, 0.060, 0.036, 0.030, 0.040, 0.044]) * np.sqrt(
+    low = 1.232 - np.interp(w, [0, 0.3, 1.2, 1.57, 2.2, np.pi], [0.052, 0.060, 0.031, 0.021, 0.036, 0.044]) * np.sqrt(
         np.clip(part, 0.15, 1)
     )
     t = np.linspace(0, 1, 6)[:, None]
@@ -148,7 +148,7 @@ def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.
     """A sleeve of the left arm; puff swells its middle. One that starts in the torso starts narrow."""
 
     def root(x: Array) -> Array:
-        return smoothstep(x0 - 0.012, x0 + 0.03, x) if x0 < 0.1 else np.ones_like(x)
+        return smoothstep(x0 - 0.02, x0 + 0.055, x) if x0 < 0.1 else np.ones_like(x)
 
     return arm(
         material,

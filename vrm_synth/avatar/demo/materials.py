@@ -151,6 +151,7 @@ def add_hair_materials(lib: Library, p: Palette) -> None:
             mtoon=toon(
                 p.hair_line,
                 0.0011,
+                shading_shift_factor=-0.14,
                 shade_multiply_texture=shade,
                 matcap_texture=shine,
                 rim_multiply_texture=rim,

@@ -15,6 +15,7 @@ from vrm_synth.avatar.demo.part import Part
 from vrm_synth.avatar.model import Material, TextureInfo
 
 PLEATS = 22
+CLOTH_SHIFT = -0.22  # cloth turns to shade early, so that light fabrics keep their form
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def _sailor() -> Outfit:
     parts = [
         *_skin(0.165, (0.34, 0.80)),
         g.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.007),
-        *g.both(g.sleeve("Top", 0.072, 0.205, 0.0085, 0.0085), g.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)),
+        *g.both(g.sleeve("Top", 0.082, 0.205, 0.0085, 0.0085), g.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)),
         g.sailor_collar("Collar"),
         *g.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
         g.skirt("Skirt", _SAILOR_SKIRT, PLEATS, 0.011, chains, sharp=True),
@@ -79,7 +80,7 @@ def _dress() -> Outfit:
     parts = [
         *_skin(0.165, (0.14, 0.80)),
         g.shirt("Top", 0.935, 0.0050, flare=0.002),
-        *g.both(g.sleeve("Top", 0.070, 0.195, 0.0100, 0.0160), g.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)),
+        *g.both(g.sleeve("Top", 0.082, 0.195, 0.0100, 0.0160), g.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)),
         g.round_collar("Collar"),
         *g.bow("Accent", (0, 1.196, 0.045), 0.036, "upperChest", tails=1.3),
         g.skirt("Skirt", _DRESS_SKIRT, 16, 0.010, chains, sharp=False, rows=14),
@@ -95,11 +96,11 @@ def _dress() -> Outfit:
 def _hoodie() -> Outfit:
     parts = [
         *_skin(0.46, (0.50, 0.80), 1.16),
-        g.shirt("Top", 0.868, 0.0165, flare=0.008),
+        g.shirt("Top", 0.868, 0.0165, flare=0.006),
         g.belt("Rib", 0.842, 0.878, 0.0190),
         *g.both(g.sleeve("Top", 0.066, 0.480, 0.0125, 0.0070, 26), g.sleeve("Rib", 0.472, 0.512, 0.0085, rows=5)),
         g.hood("Top"),
-        g.patch("Pocket", 0.895, 0.975, 0.62, 0.0290),
+        g.patch("Pocket", 0.905, 0.982, 0.62, 0.0300),
         g.patch("Print", 1.005, 1.085, 0.46, 0.0200),
         *(g.cord("Cord", s) for s in (1, -1)),
         *g.pelvis_shorts("Dark", 0.735, 0.0070, 0.010),
@@ -127,7 +128,8 @@ def _cloth(lib: Library, name: str, lit: paint.Pixels, dark: paint.Pixels, edge:
     a, b = lib.texture(name, lit, WRAP), lib.texture(f"{name}Shade", dark, WRAP)
     if repeat != 1.0:
         a, b = tiled(a, (repeat, 1.0)), tiled(b, (repeat, 1.0))
-    lib.add(Material(name, "mtoon", white(), a, double_sided=True, mtoon=toon(edge, 0.0012, shade_multiply_texture=b)))
+    look = toon(edge, 0.0012, shade_multiply_texture=b, shading_shift_factor=CLOTH_SHIFT)
+    lib.add(Material(name, "mtoon", white(), a, double_sided=True, mtoon=look))
 
 
 def _top(lib: Library, lit: Rgb, dark: Rgb, edge: Rgb) -> None:

@@ -66,7 +66,9 @@ def shade(c: Rgb) -> Rgb:
     # yellows and oranges go toward red, or their shade turns khaki
     warm = max(0.0, 1.0 - abs(h - 0.13) / 0.09) * min(1.0, s * 2)
     deep = colorsys.hsv_to_rgb((h - 0.045 * warm) % 1.0, min(1.0, s * 1.12 + 0.06), v * (0.74 + 0.08 * warm))
-    return mix(deep, (0.42 * v, 0.28 * v, 0.62 * v), 0.20 * (1 - 0.7 * warm))
+    violet = mix(deep, (0.42 * v, 0.28 * v, 0.62 * v), 0.20 * (1 - 0.7 * warm))
+    # what has no hue of its own is shaded in lavender
+    return mix(violet, colorsys.hsv_to_rgb(0.68, 0.13, v * 0.84), max(0.0, 1.0 - s / 0.15))
 
 
 def line(c: Rgb) -> Rgb:

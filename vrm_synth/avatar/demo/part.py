@@ -127,6 +127,7 @@ def top_four(weights: Mapping[str, Array], joint_index: Mapping[str, int]) -> tu
     table = np.concatenate([table, np.zeros((len(table), max(0, 4 - table.shape[1])))], 1)
     order = np.argsort(-table, axis=1, kind="stable")[:, :4]
     w = np.take_along_axis(table, order, 1)
+    w = np.where(w < 1e-4 * w.sum(1, keepdims=True), 0.0, w)
     w = w / w.sum(1, keepdims=True)
     index = np.array([joint_index[n] for n in names] + [0] * 4)[order]
     return np.where(w > 0, index, 0), w

@@ -10,7 +10,7 @@ import PIL.ImageDraw
 from numpy.typing import ArrayLike, NDArray
 
 from vrm_synth.avatar.demo.face import UV_HEIGHT, UV_TOP, UV_WIDTH
-from vrm_synth.avatar.demo.face_parts import IRIS_MARGIN, PAINT
+from vrm_synth.avatar.demo.face_parts import IRIS_MARGIN, PAINT, PAINT_SLOTS
 from vrm_synth.avatar.demo.loft import smoothstep
 from vrm_synth.avatar.demo.palette import Palette, Rgb, mix, tone
 from vrm_synth.avatar.demo.skeleton import CHIN_Y
@@ -71,7 +71,7 @@ def skin_map(p: Palette, base: Rgb) -> Pixels:
     return pixels(blend(out, p.skin_shade, smoothstep(0.5, 0.515, v)))
 
 
-def iris_map(p: Palette, size: int = 384) -> Pixels:
+def iris_map(p: Palette, size: int = 512) -> Pixels:
     """An iris: dark rim and lid shadow above, bright crescent below, pupil, fine rays; clear outside."""
     u, v = plane(size, size)
     x, y = (u * 2 - 1) * IRIS_MARGIN, (1 - v * 2) * IRIS_MARGIN
@@ -120,7 +120,7 @@ def paint_palette(p: Palette) -> Pixels:
         "teeth": (1.0, 0.985, 0.97),
         "wall": mix(p.skin_shade, (0.80, 0.72, 0.80), 0.4),
     }
-    out = np.zeros((8, 8 * len(PAINT), 3))
+    out = np.zeros((8, 8 * PAINT_SLOTS, 3))
     for name, column in PAINT.items():
         out[:, column * 8 : column * 8 + 8] = colors[name]
     return pixels(out)
@@ -163,6 +163,8 @@ def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixel
     )
     out = blend(fill(base, u.shape), low, 0.40 * smoothstep(0.30, 0.0, v))
     out = blend(out, high, (0.42 if lit else 0.25) * smoothstep(0.55, 1.0, v))
+    # one side of every lock lies a little deeper; neighbours turn it differently
+    out = blend(out, low, 0.30 * smoothstep(0.2, 1.0, 0.5 + 0.5 * np.cos(2 * np.pi * u)))
     strands = _strands(size)
     out = blend(out, low, 0.42 * strands)
     return pixels(out)

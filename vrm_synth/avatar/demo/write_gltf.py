@@ -115,7 +115,8 @@ def write_glb(gltf: Json, packer: Packer) -> bytes:
         scene=gltf["scene"],
         buffers=[pygltflib.Buffer(byteLength=len(packer.blob))],
         bufferViews=[pygltflib.BufferView(**v) for v in packer.views],
-        accessors=[pygltflib.Accessor(**a) for a in packer.accessors],
+        # a byteOffset, pygltflib's default, is an error where there is no bufferView (glTF 2.0, 5.1)
+        accessors=[pygltflib.Accessor(**({"byteOffset": None} | a)) for a in packer.accessors],
         **{key: [kind(**row) for row in gltf[key]] for key, kind in _OBJECTS.items()},
         extensions=gltf["extensions"],
         extensionsUsed=gltf["extensionsUsed"],
