@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,23 @@ def test_every_shared_avatar_is_framed(path: Path) -> None:
                 x, y, depth = seen(s, drawn(s, avatar)).T
                 assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
                 assert s.camera.near < depth.min() and depth.max() < s.camera.far
+
+
+@pytest.mark.parametrize("scale", [0.02, 2.0])
+def test_size_does_not_matter(scale: float) -> None:
+    """The same character at 3 cm and at 3 m: the same words, the camera as many times as far away."""
+    avatar = opened("demo")
+    top = {n for n in avatar.scene_nodes if avatar.nodes[n].parent < 0}
+    resized = [
+        replace(n, scale=tuple(scale * v for v in n.scale), translation=tuple(scale * v for v in n.translation))
+        if i in top else n
+        for i, n in enumerate(avatar.nodes)
+    ]  # fmt: skip
+    other = replace(avatar, nodes=tuple(resized))
+    for i in range(6):
+        a, b = (shot_at(recipe(gaze="ahead"), i, lambda source, of=of: of) for of in (avatar, other))
+        assert a.labels == b.labels
+        np.testing.assert_allclose(np.array(a.camera.position) * scale, b.camera.position, atol=2e-6)
 
 
 @pytest.mark.parametrize("pose", [n for n, p in load_poses().items() if p.ground])
