@@ -17,7 +17,7 @@ from vrm_synth.avatar.model import Material
 Vec3 = tuple[float, float, float]
 
 
-def accessory_parts(name: str, hair_style: str, anchors: tuple[Vec3, ...]) -> list[Part]:
+def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[Part]:
     """Parts, on the head bone, in base proportions; tied styles always get ties where the tails start."""
     parts: list[Part] = []
     if name == "ribbon" and anchors:
@@ -34,7 +34,6 @@ def accessory_parts(name: str, hair_style: str, anchors: tuple[Vec3, ...]) -> li
         parts += _glasses()
     if name == "hairclip":
         parts += _clips()
-    del hair_style
     return parts
 
 
@@ -91,12 +90,8 @@ def _glasses() -> list[Part]:
     glass = Part(
         "Lens", lens, fan, np.full((len(lens), 2), 0.5), {"head": np.ones(len(lens))}, smooth_normals(lens, fan)
     )
-    half = [_facing_out(frame, rim.mean(0)), _wire(temple), glass]
+    half = [_outward(frame, rim.mean(0)), _wire(temple), glass]
     return [*half, *(mirrored(p) for p in half), _wire(bridge)]
-
-
-def _facing_out(part: Part, centre: np.ndarray) -> Part:
-    return _outward(part, centre)
 
 
 def _wire(path: np.ndarray) -> Part:

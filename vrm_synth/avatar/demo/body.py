@@ -258,7 +258,7 @@ def _finger(material: str, finger: str) -> Part:
     t = np.concatenate([np.linspace(root, total * 0.84, 9), total * np.array([0.91, 0.965, 0.99, 1.0])])
     # full at the joints, a little slimmer between them, round at the tip
     slim = 1.0 - 0.25 * smoothstep(0, total, t) + 0.04 * np.cos(2 * np.pi * t / lengths[0])
-    cap = np.sqrt(np.clip(1 - smoothstep_linear(total * 0.80, total, t) ** 2.6, 0.0004, 1))
+    cap = np.sqrt(np.clip(1 - np.clip((t / total - 0.80) / 0.20, 0, 1) ** 2.6, 0.0004, 1))
     radius = base * slim * cap
     direction = unit(path[1] - path[0])
     centres = path[0] + direction * t[:, None]
@@ -271,8 +271,3 @@ def _finger(material: str, finger: str) -> Part:
     flip = bool(np.dot(np.cross(side, up), direction) < 0)
     part = grid_part(material, points, chain(along, joints, 0.007), flip=flip)
     return plain_skin(part, 0.55 * smoothstep(total * 0.6, total, along).reshape(-1))
-
-
-def smoothstep_linear(lo: float, hi: float, x: Array) -> Array:
-    """A straight ramp from 0 at lo to 1 at hi."""
-    return np.clip((x - lo) / (hi - lo), 0.0, 1.0)

@@ -101,7 +101,7 @@ def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) ->
         *mouth(),
         *cheeks(),
     ]
-    worn = accessory_parts(params.accessory, params.hair_style, hair.anchors)
+    worn = accessory_parts(params.accessory, hair.anchors)
     return {
         "Body": [body_part(p, size) for p in outfit.parts],
         "Face": [head_part(p, size) for p in face],

@@ -69,7 +69,7 @@ def eyeball() -> list[Part]:
     iris = _flat("Iris", _on_ball(disc * size + _IRIS_CENTRE, _BALL), t, disc * [0.5, -0.5] + 0.5, "leftEye")
     lights = []
     # the light comes from the same side for both eyes: the pair is placed, not mirrored
-    for side, joint in ((1, "leftEye"), (-1, "rightEye")):
+    for side in (1, -1):
         for dx, dy, rx, ry in ((0.0046, 0.0068, 0.0036, 0.0045), (-0.0052, -0.0070, 0.0021, 0.0025)):
             disc, t = _disc(3, 18)
             centre = _IRIS_CENTRE + np.array([side * dx, dy])
@@ -77,7 +77,6 @@ def eyeball() -> list[Part]:
                 "EyeLight", _on_ball(disc * [rx, ry] + centre, _BALL + 0.0008), t, disc * 0.5 + 0.5, "leftEye"
             )
             lights.append(_gazing(light if side == 1 else mirrored(light)))
-            assert joint in lights[-1].weights
     iris = _gazing(iris)
     return [white, mirrored(white), iris, _gazing(mirrored(replace(iris, morphs={}))), *lights]
 

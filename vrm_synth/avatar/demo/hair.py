@@ -132,7 +132,7 @@ def back(
     chains = [shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centres)]
     g = rng(0, "demo.hair.back", int(tip * 100))
     locks = []
-    for layer, (count, root, share, stand) in enumerate(rows):
+    for count, root, share, stand in rows:
         spread = np.linspace(-half, half, count)
         for k, a in enumerate(spread):
             jitter = g.uniform(-1, 1, 4)
@@ -153,7 +153,6 @@ def back(
                     chain=name,
                 )
             )
-        del layer
     return locks, chains
 
 

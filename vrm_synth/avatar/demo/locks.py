@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from vrm_synth.avatar.demo.body import chain
 from vrm_synth.avatar.demo.head import SKULL, hair_normals
@@ -158,8 +159,6 @@ def tail(
     material: str, c: Chain, radius: Sequence[tuple[float, float]], count: int, width: float, seed_turn: float = 0.0
 ) -> Part:
     """A tail of locks round a chain's path. radius: (t, metres) rows along it; count locks and one core."""
-    from scipy.interpolate import CubicSpline, PchipInterpolator
-
     n = len(c.points)
     curve = CubicSpline(np.linspace(0, 1, n), c.points)
     t = np.linspace(0, 1, SAMPLES)

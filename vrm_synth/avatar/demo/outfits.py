@@ -12,7 +12,7 @@ from vrm_synth.avatar.demo.locks import Chain
 from vrm_synth.avatar.demo.materials import CLAMP, WRAP, Library, tiled, toon, white
 from vrm_synth.avatar.demo.palette import Palette, Rgb, line, linear, mix, shade, tone
 from vrm_synth.avatar.demo.part import Part
-from vrm_synth.avatar.model import Material, TextureInfo
+from vrm_synth.avatar.model import Material
 
 PLEATS = 22
 CLOTH_SHIFT = -0.22  # cloth turns to shade early, so that light fabrics keep their form
@@ -109,19 +109,15 @@ def _hoodie() -> Outfit:
     return Outfit(parts)
 
 
-def _flat(
-    lib: Library, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, texture: TextureInfo | None = None
-) -> None:
-    lib.add(
-        Material(
-            name,
-            "mtoon",
-            (*linear(lit), 1.0),
-            texture,
-            double_sided=True,
-            mtoon=toon(line(lit), width, shade_color_factor=linear(dark), shade_multiply_texture=texture),
-        )
-    )
+def _flat(lib: Library, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, edge: Rgb | None = None) -> None:
+    """A material of one colour and its shade; `edge` colours the outline, the lit colour's own line by default."""
+    look = toon(line(lit) if edge is None else edge, width, shade_color_factor=linear(dark))
+    lib.add(Material(name, "mtoon", (*linear(lit), 1.0), double_sided=True, mtoon=look))
+
+
+def _white_line(p: Palette) -> Rgb:
+    """An outline that white cloth can wear without looking grey."""
+    return mix(p.white_shade, (0.2, 0.2, 0.35), 0.75)
 
 
 def _cloth(lib: Library, name: str, lit: paint.Pixels, dark: paint.Pixels, edge: Rgb, repeat: float = 1.0) -> None:
@@ -189,7 +185,7 @@ def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
 
 
 def _sailor_materials(lib: Library, p: Palette) -> None:
-    _top(lib, p.white, p.white_shade, mix(p.white_shade, (0.2, 0.2, 0.35), 0.75))
+    _top(lib, p.white, p.white_shade, _white_line(p))
     stripes = ((0.74, 0.80), (0.86, 0.89))
     light = p.white if sum(p.cloth) < 2.2 else p.accent
     dim = mix(light, p.cloth_shade, 0.35)
@@ -223,10 +219,8 @@ def _sailor_materials(lib: Library, p: Palette) -> None:
 
 def _dress_materials(lib: Library, p: Palette) -> None:
     _top(lib, p.cloth, p.cloth_shade, p.cloth_line)
-    _flat(lib, "Collar", p.white, p.white_shade)
-    lib.materials[-1] = _outlined(lib.materials[-1], p.cloth_line)
-    _flat(lib, "Trim", p.white, p.white_shade)
-    lib.materials[-1] = _outlined(lib.materials[-1], p.cloth_line)
+    _flat(lib, "Collar", p.white, p.white_shade, edge=p.cloth_line)
+    _flat(lib, "Trim", p.white, p.white_shade, edge=p.cloth_line)
     light = p.white if sum(p.cloth) < 2.2 else p.accent
     _cloth(
         lib,
@@ -237,8 +231,7 @@ def _dress_materials(lib: Library, p: Palette) -> None:
         16,
     )
     _lace(lib, p, "Lace", paint.lace_map(p.white), 48)
-    _flat(lib, "Sock", p.white, p.white_shade)
-    lib.materials[-1] = _outlined(lib.materials[-1], mix(p.white_shade, (0.2, 0.2, 0.35), 0.75))
+    _flat(lib, "Sock", p.white, p.white_shade, edge=_white_line(p))
 
 
 def _hoodie_materials(lib: Library, p: Palette) -> None:
@@ -265,13 +258,6 @@ def _hoodie_materials(lib: Library, p: Palette) -> None:
     _flat(lib, "Cord", p.white, p.white_shade)
     sock = mix(p.dark, p.cloth, 0.15)
     _flat(lib, "Sock", sock, shade(sock))
-
-
-def _outlined(m: Material, color: Rgb) -> Material:
-    from dataclasses import replace
-
-    assert m.mtoon is not None
-    return replace(m, mtoon=replace(m.mtoon, outline_color_factor=linear(color)))
 
 
 _OUTFITS: dict[str, Callable[[], Outfit]] = {"sailor": _sailor, "dress": _dress, "hoodie": _hoodie}

@@ -158,7 +158,7 @@ _NAMES = (
 def variant(i: int) -> DemoParams:
     """Member i ≥ 0 of a family of different characters; 0 is the default one. A pure function of i.
 
-    Neighbours never share hair style with hair colour: styles and colours are dealt from shuffled decks.
+    Styles and colours are dealt from shuffled decks, so that each comes up once before any comes twice.
     """
     if isinstance(i, bool) or not isinstance(i, int) or i < 0:
         raise _bad("variant", i, "an integer from 0")
