@@ -18,6 +18,7 @@ from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
+from vrm_synth.caption import english
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.library import load_poses
@@ -297,6 +298,15 @@ def test_expressions_an_avatar_lacks_are_passed_over() -> None:
     s = shot_at(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
     assert s.expressions == {} and s.labels["expression"] == ""
     assert shot_at(recipe(expressions="NoSuchFace"), 0, opened).expressions == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
+)
+def test_shut_eyes_have_no_colour(expression: str, told: bool) -> None:
+    s = shot_at(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
+    assert (s.labels["eyes"] == "blue eyes") == told
+    assert ("eyes" in english(s.labels)) <= told
 
 
 def test_gaze() -> None:

@@ -53,14 +53,15 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
     who = character(avatar, source, recipe.characters)
+    shut = bool(figure.expressions.keys() & set(EYES_SHUT))  # then neither their colour nor where they look is seen
     labels: dict[str, Label] = {
-        "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": who.eyes, "outfit": who.outfit,
+        "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": "" if shut else who.eyes, "outfit": who.outfit,
         "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
         "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
         "azimuth": round(aim.azimuth, 2), "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2),
         "elevation": round(aim.elevation, 2),
         "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
-        "gaze": "" if figure.expressions.keys() & set(EYES_SHUT) else gaze, "lighting": setup, "background": backdrop,
+        "gaze": "" if shut else gaze, "lighting": setup, "background": backdrop,
         "wording": int(rng(seed, "wording", i).integers(2**31)),
     }  # fmt: skip
     return Shot(
