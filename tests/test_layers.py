@@ -46,9 +46,6 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "diffusers": ("train", "sampling"),
     "transformers": ("train", "sampling"),
     # one process that is made to be lost: avatar/codecs.py says why
-    "DracoPy": ("avatar.codec_process",),
-    "meshopt": ("avatar.codec_process",),
-    "opengl_basisu": ("avatar.codec_process",),
     "click": ("cli",),
     "argparse": ("cli",),
     "tqdm": ("cli",),
