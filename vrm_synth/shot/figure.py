@@ -13,6 +13,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.library import NamedPose, Vec3, Vec4
 from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.springs import CALM
 from vrm_synth.shot.body import Body, body, grounded, part, vertices
 
 
@@ -40,8 +41,9 @@ def pose_figure(
     pose: NamedPose,
     expressions: Mapping[str, float] | None = None,
     settle_seconds: float | None = None,
+    wind: Vec3 | None = None,
 ) -> Figure:
-    """The avatar in a pose. expressions: name → weight; settle_seconds: as in a Shot."""
+    """The avatar in a pose. expressions: name → weight; settle_seconds, wind: as in a Shot."""
     b = body(avatar)
     x, y, z = (v * b.hips_height for v in pose.hips)
     if pose.ground:
@@ -49,7 +51,14 @@ def pose_figure(
     # Bones that the avatar lacks are left out here, or every picture would carry a warning for each finger.
     bones, weights = _had(avatar, pose.bones), dict(expressions or {})
     x, y, z = _steady((x, y, z))
-    posed = evaluate(avatar, bones=bones, hips_offset=(x, y, z), expressions=weights, settle_seconds=settle_seconds)
+    posed = evaluate(
+        avatar,
+        bones=bones,
+        hips_offset=(x, y, z),
+        expressions=weights,
+        settle_seconds=settle_seconds,
+        wind=wind or CALM,
+    )
     return Figure(b, bones, (x, y, z), weights, posed, vertices(b, posed))
 
 

@@ -155,6 +155,8 @@ class Recipe(_Strict):
     straying: Straying = Straying()
     # Seconds that hair and skirts swing before the picture; null leaves them at rest.
     settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0
+    # Strongest wind on them, in the unit of springs' gravity power: 0.2 stirs hair, 1 blows it sideways.
+    wind: Annotated[float, Field(ge=0, le=10)] = 0.0
     # Draw the outlines that materials ask for.
     outlines: bool = True
 

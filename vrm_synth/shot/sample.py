@@ -42,7 +42,8 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
     seed, source = recipe.seed, source_at(recipe, i)
     avatar = open_avatar(source)
     pose = _pose(recipe, i)
-    figure = pose_figure(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds)
+    wind = _wind(recipe, i)
+    figure = pose_figure(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
     v = _view(recipe, i)
     aim, margins = _stray(recipe, v, i)
     width, height = recipe.size
@@ -53,9 +54,11 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
     who = character(avatar, source, recipe.characters)
-    shut = bool(figure.expressions.keys() & set(EYES_SHUT))  # then neither their colour nor where they look is seen
+    # Of eyes that are shut neither the colour nor the direction is seen.
+    shut = bool(figure.expressions.keys() & set(EYES_SHUT))
     labels: dict[str, Label] = {
-        "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": "" if shut else who.eyes, "outfit": who.outfit,
+        "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": "" if shut else who.eyes,
+        "outfit": who.outfit,
         "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
         "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
         "azimuth": round(aim.azimuth, 2), "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2),
@@ -74,6 +77,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
         expressions=figure.expressions,
         look_at=look_at,
         settle_seconds=recipe.settle_seconds,
+        wind=wind,
         light=key,
         ambient=fill,
         background=background(backdrop),
@@ -172,6 +176,15 @@ def _stray(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
     # A crop that cuts the body has its cut at the picture's edge; room there would show what it leaves out.
     left, right, bottom, top = (min(m + w, 0.45) if m > 0 else 0.0 for m, w in zip(room, wider.tolist(), strict=True))
     return Aim(azimuth, elevation, roll, fov), Margins(left, right, bottom, top)
+
+
+def _wind(recipe: Recipe, i: int) -> Vec3 | None:
+    """A level wind from any side, up to the recipe's strength."""
+    if not recipe.wind or recipe.settle_seconds is None:
+        return None
+    r = rng(recipe.seed, "wind", i)
+    turn, strength = 2 * np.pi * r.random(), recipe.wind * r.random()
+    return round(strength * float(np.sin(turn)), 6), 0.0, round(strength * float(np.cos(turn)), 6)
 
 
 def _gaze(recipe: Recipe, seen: Witness, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
