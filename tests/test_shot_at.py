@@ -347,7 +347,7 @@ def test_small_straying_never_breaks_a_claim() -> None:
 
 
 def test_wind_blows_level_and_up_to_its_strength() -> None:
-    calm, windy = recipe(wind=0.0), recipe(wind=0.8)
+    calm, windy = recipe(settle_seconds=0.5), recipe(settle_seconds=0.5, wind=0.8)
     for i in range(3):
         s = shot_at(windy, i, opened)
         assert s.wind is not None and s.wind[1] == 0.0 and 0 < np.hypot(s.wind[0], s.wind[2]) <= 0.8
