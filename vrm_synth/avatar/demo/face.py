@@ -98,7 +98,9 @@ def _field(rest: EyeShape) -> tuple[Array, Ints]:
     holes = [eye[:, :2], eye[:, :2] * [-1, 1], mouth_rings(REST_MOUTH)[-1][:, :2]]
     gx, gy = np.meshgrid(np.linspace(-0.0115, 0.0115, 11), CHIN_Y + np.linspace(0.0475, 0.076, 13))
     nose_xy = np.stack([gx, gy], -1).reshape(-1, 2)
-    theta, v = np.meshgrid(np.linspace(-np.pi, np.pi, 47), np.linspace(-0.08, 1, 28))
+    # columns close up toward the face, rows toward the chin
+    t = np.linspace(-1, 1, 47)
+    theta, v = np.meshgrid(np.pi * np.sign(t) * np.abs(t) ** 1.35, -0.08 + 1.08 * np.linspace(0, 1, 28) ** 1.18)
     grid = np.stack([theta, v], -1).reshape(-1, 2)
     p = head(grid[:, 0], grid[:, 1])
     facing = np.cos(grid[:, 0]) > 0.2

@@ -273,12 +273,12 @@ def _twintails() -> Hair:
     for a, m, letter in zip(anchors, (1, -1), ("L", "R"), strict=True):
         c = _hang(a, np.array([m * 0.100, 0, -0.012]), 0.52, 5, f"hairTail{letter}")
         chains.append(c)
-        tails.append(tail("Hair", c, _TAIL_RADIUS, 9, 0.046, seed_turn=0.3 if m > 0 else np.pi - 0.3))
+        tails.append(tail("Hair", c, _TAIL_RADIUS, 8, 0.050, seed_turn=0.3 if m > 0 else np.pi - 0.3))
     side, side_chains = sidelocks(2.05, 0.030, 0.004)
-    combed = _tied([(112, 0.80), (-112, 0.80)], [(8, 62, 0.10), (5, 40, 0.30)])
+    combed = _tied([(112, 0.80), (-112, 0.80)], [(8, 62, 0.10)])
     nape = [
         Lock((180 + a, 180 + np.sign(a) * 58 + a * 0.1), (_nape(a), 0.84), (-0.036, 0.012), 0.050, 0.010, bulge=0.019)
-        for a in np.linspace(-70, 70, 12)
+        for a in np.linspace(-70, 70, 10)
     ]
     locks = [*fringe(_STANDARD_FRINGE), *side, *combed, *nape]
     spots = tuple((float(a[0]), float(a[1]), float(a[2])) for a in anchors)
