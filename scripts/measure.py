@@ -23,7 +23,7 @@ PAGE = ROOT / "docs" / "measured.md"
 
 
 def main() -> int:
-    tests = run("-m", "pytest", "-q", "-n", "2")
+    tests = run("-m", "pytest", "-q", "-n", "2", "--hypothesis-profile", "default")
     print(tests.stdout)
     if tests.returncode:
         return tests.returncode

@@ -31,7 +31,9 @@ def test_all_points_fit_and_two_edges_are_touched(aim: Aim, m: Margins, aspect: 
     )
     assert (depth > 0).all()
     assert room.min() > -1e-7
-    assert min(max(room[:2]), max(room[2:])) < 1e-7
+    # Or else it is the nearest point that keeps the camera away: 5 % of the points' extent.
+    closest = 0.05 * np.ptp(points, axis=0).max()
+    assert min(max(room[:2]), max(room[2:])) < 1e-7 or depth.min() == pytest.approx(closest, rel=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
