@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import moderngl
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Material
+from vrm_synth.avatar.model import Avatar, Material, Texture
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Draw, View
@@ -39,7 +41,7 @@ class SceneBuffers:
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
         self._written: tuple[Material, ...] | None = None
         self._textures = TextureStore(ctx, avatar)
-        self._vaos: dict[tuple[DrawItem, Features], tuple[Features, moderngl.VertexArray]] = {}
+        self._variants: dict[tuple[DrawItem, Features], _Variant] = {}
 
     def draw(self, posed: PosedAvatar, view: View, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
@@ -52,12 +54,16 @@ class SceneBuffers:
         self._palette.bind_to_storage_buffer(PALETTE_BINDING)
         self._active.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
+        of_view = view_features(view)
         drawn = []
         for item in self._order(posed, view):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
-            self._draw_item(item, instance, material, ranges[item.instance], view)
+            variant = self._variant(item, instance, material, of_view)
+            for unit, texture, srgb in variant.textures:
+                self._textures.bind(texture, unit, srgb, view.mipmaps)
+            self._draw_item(item, instance, material, variant.vao, ranges[item.instance])
             name = material.name + (" (Outline)" if item.part == "outline" else "")
             drawn.append((instance.name, name, item.part))
         target.depth_mask = True
@@ -65,8 +71,8 @@ class SceneBuffers:
 
     def release(self) -> None:
         """Free the GPU's copies."""
-        for vao in self._vaos.values():
-            vao[1].release()
+        for variant in self._variants.values():
+            variant.vao.release()
         for buffer in (self._vertices, self._indices, self._palette, self._active, self._materials, *self._deltas):
             if buffer is not None:
                 buffer.release()
@@ -101,18 +107,17 @@ class SceneBuffers:
         self._written = materials
 
     def _draw_item(
-        self, item: DrawItem, instance: Instance, material: Material, morph_range: tuple[int, int], view: View
+        self,
+        item: DrawItem,
+        instance: Instance,
+        material: Material,
+        vao: moderngl.VertexArray,
+        morph_range: tuple[int, int],
     ) -> None:
         ctx = self._ctx
-        feature_set, vao = self._vertex_array(item, instance, material, view_features(view))
         self._materials.bind_to_uniform_block(
             MATERIAL_BINDING, instance.primitive.material * MATERIAL_STRIDE, MATERIAL_STRIDE
         )
-        infos = material.texture_infos()
-        colors = COLOR_SLOTS if view.compat == "none" else COLOR_SLOTS_THREE_VRM
-        for slot in bound_slots(feature_set):
-            texture = self.avatar.textures[infos[slot].texture]
-            self._textures.bind(texture, SLOTS.index(slot), slot in colors, view.mipmaps)
         deltas = self._deltas[item.instance]
         if deltas is not None and morph_range[1]:
             deltas.bind_to_storage_buffer(DELTAS_BINDING)
@@ -128,12 +133,10 @@ class SceneBuffers:
                 ctx.cull_face = cull
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
-    def _vertex_array(
-        self, item: DrawItem, instance: Instance, material: Material, of_view: Features
-    ) -> tuple[Features, moderngl.VertexArray]:
+    def _variant(self, item: DrawItem, instance: Instance, material: Material, of_view: Features) -> _Variant:
         # Expressions change a material's numbers, never which features it has: a variant is settled once.
         key = (item, of_view)
-        if key not in self._vaos:
+        if key not in self._variants:
             feature_set = of_view | features(material, instance.primitive, self._wraps, item.part == "outline")
             program = self._programs.get(feature_set)
             names = [n for n in VERTEX.names or () if n in program]
@@ -142,8 +145,22 @@ class SceneBuffers:
                 for n, f in zip(VERTEX.names or (), VERTEX_FORMAT.split(), strict=True)
             )
             vao = self._ctx.vertex_array(program, [(self._vertices, layout, *names)], self._indices, 4)
-            self._vaos[key] = (feature_set, vao)
-        return self._vaos[key]
+            infos = material.texture_infos()
+            colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in of_view else COLOR_SLOTS
+            textures = tuple(
+                (SLOTS.index(slot), self.avatar.textures[infos[slot].texture], slot in colors)
+                for slot in bound_slots(feature_set)
+            )
+            self._variants[key] = _Variant(vao, textures)
+        return self._variants[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Variant:
+    """How an item is drawn under a kind of view. textures: (unit, texture, whether it is sRGB)."""
+
+    vao: moderngl.VertexArray
+    textures: tuple[tuple[int, Texture, bool], ...]
 
 
 def _writes_depth(material: Material) -> bool:
