@@ -115,14 +115,16 @@ def _unpack(
 
 
 def _index_accessor(accessors: Accessors, primitive: pygltflib.Primitive, faces: int, where: str) -> pygltflib.Accessor:
-    """The primitive's index accessor, which must announce as many as the compressed data; one, where it has none."""
+    """The primitive's index accessor, which must announce what the compressed data has; one, where it has none."""
     if primitive.indices is None:
         return pygltflib.Accessor(componentType=pygltflib.UNSIGNED_INT, count=3 * faces, type="SCALAR", sparse=None)
     index = accessors.get(primitive.indices, f"{where}.indices")
     if index.type != "SCALAR" or index.componentType not in DTYPES or index.sparse is not None:
         raise AvatarError("compressed indices have a wrong accessor", where=f"{where}.indices")
-    if index.count != 3 * faces:
+    if 3 * faces > index.count:
         raise AvatarError("index counts differ", got=f"{3 * faces} compressed", allowed=index.count, where=where)
+    if 3 * faces < index.count:  # encoders leave out triangles of no area, and some exporters forget to count again
+        accessors.buffers.notes.add(f"{where} has {faces} compressed triangles of {index.count // 3} announced")
     return index
 
 
