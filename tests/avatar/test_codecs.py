@@ -153,6 +153,15 @@ def test_a_meshopt_avatar(demo: bytes) -> None:
     same(quantized(demo)[0], packed, step=0, degrees=1e-3)
 
 
+def test_a_fallback_elsewhere_is_not_looked_for() -> None:
+    file = File(meshopt_compressed(small()))
+    file.doc["buffers"][1]["uri"] = "avatar.fallback.bin"
+    same(small(), file.bytes(), step=0, degrees=1e-3)
+    del file.doc["buffers"][1]["extensions"]
+    with pytest.raises(AvatarError, match="external URI is refused"):
+        load_bytes(file.bytes(), "x")
+
+
 def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: str, **more: Any) -> Primitive:
     """The small file with one attribute compressed from already filtered rows."""
     import meshopt

@@ -14,7 +14,7 @@ from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.fields import out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
-from vrm_synth.avatar.meshopt import Compressed, compressed
+from vrm_synth.avatar.meshopt import Compressed, compressed, is_fallback
 from vrm_synth.core.errors import AvatarError
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -48,6 +48,8 @@ class Buffers:
 
     def _buffer(self, buffer: pygltflib.Buffer, i: int, bin_chunk: memoryview | None) -> memoryview | None:
         where = f"buffers[{i}]"
+        if is_fallback(buffer, where) and (i > 0 or buffer.uri is not None):
+            return None
         if buffer.uri is not None:
             content = memoryview(data_uri(buffer.uri, self.limits, f"{where}.uri"))
         elif i > 0:
@@ -92,7 +94,7 @@ class Buffers:
             raise out_of_range("buffers", buffer, len(self._bytes), f"{place}.buffer")
         content = self._bytes[buffer]
         if content is None:
-            raise AvatarError("buffer has no data", got="no URI", where=f"buffers[{buffer}]")
+            raise AvatarError("buffer has no data", where=f"buffers[{buffer}]")
         end = offset + length
         if end > len(content):
             raise AvatarError(

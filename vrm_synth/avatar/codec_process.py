@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 HEADER = struct.Struct("<IQ")
-CPU_SECONDS = 120  # for all data of one file
+CPU_SECONDS = 30  # for all data of one file; a hundred times what large avatars take
 HEADROOM = 384 * 2**20  # bytes that a decoder may take besides 8 times what it gives back
 
 Arrays = dict[str, np.ndarray[Any, Any]]

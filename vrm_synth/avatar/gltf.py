@@ -201,7 +201,9 @@ def _buffer_view(f: Fields) -> pygltflib.BufferView:
 
 
 def _buffer(f: Fields) -> pygltflib.Buffer:
-    return pygltflib.Buffer(uri=f.text("uri") or None, byteLength=_need_whole(f, "byteLength"))
+    return pygltflib.Buffer(
+        uri=f.text("uri") or None, byteLength=_need_whole(f, "byteLength"), extensions=_extensions(f)
+    )
 
 
 def _image(f: Fields) -> pygltflib.Image:

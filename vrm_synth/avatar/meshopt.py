@@ -54,6 +54,12 @@ def compressed(view: pygltflib.BufferView, place: str) -> Compressed | None:
     return Compressed(whole["buffer"], whole["byteOffset"], whole["byteLength"], count, stride, mode, kind)
 
 
+def is_fallback(buffer: pygltflib.Buffer, place: str) -> bool:
+    """Whether a buffer only holds, or would hold, what compressed views unpack to."""
+    found = [Fields(buffer.extensions[n], f"{place}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
+    return any(f.flag("fallback") for f in found)
+
+
 def _check_stride(f: Fields, stride: int, mode: str, kind: str) -> None:
     allowed, good = "2 or 4", stride in (2, 4)
     if mode == "ATTRIBUTES":
