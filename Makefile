@@ -20,6 +20,8 @@ setup-dev:
 	@scripts/setup.sh dev,pyrender,codecs
 
 demo: setup ## render a small captioned dataset from the built-in avatar
+	@# Our own folder may be of an older version of the avatar, which would be refused; yours stays.
+	@[ "$(DEMO_OUT)" != out/demo ] || rm -rf out/demo
 	@$(PY) -m vrm_synth demo -o $(DEMO_OUT) --count $(DEMO_COUNT)
 
 test: lint types unit ## what CI runs: lint, types and the short form of every test

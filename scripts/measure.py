@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "measured.md"
+FIDELITY_AVATARS = ("m_expressive", "crimsom", "zombie", "v1_mtoon_default", "v1_uv_animation", "robot", "v1_samplebot")
 
 
 def main() -> int:
@@ -30,9 +32,24 @@ def main() -> int:
     bench = run("benchmarks/stages.py", "--json")
     if bench.returncode:
         return bench.returncode
-    PAGE.write_text(page(tests.stdout.strip().splitlines()[-1], json.loads(bench.stdout)), encoding="utf-8")
+    verdict = tests.stdout.strip().splitlines()[-1]
+    PAGE.write_text(page(verdict, json.loads(bench.stdout), fidelity()), encoding="utf-8")
     print(f"written: {PAGE.relative_to(ROOT)}")
     return 0
+
+
+def fidelity() -> str:
+    """How close random shots come to the reference, which draws them in the same run; or why that was not measured."""
+    corpus = Path(os.environ.get("VRM_SYNTH_CORPUS") or ROOT.parent / "shared")
+    missing = [tool for tool in ("node", "npm", "chromium") if not shutil.which(tool)]
+    if not (corpus / "reference").is_dir() or missing:
+        return f"Not measured: no {', '.join(missing) or 'reference folder'} on this machine."
+    avatars = [str(corpus / "avatars" / f"{name}.vrm") for name in FIDELITY_AVATARS]
+    arguments = ["--reference", str(corpus / "reference"), "--count", "25", "--worst", "5"]
+    done = run("benchmarks/fidelity.py", *arguments, "demo", "demo:3", *avatars)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return f"```\n{done.stdout.strip()}\n```"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +57,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE)
 
 
-def page(verdict: str, bench: dict[str, Any]) -> str:
+def page(verdict: str, bench: dict[str, Any], closeness: str) -> str:
     """The whole page as markdown."""
     machine = [cpu_model(), f"{os.cpu_count()} cores", platform.system(), platform.machine()]
     return f"""# Measured
@@ -55,6 +72,13 @@ Written by `make measure`; figures of one machine on one day. Compare ratios, no
 ## Tests, long forms included
 
 {plain(verdict)}
+
+## Random shots against three-vrm, drawn by both in this run
+
+`benchmarks/fidelity.py`: 25 shots an avatar, the built-in ones as VRM 1.0 and 0.x; the worst cases and the sum.
+docs/fidelity.md explains.
+
+{closeness}
 
 ## Images a second, by stage
 

@@ -53,7 +53,7 @@ def test_setup_is_valid_shell():
 
 def test_the_page_has_a_row_each_and_a_cell_a_stage(measure, monkeypatch):
     monkeypatch.setattr(measure, "commit", lambda: "abc1234")
-    page = measure.page("===== 5 passed in 1.00s =====", BENCH)
+    page = measure.page("===== 5 passed in 1.00s =====", BENCH, "close")
     assert "| gl | demo | 30,000 | 12.3 | 1.00 | 2.50 |" in page
     assert "| pyrender | demo | 30,000 | 3.0 |  | 9.00 |" in page
     assert "\n5 passed in 1.00s\n" in page and "abc1234" in page
@@ -62,6 +62,6 @@ def test_the_page_has_a_row_each_and_a_cell_a_stage(measure, monkeypatch):
 
 def test_the_page_tells_neither_host_nor_paths(measure, monkeypatch):
     monkeypatch.setattr(measure, "commit", lambda: "abc1234")
-    page = measure.page("5 passed", BENCH)
+    page = measure.page("5 passed", BENCH, "close")
     assert str(ROOT) not in page
     assert platform.node() not in re.split(r"\W+", page)
