@@ -12,87 +12,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import harness
 from PIL import Image
-from scipy.spatial.transform import Rotation
+from random_shots import avatar_files, random_shot
 
 from vrm_synth.avatar import load
 from vrm_synth.avatar.compat import as_three_vrm
-from vrm_synth.avatar.model import Avatar
-from vrm_synth.core.rng import rng
 from vrm_synth.dataset.take import answer, take
-from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import Shot
 
-# Degrees of a random turn about x, y, z (normal distribution, twice this is rare).
-LIMBER = {"Finger": (5, 5, 25), "Eye": (0, 0, 0), "jaw": (0, 0, 0), "hips": (5, 60, 5)}
-USUAL = (14, 14, 14)
-
-
-def random_shot(avatar: Avatar, path: Path, label: str, i: int) -> dict[str, Any]:
-    """One entry of the shots format; a pure function of its arguments."""
-    r = rng(7, f"fidelity {label}", i)
-    bones = {}
-    for bone in avatar.humanoid:
-        spread = next((v for k, v in LIMBER.items() if k in bone), USUAL)
-        if any(f in bone for f in ("Thumb", "Index", "Middle", "Ring", "Little")):
-            spread = LIMBER["Finger"]
-        if any(spread) and r.random() < 0.7:
-            bones[bone] = Rotation.from_euler("xyz", r.normal(0, spread), degrees=True).as_quat().tolist()
-    names = [n for n, e in avatar.expressions.items() if e.is_bound]
-    picked: list[str] = []
-    if names:
-        picked = r.choice(names, size=min(len(names), int(r.integers(0, 4))), replace=False).tolist()
-    points = np.concatenate([p for *_, p, _ in posed_primitives(evaluate(avatar, bones=bones))] or [np.zeros((1, 3))])
-    low, high = points.min(0), points.max(0)
-    size = max(float(np.linalg.norm(high - low)), 0.01)
-    target = low + (high - low) * r.uniform(0.3, 0.7, 3)
-    direction = r.normal(size=3) * (1, 0.4, 1)
-    direction /= np.linalg.norm(direction)
-    fov = float(r.uniform(15, 60))
-    distance = size * float(r.uniform(0.25, 0.7)) / np.tan(np.radians(fov) / 2) + size * 0.5
-    shot: dict[str, Any] = {
-        "id": f"{label}__{i:03d}",
-        "avatar": str(path),
-        "pose": {"bones": bones},
-        "expressions": {str(n): float(r.uniform(0, 1)) for n in picked},
-        "camera": {
-            "position": (target + direction * distance).tolist(), "target": target.tolist(), "up": [0, 1, 0],
-            "near": distance * 0.05, "far": distance * 6,
-        },
-        "size": [512, 512] if r.random() < 0.7 else [384, 640],
-        "light": {"direction": r.normal(size=3).tolist(), "color": r.uniform(0.6, 1, 3).tolist(),
-                  "intensity": float(r.uniform(0.3, 1.1))} if r.random() < 0.9 else None,
-        "ambient": {"color": r.uniform(0.6, 1, 3).tolist(), "intensity": float(r.uniform(0, 0.5))},
-        "background": None if r.random() < 0.5 else [*r.uniform(0, 1, 3).tolist(), 1],
-        "outlines": bool(r.random() < 0.85),
-        "time": float(r.uniform(0, 3)) if r.random() < 0.5 else 0,
-        "supersample": 2 if r.random() < 0.2 else 1,
-    }  # fmt: skip
-    shot["camera"] |= {"ortho_height": size * 0.8} if r.random() < 0.15 else {"fov_y": fov}
-    if avatar.look_at is not None and r.random() < 0.5:
-        shot["look_at"] = {"yaw": float(r.uniform(-50, 50)), "pitch": float(r.uniform(-30, 30))}
-    if avatar.springs and r.random() < 0.5:
-        shot["spring_bones"] = {"settle_seconds": float(r.choice([0.1, 0.5, 2.0]))}
-    return shot
-
 
 def draw_theirs(reference: Path, shots: Path, out: Path, work: Path) -> None:
-    """Run the harness on a copy, so that the reference folder stays as it is."""
-    harness = work / "harness"
-    shutil.copytree(reference / "renderer", harness)
-    subprocess.run(["npm", "ci", "--silent"], cwd=harness, check=True)
-    command = ["node", "render.mjs", "--shots", str(shots), "--out", str(out), "--quiet"]
-    done = subprocess.run(command, cwd=harness, capture_output=True, text=True)
+    """Answer the shots by the reference harness; what it refuses is named and left out."""
+    folder = harness.prepare(reference, work)
+    done = subprocess.run(harness.draw_command(shots, out), cwd=folder, capture_output=True, text=True)
     failed = sorted({line.split("__")[0] for line in done.stderr.splitlines() if "  FAILED  " in line})
     if failed:
         print(f"three-vrm refuses, left out: {', '.join(failed)}")
@@ -111,23 +51,6 @@ def draw_ours(entries: list[dict[str, Any]], out: Path) -> None:
         Image.fromarray(frame.rgba).save(out / f"{shot.id}.png", compress_level=1)
         (out / f"{shot.id}.json").write_text(json.dumps(answer(shot, posed, frame)))
     renderer.close()
-
-
-def avatar_files(names: list[str], work: Path) -> list[tuple[str, Path]]:
-    """(label, file) of each avatar named; built-in ones are written to `work` in both versions."""
-    from vrm_synth.avatar.demo import DemoParams, build_glb, variant
-
-    files = []
-    for name in names:
-        if not name.startswith("demo"):
-            files.append((Path(name).stem, Path(name).resolve()))
-            continue
-        params = variant(int(name.split(":")[1])) if ":" in name else DemoParams()
-        for vrm in ("1", "0"):
-            path = work / f"{name.replace(':', '')}_vrm{vrm}.vrm"
-            path.write_bytes(build_glb(params, vrm=vrm))
-            files.append((path.stem, path))
-    return files
 
 
 def main() -> None:
