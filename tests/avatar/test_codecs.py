@@ -416,7 +416,8 @@ def cases() -> dict[str, bytes]:
 def test_a_missing_library_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cases()[library]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(AvatarError, match=rf"x.vrm: .*missing: {library}; .*pip install 'vrm-synth\[codecs\]'"):
+    message = rf"x.vrm: .* needs the library {library}: install it with pip install 'vrm-synth\[codecs\]'"
+    with pytest.raises(AvatarError, match=message):
         load_bytes(whole, "x.vrm")
 
 
@@ -451,6 +452,15 @@ def test_a_library_that_fails(name: str, tmp_path: Any, monkeypatch: pytest.Monk
         load_bytes(whole, "x.vrm")
 
 
+@pytest.mark.slow
+def test_a_library_that_never_ends(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = meshopt_compressed(small())
+    (tmp_path / "meshopt.py").write_text("while True: pass", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(AvatarError, match="fail"):
+        load_bytes(whole, "x.vrm")
+
+
 def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a decoder prints does not come between the answers."""
     whole = meshopt_compressed(small())
@@ -459,6 +469,15 @@ def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "meshopt.py").write_text(code, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert not load_bytes(whole, "x.vrm").meshes[0].primitives[0].positions.any()
+
+
+@no_basis
+def test_a_refused_answer_does_not_come_to_the_next_question() -> None:
+    job, picture = {"width": 16, "height": 8}, memoryview(PICTURES["UASTC"])
+    with Decoder(DEFAULT_LIMITS) as decoder:
+        with pytest.raises(AvatarError, match="more than announced; got 512 bytes; allowed: 500"):
+            decoder.decode("basis", job, picture, 500, "x")
+        np.testing.assert_array_equal(decoder.decode("basis", job, picture, 512, "x")["pixels"], pixels(True))
 
 
 def test_a_file_without_compression_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from vrm_synth.avatar.limits import Limits
 from vrm_synth.core.errors import AvatarError
 
 _LIBRARIES = {"meshopt": "meshopt", "draco": "DracoPy", "basis": "opengl_basisu"}
+_BLOCK = 2**20
 _DTYPES = frozenset({"|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<f4"})
 
 
@@ -74,8 +75,7 @@ class Decoder:
         library = _LIBRARIES[codec]
         if importlib.util.find_spec(library) is None:
             raise AvatarError(
-                f"data is compressed, and the library that decodes it is missing: {library}",
-                allowed="after `pip install 'vrm-synth[codecs]'`",
+                f"compressed data needs the library {library}: install it with pip install 'vrm-synth[codecs]'",
                 where=where,
             )
         if codec != "basis":  # pictures have their own limit, which is checked before
@@ -114,6 +114,7 @@ def _answer(source: IO[bytes], result_bytes: int, where: str) -> dict[str, NDArr
     if "error" in head:
         raise AvatarError(f"compressed data is damaged: {head['error']}", where=where)
     if payload > result_bytes:
+        _skip(source, payload)
         raise AvatarError(
             "compressed data holds more than announced", got=f"{payload} bytes", allowed=result_bytes, where=where
         )
@@ -126,6 +127,11 @@ def _answer(source: IO[bytes], result_bytes: int, where: str) -> dict[str, NDArr
         arrays[described["key"]] = np.frombuffer(raw, dtype, math.prod(shape), at).reshape(shape)
         at += arrays[described["key"]].nbytes
     return arrays
+
+
+def _skip(source: IO[bytes], size: int) -> None:
+    for start in range(0, size, _BLOCK):
+        _exactly(source, min(_BLOCK, size - start))
 
 
 def _exactly(source: IO[bytes], size: int) -> bytes:
