@@ -2,7 +2,7 @@
 
 | codec                    | library            | why |
 |---|---|---|
-| EXT_meshopt_compression  | meshopt            | nanobind over meshoptimizer 1.3, encoder included; MIT; numpy alone; wheels for x86_64 and aarch64, Python 3.11 and later |
+| EXT_meshopt_compression  | meshopt            | young, but a thin binding over meshoptimizer 1.3, encoder included; MIT; needs numpy alone; wheels for x86_64 and aarch64, Python 3.11 and later |
 | KHR_draco_mesh_compression | DracoPy          | over Google's Draco since 2018, kept up; Apache-2.0; wheels for both, too; keeps attributes' unique ids |
 | KHR_texture_basisu       | opengl-basisu      | Binomial's own transcoder 2.50, by the author of PyOpenGL; MIT, Apache-2.0, BSD; an alpha, and no wheels for aarch64, where KTX 2 pictures are refused |
 
