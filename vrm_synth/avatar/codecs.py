@@ -3,18 +3,18 @@
 | codec                    | library            | why |
 |---|---|---|
 | EXT_meshopt_compression  | meshopt            | young, but a thin binding over meshoptimizer 1.3, encoder included; MIT; needs numpy alone; wheels for x86_64 and aarch64, Python 3.11 and later |
-| KHR_draco_mesh_compression | DracoPy          | over Google's Draco since 2018, kept up; Apache-2.0; wheels for both, too; keeps attributes' unique ids |
+| KHR_draco_mesh_compression | DracoPy          | a kept-up binding over Google's Draco; Apache-2.0; wheels for both, too; keeps attributes' unique ids |
 | KHR_texture_basisu       | opengl-basisu      | Binomial's own transcoder 2.50, by the author of PyOpenGL; MIT, Apache-2.0, BSD; an alpha, and no wheels for aarch64, where KTX 2 pictures are refused |
 
-Rejected: almeshopt (AVX2 builds alone, no licence stated), meshoptimizer 0.2.30a0 (a source distribution that
-needs a compiler), imagecodecs (meshopt without filters, in 25 MB), alktx2 (no licence stated), pyktx (needs libktx
-from elsewhere), aldraco, gltf-draco-transcoder (little used). Importing the chosen ones runs nothing but their
-initialisation.
+Rejected: almeshopt (AVX2 builds alone, no licence stated), imagecodecs (meshopt without its filters, 45 MB),
+alktx2 (no licence stated). Not tried, since the chosen ones do: meshoptimizer (an alpha to be compiled), pyktx
+(bindings to libktx), aldraco, gltf-draco-transcoder. Importing the chosen ones runs nothing but their initialisation.
 
 The libraries are C and C++, and the data comes from strangers. So the sizes that the file announces are checked
 before (meshopt.py, draco.py, ktx2.py) and those that come back after, and the libraries run in a process of their
-own, limited in memory and processor time: the worst that a hostile file can do is to end that process, which
-becomes an AvatarError. Starting it takes 0.2 s, once for a file that needs it, and nothing for others.
+own, limited in memory and processor time: a crash, or a hunger for memory or time, ends that process alone and
+becomes an AvatarError. It is no sandbox: it may do what this process may. Starting it takes 0.2 s, once for a file
+that needs it, and nothing for others.
 """  # noqa: E501  (a table)
 
 from __future__ import annotations
