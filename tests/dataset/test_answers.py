@@ -14,10 +14,8 @@ from PIL import Image
 
 from tests.dataset.conftest import shot
 from vrm_synth.core.errors import DatasetError, RenderError
-from vrm_synth.dataset.answers import Done, Loaded, batches
-from vrm_synth.dataset.shotlist import Listed, read_shots
-from vrm_synth.dataset.workers import Job, answer_shots
-from vrm_synth.shot import Shot
+from vrm_synth.dataset.answers import Answering, Done, Loaded, answer_shots
+from vrm_synth.dataset.shotlist import read_shots
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def answer(avatars, tmp_path):
 
     def answer(shots, workers=1, out=None):
         (avatars / "shots.json").write_text(json.dumps(shots))
-        job = Job(out or tmp_path / "out", avatars, "gl", 0)
+        job = Answering(out or tmp_path / "out", avatars, "gl", 0)
         events = list(answer_shots(read_shots(avatars / "shots.json"), job, workers))
         return events, {p.name: p.read_bytes() for p in job.out.iterdir()}
 
@@ -120,21 +118,11 @@ def test_each_avatar_is_read_once(answer):
     assert [type(e) for e in events] == [Loaded, Done, Done, Done] * 2
 
 
-def test_batches_hold_each_shot_once_and_one_avatar_each():
-    listed = [Listed(f"{i}", Shot.from_json(shot(f"{i}", f"{i % 3}.vrm"))) for i in range(50)]
-    for workers in (1, 2, 7):
-        found = batches([*listed, Listed("bad", None, "error")], workers)
-        assert sorted(s.id for b in found for s in b) == sorted(e.id for e in listed)
-        assert all(len({s.avatar for s in b}) == 1 for b in found)
-    assert len(batches(listed, 1)) == 3
-    assert max(map(len, batches(listed, 5))) <= 3
-
-
 def test_a_worker_that_dies_loses_the_one_shot_that_it_drew(avatars, tmp_path):
     shots = [shot(f"s{i:02}", spring_bones={"settle_seconds": 20}) for i in range(12)]
     (avatars / "shots.json").write_text(json.dumps(shots))
     events = []
-    stream = answer_shots(read_shots(avatars / "shots.json"), Job(tmp_path, avatars, "gl", 0), workers=2)
+    stream = answer_shots(read_shots(avatars / "shots.json"), Answering(tmp_path, avatars, "gl", 0), workers=2)
     for event in stream:
         events.append(event)
         if sum(isinstance(e, Done) for e in events) == 1:
@@ -151,7 +139,7 @@ def test_a_worker_that_dies_loses_the_one_shot_that_it_drew(avatars, tmp_path):
 def test_a_renderer_that_cannot_start_is_one_error(avatars, tmp_path, workers):
     (avatars / "shots.json").write_text(json.dumps(GOOD))
     with pytest.raises(RenderError):
-        list(answer_shots(read_shots(avatars / "shots.json"), Job(tmp_path, avatars, "gl", 9999), workers))
+        list(answer_shots(read_shots(avatars / "shots.json"), Answering(tmp_path, avatars, "gl", 9999), workers))
     assert multiprocessing.active_children() == []
 
 
@@ -160,4 +148,4 @@ def test_a_folder_that_cannot_be_written_stops_it(avatars, tmp_path, workers):
     (avatars / "shots.json").write_text(json.dumps(GOOD))
     (tmp_path / "plain.png").mkdir()
     with pytest.raises((DatasetError, RenderError), match=r"plain\.png.*cannot be written: Is a directory"):
-        list(answer_shots(read_shots(avatars / "shots.json"), Job(tmp_path, avatars, "gl", 0), workers))
+        list(answer_shots(read_shots(avatars / "shots.json"), Answering(tmp_path, avatars, "gl", 0), workers))

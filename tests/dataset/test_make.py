@@ -16,10 +16,10 @@ from vrm_synth import __version__
 from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.core.errors import DatasetError, LicenceError
 from vrm_synth.dataset import make
+from vrm_synth.dataset.answers import Answering, answer_shots
 from vrm_synth.dataset.make import Dataset, gaze_in_angles, path_from
 from vrm_synth.dataset.shotlist import read_shots
 from vrm_synth.dataset.take import take
-from vrm_synth.dataset.workers import Job, answer_shots
 from vrm_synth.pose.evaluate import LookAtAngles
 from vrm_synth.shot import Shot, load_recipe
 
@@ -107,7 +107,7 @@ def test_made_again_and_in_halves_in_the_other_order_it_is_the_same_to_the_byte(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_picture_can_be_made_again_from_its_line(whole, tmp_path, workers):
-    events = list(answer_shots(read_shots(whole / "metadata.jsonl"), Job(tmp_path, whole, "gl", 0), workers))
+    events = list(answer_shots(read_shots(whole / "metadata.jsonl"), Answering(tmp_path, whole, "gl", 0), workers))
     assert not any(getattr(e, "error", "") for e in events)
     for row in rows(whole):
         assert (tmp_path / f"{row['shot']['id']}.png").read_bytes() == (whole / row["file_name"]).read_bytes()

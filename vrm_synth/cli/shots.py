@@ -44,19 +44,18 @@ def shots(
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
     from vrm_synth.avatar.assets import known_evidence
-    from vrm_synth.dataset.answers import Done
+    from vrm_synth.dataset.answers import Answering, Done, answer_shots
     from vrm_synth.dataset.shotlist import read_shots
-    from vrm_synth.dataset.workers import Job, answer_shots
 
     if workers > 1:
         # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
         os.environ.setdefault("LP_NUM_THREADS", "0")
     evidence = known_evidence()
     listed = read_shots(shots_file)
-    job = Job(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
+    task = Answering(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, job, workers):
+        for event in answer_shots(listed, task, workers):
             if isinstance(event, Done):
                 shown.update()
                 if event.error:

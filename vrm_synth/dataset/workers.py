@@ -1,113 +1,158 @@
-"""Several processes that answer shots, each with a renderer of its own.
+"""One task done piece by piece, in this process or in several, each with a renderer of its own.
 
-Spawned, not forked: a GL context does not survive a fork. A process that dies takes one shot with it, the
-one it was drawing; the others go to a fresh process.
+Spawned, not forked: a GL context does not survive a fork. Pieces come in groups that share something costly,
+such as an avatar: a worker stays with its group while anything is left of it, so that it reads each avatar
+once at most. It is handed a few pieces at a time and answers each with one message; what it has not been able
+to send waits with it. A process that dies takes one piece with it, the one it was at; the others of its part
+go to a fresh process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import math
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
-from vrm_synth.avatar import open_avatar
 from vrm_synth.core.errors import RenderError, VrmSynthError
-from vrm_synth.dataset.answers import Batch, Done, Event, answer_batch, answer_malformed, batches, fail
-from vrm_synth.dataset.files import make_folder
-from vrm_synth.dataset.shotlist import Listed
-from vrm_synth.render import Compat, open_renderer
-from vrm_synth.shot import Shot
 
 SPAWN = multiprocessing.get_context("spawn")
+LONGEST_PART = 16  # pieces; long enough for the hand-over to cost nothing, short enough for all to end together
+
+Piece = TypeVar("Piece")
+Event = TypeVar("Event")
+Taken = TypeVar("Taken", contravariant=True)
+Told = TypeVar("Told", covariant=True)
 
 
-@dataclass(frozen=True)
-class Job:
-    """What every worker is told at its start. base: the folder that relative avatar paths start from."""
+class Task(Protocol[Taken, Told]):
+    """What is to be done with each piece. Frozen and picklable: every process gets a copy."""
 
-    out: Path
-    base: Path
-    renderer: str
-    device: int
-    compat: Compat = "none"
+    def opened(self) -> AbstractContextManager[Callable[[Taken], Iterable[Told]]]:
+        """The doing of it, for as long as it is open: piece → what is to be told of it.
+
+        An exception from either stops the whole task; a VrmSynthError reaches whoever called `work`.
+        """
+        ...
+
+    def lost(self, piece: Taken, how: str) -> Iterable[Told]:
+        """What is to be told of a piece whose process died. May raise, to stop the whole task."""
+        ...
+
+
+def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int = 1) -> Iterator[Event]:
+    """Do the task with every piece of every group; the events of one piece come together, and in order.
+
+    workers: 1 works in this process, group by group; more spawn as many processes, and pieces come as they are
+    done. Raises what the task raises, RenderError where a worker dies before it could begin.
+    """
+    if workers > 1:
+        yield from _with_crew(task, groups, workers)
+        return
+    with task.opened() as do:
+        for group in groups:
+            for piece in group:
+                yield from do(piece)
+
+
+# ---------------------------------------------------------------- who does what
+
+
+class Queue(Generic[Piece]):
+    """Groups on their way to `workers` workers, part by part."""
+
+    def __init__(self, groups: Iterable[Sequence[Piece]], workers: int):
+        self._left: dict[int, deque[tuple[Piece, ...]]] = {}
+        self._begun: set[int] = set()
+        for number, group in enumerate(groups):
+            part = max(1, min(LONGEST_PART, math.ceil(len(group) / (4 * workers))))
+            self._left[number] = deque(tuple(group[i : i + part]) for i in range(0, len(group), part))
+
+    def take(self, group: int | None) -> tuple[int, tuple[Piece, ...]] | None:
+        """The next part for a worker that has worked on `group`: of the same group, else of the first that nobody
+        has begun, else of the one with most left."""
+        left = [number for number, parts in self._left.items() if parts]
+        if not left:
+            return None
+        fresh = [number for number in left if number not in self._begun]
+        if group not in left:
+            group = fresh[0] if fresh else max(left, key=lambda number: len(self._left[number]))
+        assert group is not None
+        self._begun.add(group)
+        return group, self._left[group].popleft()
+
+    def give_back(self, group: int, part: tuple[Piece, ...]) -> None:
+        """A part that its worker could not do."""
+        self._left[group].appendleft(part)
+
+    def __bool__(self) -> bool:
+        return any(self._left.values())
+
+
+# ---------------------------------------------------------------- in the parent
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """The worker has its renderer, or has answered its batch."""
+    """The worker is open, or through with its part."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A piece is done."""
+
+    events: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class _Stopped:
-    """The worker cannot go on. reason: one line."""
+    """The worker cannot go on."""
 
+    kind: type[VrmSynthError]
     reason: str
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A process and what it still owes."""
+    """A process, the group it is at and what it still owes."""
 
     process: BaseProcess
     pipe: Connection
     started: bool = False
-    owed: deque[Shot] = field(default_factory=deque)
+    group: int | None = None
+    owed: deque[Any] = field(default_factory=deque)
 
 
-def answer_shots(listed: Sequence[Listed], job: Job, workers: int = 1) -> Iterator[Event]:
-    """Answer every entry into job.out, in this process or in several; the answers are the same.
-
-    Raises RenderError where nothing can be drawn at all, DatasetError where the folder cannot be written.
-    """
-    make_folder(job.out)
-    yield from answer_malformed(listed, job.out)
-    queue = batches(listed, workers)
-    if workers > 1:
-        yield from answer_with_workers(queue, job, workers)
-    elif queue:
-        with contextlib.closing(open_renderer(job.renderer, job.device)) as renderer:
-            for batch in queue:
-                yield from answer_batch(
-                    renderer, functools.partial(open_avatar, base=job.base), batch, job.out, job.compat
-                )
-
-
-def answer_with_workers(queue: Sequence[Batch], job: Job, workers: int) -> Iterator[Event]:
-    """Answer all batches with `workers` processes. Raises RenderError where they cannot start, DatasetError
-    where the folder cannot be written."""
-    waiting = deque(queue)
-    crew = [_start(job) for _ in range(min(workers, len(waiting)))]
+def _with_crew(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int) -> Iterator[Event]:
+    groups = [group for group in groups if group]
+    queue = Queue(groups, workers)
+    crew = [_start(task) for _ in range(min(workers, sum(map(len, groups))))]
     try:
-        while waiting or any(w.owed for w in crew):
+        while queue or any(w.owed for w in crew):
             by_pipe = {w.pipe: w for w in crew}
             for pipe in wait(list(by_pipe)):
                 worker = by_pipe[pipe]  # type: ignore[index]
                 try:
                     message = worker.pipe.recv()
                 except (EOFError, OSError):
-                    yield _bury(worker, waiting, job)
-                    crew[crew.index(worker)] = _start(job)
+                    yield from _bury(worker, queue, task)
+                    crew[crew.index(worker)] = _start(task)
                     continue
                 if isinstance(message, _Stopped):
-                    raise RenderError(message.reason)
+                    raise message.kind(message.reason)
                 if isinstance(message, _Ready):
                     worker.started = True
-                    if waiting:
-                        batch = waiting.popleft()
-                        worker.owed = deque(batch)
-                        with contextlib.suppress(BrokenPipeError):  # then its pipe has ended, which comes next
-                            worker.pipe.send(batch)
+                    _hand_out(worker, queue)
                     continue
-                if isinstance(message, Done):
-                    worker.owed.popleft()
-                yield message
+                worker.owed.popleft()
+                yield from message.events
     finally:
         for worker in crew:
             worker.process.kill()
@@ -115,38 +160,50 @@ def answer_with_workers(queue: Sequence[Batch], job: Job, workers: int) -> Itera
             worker.pipe.close()
 
 
-def _start(job: Job) -> _Worker:
+def _start(task: Task[Any, Any]) -> _Worker:
     ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=_work, args=(theirs, job), daemon=True)
+    process = SPAWN.Process(target=_live, args=(theirs, task), daemon=True)
     process.start()
     theirs.close()  # so that the pipe ends when the process does
     return _Worker(process, ours)
 
 
-def _bury(worker: _Worker, waiting: deque[Batch], job: Job) -> Done:
+def _hand_out(worker: _Worker, queue: Queue[Any]) -> None:
+    found = queue.take(worker.group)
+    if found is None:
+        return
+    worker.group, part = found
+    worker.owed = deque(part)
+    with contextlib.suppress(BrokenPipeError):  # then its pipe has ended, which comes next
+        worker.pipe.send(part)
+
+
+def _bury(worker: _Worker, queue: Queue[Piece], task: Task[Piece, Event]) -> Iterable[Event]:
     worker.process.join()
     worker.pipe.close()
     code = worker.process.exitcode or 0
     how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    if not worker.started or not worker.owed:
+    if not worker.started or not worker.owed or worker.group is None:
         raise RenderError("a worker process died before it could draw", got=how)
-    shot = worker.owed.popleft()
+    piece = worker.owed.popleft()
     if worker.owed:
-        waiting.appendleft(tuple(worker.owed))
-    return fail(shot.id, f"shot {shot.id}: the worker process died while drawing it; got {how}", job.out)
+        queue.give_back(worker.group, tuple(worker.owed))
+    return task.lost(piece, how)
 
 
-def _work(pipe: Connection, job: Job) -> None:
-    """A worker's life: answer batches until the pipe ends."""
+# ---------------------------------------------------------------- in a worker
+
+
+def _live(pipe: Connection, task: Task[Any, Any]) -> None:
+    """A worker's life: do parts until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     try:
-        renderer = open_renderer(job.renderer, job.device)
-        while True:
-            pipe.send(_Ready())
-            opener = functools.partial(open_avatar, base=job.base)
-            for event in answer_batch(renderer, opener, pipe.recv(), job.out, job.compat):
-                pipe.send(event)
+        with task.opened() as do:
+            while True:
+                pipe.send(_Ready())
+                for piece in pipe.recv():
+                    pipe.send(_Done(tuple(do(piece))))
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
     except VrmSynthError as e:
-        pipe.send(_Stopped(str(e)))
+        pipe.send(_Stopped(type(e), str(e)))

@@ -1,0 +1,102 @@
+"""Who does what, and what is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from vrm_synth.core.errors import DatasetError, RenderError, ShotError
+from vrm_synth.dataset.workers import LONGEST_PART, Queue, work
+
+
+@dataclass(frozen=True)
+class Squaring:
+    """Says n² of n twice; dies of what `deadly` names, complains of 13, cannot start where `broken`."""
+
+    deadly: int = -1
+    broken: str = ""
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
+        if self.broken == "dies":
+            os._exit(3)
+        if self.broken:
+            raise RenderError(self.broken)
+        yield self.do
+
+    def do(self, n: int) -> Iterator[tuple[int, int]]:
+        if n == self.deadly:
+            os._exit(7)
+        if n == 13:
+            raise ShotError("unlucky", got=n, where="shot 13")
+        yield n, n * n
+        yield n, -n * n
+
+    def lost(self, n: int, how: str) -> list[tuple[int, int]]:
+        if how != "exit status 7":
+            raise DatasetError("died otherwise", got=how)
+        return [(n, 0)]
+
+
+GROUPS = [range(100, 140), [1], [], range(2, 9)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_every_piece_is_told_of_once_its_events_together(workers):
+    events = list(work(Squaring(), GROUPS, workers))
+    assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
+    assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
+    assert workers > 1 or events[::2] == [(n, n * n) for group in GROUPS for n in group]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_dies_costs_one_piece():
+    events = list(work(Squaring(deadly=104), GROUPS, 2))
+    wanted = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
+    assert sorted(events) == sorted([*wanted, (104, 0)])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_keeps_its_kind_and_ends_it(workers):
+    with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
+        list(work(Squaring(), [range(20)], workers))
+    with pytest.raises(RenderError, match=r"^no driver$"):
+        list(work(Squaring(broken="no driver"), GROUPS, workers))
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_that_die_at_their_start_are_not_started_for_ever():
+    with pytest.raises(RenderError, match="died before it could draw; got exit status 3"):
+        list(work(Squaring(broken="dies"), GROUPS, 2))
+
+
+def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
+    queue = Queue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
+    parts: dict[str, list[int | None]] = {"a": [], "b": []}
+    at: dict[str, int | None] = {"a": None, "b": None}
+    seen: list[int] = []
+    while queue:
+        for name in parts:
+            found = queue.take(at[name])
+            if found:
+                at[name], part = found
+                assert 1 <= len(part) <= LONGEST_PART
+                parts[name].append(at[name])
+                seen += part
+    assert sorted(seen) == [*range(104), *range(200, 300)]
+    for groups in parts.values():
+        assert sum(one != other for one, other in itertools.pairwise(groups)) <= 2
+    assert {parts["a"][0], parts["b"][0]} == {0, 1} and 2 in parts["b"]
+
+
+def test_a_part_given_back_is_the_next():
+    queue = Queue([[1, 2, 3]], 1)
+    group, part = queue.take(None)
+    queue.give_back(group, part)
+    assert queue.take(None) == (group, part) == (0, (1,))
