@@ -225,8 +225,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="leave the pictures here, to look at")
     parser.add_argument("--dry", action="store_true", help="add nothing to the results")
     o = parser.parse_args()
-    kept, rows, facts = machine.ROOT.parent / "shared" / "avatars", [], machine.facts()
-    sources = [str(kept / f"{a}.vrm") if (kept / f"{a}.vrm").is_file() else a for a in o.avatars]
+    rows, facts = [], machine.facts()
+    sources = [machine.avatar(a) for a in o.avatars]
     if o.keep:
         o.keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:

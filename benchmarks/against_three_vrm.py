@@ -202,8 +202,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         bench = Bench(reference, harness.prepare(reference, work), work, o.workers)
-        kept = reference.parent / "avatars"
-        sources = [str(kept / f"{a}.vrm") if (kept / f"{a}.vrm").is_file() else a for a in o.avatars]
+        sources = [machine.avatar(a) for a in o.avatars]
         for label, path in avatar_files(sources, work, versions=("1",)):
             rows.append(measure(bench, label, path, o.shots, o.pairs))
             print(table(rows[-1:]).splitlines()[1], flush=True)

@@ -73,6 +73,13 @@ def stolen_share(before: Sequence[int], after: Sequence[int]) -> float:
     return passed[STEAL] / max(sum(passed), 1)
 
 
+def avatar(name: str) -> str:
+    """The source that an avatar's short name stands for: a file of the corpus, else the name itself."""
+    named = os.environ.get("VRM_SYNTH_CORPUS")
+    file = (Path(named) if named else ROOT.parent / "shared") / "avatars" / f"{name}.vrm"
+    return str(file) if file.is_file() else name
+
+
 def cpu_model() -> str:
     """The processor's name; the architecture where the system does not tell."""
     with contextlib.suppress(OSError):

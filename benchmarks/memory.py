@@ -110,8 +110,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--dry", action="store_true", help="add nothing to the results")
     o = parser.parse_args()
-    kept, facts = machine.ROOT.parent / "shared" / "avatars", machine.facts()
-    sources = [str(kept / f"{a}.vrm") if (kept / f"{a}.vrm").is_file() else a for a in o.avatars]
+    facts = machine.facts()
+    sources = [machine.avatar(a) for a in o.avatars]
     os.environ.setdefault("LP_NUM_THREADS", "0")
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "out"

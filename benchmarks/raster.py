@@ -243,8 +243,8 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="add nothing to the results")
     o = parser.parse_args()
     os.environ["LP_NUM_THREADS"] = "0"  # read when the first context is made
-    kept, facts, rows = machine.ROOT.parent / "shared" / "avatars", machine.facts(), []
-    sources = [str(kept / f"{a}.vrm") if (kept / f"{a}.vrm").is_file() else a for a in o.avatars]
+    facts, rows = machine.facts(), []
+    sources = [machine.avatar(a) for a in o.avatars]
     with tempfile.TemporaryDirectory() as name:
         for label, path in avatar_files(sources, Path(name), versions=("1",)):
             rows.append(measure(label, path, o.shots, o.rounds, Path(name)))
