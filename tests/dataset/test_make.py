@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import multiprocessing
 import os
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from vrm_synth import __version__
 from vrm_synth.avatar import Avatar, open_avatar
-from vrm_synth.core.errors import DatasetError, LicenceError
+from vrm_synth.core.errors import DatasetError, LicenceError, RenderError
 from vrm_synth.dataset import make
 from vrm_synth.dataset.answers import Answering, answer_shots
 from vrm_synth.dataset.make import Dataset, gaze_in_angles, path_from
@@ -166,6 +167,30 @@ def test_a_broken_identity_is_one_error(recipe_file, tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(DatasetError, match=r"dataset\.json: not a dataset's identity"):
         Dataset(load_recipe(recipe_file), tmp_path, {}, opened)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_any_number_of_workers_makes_the_same_bytes(recipe_file, whole, workers):
+    out, recipe, told = whole.parent / f"by {workers}", load_recipe(recipe_file), []
+    half = COUNT // 2
+    if workers == 2:
+        Dataset(recipe, out, {}, opened).render_with_workers(2, range(half, COUNT), lambda: told.append(1))
+        Dataset(recipe, out, {}, opened).render_with_workers(2, range(half), lambda: told.append(1))
+    else:
+        Dataset(recipe, out, {}, opened).render_with_workers(3, range(COUNT), lambda: told.append(1))
+    assert files(out) == files(whole) and len(told) == COUNT
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_dies_stops_it_and_the_rest_can_follow(gl, change, tmp_path):
+    """The shot is named in one line, what was drawn is kept."""
+    recipe = load_recipe(change(settle_seconds=20.0, avatars=["demo"]))
+    dataset, out = Dataset(recipe, tmp_path, {}, opened), tmp_path
+    with pytest.raises(RenderError, match=r"^shot 00000\d: the worker process died while drawing it; got SIGKILL$"):
+        dataset.render_with_workers(2, range(COUNT), lambda: multiprocessing.active_children()[0].kill())
+    have = [row["i"] for row in rows(out)]
+    assert 1 <= len(have) < COUNT and all((out / row["file_name"]).exists() for row in rows(out))
+    assert multiprocessing.active_children() == []
 
 
 def test_another_renderer_is_another_dataset(recipe_file, whole):

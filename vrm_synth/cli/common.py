@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 F = TypeVar("F", bound=Callable[..., Any])
+WORTH_A_WORKER = 32  # pictures; a worker takes about a second to start
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -57,6 +59,25 @@ def renderer_options(command: F) -> F:
         type=click.Choice(["gl", "pyrender"]),
         help="gl draws all of MToon; pyrender draws PBR and flat colours (needs vrm-synth[pyrender]).",
     )(command)
+
+
+def workers_option(command: F) -> F:
+    """--workers."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        help=f"Processes that draw, each for itself. Default: one a core, with {WORTH_A_WORKER} pictures each or more.",
+    )(command)
+
+
+def crew(asked: int | None, pictures: int) -> int:
+    """How many workers to have; several are made ready to share the machine."""
+    cores = len(os.sched_getaffinity(0))
+    workers = max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
+    if workers > 1:
+        # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
+        os.environ.setdefault("LP_NUM_THREADS", "0")
+    return workers
 
 
 def bar(total: int, unit: str) -> tqdm[NoReturn]:

@@ -6,6 +6,7 @@ import click
 
 from vrm_synth import __version__
 from vrm_synth.cli.avatar import avatar
+from vrm_synth.cli.bench import bench
 from vrm_synth.cli.common import Commands
 from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.presets import cameras, poses
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (render, demo, shots, inspect, avatar, poses, cameras):
+for command in (render, demo, shots, inspect, avatar, poses, cameras, bench):
     main.add_command(command)

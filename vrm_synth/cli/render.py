@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from vrm_synth.cli.common import bar, out_folder, plural, renderer_options
+from vrm_synth.cli.common import bar, crew, out_folder, plural, renderer_options, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
@@ -50,6 +50,7 @@ def _dataset_options(command: F) -> F:
             metavar="FILE",
             help="Your own licence evidence, in the form of assets_manifest.yaml.",
         ),
+        workers_option,
         renderer_options,
     )
     for option in reversed(options):
@@ -66,6 +67,7 @@ def render(
     only: tuple[int, int | None] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
+    workers: int | None,
     renderer: RendererName,
     device: int,
 ) -> None:
@@ -79,8 +81,8 @@ def render(
         seed: 1
 
     Shot i depends on the recipe and i alone. Any part of a dataset can be rendered at any time, in any order,
-    and gives the same bytes on the same driver. Avatars that are not CC0, by their own metadata or by the
-    manifest's evidence, are refused unless you name the licence that you accept.
+    by any number of workers, and gives the same bytes on the same driver. Avatars that are not CC0, by their
+    own metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
 
     \b
     Examples:
@@ -90,7 +92,7 @@ def render(
     """
     from vrm_synth.shot import load_recipe
 
-    _render(load_recipe(recipe_file), out, only, accepted, manifest, renderer, device)
+    _render(load_recipe(recipe_file), out, only, accepted, manifest, workers, renderer, device)
 
 
 @click.command()
@@ -105,6 +107,7 @@ def demo(
     only: tuple[int, int | None] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
+    workers: int | None,
     renderer: RendererName,
     device: int,
     count: int,
@@ -119,7 +122,7 @@ def demo(
     """
     from vrm_synth.shot import builtin_recipe
 
-    _render(builtin_recipe(count, seed, size), out, only, accepted, manifest, renderer, device)
+    _render(builtin_recipe(count, seed, size), out, only, accepted, manifest, workers, renderer, device)
 
 
 def _render(
@@ -128,6 +131,7 @@ def _render(
     only: tuple[int, int | None] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
+    workers: int | None,
     renderer_name: RendererName,
     device: int,
 ) -> None:
@@ -144,10 +148,12 @@ def _render(
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
     evidence = known_evidence(manifest)
     with bar(len(set(recipe.avatars)), "avatars") as shown:
-        dataset = Dataset(recipe, out, evidence, open_avatar, renderer_name, shown.update)
-    with (
-        contextlib.closing(open_renderer(renderer_name, device)) as renderer,
-        bar(end - first, "images") as shown,
-    ):
-        dataset.render(renderer, range(first, end), shown.update)
+        dataset = Dataset(recipe, out, evidence, open_avatar, renderer_name, device, shown.update)
+    workers = crew(workers, end - first)
+    with bar(end - first, "images") as shown:
+        if workers > 1:
+            dataset.render_with_workers(workers, range(first, end), shown.update)
+        else:
+            with contextlib.closing(open_renderer(renderer_name, device)) as renderer:
+                dataset.render(renderer, range(first, end), shown.update)
     click.echo(f"{plural(end - first, 'picture')} in {out}; a look at them: {out / SHEET}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vrm_synth.cli.common import bar, note, out_folder, plural, renderer_options
+from vrm_synth.cli.common import bar, crew, note, out_folder, plural, renderer_options, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import Compat
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("shots_file", metavar="SHOTS", type=click.Path(path_type=Path))
 @out_folder("Where the answers go; made when missing, answers there are overwritten.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that draw.")
+@workers_option
 @click.option(
     "--compat",
     default="none",
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 @renderer_options
 @click.pass_context
 def shots(
-    ctx: click.Context, shots_file: Path, out: Path, workers: int, compat: Compat, renderer: str, device: int
+    ctx: click.Context, shots_file: Path, out: Path, workers: int | None, compat: Compat, renderer: str, device: int
 ) -> None:
     """Render an explicit list of shots.
 
@@ -47,15 +46,12 @@ def shots(
     from vrm_synth.dataset.answers import Answering, Done, answer_shots
     from vrm_synth.dataset.shotlist import read_shots
 
-    if workers > 1:
-        # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
-        os.environ.setdefault("LP_NUM_THREADS", "0")
     evidence = known_evidence()
     listed = read_shots(shots_file)
     task = Answering(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, workers):
+        for event in answer_shots(listed, task, crew(workers, len(listed))):
             if isinstance(event, Done):
                 shown.update()
                 if event.error:

@@ -56,11 +56,6 @@ class ImageFolder:
         self._avatars = avatars
         self._claim()
 
-    def write_picture(self, name: str, png: bytes) -> str:
-        """Write a picture; returns its file_name, relative to the folder."""
-        write_file(self.out / IMAGES / f"{name}.png", png)
-        return f"{IMAGES}/{name}.png"
-
     def add(self, lines: Mapping[int, Line]) -> None:
         """Add lines to metadata.jsonl and bring the card and the sheet up to date."""
         with self._alone():
@@ -106,6 +101,12 @@ class ImageFolder:
             yield
         finally:
             os.close(handle)
+
+
+def write_picture(out: Path, name: str, png: bytes) -> str:
+    """Write a picture of the dataset in `out`; returns its file_name, relative to the folder."""
+    write_file(out / IMAGES / f"{name}.png", png)
+    return f"{IMAGES}/{name}.png"
 
 
 def _unfinished(path: Path) -> bool:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.assets import Evidence, Standing, gate
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.caption import english
+from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.cache import AvatarCache
 from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.imagefolder import ImageFolder
+from vrm_synth.dataset.imagefolder import ImageFolder, write_picture
 from vrm_synth.dataset.metadata import Line, Row
 from vrm_synth.dataset.take import take
+from vrm_synth.dataset.workers import work
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
-from vrm_synth.render.base import Renderer, RendererName
+from vrm_synth.render import Renderer, RendererName, open_renderer
 from vrm_synth.shot import Recipe, Shot, shot_at, source_at
 
 
 class Dataset:
     """A recipe on its way into a folder.
 
-    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar; renderer: the name of what will draw;
-    checked: called for each avatar that passed. Making one reads every avatar of the recipe once. Raises
-    LicenceError for an avatar that may not be shown, DatasetError for a folder that is taken, and whatever reading
-    an avatar raises: nothing is drawn unless all of it may be.
+    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar; renderer: the name of what will draw,
+    device: on which EGL device; checked: called for each avatar that passed. Making one reads every avatar of the
+    recipe once. Raises LicenceError for an avatar that may not be shown, DatasetError for a folder that is taken,
+    and whatever reading an avatar raises: nothing is drawn unless all of it may be.
     """
 
     def __init__(
@@ -37,51 +41,94 @@ class Dataset:
         evidence: Mapping[str, Evidence],
         open_avatar: Callable[[str], Avatar],
         renderer: RendererName = "gl",
+        device: int = 0,
         checked: Callable[[], object] = lambda: None,
     ):
         self._recipe = recipe
-        self._out = out
         self._open = AvatarCache(open_avatar)
-        self._standings: dict[str, Standing] = {}
         credits: dict[str, dict[str, Any]] = {}
         for source in dict.fromkeys(recipe.avatars):
             avatar = self._open(source)
-            found = self._standings[source] = gate(avatar, evidence, recipe.accept_licences)
-            credits[source] = _credit(source, avatar, found)
+            credits[source] = _credit(source, avatar, gate(avatar, evidence, recipe.accept_licences))
             checked()
         self._folder = ImageFolder(out, _settings(recipe, credits, renderer), _told(recipe), list(credits.values()))
+        licences = {source: credit["licence"] for source, credit in credits.items()}
+        self._task = Drawing(recipe, out, licences, renderer, device)
 
     def render(self, renderer: Renderer, indices: Iterable[int], done: Callable[[], object] = lambda: None) -> None:
-        """Draw these shots, avatar by avatar; `done` is called when a picture is written.
+        """Draw these shots with this renderer, avatar by avatar; `done` is called when a picture is written.
 
         What is drawn when this ends, by its end, an error or an interruption, is in the folder's metadata.
         """
+        self._keep((draw(self._task, renderer, self._open, i) for group in self._groups(indices) for i in group), done)
+
+    def render_with_workers(
+        self, workers: int, indices: Iterable[int], done: Callable[[], object] = lambda: None
+    ) -> None:
+        """The same with that many processes: the folder's bytes do not depend on their number."""
+        self._keep(work(self._task, self._groups(indices), workers), done)
+
+    def _groups(self, indices: Iterable[int]) -> list[list[int]]:
+        by_source: dict[str, list[int]] = {source: [] for source in self._recipe.avatars}
+        for i in sorted(indices):
+            by_source[source_at(self._recipe, i)].append(i)
+        return list(by_source.values())
+
+    def _keep(self, drawn: Generator[tuple[int, Line], None, None], done: Callable[[], object]) -> None:
         lines: dict[int, Line] = {}
-        order = {source: n for n, source in enumerate(self._recipe.avatars)}
         try:
-            for i in sorted(indices, key=lambda i: (order[source_at(self._recipe, i)], i)):
-                lines[i] = Line.of(self._draw(renderer, i))
-                done()
+            with contextlib.closing(drawn):  # its workers end before the folder is brought up to date
+                for i, line in drawn:
+                    lines[i] = line
+                    done()
         finally:
             if lines:
                 self._folder.add(lines)
 
-    def _draw(self, renderer: Renderer, i: int) -> Row:
-        source = source_at(self._recipe, i)
-        avatar = self._open(source)
-        shot = gaze_in_angles(avatar, shot_at(self._recipe, i, self._open))
-        _, frame = take(renderer, avatar, shot)
-        return {
-            "file_name": self._folder.write_picture(shot.id, encode_png(frame.rgba)),
-            "caption": english(shot.labels),
-            "i": i,
-            "seed": self._recipe.seed,
-            "avatar": avatar_id(source),
-            "avatar_sha256": avatar.sha256,
-            "licence": self._standings[source].licence,
-            "renderer": renderer.device,
-            "shot": replace(shot, avatar=path_from(self._out, source)).to_json(),
-        }
+
+@dataclass(frozen=True)
+class Drawing:
+    """The task of drawing shots of a recipe, by their numbers, into a dataset's folder.
+
+    licences: by source; renderer, device: as open_renderer takes them. Any error ends it.
+    """
+
+    recipe: Recipe
+    out: Path
+    licences: Mapping[str, str]
+    renderer: RendererName
+    device: int
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, Line]]]]:
+        """Shot's number → (number, line of metadata), once its picture is written."""
+        open_one = AvatarCache(open_avatar, room=0)
+        with contextlib.closing(open_renderer(self.renderer, self.device)) as renderer:
+            yield lambda i: iter([draw(self, renderer, open_one, i)])
+
+    def lost(self, i: int, how: str) -> NoReturn:
+        """Raises RenderError: a dataset has no gaps."""
+        raise RenderError("the worker process died while drawing it", got=how, where=f"shot {i:06d}")
+
+
+def draw(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> tuple[int, Line]:
+    """Shot i from its plan to its file; returns i and its line of metadata."""
+    source = source_at(task.recipe, i)
+    avatar = open_one(source)
+    shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one))
+    _, frame = take(renderer, avatar, shot)
+    row: Row = {
+        "file_name": write_picture(task.out, shot.id, encode_png(frame.rgba)),
+        "caption": english(shot.labels),
+        "i": i,
+        "seed": task.recipe.seed,
+        "avatar": avatar_id(source),
+        "avatar_sha256": avatar.sha256,
+        "licence": task.licences[source],
+        "renderer": renderer.device,
+        "shot": replace(shot, avatar=path_from(task.out, source)).to_json(),
+    }
+    return i, Line.of(row)
 
 
 def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:

@@ -14,7 +14,7 @@ import math
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -47,7 +47,7 @@ class Task(Protocol[Taken, Told]):
         ...
 
 
-def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int = 1) -> Iterator[Event]:
+def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int = 1) -> Generator[Event, None, None]:
     """Do the task with every piece of every group; the events of one piece come together, and in order.
 
     workers: 1 works in this process, group by group; more spawn as many processes, and pieces come as they are
