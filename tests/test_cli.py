@@ -23,7 +23,7 @@ from vrm_synth.cli import main
 
 COMMANDS = [
     (), ("render",), ("demo",), ("shots",), ("inspect",), ("avatar",), ("avatar", "demo"), ("poses",),
-    ("poses", "list"), ("poses", "show"), ("cameras",), ("cameras", "list"), ("cameras", "show"),
+    ("poses", "list"), ("poses", "show"), ("cameras",), ("cameras", "list"), ("cameras", "show"), ("bench",),
 ]  # fmt: skip
 
 
@@ -314,3 +314,19 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     command = f"{sys.executable} -m vrm_synth poses list --json | head -c 10"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("[") and done.stderr == ""
+
+
+# ---------------------------------------------------------------- bench
+
+
+def test_bench_tells_rates_stages_and_what_to_do(here):
+    said = run("bench", here / "free.vrm", "--count", 2, "--workers", 1, "--size", 32).stdout
+    assert "1 worker" in said and "pictures/s" in said and "free.vrm" in said
+    assert all(f"\n  {stage} " in said for stage in ("load", "plan", "pose", "draw", "read back", "encode", "write"))
+    assert "\n- " in said
+    found = json.loads(run("bench", here / "free.vrm", "--count", 2, "--workers", 1, "--size", 32, "--json").stdout)
+    assert found["rates"][0]["workers"] == 1 and found["advice"]
+
+
+def test_bench_refuses_what_is_no_avatar(here):
+    assert "free.glb" in error("bench", here / "free.glb", "--count", 2)

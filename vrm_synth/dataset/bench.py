@@ -173,10 +173,12 @@ def advice(report: Report) -> list[str]:
     picture = sum(ms for stage, ms in report.milliseconds.items() if stage != "load")
     if is_software(report.device):
         lines.append(
-            f"The CPU draws (software OpenGL): use a worker a core, --workers {report.cores}; a GPU would draw faster."
+            "The CPU draws (software OpenGL): a worker a core is best, as long runs have them; a GPU is faster."
         )
     else:
-        lines.append("A GPU draws: add workers until pictures a second no longer grow; the CPU's share limits them.")
+        lines.append(
+            "A GPU draws: add --workers until pictures a second no longer grow; what is not drawing limits them."
+        )
     share = {s: ms / picture for s, ms in report.milliseconds.items() if s != "load"}
     files = share.get("encode", 0.0) + share.get("write", 0.0)
     if files > 0.25:
