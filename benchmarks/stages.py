@@ -15,85 +15,43 @@ import os
 import statistics
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.avatar import Avatar, open_avatar
-from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.files import write_file
-from vrm_synth.dataset.take import pose_for
+from vrm_synth.avatar import open_avatar
+from vrm_synth.dataset.bench import STAGES, Laps, lap, make_picture
 from vrm_synth.render import Renderer, open_renderer
-from vrm_synth.render.gl.renderer import GLRenderer
-from vrm_synth.shot import load_recipe, shot_at
+from vrm_synth.shot import Recipe
 
 WARM_UP = 3
 LOADS = 3
-STAGES = ("load", "shot", "pose", "draw", "read back", "encode", "write")
-
-
-class Clock:
-    """Milliseconds by stage, one list entry a lap."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, list[float]] = defaultdict(list)
-
-    @contextmanager
-    def lap(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.laps[stage].append((time.perf_counter() - start) * 1e3)
-
-    def medians(self) -> dict[str, float]:
-        return {s: statistics.median(self.laps[s]) for s in STAGES if s in self.laps}
 
 
 def measure(name: str, renderer: Renderer, source: str, shots: int, size: int, folder: Path) -> dict[str, Any]:
     """One row: medians by stage of `shots` pictures of one avatar by one renderer."""
-    clock = Clock()
-    for _ in range(LOADS):
-        with clock.lap("load"):
+    loads: list[Laps] = [{} for _ in range(LOADS)]
+    for laps in loads:
+        with lap(laps, "load"):
             avatar = open_avatar(source)
-    recipe_file = folder / "recipe.yaml"
-    recipe_file.write_text(f"avatars: [{json.dumps(source)}]\ncount: {shots}\nsize: {size}\n", encoding="utf-8")
-    recipe = load_recipe(recipe_file)
+    recipe = Recipe.model_validate({"avatars": ["demo"], "count": shots, "size": size})
+    found = []
     for i in range(-WARM_UP, shots):
-        if i == 0:
-            loads, clock = clock.laps["load"], Clock()
-            clock.laps["load"] = loads
-        with clock.lap("whole"):
-            one_shot(clock, renderer, avatar, recipe, i % shots, folder)
+        start = time.perf_counter()
+        laps = make_picture(renderer, avatar, recipe, i % shots, folder)
+        found.append(laps | {"whole": time.perf_counter() - start})
+    del found[:WARM_UP]
     return {
         "renderer": name,
         "avatar": Path(source).name,
         "triangles": avatar.triangle_count,
-        "images_per_second": 1e3 / statistics.median(clock.laps["whole"]),
-        "ms": clock.medians(),
+        "images_per_second": 1 / statistics.median(laps["whole"] for laps in found),
+        "ms": {
+            stage: statistics.median(laps[stage] for laps in some) * 1e3
+            for stage in STAGES
+            for some in (loads if stage == "load" else found,)
+            if stage in some[0]
+        },
     }
-
-
-def one_shot(clock: Clock, renderer: Renderer, avatar: Avatar, recipe: Any, i: int, folder: Path) -> None:
-    """Everything that happens for one picture of a dataset."""
-    with clock.lap("shot"):
-        shot = shot_at(recipe, i, lambda source: avatar)
-    with clock.lap("pose"):
-        posed = pose_for(avatar, shot)
-    view = shot.view()
-    if isinstance(renderer, GLRenderer):
-        with clock.lap("draw"):
-            renderer.draw(posed, view)
-            renderer.finish()
-        with clock.lap("read back"):
-            rgba = renderer.read_back(view)
-    else:
-        with clock.lap("draw"):
-            rgba = renderer.render(posed, view).rgba
-    with clock.lap("encode"):
-        data = encode_png(rgba)
-    with clock.lap("write"):
-        write_file(folder / f"{i:06d}.png", data)
 
 
 def default_avatars() -> list[str]:
