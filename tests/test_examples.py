@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from vrm_synth.avatar import open_avatar
+from vrm_synth.cli.main import main
 from vrm_synth.dataset.take import take
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import load_recipe, shot_at
@@ -29,6 +32,15 @@ def test_a_recipe_renders(path):
     assert f"vrm-synth render examples/{path.name} " in path.read_text()
 
 
+def test_the_list_of_shots_is_answered(tmp_path):
+    done = CliRunner().invoke(main, ["shots", str(EXAMPLES / "features.json"), "-o", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    for entry in json.loads((EXAMPLES / "features.json").read_text()):
+        assert json.loads((tmp_path / f"{entry['id']}.json").read_text())["warnings"] == []
+        with Image.open(tmp_path / f"{entry['id']}.png") as picture:
+            assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
+
+
 def test_the_script_draws_its_picture(tmp_path):
     command = [sys.executable, EXAMPLES / "one_picture.py", "demo", tmp_path / "a.png"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -40,4 +52,4 @@ def test_the_script_draws_its_picture(tmp_path):
 
 def test_the_list_of_examples_is_whole():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
-    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".py")}
+    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py")}
