@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 
 import numpy as np
 import pytest
@@ -38,7 +37,7 @@ def test_an_opaque_picture_keeps_its_alpha_channel():
 
 def test_flat_pictures_are_small():
     flat = np.full((512, 512, 4), 200, np.uint8)
-    assert len(encode_png(flat)) < len(zlib.compress(flat.tobytes(), 1))
+    assert len(encode_png(flat)) < flat.nbytes / 100
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (4, 4), (0, 4, 4), (4, 0, 4)])
