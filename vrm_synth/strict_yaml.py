@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -154,9 +154,23 @@ def _first(e: ValidationError, model: type[BaseModel], data: Any, lines: dict[Pa
     if kind == "missing":
         what = f"missing key {error['loc'][-1]}"
         return RecipeError(what, allowed=", ".join(_keys(_model_at(model, path))), where=at)
+    if kind in _SHAPES:
+        return RecipeError("not allowed", got=_shown(got), allowed=_SHAPES[kind](model, path, error), where=at)
     what, _, allowed = error["msg"].partition(" should ")
     allowed = allowed.removeprefix("be ")
     return RecipeError("not allowed" if allowed else what, got=_shown(got), allowed=allowed or None, where=at)
+
+
+# What pydantic says of shapes speaks of Python's types; a recipe's writer knows YAML's.
+_SHAPES: Mapping[str, Callable[[type[BaseModel], Path_, Any], str]] = {
+    "tuple_type": lambda model, path, error: "a list",
+    "list_type": lambda model, path, error: "a list",
+    "dict_type": lambda model, path, error: "a mapping, key: value",
+    "model_type": lambda model, path, error: f"a mapping of {', '.join(_keys(_model_at(model, path)))}",
+    "too_short": lambda model, path, error: f"at least {error['ctx']['min_length']}",
+    "too_long": lambda model, path, error: f"at most {error['ctx']['max_length']}",
+    "missing_argument": lambda model, path, error: "a list",
+}
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vrm_synth import __version__
 from vrm_synth.avatar import Avatar, open_avatar
-from vrm_synth.core.errors import DatasetError, LicenceError, RenderError
+from vrm_synth.core.errors import DatasetError, LicenceError, RecipeError, RenderError
 from vrm_synth.dataset import make
 from vrm_synth.dataset.answers import Answering, answer_shots
 from vrm_synth.dataset.make import Dataset, gaze_in_angles, path_from
@@ -160,6 +160,13 @@ def test_another_recipe_is_refused_and_changes_nothing(gl, change, whole, settin
     with pytest.raises(DatasetError, match=f"another recipe's dataset; got .*{next(iter(settings))}"):
         render(gl, change(**settings), whole)
     assert files(whole) == before
+
+
+def test_an_expression_that_no_avatar_has_is_refused_before_anything_is_made(change, tmp_path):
+    with pytest.raises(RecipeError, match="no avatar .* expression; got happyy; allowed: aa, angry"):
+        Dataset(load_recipe(change(expressions=["happy", "happyy"])), tmp_path / "new", {}, opened)
+    assert not (tmp_path / "new").exists()
+    Dataset(load_recipe(change(expressions=["surprised"])), tmp_path / "new", {}, opened)  # a preset may be lacking
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe_sha256": 1}', "\ufeff"])

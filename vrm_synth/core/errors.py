@@ -18,7 +18,7 @@ class VrmSynthError(Exception):
         if got is not None:
             parts.append(f"got {_short(got)}")
         if allowed is not None:
-            parts.append(f"allowed: {_short(allowed, 400)}")
+            parts.append(f"allowed: {_short(allowed, 2000)}")
         text = "; ".join(parts)
         super().__init__(_one_line(f"{where}: {text}" if where is not None else text))
 

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.assets import Evidence, Standing, gate
 from vrm_synth.avatar.model import Avatar
+from vrm_synth.avatar.runtime import PRESETS
 from vrm_synth.caption import english
-from vrm_synth.core.errors import RenderError
+from vrm_synth.core.errors import RecipeError, RenderError
 from vrm_synth.dataset.cache import AvatarCache
 from vrm_synth.dataset.encode import encode_png
 from vrm_synth.dataset.imagefolder import ImageFolder, write_picture
@@ -47,10 +48,16 @@ class Dataset:
         self._recipe = recipe
         self._open = AvatarCache(open_avatar)
         credits: dict[str, dict[str, Any]] = {}
+        expressions = set(PRESETS)
         for source in dict.fromkeys(recipe.avatars):
             avatar = self._open(source)
             credits[source] = _credit(source, avatar, gate(avatar, evidence, recipe.accept_licences))
+            expressions |= avatar.expressions.keys()
             checked()
+        unknown = [name for name in recipe.expressions if name not in expressions]
+        if unknown:
+            known = ", ".join(sorted(expressions))
+            raise RecipeError("no avatar of this recipe has the expression", got=unknown[0], allowed=known)
         self._folder = ImageFolder(out, _settings(recipe, credits, renderer), _told(recipe), list(credits.values()))
         licences = {source: credit["licence"] for source, credit in credits.items()}
         self._task = Drawing(recipe, out, licences, renderer, device)

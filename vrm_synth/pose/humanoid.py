@@ -10,7 +10,6 @@ parent is missing simply hangs on whatever node it hangs on.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,12 +17,10 @@ import numpy as np
 
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import ShotError
-from vrm_synth.core.humanoid import BONE_NAMES
 from vrm_synth.core.transforms import Array, decompose, quat_inverse, quat_mul
 from vrm_synth.pose.tree import Index, Local, Tree
 
 UNIT_TOLERANCE = 1e-3
-_KNOWN = frozenset(BONE_NAMES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +50,9 @@ def build_humanoid(avatar: Avatar, tree: Tree) -> HumanoidRig:
 
 def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple[Index, Array, list[str]]:
     """Check what was asked for: rows (K,) and unit rotations (K, 4) of the bones that the avatar has, and
-    the names that it lacks. Raises ShotError for a name that is not VRM 1.0's or a rotation that is none."""
+    the names that it lacks, those that no avatar has among them. Raises ShotError for a rotation that is none."""
     if not bones:
         return np.zeros(0, np.intp), np.zeros((0, 4)), []
-    for name in bones:
-        if name not in _KNOWN:
-            near = difflib.get_close_matches(name, BONE_NAMES, 3) or ["hips", "spine", "head", "…"]
-            raise ShotError("unknown bone", got=name, allowed=f"VRM 1.0 humanoid bones ({', '.join(near)})")
     rotations = {name: _unit(name, q) for name, q in bones.items()}
     present = [name for name in bones if name in rig.row]
     rows = np.array([rig.row[name] for name in present], np.intp)

@@ -78,7 +78,7 @@ def _sources(value: Any, info: ValidationInfo) -> tuple[str, ...]:
 
 
 Weights = dict[str, float]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Pixels = Annotated[int, Field(ge=16, le=LONGEST_SIDE, strict=True)]
 Degrees = Annotated[float, Field(ge=5, le=90)]
 
@@ -185,6 +185,10 @@ class Recipe(_Strict):
             raise RefusedError(
                 "size × supersample is too large", f"up to {LONGEST_DRAWN_SIDE} pixels a side", ("size",)
             )
+        for name in self.characters:
+            if name not in {*self.avatars, *(Path(s).name for s in self.avatars)}:
+                known = ", ".join(dict.fromkeys(Path(s).name for s in self.avatars))
+                raise RefusedError("no avatar of this recipe is called so", known, ("characters", name))
         if self.fov[0] > self.fov[1]:
             raise RefusedError("fov ends before it begins", "[least, most]", ("fov",))
         return self
