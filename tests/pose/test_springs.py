@@ -12,6 +12,7 @@ from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from tests.pose.slow_springs import SlowSprings
 from vrm_synth.avatar.model import Avatar, Collider, Node, Spring, SpringJoint
 from vrm_synth.core.errors import ShotError
+from vrm_synth.pose import springs
 from vrm_synth.pose.evaluate import evaluate, rig
 
 SHAPES = ("sphere", "capsule", "plane", "insideSphere", "insideCapsule")
@@ -212,6 +213,26 @@ def test_settling_is_from_rest_and_the_same_every_time() -> None:
     np.testing.assert_array_equal(evaluate(a, settle_seconds=0.7).world_from_node, first)
 
 
+def test_springs_that_see_the_same_body_are_not_settled_twice(monkeypatch) -> None:
+    """And are settled anew where anything differs that they see: a bone, a collider's place, time, wind, quirks."""
+    a, calls, swing = random_springs(22, carried=True), [], springs._swing
+    monkeypatch.setattr(springs, "_swing", lambda *args: calls.append(1) or swing(*args))
+    turn = (0.0, 0.6, 0.0, 0.8)
+    cases: list[dict] = [
+        {"settle_seconds": 0.7}, {"settle_seconds": 0.5}, {"settle_seconds": 0.7, "wind": (1, 0, 0)},
+        {"settle_seconds": 0.7, "bones": {"hips": turn}}, {"settle_seconds": 0.7, "hips_offset": (0, 0, 0.01)},
+        {"settle_seconds": 0.7, "reference_quirks": True},
+    ]  # fmt: skip
+    for case in [*cases, *cases[::-1]]:
+        settled = evaluate(a, **case).world_from_node
+        count = len(calls)
+        np.testing.assert_array_equal(evaluate(a, **case).world_from_node, settled)
+        assert len(calls) == count
+        fresh = replace(a)  # another avatar to everything that is remembered
+        np.testing.assert_array_equal(evaluate(fresh, **case).world_from_node, settled)
+    assert len(calls) == 2 * len(cases) - 1 + 2 * len(cases)
+
+
 def test_without_settling_joints_are_at_rest_even_where_they_are_posed() -> None:
     a = hanging()
     a = replace(a, humanoid={"hips": 0, "jaw": 1})
@@ -300,8 +321,8 @@ def test_wind_is_one_more_gravity_for_every_joint() -> None:
         power = float(np.linalg.norm(pull))
         return replace(j, gravity_power=power, gravity_dir=tuple(map(float, pull / power)))
 
-    springs = tuple(replace(s, joints=tuple(map(windy, s.joints))) for s in a.springs)
+    stronger = tuple(replace(s, joints=tuple(map(windy, s.joints))) for s in a.springs)
     blown = evaluate(a, settle_seconds=1.5, wind=wind).world_from_node
-    heavier = evaluate(replace(a, springs=springs), settle_seconds=1.5).world_from_node
+    heavier = evaluate(replace(a, springs=stronger), settle_seconds=1.5).world_from_node
     np.testing.assert_allclose(blown, heavier, atol=1e-9)
     assert np.abs(blown - evaluate(a, settle_seconds=1.5).world_from_node).max() > 0.01

@@ -25,6 +25,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ MAX_SETTLE_SECONDS = 60.0
 LEAF_LENGTH = 0.07
 CALM = (0.0, 0.0, 0.0)
 _EYE = np.eye(3)
+Seen = tuple[bytes, bytes, bytes, int, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,9 @@ class SpringRig:
     lag: Index
     hit_lag: Index
     stride: int
+
+
+_LAST: WeakKeyDictionary[SpringRig, tuple[Seen, Array]] = WeakKeyDictionary()  # what they saw last, and did
 
 
 # ---------------------------------------------------------------- once an avatar
@@ -209,7 +214,14 @@ def settle(
     tail = rig.quirk_tail if reference_quirks else rig.tail
     axis = tail / np.maximum(np.linalg.norm(tail, axis=-1, keepdims=True), TINY)
     outer = (rig.gravity + np.asarray(wind, np.float64)) * STEP
-    toward = _swing(rig, tree, tree.world(local), tail, axis, steps, outer, reference_quirks)
+    world = tree.world(local)
+    # A shot is settled to plan its camera and again to be drawn, when only its eyes may have moved since. All that
+    # the springs see of the body being the same, they swing the same way.
+    seen = (world[rig.node].tobytes(), world[rig.colliders.node].tobytes(), outer.tobytes(), steps, reference_quirks)
+    known = _LAST.get(rig)
+    if known is None or known[0] != seen:
+        known = _LAST[rig] = (seen, _swing(rig, tree, world, tail, axis, steps, outer, reference_quirks))
+    toward = known[1]
     return local.turned(rig.node, quat_mul(tree.rest.rotation[rig.node], quat_between(axis, toward)))
 
 
