@@ -163,7 +163,7 @@ def test_another_recipe_is_refused_and_changes_nothing(gl, change, whole, settin
 
 
 def test_an_expression_that_no_avatar_has_is_refused_before_anything_is_made(change, tmp_path):
-    with pytest.raises(RecipeError, match="no avatar .* expression; got happyy; allowed: aa, angry"):
+    with pytest.raises(RecipeError, match=r"no avatar .* expression; got happyy; allowed: aa, angry"):
         Dataset(load_recipe(change(expressions=["happy", "happyy"])), tmp_path / "new", {}, opened)
     assert not (tmp_path / "new").exists()
     Dataset(load_recipe(change(expressions=["surprised"])), tmp_path / "new", {}, opened)  # a preset may be lacking
