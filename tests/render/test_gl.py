@@ -167,6 +167,32 @@ def test_textures_lie_the_gltf_way_up_and_transforms_follow_the_extension(gl):
     assert corners(scale=(-1.0, 1.0)) == [1, 0, 3, 2]
 
 
+def test_compatibility_with_three_vrm_turns_before_it_scales_and_reads_uv_set_0(gl):
+    picture = np.zeros((4, 4, 4), np.uint8)
+    picture[..., 3] = 255
+    picture[..., 0] = np.arange(16).reshape(4, 4) * 16
+    p = tiny.square()
+    p = replace(p, tex_coords=(p.tex_coords[0], p.tex_coords[0][::-1].copy()))
+    info = TextureInfo(0, tex_coord=1, rotation=0.6, scale=(2.0, 0.5))
+    m = toon(base_color_texture=info, shade_color_factor=(1, 1, 1), base_color_factor=(1, 1, 1, 1))
+
+    def expected(uv, compat):
+        c, s = np.cos(0.6), np.sin(0.6)
+        spec = np.array([[c * 2.0, s * 0.5], [-s * 2.0, c * 0.5]])
+        three = np.array([[c * 2.0, s * 2.0], [-s * 0.5, c * 0.5]])
+        return (uv if compat == "three-vrm" else 1 - uv) @ (three if compat == "three-vrm" else spec).T
+
+    y, x = np.mgrid[20:108:9, 20:108:9]
+    uv = np.stack([(x + 0.5) / SIZE * 1.25 - 0.125, (y + 0.5) / SIZE * 1.25 - 0.125], -1)
+    for compat in ("none", "three-vrm"):
+        rgba = shoot(gl, [(p, m)], replace(VIEW, compat=compat), images=[picture], sampler=Sampler(9728, 9728))
+        texel = expected(uv, compat) * 4 % 4
+        clear = (np.abs(texel - np.round(texel)) > 0.08).all(-1)
+        t = texel.astype(int)
+        assert clear.sum() > 40
+        assert (rgba[y, x, 0][clear] == picture[t[..., 1], t[..., 0], 0][clear]).all(), compat
+
+
 def test_mirrored_repeat(gl):
     picture = np.zeros((1, 2, 4), np.uint8)
     picture[..., 3] = 255

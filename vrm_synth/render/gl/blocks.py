@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.avatar.model import Material, MToon, TextureInfo
-from vrm_synth.render.base import View
+from vrm_synth.render.base import Compat, View
 
 # Texture slots in the shaders' order, by the material's field name.
 SLOTS: tuple[str, ...] = (
@@ -47,7 +47,9 @@ def frame_block(view: View) -> bytes:
     return out.tobytes()
 
 
-def material_block(material: Material, wraps: dict[int, tuple[int, int]], has_tangents: bool) -> bytes:
+def material_block(
+    material: Material, wraps: dict[int, tuple[int, int]], has_tangents: bool, compat: Compat = "none"
+) -> bytes:
     """The Material block, padded to MATERIAL_STRIDE. wraps: texture index → (wrap_s, wrap_t)."""
     m = material
     t = m.mtoon or MToon()
@@ -73,14 +75,17 @@ def material_block(material: Material, wraps: dict[int, tuple[int, int]], has_ta
     for i, slot in enumerate(SLOTS):
         if slot in infos:
             at = MATERIAL_HEAD + 2 * i
-            rows[at : at + 2] = _texture_use(infos[slot], wraps[infos[slot].texture])
+            rows[at : at + 2] = _texture_use(infos[slot], wraps[infos[slot].texture], compat)
+            if compat == "three-vrm" and m.kind == "mtoon":
+                rows[at, 3] = 0  # its MToon reads UV set 0, whatever the file says
     return rows.tobytes()
 
 
-def _texture_use(info: TextureInfo, wrap: tuple[int, int]) -> NDArray[np.float64]:
+def _texture_use(info: TextureInfo, wrap: tuple[int, int], compat: Compat) -> NDArray[np.float64]:
     # KHR_texture_transform: translation · rotation · scale; its rotation matrix is
     # [cos, sin; −sin, cos] acting on column (u, v), because v points down.
     c, s = np.cos(info.rotation), np.sin(info.rotation)
     sx, sy = info.scale
     mirrored = (wrap[0] == MIRRORED_REPEAT) + 2 * (wrap[1] == MIRRORED_REPEAT)
-    return np.array([[c * sx, s * sy, info.offset[0], info.tex_coord], [-s * sx, c * sy, info.offset[1], mirrored]])
+    along, across = (s * sy, -s * sx) if compat == "none" else (s * sx, -s * sy)  # three.js turns before it scales
+    return np.array([[c * sx, along, info.offset[0], info.tex_coord], [across, c * sy, info.offset[1], mirrored]])

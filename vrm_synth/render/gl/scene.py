@@ -10,7 +10,7 @@ import numpy as np
 from vrm_synth.avatar.model import Avatar, Material, Texture
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.render.base import Draw, View
+from vrm_synth.render.base import Compat, Draw, View
 from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, material_block
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
@@ -40,6 +40,7 @@ class SceneBuffers:
         }
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
         self._written: tuple[Material, ...] | None = None
+        self._written_for: Compat = "none"
         self._textures = TextureStore(ctx, avatar)
         self._variants: dict[tuple[DrawItem, Features], _Variant] = {}
 
@@ -50,7 +51,7 @@ class SceneBuffers:
         ctx, g = self._ctx, self.geometry
         self._palette.write(palette(g, posed, view.camera.view_from_world()))
         ranges = self._write_morphs(posed)
-        self._write_materials(posed.materials)
+        self._write_materials(posed.materials, view.compat)
         self._palette.bind_to_storage_buffer(PALETTE_BINDING)
         self._active.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
@@ -99,12 +100,12 @@ class SceneBuffers:
             self._active.write(data)
         return ranges
 
-    def _write_materials(self, materials: tuple[Material, ...]) -> None:
-        if materials is self._written or not materials:
+    def _write_materials(self, materials: tuple[Material, ...], compat: Compat) -> None:
+        if (materials is self._written and compat == self._written_for) or not materials:
             return
-        blocks = [material_block(m, self._wraps, self._tangents[i]) for i, m in enumerate(materials)]
+        blocks = [material_block(m, self._wraps, self._tangents[i], compat) for i, m in enumerate(materials)]
         self._materials.write(b"".join(blocks))
-        self._written = materials
+        self._written, self._written_for = materials, compat
 
     def _draw_item(
         self,
