@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.pictures import write_difference
 from vrm_synth.avatar import Avatar, load_bytes
 from vrm_synth.avatar.demo import DemoParams, build_glb, variant
 from vrm_synth.camera.camera import Camera
@@ -75,10 +76,7 @@ def test_golden(gl, cast, who, name):
     difference = np.abs(ours.astype(int) - golden)
     off = float((difference.max(-1) > 8).mean())
     if off > 0.001:
-        FAILED.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(ours).save(FAILED / f"{who}_{name}.png")
-        magnified = np.clip(difference[..., :3] * 8 + np.maximum(difference[..., 3:] * 8, 0), 0, 255)
-        Image.fromarray(magnified.astype(np.uint8)).save(FAILED / f"{who}_{name}_difference_x8.png")
+        write_difference(FAILED, f"{who}_{name}", ours, golden)
     assert off <= 0.001, f"{100 * off:.2f} % of pixels differ by more than 8/255; see {FAILED}/"
 
 
