@@ -20,6 +20,8 @@ from vrm_synth.core.errors import RecipeError
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
+# libyaml's parser where PyYAML has it (its wheels do): ten times as fast, and every run reads 75 files of presets.
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 LONGEST_FILE = 1_000_000
 DEEPEST = 20
 
@@ -72,7 +74,7 @@ def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
                 raise RecipeError("anchors and aliases are not read", got=anchor, where=line)
             if depth > DEEPEST:
                 raise RecipeError("nested too deeply", allowed=f"{DEEPEST} levels", where=line)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=LOADER)
         if node is None:
             return None, {}
         lines: dict[Path_, int] = {}
@@ -87,7 +89,7 @@ def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
 
 def _events(text: str) -> Iterator[tuple[int, yaml.Event]]:
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent)
         yield depth, event
         depth -= isinstance(event, yaml.CollectionEndEvent)
@@ -121,13 +123,10 @@ def _scalar(node: yaml.Node, where: str) -> Any:
         raise RecipeError("not a key", allowed="a name", where=f"{where}:{node.start_mark.line + 1}")
     if node.tag == "tag:yaml.org,2002:merge":
         return node.value
-    loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node, deep=True)
+        return yaml.constructor.SafeConstructor().construct_object(node, deep=True)
     except ValueError as e:  # a date or number that YAML's grammar takes and Python does not
         raise RecipeError(f"not YAML: {e}", got=node.value, where=f"{where}:{node.start_mark.line + 1}") from None
-    finally:
-        loader.dispose()
 
 
 # ---------------------------------------------------------------- pydantic's complaint → ours

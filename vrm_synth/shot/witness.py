@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import project
@@ -62,6 +61,8 @@ class Witness:
 
     def touch(self, a: str, b: str) -> bool:
         """Whether the flesh of two bones, or of a bone and a region, comes as near as cloth and skin lie apart."""
+        from scipy.spatial import KDTree  # a tenth of a second that only some poses need
+
         one, other = (self.vertices[self.body.own & self.body.of(*_with_children(n))] for n in (a, b))
         if min(len(one), len(other)) < FLESH:
             return False
