@@ -408,6 +408,18 @@ def _uris() -> Iterator[Case]:
     for uri in ("file:///etc/passwd", "http://example.com/a.png", "../../secret.png", "a.png", "//host/a", "C:\\a.png"):
         picture = changed(_put("images", 0, value={"uri": uri}))
         yield f"picture from {uri}", picture, "images[0].uri: external URI is refused"
+        unused = changed(lambda d, uri=uri: d["images"].append({"uri": uri}))
+        yield f"picture that nothing uses from {uri}", unused, "images[1].uri: external URI is refused"
+        fallback = {"byteLength": 8, "uri": uri, "extensions": {"EXT_meshopt_compression": {"fallback": True}}}
+        second = changed(lambda d, fallback=fallback: d["buffers"].append(fallback))
+        if uri != "a.png":  # a fallback may bear a plain name, which is never opened
+            yield f"fallback buffer from {uri}", second, "buffers[1].uri: external URI is refused"
+
+    def remote_thumbnail(doc: Doc) -> None:
+        doc["images"].append({"uri": "http://example.com/a.png"})
+        doc["extensions"]["VRMC_vrm"]["meta"]["thumbnailImage"] = 1
+
+    yield "thumbnail from the web", changed(remote_thumbnail), "images[1].uri: external URI is refused"
     outside = changed(_put("buffers", 0, value={"byteLength": 8, "uri": "file:///etc/passwd"}))
     yield "buffer from a file", outside, "buffers[0].uri: external URI is refused; got file:///etc/passwd"
     yield "data URI not base64", changed(_put("images", 0, value={"uri": "data:image/png,abc"})), "not base64"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ DTYPES: dict[int, np.dtype[Any]] = {
     pygltflib.UNSIGNED_INT: np.dtype("<u4"),
     pygltflib.FLOAT: np.dtype("<f4"),
 }
+_PLAIN_NAME = re.compile(r"[\w-][\w .-]*")
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
@@ -49,6 +51,8 @@ class Buffers:
     def _buffer(self, buffer: pygltflib.Buffer, i: int, bin_chunk: memoryview | None) -> memoryview | None:
         where = f"buffers[{i}]"
         if is_fallback(buffer, where) and (i > 0 or buffer.uri is not None):
+            if buffer.uri is not None and not _PLAIN_NAME.fullmatch(buffer.uri):  # never opened, but never a place
+                refuse_external(buffer.uri, f"{where}.uri")
             return None
         if buffer.uri is not None:
             content = memoryview(data_uri(buffer.uri, self.limits, f"{where}.uri"))
@@ -231,11 +235,16 @@ class Accessors:
         out[where] = _window(data, out.dtype, out.shape[1], sparse.count, offset, 0, f"{place}.values")
 
 
+def refuse_external(uri: str, where: str) -> None:
+    """Raise AvatarError for any URI but a `data:` one."""
+    if not uri.startswith("data:"):
+        raise AvatarError("external URI is refused", got=uri, allowed="data inside the file", where=where)
+
+
 def data_uri(uri: str, limits: Limits, where: str) -> bytes:
     """The content of a small base64 `data:` URI; any other URI is refused."""
+    refuse_external(uri, where)
     head, comma, body = uri.partition(",")
-    if not head.startswith("data:"):
-        raise AvatarError("external URI is refused", got=uri, allowed="data inside the file", where=where)
     if not comma or not head.endswith(";base64"):
         raise AvatarError("data URI is not base64", got=uri[:60], allowed="data:…;base64,…", where=where)
     if len(body) * 3 // 4 > limits.data_uri_bytes:

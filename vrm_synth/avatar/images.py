@@ -17,7 +17,7 @@ import pygltflib
 from numpy.typing import NDArray
 
 from vrm_synth.avatar import ktx2
-from vrm_synth.avatar.accessor import Buffers, data_uri
+from vrm_synth.avatar.accessor import Buffers, data_uri, refuse_external
 from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
@@ -33,8 +33,11 @@ def read_images(
     """Decode the pictures whose indices are `wanted`; the others (a thumbnail) stay None.
 
     All sizes are checked before the first picture is decoded. Raises AvatarError for a format other than
-    PNG, JPEG, WebP and KTX 2, for damaged data, and beyond the limits.
+    PNG, JPEG, WebP and KTX 2, for damaged data, beyond the limits, and for a URI that leads out of the file.
     """
+    for i, image in enumerate(gltf.images):
+        if image.uri is not None:  # whether anything uses it or not
+            refuse_external(image.uri, f"images[{i}].uri")
     found: dict[int, tuple[str, memoryview]] = {}
     pixels = 0
     for i in sorted(wanted):
