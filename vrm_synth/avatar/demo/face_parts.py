@@ -30,6 +30,7 @@ PAINT_SLOTS = 16
 IRIS = (0.0146, 0.0172)  # painted half width and height, metres
 IRIS_MARGIN = 1.25  # the disc is wider than the paint, so that the paint can shrink and grow
 _IRIS_CENTRE = EYE_CENTRE + np.array([-0.0004, 0.0012])
+BROW_LIFT = 0.0120  # brows float before the fringe's tips, so that a mood shows through hair, as it is drawn
 _BALL = float(np.linalg.norm(np.array([EYE_CENTRE[0], EYE_CENTRE[1], front_z(*EYE_CENTRE) - 0.0036]) - EYE))
 
 
@@ -71,18 +72,22 @@ def eyeball() -> list[Part]:
     # the light comes from the same side for both eyes: the pair is placed, not mirrored
     for side in (1, -1):
         for dx, dy, rx, ry in ((0.0046, 0.0068, 0.0036, 0.0045), (-0.0052, -0.0070, 0.0021, 0.0025)):
-            disc, t = _disc(3, 18)
-            centre = _IRIS_CENTRE + np.array([side * dx, dy])
-            light = _flat(
-                "EyeLight", _on_ball(disc * [rx, ry] + centre, _BALL + 0.0008), t, disc * 0.5 + 0.5, "leftEye"
-            )
+            light = _catchlight(_IRIS_CENTRE + np.array([side * dx, dy]), np.array([rx, ry]), 1.25 if dy > 0 else 2.1)
             lights.append(_gazing(light if side == 1 else mirrored(light)))
     iris = _gazing(iris)
     return [white, mirrored(white), iris, _gazing(mirrored(replace(iris, morphs={}))), *lights]
 
 
+def _catchlight(centre: Array, size: Array, moist: float) -> Part:
+    """A white spot on the left eye; sad eyes are moist, their spots `moist` times as wide."""
+    disc, t = _disc(3, 18)
+    p, wide = (_on_ball(disc * size * k + centre, _BALL + 0.0008) for k in (1.0, moist))
+    part = _flat("EyeLight", p, t, disc * 0.5 + 0.5, "leftEye")
+    return replace(part, morphs={"eyeSad": (wide - p).reshape(-1, 3)})
+
+
 def _gazing(part: Part) -> Part:
-    """The part with targets that turn it about its eye, for files whose expressions move the gaze."""
+    """The part with further targets that turn it about its eye, for files whose expressions move the gaze."""
     joint = next(iter(part.weights))
     centre = np.array(EYE) * [1 if joint == "leftEye" else -1, 1, 1]
     turns = {
@@ -93,7 +98,7 @@ def _gazing(part: Part) -> Part:
     }
     arm = part.positions - centre
     morphs = {k: quat_rotate(quat_axis_angle(a, np.radians(d)), arm) - arm for k, (a, d) in turns.items()}
-    return replace(part, morphs=morphs)
+    return replace(part, morphs={**part.morphs, **morphs})
 
 
 def _upper(shape: EyeShape, t: Array) -> tuple[Array, Array]:
@@ -154,8 +159,8 @@ def _fold(shape: EyeShape) -> Array:
 
 _BROWS = {  # target: rise, tilt (inner end down, outer end up), bend
     "browHappy": (0.0030, -0.0004, 0.0012),
-    "browAngry": (-0.0032, 0.0038, -0.0004),
-    "browSad": (0.0012, -0.0036, -0.0004),
+    "browAngry": (-0.0042, 0.0072, -0.0022),
+    "browSad": (0.0014, -0.0068, -0.0024),
     "browRelaxed": (0.0012, -0.0014, 0.0006),
     "browSurprised": (0.0060, 0.0, 0.0014),
 }
@@ -167,11 +172,11 @@ def brows() -> list[Part]:
     def points(rise: float, tilt: float, bend: float) -> Array:
         t = np.linspace(-1, 1, 15)
         x = 0.0195 * t + EYE_CENTRE[0] + 0.0015
-        y = EYE_CENTRE[1] + 0.0312 + rise + (tilt - 0.0016) * t + (0.0030 + bend) * (1 - (t - 0.10) ** 2)
-        width = 0.0026 * (1 - smoothstep(0.1, 1.0, t) * 0.85) * smoothstep(-1.12, -0.85, t)
+        y = EYE_CENTRE[1] + 0.0296 + rise + (tilt - 0.0016) * t + (0.0030 + bend) * (1 - (t - 0.10) ** 2)
+        width = 0.0034 * (1 - smoothstep(0.1, 1.0, t) * 0.85) * smoothstep(-1.12, -0.85, t)
         p = np.stack([x, y], -1)
         up = np.stack([0 * t, width / 2], -1)
-        return np.stack([on_face(p - up, 0.0011), on_face(p + up, 0.0011)])
+        return np.stack([on_face(p - up, BROW_LIFT), on_face(p + up, BROW_LIFT)])
 
     rest = points(0, 0, 0)
     part = _flat("Paint", rest, grid_triangles(2, 15), paint_uv("brow", 30), "head")

@@ -105,7 +105,8 @@ def skirt(
     off = depth * fall[:, None] * wave[None, :]
     c, s = superellipse(angle, 2.3)
     x = (rx[:, None] + off) * s
-    z = (rz[:, None] + off) * c - 0.004 * fall[:, None]
+    # behind it falls straighter, so that little of it hangs below a seat
+    z = (rz[:, None] * np.where(c < 0, 1 - 0.12 * fall[:, None], 1.0) + off) * c - 0.004 * fall[:, None]
     points = np.stack([x, np.broadcast_to(y[:, None], x.shape), z], -1)
     part = grid_part(material, points, skirt_weights(points, chains), box=(0, 0, 1, 1))
     return part
@@ -131,8 +132,13 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
     count = len(chains)
     place = (np.arctan2(points[..., 0], points[..., 2]) / (2 * np.pi) % 1.0) * count - 0.5
     out: dict[str, Array] = {}
-    # thighs carry part of the cloth, so that it follows a raised leg even without springs
-    share = smoothstep(0.900, 0.805, y) * (0.12 + 0.70 * smoothstep(-0.06, 0.05, points[..., 2]))
+    # thighs carry much of the cloth: before and beside, it lies on a raised leg from the hip joint on, and sinks
+    # between two; behind, it stays on the seat, and its hem comes along under a sitter
+    ahead = smoothstep(-0.105, -0.015, points[..., 2])
+    between = np.exp(-((points[..., 0] / 0.055) ** 2)) * smoothstep(0.830, 0.700, y)
+    before = (0.90 - 0.24 * between) * smoothstep(0.900, 0.800, y)
+    behind = 0.66 * smoothstep(0.815, 0.685, y)
+    share = behind + (before - behind) * ahead
     for side, sign in (("left", 1), ("right", -1)):
         out[f"{side}UpperLeg"] = share * smoothstep(-0.09, 0.09, sign * points[..., 0])
     for k, c in enumerate(chains):
@@ -287,10 +293,10 @@ def torso_front(y: Array, x: Array) -> Array:
     return np.array([np.interp(xx, r[:, 0], r[:, 2]) for xx, r in zip(np.broadcast_to(x, y.shape), rings, strict=True)])
 
 
-def pelvis_shorts(material: str, low: float, inflate: float, flare: float = 0.0) -> list[Part]:
-    """Shorts: hips and two short legs down to height `low`."""
+def shorts(material: str, low: float, inflate: float, flare: float = 0.0, rows: int = 9) -> list[Part]:
+    """Shorts: hips and two legs down to height `low`, `flare` wider there."""
     hips = torso(material, 0.762, 0.945, 9, inflate, 24)
-    legs = leg(material, low, 0.855, 7, lambda y: inflate + flare * smoothstep(0.80, low, y))
+    legs = leg(material, low, 0.855, rows, lambda y: inflate + flare * smoothstep(0.80, low, y))
     return [hips, *both(legs)]
 
 

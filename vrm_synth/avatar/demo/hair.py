@@ -69,15 +69,15 @@ def fringe(tips: Sequence[tuple[float, float, float, float]], lift: float = 0.0)
     """Bangs from (root azimuth, tip azimuth, tip h, width in mm) rows: an under layer and the drawn one."""
     out = []
     for k, (a0, a1, h1, w) in enumerate(tips):
-        layer = 0.0035 * (k % 2)
+        layer = 0.0020 * (k % 2)
         out.append(
             Lock(
                 (a0, a1),
                 (0.07 + 0.05 * (k % 3), h1),
                 (0.006 + layer, 0.0105 + layer + lift),
                 w / 1000,
-                0.0105,
-                bulge=0.0055,
+                0.0085,
+                bulge=0.0045,
                 tuck=0.0045,
                 chain=_front(a1),
             )

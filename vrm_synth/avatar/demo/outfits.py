@@ -15,6 +15,7 @@ from vrm_synth.avatar.demo.part import Part
 from vrm_synth.avatar.model import Material
 
 PLEATS = 22
+SPATS = 0.672  # hem of the fitted shorts under a skirt: at mid-thigh; skin ends inside them
 CLOTH_SHIFT = -0.22  # cloth turns to shade early, so that light fabrics keep their form
 
 
@@ -44,12 +45,12 @@ def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10)
 
 
 _SAILOR_SKIRT = (
-    (0.968, 0.0985, 0.0780), (0.93, 0.112, 0.088), (0.88, 0.135, 0.104), 
-    (0.80, 0.160, 0.126), (0.72, 0.180, 0.147), (0.655, 0.194, 0.161),
+    (0.968, 0.0985, 0.0780), (0.93, 0.113, 0.090), (0.88, 0.138, 0.109),
+    (0.80, 0.164, 0.128), (0.70, 0.182, 0.141), (0.612, 0.197, 0.152),
 )  # fmt: skip
 _DRESS_SKIRT = (
     (0.968, 0.0985, 0.0780), (0.92, 0.118, 0.093), (0.86, 0.144, 0.114), 
-    (0.76, 0.178, 0.147), (0.66, 0.204, 0.172), (0.565, 0.222, 0.190),
+    (0.76, 0.178, 0.142), (0.66, 0.204, 0.160), (0.565, 0.222, 0.173),
 )  # fmt: skip
 
 
@@ -62,14 +63,14 @@ def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[Chain], below:
 def _sailor() -> Outfit:
     chains = g.skirt_chains(_SAILOR_SKIRT)
     parts = [
-        *_skin(0.165, (0.34, 0.80)),
+        *_skin(0.165, (0.34, SPATS + 0.03)),
         g.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.007),
         *g.both(g.sleeve("Top", 0.082, 0.205, 0.0085, 0.0085), g.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)),
         g.sailor_collar("Collar"),
         *g.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
         g.skirt("Skirt", _SAILOR_SKIRT, PLEATS, 0.011, chains, sharp=True),
         _petticoat(_SAILOR_SKIRT, chains, 0.020),
-        *g.pelvis_shorts("Dark", 0.755, 0.0030),
+        *g.shorts("Dark", SPATS, 0.0040),
         *g.both(g.sock("Sock", 0.375), *g.shoe("Shoe", "Sole")),
     ]
     return Outfit(parts, chains)
@@ -78,7 +79,7 @@ def _sailor() -> Outfit:
 def _dress() -> Outfit:
     chains = g.skirt_chains(_DRESS_SKIRT, joints=4)
     parts = [
-        *_skin(0.165, (0.14, 0.80)),
+        *_skin(0.165, (0.14, SPATS + 0.03)),
         g.shirt("Top", 0.935, 0.0050, flare=0.002),
         *g.both(g.sleeve("Top", 0.082, 0.195, 0.0100, 0.0160), g.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)),
         g.round_collar("Collar"),
@@ -87,7 +88,7 @@ def _dress() -> Outfit:
         _petticoat(_DRESS_SKIRT, chains, 0.024),
         g.belt("Trim", 0.945, 0.975, 0.0085),
         *g.bow("Trim", (0, 0.962, -0.082), 0.085, "spine", tails=1.6, facing=180),
-        *g.pelvis_shorts("Dark", 0.755, 0.0030),
+        *g.shorts("Dark", SPATS, 0.0040),
         *g.both(g.sock("Sock", 0.165), *g.shoe("Shoe", "Sole")),
     ]
     return Outfit(parts, chains)
@@ -103,7 +104,7 @@ def _hoodie() -> Outfit:
         g.patch("Pocket", 0.905, 0.982, 0.62, 0.0300),
         g.patch("Print", 1.005, 1.085, 0.46, 0.0200),
         *(g.cord("Cord", s) for s in (1, -1)),
-        *g.pelvis_shorts("Dark", 0.735, 0.0070, 0.010),
+        *g.shorts("Dark", 0.735, 0.0070, 0.010, rows=7),
         *g.both(g.sock("Sock", 0.600), *g.shoe("Shoe", "Sole", 1.06, 0.010)),
     ]
     return Outfit(parts)

@@ -113,7 +113,7 @@ def paint_palette(p: Palette) -> Pixels:
         "lash": lash,
         "lash_low": mix(lash, p.skin_shade, 0.28),
         "fold": mix(tone(p.skin_shade, saturation=1.5, value=0.66), lash, 0.18),
-        "brow": mix(p.hair_shade, p.hair_line, 0.55),
+        "brow": mix(p.hair_shade, p.hair_line, 0.85),
         "lip": mix(tone(p.skin_shade, saturation=1.6, value=0.50), lash, 0.35),
         "cavity": (0.52, 0.13, 0.17),
         "tongue": (0.93, 0.45, 0.45),
