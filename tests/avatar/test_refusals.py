@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.avatar.broken_files import cases
+from tests.avatar.large_files import write_all
 from tests.avatar.vrm_file import glb, vrm0, vrm1
 from vrm_synth.avatar import AvatarError, Limits, load, load_bytes
 
@@ -26,11 +28,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     for i, (name, data, _) in enumerate(CASES):
         paths[str(folder / f"{i}.vrm")] = name
         (folder / f"{i}.vrm").write_bytes(data)
+    return {paths[answer["path"]]: answer for answer in measured(paths)}
+
+
+def measured(paths: Iterable[str]) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.avatar.measured_load", *paths]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return {paths[answer["path"]]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_the_corpus_is_large_and_its_files_differ() -> None:
@@ -46,13 +52,24 @@ def test_the_files_that_the_corpus_breaks_are_valid() -> None:
 
 @pytest.mark.parametrize(("name", "words"), [(name, words) for name, _, words in CASES])
 def test_refused(name: str, words: str, results: dict[str, dict[str, Any]]) -> None:
-    answer = results[name]
+    check(results[name], words)
+
+
+def test_large_and_late_breaks_are_refused_as_cheaply(tmp_path: Path) -> None:
+    files = {str(path): words for path, words in write_all(tmp_path).values()}
+    answers = measured(files)
+    assert len(answers) == len(files) >= 12
+    for answer in answers:
+        check(answer, files[answer["path"]])
+
+
+def check(answer: dict[str, Any], words: str) -> None:
     error = answer["error"]
     assert error.startswith(f"{answer['path']}: "), error
-    assert words in error
+    assert words in error, error
     assert "\n" not in error and error.isprintable() and len(error) < 1000
-    assert answer["seconds"] < SECONDS
-    assert answer["megabytes"] < MEGABYTES
+    assert answer["seconds"] < SECONDS, answer
+    assert answer["megabytes"] < MEGABYTES, answer
 
 
 def test_a_missing_file_a_folder_and_a_device_are_named(tmp_path: Path) -> None:

@@ -209,13 +209,9 @@ def unique(values: Iterable[int]) -> tuple[int, ...]:
 def parse_json(data: bytes, limits: Limits) -> Fields:
     """The JSON chunk's root object.
 
-    Size, nesting and number of values are checked on the bytes before parsing, so that a hostile chunk
-    can neither exhaust the parser's stack nor blow up into objects.
+    Nesting and number of values are checked on the bytes before parsing, so that a hostile chunk (whose size
+    glb.py has checked) can neither exhaust the parser's stack nor blow up into objects.
     """
-    if len(data) > limits.json_bytes:
-        raise AvatarError(
-            "JSON is too large", got=f"{len(data)} bytes", allowed=f"{limits.json_bytes} bytes", where="JSON chunk"
-        )
     _check_shape(data, limits)
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)

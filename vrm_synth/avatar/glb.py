@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import struct
 from dataclasses import dataclass, field
+from io import BufferedReader
+from typing import Protocol
 
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.core.errors import AvatarError
 
 _HEADER = struct.Struct("<4sII")
+_HEAD = 512  # bytes by which a file that is something else is recognised
 _CHUNK = struct.Struct("<I4s")
 
 # What people save under the name of an avatar, by the bytes that it starts with.
@@ -39,44 +44,103 @@ class Notes:
             self.lines.setdefault("".join(c if c.isprintable() else " " for c in line))
 
 
+class Bytes(Protocol):
+    """A file's bytes, read where they are asked for."""
+
+    size: int
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """`size` bytes, all of which must be inside the file."""
+        ...
+
+    def sha256(self) -> str:
+        """Of the whole file, in hexadecimal."""
+        ...
+
+
+class InMemory:
+    """Bytes that are there already."""
+
+    def __init__(self, data: bytes):
+        self._data, self.size = memoryview(data), len(data)
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """See Bytes; nothing is copied."""
+        return self._data[offset : offset + size]
+
+    def sha256(self) -> str:
+        """See Bytes."""
+        return hashlib.sha256(self._data).hexdigest()
+
+
+class OnDisk:
+    """An open file; no more of it is taken into memory than is asked for. Raises AvatarError where it cannot be read."""
+
+    def __init__(self, file: BufferedReader):
+        self._file, self.size = file, os.fstat(file.fileno()).st_size
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """See Bytes."""
+        try:
+            self._file.seek(offset)
+            data = self._file.read(size)
+        except OSError as e:
+            raise AvatarError(f"cannot read the file: {e.strerror or e}") from e
+        if len(data) != size:
+            raise AvatarError("file is cut short", got=f"{offset + len(data)} bytes", allowed=self.size, where="file")
+        return memoryview(data)
+
+    def sha256(self) -> str:
+        """See Bytes."""
+        try:
+            self._file.seek(0)
+            return hashlib.file_digest(self._file, "sha256").hexdigest()
+        except OSError as e:
+            raise AvatarError(f"cannot read the file: {e.strerror or e}") from e
+
+
 @dataclass(frozen=True)
 class Container:
-    """json: the JSON chunk; bin: the BIN chunk, None where the file has none."""
+    """Where a GLB file's chunks lie: (offset, size) in bytes. bin: None where the file has none."""
 
-    json: bytes
-    bin: memoryview | None
+    json: tuple[int, int]
+    bin: tuple[int, int] | None
 
 
-def split(data: bytes, limits: Limits, notes: Notes) -> Container:
-    """The chunks of a GLB file. Raises AvatarError where it is not one, or is cut short."""
-    if len(data) > limits.file_bytes:
+def split(file: Bytes, limits: Limits, notes: Notes) -> Container:
+    """The chunks of a GLB file, from their headers alone. Raises AvatarError where it is not one, is cut short,
+    or its size or its JSON's is beyond the limits."""
+    if file.size > limits.file_bytes:
         raise AvatarError(
-            "file is too large", got=f"{len(data)} bytes", allowed=f"{limits.file_bytes} bytes", where="file"
+            "file is too large", got=f"{file.size} bytes", allowed=f"{limits.file_bytes} bytes", where="file"
         )
-    if data[:4] != b"glTF":
-        raise AvatarError("not a VRM file", got=_looks_like(data), allowed="a binary glTF (GLB)", where="byte 0")
-    if len(data) < _HEADER.size:
-        raise AvatarError("file is cut short", got=f"{len(data)} bytes", allowed="a 12-byte header", where="GLB header")
-    _, version, length = _HEADER.unpack_from(data)
+    head = bytes(file.read(0, min(file.size, _HEAD)))
+    if head[:4] != b"glTF":
+        raise AvatarError("not a VRM file", got=_looks_like(head), allowed="a binary glTF (GLB)", where="byte 0")
+    if file.size < _HEADER.size:
+        raise AvatarError("file is cut short", got=f"{file.size} bytes", allowed="a 12-byte header", where="GLB header")
+    _, version, length = _HEADER.unpack_from(head)
     if version != 2:
         raise AvatarError("unknown GLB version", got=version, allowed="2", where="GLB header")
-    if length > len(data):
+    if length > file.size:
         raise AvatarError(
-            "file is cut short", got=f"{len(data)} bytes", allowed=f"the {length} that it announces", where="GLB header"
+            "file is cut short", got=f"{file.size} bytes", allowed=f"the {length} that it announces", where="GLB header"
         )
-    if length < len(data):
-        notes.add(f"{len(data) - length} bytes after the end that the GLB header announces")
-    return _chunks(data, length, notes)
+    if length < file.size:
+        notes.add(f"{file.size - length} bytes after the end that the GLB header announces")
+    return _chunks(file, length, limits, notes)
 
 
-def _chunks(data: bytes, length: int, notes: Notes) -> Container:
-    found: dict[bytes, memoryview] = {}
+def _chunks(file: Bytes, length: int, limits: Limits, notes: Notes) -> Container:
+    found: dict[bytes, tuple[int, int]] = {}
     offset, number = _HEADER.size, 0
     while offset < length:
         place = f"chunk {number}"
         if length - offset < _CHUNK.size:
             raise AvatarError("chunk header is cut short", got=f"{length - offset} bytes", allowed="8", where=place)
-        size, kind = _CHUNK.unpack_from(data, offset)
+        if number == limits.items:
+            raise AvatarError("too many chunks", got=f"more than {number}", allowed=number, where="GLB")
+        size, kind = _CHUNK.unpack(file.read(offset, _CHUNK.size))
         offset += _CHUNK.size
         if size > length - offset:
             raise AvatarError(
@@ -84,16 +148,20 @@ def _chunks(data: bytes, length: int, notes: Notes) -> Container:
             )
         if number == 0 and kind != b"JSON":
             raise AvatarError("first chunk is not JSON", got=repr(kind), allowed="JSON", where=place)
+        if number == 0 and size > limits.json_bytes:
+            raise AvatarError(
+                "JSON is too large", got=f"{size} bytes", allowed=f"{limits.json_bytes} bytes", where="JSON chunk"
+            )
         if kind not in (b"JSON", b"BIN\0"):
             notes.add(f"unknown GLB chunk {kind!r} skipped")
         elif kind in found:
             notes.add(f"second {kind!r} chunk skipped")
         else:
-            found[kind] = memoryview(data)[offset : offset + size]
+            found[kind] = (offset, size)
         offset, number = offset + size, number + 1
     if b"JSON" not in found:
         raise AvatarError("file has no JSON chunk", where="GLB")
-    return Container(bytes(found[b"JSON"]), found.get(b"BIN\0"))
+    return Container(found[b"JSON"], found.get(b"BIN\0"))
 
 
 def _looks_like(data: bytes) -> str:

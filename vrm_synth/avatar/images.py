@@ -20,10 +20,12 @@ from vrm_synth.avatar import ktx2
 from vrm_synth.avatar.accessor import Buffers, data_uri, refuse_external
 from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.glb import Notes
+from vrm_synth.avatar.intact import check_whole
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import Image
 from vrm_synth.core.errors import AvatarError
 
+_BAND = 64  # rows
 _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 
@@ -32,8 +34,9 @@ def read_images(
 ) -> tuple[Image | None, ...]:
     """Decode the pictures whose indices are `wanted`; the others (a thumbnail) stay None.
 
-    All sizes are checked before the first picture is decoded. Raises AvatarError for a format other than
-    PNG, JPEG, WebP and KTX 2, for damaged data, beyond the limits, and for a URI that leads out of the file.
+    All sizes, and whether all are whole, are checked before the first picture is decoded. Raises AvatarError for
+    a format other than PNG, JPEG, WebP and KTX 2, for damaged data, beyond the limits, and for a URI that leads
+    out of the file.
     """
     for i, image in enumerate(gltf.images):
         if image.uri is not None:  # whether anything uses it or not
@@ -61,6 +64,8 @@ def read_images(
         if gltf.images[i].mimeType not in ("", mime):
             notes.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
         found[i] = (mime, data)
+    for i, (mime, data) in found.items():
+        check_whole(data, mime, f"images[{i}]")
     return tuple(
         Image(gltf.images[i].name, found[i][0], _decode(found[i][1], found[i][0], buffers.decoder, f"images[{i}]"))
         if i in found
@@ -160,7 +165,16 @@ def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArra
 
 
 def _rgba(picture: PIL.Image.Image) -> NDArray[np.uint8]:
+    """In bands: beside Pillow's own pixels and the result, converting takes memory for a few rows only."""
+    out = np.empty((picture.height, picture.width, 4), np.uint8)
+    for top in range(0, picture.height, _BAND):
+        bottom = min(top + _BAND, picture.height)
+        out[top:bottom] = _band(picture.crop((0, top, picture.width, bottom)))
+    return out
+
+
+def _band(picture: PIL.Image.Image) -> NDArray[np.uint8]:
     if picture.mode.startswith("I"):  # 16-bit grey: keep the high byte, where Pillow's convert would clip
         grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
         return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-    return np.array(picture.convert("RGBA"))
+    return np.asarray(picture.convert("RGBA"))

@@ -10,7 +10,9 @@ class Limits:
     """Every limit is checked before the memory it guards is taken.
 
     The defaults are several times what the largest public avatars need and keep a refused file under
-    300 MB and two seconds (the process that unpacks compressed data has limits of its own: codec_process.py).
+    300 MB and two seconds; only vertices, and large pictures of sound structure, that turn out to be damaged
+    when they are decoded take more. (The process that unpacks compressed data has limits of its own:
+    codec_process.py.)
     A caller that trusts its files may raise any of them.
 
     file_bytes: the whole file; json_bytes, json_depth, json_values: the JSON chunk, its nesting, and its

@@ -1,19 +1,20 @@
 """Bytes → Avatar.
 
-The order matters to hostile files: everything that the JSON alone can tell is checked first, then all
-accessors against their buffers and the limits, then vertex data is read, and pictures are decoded last.
+The order matters to hostile files: headers are read first, then the JSON, and everything that it alone can
+tell is checked before the rest of the file is read; then all accessors are checked against their buffers and
+the limits, then vertex data is read, and pictures are decoded last.
 """
 
 from __future__ import annotations
 
-import hashlib
+from io import BufferedReader
 from pathlib import Path
 
 from vrm_synth.avatar import draco
 from vrm_synth.avatar.accessor import Accessors, Buffers
 from vrm_synth.avatar.codecs import Decoder
 from vrm_synth.avatar.fields import Fields, parse_json
-from vrm_synth.avatar.glb import Notes, split
+from vrm_synth.avatar.glb import Bytes, InMemory, Notes, OnDisk, split
 from vrm_synth.avatar.gltf import document
 from vrm_synth.avatar.humanoid import faces_backwards, humanoid, turned
 from vrm_synth.avatar.images import read_images
@@ -35,31 +36,36 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Avatar:
     Raises AvatarError, one line that names the file, what is wrong and where, for a file that cannot be
     read, is not a VRM, contradicts itself, asks for what we do not have, or is beyond the limits.
     """
-    path = Path(path)
+    try:
+        with _opened(Path(path)) as file:
+            return _load(OnDisk(file), str(path), limits)
+    except AvatarError as e:
+        raise e.at(path) from e
+
+
+def _opened(path: Path) -> BufferedReader:
     try:
         if path.exists() and not path.is_file():
-            raise AvatarError("not a file", got="a folder or a device", where=path)
-        with path.open("rb") as file:
-            data = file.read(limits.file_bytes + 1)
+            raise AvatarError("not a file", got="a folder or a device")
+        return path.open("rb")
     except OSError as e:
-        raise AvatarError(f"cannot read the file: {e.strerror or e}", where=path) from e
+        raise AvatarError(f"cannot read the file: {e.strerror or e}") from e
     except ValueError as e:  # a path with a NUL
-        raise AvatarError(f"cannot read the file: {e}", where=repr(str(path))) from e
-    return load_bytes(data, str(path), limits)
+        raise AvatarError(f"cannot read the file: {e}") from e
 
 
 def load_bytes(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Avatar:
     """The avatar in the bytes of a VRM file; `source` is what messages call it."""
     try:
-        return _load(data, source, limits)
+        return _load(InMemory(data), source, limits)
     except AvatarError as e:
         raise e.at(source) from e
 
 
-def _load(data: bytes, source: str, limits: Limits) -> Avatar:
+def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
     notes = Notes()
-    container = split(data, limits, notes)
-    root = parse_json(container.json, limits)
+    container = split(file, limits, notes)
+    root = parse_json(bytes(file.read(*container.json)), limits)
     gltf = document(root, limits)
     ext1, ext0 = root.extension("VRMC_vrm"), root.extension("VRM")
     if ext1 is None and ext0 is None:
@@ -79,7 +85,8 @@ def _load(data: bytes, source: str, limits: Limits) -> Avatar:
     materials = _materials(root, runtime, textures, limits, notes)
 
     with Decoder(limits) as decoder:
-        buffers = Buffers(gltf, container.bin, limits, notes, decoder)
+        bin_chunk = file.read(*container.bin) if container.bin is not None else None
+        buffers = Buffers(gltf, bin_chunk, limits, notes, decoder)
         accessors = Accessors(gltf, buffers, limits)
         draco.unpack(accessors, buffers)
         reader = MeshReader(gltf, accessors, limits, notes, len(materials))
@@ -100,7 +107,7 @@ def _load(data: bytes, source: str, limits: Limits) -> Avatar:
         nodes, scene = turned(nodes, scene)
     return Avatar(
         source=source,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=file.sha256(),
         vrm_version=runtime.version,
         generator=runtime.exporter or gltf.asset.generator,
         meta=runtime.meta,
