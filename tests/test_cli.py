@@ -269,7 +269,7 @@ def wait_for(condition, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_is_one_line_and_130(here, workers):
-    slow = [shot(f"s{i}", spring_bones={"settle_seconds": 60}) for i in range(200)]
+    slow = [shot(f"s{i}", spring_bones={"settle_seconds": 40 + i / 10}) for i in range(200)]
     (here / "shots.json").write_text(json.dumps(slow))
     process = start("shots", here / "shots.json", "-o", here / "out", "--workers", workers)
     wait_for(lambda: list((here / "out").glob("*.png")), process)
@@ -296,7 +296,7 @@ def test_ctrl_c_leaves_a_dataset_that_loads(here):
 
 
 def test_workers_end_when_their_parent_is_killed(here):
-    slow = [shot(f"s{i}", spring_bones={"settle_seconds": 60}) for i in range(200)]
+    slow = [shot(f"s{i}", spring_bones={"settle_seconds": 40 + i / 10}) for i in range(200)]
     (here / "shots.json").write_text(json.dumps(slow))
     process = start("shots", here / "shots.json", "-o", here / "out", "--workers", 2)
     wait_for(lambda: list((here / "out").glob("*.png")), process)

@@ -20,8 +20,10 @@ from vrm_synth.core.errors import RecipeError
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
+if typing.TYPE_CHECKING:
+    Loader = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
 # libyaml's parser where PyYAML has it (its wheels do): ten times as fast, and every run reads 75 files of presets.
-LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+FASTEST: Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 LONGEST_FILE = 1_000_000
 DEEPEST = 20
 
@@ -67,18 +69,10 @@ def parse(text: str, model: type[M], where: str, **context: Any) -> M:
 def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
     """The data, and the line of every key and item by its path."""
     try:
-        for depth, event in _events(text):
-            line = f"{where}:{event.start_mark.line + 1}" if event.start_mark else where
-            anchor = getattr(event, "anchor", None)  # an alias has one too
-            if anchor is not None:
-                raise RecipeError("anchors and aliases are not read", got=anchor, where=line)
-            if depth > DEEPEST:
-                raise RecipeError("nested too deeply", allowed=f"{DEEPEST} levels", where=line)
-        node = yaml.compose(text, Loader=LOADER)
-        if node is None:
-            return None, {}
-        lines: dict[Path_, int] = {}
-        return _construct(node, (), lines, where), lines
+        try:
+            return _read(text, where, FASTEST)
+        except yaml.YAMLError:  # told in the same words everywhere, with the line that it is about
+            return _read(text, where, yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         at = f"{where}:{mark.line + 1}" if mark else where
@@ -87,9 +81,24 @@ def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
         raise RecipeError(f"not YAML: {' '.join(str(e).split())}", where=where) from None
 
 
-def _events(text: str) -> Iterator[tuple[int, yaml.Event]]:
+def _read(text: str, where: str, loader: Loader) -> tuple[Any, dict[Path_, int]]:
+    for depth, event in _events(text, loader):
+        line = f"{where}:{event.start_mark.line + 1}" if event.start_mark else where
+        anchor = getattr(event, "anchor", None)  # an alias has one too
+        if anchor is not None:
+            raise RecipeError("anchors and aliases are not read", got=anchor, where=line)
+        if depth > DEEPEST:
+            raise RecipeError("nested too deeply", allowed=f"{DEEPEST} levels", where=line)
+    node = yaml.compose(text, Loader=loader)
+    if node is None:
+        return None, {}
+    lines: dict[Path_, int] = {}
+    return _construct(node, (), lines, where), lines
+
+
+def _events(text: str, loader: Loader) -> Iterator[tuple[int, yaml.Event]]:
     depth = 0
-    for event in yaml.parse(text, Loader=LOADER):
+    for event in yaml.parse(text, Loader=loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         yield depth, event
         depth -= isinstance(event, yaml.CollectionEndEvent)

@@ -119,7 +119,7 @@ def test_each_avatar_is_read_once(answer):
 
 
 def test_a_worker_that_dies_loses_the_one_shot_that_it_drew(avatars, tmp_path):
-    shots = [shot(f"s{i:02}", spring_bones={"settle_seconds": 20}) for i in range(12)]
+    shots = [shot(f"s{i:02}", spring_bones={"settle_seconds": 20 + i}) for i in range(12)]
     (avatars / "shots.json").write_text(json.dumps(shots))
     events = []
     stream = answer_shots(read_shots(avatars / "shots.json"), Answering(tmp_path, avatars, "gl", 0), workers=2)

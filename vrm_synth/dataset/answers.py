@@ -129,7 +129,7 @@ def fail(shot_id: str, error: str, out: Path) -> Done:
 
 
 def _write_answer(out: Path, told: dict[str, object]) -> None:
-    write_file(out / f"{told['id']}.json", (to_json(told, indent=1) + "\n").encode())
+    write_file(out / f"{told['id']}.json", (to_json(told) + "\n").encode())
 
 
 def _reason(e: Exception, where: str) -> str:

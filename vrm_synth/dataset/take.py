@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.evaluate import evaluate
@@ -48,10 +50,12 @@ def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
     reference reports these), effective_expressions: what isBinary and overrides leave of them.
     """
     gaze = posed.look_at
+    bones = posed.avatar.humanoid
+    places = np.round(posed.world_from_node[list(bones.values()), :3, 3], 6) + 0.0  # + 0.0: no negative zero
     return {
         "id": shot.id,
         "vrm_version": posed.avatar.vrm_version,
-        "bones": {name: [_tidy(x) for x in place] for name, place in posed.bone_positions().items()},
+        "bones": dict(zip(bones, places.tolist(), strict=True)),
         "expressions": {name: _tidy(w) for name, w in posed.asked.items()},
         "effective_expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
         "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},
@@ -61,4 +65,4 @@ def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
 
 
 def _tidy(value: float) -> float:
-    return round(float(value), 6) + 0.0  # + 0.0: no negative zero
+    return round(float(value), 6) + 0.0

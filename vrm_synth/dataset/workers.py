@@ -5,6 +5,11 @@ such as an avatar: a worker stays with its group while anything is left of it, s
 once at most. It is handed a few pieces at a time and answers each with one message; what it has not been able
 to send waits with it. A process that dies takes one piece with it, the one it was at; the others of its part
 go to a fresh process.
+
+Inside a worker nothing overlaps. Encoding and writing in a thread beside the next draw cost more than it gave
+(m_expressive at 512² on llvmpipe, six interleaved rounds of 100 pictures on one core of a busy machine: medians
+30.6 CPU-ms a picture without and 32.7 with): all of it is the processor's work, and encoding takes less than one
+of those milliseconds. Where a GPU draws, other processes keep it busy while one of them encodes.
 """
 
 from __future__ import annotations
@@ -183,8 +188,10 @@ def _bury(worker: _Worker, queue: Queue[Piece], task: Task[Piece, Event]) -> Ite
     worker.pipe.close()
     code = worker.process.exitcode or 0
     how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    if not worker.started or not worker.owed or worker.group is None:
+    if not worker.started:
         raise RenderError("a worker process died before it could draw", got=how)
+    if not worker.owed or worker.group is None:
+        return ()  # it had nothing to do
     piece = worker.owed.popleft()
     if worker.owed:
         queue.give_back(worker.group, tuple(worker.owed))

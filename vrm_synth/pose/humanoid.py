@@ -53,10 +53,9 @@ def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple
     the names that it lacks, those that no avatar has among them. Raises ShotError for a rotation that is none."""
     if not bones:
         return np.zeros(0, np.intp), np.zeros((0, 4)), []
-    rotations = {name: _unit(name, q) for name, q in bones.items()}
-    present = [name for name in bones if name in rig.row]
-    rows = np.array([rig.row[name] for name in present], np.intp)
-    return rows, np.array([rotations[name] for name in present]).reshape(-1, 4), [n for n in bones if n not in rig.row]
+    rotations = _units(bones)
+    rows = np.array([rig.row.get(name, -1) for name in bones], np.intp)
+    return rows[rows >= 0], rotations[rows >= 0], [n for n in bones if n not in rig.row]
 
 
 def pose_humanoid(
@@ -96,6 +95,19 @@ def numbers(value: object, count: int) -> Array | None:
     if array.dtype.kind not in "iuf" or array.shape != (count,) or not np.isfinite(array).all():
         return None
     return array.astype(np.float64)
+
+
+def _units(bones: Mapping[str, Sequence[float]]) -> Array:
+    """Unit rotations (K, 4), all at once, or one by one to name the bone at fault. Raises ShotError."""
+    try:
+        quats = np.asarray(list(bones.values()))
+    except ValueError:  # a ragged list
+        quats = np.zeros(0, np.bool_)
+    if quats.dtype.kind in "iuf" and quats.shape == (len(bones), 4):
+        lengths = np.sqrt(np.einsum("ka,ka->k", quats, quats, dtype=np.float64))
+        if np.all(np.abs(lengths - 1) <= UNIT_TOLERANCE):  # no NaN is
+            return np.asarray(quats / lengths[:, None], np.float64)
+    return np.array([_unit(name, q) for name, q in bones.items()])
 
 
 def _unit(name: str, q: Sequence[float]) -> Array:
