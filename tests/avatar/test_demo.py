@@ -16,6 +16,8 @@ from vrm_synth.avatar.demo.write_vrm0 import shading_to_v0
 from vrm_synth.avatar.model import Avatar, Primitive
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.humanoid import BONE_NAMES
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.skinning import posed_primitives
 
 PRESETS = {
     "happy", "angry", "sad", "relaxed", "surprised", "aa", "ih", "ou", "ee", "oh", "blink", "blinkLeft", "blinkRight",
@@ -132,6 +134,52 @@ def test_materials_exercise_what_real_files_lack() -> None:
     assert any(i.scale != (1.0, 1.0) for m in a.materials for i in m.texture_infos().values())
     assert a.look_at is not None and a.look_at.type == "bone"
     assert set(a.first_person.values()) == {"both", "auto", "thirdPersonOnly"}
+
+
+def _of_material(a: Avatar, name: str) -> Primitive:
+    return next(p for _, p in primitives(a) if a.materials[p.material].name == name)
+
+
+@pytest.mark.parametrize("outfit", ["sailor", "dress"])
+def test_shorts_cover_what_is_under_a_skirt(outfit: str) -> None:
+    a = avatar(replace(DemoParams(), outfit=outfit))
+    shorts, skirt, skin = (_of_material(a, n).positions for n in ("Dark", "Skirt", "Skin"))
+    knee, hip = (a.nodes[a.humanoid[b]] for b in ("leftLowerLeg", "leftUpperLeg"))
+    thigh = -knee.translation[1]
+    top = a.nodes[a.humanoid["hips"]].translation[1] + hip.translation[1]
+    assert 0.35 * thigh < top - shorts[:, 1].min() < 0.55 * thigh  # down to the middle of the thigh
+    assert skirt[:, 1].min() < shorts[:, 1].min() - 0.03  # and hidden by the skirt of someone who stands
+    body = skin[np.abs(skin[:, 0]) < 0.15]
+    bare = body[(body[:, 1] > shorts[:, 1].min() + 0.05) & (body[:, 1] < top + 0.1)]
+    assert len(bare) == 0  # no skin inside them that could show through
+
+
+@pytest.mark.parametrize("outfit", ["sailor", "dress"])
+def test_a_sitters_skirt_lies_on_the_thighs(outfit: str) -> None:
+    a = avatar(replace(DemoParams(), outfit=outfit))
+    bent = (-float(np.sin(np.pi / 4)), 0.0, 0.0, float(np.cos(np.pi / 4)))
+    posed = evaluate(a, bones={"leftUpperLeg": bent, "rightUpperLeg": bent})
+    drawn = {a.materials[p.material].name: (p, x) for _, p, x, _ in posed_primitives(posed)}
+    rest, (_, now) = drawn["Skirt"][0].positions, drawn["Skirt"]
+    hip = posed.bone_positions()["leftUpperLeg"]
+    hem = rest[:, 1] < rest[:, 1].min() + 0.005
+    ahead = hem & (rest[:, 2] > 0.08) & (np.abs(rest[:, 0]) > 0.05)
+    assert now[ahead, 1].min() > hip[1] + 0.05 and now[ahead, 2].min() > 0.15
+    length = hip[1] - rest[:, 1].min()
+    behind = hem & (rest[:, 2] < -0.08)
+    assert now[behind, 1].mean() > rest[behind, 1].mean() + 0.15 * length  # comes along, does not just hang
+
+
+@pytest.mark.parametrize(("mood", "sign"), [("browSad", 1.0), ("browAngry", -1.0)])
+def test_brows_tilt(mood: str, sign: float) -> None:
+    a = avatar()
+    face = next(m for m in a.meshes if m.name == "Face")
+    paint = next(p for p in face.primitives if a.materials[p.material].name == "Paint")
+    shift = paint.morph_positions[face.target_names.index(mood)]
+    brow = np.abs(shift).max(1) > 0
+    x = np.abs(paint.positions[brow, 0])
+    inner, outer = (shift[brow, 1][side].mean() for side in (x < np.quantile(x, 0.2), x > np.quantile(x, 0.8)))
+    assert sign * (inner - outer) > 0.009  # metres, on brows 4 cm long
 
 
 @pytest.mark.parametrize("k", range(len(HAIR_STYLES)))

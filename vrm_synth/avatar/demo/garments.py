@@ -136,11 +136,11 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
     # between two; behind, it stays on the seat, and its hem comes along under a sitter
     ahead = smoothstep(-0.105, -0.015, points[..., 2])
     between = np.exp(-((points[..., 0] / 0.055) ** 2)) * smoothstep(0.830, 0.700, y)
-    before = (0.90 - 0.24 * between) * smoothstep(0.900, 0.800, y)
+    before = (0.93 - 0.27 * between) * smoothstep(0.900, 0.800, y)
     behind = 0.66 * smoothstep(0.815, 0.685, y)
     share = behind + (before - behind) * ahead
     for side, sign in (("left", 1), ("right", -1)):
-        out[f"{side}UpperLeg"] = share * smoothstep(-0.09, 0.09, sign * points[..., 0])
+        out[f"{side}UpperLeg"] = share * smoothstep(-0.055, 0.055, sign * points[..., 0])
     for k, c in enumerate(chains):
         distance = np.abs((place - k + count / 2) % count - count / 2)
         near = np.clip(1 - distance, 0, 1)
