@@ -54,6 +54,9 @@ def test_every_pose_is_sound(pose: NamedPose) -> None:
     for p in pose.phrases:
         assert set(p.shows) <= set(BONE_NAMES)
         assert {b for pair in p.touch for b in pair} <= {*BONE_NAMES, *REGIONS}
+        # A touch is said only where it is measured.
+        if re.search(r"lap|together|clasped|joined|crossed arms|on the (chest|hip|thighs)", p.text):
+            assert p.touch, p.text
         # What is said of one side must be about a bone of that side that is asked to be seen.
         for side in SIDES.findall(p.text):
             assert any(b.startswith(side) for b in p.shows), p.text
@@ -137,6 +140,13 @@ def test_words_fit_the_bones() -> None:
         assert abs(p[name]["leftLowerLeg"][1] - p[name]["leftUpperLeg"][1]) < 0.12
     assert p["arms_crossed"]["leftHand"][0] < 0 < p["arms_crossed"]["rightHand"][0]
     assert np.linalg.norm(p["prayer"]["leftHand"] - p["prayer"]["rightHand"]) < 0.15
+    for side in ("left", "right"):
+        thigh, knee, foot = (p["sit_floor"][side + part] for part in ("UpperLeg", "LowerLeg", "Foot"))
+        assert np.linalg.norm(foot - thigh) > 0.98 * (np.linalg.norm(knee - thigh) + np.linalg.norm(foot - knee))
+        assert foot[2] > thigh[2] + 0.8 and abs(foot[1] - thigh[1]) < 0.1  # straight, forward, level
+    curtsy = p["curtsy"]
+    assert curtsy["rightFoot"][2] < curtsy["leftFoot"][2] - 0.15
+    assert curtsy["leftHand"][0] > curtsy["leftUpperArm"][0] + 0.1
     for name, where in p.items():
         # Elbows and knees bend the way they can: a hand never folds behind its elbow's hinge.
         for side in ("left", "right"):
