@@ -46,7 +46,10 @@ def test_the_built_in_avatar_is_known() -> None:
     a = opened("demo")
     known = facts(DemoParams())
     assert character(a, "demo", {}) == Character(known["name"], "a girl", known["hair"], known["eyes"], known["outfit"])
-    assert character(a, "demo:hair_color=green,hair_style=ponytail", {}).hair == "a green ponytail"
+    tied = character(a, "demo:hair_color=green,hair_style=ponytail", {})
+    assert (tied.hair, tied.tied_hair) == ("green hair", "a green ponytail")
+    tied = character(a, "demo:hair_color=black,hair_style=twintails", {})
+    assert (tied.hair, tied.tied_hair) == ("black hair", "black twintails")
 
 
 def test_the_users_words_win() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +22,7 @@ from vrm_synth.camera.views import load_views
 from vrm_synth.caption import english
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.library import load_poses
+from vrm_synth.pose.library import NamedPose, load_poses, turns
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import Recipe, Shot, preset_shot, shot_at
 from vrm_synth.shot.body import body, part, vertices
@@ -203,12 +204,15 @@ def test_unknown_presets_are_refused() -> None:
 
 
 def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[Witness, tuple[str, ...]]:
-    avatar, v = opened(source), load_views()[view]
     named = load_poses()[pose].mirror() if mirrored else load_poses()[pose]
-    figure = pose_figure(avatar, named)
-    camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
-    w = Witness(figure.body, figure.posed, figure.vertices, camera, 1.0)
+    w = before(named, view, source)
     return w, w.phrases(named)
+
+
+def before(pose: NamedPose, view: str, source: str = "demo", **expressions: float) -> Witness:
+    figure, v = pose_figure(opened(source), pose, expressions), load_views()[view]
+    camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
+    return Witness(figure.body, figure.posed, figure.vertices, camera, (512, 512))
 
 
 @pytest.mark.parametrize(
@@ -258,6 +262,46 @@ def test_hands_that_do_not_meet_are_not_said_to() -> None:
 
 
 @needs_corpus
+def test_fingertips_do_not_hold_hands() -> None:
+    crimsom = next(str(p) for p in avatar_files() if p.stem == "crimsom")
+    assert witness("shy", "full_front_level", crimsom)[1] == ("with both hands held in front",)
+    assert witness("shy", "full_front_level")[1] == ("shyly with both hands held together in front",)
+
+
+def test_crossed_wrists_do_not_join_hands() -> None:
+    pose = load_poses()["stretch"]
+    assert before(pose, "full_front_level").touch("leftHand", "rightHand")
+    crossed = dict(pose.bones) | {"leftUpperArm": turns((-84, 1, 81)), "rightUpperArm": turns((-84, 1, -81))}
+    w = before(replace(pose, bones=crossed), "full_front_level")
+    assert not w.touch("leftHand", "rightHand")
+    assert w.phrases(pose) == ("stretching both arms overhead",)
+
+
+def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
+    pose = load_poses()["prayer"]
+    twisted = dict(pose.bones) | {"leftHand": turns((87, -11, 64)), "rightHand": turns((87, 11, -64))}
+    w = before(replace(pose, bones=twisted), "full_front_level")
+    assert w.touch("leftHand", "rightHand") and not w.touch("leftPalm", "rightPalm")
+    assert w.phrases(pose) == ("with both hands raised in front of the chest",)
+
+
+@pytest.mark.parametrize("pose", ["sit_chair", "sit_cross_legged"])
+def test_hands_off_the_lap_are_not_in_it(pose: str) -> None:
+    named = load_poses()[pose]
+    said = "with both hands in the lap"
+    assert said in before(named, "full_front_level").phrases(named)
+    wide = {f"{side}UpperArm": (0.0, 0.0, 0.0, 1.0) for side in ("left", "right")}
+    assert said not in before(replace(named, bones=dict(named.bones) | wide), "full_front_level").phrases(named)
+
+
+def test_a_curtsy_stands_on_both_feet() -> None:
+    b, figure = body(opened("demo")), pose_figure(opened("demo"), load_poses()["curtsy"])
+    for side in ("left", "right"):
+        foot = figure.vertices[b.own & b.of(f"{side}Foot", f"{side}Toes"), 1]
+        assert foot.min() - b.floor < 0.01
+
+
+@needs_corpus
 def test_hands_without_fingers_make_no_signs() -> None:
     samplebot = next(str(p) for p in avatar_files() if p.stem == "v1_samplebot")
     assert witness("peace", "full_front_level", samplebot)[1] == ("raising the right hand",)
@@ -292,6 +336,77 @@ def test_expressions_are_told_where_they_can_be_read() -> None:
         assert s.expressions.keys() == {"happy"}
         told[view] = s.labels["expression"]
     assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
+
+
+def test_expressions_need_a_face_that_can_be_read() -> None:
+    w = before(load_poses()["stand"], "full_front_level", happy=1.0)
+    assert w.expression("happy") == "happy"
+    assert replace(w, size=(300, 300)).expression("happy") == ""  # the head is 45 pixels high
+    assert replace(w, body=replace(w.body, person=False)).expression("happy") == ""
+    small = recipe(views="full_front_level", expressions="happy", poses="stand", size=64, gaze="viewer")
+    assert shot_at(small, 0, opened).labels["expression"] == ""
+
+
+def test_a_covered_mouth_says_nothing() -> None:
+    w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
+    assert w.expression("aa") == "aa"
+    moved, hand = w._moved_by("aa"), w.body.of("leftHand")
+    assert moved is not None
+    mouth = w.vertices[moved].mean(0)
+    to_camera = np.array(w.camera.position) - mouth
+    covered = w.vertices.copy()
+    covered[hand] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand].mean(0)
+    w = replace(w, vertices=covered)
+    assert w.face_in_sight and w.expression("aa") == ""
+    uncovered = before(load_poses()["stand"], "bust_front_level", blink=1.0)
+    assert replace(uncovered, vertices=covered).expression("blink") == "blink"  # the eyes are free
+
+
+@pytest.mark.parametrize(
+    ("style", "view", "hair"),
+    [
+        ("ponytail", "bust_front_level", "pink hair"),
+        ("ponytail", "full_front_level", "pink hair"),
+        ("ponytail", "full_side_left_level", "a pink ponytail"),
+        ("ponytail", "bust_back_level", "a pink ponytail"),
+        ("twintails", "bust_front_level", "pink twintails"),
+        ("twintails", "full_side_left_level", "pink hair"),  # the head hides the other one
+        ("long", "bust_front_level", "long pink hair"),
+    ],
+)
+def test_hair_is_told_by_what_is_seen_of_it(style: str, view: str, hair: str) -> None:
+    source = f"demo:hair_style={style}"
+    r = recipe(avatars=[source], views=view, poses="stand", straying={"camera": 0, "pose": 0})
+    assert shot_at(r, 0, opened).labels["hair"] == hair
+
+
+def test_a_bent_head_is_seen_from_above() -> None:
+    bowed, _ = witness("bow", "face_front_level")
+    assert 45 < bowed.face_elevation(0.0, 0.0) < 75
+    assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
+    assert abs(witness("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
+    r = recipe(poses="bow", views="face_front_level", straying={"camera": 0, "pose": 0})
+    s = shot_at(r, 0, opened)
+    assert s.labels["elevation"] == 0 and s.labels["face_elevation"] == round(bowed.face_elevation(0.0, 0.0), 2)
+    if s.labels["framing"] == "face":
+        assert re.search("from above|from a high angle", english(s.labels))
+
+
+@pytest.mark.parametrize("choice", ["elevations", "views"])
+def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
+    def elevations(pose: str, wanted: dict[str, float]) -> list[str]:
+        weights = wanted if choice == "elevations" else {f"full_front_{n}": w for n, w in wanted.items()}
+        r = recipe(poses=pose, **{choice: weights})
+        return [str(shot_at(r, i, opened).labels["view"]).rpartition("_")[2] for i in range(8)]
+
+    wanted = {"low": 3.0, "level": 1.0, "high": 1.5}
+    as_drawn = elevations("wave", wanted)
+    assert "low" in as_drawn and set(as_drawn) > {"low"}
+    for pose in ("sit_floor", "crouch", "kick", "lunge"):
+        told = elevations(pose, wanted)
+        assert "low" not in told
+        assert all(a == b for a, b in zip(told, as_drawn, strict=True) if b != "low")  # the others keep theirs
+    assert set(elevations("sit_floor", {"low": 1.0})) == {"low"}  # the recipe wins
 
 
 def test_expressions_an_avatar_lacks_are_passed_over() -> None:

@@ -23,8 +23,8 @@ opened = cache(open_avatar)
 LABELS: dict[str, Any] = {
     "character": "Mio", "noun": "a girl", "hair": "long pink hair", "eyes": "blue eyes",
     "outfit": "navy hoodie and shorts", "says": ("waving with the right hand",), "framing": "bust", "face": True,
-    "azimuth": 0.0, "face_azimuth": 0.0, "elevation": 0.0, "expression": "happy", "gaze": "viewer",
-    "background": "light blue", "wording": 1,
+    "azimuth": 0.0, "face_azimuth": 0.0, "elevation": 0.0, "face_elevation": 0.0, "expression": "happy",
+    "gaze": "viewer", "background": "light blue", "wording": 1,
 }  # fmt: skip
 
 
@@ -115,6 +115,10 @@ def test_a_close_up_is_told_by_the_face() -> None:
     turned = {"azimuth": 90.0, "face_azimuth": 5.0}
     assert facts(LABELS | turned | {"framing": "face"}).azimuth == "front"
     assert facts(LABELS | turned | {"framing": "bust"}).azimuth == "side_left"
+    bent = {"elevation": 0.0, "face_elevation": 40.0}
+    assert facts(LABELS | bent | {"framing": "face"}).elevation == "high"
+    assert facts(LABELS | bent | {"framing": "bust"}).elevation == "level"
+    assert all("above" in s or "high angle" in s for s in every_wording(**bent, framing="face"))
 
 
 def test_there_are_words_for_everything_that_can_be_drawn() -> None:
@@ -156,11 +160,21 @@ def test_the_built_in_family_is_described_as_it_is_made() -> None:
     for i in range(8):
         s = shot_at(r, i, lambda source: opened("demo"))
         caption = english(s.labels)
-        for key in ("name", "hair", "outfit"):
+        for key in ("name", "outfit"):
             assert known[s.avatar][key] in caption
+        tied = known[s.avatar]["hair_style"] in ("ponytail", "twintails")  # of which the stand-in has none to show
+        hair = f"{known[s.avatar]['hair'].split()[0]} hair" if tied else known[s.avatar]["hair"]
+        assert f" {hair} " in caption
 
 
 def test_articles_are_right() -> None:
     for hair, outfit in itertools.product(("a pink ponytail", "long hair"), ("orange dress", "navy dress")):
         for s in every_wording(hair=hair, outfit=outfit):
             assert not re.search(r"\ba [aeiou]", s) and not re.search(r"\ban [^aeiou]", s.lower()), s
+
+
+@pytest.mark.parametrize("background", NAMES)
+def test_backgrounds_have_the_right_article(background: str) -> None:
+    said = every_wording(background=background)
+    assert any(f"against {'an' if background[0] in 'aeiou' else 'a'} {background} background" in s for s in said)
+    assert not any(re.search(r"\b(a [aeiou]|an [^aeiou])", s) for s in said)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vrm_synth.caption.facts import Facts, facts
 from vrm_synth.core.rng import rng
+from vrm_synth.shot.character import with_article
 from vrm_synth.strict_yaml import load
 
 Ways = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -64,13 +65,8 @@ def _subject(f: Facts, w: Wording) -> str:
     looks = " and ".join(x for x in (f.hair, f.eyes) if x)
     looks = f" with {looks}" if looks else ""
     if f.outfit:
-        looks += " " + _pick(w.outfit, f, "outfit").format(outfit=_a(f.outfit))
+        looks += " " + _pick(w.outfit, f, "outfit").format(outfit=with_article(f.outfit))
     return _pick(w.named, f, "named").format(name=f.name, noun=f.noun, looks=looks) if f.name else f.noun + looks
-
-
-def _a(noun: str) -> str:
-    """With its article: colours and clothes are spelt as they sound."""
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _details(f: Facts, w: Wording) -> str:
@@ -94,4 +90,5 @@ def _angle(f: Facts, w: Wording) -> str:
 
 def _background(f: Facts, w: Wording) -> str:
     kind = f.background if f.background in ("", "transparent") else "named"
-    return _pick(w.background[kind or "plain"], f, "background").format(color=f.background)
+    a_color = with_article(f.background) if f.background else ""
+    return _pick(w.background[kind or "plain"], f, "background").format(color=f.background, a_color=a_color)

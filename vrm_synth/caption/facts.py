@@ -44,8 +44,9 @@ def facts(labels: Mapping[str, Any]) -> Facts:
 
     framing, face = text("framing"), bool(labels.get("face"))
     background = text("background")
-    # In a close-up there is only the head to tell the side by.
-    around = labels.get("face_azimuth" if framing == "face" else "azimuth")
+    # In a close-up there is only the head to tell the side and the height by.
+    of_what = "face_" if framing == "face" else ""
+    around, height = labels.get(f"{of_what}azimuth"), labels.get(f"{of_what}elevation")
     return Facts(
         name=text("character"),
         noun=text("noun") or "a character",
@@ -57,7 +58,7 @@ def facts(labels: Mapping[str, Any]) -> Facts:
         gaze=text("gaze"),
         framing=framing,
         azimuth="" if around is None else azimuth_name(float(around)),
-        elevation=elevation_name(float(labels.get("elevation", 0.0))),
+        elevation="level" if height is None else elevation_name(float(height)),
         background="" if background.startswith("#") else background,
         wording=int(labels.get("wording") or 0),
     )

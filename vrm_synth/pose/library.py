@@ -36,6 +36,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 REGIONS: Mapping[str, tuple[str, ...]] = {
     "torso": ("hips", "spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
     "legs": ("leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg"),
+    "leftPalm": ("leftHand",),  # without its fingers
+    "rightPalm": ("rightHand",),
 }
 SIDED = {"left": "right", "right": "left"}
 
@@ -46,7 +48,8 @@ class Phrase:
 
     text: continues "a girl …" ("waving with the right hand"); left and right are the avatar's own.
     shows: bones that the picture must show. touch: pairs that must touch on this avatar, whose arms may be
-    shorter than others': a bone, and a bone, "torso" or "legs".
+    shorter than others': a bone, and a bone, "torso" or "legs"; two hands touch when they hold each other,
+    leftPalm and rightPalm when they face each other, too.
     """
 
     text: str

@@ -34,9 +34,10 @@ class Body:
 
     rest: (V, 3) metres in the world frame. bone: (V,) index into BONE_NAMES of the humanoid bone that moves the
     vertex, directly or through hair, skirts and the like below it; −1 where there is none. own: (V,) whether
-    that bone moves it directly, or a rigid mesh below it. swings: (V,) whether springs move it.
+    that bone moves it directly, or a rigid mesh below it. node: (V,) the avatar's node that moves it most.
+    swings: (V,) whether springs move it.
     triangles: (T, 3) indices of vertices. used: for each drawn primitive, the indices of its vertices that
-    triangles use. landmarks: bone → (3,) at rest. head_rest: (3, 3) world rotation and scale of the head bone.
+    triangles use. landmarks: bone → (3,) at rest. axes: bone → (3, 3) world rotation and scale at rest.
     floor: lowest height of what bones move directly. hips_height: metres above the floor. person: whether named
     poses look as their names say: the avatar rests with level arms and upright legs, and has flesh on its limbs.
     """
@@ -44,11 +45,12 @@ class Body:
     rest: Array
     bone: NDArray[np.int16]
     own: NDArray[np.bool_]
+    node: NDArray[np.intp]
     swings: NDArray[np.bool_]
     triangles: NDArray[np.intp]
     used: tuple[NDArray[np.intp], ...]
     landmarks: dict[str, Array]
-    head_rest: Array
+    axes: dict[str, Array]
     floor: float
     hips_height: float
     person: bool
@@ -131,7 +133,7 @@ def _solid(b: Body) -> NDArray[np.bool_]:
 def _measure(avatar: Avatar) -> Body:
     posed = evaluate(avatar)
     bone_of_node, is_bone, in_spring = _bones_of_nodes(avatar)
-    rest, bone, own, swings, used, triangles, count = [], [], [], [], [], [], 0
+    rest, bone, own, nodes, swings, used, triangles, count = [], [], [], [], [], [], [], 0
     for node, primitive, positions, _ in posed_primitives(posed, with_normals=False):
         u = np.unique(primitive.indices).astype(np.intp)
         leading = _leading_nodes(avatar, node, primitive)[u]
@@ -139,6 +141,7 @@ def _measure(avatar: Avatar) -> Body:
         rest.append(positions[u])
         bone.append(bone_of_node[leading])
         own.append((bone_of_node[leading] >= 0) if rigid else is_bone[leading])
+        nodes.append(leading)
         swings.append(in_spring[leading])
         triangles.append(np.searchsorted(u, primitive.indices) + count)
         used.append(u)
@@ -155,11 +158,12 @@ def _measure(avatar: Avatar) -> Body:
         rest=points,
         bone=bones,
         own=direct,
+        node=np.concatenate(nodes),
         swings=np.concatenate(swings),
         triangles=np.concatenate(triangles),
         used=tuple(used),
         landmarks=marks,
-        head_rest=posed.world_from_node[avatar.humanoid["head"]][:3, :3],
+        axes={bone: posed.world_from_node[node][:3, :3] for bone, node in avatar.humanoid.items()},
         floor=floor,
         hips_height=hips,
         person=_rests_in_t_pose(marks) and _has_limbs(bones[direct]),

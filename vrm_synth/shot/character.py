@@ -30,7 +30,8 @@ class Words(Protocol):
 class Character:
     """name: "" where there is none; noun: what it is, with its article ("a girl", "a 3D character").
 
-    hair, eyes, outfit: what is known of its looks ("long pink hair"), "" where nothing is.
+    hair, eyes, outfit: what is known of its looks ("long pink hair"), "" where nothing is. tied_hair: what to call
+    the hair where its tails are in sight ("a pink ponytail"); "" where it has none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Character:
     hair: str = ""
     eyes: str = ""
     outfit: str = ""
+    tied_hair: str = ""
 
 
 def character(avatar: Avatar, source: str, words: Mapping[str, Words]) -> Character:
@@ -77,7 +79,13 @@ def _built_in(source: str) -> Character | None:
     else:
         params = demo.DemoParams.parse(arguments.split(",")) if arguments else demo.DemoParams()
     known = demo.facts(params)
-    hair = known["hair"]
-    if known["hair_style"] == "ponytail":  # the one that is counted
-        hair = f"{'an' if hair[0] in 'aeiou' else 'a'} {hair}"
-    return Character(known["name"], "a girl", hair, known["eyes"], known["outfit"])
+    hair, tied = known["hair"], ""
+    if known["hair_style"] in ("ponytail", "twintails"):
+        tied = with_article(hair) if known["hair_style"] == "ponytail" else hair  # the one that is counted
+        hair = f"{hair.rpartition(' ')[0]} hair".strip()
+    return Character(known["name"], "a girl", hair, known["eyes"], known["outfit"], tied)
+
+
+def with_article(noun: str) -> str:
+    """a or an before a noun phrase: colours and clothes are spelt as they sound."""
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

@@ -16,7 +16,7 @@ from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.library import NamedPose, Vec3, load_poses
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot.character import character
-from vrm_synth.shot.choices import draw
+from vrm_synth.shot.choices import Weights, draw
 from vrm_synth.shot.description import Label, Shot
 from vrm_synth.shot.figure import pose_figure
 from vrm_synth.shot.recipe import Recipe
@@ -29,8 +29,11 @@ from vrm_synth.stage.lighting import light
 STRAYING_BONES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
 OFF_CENTRE = 0.05  # how much wider a margin may be drawn than the view says
 NEUTRAL = "neutral"
+FROM_BELOW = "low"  # an elevation, and the end of a view's name
+OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
 ROLL = 3.0  # degrees
 EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
+HAIR_TAIL = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
 ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
@@ -44,11 +47,11 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
     pose = _pose(recipe, i)
     wind = _wind(recipe, i)
     figure = pose_figure(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
-    v = _view(recipe, i)
+    v = _view(recipe, pose, i)
     aim, margins = _stray(recipe, v, i)
     width, height = recipe.size
     camera = figure.frame(v.crop.down_to, aim, margins, width / height)
-    witness = Witness(figure.body, figure.posed, figure.vertices, camera, width / height)
+    witness = Witness(figure.body, figure.posed, figure.vertices, camera, recipe.size)
     gaze, look_at = _gaze(recipe, witness, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
@@ -56,15 +59,17 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
     who = character(avatar, source, recipe.characters)
     # Of eyes that are shut neither the colour nor the direction is seen.
     shut = bool(figure.expressions.keys() & set(EYES_SHUT))
+    hair = who.tied_hair if who.tied_hair and witness.tails_in_sight(HAIR_TAIL) else who.hair
     labels: dict[str, Label] = {
-        "character": who.name, "noun": who.noun, "hair": who.hair, "eyes": "" if shut else who.eyes,
+        "character": who.name, "noun": who.noun, "hair": hair, "eyes": "" if shut else who.eyes,
         "outfit": who.outfit,
         "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
         "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
         "azimuth": round(aim.azimuth, 2), "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2),
         "elevation": round(aim.elevation, 2),
+        "face_elevation": round(witness.face_elevation(aim.azimuth, aim.elevation), 2),
         "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
-        "gaze": "" if shut else gaze, "lighting": setup, "background": backdrop,
+        "gaze": gaze if witness.face_readable and not shut else "", "lighting": setup, "background": backdrop,
         "wording": int(rng(seed, "wording", i).integers(2**31)),
     }  # fmt: skip
     return Shot(
@@ -156,13 +161,25 @@ def _can(avatar: Avatar, expression: str) -> bool:
     return expression in avatar.expressions and avatar.expressions[expression].is_bound
 
 
-def _view(recipe: Recipe, i: int) -> NamedView:
+def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:
     if recipe.views is not None:
-        return load_views()[draw(recipe.views, recipe.seed, "view", i)]
+        return load_views()[_draw_decently(recipe, pose, "view", recipe.views, i)]
     crop = draw(recipe.crops, recipe.seed, "crop", i)
     faces = {n: w for n, w in recipe.azimuths.items() if crop != "face" or abs(load_azimuths()[n].degrees) <= 90}
     azimuth = draw(faces or recipe.azimuths, recipe.seed, "azimuth", i)
-    return view(crop, azimuth, draw(recipe.elevations, recipe.seed, "elevation", i))
+    return view(crop, azimuth, _draw_decently(recipe, pose, "elevation", recipe.elevations, i))
+
+
+def _draw_decently(recipe: Recipe, pose: NamedPose, stream: str, weights: Weights, i: int) -> str:
+    """A view or an elevation, drawn again where it would look from below at a pose that opens the legs.
+
+    A recipe that allows nothing else has its way.
+    """
+    name = draw(weights, recipe.seed, stream, i)
+    others = {n: w for n, w in weights.items() if not n.endswith(FROM_BELOW)}
+    if name in others or not others or not OPEN_LEGS & set(pose.tags):
+        return name
+    return draw(others, recipe.seed, f"{stream} again", i)
 
 
 def _stray(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import project
@@ -14,6 +15,7 @@ from vrm_synth.core.humanoid import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
 from vrm_synth.pose.library import REGIONS, NamedPose
 from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot.body import FLESH, Body
 
 EDGE = 0.01  # what is this near the picture's edge, as a fraction of it, counts as cut
@@ -23,18 +25,32 @@ EXPRESSED = 0.5  # least weight of an expression worth a word
 ARMS = ("leftHand", "rightHand", "leftLowerArm", "rightLowerArm")  # what a torso or a head hides
 CUT_BY = {"face": ("hips",), "bust": ("hips",), "cowboy": ("leftFoot", "rightFoot")}
 TOUCHING = 0.06  # of the hips' height
+TOGETHER = 0.7  # of a hand's length: how far apart the middles of two hands may be that hold each other
+HANDS = {"leftHand", "rightHand"}
+PARALLEL = 40.0  # degrees by which palms may miss facing each other
+PALMS = {"leftPalm", "rightPalm"}
+READABLE = 48  # pixels of a head's height from which a face can be read
+SAMPLED = 16  # vertices of a part that are looked for in the picture
+FACE_SKIN = 0.25  # of the head's radius: what is no farther in front of a feature is the face itself, or its fringe
+TAIL_SHARE = 0.3  # least part of a tail of hair that must be in sight for it to be told of
+TAIL = 0.1  # of the hips' height: how thick a tail of hair may be
 CLOSE = 0.35  # least share of the picture's height that the head takes in a close-up
 
 
 @dataclass(frozen=True, eq=False)
 class Witness:
-    """One posed figure before one camera. vertices: (V, 3) of `body`, posed, world metres."""
+    """One posed figure before one camera. vertices: (V, 3) of `body`, posed, world metres; size: pixels."""
 
     body: Body
     posed: PosedAvatar
     vertices: Array
     camera: Camera
-    aspect: float
+    size: tuple[int, int]
+
+    @property
+    def aspect(self) -> float:
+        """The picture's width / height."""
+        return self.size[0] / self.size[1]
 
     def phrases(self, pose: NamedPose) -> tuple[str, ...]:
         """The pose's phrases that this picture bears out, most telling first, none about bones already told of."""
@@ -51,7 +67,7 @@ class Witness:
 
     def shows(self, bone: str) -> bool:
         """Whether the middle of a bone's flesh is in the picture; for arms, also not hidden behind the body."""
-        flesh = self.vertices[self.body.own & self.body.of(*_with_children(bone))]
+        flesh = self.vertices[self._flesh(bone)]
         if len(flesh) < FLESH:
             return False
         middle = flesh.mean(0)
@@ -60,13 +76,21 @@ class Witness:
         return bone not in ARMS or not self._hidden(middle, float(np.linalg.norm(flesh - middle, axis=1).max()))
 
     def touch(self, a: str, b: str) -> bool:
-        """Whether the flesh of two bones, or of a bone and a region, comes as near as cloth and skin lie apart."""
+        """Whether the flesh of two bones, or of a bone and a region, comes as near as cloth and skin lie apart.
+
+        Two hands touch when they could hold each other, not with their fingertips or with crossed wrists; two palms
+        when they face each other, too.
+        """
         from scipy.spatial import KDTree  # a tenth of a second that only some poses need
 
-        one, other = (self.vertices[self.body.own & self.body.of(*_with_children(n))] for n in (a, b))
+        one, other = (self.vertices[self._flesh(n)] for n in (a, b))
         if min(len(one), len(other)) < FLESH:
             return False
-        return float(KDTree(one).query(other)[0].min()) <= TOUCHING * self.body.hips_height
+        if float(KDTree(one).query(other)[0].min()) > TOUCHING * self.body.hips_height:
+            return False
+        if {a, b} == PALMS:
+            return self._palms_face
+        return {a, b} != HANDS or (self._hands_apart <= TOGETHER and self._wrists_uncrossed)
 
     def framing(self, crop: str) -> str:
         """ "full" where the whole figure is in the picture; the crop's name where it cuts what such a crop cuts;
@@ -82,9 +106,26 @@ class Witness:
         return crop if cuts and near and self.shows("head") else ""
 
     def expression(self, name: str) -> str:
-        """The expression's name where it is on the face and the face is in sight; else ""."""
+        """The expression's name where it is on the face and what it changes there is in sight; else ""."""
         on = self.posed.expressions.get(name, 0.0) >= EXPRESSED and self.posed.avatar.expressions[name].is_bound
-        return name if on and self.face_in_sight else ""
+        return name if on and self.face_readable and self._change_in_sight(name) else ""
+
+    @cached_property
+    def face_readable(self) -> bool:
+        """Whether there is a face in sight, drawn large enough for its features to be told apart."""
+        return self.body.person and self.face_in_sight and self._head_share() * self.size[1] >= READABLE
+
+    def tails_in_sight(self, prefix: str) -> bool:
+        """Whether every tail of hair is in the picture: a tail is moved by nodes named `prefix`… and a number."""
+        nodes = self.posed.avatar.nodes
+        tails: dict[str, list[int]] = {}
+        for n, node in enumerate(nodes):
+            if node.name.startswith(prefix):
+                tails.setdefault(node.name.rpartition("_")[0], []).append(n)
+        skin = TAIL * self.body.hips_height
+        return bool(tails) and all(
+            self._share_in_sight(np.isin(self.body.node, tail), skin) >= TAIL_SHARE for tail in tails.values()
+        )
 
     @cached_property
     def face_in_sight(self) -> bool:
@@ -120,11 +161,82 @@ class Witness:
         x, _, z = self.face_direction
         return float((azimuth - np.degrees(np.arctan2(x, z)) + 180.0) % 360.0 - 180.0)
 
+    def face_elevation(self, azimuth: float, elevation: float) -> float:
+        """A camera's elevation in degrees as the face would tell it: a bent head is seen from above."""
+        a, e = np.radians((azimuth, elevation))
+        to_camera = np.array([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)])
+        return 90.0 - _angle(self._axis("head", 1), to_camera)
+
     @cached_property
     def face_direction(self) -> Array:
         """(3,) where the face points, world frame: +Z at rest."""
-        head = self.posed.avatar.humanoid["head"]
-        return np.asarray(self.posed.world_from_node[head][:3, :3] @ np.linalg.pinv(self.body.head_rest)[:, 2])
+        return self._axis("head", 2)
+
+    def _axis(self, bone: str, axis: int) -> Array:
+        """(3,) where a bone carries an axis of the T-pose, world frame."""
+        now = self.posed.world_from_node[self.posed.avatar.humanoid[bone]][:3, :3]
+        return np.asarray(now @ np.linalg.pinv(self.body.axes[bone])[:, axis])
+
+    def _flesh(self, name: str) -> NDArray[np.bool_]:
+        return self.body.own & self.body.of(*_with_children(name))
+
+    @property
+    def _hands_apart(self) -> float:
+        """Between the hands' middles, in lengths of a hand."""
+        left, right = (self._flesh(hand) for hand in ("leftHand", "rightHand"))
+        length = np.linalg.norm(self.body.rest[left] - self.body.landmarks["leftHand"], axis=1).max()
+        return float(np.linalg.norm(self.vertices[left].mean(0) - self.vertices[right].mean(0)) / length)
+
+    @property
+    def _wrists_uncrossed(self) -> bool:
+        bones = self.posed.bone_positions()
+        across = bones["leftUpperArm"] - bones["rightUpperArm"]
+        return float((bones["leftHand"] - bones["rightHand"]) @ across) > 0
+
+    @property
+    def _palms_face(self) -> bool:
+        """Palms look down in the T-pose."""
+        left, right = (-self._axis(hand, 1) for hand in ("leftHand", "rightHand"))
+        between = self.vertices[self._flesh("rightPalm")].mean(0) - self.vertices[self._flesh("leftPalm")].mean(0)
+        return _angle(left, -right) <= PARALLEL and _angle(left, between) < 90
+
+    def _change_in_sight(self, expression: str) -> bool:
+        """Whether most of the vertices that an expression moves are in sight; one of colours alone needs the face."""
+        moved = self._moved_by(expression)
+        if moved is None:
+            return True
+        skin = FACE_SKIN * self._head_radius
+        return self._share_in_sight(moved, skin) >= 0.5
+
+    def _moved_by(self, expression: str) -> NDArray[np.bool_] | None:
+        """(V,) the vertices that the expression moves by a tenth of what it moves any; None: it moves none."""
+        binds = self.posed.avatar.expressions[expression].morph_target_binds
+        drawn = posed_primitives(self.posed, with_normals=False)
+        far = []
+        for (node, primitive, _, _), used in zip(drawn, self.body.used, strict=True):
+            offset = np.zeros((len(primitive.positions), 3))
+            for bind in binds:
+                if bind.node == node and bind.index < len(primitive.morph_positions):
+                    offset += bind.weight * primitive.morph_positions[bind.index]
+            far.append(np.linalg.norm(offset[used], axis=1))
+        distance = np.concatenate(far)
+        return distance >= distance.max() / 10 if distance.max() > 0 else None
+
+    def _share_in_sight(self, part: NDArray[np.bool_], skin: float) -> float:
+        """How much of a part's vertices is in the picture with no more than `skin` metres before it."""
+        points = self.vertices[part]
+        if not len(points):
+            return 0.0
+        points = points[np.linspace(0, len(points) - 1, min(SAMPLED, len(points))).astype(np.intp)]
+        seen = points[inside(self.camera, self.aspect, points)]
+        slack = np.full(len(seen), skin)
+        hidden = blocked(self.camera.position, seen, slack, self.vertices, self.body.triangles)
+        return float(np.count_nonzero(~hidden) / len(points))
+
+    @property
+    def _head_radius(self) -> float:
+        flesh = self.vertices[self._flesh("head")]
+        return float(np.linalg.norm(flesh - flesh.mean(0), axis=1).max())
 
     def _head_share(self) -> float:
         flesh = self.vertices[self.body.own & self.body.of("head")]
