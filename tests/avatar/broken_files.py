@@ -296,11 +296,11 @@ def _counts() -> Iterator[Case]:
     yield "40,000,000 indices", changed(long_indices), "too many indices"
 
     def wide_springs(doc: Doc) -> None:
-        # a chain of 15,000 nodes, and a bone group that starts a strand at each of them
+        # a chain of 400 nodes, and a bone group that starts a strand at each of them
         first = len(doc["nodes"])
-        doc["nodes"] += [{"children": [first + i + 1]} for i in range(14_999)] + [{}]
+        doc["nodes"] += [{"children": [first + i + 1]} for i in range(399)] + [{}]
         group = doc["extensions"]["VRM"]["secondaryAnimation"]["boneGroups"][0]
-        group["bones"] = list(range(first, first + 15_000))
+        group["bones"] = list(range(first, first + 400))
 
     yield "springs of springs", changed(wide_springs, make0), "too many joints, binds or colliders"
 
@@ -317,6 +317,53 @@ def _counts() -> Iterator[Case]:
         springs["springs"] *= 1_000
 
     yield "colliders of colliders", changed(wide_groups), "too many joints, binds or colliders"
+    yield "3,000 joints and 3,000 colliders", changed(_strand(10, 300, 300)), "too many spring joints; got 2990"
+    yield "1,000 joints with 200 colliders", changed(_strand(2, 501, 200)), "too many spring joints times colliders"
+
+    def wide_group0(doc: Doc) -> None:
+        first = len(doc["nodes"])
+        doc["nodes"] += [{"children": [first + i + 1]} for i in range(499)] + [{}]
+        springs = doc["extensions"]["VRM"]["secondaryAnimation"]
+        springs["boneGroups"][0]["bones"] = [first]
+        springs["colliderGroups"][0]["colliders"] *= 201
+
+    yield "0.x: 500 joints with 201 colliders", changed(wide_group0, make0), "too many spring joints times colliders"
+
+    def constrained(kind: str) -> Callable[[Doc], None]:
+        def change(doc: Doc) -> None:
+            first = len(doc["nodes"])
+            for i in range(5_000):
+                aim = {"specVersion": "1.0", "constraint": {kind: {"source": first + i + 1}}}
+                doc["nodes"].append({"extensions": {"VRMC_node_constraint": aim}})
+            doc["nodes"].append({})
+
+        return change
+
+    for kind in ("aim", "rotation", "roll"):
+        yield f"5,000 constraints ({kind})", changed(constrained(kind)), "too many node constraints; got 500"
+
+    def deep(doc: Doc) -> None:
+        first = len(doc["nodes"])
+        doc["nodes"] += [{"children": [first + i + 1]} for i in range(18_999)] + [{}]
+
+    yield "19,000 nodes under each other", changed(deep), "nodes are nested too deeply"
+
+
+def _strand(count: int, length: int, colliders: int) -> Callable[[Doc], None]:
+    """So many strands of so many nodes, each meeting all colliders."""
+
+    def change(doc: Doc) -> None:
+        springs = doc["extensions"]["VRMC_springBone"]
+        springs["colliders"] *= colliders
+        springs["colliderGroups"] = [{"colliders": list(range(colliders))}]
+        springs["springs"] = []
+        for _ in range(count):
+            first = len(doc["nodes"])
+            doc["nodes"] += [{"children": [first + i + 1]} for i in range(length - 1)] + [{}]
+            joints = [{"node": first + i} for i in range(length)]
+            springs["springs"].append({"joints": joints, "colliderGroups": [0]})
+
+    return change
 
 
 def _data() -> Iterator[Case]:

@@ -100,6 +100,10 @@ def test_limits_can_be_set(tmp_path: Path) -> None:
         (Limits(image_pixels=15), "too many pixels together"),
         (Limits(links=0), "too many joints, binds or colliders"),
         (Limits(morph_targets=1), "too many entries"),
+        (Limits(node_depth=2), "nested too deeply; got nodes"),
+        (Limits(constraints=0), "too many node constraints"),
+        (Limits(spring_joints=0), "too many spring joints; got 1"),
+        (Limits(spring_hits=0), "too many spring joints times colliders; got 1"),
     ):
         with pytest.raises(AvatarError, match=words):
             load(path, limits)

@@ -11,7 +11,8 @@ from tests.corpus import CORPUS, needs_corpus
 from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from tests.pose.slow_springs import SlowSprings
 from vrm_synth.avatar.model import Avatar, Collider, Node, Spring, SpringJoint
-from vrm_synth.core.errors import ShotError
+from vrm_synth.core.errors import AvatarError, ShotError
+from vrm_synth.pose import colliders as obstacles
 from vrm_synth.pose import springs
 from vrm_synth.pose.evaluate import evaluate, rig
 
@@ -326,3 +327,32 @@ def test_wind_is_one_more_gravity_for_every_joint() -> None:
     heavier = evaluate(replace(a, springs=stronger), settle_seconds=1.5).world_from_node
     np.testing.assert_allclose(blown, heavier, atol=1e-9)
     assert np.abs(blown - evaluate(a, settle_seconds=1.5).world_from_node).max() > 0.01
+
+
+def hair_in_a_heap(count: int, colliders: int, *, carried: bool) -> Avatar:
+    """A strand of `count` joints inside many spheres, which its own last joint carries if `carried`."""
+    nodes = [node("hips", -1), *(node(f"n{i}", i, (0.01, -0.05, 0)) for i in range(count + 1))]
+    joints = tuple(SpringJoint(i, i + 1, 0.01, 0.5, 1.0, (0.0, -1.0, 0.0), 0.4) for i in range(1, count + 1))
+    r = np.random.default_rng(3)
+    spheres = tuple(
+        Collider(count if carried else 0, "sphere", tuple(map(float, r.normal(size=3) * 0.02)), 0.3)  # type: ignore[arg-type]
+        for _ in range(colliders)
+    )
+    spring = Spring("hair", joints, tuple(range(colliders)))
+    return avatar(nodes, {"hips": 0}, colliders=spheres, springs=(spring,))
+
+
+def test_a_joint_that_is_hit_again_and_again_is_pushed_by_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = hair_in_a_heap(4, 40, carried=False)
+    found = evaluate(a, settle_seconds=0.2).world_from_node
+    monkeypatch.setattr(obstacles, "_TRIES", 1000)  # all at once, again and again
+    np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
+    monkeypatch.setattr(obstacles, "_TRIES", 1)
+    np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
+
+
+def test_springs_that_would_take_minutes_are_refused() -> None:
+    evaluate(hair_in_a_heap(20, 20, carried=True), settle_seconds=0.05)
+    for slow in (hair_in_a_heap(300, 20, carried=True), hair_in_a_heap(2, 5000, carried=False)):
+        with pytest.raises(AvatarError, match="springs have too many colliders, or wait"):
+            evaluate(slow)

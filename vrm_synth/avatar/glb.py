@@ -74,7 +74,7 @@ class InMemory:
 
 
 class OnDisk:
-    """An open file; no more of it is taken into memory than is asked for. Raises AvatarError where it cannot be read."""
+    """An open file; no more of it is read than is asked for. Raises AvatarError where it cannot be read."""
 
     def __init__(self, file: BufferedReader):
         self._file, self.size = file, os.fstat(file.fileno()).st_size

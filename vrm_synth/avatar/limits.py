@@ -22,7 +22,10 @@ class Limits:
     each byte of the file, so that a small file cannot ask for much by leaving zeros out or by using data
     twice; image_side, image_pixels: one picture's width or height, and the pixels of all decoded pictures
     together; data_uri_bytes: one `data:` URI; decoded_bytes: all compressed geometry, unpacked;
-    links: joints, binds and collider uses that VRM lists expand to.
+    links: joints, binds and collider uses that VRM lists expand to;
+    node_depth: nodes under one another; constraints: nodes with a constraint; spring_joints: joints of all
+    springs; spring_hits: those joints times the colliders of the spring that has the most (VRoid's avatars
+    have about 200 joints and up to 100 colliders). The last four bound the time of posing, not of loading.
     """
 
     file_bytes: int = 512 * 2**20
@@ -39,6 +42,10 @@ class Limits:
     data_uri_bytes: int = 8 * 2**20
     decoded_bytes: int = 256 * 2**20
     links: int = 50_000
+    node_depth: int = 512
+    constraints: int = 500
+    spring_joints: int = 2_000
+    spring_hits: int = 100_000
 
 
 DEFAULT_LIMITS = Limits()

@@ -73,7 +73,7 @@ def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
     if ext1 is not None and ext0 is not None:
         notes.add("file has both VRM and VRMC_vrm; it is read as VRM 1.0")
 
-    nodes = read_nodes(gltf, notes)
+    nodes = read_nodes(gltf, limits, notes)
     scene = scene_nodes(gltf, nodes, notes)
     runtime = (
         read_vrm1(Source(ext1, root, gltf, limits, notes))

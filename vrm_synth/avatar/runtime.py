@@ -75,6 +75,20 @@ def morph_targets(gltf: pygltflib.GLTF2) -> dict[int, int]:
     return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
 
 
+def check_springs(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
+    """The springs, where they can be settled in reasonable time and memory: every joint has places for as many
+    colliders as the joint with the most."""
+    joints = sum(len(s.joints) for s in springs)
+    hits = joints * max((len(s.colliders) for s in springs), default=0)
+    for what, got, allowed in (
+        ("too many spring joints", joints, limits.spring_joints),
+        ("too many spring joints times colliders", hits, limits.spring_hits),
+    ):
+        if got > allowed:
+            raise AvatarError(what, got=got, allowed=allowed, where=where)
+    return springs
+
+
 class Budget:
     """Counts what lists of a VRM extension expand to, so that a small file cannot become a huge one."""
 

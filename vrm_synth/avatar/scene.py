@@ -26,10 +26,12 @@ def label(gltf: pygltflib.GLTF2, node: int) -> str:
     return f"nodes[{node}] {name[:60]!r}" if name else f"nodes[{node}]"
 
 
-def read_nodes(gltf: pygltflib.GLTF2, notes: Notes) -> tuple[Node, ...]:
-    """All nodes, with parents. Raises AvatarError, with names, for a node of two parents and for a cycle."""
+def read_nodes(gltf: pygltflib.GLTF2, limits: Limits, notes: Notes) -> tuple[Node, ...]:
+    """All nodes, with parents. Raises AvatarError, with names, for a node of two parents, for a cycle and for
+    nodes nested too deeply."""
     parents = _parents(gltf)
     _refuse_cycles(gltf, parents)
+    _refuse_depth(gltf, parents, limits)
     return tuple(_node(gltf, i, parents[i], notes) for i in range(len(gltf.nodes)))
 
 
@@ -61,6 +63,18 @@ def _refuse_cycles(gltf: pygltflib.GLTF2, parents: list[int]) -> None:
             on_path.add(node)
             node = parents[node]
         known |= on_path
+
+
+def _refuse_depth(gltf: pygltflib.GLTF2, parents: list[int], limits: Limits) -> None:
+    depth = 0
+    level = [i for i, parent in enumerate(parents) if parent == -1]
+    while level:
+        depth += 1
+        if depth > limits.node_depth:
+            raise AvatarError(
+                "nodes are nested too deeply", got=label(gltf, level[0]), allowed=limits.node_depth, where="nodes"
+            )
+        level = [child for i in level for child in gltf.nodes[i].children]
 
 
 def _node(gltf: pygltflib.GLTF2, i: int, parent: int, notes: Notes) -> Node:

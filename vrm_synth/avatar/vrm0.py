@@ -27,7 +27,7 @@ from vrm_synth.avatar.model import (
     Vec3,
     Vec4,
 )
-from vrm_synth.avatar.runtime import PRESETS, Budget, Runtime, Source, morph_targets, range_map
+from vrm_synth.avatar.runtime import PRESETS, Budget, Runtime, Source, check_springs, morph_targets, range_map
 from vrm_synth.avatar.vrm0_material import emission, flipped_transform, linear
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.humanoid import V0_BONE_NAMES
@@ -309,7 +309,7 @@ def _springs(source: Source, groups: list[tuple[int, ...]]) -> tuple[Spring, ...
             )
             budget.take(len(used), f.path)
             out.append(Spring(f.text("comment") or source.gltf.nodes[root].name, joints, used, center))
-    return tuple(out)
+    return check_springs(tuple(out), source.limits, source.ext.at("secondaryAnimation.boneGroups"))
 
 
 def _subtree(source: Source, root: int, budget: Budget, where: str) -> list[int]:

@@ -25,7 +25,7 @@ from vrm_synth.avatar.model import (
     Vec2,
     Vec4,
 )
-from vrm_synth.avatar.runtime import PRESETS, Budget, Runtime, Source, morph_targets, range_map
+from vrm_synth.avatar.runtime import PRESETS, Budget, Runtime, Source, check_springs, morph_targets, range_map
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.humanoid import V0_BONE_NAMES
 
@@ -191,6 +191,8 @@ def _constraints(source: Source) -> tuple[Constraint, ...]:
                 source.notes.add(f"{body.path} is neither roll, aim nor rotation")
             else:
                 out.append(constraint)
+    if len(out) > source.limits.constraints:
+        raise AvatarError("too many node constraints", got=len(out), allowed=source.limits.constraints, where="nodes")
     _refuse_circular(out)
     return tuple(out)
 
@@ -288,7 +290,7 @@ def _springs(springs: Fields, places: list[int | None], source: Source) -> tuple
             continue
         center = f.index("center", len(source.gltf.nodes), "nodes")
         out.append(Spring(f.text("name"), joints, unique(c for g in used for c in groups[g]), center))
-    return tuple(out)
+    return check_springs(tuple(out), source.limits, springs.at("springs"))
 
 
 def _joints(spring: Fields, source: Source) -> tuple[SpringJoint, ...]:

@@ -13,6 +13,7 @@ from vrm_synth.avatar.model import Collider
 from vrm_synth.core.transforms import Array, normal_matrix
 from vrm_synth.pose.tree import Index
 
+_TRIES = 8  # hits of one joint in one step that are answered by trying all its colliders at once
 TINY = 1e-300  # keeps a vector of no length from dividing by zero
 
 
@@ -85,7 +86,8 @@ class Obstacles:
         """Ends (J, 3) after each joint has met its colliders one after the other.
 
         A collider that isn't hit changes nothing, so all can be tried at once and only the first hit of
-        each joint be answered, then those after it be tried again: the same result as one by one.
+        each joint be answered, then those after it be tried again: the same result as one by one. A joint
+        that is hit again and again goes on one by one, since trying all each time would cost S² for it.
         """
         head, along, normal = self._at(history, tick) if self.moving else (self.head, self.along, self.normal)
         distance, direction = self._distance(goal, slice(None), head, along, normal)
@@ -94,7 +96,7 @@ class Obstacles:
             return goal
         goal = goal.copy()
         rows = np.arange(len(goal))
-        while True:
+        for _ in range(_TRIES):
             some = hit.any(1)
             rows, hit, distance, direction = rows[some], hit[some], distance[some], direction[some]
             if not len(rows):
@@ -105,6 +107,13 @@ class Obstacles:
             goal[rows] = at_length(pushed, place[rows], length[rows])
             distance, direction = self._distance(goal[rows], rows, head, along, normal)
             hit = (distance < 0) & (self.slots > first[:, None])
+        for slot in range(int(first.min()) + 1, len(self.slots)):
+            distance, direction = self._distance(goal[rows], (rows, slice(slot, slot + 1)), head, along, normal)
+            struck = np.flatnonzero((distance[:, 0] < 0) & (first < slot))
+            which = rows[struck]
+            pushed = goal[which] - distance[struck] * direction[struck, 0]
+            goal[which] = at_length(pushed, place[which], length[which])
+        return goal
 
     def _at(self, history: Array, tick: int) -> tuple[Array, Array, Array]:
         world = history[(tick - self.lag) % len(history), self.driver]
@@ -114,7 +123,7 @@ class Obstacles:
         return head, along, normal / norm(normal)[..., None]
 
     def _distance(
-        self, goal: Array, rows: slice | Index, head: Array, along: Array, normal: Array
+        self, goal: Array, rows: slice | Index | tuple[Index, slice], head: Array, along: Array, normal: Array
     ) -> tuple[Array, Array]:
         """Signed distances (R, S), negative inside, and the directions (R, S, 3) that lead out."""
         sign, delta = self.sign[rows], goal[:, None, :] - head[rows]

@@ -25,6 +25,7 @@ from vrm_synth.core.transforms import (
 )
 from vrm_synth.pose.tree import Index, Local, Tree
 
+KINDS = ("roll", "rotation", "aim")
 AXES = {
     "X": (1.0, 0.0, 0.0),
     "Y": (0.0, 1.0, 0.0),
@@ -55,15 +56,11 @@ def build_constraints(avatar: Avatar, tree: Tree) -> tuple[Batch, ...]:
     by_node: dict[int, list[int]] = {}
     for i, c in enumerate(kept):
         by_node.setdefault(c.node, []).append(i)
-    needs = [[j for n in _reads(c, tree) for j in by_node.get(n, ())] for c in kept]
-    step = _steps(avatar, kept, needs)
-    batches = []
-    for level in range(max(step, default=-1) + 1):
-        for kind in ("roll", "rotation", "aim"):
-            group = [c for c, s in zip(kept, step, strict=True) if s == level and c.kind == kind]
-            if group:
-                batches.append(_batch(kind, group))
-    return tuple(batches)
+    needs = [sorted({j for n in _reads(c, tree) for j in by_node.get(n, ())}) for c in kept]
+    groups: dict[tuple[int, int], list[Constraint]] = {}
+    for c, step in zip(kept, _steps(avatar, kept, needs), strict=True):
+        groups.setdefault((step, KINDS.index(c.kind)), []).append(c)
+    return tuple(_batch(KINDS[kind], groups[step, kind]) for step, kind in sorted(groups))
 
 
 def apply_constraints(batches: tuple[Batch, ...], tree: Tree, local: Local) -> Local:
@@ -102,11 +99,13 @@ def _rotation(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
 
 
 def _aim(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
-    world = tree.world(local)
-    parents = tree.parent[batch.node]
-    parent = np.array([decompose(world[p])[1] if p >= 0 else (0.0, 0.0, 0.0, 1.0) for p in parents])
+    # Only these nodes' paths, not the tree: in a long chain of aims that would be all nodes for each of them.
+    above = np.array([tree.world_of(int(p), local) for p in tree.parent[batch.node]])
+    place = (above[:, :3, :3] @ local.translation[batch.node][:, :, None])[:, :, 0] + above[:, :3, 3]
+    target = np.array([tree.world_of(int(s), local)[:3, 3] for s in batch.source])
+    parent = np.array([decompose(m)[1] for m in above])
     origin = quat_rotate(quat_mul(parent, rest), batch.axis)
-    offset = world[batch.source, :3, 3] - world[batch.node, :3, 3]
+    offset = target - place
     distance = np.linalg.norm(offset, axis=-1, keepdims=True)
     # A source in the very place of its destination gives no direction: the rest direction stays.
     toward = np.where(distance > 0, offset / np.where(distance > 0, distance, 1.0), origin)
@@ -125,27 +124,36 @@ def _reads(c: Constraint, tree: Tree) -> list[int]:
 
 
 def _steps(avatar: Avatar, constraints: Sequence[Constraint], needs: Sequence[Sequence[int]]) -> list[int]:
-    """For each constraint the step at which all it needs is done."""
-    step: dict[int, int] = {}
-    while len(step) < len(constraints):
-        ready = [i for i in range(len(constraints)) if i not in step and all(j in step for j in needs[i])]
-        if not ready:
-            stuck = [i for i in range(len(constraints)) if i not in step]
-            names = ", ".join(_name(avatar, i) for i in _ring(stuck, needs, constraints))
-            raise AvatarError("node constraints depend on each other in a ring", got=names, where=avatar.source)
-        step |= {i: max((step[j] + 1 for j in needs[i]), default=0) for i in ready}
-    return [step[i] for i in range(len(constraints))]
+    """For each constraint the step at which all it needs is done (Kahn's algorithm)."""
+    needed_by: list[list[int]] = [[] for _ in constraints]
+    for i, needed in enumerate(needs):
+        for j in needed:
+            needed_by[j].append(i)
+    missing = [len(needed) for needed in needs]
+    step = [0] * len(constraints)
+    ready = [i for i, count in enumerate(missing) if count == 0]
+    for i in ready:  # grows on the way
+        for k in needed_by[i]:
+            step[k] = max(step[k], step[i] + 1)
+            missing[k] -= 1
+            if missing[k] == 0:
+                ready.append(k)
+    if len(ready) < len(constraints):
+        stuck = [i for i, count in enumerate(missing) if count]
+        names = ", ".join(_name(avatar, i) for i in _ring(stuck, needs, constraints))
+        raise AvatarError("node constraints depend on each other in a ring", got=names, where=avatar.source)
+    return step
 
 
 def _ring(stuck: Sequence[int], needs: Sequence[Sequence[int]], constraints: Sequence[Constraint]) -> list[int]:
     """The destination nodes along one ring among the constraints that can never be ready."""
     pending = set(stuck)
-    walk = [stuck[0]]
-    while True:
-        onward = next(j for j in needs[walk[-1]] if j in pending)
-        if onward in walk:
-            return [constraints[i].node for i in walk[walk.index(onward) :]]
-        walk.append(onward)
+    place: dict[int, int] = {}  # constraint → its place on the walk
+    at = stuck[0]
+    while at not in place:
+        place[at] = len(place)
+        at = next(j for j in needs[at] if j in pending)
+    return [constraints[i].node for i in list(place)[place[at] :]]
 
 
 def _name(avatar: Avatar, node: int) -> str:

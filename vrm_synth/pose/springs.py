@@ -31,13 +31,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.avatar.model import Avatar, SpringJoint
-from vrm_synth.core.errors import ShotError
+from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.core.transforms import Array, quat_between, quat_matrix, quat_mul
 from vrm_synth.pose.colliders import TINY, ColliderRig, Obstacles, at_length, build_colliders, norm
 from vrm_synth.pose.tree import Index, Local, Tree
 
 STEP = 1 / 60
 MAX_SETTLE_SECONDS = 60.0
+# Pairs of a joint and a collider that one simulated second may visit; a joint itself counts for 10, a place for a
+# collider for 500 and a round for 1000: some seconds of work. 200 joints with 100 colliders each need 5 million.
+MAX_WORK = 20_000_000
 LEAF_LENGTH = 0.07
 CALM = (0.0, 0.0, 0.0)
 _EYE = np.eye(3)
@@ -92,11 +95,12 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
     joints = [chosen[n][0] for n in nodes]
     row = {n: i for i, n in enumerate(nodes)}
 
-    driver = np.array([_driver(tree, int(tree.parent[n]), row) for n in nodes], np.intp)
+    carrier = _carriers(avatar, tree, row)
+    driver = np.array([carrier[tree.parent[n]] for n in nodes], np.intp)
     used = sorted({c for n in nodes for c in chosen[n][1] if tree.in_scene[avatar.colliders[c].node]})
     colliders = build_colliders(
         [avatar.colliders[c] for c in used],
-        np.array([_driver(tree, avatar.colliders[c].node, row) for c in used], np.intp),
+        np.array([carrier[avatar.colliders[c].node] for c in used], np.intp),
     )
     slot = {c: i for i, c in enumerate(used)}
     lists = [[slot[c] for c in chosen[n][1] if c in slot] for n in nodes]
@@ -105,6 +109,7 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
         hits[i, : len(members)] = members
 
     level, stride = _levels(driver, hits, colliders.driver)
+    _refuse_slow(avatar, hits, int(level.max(initial=0)), stride)
     level_of = np.append(level, -1)  # the last row stands for "no driver"
     hit_lag = level[:, None] - level_of[np.append(colliders.driver, len(nodes))[hits]]
     return SpringRig(
@@ -125,6 +130,19 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
         hit_lag=np.where(hit_lag >= 1, hit_lag, hit_lag + stride),
         stride=stride,
     )
+
+
+def _refuse_slow(avatar: Avatar, hits: Index, levels: int, stride: int) -> None:
+    """Raise AvatarError for springs that wait for each other in so long a row that a second would take many."""
+    ticks = round(1 / STEP) * stride + levels
+    work = ticks * (hits.size + 10 * len(hits) + 500 * hits.shape[1] + 1000)
+    if work > MAX_WORK:
+        raise AvatarError(
+            "springs have too many colliders, or wait for each other's in too long a row",
+            got=f"{len(hits)} joints, {hits.shape[1]} colliders each, {ticks} rounds a second",
+            allowed=f"{MAX_WORK:.0e} pairs of joint and collider a second",
+            where=avatar.source,
+        )
 
 
 def _tail(tree: Tree, joint: SpringJoint) -> Array:
@@ -151,13 +169,12 @@ def _invertible(world: Array) -> bool:
     return bool(abs(np.linalg.det(world[:3, :3])) > 1e-18)
 
 
-def _driver(tree: Tree, node: int, row: dict[int, int]) -> int:
-    """The nearest joint at or above `node`, or J."""
-    while node >= 0:
-        if node in row:
-            return row[node]
-        node = int(tree.parent[node])
-    return len(row)
+def _carriers(avatar: Avatar, tree: Tree, row: dict[int, int]) -> Index:
+    """(N + 1,): the nearest joint at or above each node, or J; the last row stands for "no node"."""
+    out = np.full(len(avatar.nodes) + 1, len(row), np.intp)
+    for n in avatar.scene_nodes:  # parents before children
+        out[n] = row.get(n, int(out[tree.parent[n]]))
+    return out
 
 
 def _levels(driver: Index, hits: Index, carried_by: Index) -> tuple[Index, int]:
