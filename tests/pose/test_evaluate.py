@@ -103,7 +103,6 @@ def test_warnings_name_bones_first_then_expressions_then_the_gaze() -> None:
 def test_malformed_shots_raise_one_family_of_one_line_errors() -> None:
     a = avatar([node("hips", -1)], {"hips": 0})
     for bad in (
-        {"bones": {"tail": (0, 0, 0, 1)}},
         {"expressions": {"happy": 2.0}},
         {"look_at": (0.0,)},
         {"settle_seconds": -1.0},
