@@ -40,7 +40,7 @@ STEP = 1 / 60
 MAX_SETTLE_SECONDS = 60.0
 # Pairs of a joint and a collider that one simulated second may visit; a joint itself counts for 10, a place for a
 # collider for 500 and a round for 1000: some seconds of work. 200 joints with 100 colliders each need 5 million.
-MAX_WORK = 20_000_000
+MAX_WORK = 30_000_000
 LEAF_LENGTH = 0.07
 CALM = (0.0, 0.0, 0.0)
 _EYE = np.eye(3)
