@@ -46,8 +46,3 @@ def background(name: str) -> Rgba | None:
         raise RecipeError("unknown background", got=name, allowed=f"{TRANSPARENT}, #rrggbb, {', '.join(NAMES)}")
     r, g, b = (v / 255 for v in _COLORS[name])
     return r, g, b, 1.0
-
-
-def color_name(name: str) -> str | None:
-    """What a caption may call it: the name where it is one, None for a bare "#rrggbb" and for "transparent"."""
-    return name if name in _COLORS else None
