@@ -97,6 +97,13 @@ def environment(**defaults: str) -> Iterator[None]:
             del os.environ[name]
 
 
+def mip_folder() -> Path:
+    """Where mip chains of textures are kept from run to run (XDG Base Directory: caches); it may be deleted."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return home / "vrm-synth" / "mips"
+
+
 def bar(total: int, unit: str) -> tqdm[NoReturn]:
     """A bar on stderr that shows how many are done, how many a second and how long the rest will take."""
     from tqdm import tqdm

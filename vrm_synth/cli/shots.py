@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vrm_synth.cli.common import bar, crew, note, out_folder, plural, renderer_options, workers_option
+from vrm_synth.cli.common import bar, crew, mip_folder, note, out_folder, plural, renderer_options, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import Compat
@@ -52,7 +52,9 @@ def shots(
 
     evidence = known_evidence()
     listed = read_shots(shots_file)
-    task = Answering(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
+    task = Answering(
+        out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat, mips=mip_folder()
+    )
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
         for event in answer_shots(listed, task, crew(workers, len(listed))):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.library import load_poses
+from vrm_synth.render.base import Antialias
 from vrm_synth.shot import choices, sources
 from vrm_synth.shot.description import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
@@ -120,6 +121,8 @@ class Recipe(_Strict):
     size: Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)] = (512, 512)
     # n draws n × n samples a pixel; 1 is no anti-aliasing.
     supersample: Annotated[int, Field(ge=1, le=8, strict=True)] = 2
+    # Whether all samples are shaded (supersample) or edges alone get them (multisample); auto: multisample on GPUs.
+    antialias: Antialias = "auto"
     # Colour names, "#rrggbb", transparent, or random for any named colour.
     background: Annotated[Weights, _choice(_backgrounds, lambda: (RANDOM, TRANSPARENT, "#rrggbb", *BACKGROUNDS))] = (
         Field(default=RANDOM, validate_default=True)

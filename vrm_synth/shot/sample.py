@@ -88,6 +88,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
         background=background(backdrop),
         outlines=recipe.outlines,
         supersample=recipe.supersample,
+        antialias=recipe.antialias,
         labels=labels,
     )
 
