@@ -3,13 +3,12 @@
 Workers are forked, but not from this process, whose threads and GL context would not survive it: from a server
 that has imported what drawing needs and done nothing else (multiprocessing's "forkserver"). Two workers that are
 spawned each import for themselves what the server imports once, while the parent still reads its input: whole
-commands of 200 shots of m_expressive at 512² take MEASURED
+commands of 200 shots at 512² by two workers took 1.4 s and not 2.0 (crimsom), 4.4 s and not 5.1 (the built-in avatar).
 
-Pieces come in groups that share something costly,
-such as an avatar: a worker stays with its group while anything is left of it, so that it reads each avatar
-once at most. It is handed a few pieces at a time and answers each with one message; what it has not been able
-to send waits with it. A process that dies takes one piece with it, the one it was at; the others of its part
-go to a fresh process.
+Pieces come in groups that share something costly, such as an avatar: a worker stays with its group while anything is
+left of it, so that it reads each avatar once at most. It is handed a few pieces at a time and answers each with one
+message; what it has not been able to send waits with it. A process that dies takes one piece with it, the one it was
+at; the others of its part go to a fresh process.
 
 Inside a worker nothing overlaps. Encoding and writing in a thread beside the next draw cost more than it gave
 (m_expressive at 512² on llvmpipe, six interleaved rounds of 100 pictures on one core of a busy machine: medians
