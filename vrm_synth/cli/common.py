@@ -71,8 +71,8 @@ def workers_option(command: F) -> F:
     )(command)
 
 
-def crew(asked: int | None, pictures: int) -> int:
-    """How many workers to have; several are on their way when this returns."""
+def crew(asked: int | None, pictures: int, *modules: str) -> int:
+    """How many workers to have; several are on their way when this returns. modules: what they will import."""
     cores = len(os.sched_getaffinity(0))
     workers = max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
     if workers > 1:
@@ -81,7 +81,8 @@ def crew(asked: int | None, pictures: int) -> int:
         # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process a core beats several threads a
         # process, and a server that workers are forked from has no threads.
         with environment(LP_NUM_THREADS="0", OPENBLAS_NUM_THREADS="1"):
-            prepare("vrm_synth.cli.main")  # which a worker would import as its parent's program
+            # The command line is what a worker would import as its parent's program.
+            prepare("vrm_synth.cli.main", "vrm_synth.render.gl.renderer", *modules)
     return workers
 
 

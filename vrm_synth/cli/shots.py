@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vrm_synth.render import Compat
 
 SHORTEST_SHOT = 150  # bytes of JSON, about
+NEEDED = "vrm_synth.dataset.answers"  # by workers
 
 
 @click.command()
@@ -45,7 +46,7 @@ def shots(
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
-    crew(workers, shots_file.stat().st_size // SHORTEST_SHOT)
+    crew(workers, shots_file.stat().st_size // SHORTEST_SHOT, NEEDED)
     from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.dataset.answers import Answering, Done, answer_shots
     from vrm_synth.dataset.shotlist import read_shots
@@ -57,7 +58,7 @@ def shots(
     )
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, crew(workers, len(listed))):
+        for event in answer_shots(listed, task, crew(workers, len(listed), NEEDED)):
             if isinstance(event, Done):
                 shown.update()
                 if event.error:

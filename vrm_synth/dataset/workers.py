@@ -34,7 +34,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from vrm_synth.core.errors import RenderError, VrmSynthError
 
 SERVER = multiprocessing.get_context("forkserver")
-PRELOADED = ("vrm_synth.dataset.answers", "vrm_synth.dataset.make", "vrm_synth.render.gl.renderer")
 LONGEST_PART = 16  # pieces; long enough for the hand-over to cost nothing, short enough for all to end together
 
 Piece = TypeVar("Piece")
@@ -61,10 +60,10 @@ class Task(Protocol[Taken, Told]):
 def prepare(*modules: str) -> None:
     """Start the server that workers come from; it imports beside whatever its caller does next.
 
-    modules: what it imports beside all that drawing needs. Workers get this moment's environment variables. Optional:
-    `work` does it where it has not been done.
+    modules: what it imports, best all that the task's workers would. Workers get this moment's environment variables.
+    Optional: `work` starts a server that imports nothing where there is none.
     """
-    SERVER.set_forkserver_preload([*PRELOADED, *modules])
+    SERVER.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
 
 
@@ -154,7 +153,6 @@ class _Worker:
 def _with_crew(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int) -> Iterator[Event]:
     groups = [group for group in groups if group]
     queue = Queue(groups, workers)
-    prepare()
     crew = [_start(task) for _ in range(min(workers, sum(map(len, groups))))]
     try:
         while queue or any(w.owed for w in crew):
