@@ -81,10 +81,10 @@ def make_table(path: Path, rows: int) -> None:
             out.write_table(group, row_group_size=ROWS_A_GROUP)
 
 
-def measured(script: str, *arguments: object) -> dict[str, float]:
+def measured(script: str, *arguments: object) -> dict[str, object]:
     """What a Python process of its own prints as JSON."""
     command = [sys.executable, "-c", script + TELL, *map(str, arguments)]
-    found: dict[str, float] = json.loads(machine.run_timed(command, machine.ROOT).output)
+    found: dict[str, object] = json.loads(machine.run_timed(command, machine.ROOT).output)
     return found
 
 
