@@ -53,6 +53,11 @@ def renderer_options(command: F) -> F:
     command = click.option(
         "--device", default=0, show_default=True, type=click.IntRange(min=0), help="Index of the EGL device that draws."
     )(command)
+    return renderer_option(command)
+
+
+def renderer_option(command: F) -> F:
+    """--renderer."""
     return click.option(
         "--renderer",
         default="gl",

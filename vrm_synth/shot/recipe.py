@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -117,6 +117,14 @@ class Recipe(_Strict):
     # The one source of chance: the same recipe and seed give the same pictures.
     seed: Annotated[int, Field(strict=True)] = 0
 
+    # Shares of the shots that are kept apart, {test: 0.1}; the rest is "train".
+    splits: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], Annotated[float, Field(gt=0, lt=1)]],
+        Field(max_length=8),
+    ] = {}
+    # Whether single shots are kept apart, or avatars, which the rest then never shows.
+    split_by: Literal["shot", "avatar"] = "shot"
+
     # Pixels: a number for a square, or [width, height].
     size: Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)] = (512, 512)
     # n draws n × n samples a pixel; 1 is no anti-aliasing.
@@ -192,6 +200,10 @@ class Recipe(_Strict):
             if name not in {*self.avatars, *(Path(s).name for s in self.avatars)}:
                 known = ", ".join(dict.fromkeys(Path(s).name for s in self.avatars))
                 raise RefusedError("no avatar of this recipe is called so", known, ("characters", name))
+        if sum(self.splits.values()) >= 1:
+            raise RefusedError("the splits leave nothing for the rest", "shares that sum to less than 1", ("splits",))
+        if "train" in self.splits:
+            raise RefusedError("train is the split of the rest", "other names", ("splits", "train"))
         if self.fov[0] > self.fov[1]:
             raise RefusedError("fov ends before it begins", "[least, most]", ("fov",))
         return self
