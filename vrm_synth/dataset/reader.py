@@ -12,6 +12,7 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -19,10 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.files import to_json
+from vrm_synth.dataset.store import Store
 from vrm_synth.shot.description import LONGEST_SIDE
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 PICTURES = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG", "jxl": "JXL"}  # suffix → Pillow's name
+LINES = "metadata.jsonl"
 LARGEST_PICTURE = 512 << 20  # bytes: 8192² pixels of RGBA and more
 LARGEST_TEXT = 16 << 20  # bytes of a row or a caption
 LARGEST_TAIL = 1 << 20  # bytes of zeros after a tar's last member; GNU tar writes up to 10 KiB
@@ -76,6 +80,16 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(row, dict) or not isinstance(row.get("shot"), dict):
         raise DatasetError("not a line of metadata", got=row, allowed='{…, "shot": {…}}', where=where)
     return row
+
+
+def read_shard(store: Store, form: str, split: str, shard: int) -> Iterator[Sample]:
+    """The samples of a shard, in order. form: "imagefolder", "webdataset" or "parquet". Raises DatasetError."""
+    stem = f"{split}/{shard:05d}"
+    if form == "imagefolder":
+        yield from read_folder(store, stem)
+        return
+    read, name = (read_tar, f"{stem}.tar") if form == "webdataset" else (read_parquet, f"{stem}.parquet")
+    yield from read(io.BytesIO(store.read(name)), name)
 
 
 def read_tar(file: BinaryIO, where: str) -> Iterator[Sample]:
@@ -134,6 +148,58 @@ def sample(key: str, parts: Mapping[str, bytes], where: str) -> Sample:
         return Sample(key, parts[pictures[0]], pictures[0], text.decode(), row, extras)
     except UnicodeDecodeError as e:
         raise DatasetError("a caption that is not UTF-8", got=str(e), where=where) from e
+
+
+def read_folder(store: Store, stem: str) -> Iterator[Sample]:
+    """The samples of an image folder's shard, in the order of its metadata.jsonl. Raises DatasetError."""
+    name = f"{stem}/{LINES}"
+    files: dict[str, list[str]] = {}
+    for file in store.list(stem):
+        key, _, suffix = PurePosixPath(file).name.partition(".")
+        if PurePosixPath(file).name != LINES:
+            files.setdefault(key, []).append(suffix)
+    seen: set[str] = set()
+    for number, line in enumerate(store.read(name).split(b"\n"), 1):
+        if not line:
+            continue
+        where = f"{name}:{number}"
+        row = read_row(line, where)
+        file_name = row.pop("file_name", None)
+        key, _, suffix = str(file_name).partition(".")
+        if not KEY.fullmatch(key) or suffix not in PICTURES or key in seen:
+            raise DatasetError("not a picture of this folder", got=file_name, allowed="000123.png, once", where=where)
+        seen.add(key)
+        parts = {end: store.read(f"{stem}/{key}.{end}") for end in files.get(key, ())}
+        yield sample(key, {**parts, "json": to_json(row).encode()}, where)
+
+
+def read_parquet(file: BinaryIO, where: str) -> Iterator[Sample]:
+    """The samples of a Parquet shard, in order. Raises DatasetError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as table:
+            for batch in table.iter_batches(batch_size=16):
+                for entry in batch.to_pylist():
+                    yield _embedded(entry, where)
+    except (pa.ArrowException, OSError) as e:
+        raise DatasetError("not a whole Parquet file", got=str(e), where=where) from e
+
+
+def _embedded(entry: Mapping[str, Any], where: str) -> Sample:
+    parts: dict[str, bytes] = {}
+    try:
+        key = entry["key"]
+        for value in entry.values():
+            if isinstance(value, dict):
+                stem, _, suffix = value["path"].partition(".")
+                if stem != key or not KEY.fullmatch(key) or not _is_suffix(suffix):
+                    raise DatasetError("a picture of another name", got=value["path"], where=f"{where}: {key}")
+                parts[suffix] = value["bytes"]
+        return sample(key, {**parts, "txt": entry["caption"].encode(), "json": entry["metadata"].encode()}, where)
+    except (KeyError, TypeError, AttributeError) as e:
+        raise DatasetError("not a sample", got=str(e), where=where) from e
 
 
 def _is_suffix(text: str) -> bool:

@@ -15,7 +15,7 @@ import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.files import file_errors, to_json
@@ -62,6 +62,13 @@ def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, 
     return plain | {name: labels.get(name) for name in LABELS} | {SHOT: to_json(shot)}
 
 
+def spelled(row: Mapping[str, Any]) -> bytes:
+    """A row of the table in one spelling, whether it comes from a line or from the table."""
+    kinds = {**COLUMNS, **LABELS}
+    plain = {k: float(v) if kinds.get(k) == "double" and v is not None else v for k, v in row.items()}
+    return to_json(plain).encode()
+
+
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write rows of `flat` as they come; returns their number. The same rows give the same bytes.
 
@@ -82,18 +89,18 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows in order, group by group; columns: which, all where not said. Raises DatasetError."""
     pa = _pyarrow()
     import pyarrow.parquet as pq
 
-    with file_errors(path, "read"):
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=4096, columns=None if columns is None else list(columns)):
-                    yield from batch.to_pylist()
-        except pa.ArrowInvalid as e:
-            raise DatasetError("not a metadata table", got=str(e), where=path) from e
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=4096, columns=None if columns is None else list(columns)):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as e:
+        where = path if isinstance(path, Path) else TABLE
+        raise DatasetError("not a metadata table", got=str(e), where=where) from e
 
 
 def ask(
