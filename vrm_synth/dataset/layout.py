@@ -33,6 +33,16 @@ def plan_of(identity: dict[str, Any]) -> Iterator[Planned]:
             shard += 1
 
 
+def stem_of(split: str, shard: int) -> str:
+    """What the names of all files of a shard begin with, its record's apart."""
+    return f"{split}/{shard:05d}"
+
+
+def is_of(name: str, stem: str) -> bool:
+    """Whether a file's name is one of the shard with that stem."""
+    return name.startswith((f"{stem}.", f"{stem}/"))
+
+
 def read_complete(store: Store) -> dict[str, str]:
     try:
         return dict(json.loads(store.read(COMPLETE))["files"])

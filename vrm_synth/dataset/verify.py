@@ -20,7 +20,6 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -29,11 +28,11 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import DatasetError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.again import claims, draw_again, likeness
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY, Planned, plan_of, read_complete, read_identity
+from vrm_synth.dataset.layout import COMPLETE, Planned, is_of, plan_of, read_complete, read_identity, stem_of
 from vrm_synth.dataset.metadata import Row
 from vrm_synth.dataset.nearest import near_groups, perceptual_hash
 from vrm_synth.dataset.reader import Sample, decode, open_picture, read_shard
-from vrm_synth.dataset.record import Record, record_name, words_digest
+from vrm_synth.dataset.record import RECORDS, Record, record_name, words_digest
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.table import TABLE, flat, read_table, spelled
 from vrm_synth.dataset.workers import work
@@ -199,20 +198,18 @@ def _as_a_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Chec
     except DatasetError as e:
         yield Fault(COMPLETE, _inside(e, COMPLETE))
         complete = {}
+    records = {record_name(c.shard): c.shard for c in shards}
     for name, sha256 in complete.items():
         if not store.exists(name):
-            yield Fault(name, "is missing")
+            yield Fault(name, "is missing", records.get(name))
         elif hashlib.sha256(store.read(name)).hexdigest() != sha256:
-            yield Fault(name, "other bytes than when the dataset was finished")
-    known = {IDENTITY, COMPLETE, *complete, *(name for c in shards for name in c.files)}
-    blamed = {str(PurePosixPath(n).parent) for c in shards if not c.files for n in (f"{c.split}/{c.shard:05d}/x",)}
-    for name in store.list():
-        if (
-            name not in known
-            and str(PurePosixPath(name).parent) not in blamed
-            and PurePosixPath(name).name.split(".")[0] not in {f"{c.shard:05d}" for c in shards if not c.files}
-        ):
-            yield Fault(name, "belongs to nothing in this dataset")
+            yield Fault(name, "other bytes than when the dataset was finished", records.get(name))
+    known = {*complete, *(name for c in shards for name in c.files)}
+    lost = [stem_of(c.split, c.shard) for c in shards if not c.files]  # whose files no record accounts for
+    for folder in sorted({RECORDS, *(c.split for c in shards)}):
+        for name in store.list(folder):
+            if name not in known and not any(is_of(name, stem) for stem in lost):
+                yield Fault(name, "belongs to nothing in this dataset: move it elsewhere")
     if store.exists(TABLE) and all(not c.faults for c in shards):
         yield from _table(store, shards)
 
