@@ -28,8 +28,9 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import DatasetError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.again import claims, draw_again, likeness
-from vrm_synth.dataset.layout import COMPLETE, Planned, is_of, plan_of, read_complete, read_identity, stem_of
-from vrm_synth.dataset.metadata import Row
+from vrm_synth.dataset.expect import Expectation, Expected, expectation
+from vrm_synth.dataset.finish import finished_files
+from vrm_synth.dataset.layout import COMPLETE, read_identity
 from vrm_synth.dataset.nearest import near_groups, perceptual_hash
 from vrm_synth.dataset.reader import Sample, decode, open_picture, read_shard
 from vrm_synth.dataset.record import RECORDS, Record, record_name, words_digest
@@ -55,36 +56,40 @@ class Fault:
 @dataclass(frozen=True)
 class Checked:
     """What was found in a shard. keys: of its samples; hashes: key → perceptual hash, of pictures that could be
-    decoded; rows: SHA-256 over its rows of the table; files: what its record accounts for."""
+    decoded; rows: SHA-256 over its rows of the table; files: what its record
+    accounts for; sources: an avatar's SHA-256 → what its shots name it."""
 
-    shard: int
-    split: str
+    expected: Expected
     faults: tuple[Fault, ...]
     keys: tuple[str, ...] = ()
     hashes: Mapping[str, bytes] = field(default_factory=dict)
     rows: str = ""
     files: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Checking:
-    """The task (workers.Task) of checking shards; the reading of a whole dataset in several processes.
+    """The task (workers.Task) of checking shards, block by block.
 
     near: whether pictures' perceptual hashes are wanted, too.
     """
 
     store: Store
+    plan: Expectation
     form: str
     near: bool = True
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[Planned], tuple[Checked]]]:
-        yield lambda planned: (check_shard(self, planned),)
+    def opened(self) -> Iterator[Callable[[int], Iterator[Checked]]]:
+        """Block's number → what was found in each of its shards."""
+        yield lambda block: (check_shard(self, expected) for expected in self.plan.expected(block))
 
-    def lost(self, planned: Planned, how: str) -> tuple[Checked]:
+    def lost(self, block: int, how: str) -> Iterator[Checked]:
         """A file that kills whoever reads it is not what we wrote."""
-        fault = Fault(record_name(planned.shard), f"the process that checked this shard died: {how}", planned.shard)
-        return (Checked(planned.shard, planned.split, (fault,)),)
+        for e in self.plan.expected(block):
+            fault = Fault(record_name(e.number), f"the process that checked this shard died: {how}", e.number)
+            yield Checked(e, (fault,))
 
 
 @dataclass(frozen=True)
@@ -120,15 +125,14 @@ def verify(
     Raises DatasetError where the folder is no dataset of ours, or cannot be read.
     """
     identity = read_identity(store)
-    planned = [*plan_of(identity)]
-    task = Checking(store, identity["format"], near)
-    groups = [planned[k :: max(1, workers)] for k in range(max(1, workers))]
-    found: dict[int, Checked] = {}
-    with contextlib.closing(work(task, groups, workers)) as checking:
+    plan = expectation(identity)
+    task = Checking(store, plan, identity["recipe"]["format"], near)
+    shards: list[Checked] = []
+    with contextlib.closing(work(task, [range(plan.blocks)], workers)) as checking:
         for checked in checking:
-            found[checked.shard] = checked
+            shards.append(checked)
             done()
-    shards = [found[p.shard] for p in planned]
+    shards.sort(key=lambda c: c.expected.number)
     faults = [f for c in shards for f in c.faults]
     faults += _as_a_whole(store, identity, shards)
     keys = [key for c in shards for key in c.hashes]
@@ -148,44 +152,66 @@ def verify(
     )
 
 
-def check_shard(task: Checking, planned: Planned) -> Checked:
+def check_shard(task: Checking, expected: Expected) -> Checked:
     """Everything that one shard can be held to."""
-    name = record_name(planned.shard)
+    number, name = expected.number, record_name(expected.number)
     try:
         record = Record.of_bytes(task.store.read(name), name)
     except DatasetError as e:
-        return Checked(planned.shard, planned.split, (Fault(name, _inside(e, name), planned.shard),))
-    faults = [Fault(name, what, planned.shard) for what in _against_plan(record, planned)]
-    faults += [Fault(f, what, planned.shard) for f, what in _files(task.store, record)]
-    digest, table, keys, hashes, rows = hashlib.sha256(), hashlib.sha256(), list[str](), dict[str, bytes](), list[Row]()
-    place = f"shard {planned.shard:05d}"
-    try:
-        for s in read_shard(task.store, task.form, record.split, record.shard):
-            keys.append(s.key)
-            rows.append(dict(s.row))
-            table.update(spelled(flat(s.row, s.key, record.split, record.shard)))
-            try:
-                picture = open_picture(s.picture)
-            except DatasetError as e:
-                faults.append(Fault(f"{place}/{s.key}", str(e), planned.shard))
-                continue
-            digest.update(decode(s.picture).tobytes())
-            faults += [Fault(f"{place}/{s.key}", what, planned.shard) for what in claims(s, picture.size)]
-            if task.near:
-                hashes[s.key] = perceptual_hash(picture).tobytes()
-    except DatasetError as e:
-        faults.append(Fault(place, str(e), planned.shard))
-    else:
-        if tuple(keys) != record.keys:
-            faults.append(
-                Fault(place, f"holds other samples than its record says: {_differ(keys, record.keys)}", planned.shard)
-            )
-        if digest.hexdigest() != record.pixels:
-            faults.append(Fault(place, "other pixels than its record says", planned.shard))
-        if words_digest(rows) != record.words:
-            faults.append(Fault(place, "other metadata than its record says", planned.shard))
+        return Checked(expected, (Fault(name, _inside(e, name), number),))
+    faults = [Fault(name, what, number) for what in _against_plan(record, expected)]
+    faults += [Fault(file, what, number) for file, what in _files(task.store, record)]
     names = (name, *(f.name for f in record.files))
-    return Checked(planned.shard, record.split, tuple(faults), tuple(keys), hashes, table.hexdigest(), names)
+    read = _Reading(expected.stem)
+    try:
+        if record.keys or record.files:
+            for s in read_shard(task.store, task.form, expected.split, number):
+                read.take(s, expected, task.near)
+    except DatasetError as e:
+        return Checked(expected, (*faults, Fault(expected.stem, str(e), number)), tuple(read.keys), files=names)
+    faults += [Fault(file, what, number) for file, what in (*read.faults, *read.against(record))]
+    return Checked(expected, tuple(faults), tuple(read.keys), read.hashes, read.table.hexdigest(), names, read.sources)
+
+
+class _Reading:
+    """A shard as it is read, sample by sample."""
+
+    def __init__(self, stem: str):
+        self.keys: list[str] = []
+        self.faults: list[tuple[str, str]] = []
+        self.hashes: dict[str, bytes] = {}
+        self.sources: dict[str, str] = {}
+        self.table = hashlib.sha256()
+        self._stem = stem
+        self._pixels = hashlib.sha256()
+        self._rows: list[Mapping[str, Any]] = []
+
+    def take(self, s: Sample, expected: Expected, near: bool) -> None:
+        """One sample: its picture decoded, its words compared."""
+        where = f"{self._stem}/{s.key}"
+        self.keys.append(s.key)
+        self._rows.append(s.row)
+        self.table.update(spelled(flat(s.row, s.key, expected.split, expected.number)))
+        self.sources.setdefault(str(s.row.get("avatar_sha256")), str(s.row["shot"].get("avatar")))
+        try:
+            picture = open_picture(s.picture)
+        except DatasetError as e:
+            self.faults.append((where, str(e)))
+            return
+        rgba = np.ascontiguousarray(np.asarray(picture.convert("RGBA")))
+        self._pixels.update(hashlib.sha256(rgba.tobytes()).digest())
+        self.faults += [(where, what) for what in claims(s, picture.size)]
+        if near:
+            self.hashes[s.key] = perceptual_hash(picture).tobytes()
+
+    def against(self, record: Record) -> Iterator[tuple[str, str]]:
+        """What the record says otherwise."""
+        if tuple(self.keys) != record.keys:
+            yield self._stem, f"holds other samples than its record says: {_differ(self.keys, record.keys)}"
+        if self._pixels.hexdigest() != record.pixels:
+            yield self._stem, "other pixels than its record says"
+        if words_digest(self._rows) != record.words:
+            yield self._stem, "other metadata than its record says"
 
 
 # ---------------------------------------------------------------- the dataset as a whole
@@ -193,29 +219,29 @@ def check_shard(task: Checking, planned: Planned) -> Checked:
 
 def _as_a_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Checked]) -> Iterator[Fault]:
     """What `finish` made, and files that nothing accounts for."""
+    records = {record_name(c.expected.number): c.expected.number for c in shards}
     try:
-        complete = read_complete(store)
+        sums = finished_files(store)
     except DatasetError as e:
         yield Fault(COMPLETE, _inside(e, COMPLETE))
-        complete = {}
-    records = {record_name(c.shard): c.shard for c in shards}
-    for name, sha256 in complete.items():
+        sums = {}
+    for name, sha256 in sums.items():
         if not store.exists(name):
             yield Fault(name, "is missing", records.get(name))
         elif hashlib.sha256(store.read(name)).hexdigest() != sha256:
             yield Fault(name, "other bytes than when the dataset was finished", records.get(name))
-    known = {*complete, *(name for c in shards for name in c.files)}
-    lost = [stem_of(c.split, c.shard) for c in shards if not c.files]  # whose files no record accounts for
-    for folder in sorted({RECORDS, *(c.split for c in shards)}):
+    known = {name for c in shards for name in c.files}
+    lost = [c.expected for c in shards if not c.files]  # whose files no record accounts for
+    for folder in sorted({RECORDS, *(c.expected.split for c in shards)}):
         for name in store.list(folder):
-            if name not in known and not any(is_of(name, stem) for stem in lost):
+            if name not in known and name not in records and not any(e.owns(name) for e in lost):
                 yield Fault(name, "belongs to nothing in this dataset: move it elsewhere")
     if store.exists(TABLE) and all(not c.faults for c in shards):
         yield from _table(store, shards)
 
 
 def _table(store: Store, shards: Sequence[Checked]) -> Iterator[Fault]:
-    digests = {c.shard: hashlib.sha256() for c in shards}
+    digests = {c.expected.number: hashlib.sha256() for c in shards}
     try:
         for row in read_table(io.BytesIO(store.read(TABLE))):
             if row["shard"] not in digests:
@@ -225,7 +251,7 @@ def _table(store: Store, shards: Sequence[Checked]) -> Iterator[Fault]:
     except DatasetError as e:
         yield Fault(TABLE, str(e))
         return
-    wrong = [c.shard for c in shards if digests[c.shard].hexdigest() != c.rows]
+    wrong = [n for c in shards if digests[n := c.expected.number].hexdigest() != c.rows]
     if wrong:
         yield Fault(TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
 
@@ -245,13 +271,13 @@ def redraw_some(
     for c in sound:
         if not chosen & set(c.keys):
             continue
-        for s in read_shard(store, identity["format"], c.split, c.shard):
+        for s in read_shard(store, identity["recipe"]["format"], c.expected.split, c.expected.number):
             if s.key in chosen:
-                yield _compared(s, c.shard, renderer, open_avatar)
+                yield _compared(s, c.expected, renderer, open_avatar)
 
 
-def _compared(s: Sample, shard: int, renderer: Renderer, open_avatar: Callable[[str], Avatar]) -> Fault | None:
-    name = f"shard {shard:05d}/{s.key}"
+def _compared(s: Sample, expected: Expected, renderer: Renderer, open_avatar: Callable[[str], Avatar]) -> Fault | None:
+    name = f"{expected.stem}/{s.key}"
     try:
         drawn = draw_again(s, renderer, open_avatar)
     except VrmSynthError as e:
@@ -264,19 +290,21 @@ def _compared(s: Sample, shard: int, renderer: Renderer, open_avatar: Callable[[
     return Fault(
         name,
         f"another picture when drawn again {where}: {found.off:.2%} of pixels differ, by up to {found.worst}",
-        shard,
+        expected.number,
     )
 
 
 # ---------------------------------------------------------------- one shard
 
 
-def _against_plan(record: Record, planned: Planned) -> Iterator[str]:
-    if (record.shard, record.split) != (planned.shard, planned.split):
-        yield f"is of shard {record.shard:05d} of {record.split}, where the plan has {planned.split}"
+def _against_plan(record: Record, expected: Expected) -> Iterator[str]:
+    if (record.shard, record.split) != (expected.number, expected.split):
+        yield f"is of shard {record.shard:05d} of {record.split}, where the plan has {expected.split}"
     both = sorted((*record.keys, *record.quarantined))
-    if both != sorted(planned.keys):
-        yield f"not the samples of the plan: {_differ(both, planned.keys)}"
+    if expected.keys is not None and both != sorted(expected.keys):
+        yield f"not the samples of the plan: {_differ(both, expected.keys)}"
+    elif len(both) != expected.count:
+        yield f"{len(both)} samples, where the plan has {expected.count}"
 
 
 def _files(store: Store, record: Record) -> Iterator[tuple[str, str]]:
@@ -285,8 +313,8 @@ def _files(store: Store, record: Record) -> Iterator[tuple[str, str]]:
             yield file.name, "is missing"
             continue
         data = store.read(file.name)
-        if len(data) != file.size:
-            yield file.name, f"{len(data)} bytes, where its record says {file.size}"
+        if len(data) != file.bytes:
+            yield file.name, f"{len(data)} bytes, where its record says {file.bytes}"
         elif hashlib.sha256(data).hexdigest() != file.sha256:
             yield file.name, "other bytes than its record says"
 
