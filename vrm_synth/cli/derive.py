@@ -16,10 +16,14 @@ ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 
 def _options(command: F) -> F:
     options = (
-        click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset: a new folder, or a begun one."),
+        click.option(
+            "-o", "--out", required=True, metavar="DIR", help="The new dataset: a new folder, or a begun one."
+        ),
         click.option("--format", "form", type=click.Choice(FORMATS), help="Its shards.  [default: as they are]"),
         click.option("--encoding", type=click.Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
-        click.option("--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."),
+        click.option(
+            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."
+        ),
     )
     for option in reversed(options):
         command = option(command)

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.draw import Look
 from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import DERIVED, Derived, Expected
 from vrm_synth.dataset.finish import finish, is_complete
@@ -104,9 +103,8 @@ def pick(sources: Sequence[Source], where: str = "true") -> Picks:
 class Deriving:
     """A dataset on its way from others.
 
-    command: "subset", "merge" or "convert"; where: the condition; look: format and encoding of the new one,
-    whose encoding is None where pictures stay as they are. Making one claims `out`; raises DatasetError where that
-    is taken, or where the sources do not go together.
+    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; form, encoding: of the new
+    one's shards and pictures, None where pictures stay as they are.
     """
 
     sources: tuple[Source, ...]
@@ -118,7 +116,8 @@ class Deriving:
     where: str = "true"
     shard_size: int = SHARD_SIZE
 
-    def __post_init__(self) -> None:
+    def identity(self) -> dict[str, Any]:
+        """What dataset.json says. Raises DatasetError where the sources do not go together."""
         origins = [s.identity for s in self.sources]
         if len({o["recipe_sha256"] for o in origins}) < len(origins):
             raise DatasetError("the same dataset twice", got=origins[0]["recipe_sha256"][:8], allowed="each once")
@@ -128,7 +127,7 @@ class Deriving:
             raise DatasetError("datasets of other passes do not merge", got=told, allowed="the same passes")
         derived = {"by": self.command, "where": self.where, "from": [o["recipe_sha256"] for o in origins]}
         kept = {str(o["recipe"]["encoding"]) for o in origins}
-        settings = {
+        settings: dict[str, Any] = {
             DERIVED: derived | {"picked": self.picks.digest()},
             "format": self.form,
             "encoding": self.encoding or (kept.pop() if len(kept) == 1 else "mixed"),
@@ -138,7 +137,7 @@ class Deriving:
         }
         told = {DERIVED: derived, "from": [dict(o["told"]) for o in origins]}
         credits = {a["sha256"]: a for o in origins for a in o["avatars"]}
-        claim(self.out, identity(settings, told, list(credits.values())))
+        return identity(settings, told, list(credits.values()))
 
     @property
     def plan(self) -> Derived:
@@ -146,7 +145,11 @@ class Deriving:
         return Derived(self.picks.counts(), self.shard_size)
 
     def make(self, done: Callable[[], object] = lambda: None) -> None:
-        """Write what is missing, then finish. done: called for each shard. Raises DatasetError."""
+        """Write what is missing, then finish. done: called for each shard.
+
+        Raises DatasetError where `out` is another dataset's, or a source is not what its table says.
+        """
+        claim(self.out, self.identity())
         wanted = self._chunks()
         reader = _Reader(self.sources)
         for number in range(self.plan.blocks):
@@ -217,5 +220,6 @@ class _Reader:
             self._at = (p.source, p.split, p.shard)
         if p.key not in self._held:
             allowed = "a dataset that `vrm-synth verify` finds sound"
-            raise DatasetError("its table names a picture that no shard has", got=p.key, allowed=allowed, where=source.store)
+            what = "its table names a picture that no shard has"
+            raise DatasetError(what, got=p.key, allowed=allowed, where=source.store)
         return self._held[p.key]

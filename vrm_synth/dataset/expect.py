@@ -43,6 +43,9 @@ class Expectation(Protocol):
     @property
     def blocks(self) -> int: ...
 
+    @property
+    def shards(self) -> int: ...
+
     def expected(self, block: int) -> tuple[Expected, ...]: ...
 
 
@@ -56,6 +59,11 @@ class Rendered:
     def blocks(self) -> int:
         """How many blocks there are."""
         return self.plan.blocks
+
+    @property
+    def shards(self) -> int:
+        """How many shards there are."""
+        return self.plan.blocks * len(self.plan.splits)
 
     def expected(self, block: int) -> tuple[Expected, ...]:
         """The shards of a block."""
@@ -71,6 +79,11 @@ class Derived:
 
     @property
     def blocks(self) -> int:
+        """As many as shards."""
+        return self.shards
+
+    @property
+    def shards(self) -> int:
         """How many shards there are."""
         return sum(math.ceil(n / self.shard_size) for n in self.splits.values())
 

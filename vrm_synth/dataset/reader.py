@@ -73,13 +73,19 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     """A line of metadata. Raises DatasetError."""
     if len(data) > LARGEST_TEXT:
         raise DatasetError("metadata too long", got=len(data), allowed=f"{LARGEST_TEXT} bytes", where=where)
-    try:
-        row = json.loads(data, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as e:
-        raise DatasetError("not JSON", got=str(e), where=where) from e
+    row = _parsed(data, where)
+    if isinstance(row, dict) and isinstance(row.get("shot"), str):
+        row["shot"] = _parsed(row["shot"], where)  # as metadata.jsonl has it
     if not isinstance(row, dict) or not isinstance(row.get("shot"), dict):
         raise DatasetError("not a line of metadata", got=row, allowed='{…, "shot": {…}}', where=where)
     return row
+
+
+def _parsed(data: bytes | str, where: str) -> Any:
+    try:
+        return json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as e:
+        raise DatasetError("not JSON", got=str(e), where=where) from e
 
 
 def read_shard(store: Store, form: str, split: str, shard: int) -> Iterator[Sample]:

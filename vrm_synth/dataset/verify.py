@@ -95,12 +95,13 @@ class Checking:
 @dataclass(frozen=True)
 class Verdict:
     """faults: all that was found, shard by shard; samples: pictures that were decoded; redrawn: how many were drawn
-    again; near: groups of keys whose pictures look the same."""
+    again; near: groups of keys whose pictures look the same; sources: an avatar's SHA-256 → what shots call it."""
 
     faults: tuple[Fault, ...]
     samples: int
     redrawn: int = 0
     near: tuple[tuple[str, ...], ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def broken(self) -> tuple[int, ...]:
@@ -144,11 +145,13 @@ def verify(
         for fault in redraw_some(store, identity, sound, redraw, renderer, open_avatar):
             redrawn += 1
             faults += [fault] if fault else []
+    sources = {sha256: name for c in shards for sha256, name in c.sources.items()}
     return Verdict(
         tuple(faults),
         sum(len(c.keys) for c in shards),
         redrawn,
         tuple(tuple(keys[n] for n in group) for group in alike),
+        sources,
     )
 
 
