@@ -8,18 +8,42 @@ from dataclasses import replace
 
 import numpy as np
 
-from vrm_synth.dataset.derive import write_shard
-from vrm_synth.dataset.layout import is_of, plan_of, read_identity, stem_of
-from vrm_synth.dataset.reader import read_shard
+from vrm_synth.dataset.derive import put_shard
+from vrm_synth.dataset.expect import Expected, expectation
+from vrm_synth.dataset.layout import METRICS, read_identity
+from vrm_synth.dataset.reader import Sample, read_shard
 from vrm_synth.dataset.record import Record, record_name
 from vrm_synth.dataset.store import LocalStore
 
 Plant = Callable[[LocalStore, np.random.Generator], str]
-UNTOUCHED = "dataset.json"  # without which there is nothing to hold a dataset to: a test of its own
+UNTOUCHED = ("dataset.json", METRICS)  # what a dataset is held to, which has tests of its own, and no part of it
+
+
+def shards(store: LocalStore) -> list[Expected]:
+    """The shards that hold something."""
+    plan = expectation(read_identity(store))
+    return [e for block in range(plan.blocks) for e in plan.expected(block) if e.count]
+
+
+def samples(store: LocalStore, shard: Expected) -> list[Sample]:
+    return [*read_shard(store, read_identity(store)["recipe"]["format"], shard.split, shard.number)]
+
+
+def _shard(store: LocalStore, random: np.random.Generator) -> Expected:
+    """One with two different captions."""
+    some = [e for e in shards(store) if len({s.caption for s in samples(store, e)}) > 1]
+    return some[int(random.integers(len(some)))]
+
+
+def put(store: LocalStore, shard: Expected, what: list[Sample]) -> None:
+    """Other samples in its place, with an honest record."""
+    for name in filter(shard.owns, store.list(shard.split)):
+        store.delete(name)
+    put_shard(store, read_identity(store)["recipe"]["format"], shard, what)
 
 
 def _file(store: LocalStore, random: np.random.Generator, *ends: str) -> str:
-    names = [n for n in store.list() if n != UNTOUCHED and (not ends or n.endswith(ends))]
+    names = [n for n in store.list() if n not in UNTOUCHED and (not ends or n.endswith(ends))]
     return names[int(random.integers(len(names)))]
 
 
@@ -61,12 +85,10 @@ def deleted_file(store: LocalStore, random: np.random.Generator) -> str:
 
 
 def deleted_shard(store: LocalStore, random: np.random.Generator) -> str:
-    planned = [*plan_of(read_identity(store))]
-    p = planned[int(random.integers(len(planned)))]
-    for name in [*store.list(p.split), record_name(p.shard)]:
-        if name == record_name(p.shard) or is_of(name, stem_of(p.split, p.shard)):
-            store.delete(name)
-    return f"shard {p.shard}: deleted, record and all"
+    p = _shard(store, random)
+    for name in [*filter(p.owns, store.list(p.split)), record_name(p.number)]:
+        store.delete(name)
+    return f"shard {p.number}: deleted, record and all"
 
 
 def swapped_files(store: LocalStore, random: np.random.Generator) -> str:
@@ -79,27 +101,22 @@ def swapped_files(store: LocalStore, random: np.random.Generator) -> str:
 
 def swapped_shards(store: LocalStore, random: np.random.Generator) -> str:
     """Two shards of a split, their contents written with honest records of the wrong numbers."""
-    a, b = (p for p in plan_of(read_identity(store)) if p.split == "train")
-    form = read_identity(store)["format"]
-    ours, theirs = ([*read_shard(store, form, p.split, p.shard)] for p in (a, b))
-    for p in (a, b):
-        for name in store.list(p.split):
-            if is_of(name, stem_of(p.split, p.shard)):
-                store.delete(name)
-    write_shard(store, form, replace(a, keys=b.keys), theirs)
-    write_shard(store, form, replace(b, keys=a.keys), ours)
+    a, b = [p for p in shards(store) if p.split == "train"][:2]
+    ours, theirs = samples(store, a), samples(store, b)
+    put(store, a, theirs)
+    put(store, b, ours)
     return "two shards swapped, their records sealed anew"
 
 
 def changed_record(store: LocalStore, random: np.random.Generator) -> str:
     """One field changed, and the record sealed anew."""
-    name = _file(store, random.spawn(1)[0], *list(store.list("records")))
+    name = record_name(_shard(store, random).number)
     record = Record.of_bytes(store.read(name), name)
     file = record.files[0]
     changes: list[dict[str, object]] = [
         {"shard": record.shard + 1}, {"split": "other"}, {"keys": record.keys[:-1]}, {"keys": record.keys[::-1]},
         {"keys": (*record.keys, "999999")}, {"pixels": "0" * 64}, {"words": "0" * 64}, {"files": record.files[1:]},
-        {"files": (replace(file, size=file.size + 1), *record.files[1:])},
+        {"files": (replace(file, bytes=file.bytes + 1), *record.files[1:])},
         {"files": (replace(file, sha256="0" * 64), *record.files[1:])},
         {"quarantined": {"999999": "black"}}, {"drawn_by": ("another driver",)}, {"packages": {"numpy": "0"}},
     ]  # fmt: skip
@@ -110,32 +127,25 @@ def changed_record(store: LocalStore, random: np.random.Generator) -> str:
 
 def swapped_captions(store: LocalStore, random: np.random.Generator) -> str:
     """Two captions of a shard, in picture and metadata, everything hashed and sealed anew."""
-    identity = read_identity(store)
-    planned = [*plan_of(identity)]
-    p = planned[int(random.integers(len(planned)))]
-    samples = [*read_shard(store, identity["format"], p.split, p.shard)]
-    a, b = random.choice(len(samples), 2, replace=False).tolist()
-    while samples[a].caption == samples[b].caption:
-        a, b = random.choice(len(samples), 2, replace=False).tolist()
-    for one, other in ((samples[a], samples[b]), (samples[b], samples[a])):
-        row = {**one.row, "caption": other.caption}
-        samples[samples.index(one)] = replace(one, caption=other.caption, row=row)
-    write_shard(store, identity["format"], p, samples)
-    return f"shard {p.shard}: captions of {samples[a].key} and {samples[b].key} swapped, sealed anew"
+    p = _shard(store, random)
+    changed = samples(store, p)
+    a, b = random.choice(len(changed), 2, replace=False).tolist()
+    while changed[a].caption == changed[b].caption:
+        a, b = random.choice(len(changed), 2, replace=False).tolist()
+    captions = changed[a].caption, changed[b].caption
+    for n, caption in ((a, captions[1]), (b, captions[0])):
+        changed[n] = replace(changed[n], caption=caption, row={**changed[n].row, "caption": caption})
+    put(store, p, changed)
+    return f"shard {p.number}: captions of {changed[a].key} and {changed[b].key} swapped, sealed anew"
 
 
 def dropped_sample(store: LocalStore, random: np.random.Generator) -> str:
     """A shard that silently lacks a sample, sealed so."""
-    identity = read_identity(store)
-    planned = [*plan_of(identity)]
-    p = planned[int(random.integers(len(planned)))]
-    samples = [*read_shard(store, identity["format"], p.split, p.shard)]
-    gone = samples.pop(int(random.integers(len(samples))))
-    for name in store.list(p.split):
-        if is_of(name, stem_of(p.split, p.shard)):
-            store.delete(name)
-    write_shard(store, identity["format"], replace(p, keys=tuple(s.key for s in samples)), samples)
-    return f"shard {p.shard}: {gone.key} left out, sealed so"
+    p = _shard(store, random)
+    left = samples(store, p)
+    gone = left.pop(int(random.integers(len(left))))
+    put(store, p, left)
+    return f"shard {p.number}: {gone.key} left out, sealed so"
 
 
 KINDS: tuple[Plant, ...] = (

@@ -16,9 +16,7 @@ ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 
 def _options(command: F) -> F:
     options = (
-        click.option(
-            "-o", "--out", required=True, metavar="DIR", help="The new dataset: a new folder, or a begun one."
-        ),
+        click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or begun."),
         click.option("--format", "form", type=click.Choice(FORMATS), help="Its shards.  [default: as they are]"),
         click.option("--encoding", type=click.Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
         click.option(

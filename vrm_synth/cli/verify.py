@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -78,14 +77,14 @@ def verify(
 def _verified(store: Store, redraw: int, near: bool, workers: int | None, renderer: str, device: int) -> Verdict:
     from vrm_synth.avatar import open_avatar
     from vrm_synth.dataset.cache import AvatarCache
+    from vrm_synth.dataset.draw import home_of, source_from
     from vrm_synth.dataset.expect import expectation
     from vrm_synth.dataset.layout import read_identity
-    from vrm_synth.dataset.store import LocalStore
     from vrm_synth.dataset.verify import verify as check
     from vrm_synth.render import open_renderer
 
-    base = store.folder if isinstance(store, LocalStore) else Path()
-    blocks = expectation(read_identity(store)).blocks
+    told = read_identity(store)
+    blocks, home = expectation(told).blocks, home_of(store, told["recipe"]["format"])
     crew = min(workers or len(os.sched_getaffinity(0)), blocks)
     with contextlib.ExitStack() as stack:
         shown = stack.enter_context(bar(blocks, "shards"))
@@ -96,7 +95,7 @@ def _verified(store: Store, redraw: int, near: bool, workers: int | None, render
             near=near,
             redraw=redraw,
             renderer=drawing,
-            open_avatar=AvatarCache(lambda source: open_avatar(source, base)),
+            open_avatar=AvatarCache(lambda name: open_avatar(source_from(home, name))),
             done=shown.update,
         )
 
@@ -118,6 +117,8 @@ def _tell(found: Verdict) -> None:
         click.echo(f"look the same: {', '.join(group[:8])}{' …' * (len(group) > 8)}")
     if len(found.near) > SHOWN:
         click.echo(f"and {len(found.near) - SHOWN} more groups that look the same")
+    for why in found.undrawable[:SHOWN]:
+        click.echo(f"not drawn again: {why}")
     drawn = f", {found.redrawn} drawn again" if found.redrawn else ""
     verdict = plural(len(found.faults), "fault") if found.faults else "sound"
     if found.broken:
@@ -129,6 +130,7 @@ def _facts(found: Verdict) -> dict[str, object]:
     return {
         "pictures": found.samples,
         "redrawn": found.redrawn,
+        "not_redrawn": list(found.undrawable),
         "faults": [{"file": f.file, "what": f.what, "shard": f.shard} for f in found.faults],
         "broken_shards": list(found.broken),
         "near_duplicates": [list(group) for group in found.near],

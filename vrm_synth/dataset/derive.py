@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.draw import home_of, path_from, source_from
 from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import DERIVED, Derived, Expected
 from vrm_synth.dataset.finish import finish, is_complete
@@ -123,8 +124,8 @@ class Deriving:
             raise DatasetError("the same dataset twice", got=origins[0]["recipe_sha256"][:8], allowed="each once")
         passes = {tuple(o["recipe"]["passes"]) for o in origins}
         if len(passes) > 1:
-            told = "; ".join(", ".join(p) or "none" for p in sorted(passes))
-            raise DatasetError("datasets of other passes do not merge", got=told, allowed="the same passes")
+            got = "; ".join(", ".join(p) or "none" for p in sorted(passes))
+            raise DatasetError("datasets of other passes do not merge", got=got, allowed="the same passes")
         derived = {"by": self.command, "where": self.where, "from": [o["recipe_sha256"] for o in origins]}
         kept = {str(o["recipe"]["encoding"]) for o in origins}
         settings: dict[str, Any] = {
@@ -168,11 +169,12 @@ class Deriving:
                 yield chunk
 
     def _taken(self, reader: _Reader, p: Pick) -> Sample:
-        s = reader.sample(p)
-        prefix = self.sources[p.source].prefix
-        if prefix:
-            key = prefix + s.key
-            s = replace(s, key=key, row={**s.row, "shot": {**s.row["shot"], "id": key}})
+        source, s = self.sources[p.source], reader.sample(p)
+        key, shot = source.prefix + s.key, s.row["shot"]
+        avatar = shot["avatar"]
+        if (there := home_of(source.store, source.form)) is not None:  # its path starts elsewhere now
+            avatar = path_from(home_of(self.out, self.form), source_from(there, avatar))
+        s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
         return s if self.encoding is None else encoded(s, self.encoding)
 
 

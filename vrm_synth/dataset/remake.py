@@ -14,13 +14,13 @@ from typing import Any
 from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.assets import known_evidence
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.draw import Look, is_built_in
+from vrm_synth.dataset.draw import Look, home_of, is_built_in, source_from
 from vrm_synth.dataset.expect import DERIVED, expectation
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, read_identity
 from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.record import record_name
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.verify import Verdict
 from vrm_synth.dataset.workers import work
 from vrm_synth.shot import Recipe
@@ -82,7 +82,7 @@ def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], 
     sources: an avatar's SHA-256 → that. Raises DatasetError where an avatar's file cannot be told.
     """
     settings = told["recipe"]
-    home = store.folder.resolve() if isinstance(store, LocalStore) else Path.cwd()
+    home = home_of(store, settings["format"])
     found = [_source(a, sources, home) for a in settings["avatars"]]
     recipe = {k: v for k, v in settings.items() if k not in OURS and v is not None}
     if recipe.get("views"):
@@ -96,7 +96,7 @@ def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], 
     return Dataset(made, store, open_avatar, how)
 
 
-def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path) -> str:
+def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | None) -> str:
     if is_built_in(avatar["id"]):
         return str(avatar["id"])
     name = sources.get(avatar["sha256"])
@@ -107,4 +107,4 @@ def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path) -
             allowed="the same vrm-synth render as before, once the broken shards' records are deleted",
             where=IDENTITY,
         )
-    return str((home / name).resolve())
+    return source_from(home, name)

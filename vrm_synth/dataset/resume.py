@@ -16,5 +16,5 @@ def missing_shards(store: Store) -> list[int]:
 
 def missing_of(store: Store, numbers: range | list[int]) -> list[int]:
     """Those of some shards that are missing."""
-    there = set(store.list(RECORDS))
+    there = set(store.list(RECORDS)) if len(numbers) > 1 else {n for n in map(record_name, numbers) if store.exists(n)}
     return [n for n in numbers if record_name(n) not in there or not is_done(store, record_name(n), n)]

@@ -27,7 +27,8 @@ import numpy as np
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import DatasetError, VrmSynthError
 from vrm_synth.core.rng import rng
-from vrm_synth.dataset.again import claims, draw_again, likeness
+from vrm_synth.dataset.again import claims, draw_again, its_avatar, likeness
+from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import Expectation, Expected, expectation
 from vrm_synth.dataset.finish import finished_files
 from vrm_synth.dataset.layout import COMPLETE, read_identity
@@ -95,13 +96,15 @@ class Checking:
 @dataclass(frozen=True)
 class Verdict:
     """faults: all that was found, shard by shard; samples: pictures that were decoded; redrawn: how many were drawn
-    again; near: groups of keys whose pictures look the same; sources: an avatar's SHA-256 → what shots call it."""
+    again; near: groups of keys whose pictures look the same; sources: an avatar's SHA-256 → what shots call it;
+    undrawable: why shots were not drawn again, of avatars that are not here."""
 
     faults: tuple[Fault, ...]
     samples: int
     redrawn: int = 0
     near: tuple[tuple[str, ...], ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    undrawable: tuple[str, ...] = ()
 
     @property
     def broken(self) -> tuple[int, ...]:
@@ -140,18 +143,18 @@ def verify(
     hashes = np.frombuffer(b"".join(h for c in shards for h in c.hashes.values()), np.uint8)
     alike = near_groups(hashes.reshape(len(keys), -1)) if keys else []
     sound = [c for c in shards if not c.faults]
-    redrawn = 0
+    redrawn: list[Redrawn] = []
     if redraw and renderer and open_avatar:
-        for fault in redraw_some(store, identity, sound, redraw, renderer, open_avatar):
-            redrawn += 1
-            faults += [fault] if fault else []
+        redrawn = [*redraw_some(store, identity, sound, redraw, renderer, open_avatar)]
+        faults += [r.fault for r in redrawn if r.fault]
     sources = {sha256: name for c in shards for sha256, name in c.sources.items()}
     return Verdict(
         tuple(faults),
         sum(len(c.keys) for c in shards),
-        redrawn,
+        sum(not r.undrawable for r in redrawn),
         tuple(tuple(keys[n] for n in group) for group in alike),
         sources,
+        tuple(dict.fromkeys(r.undrawable for r in redrawn if r.undrawable)),
     )
 
 
@@ -259,6 +262,15 @@ def _table(store: Store, shards: Sequence[Checked]) -> Iterator[Fault]:
         yield Fault(TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
 
 
+@dataclass(frozen=True)
+class Redrawn:
+    """A shot that was drawn again. fault: None where the picture is the same; undrawable: why it was not drawn,
+    which is the avatar's matter (its file is elsewhere) and not the dataset's."""
+
+    fault: Fault | None = None
+    undrawable: str = ""
+
+
 def redraw_some(
     store: Store,
     identity: Mapping[str, Any],
@@ -266,35 +278,41 @@ def redraw_some(
     most: int,
     renderer: Renderer,
     open_avatar: Callable[[str], Avatar],
-) -> Iterator[Fault | None]:
-    """Draw some of the shots again, by chance but the same each time; a fault or None for each."""
-    by_key = {key: c for c in sound for key in c.keys}
-    keys = sorted(by_key)
+) -> Iterator[Redrawn]:
+    """Draw some of the shots again, by chance but the same each time."""
+    settings = identity["recipe"]
+    keys = sorted(key for c in sound for key in c.keys)
     chosen = {keys[n] for n in rng(0, "verify").permutation(len(keys))[:most].tolist()}
     for c in sound:
-        if not chosen & set(c.keys):
-            continue
-        for s in read_shard(store, identity["recipe"]["format"], c.expected.split, c.expected.number):
-            if s.key in chosen:
-                yield _compared(s, c.expected, renderer, open_avatar)
+        if chosen & set(c.keys):
+            for s in read_shard(store, settings["format"], c.expected.split, c.expected.number):
+                if s.key in chosen:
+                    yield _compared(s, c.expected, settings["encoding"], renderer, open_avatar)
 
 
-def _compared(s: Sample, expected: Expected, renderer: Renderer, open_avatar: Callable[[str], Avatar]) -> Fault | None:
+def _compared(
+    s: Sample, expected: Expected, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
+) -> Redrawn:
     name = f"{expected.stem}/{s.key}"
     try:
-        drawn = draw_again(s, renderer, open_avatar)
+        avatar = its_avatar(s, open_avatar)
+    except (VrmSynthError, OSError) as e:
+        return Redrawn(undrawable=str(e))
+    try:
+        drawn = draw_again(s, renderer, avatar)
     except VrmSynthError as e:
-        return Fault(name, f"cannot be drawn again: {e}")
+        return Redrawn(Fault(name, f"cannot be drawn again: {e}", expected.number))
+    # A lossy file is held to what its encoder makes of the same pixels. Mixed encodings come from merging.
+    by = next((e for n, e in ENCODINGS.items() if n == encoding), None)
+    if by is not None and not by.lossless:
+        drawn = decode(by.encode(drawn))
     found = likeness(decode(s.picture), drawn)
     same_driver = s.row.get("renderer") == renderer.device
     if found.worst == 0 or (not same_driver and found.is_close):
-        return None
+        return Redrawn()
     where = "on the driver that drew it" if same_driver else f"on {renderer.device}"
-    return Fault(
-        name,
-        f"another picture when drawn again {where}: {found.off:.2%} of pixels differ, by up to {found.worst}",
-        expected.number,
-    )
+    what = f"another picture when drawn again {where}: {found.off:.2%} of pixels differ, by up to {found.worst}"
+    return Redrawn(Fault(name, what, expected.number))
 
 
 # ---------------------------------------------------------------- one shard
