@@ -53,7 +53,7 @@ class Record:
         """One spelling, its seal last."""
         told = asdict(self)
         body = to_json({"shard": told.pop("shard"), **told}, indent=1).removesuffix("\n}").encode()
-        return body + _seal(body)
+        return sealed(body)
 
     @staticmethod
     def of_bytes(data: bytes, where: str) -> Record:
@@ -82,6 +82,11 @@ def is_done(store: Store, name: str, shard: int) -> bool:
     """Whether a record is whole and the shard's own. What the shard holds is verify's to look at."""
     data = store.read(name)
     return is_sealed(data) and data.startswith(f'{{\n "shard": {shard},\n'.encode())
+
+
+def sealed(body: bytes) -> bytes:
+    """A record's bytes with their seal."""
+    return body + _seal(body)
 
 
 def is_sealed(data: bytes) -> bool:
