@@ -174,19 +174,9 @@ def main() -> None:
         peer = statistics.median(rates["folder", workers])
         for kind in kinds:
             median = statistics.median(rates[kind, workers])
-            rows.append(
-                facts
-                | {
-                    "kind": kind,
-                    "workers": workers,
-                    "per_second": round(median, 1),
-                    "of_folder": round(median / peer, 3),
-                }
-            )
-            print(
-                f"{kind:12}{workers:3} workers{median:9.1f} pictures/s{median / peer:8.2f} of a plain folder",
-                flush=True,
-            )
+            row = {"kind": kind, "workers": workers, "per_second": round(median, 1), "share": round(median / peer, 3)}
+            rows.append(facts | row)
+            print(f"{kind:12}{workers:3} workers{median:9.1f} pictures/s{median / peer:8.2f} of a plain folder")
     if not o.dry:
         machine.append("reading", rows)
 
