@@ -43,9 +43,6 @@ QUESTIONS = {
 ASK = """
 import json, sys, time
 from pathlib import Path
-from vrm_synth.dataset.layout import IDENTITY, identity, identity_bytes
-from vrm_synth.dataset.record import RECORDS, FileRecord, Record, record_name, sealed
-from vrm_synth.dataset.store import LocalStore
 from vrm_synth.dataset.table import ask
 start = time.perf_counter()
 rows = sum(batch.num_rows for batch in ask(Path(sys.argv[1]), sys.argv[2]))
@@ -64,7 +61,7 @@ MISSING = 7  # every so many records is left out
 # VmHWM, not ru_maxrss: that begins with what the process that started this one held.
 TELL = """
 held = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
-print(json.dumps({"seconds": round(seconds, 2), "MiB": round(held), "rows": rows}))
+print(json.dumps({"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(held), "rows": rows}))
 """
 
 
@@ -158,7 +155,10 @@ def main() -> None:
         work.mkdir(exist_ok=True)
         for r in measure(work, o.rows):
             rows.append(facts | r)
-            print(f"{r['measure']:24}{r['seconds']:8.2f} s{r['MiB']:8.0f} MiB{r['rows']:12,}", flush=True)
+            print(
+                f"{r['measure']:24}{r['seconds']:8.2f} s{r['cpu']:8.2f} CPU-s{r['MiB']:8.0f} MiB{r['rows']:12,}",
+                flush=True,
+            )
     if not o.dry:
         machine.append("eleven_million", rows)
 
