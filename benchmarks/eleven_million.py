@@ -61,7 +61,8 @@ MISSING = 7  # every so many records is left out
 # VmHWM, not ru_maxrss: that begins with what the process that started this one held.
 TELL = """
 held = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
-print(json.dumps({"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(held), "rows": rows}))
+told = {"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(held), "rows": rows}
+print(json.dumps(told))
 """
 
 

@@ -137,10 +137,10 @@ def _confined(duckdb: Any, path: Path, scratch: Path) -> duckdb.DuckDBPyConnecti
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "preserve_insertion_order": "true",
-        "enable_progress_bar": "false",  # which it would draw on our stdout
         "python_enable_replacements": "false",  # or a condition could name variables of this process
     }
     connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET enable_progress_bar = false")  # it would be drawn on our stdout
     connection.execute("SET allowed_paths = [$path]", {"path": str(path)})
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
