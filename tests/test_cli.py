@@ -24,6 +24,7 @@ from vrm_synth.cli import main
 COMMANDS = [
     (), ("render",), ("demo",), ("shots",), ("inspect",), ("avatar",), ("avatar", "demo"), ("poses",),
     ("poses", "list"), ("poses", "show"), ("cameras",), ("cameras", "list"), ("cameras", "show"), ("bench",),
+    ("verify",), ("subset",), ("merge",), ("convert",),
 ]  # fmt: skip
 
 

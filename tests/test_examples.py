@@ -64,6 +64,16 @@ def test_the_turntable_turns(tmp_path):
     assert all(p.getbbox() for p in seen)
 
 
+def test_the_curating_script_makes_a_subset(tmp_path):
+    made = ["demo", "-o", str(tmp_path / "a"), "--count", "4", "--size", "32", "--workers", "1"]
+    assert CliRunner().invoke(main, made).exit_code == 0
+    command = [sys.executable, EXAMPLES / "curate.py", tmp_path / "a", tmp_path / "b", "i < 3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"3 pictures in {tmp_path / 'b'}"
+    assert (tmp_path / "b" / "complete.json").exists()
+
+
 def test_the_list_of_examples_is_whole():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py")}

@@ -8,10 +8,12 @@ from vrm_synth import __version__
 from vrm_synth.cli.avatar import avatar
 from vrm_synth.cli.bench import bench
 from vrm_synth.cli.common import Commands
+from vrm_synth.cli.derive import convert, merge, subset
 from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.presets import cameras, poses
 from vrm_synth.cli.render import demo, finish, render
 from vrm_synth.cli.shots import shots
+from vrm_synth.cli.verify import verify
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (render, demo, finish, shots, inspect, avatar, poses, cameras, bench):
+for command in (render, demo, finish, verify, subset, merge, convert, shots, inspect, avatar, poses, cameras, bench):
     main.add_command(command)

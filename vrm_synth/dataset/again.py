@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.caption import english
-from vrm_synth.core.errors import ShotError
+from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.dataset.reader import Sample
 from vrm_synth.dataset.take import take
 from vrm_synth.render.base import Renderer
@@ -61,18 +61,24 @@ def claims(sample: Sample, size: tuple[int, int]) -> Iterator[str]:
         yield f"a caption that is not its shot's: {sample.caption!r}"
 
 
-def draw_again(sample: Sample, renderer: Renderer, open_avatar: Callable[[str], Avatar]) -> NDArray[np.uint8]:
+def its_avatar(sample: Sample, open_avatar: Callable[[str], Avatar]) -> Avatar:
+    """The avatar that a sample shows. open_avatar: what a shot names → Avatar.
+
+    Raises AvatarError where it cannot be read, or is not the file that the sample names by its SHA-256.
+    """
+    name, wanted = str(sample.row["shot"]["avatar"]), sample.row.get("avatar_sha256")
+    avatar = open_avatar(name)
+    if avatar.sha256 != wanted:
+        raise AvatarError("the avatar is another file now", got=avatar.sha256, allowed=wanted, where=name)
+    return avatar
+
+
+def draw_again(sample: Sample, renderer: Renderer, avatar: Avatar) -> NDArray[np.uint8]:
     """(H, W, 4) uint8, straight alpha: the sample's shot, drawn now.
 
-    open_avatar: what a shot names → Avatar. Raises VrmSynthError where it cannot be drawn, ShotError where the
-    avatar is not the file that the sample names by its SHA-256.
+    Raises VrmSynthError where it cannot be drawn.
     """
-    shot = Shot.from_json(dict(sample.row["shot"]))
-    avatar = open_avatar(shot.avatar)
-    if avatar.sha256 != sample.row.get("avatar_sha256"):
-        allowed = sample.row.get("avatar_sha256")
-        raise ShotError("the avatar is another file now", got=avatar.sha256, allowed=allowed, where=shot.avatar)
-    return take(renderer, avatar, shot)[1].rgba
+    return take(renderer, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
 
 
 def likeness(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Likeness:

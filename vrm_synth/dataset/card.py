@@ -79,13 +79,21 @@ def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence
         "recipe's `seed`, the `attempt` that was kept, the `renderer` that drew it, and `shot`: the picture as data, "
         "an entry of the shots format. `metadata.parquet` is one table of all of it.",
         "## Making it again",
-        "Every picture follows from its shot alone, byte for byte on the same renderer and driver. The whole was made "
-        f"with vrm-synth {__version__} by `vrm-synth render` from this recipe, which `dataset.json` has with every "
-        "default written out:",
+        f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_made(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
         "`vrm-synth verify .` holds every file to its record.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _made(recipe: Mapping[str, Any]) -> str:
+    by = f"with vrm-synth {__version__}"
+    if "derived" in recipe:
+        return f"The whole was made {by} by `vrm-synth {recipe['derived']['by']}` of datasets of these recipes:"
+    return (
+        f"The whole was made {by} by `vrm-synth render` from this recipe, which `dataset.json` has with every default "
+        "written out:"
+    )
 
 
 _LOADING = {
@@ -98,12 +106,13 @@ _LOADING = {
 
 
 def _counts(found: Summary, recipe: Mapping[str, Any], shown: Sequence[object]) -> str:
-    missing = "" if found.pictures == recipe["count"] else f" (of {recipe['count']} that the recipe asks for)"
+    asked = recipe.get("count", found.pictures)
+    missing = "" if found.pictures == asked else f" (of {asked} that the recipe asks for)"
     lines = [
         f"- pictures: {found.pictures}{missing}",
         f"- avatars: {len(shown)}",
         f"- pixels: {', '.join(sorted(found.sizes))}",
-        f"- seed: {recipe['seed']}",
+        *([f"- seed: {recipe['seed']}"] if "seed" in recipe else []),
         f"- drawn by: {_plain('; '.join(sorted(found.renderers)))}",
     ]
     if len(found.splits) > 1:

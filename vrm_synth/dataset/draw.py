@@ -26,6 +26,7 @@ from vrm_synth.dataset.encodings import ENCODINGS, encode_mask
 from vrm_synth.dataset.gate import fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.reader import Sample, decode
+from vrm_synth.dataset.store import LocalStore, Store
 from vrm_synth.dataset.take import take
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 from vrm_synth.render import Renderer, RendererName, open_renderer
@@ -166,6 +167,19 @@ def avatar_id(source: str) -> str:
 def is_built_in(source: str) -> bool:
     """Whether a source names the built-in avatar rather than a file."""
     return source == "demo" or source.startswith("demo:")
+
+
+def home_of(store: Store, form: str) -> Path | None:
+    """Where the paths of avatars start that a dataset's shots name: where a line of metadata lies, two folders down
+    in an image folder, one in the others. None where the dataset does not lie on this disk."""
+    if not isinstance(store, LocalStore):
+        return None
+    return store.folder.resolve().joinpath(*(("split", "shard") if form == "imagefolder" else ("split",)))
+
+
+def source_from(home: Path | None, name: str) -> str:
+    """What `path_from` made a name of: a built-in avatar, or a file's whole path; the name itself without a home."""
+    return name if home is None or is_built_in(name) else os.path.normpath(home / name)
 
 
 def path_from(home: Path | None, source: str) -> str:

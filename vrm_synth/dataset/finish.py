@@ -6,18 +6,20 @@ are streamed: a table of 11 million takes no more memory than one of a thousand.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.card import Summary, card
 from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.layout import CARD, COMPLETE, SHEET, read_identity
+from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
 from vrm_synth.dataset.pack import rows_of
 from vrm_synth.dataset.reader import Sample, decode, read_shard
-from vrm_synth.dataset.record import Record, read_records
+from vrm_synth.dataset.record import Record, read_records, record_name
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.table import TABLE, flat, write_table
@@ -48,13 +50,16 @@ def finish(store: Store) -> None:
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
     store.put_file(CARD, card(found, mine["told"], form, mine["avatars"]).encode())
-    store.put_file(SHEET, _sheet(shown, found, mine["recipe"]["seed"]))
+    store.put_file(SHEET, _sheet(shown, found, mine["recipe"].get("seed")))
+    files = [IDENTITY, TABLE, CARD, SHEET, *(record_name(r.shard) for r in records)]
     complete = {
         "recipe_sha256": mine["recipe_sha256"],
         "shards": len(records),
         "samples": found.pictures,
         "splits": dict(sorted(found.splits.items())),
         "quarantined": {k: v for record in records for k, v in record.quarantined.items()},
+        # of what no record accounts for, and of the records
+        "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in files},
     }
     store.put_file(COMPLETE, (to_json(complete, indent=1) + "\n").encode())
 
@@ -62,6 +67,15 @@ def finish(store: Store) -> None:
 def is_complete(store: Store) -> bool:
     """Whether the mark of completion is there."""
     return store.exists(COMPLETE) and "samples" in json.loads(store.read(COMPLETE))
+
+
+def finished_files(store: Store) -> dict[str, str]:
+    """File → SHA-256, of what the mark of completion vouches for. Raises DatasetError where there is no such mark."""
+    try:
+        told = json.loads(store.read(COMPLETE))
+        return {str(name): str(sha256) for name, sha256 in told["sha256"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise DatasetError("not a mark of completion", got=f"{type(e).__name__}: {e}", where=COMPLETE) from e
 
 
 def _spread(store: Store, form: str, records: list[Record]) -> Iterator[tuple[str, Sample]]:
@@ -78,10 +92,10 @@ def _spread(store: Store, form: str, records: list[Record]) -> Iterator[tuple[st
         first += len(record.keys)
 
 
-def _sheet(shown: list[tuple[str, Sample]], found: Summary, seed: int) -> bytes:
+def _sheet(shown: list[tuple[str, Sample]], found: Summary, seed: int | None) -> bytes:
     from PIL import Image
 
     cells = [Cell(Image.fromarray(decode(sample.picture, name)), sample.caption) for name, sample in shown]
     avatars = len(found.avatars)
     count = f"{found.pictures} picture{'s' * (found.pictures != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
-    return contact_sheet(f"{count}, seed {seed}", cells, columns=6, lines=6)
+    return contact_sheet(count if seed is None else f"{count}, seed {seed}", cells, columns=6, lines=6)

@@ -25,7 +25,7 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.avatar.runtime import PRESETS
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.dataset.cache import AvatarCache
-from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_look, is_built_in
+from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.layout import METRICS, claim, identity
@@ -107,9 +107,7 @@ class Dataset:
         self.store = store
         self._look = settings.look
         claim(store, identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values())))
-        # Paths start where a line of metadata lies: two folders down in an image folder, one in the others.
-        below = ("split", "shard") if settings.look.form == "imagefolder" else ("split",)
-        home = store.folder.joinpath(*below) if isinstance(store, LocalStore) else None
+        home = home_of(store, settings.look.form)
         licences = {source: credit["licence"] for source, credit in credits.items()}
         self._task = Drawing(
             recipe, home, licences, settings.look, settings.renderer, settings.devices, settings.memory, settings.mips
@@ -188,8 +186,9 @@ class Dataset:
         done()
         if whole is not None:
             for shard in self.plan.shards(drawn.i // self.plan.shard_size):
-                self._put(shard, whole)
-                progress.shards += 1
+                if missing_of(self.store, [shard.number]):  # the block may have had others before
+                    self._put(shard, whole)
+                    progress.shards += 1
 
     def _put(self, shard: PlannedShard, drawn: Mapping[int, Drawn]) -> None:
         mine = [drawn[i] for i in shard.shots]
@@ -205,7 +204,7 @@ class Dataset:
             pixels=hashlib.sha256(b"".join(d.pixels for d in mine)).hexdigest(),
             words=words_digest([s.row for s in samples]),
             drawn_by=tuple(sorted({str(s.row["renderer"]) for s in samples})),
-            packages=_packages(),
+            packages=packages(),
             quarantined={f"{d.i:06d}": d.why for d in mine if d.sample is None},
         )
         self.store.put_file(record_name(shard.number), record.to_bytes())
@@ -252,7 +251,8 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
     store.put_file(METRICS, (to_json(told, indent=1) + "\n").encode())
 
 
-def _packages() -> dict[str, str]:
+def packages() -> dict[str, str]:
+    """Versions of what decides about bytes."""
     found = {"vrm-synth": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

@@ -1,4 +1,8 @@
-"""The completion record of a shard: what it consists of, and the last thing that is written of it."""
+"""The completion record of a shard: what it consists of, and the last thing that is written of it.
+
+Its last line is a seal, the SHA-256 of the bytes before. To decide what to resume takes no more than that and the
+first line: 11 million pictures have 11,000 records of up to 160 kB, which to parse and to spell again took 10 minutes.
+"""
 
 from __future__ import annotations
 
@@ -46,16 +50,16 @@ class Record:
     quarantined: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """One spelling, sealed with the SHA-256 of itself."""
+        """One spelling, its seal last."""
         told = asdict(self)
-        return (to_json(told | {"seal": _seal(told)}, indent=1) + "\n").encode()
+        body = to_json({"shard": told.pop("shard"), **told}, indent=1).removesuffix("\n}").encode()
+        return sealed(body)
 
     @staticmethod
     def of_bytes(data: bytes, where: str) -> Record:
         """Raises DatasetError where it is none, or was changed."""
         try:
             told = json.loads(data)
-            seal = told.pop("seal")
             record = Record(
                 shard=int(told["shard"]),
                 split=str(told["split"]),
@@ -69,17 +73,26 @@ class Record:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise DatasetError("not a completion record", got=str(e), where=where) from e
-        if record.to_bytes() != data or seal != _seal(asdict(record)):
+        if not is_sealed(data):
             raise DatasetError("a completion record that was changed", where=where)
         return record
 
 
 def is_done(store: Store, name: str, shard: int) -> bool:
     """Whether a record is whole and the shard's own. What the shard holds is verify's to look at."""
-    try:
-        return Record.of_bytes(store.read(name), name).shard == shard
-    except DatasetError:
-        return False
+    data = store.read(name)
+    return is_sealed(data) and data.startswith(f'{{\n "shard": {shard},\n'.encode())
+
+
+def sealed(body: bytes) -> bytes:
+    """A record's bytes with their seal."""
+    return body + _seal(body)
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether a record's bytes are those that were sealed."""
+    at = len(data) - len(_seal(b""))
+    return at > 0 and data[at:] == _seal(data[:at])
 
 
 def record_name(shard: int) -> str:
@@ -95,8 +108,8 @@ def words_digest(rows: Sequence[Mapping[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def _seal(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(told).encode()).hexdigest()
+def _seal(body: bytes) -> bytes:
+    return f',\n "seal": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode()
 
 
 def read_records(store: Store) -> list[Record]:

@@ -140,6 +140,7 @@ def _confined(duckdb: Any, path: Path, scratch: Path) -> duckdb.DuckDBPyConnecti
         "python_enable_replacements": "false",  # or a condition could name variables of this process
     }
     connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET enable_progress_bar = false")  # it would be drawn on our stdout
     connection.execute("SET allowed_paths = [$path]", {"path": str(path)})
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
