@@ -42,6 +42,8 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "DracoPy": ("avatar.codec_process",),
     "meshopt": ("avatar.codec_process",),
     "opengl_basisu": ("avatar.codec_process",),
+    "fsspec": ("dataset.store_fsspec",),
+    "s3fs": ("dataset.store_fsspec",),
     "torch": ("train", "sampling"),
     "diffusers": ("train", "sampling"),
     "transformers": ("train", "sampling"),

@@ -8,7 +8,7 @@ import sys
 import fsspec
 import pytest
 
-from tests.dataset.s3 import S3, serving
+from tests.dataset.s3 import serving
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import store_fsspec
 from vrm_synth.dataset.store_fsspec import FsspecStore
