@@ -13,10 +13,11 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
-from vrm_synth.render.gl.blocks import FRAME_SIZE, frame_block
+from vrm_synth.render.gl.blocks import FRAME_SIZE, Matrices, frame_block
 from vrm_synth.render.gl.context import create_context
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
 from vrm_synth.render.gl.scene import SceneBuffers
+from vrm_synth.render.gl.straight import straightened
 
 FRAME_BINDING = 0
 # Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,
@@ -66,9 +67,10 @@ class GLRenderer:
             r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
             drawn.clear(r * a, g * a, b * a, a, depth=1.0)
             self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
-            self._frame.write(frame_block(view))
+            seen = Matrices.of(view)
+            self._frame.write(frame_block(view, seen))
             self._frame.bind_to_uniform_block(FRAME_BINDING)
-            return scene.draw(posed, view, drawn)
+            return scene.draw(posed, view, seen, drawn)
 
     def finish(self) -> None:
         """Wait until everything submitted is drawn; for measuring."""
@@ -80,6 +82,10 @@ class GLRenderer:
         (width, height), n = view.size, view.supersample
         with self._ctx:
             drawn = self._target((width * n, height * n), depth=True)
+            if n == 1:
+                pixels = np.empty((height, width, 4), np.uint8)
+                drawn.framebuffer.read_into(pixels, components=4, alignment=1)
+                return straightened(pixels)[::-1]
             finished = self._target((width, height), depth=False).framebuffer
             finished.use()
             self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
