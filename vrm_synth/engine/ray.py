@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -66,7 +67,7 @@ def work(
     Ray is missing, cannot be reached, or no actor lives long enough to begin.
     """
     groups = [group for group in groups if group]
-    with _connected(cluster, actors) as ray:
+    with connected(cluster, actors) as ray:
         crew = _Crew(ray, task, Queue(groups, actors), cluster, note)
         try:
             yield from crew.run(min(actors, sum(map(len, groups))))
@@ -172,30 +173,44 @@ def _how(e: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _connected(cluster: Cluster, actors: int) -> Iterator[Any]:
+def connected(cluster: Cluster, actors: int) -> Iterator[Any]:
     """The ray module, connected; what was not connected before is not afterwards."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
     except ImportError as e:
         raise RenderError("Ray is not installed", allowed="pip install 'vrm-synth[ray]'") from e
-    if ray.is_initialized():
+    if ray.is_initialized() and cluster.address == "local":
         yield ray
         return
     local = {"num_cpus": actors, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
     try:
+        _reach(cluster.address)
         ray.init(
             address=cluster.address,
             log_to_driver=False,
             logging_level="ERROR",
             **(local if cluster.address == "local" else {}),
         )
-    except (ConnectionError, ValueError, RuntimeError, OSError) as e:
-        raise RenderError(f"cannot connect to Ray: {e}", where=cluster.address) from e
+    except (ValueError, RuntimeError, OSError) as e:
+        raise RenderError("cannot connect to Ray", got=f"{type(e).__name__}: {e}", where=cluster.address) from e
+    # Ray prints a page to stdout for every process that dies; ours is one line, where it belongs.
+    ray._private.worker._worker_logs_enabled = False
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nobody answers at host:port: Ray itself would wait two minutes and end the process."""
+    if address.startswith("ray://"):
+        raise RenderError(
+            "Ray's client cannot stream", got=address, allowed="host:6379 or auto, from a node of the cluster"
+        )
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 # ---------------------------------------------------------------- in an actor
