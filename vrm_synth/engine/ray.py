@@ -193,13 +193,20 @@ def connected(cluster: Cluster, actors: int) -> Iterator[Any]:
             **(local if cluster.address == "local" else {}),
         )
     except (ValueError, RuntimeError, OSError) as e:
-        raise RenderError("cannot connect to Ray", got=f"{type(e).__name__}: {e}", where=cluster.address) from e
+        raise RenderError("cannot connect to Ray", got=_gist(e), where=cluster.address) from e
     # Ray prints a page to stdout for every process that dies; ours is one line, where it belongs.
     ray._private.worker._worker_logs_enabled = False
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _gist(e: BaseException) -> str:
+    """The line of an exception of Ray's that says what is wrong; others hold whole tracebacks."""
+    told = str(e.__cause__ or e).splitlines()
+    errors = [line for line in told if "Error: " in line]
+    return errors[-1].strip() if errors else f"{type(e).__name__}: {e}"
 
 
 def _reach(address: str) -> None:
