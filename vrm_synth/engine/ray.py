@@ -1,11 +1,9 @@
 """A task done by Ray Core: by actors on this machine, or on a cluster's.
 
-An actor is a process with a renderer of its own, made inside it; a call is one piece (of a dataset: a shard), whose
-events stream back while it is at work. Ray is told neither to restart an actor nor to repeat a call: what is done
-about a piece that its process died of is the task's to say, as with processes of our own (dataset/workers.py).
-
-An event costs Ray 2.5 ms, longer than a GPU draws a picture, so an actor tells at most every `TELL` seconds. A piece
-that a process died of is told of event by event when it is done again, so that the last one says where it died.
+An actor is a process with a renderer of its own, made inside it; a call is one piece (of a dataset: the shards of a
+block), whose events stream back while it is at work. Ray is told neither to restart an actor nor to repeat a call:
+what becomes of a piece that its process died of is the task's to say, as with processes of our own
+(dataset/workers.py), and a dead actor is followed by a fresh one as long as there is work and one of them got to it.
 """
 
 from __future__ import annotations
@@ -13,11 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from vrm_synth import __version__
 from vrm_synth.core.errors import RenderError, VrmSynthError
@@ -25,8 +22,9 @@ from vrm_synth.dataset.workers import Queue, Task
 
 Piece = TypeVar("Piece")
 Event = TypeVar("Event")
+Taken = TypeVar("Taken", contravariant=True)
+Told = TypeVar("Told", covariant=True)
 
-TELL = 0.2  # seconds
 STARTS = 3  # actors that may die before they could begin, one after the other
 OBJECT_STORE = 80 << 20  # bytes; Ray takes no less, and would take a third of the machine: events are small
 LONG = 30.0  # seconds without an actor after which a cluster is said to be waited for
@@ -37,11 +35,13 @@ class Cluster:
     """Where actors live.
 
     address: of a cluster ("auto", "head:6379"); "local" starts Ray on this machine and ends it afterwards.
-    gpus: what each actor reserves of a GPU (0.25: four actors share one); the task is then to draw on that one.
-    threads: of numerical libraries and of Mesa's software renderer, in each actor.
+    devices: EGL indices, which actors share; gpus: what each actor reserves of a GPU instead (0.25: four share one),
+    and then draws on the EGL device that has the number of that GPU. threads: of numerical libraries and of Mesa's
+    software renderer, in each actor.
     """
 
     address: str = "local"
+    devices: tuple[int, ...] = (0,)
     gpus: float = 0.0
     threads: int = 1
 
@@ -54,8 +54,16 @@ class Cluster:
         return {"LP_NUM_THREADS": str(mesa), **dict.fromkeys(names, str(self.threads))}
 
 
+class Placed(Task[Taken, Told], Protocol):
+    """A task that can be told where to draw."""
+
+    def on(self, device: int) -> Task[Taken, Told]:
+        """The same task on one EGL device."""
+        ...
+
+
 def work(
-    task: Task[Piece, Event],
+    task: Placed[Piece, Event],
     groups: Iterable[Sequence[Piece]],
     actors: int,
     cluster: Cluster = Cluster(),
@@ -80,9 +88,10 @@ def work(
 
 @dataclass(eq=False)
 class _Actor:
-    """An actor; the call it is at, the group of that, and the pieces it still owes."""
+    """An actor; the EGL device it was given, the call it is at, the group of that, and the pieces it still owes."""
 
     handle: Any
+    device: int | None
     stream: Any = None
     started: bool = False
     group: int | None = None
@@ -92,14 +101,14 @@ class _Actor:
 class _Crew:
     """The actors at work, and who does what."""
 
-    def __init__(self, ray: Any, task: Task[Any, Any], queue: Queue[Any], cluster: Cluster, note: Callable[[str], Any]):
+    def __init__(self, ray: Any, task: Placed[Any, Any], queue: Queue[Any], cluster: Cluster, note: Callable[[str], Any]):
         self._ray, self._task, self._queue, self._cluster, self._note = ray, task, queue, cluster, note
         self._actors: list[_Actor] = []
-        self._died: set[Any] = set()  # pieces that a process has died of
         self._starts = 0  # actors that died before they could begin, since one did begin
 
     def run(self, actors: int) -> Iterator[Any]:
-        self._actors = [self._new() for _ in range(actors)]
+        devices = (None,) if self._cluster.gpus else self._cluster.devices
+        self._actors = [self._new(devices[k % len(devices)]) for k in range(actors)]
         for actor in self._actors:
             self._hand_out(actor)
         while any(a.owed for a in self._actors):
@@ -114,7 +123,7 @@ class _Crew:
         for actor in self._actors:
             self._ray.kill(actor.handle)
 
-    def _new(self) -> _Actor:
+    def _new(self, device: int | None) -> _Actor:
         made = self._ray.remote(_Hand).options(
             num_cpus=1,
             num_gpus=self._cluster.gpus,
@@ -122,7 +131,7 @@ class _Crew:
             max_task_retries=0,
             runtime_env={"env_vars": self._cluster.environment},
         )
-        return _Actor(made.remote(self._task, __version__))
+        return _Actor(made.remote(self._task, device, __version__), device)
 
     def _hand_out(self, actor: _Actor) -> None:
         if not actor.owed:
@@ -132,7 +141,7 @@ class _Crew:
             actor.group, part = found
             actor.owed = deque(part)
         call = actor.handle.do.options(num_returns="streaming", _generator_backpressure_num_objects=1)
-        actor.stream = call.remote(actor.owed[0], actor.owed[0] in self._died)
+        actor.stream = call.remote(actor.owed[0])
 
     def _hear(self, actor: _Actor) -> Iterator[Any]:
         try:
@@ -156,7 +165,7 @@ class _Crew:
             self._starts += 1
             if self._starts == STARTS:
                 raise RenderError("an actor died before it could draw", got=how, where=f"{STARTS} times in a row")
-        fresh = self._new()
+        fresh = self._new(actor.device)
         self._actors[self._actors.index(actor)] = fresh
         fresh.group, fresh.owed = actor.group, actor.owed
         if actor.started:
@@ -232,28 +241,29 @@ class _Stopped:
 
 
 class _Hand:
-    """An actor: a copy of the task, opened at the first call."""
+    """An actor: a copy of the task, opened at the first call. device: an EGL index; None takes the GPU that Ray gave."""
 
-    def __init__(self, task: Task[Any, Any], version: str):
-        self._task, self._version = task, version
+    def __init__(self, task: Placed[Any, Any], device: int | None, version: str):
+        self._task, self._device, self._version = task, device, version
         self._open = contextlib.ExitStack()
         self._do: Callable[[Any], Iterable[Any]] | None = None
 
-    def do(self, piece: Any, one_by_one: bool) -> Iterator[tuple[Any, ...] | _Stopped]:
-        """The events of a piece, several at a time unless `one_by_one`; () when it begins."""
+    def do(self, piece: Any) -> Iterator[tuple[Any, ...] | _Stopped]:
+        """() when it begins, and each event of the piece."""
         try:
             if self._do is None:
-                if __version__ != self._version:
-                    raise RenderError("a node has another version of vrm-synth", got=__version__, allowed=self._version)
-                self._do = self._open.enter_context(self._task.opened())
+                self._do = self._open.enter_context(self._placed().opened())
             yield ()
-            told: list[Any] = []
-            last = time.monotonic()
             for event in self._do(piece):
-                told.append(event)
-                if one_by_one or time.monotonic() - last > TELL:
-                    yield tuple(told)
-                    told, last = [], time.monotonic()
-            yield tuple(told)
+                yield (event,)
         except VrmSynthError as e:
             yield _Stopped(type(e), str(e))
+
+    def _placed(self) -> Task[Any, Any]:
+        if __version__ != self._version:
+            raise RenderError("a node has another version of vrm-synth", got=__version__, allowed=self._version)
+        if self._device is not None:
+            return self._task.on(self._device)
+        import ray
+
+        return self._task.on(int(ray.get_gpu_ids()[0]))
