@@ -50,6 +50,20 @@ def test_the_script_draws_its_picture(tmp_path):
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
+def test_the_turntable_turns(tmp_path):
+    command = [sys.executable, EXAMPLES / "turntable.py", "demo", tmp_path / "a.webp", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert picture.n_frames == 4
+        seen = []
+        for n in range(4):
+            picture.seek(n)
+            seen.append(picture.convert("RGB").copy())
+    assert len({p.tobytes() for p in seen}) == 4
+    assert all(p.getbbox() for p in seen)
+
+
 def test_the_list_of_examples_is_whole():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py")}

@@ -48,6 +48,8 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "diffusers": ("train", "sampling"),
     "transformers": ("train", "sampling"),
     # one process that is made to be lost: avatar/codecs.py says why
+    "duckdb": ("dataset.table",),
+    "imagehash": ("dataset.nearest",),
     "click": ("cli",),
     "argparse": ("cli",),
     "tqdm": ("cli",),

@@ -13,6 +13,7 @@ from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Compat, Draw, View
 from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, Matrices, material_block
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
+from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
 from vrm_synth.render.gl.order import DrawItem, culled_sides, draw_order
 from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, glows, view_features
@@ -24,7 +25,7 @@ MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
 class SceneBuffers:
     """Buffers, textures and vertex arrays of one avatar in one context."""
 
-    def __init__(self, ctx: moderngl.Context, programs: ProgramStore, avatar: Avatar):
+    def __init__(self, ctx: moderngl.Context, programs: ProgramStore, avatar: Avatar, mips: MipCache | None = None):
         self.avatar = avatar
         self._ctx, self._programs = ctx, programs
         self.geometry = flatten(evaluate(avatar))
@@ -45,7 +46,7 @@ class SceneBuffers:
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
         self._written: tuple[Material, ...] | None = None
         self._written_for: Compat = "none"
-        self._textures = TextureStore(ctx, avatar)
+        self._textures = TextureStore(ctx, avatar, mips)
         self._variants: dict[tuple[DrawItem, Features, bool], _Variant] = {}
 
     def draw(self, posed: PosedAvatar, view: View, seen: Matrices, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
@@ -60,6 +61,7 @@ class SceneBuffers:
         self._active.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
         of_view = view_features(view)
+        longest = max(view.size) * view.supersample
         drawn = []
         for item in self._order(posed, view.outlines, seen):
             instance = g.instances[item.instance]
@@ -67,7 +69,7 @@ class SceneBuffers:
             target.depth_mask = _writes_depth(material)
             variant = self._variant(item, instance, material, of_view)
             for unit, texture, srgb in variant.textures:
-                self._textures.bind(texture, unit, srgb, view.mipmaps)
+                self._textures.bind(texture, unit, srgb, longest if view.mipmaps else None)
             self._draw_item(item, instance, material, variant.vao, ranges[item.instance])
             name = material.name + (" (Outline)" if item.part == "outline" else "")
             drawn.append((instance.name, name, item.part))
