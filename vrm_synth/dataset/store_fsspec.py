@@ -41,6 +41,9 @@ class FsspecStore:
 
     url: str
 
+    def __str__(self) -> str:
+        return self.url
+
     def put_file(self, name: str, source: Path | bytes) -> None:
         """`source` under `name`: a reader sees the old file or the new one, never a part."""
         with self._errors(name, "written"):

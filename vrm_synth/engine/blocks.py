@@ -12,15 +12,16 @@ import contextlib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import Drawing, Drawn
 from vrm_synth.dataset.layout import IDENTITY
-from vrm_synth.dataset.make import Dataset, Progress, Shards
-from vrm_synth.engine.ray import Cluster, connected, work
+from vrm_synth.dataset.make import Dataset, Progress
+from vrm_synth.dataset.shards import Shards
+from vrm_synth.engine.ray import HERE, Cluster, connected, work
 
 TELL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
 TRIES = 2
@@ -79,7 +80,7 @@ class Making:
         drawn: dict[int, Drawn] = {}
         told: list[Told] = []
         last = time.monotonic()
-        for group in self.shards.plan.groups(block):
+        for group in self.shards.groups(self.shards.plan.shots(block)):
             for i in group:
                 (drawn[i],) = draw(i)
                 told.append(Told(i, drawn[i].attempts, drawn[i].why))
@@ -98,11 +99,11 @@ def make(
     dataset: Dataset,
     blocks: Sequence[int],
     actors: int,
-    cluster: Cluster = Cluster(),
+    cluster: Cluster = HERE,
     done: Callable[[], object] = lambda: None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Progress:
-    """Dataset.make by Ray: the same blocks, the same bytes. Raises what that raises, and RenderError where Ray cannot."""
+    """Dataset.make by Ray: the same bytes. Raises what that raises, and RenderError where Ray cannot be had."""
     start = time.monotonic()
     run = _Run(dataset, actors, cluster, done, note)
     with connected(cluster, actors):

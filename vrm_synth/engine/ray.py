@@ -54,6 +54,9 @@ class Cluster:
         return {"LP_NUM_THREADS": str(mesa), **dict.fromkeys(names, str(self.threads))}
 
 
+HERE = Cluster()
+
+
 class Placed(Task[Taken, Told], Protocol):
     """A task that can be told where to draw."""
 
@@ -66,7 +69,7 @@ def work(
     task: Placed[Piece, Event],
     groups: Iterable[Sequence[Piece]],
     actors: int,
-    cluster: Cluster = Cluster(),
+    cluster: Cluster = HERE,
     note: Callable[[str], object] = lambda text: None,
 ) -> Generator[Event, None, None]:
     """Do the task with every piece of every group by that many actors; otherwise as workers.work.
@@ -101,7 +104,9 @@ class _Actor:
 class _Crew:
     """The actors at work, and who does what."""
 
-    def __init__(self, ray: Any, task: Placed[Any, Any], queue: Queue[Any], cluster: Cluster, note: Callable[[str], Any]):
+    def __init__(
+        self, ray: Any, task: Placed[Any, Any], queue: Queue[Any], cluster: Cluster, note: Callable[[str], Any]
+    ):
         self._ray, self._task, self._queue, self._cluster, self._note = ray, task, queue, cluster, note
         self._actors: list[_Actor] = []
         self._starts = 0  # actors that died before they could begin, since one did begin
@@ -241,7 +246,7 @@ class _Stopped:
 
 
 class _Hand:
-    """An actor: a copy of the task, opened at the first call. device: an EGL index; None takes the GPU that Ray gave."""
+    """An actor: a copy of the task, opened at the first call. device: an EGL index; None: of the GPU that Ray gave."""
 
     def __init__(self, task: Placed[Any, Any], device: int | None, version: str):
         self._task, self._device, self._version = task, device, version
