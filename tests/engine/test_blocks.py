@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from vrm_synth.avatar import open_avatar
+from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import Drawing, Drawn
 from vrm_synth.dataset.layout import IDENTITY, METRICS
@@ -29,11 +31,11 @@ COUNT, SHARD = 10, 3
 
 
 @pytest.fixture(scope="module")
-def recipe(avatars, tmp_path_factory):
+def recipe_file(avatars, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "r.yaml"
     settings = {"avatars": [str(avatars / "free.vrm")], "count": COUNT, "size": 32, "settle_seconds": 0.0}
     path.write_text(yaml.safe_dump(settings | {"splits": {"test": 0.3}}))
-    return load_recipe(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,11 @@ def here():
 
 
 @pytest.fixture(scope="module")
-def begun(recipe, tmp_path_factory) -> Callable[[], Dataset]:
+def begun(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
     """A new, empty dataset. The folders' names are equally long and equally deep: paths in metadata are relative."""
     top = tmp_path_factory.mktemp("sets")
     numbers = iter(range(10, 100))
+    recipe = load_recipe(recipe_file)
     return lambda: Dataset(recipe, LocalStore(top / str(next(numbers))), open_avatar, Settings(shard_size=SHARD))
 
 
@@ -98,6 +101,15 @@ def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
     assert dataset.missing() == []
 
 
+def test_the_command_makes_what_is_missing_by_ray(here, begun, whole, recipe_file):
+    dataset = begun()
+    dataset.make([2], functools.partial(work, workers=1))
+    command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
+    done = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
+    assert done.exit_code == 0, done.output
+    assert files(dataset) == whole and f"{COUNT - SHARD} pictures in {dataset.store}" in done.output
+
+
 def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path):
     dataset, done, notes = begun(), [], []
     harm(dataset, deadly=4, mark=tmp_path / "died")
@@ -132,7 +144,8 @@ def test_a_node_that_sees_another_folder_is_told_of(begun):
     ):
         pass
     dataset.store.put_file(IDENTITY, b"{}")
-    with pytest.raises(DatasetError, match="does not see this dataset"), Making(dataset.drawing, dataset.shards, "").opened():
+    other = Making(dataset.drawing, dataset.shards, "")
+    with pytest.raises(DatasetError, match="does not see this dataset"), other.opened():
         pass
 
 
