@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.avatar.vrm_file import glb, vrm1
 from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.take import take
@@ -74,6 +76,38 @@ def test_the_curating_script_makes_a_subset(tmp_path):
     assert (tmp_path / "b" / "complete.json").exists()
 
 
+def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
+    doc, data = vrm1()
+    (tmp_path / "free.vrm").write_bytes(glb(doc, bytes(data)))
+    (tmp_path / "recipe.yaml").write_text("avatars: [free.vrm]\ncount: 5\nsize: 32\nsettle_seconds: 0\n")
+    command = f'#!/bin/sh\nexec "{sys.executable}" -m vrm_synth "$@"\n'
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "vrm-synth").write_text(command)
+    (tmp_path / "bin" / "vrm-synth").chmod(0o755)
+    env = os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+
+    def run(*words, **slurm):
+        done = subprocess.run(
+            [str(w) for w in words], cwd=tmp_path, env=env | slurm, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for job in ("9", "7", "8"):  # an array that does not begin at 0
+        slurm = {"SLURM_ARRAY_TASK_ID": job, "SLURM_ARRAY_TASK_MIN": "7", "SLURM_ARRAY_TASK_COUNT": "3"}
+        said = run(EXAMPLES / "slurm_array.sh", "recipe.yaml", "jobs", "--shard-size", 2, **slurm)
+    assert "jobs/contact_sheet.png" in said, "the last of them to end finishes it, or finish does"
+    run("vrm-synth", "finish", "jobs")
+    run("vrm-synth", "render", "recipe.yaml", "-o", "once", "--shard-size", 2, "--workers", 1)
+    jobs, once = (
+        {p.relative_to(tmp_path / d): p.read_bytes() for p in (tmp_path / d).rglob("*") if p.is_file()}
+        for d in ("jobs", "once")
+    )
+    assert {n: b for n, b in jobs.items() if n.name != "metrics.json"} == {
+        n: b for n, b in once.items() if n.name != "metrics.json"
+    }
+
+
 def test_the_list_of_examples_is_whole():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
-    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py")}
+    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py", ".sh")}

@@ -76,10 +76,15 @@ def workers_option(command: F) -> F:
     )(command)
 
 
+def how_many(asked: int | None, pictures: int) -> int:
+    """How many workers to have: as many as were asked for, or as there are cores and work for."""
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
+
+
 def crew(asked: int | None, pictures: int, *modules: str) -> int:
     """How many workers to have; several are on their way when this returns. modules: what they will import."""
-    cores = len(os.sched_getaffinity(0))
-    workers = max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
+    workers = how_many(asked, pictures)
     if workers > 1:
         from vrm_synth.dataset.workers import prepare
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vrm_synth.cli.common import bar, crew, mip_folder, note, plural, renderer_option, workers_option
+from vrm_synth.cli.common import bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
@@ -105,6 +106,26 @@ def _dataset_options(command: F) -> F:
             help="Index of the EGL device that draws; 0,1 shares workers out to two.",
         ),
         renderer_option,
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            type=click.Choice(["local", "ray"]),
+            help="Who the workers are: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
+        ),
+        click.option(
+            "--ray-address",
+            default="local",
+            show_default=True,
+            metavar="ADDRESS",
+            help="The Ray cluster: auto, or host:6379; local starts Ray on this machine for this run.",
+        ),
+        click.option(
+            "--ray-gpus",
+            default=0.0,
+            type=click.FloatRange(0.0, 1.0),
+            help="Share of a GPU that each actor reserves, and draws on: 0.25 puts four on each GPU.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -200,9 +221,16 @@ def _render(
     workers: int | None,
     renderer: RendererName,
     devices: tuple[int, ...],
+    engine: str,
+    ray_address: str,
+    ray_gpus: float,
 ) -> None:
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
-    workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
+    if engine == "ray":
+        workers = how_many(workers, recipe.count)
+        out = out if "://" in out else os.path.abspath(out)  # an actor's working folder is another
+    else:
+        workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
     from vrm_synth.avatar import open_avatar
     from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.dataset.draw import Look
@@ -221,8 +249,13 @@ def _render(
     blocks = dataset.missing(range(first, dataset.plan.blocks, of))
     count = sum(len(dataset.plan.shots(b)) for b in blocks)
     with bar(count, "images") as shown:
-        engine = functools.partial(work, workers=workers)
-        progress = dataset.make(blocks, engine, shown.update, note)
+        if engine == "ray":
+            from vrm_synth.engine.blocks import make
+            from vrm_synth.engine.ray import Cluster
+
+            progress = make(dataset, blocks, workers, Cluster(ray_address, devices, ray_gpus), shown.update, note)
+        else:
+            progress = dataset.make(blocks, functools.partial(work, workers=workers), shown.update, note)
     write_metrics(store, progress, workers)
     said = f"{plural(progress.pictures, 'picture')} in {out}"
     if progress.quarantined:

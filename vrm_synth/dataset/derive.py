@@ -25,11 +25,11 @@ from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import DERIVED, Derived, Expected
 from vrm_synth.dataset.finish import finish, is_complete
 from vrm_synth.dataset.layout import claim, identity, read_identity
-from vrm_synth.dataset.make import packages
 from vrm_synth.dataset.pack import pack
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.reader import Sample, decode, read_shard
 from vrm_synth.dataset.record import FileRecord, Record, is_done, record_name, words_digest
+from vrm_synth.dataset.shards import packages
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.table import TABLE, ask
 

@@ -82,6 +82,10 @@ class Drawing:
     memory: int = 1 << 30
     mips: Path | None = None
 
+    def on(self, device: int) -> Drawing:
+        """The same on one EGL device."""
+        return replace(self, devices=(device,))
+
     @contextlib.contextmanager
     def opened(self) -> Iterator[Callable[[int], Iterator[Drawn]]]:
         """Shot's number → Drawn."""

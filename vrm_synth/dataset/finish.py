@@ -21,7 +21,7 @@ from vrm_synth.dataset.pack import rows_of
 from vrm_synth.dataset.reader import Sample, decode, read_shard
 from vrm_synth.dataset.record import Record, read_records, record_name
 from vrm_synth.dataset.sheet import Cell, contact_sheet
-from vrm_synth.dataset.store import Store
+from vrm_synth.dataset.store import LocalStore, Store
 from vrm_synth.dataset.table import TABLE, flat, write_table
 
 ON_SHEET = 24
@@ -30,6 +30,8 @@ ON_CARD = 8
 
 def finish(store: Store) -> None:
     """Write table, card, sheet and complete.json of a dataset whose shards are all there. Raises DatasetError."""
+    if isinstance(store, LocalStore):
+        store.tidy()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
     form = str(mine["recipe"]["format"])
     records = read_records(store)

@@ -66,8 +66,9 @@ _KINDS: Mapping[str, type] = {"vrm_synth": str, "recipe_sha256": str, "recipe": 
 
 def claim(store: Store, mine: Mapping[str, Any]) -> None:
     """Make the folder this recipe's. Raises DatasetError where it holds anything else."""
-    if not store.exists(IDENTITY):
-        if store.list():
+    # Another job of the same dataset may put it between the two looks.
+    if not store.exists(IDENTITY) and IDENTITY not in (files := store.list()):
+        if files:
             raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
         store.put_file(IDENTITY, identity_bytes(mine))
         return

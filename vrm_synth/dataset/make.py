@@ -9,17 +9,13 @@ A process that dies costs the shot that it was at another try; a shot that two h
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from vrm_synth import __version__
 from vrm_synth.avatar.assets import Evidence, Standing, gate
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.avatar.runtime import PRESETS
@@ -29,18 +25,16 @@ from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.layout import METRICS, claim, identity
-from vrm_synth.dataset.pack import pack
-from vrm_synth.dataset.plan import SHARD_SIZE, Plan, PlannedShard
-from vrm_synth.dataset.record import FileRecord, Record, record_name, words_digest
+from vrm_synth.dataset.plan import SHARD_SIZE, Plan
 from vrm_synth.dataset.resume import missing_of
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.shards import Shards
+from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.workers import Task, work
 from vrm_synth.render import RendererName
-from vrm_synth.shot import Recipe, source_at
+from vrm_synth.shot import Recipe
 
 WINDOW = 64  # blocks that an engine is given at a time: their shots, not those of all, are held in memory
 DEATHS = 2  # processes that may die of one shot
-PACKAGES = ("numpy", "pillow", "moderngl", "isal", "pyarrow")
 
 Engine = Callable[[Task[int, Any], Iterable[Sequence[int]]], Generator[Any, None, None]]
 
@@ -105,11 +99,11 @@ class Dataset:
             raise RecipeError("no avatar of this recipe has the expression", got=unknown[0], allowed=known)
         self.plan = Plan(recipe, settings.shard_size)
         self.store = store
-        self._look = settings.look
+        self.shards = Shards(self.plan, store, settings.look.form)
         claim(store, identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values())))
         home = home_of(store, settings.look.form)
         licences = {source: credit["licence"] for source, credit in credits.items()}
-        self._task = Drawing(
+        self.drawing = Drawing(
             recipe, home, licences, settings.look, settings.renderer, settings.devices, settings.memory, settings.mips
         )
 
@@ -129,8 +123,6 @@ class Dataset:
         """Draw these blocks and put their shards. done: called for each shot that is through; note: with a line of
         what somebody should know. What is whole when this ends, by its end, an error or an interruption, stays."""
         progress, start = Progress(), time.monotonic()
-        if isinstance(self.store, LocalStore):
-            self.store.tidy()
         for at in range(0, len(blocks), WINDOW):
             self._make_some(blocks[at : at + WINDOW], engine, progress, done, note)
         progress.seconds = time.monotonic() - start
@@ -148,7 +140,7 @@ class Dataset:
         left = [i for b in blocks for i in self.plan.shots(b)]
         while left:
             lost: list[int] = []
-            with contextlib.closing(engine(self._task, self._groups(left))) as drawn:
+            with contextlib.closing(engine(self.drawing, self.shards.groups(left))) as drawn:
                 for event in drawn:
                     if isinstance(event, Lost):
                         deaths[event.i] += 1
@@ -157,7 +149,7 @@ class Dataset:
                         if deaths[event.i] < DEATHS:
                             lost.append(event.i)
                             continue
-                        event = Drawn(event.i, None, why=f"processes that drew it died: {event.how}")
+                        event = Drawn(event.i, None, why=f"{DEATHS} processes that drew it died")
                     self._take(event, gathered, progress, done, note)
             left = lost
 
@@ -185,36 +177,7 @@ class Dataset:
         progress.most_open = max(progress.most_open, len(gathered))
         done()
         if whole is not None:
-            for shard in self.plan.shards(drawn.i // self.plan.shard_size):
-                if missing_of(self.store, [shard.number]):  # the block may have had others before
-                    self._put(shard, whole)
-                    progress.shards += 1
-
-    def _put(self, shard: PlannedShard, drawn: Mapping[int, Drawn]) -> None:
-        mine = [drawn[i] for i in shard.shots]
-        samples = [d.sample for d in mine if d.sample is not None]
-        files = pack(self._look.form, shard.split, shard.number, samples) if samples else {}
-        for name, data in files.items():
-            self.store.put_file(name, data)
-        record = Record(
-            shard=shard.number,
-            split=shard.split,
-            keys=tuple(s.key for s in samples),
-            files=tuple(FileRecord.of(name, data) for name, data in files.items()),
-            pixels=hashlib.sha256(b"".join(d.pixels for d in mine)).hexdigest(),
-            words=words_digest([s.row for s in samples]),
-            drawn_by=tuple(sorted({str(s.row["renderer"]) for s in samples})),
-            packages=packages(),
-            quarantined={f"{d.i:06d}": d.why for d in mine if d.sample is None},
-        )
-        self.store.put_file(record_name(shard.number), record.to_bytes())
-
-    def _groups(self, shots: Iterable[int]) -> list[list[int]]:
-        """Shots of one block and one avatar together: blocks one after the other, so that few are open at a time."""
-        groups: dict[tuple[int, str], list[int]] = {}
-        for i in shots:
-            groups.setdefault((i // self.plan.shard_size, source_at(self.plan.recipe, i)), []).append(i)
-        return list(groups.values())
+            progress.shards += self.shards.put(drawn.i // self.plan.shard_size, whole)
 
 
 class _Blocks:
@@ -249,15 +212,6 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
         "most_blocks_open": progress.most_open,
     }
     store.put_file(METRICS, (to_json(told, indent=1) + "\n").encode())
-
-
-def packages() -> dict[str, str]:
-    """Versions of what decides about bytes."""
-    found = {"vrm-synth": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: Settings) -> dict[str, Any]:
