@@ -29,8 +29,11 @@ class Words:
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture. pixels: (H, W, 4) uint8, sRGB, straight alpha. sha256: of what it was decoded from,
-    32 bytes. mask: (H, W) uint8, the exact share of figure in each pixel, where the source knows it."""
+    """A decoded picture.
+
+    pixels: (H, W, 3) uint8, sRGB, or (H, W, 4) with straight alpha. sha256: of what it was decoded from, 32 bytes.
+    mask: (H, W) uint8, the exact share of figure in each pixel, where the source knows it.
+    """
 
     pixels: NDArray[np.uint8]
     sha256: bytes
