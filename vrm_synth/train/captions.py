@@ -25,7 +25,8 @@ _WRITING = re.compile(
     r"|watermarks?|signatures?|signed|speech[ _]bubbles?|kanji|hiragana|katakana|posters?|newspapers?|signboards?"
     r"|billboards?|clocks?|watch face|maps?|flags?|license plates?|username|web[ _]address|dated"
     r"|(?:artist|character|copyright|song)[ _]name)\b"
-    r"|(?<!peace[ _])(?<!hand[ _])(?<!victory[ _])(?<!v[ _])\bsigns?\b|文字|ロゴ|看板|署名|透かし|書道|ポスター|地図|旗",
+    r"|(?<!peace[ _])(?<!hand[ _])(?<!victory[ _])(?<!v[ _])\bsigns?\b"
+    r"|文字|ロゴ|看板|署名|透かし|書道|ポスター|地図|旗",
     re.IGNORECASE,
 )
 

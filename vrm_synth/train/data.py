@@ -1,10 +1,10 @@
 """What the loop gets for step s: a pure function of (configuration, seed, s), whatever ran before.
 
-    data = open_data(config, encoder, seed=1, batch=48, cache=run / "cache", quarantine=run / "quarantine.jsonl")
-    data.prepare(range(start, stop), done=bar.update)     # optional: encode all that these steps draw, in file order
-    for batch in data.batches(range(start, stop), rank, world):
-        for micro in batch.split(accumulation):
-            ...
+data = open_data(config, encoder, seed=1, batch=48, cache=run / "cache", quarantine=run / "quarantine.jsonl")
+data.prepare(range(start, stop), done=bar.update)     # optional: encode all that these steps draw, in file order
+for batch in data.batches(range(start, stop), rank, world):
+    for micro in batch.split(accumulation):
+        ...
 """
 
 from __future__ import annotations

@@ -110,4 +110,3 @@ class Order:
             of_epoch = epoch == e
             out[of_epoch] = permute(place[of_epoch], n, self._seed, stream, int(e))
         return out
-

@@ -53,7 +53,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         clear = "A" in picture.getbands() or "transparency" in picture.info
         return np.asarray(picture.convert("RGBA" if clear else "RGB"))
     except Exception as e:  # Pillow's plugins raise whatever they meet, without a common base
-        raise BadRowError(f"picture is damaged: {e}") from e
+        raise BadRowError("picture is damaged", got=str(e)) from e
 
 
 def fit(
@@ -85,7 +85,7 @@ def _open(file: BinaryIO) -> PIL.Image.Image:
     except PIL.UnidentifiedImageError as e:
         raise BadRowError("not a picture we read", allowed="PNG, JPEG or WebP") from e
     except Exception as e:  # as above; a "decompression bomb" is one, too
-        raise BadRowError(f"picture is damaged: {e}") from e
+        raise BadRowError("picture is damaged", got=str(e)) from e
 
 
 def _check_size(size: Size) -> None:
@@ -111,4 +111,4 @@ def _webp_size(head: bytes) -> Size:
     if len(head) == 30 and kind == b"VP8 " and head[23:26] == b"\x9d\x01\x2a":
         width, height = struct.unpack_from("<HH", head, 26)
         return width & 0x3FFF, height & 0x3FFF
-    raise BadRowError("picture's header is damaged", got="WebP")
+    raise BadRowError("picture is damaged", got="a WebP whose header is none")
