@@ -12,7 +12,7 @@ from vrm_synth.train.data_config import STEP
 
 Size = tuple[int, int]  # (width, height) in pixels
 WIDEST = 2.0  # long side over short
-_BINS = 129  # of log aspect, −log 4 … log 4: what the choice looks at, however many pictures there are
+_CENTRES = np.linspace(-np.log(4), np.log(4), 129)  # of log aspect: what the choice looks at, of however many pictures
 
 
 def shapes(side: int) -> list[Size]:
@@ -25,20 +25,23 @@ def shapes(side: int) -> list[Size]:
     return sorted(found)
 
 
-def choose(sizes: NDArray[np.int32] | Size, side: int, most: int) -> list[Size]:
-    """At most `most` buckets, by width, that cut the least off pictures of (n, 2) sizes, or all of one size.
+def aspects(sizes: NDArray[np.int32] | Size) -> NDArray[np.float64]:
+    """How the aspects of (n, 2) sizes, or of pictures all of one size, are spread: shares that add up to 1."""
+    logs = _log_aspects(np.atleast_2d(np.asarray(sizes)))
+    return np.bincount(_nearest(logs, _CENTRES), minlength=_CENTRES.size) / len(logs)
+
+
+def choose(seen: NDArray[np.float64], side: int, most: int) -> list[Size]:
+    """At most `most` buckets, by width, that cut the least off pictures whose `aspects` are seen.
 
     One bucket is the square. Of as good choices the one with fewer buckets is taken.
     """
     known = shapes(side)
     if most == 1 or len(known) == 1:
         return [(side, side)]
-    logs = _log_aspects(np.atleast_2d(np.asarray(sizes)))
-    centres = np.linspace(-np.log(4), np.log(4), _BINS)
-    seen = np.bincount(np.abs(_nearest(logs, centres)), minlength=_BINS)
     there = np.flatnonzero(seen)
     # (shapes, aspects): the share of the pictures that is cut off
-    lost = 1 - np.exp(-np.abs(_log_aspects(np.array(known))[:, None] - centres[there]))
+    lost = 1 - np.exp(-np.abs(_log_aspects(np.array(known))[:, None] - _CENTRES[there]))
     lost *= seen[there]
     best: tuple[float, tuple[int, ...]] = (np.inf, ())
     for count in range(1, most + 1):

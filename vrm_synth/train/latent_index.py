@@ -37,10 +37,10 @@ class Place(NamedTuple):
 class LatentIndex:
     """The index of a folder of shards.
 
-    heads: name → (rows, 2) uint64, first 8 bytes of each row's key and print; None where the shard is no good.
+    heads: name → the first 8 bytes of a shard's keys and of its prints, uint64; None where it is no good.
     """
 
-    def __init__(self, folder: Path, heads: Callable[[str], NDArray[np.uint64] | None]):
+    def __init__(self, folder: Path, heads: Callable[[str], tuple[NDArray[np.uint64], NDArray[np.uint64]] | None]):
         self._folder, self._heads = folder, heads
         self._shards: list[str] = []  # by number; "" where one has gone
         self._numbers: dict[str, int] = {}
@@ -55,19 +55,19 @@ class LatentIndex:
         head = int.from_bytes(hash_[:8], "little")
         first, last = (int(np.searchsorted(self._sorted[0], np.uint64(head), side)) for side in ("left", "right"))
         found = self._loose.get(head, [])[::-1] + self._sorted[1, first:last][::-1].tolist()
-        places = (Place(self._shards[w >> _ROW_BITS], w & (1 << _ROW_BITS) - 1) for w in found)
-        return [p for p in places if p.shard]
+        known = [(w >> _ROW_BITS, w & (1 << _ROW_BITS) - 1) for w in found]
+        return [Place(self._shards[n], row) for n, row in known if n < len(self._shards) and self._shards[n]]
 
-    def add(self, name: str, heads: NDArray[np.uint64]) -> None:
-        """The rows of a new shard."""
+    def add(self, name: str, *heads: NDArray[np.uint64]) -> None:
+        """A new shard, and what `heads` says of it."""
         mark = self._mark(name)
         if name in self._numbers or mark is None:
             return
         number = len(self._shards)
         self._shards.append(name)
         self._numbers[name], self._marks[name] = number, mark
-        for row, both in enumerate(heads.tolist()):
-            for head in both:
+        for several in heads:
+            for row, head in enumerate(several.tolist()):
                 self._loose.setdefault(head, []).append(number << _ROW_BITS | row)
         if len(self._loose) > LOOSE:
             self.save()
@@ -91,7 +91,7 @@ class LatentIndex:
             if name not in self._numbers:
                 heads = self._heads(name)
                 if heads is not None:
-                    self.add(name, heads)
+                    self.add(name, *heads)
 
     def save(self) -> None:
         """Merge what is in memory into the array on disk."""

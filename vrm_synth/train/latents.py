@@ -1,42 +1,34 @@
 """The latent cache: what the VAE made of pictures, found by what it followed from.
 
-    CACHE/latents/<hash>.safetensors   a shard: moments, masks, and for each row
-                                       keys      16 bytes: hash of (picture, variant, VAE, size, crop, dtype)
-                                       prints    16 bytes: the source's fingerprint of the unread picture
-                                       pictures  32 bytes: SHA-256 of the picture
-                                       sums      CRC-32 of the row's moments and mask
-    CACHE/latents/index.json, <hash>.npy   where keys and prints are (latent_index.py); made anew where missing
+    CACHE/latents/<hash>.safetensors       shards (latent_shard.py): latents by key, pictures' hashes by fingerprint
+    CACHE/latents/index.json, <hash>.npy   in which shard a hash is (latent_index.py); made anew where missing
 
 A picture that has not been touched is known by its fingerprint, without being read; one that has is read, hashed
-and found by its hash, or made again. Shards never change; a damaged one is set aside as .bad and its rows made
-again. Several processes may write to one cache: shards bear their contents' hash as their name.
+and found by its hash, or made again. A damaged shard is set aside as .bad and its rows made again. Several
+processes may write to one cache: shards bear their contents' hash as their name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from isal import isal_zlib
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.files import make_folder, to_json, write_file
+from vrm_synth.dataset.files import file_errors, make_folder, to_json, write_file
 from vrm_synth.train.buckets import Size
 from vrm_synth.train.latent_index import LatentIndex, Place
+from vrm_synth.train.latent_shard import Latent, Shard, pack
 
-FORMAT = "vrm-synth latents 1"
 SHARD_BYTES = 64 << 20  # of moments, about: 1,000 pictures of 512² in half precision
-OPEN_SHARDS = 256
+OPEN_SHARDS = 4096  # mapped, not read
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -44,7 +36,7 @@ DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch
 class Making:
     """What a latent follows from beside the picture.
 
-    variant: what was done to its pixels ("on ffffff", "on ffffff, mirrored"). encoder: Encoder.identity.
+    variant: what was done to its pixels ("on #ffffff", "on #ffffff, mirrored"). encoder: Encoder.identity.
     size: (width, height) of the bucket. crop: which part ("centre"). dtype: that it is kept in, a key of DTYPES.
     """
 
@@ -60,20 +52,6 @@ class Making:
         return hashlib.sha256(to_json(parts).encode()).digest()[:16]
 
 
-class Latent(NamedTuple):
-    """moments: (2 × channels, h, w) in the cache's dtype. mask: (h, w) uint8, the share of figure × 255."""
-
-    moments: torch.Tensor
-    mask: torch.Tensor
-
-
-class _Kept(NamedTuple):
-    key: bytes
-    print: bytes
-    picture: bytes
-    latent: Latent
-
-
 class LatentCache:
     """A cache folder. Raises DatasetError where it cannot be written.
 
@@ -85,47 +63,59 @@ class LatentCache:
         make_folder(self._folder)
         self.damaged = 0
         self._lock = threading.RLock()
-        self._pending: dict[bytes, _Kept] = {}
-        self._printed: dict[bytes, bytes] = {}  # of the pending: print → picture
+        # What is not written yet: latents by shape and dtype, and key; prints → pictures.
+        self._pending: dict[tuple[object, ...], dict[bytes, Latent]] = defaultdict(dict)
+        self._keys: dict[bytes, Latent] = {}
+        self._prints: dict[bytes, bytes] = {}
         self._open = lru_cache(OPEN_SHARDS)(self._open_shard)
         self._index = LatentIndex(self._folder, self._heads)
 
-    def find(self, print_: bytes, making: Making) -> Latent | None:
-        """The latent of an unread picture, by its source's fingerprint."""
-        picture = self._picture(print_)
-        return None if picture is None else self.find_picture(picture, making)
+    def picture(self, print_: bytes) -> bytes | None:
+        """The SHA-256 of an unread picture, by its source's fingerprint."""
+        with self._lock:
+            if print_ in self._prints:
+                return self._prints[print_]
+        for shard, place in self._places(print_):
+            picture = shard.picture(place.row, print_)
+            if picture is not None:
+                return picture
+        return None
 
-    def find_picture(self, picture: bytes, making: Making) -> Latent | None:
+    def find(self, picture: bytes, making: Making) -> Latent | None:
         """The latent of the picture with this SHA-256."""
         key = making.key(picture)
         with self._lock:
-            if key in self._pending:
-                return self._pending[key].latent
-        for place in self._index.find(key):
-            shard = self._shard(place)
-            if shard is not None and shard.is_key(place.row, key):
+            if key in self._keys:
+                return self._keys[key]
+        for shard, place in self._places(key):
+            if shard.is_key(place.row, key):
                 try:
                     return shard.latent(place.row)
                 except DatasetError:
                     self._set_aside(place.shard)
         return None
 
-    def keep(self, print_: bytes, picture: bytes, making: Making, latent: Latent) -> None:
+    def know(self, print_: bytes, picture: bytes) -> None:
+        """The picture with this fingerprint has this SHA-256."""
+        with self._lock:
+            self._prints[print_] = picture
+
+    def keep(self, picture: bytes, making: Making, latent: Latent) -> None:
         """Remember it; written when a shard is full, or by `flush`."""
         key = making.key(picture)
+        shape = (*latent.moments.shape, latent.moments.dtype)
         with self._lock:
-            self._pending[key] = _Kept(key, print_, picture, latent)
-            self._printed[print_] = picture
-            alike = [k for k in self._pending.values() if _shape(k.latent) == _shape(latent)]
-            if sum(_weight(k.latent) for k in alike) >= SHARD_BYTES:
-                self._write(alike)
+            self._keys[key] = self._pending[shape][key] = latent
+            if len(self._pending[shape]) * latent.moments.numel() * latent.moments.element_size() >= SHARD_BYTES:
+                self._write(self._pending.pop(shape))
 
     def flush(self) -> None:
         """Write what is still in memory, and the index."""
         with self._lock:
             while self._pending:
-                shape = _shape(next(iter(self._pending.values())).latent)
-                self._write([k for k in self._pending.values() if _shape(k.latent) == shape])
+                self._write(self._pending.popitem()[1])
+            if self._prints:
+                self._write({})
             self._index.save()
 
     def refresh(self) -> None:
@@ -133,136 +123,53 @@ class LatentCache:
         with self._lock:
             self._index.refresh()
 
-    # ------------------------------------------------------------ shards
+    def _write(self, latents: dict[bytes, Latent]) -> None:
+        name, data = pack(latents, self._prints)
+        write_file(self._folder / name, data)
+        shard = self._heads(name)
+        if shard is not None:
+            self._index.add(name, *shard)
+        for key in latents:
+            del self._keys[key]
+        self._prints.clear()
 
-    def _picture(self, print_: bytes) -> bytes | None:
+    def _places(self, hash_: bytes) -> list[tuple[Shard, Place]]:
         with self._lock:
-            if print_ in self._printed:
-                return self._printed[print_]
-        for place in self._index.find(print_):
-            shard = self._shard(place)
-            if shard is not None and shard.is_print(place.row, print_):
-                return shard.picture(place.row)
-        return None
+            places = self._index.find(hash_)
+        return [(shard, place) for place in places if (shard := self._shard(place.shard)) is not None]
 
-    def _shard(self, place: Place) -> _Shard | None:
+    def _shard(self, name: str) -> Shard | None:
         try:
-            return self._open(place.shard)
-        except FileNotFoundError:
-            self._index.forget(place.shard)  # removed by hand, or set aside by another process
+            return self._open(name)
+        except FileNotFoundError:  # removed by hand, or set aside by another process
+            with self._lock:
+                self._index.forget(name)
         except DatasetError:
-            self._set_aside(place.shard)
+            self._set_aside(name)
         return None
 
-    def _open_shard(self, name: str) -> _Shard:
-        return _Shard(self._folder / name)
+    def _open_shard(self, name: str) -> Shard:
+        return Shard(self._folder / name)
 
-    def _heads(self, name: str) -> NDArray[np.uint64] | None:
-        """For the index: (rows, 2) keys and prints of a shard, their first 8 bytes. None where it is damaged."""
+    def _heads(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]] | None:
+        """For the index: what a shard holds; None where there is none, or a damaged one, which is set aside."""
         try:
-            return _Shard(self._folder / name).heads()
+            return Shard(self._folder / name).heads()
         except FileNotFoundError:
             return None
         except DatasetError:
-            self._set_aside(name)
+            self._rename(name)
             return None
 
     def _set_aside(self, name: str) -> None:
         with self._lock:
-            self.damaged += 1
-            path = self._folder / name
-            if path.exists():
-                path.replace(path.with_suffix(".bad"))
+            self._rename(name)
             self._open.cache_clear()
-            if hasattr(self, "_index"):  # it asks for heads while it is made
-                self._index.forget(name)
+            self._index.forget(name)
 
-    def _write(self, rows: Sequence[_Kept]) -> None:
-        tensors = {
-            "moments": torch.stack([k.latent.moments for k in rows]),
-            "masks": torch.stack([k.latent.mask for k in rows]),
-            "keys": _bytes([k.key for k in rows]),
-            "prints": _bytes([k.print for k in rows]),
-            "pictures": _bytes([k.picture for k in rows]),
-            "sums": torch.tensor([_sum(k.latent) for k in rows], dtype=torch.int64),
-        }
-        digest = _head_digest(tensors)
-        name = f"{digest[:32]}.safetensors"
-        write_file(self._folder / name, save(tensors, {"format": FORMAT, "sha256": digest}))
-        heads = np.stack([_first_eight(tensors[n].numpy()) for n in ("keys", "prints")], axis=1)
-        self._index.add(name, heads)
-        for k in rows:
-            del self._pending[k.key]
-            self._printed.pop(k.print, None)
-
-
-class _Shard:
-    """An open shard, its head checked. Raises FileNotFoundError, or DatasetError where it is damaged."""
-
-    def __init__(self, path: Path):
-        self._path = path
-        try:
-            self._file = safe_open(str(path), framework="pt")
-            metadata = self._file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise DatasetError("not a shard of latents", got=metadata.get("format"), allowed=FORMAT, where=path)
-            self._slices = {n: self._file.get_slice(n) for n in ("moments", "masks", *_HEAD)}
-            heads = {n: self._file.get_tensor(n) for n in _HEAD}
-        except SafetensorError as e:
-            raise DatasetError(f"shard of latents is damaged: {e}", where=path) from e
-        rows = {int(s.get_shape()[0]) for s in self._slices.values()}
-        if len(rows) != 1 or _head_digest(heads) != metadata.get("sha256"):
-            raise DatasetError("shard of latents is damaged", where=path)
-        self._keys, self._prints, self._pictures = (heads[n].numpy() for n in _HEAD[:3])
-        self._sums = heads["sums"].tolist()
-
-    def heads(self) -> NDArray[np.uint64]:
-        """(rows, 2): the first 8 bytes of keys and prints."""
-        return np.stack([_first_eight(self._keys), _first_eight(self._prints)], axis=1)
-
-    def is_key(self, row: int, key: bytes) -> bool:
-        return row < len(self._sums) and self._keys[row].tobytes() == key
-
-    def is_print(self, row: int, print_: bytes) -> bool:
-        return row < len(self._sums) and self._prints[row].tobytes() == print_
-
-    def picture(self, row: int) -> bytes:
-        return self._pictures[row].tobytes()
-
-    def latent(self, row: int) -> Latent:
-        """Raises DatasetError where its bytes are not those that were written."""
-        found = Latent(self._slices["moments"][row], self._slices["masks"][row])
-        if _sum(found) != self._sums[row]:
-            raise DatasetError("shard of latents is damaged", got=f"row {row}", where=self._path)
-        return found
-
-
-_HEAD = ("keys", "prints", "pictures", "sums")
-
-
-def _head_digest(tensors: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in _HEAD:
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _bytes(values: Sequence[bytes]) -> torch.Tensor:
-    return torch.from_numpy(np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1).copy())
-
-
-def _first_eight(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    return np.ascontiguousarray(hashes[:, :8]).view("<u8")[:, 0]
-
-
-def _sum(latent: Latent) -> int:
-    moments = latent.moments.contiguous().view(torch.uint8).numpy()
-    return int(isal_zlib.crc32(latent.mask.contiguous().numpy(), isal_zlib.crc32(moments)))
-
-
-def _shape(latent: Latent) -> tuple[object, ...]:
-    return (*latent.moments.shape, latent.moments.dtype)
-
-
-def _weight(latent: Latent) -> int:
-    return latent.moments.numel() * latent.moments.element_size()
+    def _rename(self, name: str) -> None:
+        path = self._folder / name
+        if path.exists():  # or another process was first
+            with file_errors(path, "set aside"):
+                path.replace(path.with_suffix(".bad"))
+            self.damaged += 1

@@ -68,8 +68,9 @@ class Row(NamedTuple):
     @staticmethod
     def of(entry: Entry) -> Row:
         """An entry's row."""
+        words, (path, offset, length), (width, height) = entry.words, entry.picture, entry.size
         mask = entry.mask or Piece("", 0, 0)
-        return Row(entry.key, entry.words.sentence, entry.words.tags, *entry.picture, *entry.size, *mask)
+        return Row(entry.key, words.sentence, words.tags, path, offset, length, width, height, *mask)
 
     @property
     def words(self) -> Words:
@@ -187,7 +188,7 @@ def write_table(
                     if isinstance(entry, LeftOut):
                         account.quarantined[entry.reason] += 1
                         if len(account.left_out) < NAMED:
-                            account.left_out.append(tuple(entry))
+                            account.left_out.append((entry.key, entry.reason, entry.detail))
                         continue
                     _tell(account, entry)
                     rows.append(Row.of(entry))

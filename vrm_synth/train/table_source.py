@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ class TableSource:
 
     def __len__(self) -> int:
         return len(self._table)
+
+    @property
+    def left_out(self) -> Sequence[tuple[str, str, str]]:
+        """(key, reason, detail) of what indexing left out; beyond many, `left_out_unnamed` counts the rest."""
+        return self._table.account.left_out
+
+    @property
+    def left_out_unnamed(self) -> Counter[str]:
+        account = self._table.account
+        return account.quarantined - Counter(reason for _, reason, _ in account.left_out)
 
     def sizes(self) -> NDArray[np.int32] | Size:
         return self._table.sizes()
@@ -105,7 +116,9 @@ def _credit(config: SourceConfig, table: Table) -> Credit:
         first = f": {account.left_out[0][2]}" if account.left_out else ""
         what = f"no picture of {sum(account.quarantined.values())} can be trained on{first}"
         raise DatasetError(what, where=config.path)
-    licences = {licence or config.licence or "": count for licence, count in account.licences.items()}
+    licences: Counter[str] = Counter()
+    for licence, count in account.licences.items():
+        licences[licence or config.licence or ""] += count
     if "" in licences:
         raise DatasetError(
             "the licence of these pictures is not known",
@@ -113,8 +126,6 @@ def _credit(config: SourceConfig, table: Table) -> Credit:
             allowed=f"licence: for the source {name}, such as CC0-1.0",
             where=config.path,
         )
-    if config.licence in account.licences:
-        licences[config.licence] = account.licences[config.licence] + account.licences.get("", 0)
     authors = _authors(Path(config.path))
     avatars = tuple(
         {**a, **({"authors": authors[a["sha256"]]} if a["sha256"] in authors else {})} for a in account.avatars.values()
@@ -122,7 +133,7 @@ def _credit(config: SourceConfig, table: Table) -> Credit:
     return Credit(
         name=name,
         manifest=account.manifest,
-        licences=licences,
+        licences=dict(licences),
         attribution=config.attribution or "",
         avatars=avatars,
         rows=account.rows,
