@@ -16,7 +16,7 @@ _OTHER = {"left": "right", "right": "left", "左": "右", "右": "左"}
 _UNCLEAR = re.compile(
     r"\bright[ _](?:now|away|there|here|after|before|through|up|next|beside|behind|in front|angles?)\b|\ball[ _]right\b"
     r"|\b(?:left|right)[- ]wing|\bleft[ _](?:behind|over|alone|open|unfinished|empty|the|a|an|his|her|their|its|with)\b"
-    r"|\b(?:has|have|had|was|were|is|are|be|been|being|just|nothing|none)[ _]left\b|clockwise|時計回り",
+    r"|\b(?:has|have|had|was|were|is|are|be|been|being|just|one|nothing|none)[ _]left\b|clockwise|時計回り",
     re.IGNORECASE,
 )
 # What a mirror image shows the wrong way round, as captions and tags name it.

@@ -102,7 +102,7 @@ class Darkroom:
             self._check_shape(moments, new[0][1].sample)
             for (key, raw), m in zip(new, moments, strict=True):
                 if bool(torch.isfinite(m).all()):
-                    latent = Latent(m.clone(), torch.from_numpy(raw.mask))
+                    latent = Latent(m.clone(), torch.tensor(raw.mask))
                     self._cache.keep(raw.picture, self._making(raw.sample), latent)
                     done[key] = Developed(raw.sample, latent)
         out: list[Developed | BadRowError] = []

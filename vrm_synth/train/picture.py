@@ -17,6 +17,7 @@ from vrm_synth.train.source import BadRowError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 LONGEST_FILE = 512 << 20  # bytes
 MOST_PIXELS = 1 << 27  # of a picture: 134 million, four bytes each; museums scan up to about 100 million
+_PNG_END = b"IEND\xaeB`\x82"
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # Exif 2.32, 4.6.4: values whose rows are columns
 
@@ -43,6 +44,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     """
     picture = _open(io.BytesIO(data))
     _check_size(picture.size)
+    if picture.format == "PNG" and _PNG_END not in data:  # Pillow is content without the checksums
+        raise BadRowError("picture is damaged", got="a PNG without its end")
     try:
         if picture.format == "JPEG" and _orientation(picture) > 1:
             picture = ImageOps.exif_transpose(picture)

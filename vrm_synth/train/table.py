@@ -9,6 +9,7 @@ until they are asked for. A table is made again when a shard, a list or a folder
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -158,7 +159,8 @@ def open_table(
     arrow, account = folder / f"{name}.arrow", folder / f"{name}.json"
     known = _read_account(account)
     if known is not None and known.made_from == made_from and known.rows and _fresh(known):
-        return Table(arrow, known)
+        with contextlib.suppress(DatasetError):  # cut, or gone: made again
+            return Table(arrow, known)
     layout = look(place, split)
     watched = _watch(layout)
     made = Account(made_from, layout.kind, str(layout.root), watched)
