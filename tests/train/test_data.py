@@ -199,6 +199,17 @@ def test_only_what_the_steps_draw_is_encoded_and_ranks_share_it(tmp_path):
     assert [e.count for e in encoders] == [10, 10]
 
 
+def test_preparing_makes_what_the_steps_need_and_nothing_else(tmp_path):
+    sizes = [(256, 256), (256, 160)]
+    source = {"path": str(disk.folder(tmp_path / "data", 30, sizes)), "mirror": 0.5}
+    ahead, lazily, after = PoolingEncoder(), PoolingEncoder(), PoolingEncoder()
+    opened(tmp_path / "a", source, encoder=ahead, size=256, buckets=2).prepare(range(9))
+    drawn = all_of(opened(tmp_path / "b", source, encoder=lazily, size=256, buckets=2), range(9))
+    assert ahead.count == lazily.count > 0
+    again = all_of(opened(tmp_path / "a", source, encoder=after, size=256, buckets=2), range(9))
+    assert after.count == 0 and all(map(same, again, drawn))
+
+
 @pytest.mark.parametrize(
     "change", ["picture", "mask", "background", "mirror", "vae", "size", "dtype", "nothing", "touched", "moved"]
 )
