@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "caption": ("core", "shot", "resources", "strict_yaml"),
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
+    "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }
