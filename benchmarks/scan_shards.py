@@ -75,8 +75,9 @@ def write(path: Path, numbers: range, size: int) -> None:
     picture = file.getvalue().ljust(size, b"\0")
     with tarfile.open(path, "w") as tar:
         for i in numbers:
-            row = {"caption": f"picture {i}", "licence": "CC0-1.0", "avatar": "demo", "shot": {"labels": ["x"] * 200}}
-            for name, data in (("png", picture), ("txt", row["caption"].encode()), ("json", json.dumps(row).encode())):
+            caption = f"picture {i}"
+            row = json.dumps({"caption": caption, "licence": "CC0-1.0", "avatar": "demo", "shot": ["x"] * 200})
+            for name, data in (("png", picture), ("txt", caption.encode()), ("json", row.encode())):
                 info = tarfile.TarInfo(f"{i:08d}.{name}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))

@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "caption": ("core", "shot", "resources", "strict_yaml"),
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
+    "models": ("core",),
     "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
@@ -40,12 +41,14 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "OpenGL": ("render",),
     "pyglet": ("render",),
     "trimesh": ("render",),
+    "peft": ("models", "train", "sampling"),
+    "accelerate": ("train",),
     "DracoPy": ("avatar.codec_process",),
     "meshopt": ("avatar.codec_process",),
     "opengl_basisu": ("avatar.codec_process",),
-    "torch": ("train", "sampling"),
-    "diffusers": ("train", "sampling"),
-    "transformers": ("train", "sampling"),
+    "torch": ("models", "train", "sampling"),
+    "diffusers": ("models", "train", "sampling"),
+    "transformers": ("models", "train", "sampling"),
     # one process that is made to be lost: avatar/codecs.py says why
     "click": ("cli",),
     "argparse": ("cli",),
