@@ -108,7 +108,9 @@ def _group(file: pq.ParquetFile, group: int, names: list[str]) -> pa.Table:
     size = file.metadata.row_group(group).total_byte_size
     if size > LONGEST_GROUP:
         raise BadRowError("row group is too large", got=size, allowed=LONGEST_GROUP)
-    return file.read_row_group(group, columns=names)
+    table = file.read_row_group(group, columns=names)
+    table.validate(full=True)  # text that is none would be found when it is looked at
+    return table
 
 
 def _bytes(value: Any) -> bytes:
