@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "caption": ("core", "shot", "resources", "strict_yaml"),
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
+    "page": ("core",),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }
@@ -45,6 +46,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "torch": ("train", "sampling"),
     "diffusers": ("train", "sampling"),
     "transformers": ("train", "sampling"),
+    "jinja2": ("page",),
     # one process that is made to be lost: avatar/codecs.py says why
     "click": ("cli",),
     "argparse": ("cli",),
