@@ -28,6 +28,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
     "page": ("core",),
+    # dataset.files writes whole files or none, dataset.sheet draws grids
+    "sampling": ("core", "dataset.files", "dataset.sheet", "page"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }
