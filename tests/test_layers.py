@@ -29,7 +29,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
     "page": ("core",),
     # dataset.files writes whole files or none, dataset.sheet draws grids
-    "sampling": ("core", "dataset.files", "dataset.sheet", "page"),
+    "sampling": ("core", "models", "dataset.files", "dataset.sheet", "page"),
+    "models": ("core",),
+    "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }
@@ -42,12 +44,14 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "OpenGL": ("render",),
     "pyglet": ("render",),
     "trimesh": ("render",),
+    "peft": ("models", "train", "sampling"),
+    "accelerate": ("train",),
     "DracoPy": ("avatar.codec_process",),
     "meshopt": ("avatar.codec_process",),
     "opengl_basisu": ("avatar.codec_process",),
-    "torch": ("train", "sampling"),
-    "diffusers": ("train", "sampling"),
-    "transformers": ("train", "sampling"),
+    "torch": ("models", "train", "sampling"),
+    "diffusers": ("models", "train", "sampling"),
+    "transformers": ("models", "train", "sampling"),
     "jinja2": ("page",),
     # one process that is made to be lost: avatar/codecs.py says why
     "click": ("cli",),

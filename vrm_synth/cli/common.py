@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -71,13 +72,29 @@ def workers_option(command: F) -> F:
 
 
 def crew(asked: int | None, pictures: int) -> int:
-    """How many workers to have; several are made ready to share the machine."""
+    """How many workers to have; several are on their way when this returns."""
     cores = len(os.sched_getaffinity(0))
     workers = max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
     if workers > 1:
-        # Read by Mesa's llvmpipe in the workers: one process a core beats several threads a process.
-        os.environ.setdefault("LP_NUM_THREADS", "0")
+        from vrm_synth.dataset.workers import prepare
+
+        # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process a core beats several threads a
+        # process, and a server that workers are forked from has no threads.
+        with environment(LP_NUM_THREADS="0", OPENBLAS_NUM_THREADS="1"):
+            prepare("vrm_synth.cli.main")  # which a worker would import as its parent's program
     return workers
+
+
+@contextlib.contextmanager
+def environment(**defaults: str) -> Iterator[None]:
+    """Environment variables for the processes started inside, where the user has not set them."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def bar(total: int, unit: str) -> tqdm[NoReturn]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from vrm_synth.sampling.model import Model
+    from vrm_synth.models import Base
     from vrm_synth.sampling.sampler import Sampler
     from vrm_synth.sampling.settings import Precision, SchedulerName, Settings
 
@@ -118,9 +118,9 @@ class Drawing:
     batch_size: int | None
     compiled: bool | None
 
-    def open(self, source: str) -> Model:
-        """The model with its LoRAs. Raises SamplingError."""
-        from vrm_synth.sampling.model import add_lora
+    def open(self, source: str) -> Base:
+        """The model with its LoRAs. Raises ModelError, SamplingError."""
+        from vrm_synth.sampling.lora import add_lora
         from vrm_synth.sampling.source import open_model
 
         model = open_model(source, self.checkpoint)
@@ -128,14 +128,14 @@ class Drawing:
             model = add_lora(model, file, scale)
         return model
 
-    def settings(self, model: Model) -> Settings:
+    def settings(self, model: Base) -> Settings:
         """With the model's own size where none was asked for. Raises SamplingError."""
         from vrm_synth.sampling.settings import Settings
 
         width, height = self.size or (model.side, model.side)
         return Settings(width, height, self.steps, self.guidance, self.guidance_rescale, self.scheduler)
 
-    def sampler(self, model: Model) -> Sampler:
+    def sampler(self, model: Base) -> Sampler:
         """Ready to draw on the device asked for, or the best there is. Raises SamplingError."""
         from vrm_synth.sampling.process import find_device
         from vrm_synth.sampling.sampler import Sampler

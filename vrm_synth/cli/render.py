@@ -146,10 +146,10 @@ def _render(
     if not first < end <= recipe.count:
         raise click.UsageError(f"--only {first}:{end} is not within the recipe's shots, 0:{recipe.count}.")
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
+    workers = crew(workers, end - first)  # they start while the avatars are looked at
     evidence = known_evidence(manifest)
     with bar(len(set(recipe.avatars)), "avatars") as shown:
         dataset = Dataset(recipe, out, evidence, open_avatar, renderer_name, device, shown.update)
-    workers = crew(workers, end - first)
     with bar(end - first, "images") as shown:
         if workers > 1:
             dataset.render_with_workers(workers, range(first, end), shown.update)

@@ -69,7 +69,7 @@ def sample(
       vrm-synth sample base/ --lora style.safetensors:0.8 --prompt "a girl" -o samples
     """
     from vrm_synth.sampling import folder
-    from vrm_synth.sampling.process import quieten, wait_for_all
+    from vrm_synth.sampling.process import wait_for_all
     from vrm_synth.sampling.requests import from_dataset, from_prompts, from_table
 
     if sum([bool(prompts), table is not None, dataset is not None]) != 1:
@@ -82,7 +82,6 @@ def sample(
         asked = from_table(table, negative, seed, count)
     else:
         asked = from_prompts(prompts, negative, seed, count)
-    quieten()
     how, part = Drawing(**drawing), ranks()
     sampler = how.sampler(how.open(model))
     sampler.check(asked)

@@ -12,6 +12,8 @@ from vrm_synth.cli.common import bar, crew, note, out_folder, plural, renderer_o
 if TYPE_CHECKING:
     from vrm_synth.render import Compat
 
+SHORTEST_SHOT = 150  # bytes of JSON, about
+
 
 @click.command()
 @click.argument("shots_file", metavar="SHOTS", type=click.Path(path_type=Path))
@@ -42,6 +44,8 @@ def shots(
       vrm-synth shots shots.json -o answers --workers 8
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
+    # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
+    crew(workers, shots_file.stat().st_size // SHORTEST_SHOT)
     from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.dataset.answers import Answering, Done, answer_shots
     from vrm_synth.dataset.shotlist import read_shots

@@ -6,14 +6,17 @@ The GPU renderer does the same in its vertex shader; this is the plain statement
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from vrm_synth.avatar.model import Avatar, Primitive
 from vrm_synth.core.transforms import Array, normal_matrix
 from vrm_synth.pose.posed import PosedAvatar
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 PosedPrimitive = tuple[int, Primitive, Array, Array | None]
 
@@ -72,6 +75,8 @@ def _morphed(base: np.ndarray, deltas: np.ndarray | None, weights: Array | None)
 
 def _blend(avatar: Avatar, node: int, part: int, primitive: Primitive, joints: int) -> csr_array:
     """(V, J) weights of a primitive, built once: a vertex's matrix is its row times the joints' matrices."""
+    from scipy.sparse import csr_array  # a tenth of a second to import, which whoever only draws need not wait for
+
     known = _BLENDS.setdefault(avatar, {})
     key = (node, part, joints)
     if key not in known:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
 from vrm_synth import __version__
-from vrm_synth.sampling.model import Model
+from vrm_synth.models import Base
 from vrm_synth.sampling.requests import Request
 from vrm_synth.sampling.settings import Place, Settings
 
@@ -29,7 +29,7 @@ KEY = "vrm_synth"
 _CALLED = {"dpm++2m": "DPM++ 2M", "unipc": "UniPC", "ddim": "DDIM"}
 
 
-def describe(model: Model, settings: Settings, place: Place, request: Request) -> dict[str, Any]:
+def describe(model: Base, settings: Settings, place: Place, request: Request) -> dict[str, Any]:
     """Everything that a picture's bytes follow from, as plain values."""
     device = torch.cuda.get_device_name(place.device) if place.device.startswith("cuda") else platform.machine()
     return {

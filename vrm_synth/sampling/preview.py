@@ -13,9 +13,9 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from vrm_synth.dataset.sheet import Cell, contact_sheet
+from vrm_synth.models import Base
 from vrm_synth.page import Entry, Grid, Page, Picture, to_html
 from vrm_synth.sampling.folder import enlarged
-from vrm_synth.sampling.model import Model
 from vrm_synth.sampling.pairs import Pair
 from vrm_synth.sampling.requests import from_prompts
 from vrm_synth.sampling.sampler import Sampler
@@ -170,7 +170,7 @@ def render_command(pair: Pair) -> str:
     return f"sed -n {pair.line}p {table} > {one} && vrm-synth shots {one} -o again"
 
 
-def title_of(model: Model) -> str:
+def title_of(model: Base) -> str:
     """How a page names a model."""
     step = model.identity.get("step")
     return model.name if step is None else f"{model.name}, step {step}"

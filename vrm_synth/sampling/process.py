@@ -1,25 +1,14 @@
-"""This process: what its libraries say, which devices it has, and the other processes that share its work."""
+"""This process: which devices it has, and the other processes that share its work."""
 
 from __future__ import annotations
 
 import datetime
 import re
-import warnings
 
 import torch
 import torch.distributed
-from diffusers.utils import logging as of_diffusers
-from transformers.utils import logging as of_transformers
 
 from vrm_synth.sampling.settings import SamplingError
-
-
-def quieten() -> None:
-    """The libraries keep their bars, their advice and their warnings to themselves."""
-    for logging in (of_diffusers, of_transformers):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="diffusers")
 
 
 def find_device(asked: str | None, local_rank: int = 0) -> str:

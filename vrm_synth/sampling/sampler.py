@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vrm_synth.sampling.model import Model
+from vrm_synth.models import Base
 from vrm_synth.sampling.noise import start_noise
 from vrm_synth.sampling.requests import Request, describe
 from vrm_synth.sampling.schedule import make_scheduler
@@ -35,7 +35,7 @@ class Sampler:
     suit the model.
     """
 
-    def __init__(self, model: Model, settings: Settings, place: Place):
+    def __init__(self, model: Base, settings: Settings, place: Place):
         self.model, self.settings, self.place = model, settings, place
         self._dtype: torch.dtype = getattr(torch, place.precision)
         self._device = torch.device(place.device)
@@ -144,7 +144,7 @@ class Sampler:
         return self.model.unet.config.in_channels, self.settings.height // scale, self.settings.width // scale
 
 
-def fit_size(model: Model, settings: Settings) -> None:
+def fit_size(model: Base, settings: Settings) -> None:
     """Raises SamplingError unless width and height suit the model."""
     for name, side in (("width", settings.width), ("height", settings.height)):
         if side % model.side_multiple:

@@ -1,18 +1,25 @@
-"""Which model a name means: a training run, or a diffusers folder."""
+"""Which model a name means: a training run's checkpoint, a diffusers folder, or one that needs no download."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from vrm_synth.sampling.model import Model, open_folder
+from vrm_synth.models import Base, open_base, open_run
 from vrm_synth.sampling.settings import SamplingError
 
 
-def open_model(source: str, checkpoint: str | None = None) -> Model:
-    """Raises SamplingError where there is no such model, and where a checkpoint is asked of what has none."""
-    folder = Path(source)
+def is_run(source: str) -> bool:
+    """Whether it is a training run's folder."""
+    return (Path(source) / "checkpoints").is_dir()
+
+
+def open_model(source: str, checkpoint: str | None = None) -> Base:
+    """source: a run's folder, or what `open_base` takes; checkpoint: of a run, as `find_checkpoint` takes it.
+
+    Raises ModelError, and SamplingError where a checkpoint is asked of what has none.
+    """
+    if is_run(source):
+        return open_run(Path(source), checkpoint)
     if checkpoint is not None:
         raise SamplingError("only a run has checkpoints", got=checkpoint, where=source)
-    if not (folder / "model_index.json").is_file():
-        raise SamplingError("no model", allowed="a run's folder or a diffusers folder", where=source)
-    return open_folder(folder)
+    return open_base(source)

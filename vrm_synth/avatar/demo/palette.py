@@ -5,9 +5,8 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass
 
-import numpy as np
-
 from vrm_synth.avatar.demo.params import DemoParams, rgb
+from vrm_synth.core.color import linear_from_srgb
 
 Rgb = tuple[float, float, float]
 
@@ -79,9 +78,8 @@ def line(c: Rgb) -> Rgb:
 
 def linear(c: Rgb) -> Rgb:
     """sRGB to linear."""
-    a = np.asarray(c, np.float64)
-    out = np.where(a <= 0.04045, a / 12.92, ((a + 0.055) / 1.055) ** 2.4)
-    return float(out[0]), float(out[1]), float(out[2])
+    r, g, b = linear_from_srgb(c).tolist()
+    return r, g, b
 
 
 def palette(params: DemoParams) -> Palette:

@@ -5,28 +5,33 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import glcontext
 import moderngl
 
 from vrm_synth.core.errors import RenderError
+from vrm_synth.render.gl.functions import Functions
 from vrm_synth.render.system import explain_missing_gl
 
 REQUIRED_GL = 430  # storage buffers in the vertex stage and binding layouts
 
 
 def create_context(device: int = 0) -> moderngl.Context:
-    """A standalone context on the EGL device of that index.
+    """A standalone context on the EGL device of that index; its `extra` is its Functions.
 
     Raises RenderError where the GL libraries are missing, the index is out of range, or the driver
     is older than OpenGL 4.3.
     """
     attempts: tuple[dict[str, Any], ...] = tuple(
-        {"backend": "egl", "device_index": device, "libgl": libgl, "libegl": "libEGL.so.1"}
+        {"device_index": device, "libgl": libgl, "libegl": "libEGL.so.1"}
         for libgl in ("libGL.so.1", "libEGL.so.1")  # some images come without the GLX library
     )
     failure: Exception | None = None
     for settings in attempts:
         try:
-            return moderngl.create_context(require=REQUIRED_GL, standalone=True, **settings)
+            native = glcontext.get_backend_by_name("egl")(glversion=REQUIRED_GL, mode="standalone", **settings)
+            context = moderngl.create_context(require=REQUIRED_GL, standalone=True, context=native)
+            context.extra = Functions(native.load)
+            return context
         except Exception as e:  # glcontext raises bare Exception for every cause
             failure = failure or e
     assert failure is not None

@@ -5,6 +5,7 @@ Pure numpy, no OpenGL: what is computed here depends on the avatar alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ VERTEX = np.dtype(
         ("in_weights", "f4", 4),
     ]
 )
+_AT_ONCE = 256  # points that are looked at together, most of which lie inside
 VERTEX_FORMAT = "3f4 3f4 4f4 4f4 4f4 4f4 4u2 4f4"
 
 
@@ -182,22 +184,25 @@ def _center(rest: PosedAvatar, node: int, p: Primitive) -> NDArray[np.float64]:
         return (p.positions.min(0).astype(np.float64) + p.positions.max(0)) / 2
     s = rest.avatar.skins[skin]
     mesh_from_joint = np.linalg.pinv(rest.world_from_node[node]) @ rest.world_from_node[list(s.joints)] @ s.inverse_bind
-    blended = np.einsum("vk,vkij->vij", p.weights.astype(np.float64), mesh_from_joint[p.joints][..., :3, :])
-    points = np.einsum("vij,vj->vi", blended[..., :3], p.positions.astype(np.float64)) + blended[..., 3]
-    return _grown_sphere_center(points)
+    rows = mesh_from_joint[:, :3].reshape(-1, 12)
+    blended = np.zeros((len(p.positions), 12))
+    for k in range(4):
+        blended += p.weights[:, k, None] * rows[p.joints[:, k]]
+    blended = blended.reshape(-1, 3, 4)
+    return _grown_sphere_center(np.einsum("vij,vj->vi", blended[..., :3], p.positions) + blended[..., 3])
 
 
 def _grown_sphere_center(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centre of the sphere that grows, point by point in order, just enough to hold the next one."""
-    center, radius, at = points[0].copy(), 0.0, 1
-    while True:
-        beyond = np.flatnonzero(((points[at:] - center) ** 2).sum(-1) > radius * radius)
-        if not len(beyond):
-            return center
-        at += int(beyond[0])
-        offset = points[at] - center
-        distance = float(np.linalg.norm(offset))
-        grow = (distance - radius) / 2
-        center += offset * (grow / distance)
-        radius += grow
-        at += 1
+    (x, y, z), radius = points[0].tolist(), 0.0
+    for first in range(1, len(points), _AT_ONCE):
+        some = points[first : first + _AT_ONCE]
+        if ((some - (x, y, z)) ** 2).sum(-1).max() <= radius * radius:
+            continue
+        for px, py, pz in some.tolist():
+            dx, dy, dz = px - x, py - y, pz - z
+            if (distance := math.sqrt(dx * dx + dy * dy + dz * dz)) > radius:
+                grow = (distance - radius) / 2
+                x, y, z = x + dx * grow / distance, y + dy * grow / distance, z + dz * grow / distance
+                radius += grow
+    return np.array([x, y, z])

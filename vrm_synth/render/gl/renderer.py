@@ -17,6 +17,7 @@ from vrm_synth.render.gl.blocks import FRAME_SIZE, frame_block
 from vrm_synth.render.gl.context import create_context
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
 from vrm_synth.render.gl.scene import SceneBuffers
+from vrm_synth.render.gl.straight import straightened
 
 FRAME_BINDING = 0
 # Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,
@@ -80,6 +81,10 @@ class GLRenderer:
         (width, height), n = view.size, view.supersample
         with self._ctx:
             drawn = self._target((width * n, height * n), depth=True)
+            if n == 1:
+                pixels = np.empty((height, width, 4), np.uint8)
+                drawn.framebuffer.read_into(pixels, components=4, alignment=1)
+                return straightened(pixels)[::-1]
             finished = self._target((width, height), depth=False).framebuffer
             finished.use()
             self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import moderngl
+import numpy as np
 
 from vrm_synth.avatar.model import Avatar, Sampler, Texture
 from vrm_synth.core.errors import RenderError
+from vrm_synth.render.gl.mips import mip_chain
 
 # Slots that hold colour are stored as sRGB and decoded by the sampler; the others hold plain numbers
 # (MToon 1.0: shading shift, outline width and UV mask are linear; glTF: normals, metallic-roughness,
@@ -15,7 +17,7 @@ COLOR_SLOTS = frozenset(
 )
 # three-vrm decodes the shading shift texture as sRGB, too.
 COLOR_SLOTS_THREE_VRM = COLOR_SLOTS | {"shading_shift_texture"}
-SRGB8_ALPHA8 = 0x8C43
+SRGB8_ALPHA8, RGBA8 = 0x8C43, 0x8058
 NEAREST, LINEAR, REPEAT = 9728, 9729, 10497
 _WITHOUT_MIPS = {9984: NEAREST, 9985: LINEAR, 9986: NEAREST, 9987: LINEAR}
 
@@ -47,10 +49,10 @@ class TextureStore:
                     allowed=f"up to {self._limit}",
                     where=f"{self._avatar.source}: images[{image_index}]",
                 )
-            texture = self._ctx.texture(
-                (width, height), 4, image.pixels.tobytes(), internal_format=SRGB8_ALPHA8 if srgb else None
-            )
-            texture.build_mipmaps()
+            internal_format = SRGB8_ALPHA8 if srgb else RGBA8
+            pixels = np.ascontiguousarray(image.pixels)
+            texture = self._ctx.texture((width, height), 4, pixels, internal_format=internal_format)
+            self._ctx.extra.add_levels(texture.glo, internal_format, mip_chain(pixels, srgb))
             self._textures[key] = texture
         return self._textures[key]
 
