@@ -27,6 +27,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "caption": ("core", "shot", "resources", "strict_yaml"),
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
+    "page": ("core",),
+    # dataset.files writes whole files or none, dataset.sheet draws grids
+    "sampling": ("core", "models", "dataset.files", "dataset.sheet", "page"),
     "models": ("core",),
     "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything
@@ -49,6 +52,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "torch": ("models", "train", "sampling"),
     "diffusers": ("models", "train", "sampling"),
     "transformers": ("models", "train", "sampling"),
+    "jinja2": ("page",),
     # one process that is made to be lost: avatar/codecs.py says why
     "click": ("cli",),
     "argparse": ("cli",),

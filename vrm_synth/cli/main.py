@@ -11,7 +11,9 @@ from vrm_synth.cli.common import Commands
 from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.presets import cameras, poses
 from vrm_synth.cli.render import demo, render
+from vrm_synth.cli.sample import sample
 from vrm_synth.cli.shots import shots
+from vrm_synth.cli.train import train
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (render, demo, shots, inspect, avatar, poses, cameras, bench):
+for command in (render, demo, shots, inspect, avatar, poses, cameras, bench, train, sample):
     main.add_command(command)

@@ -33,7 +33,7 @@ SCHEDULE: dict[str, Any] = {
     "steps_offset": 1,
 }
 _LEVELS = 4  # of the VAE: 8 pixels a latent
-_WIDTH = 8  # its channels, of one group: 4 of colour, 4 that hold the group's norm still
+_WIDTH = 12  # its channels, of one group: 4 of colour, their negatives, 4 that hold the group's norm still
 _HOLD = 64.0  # what those are set to: far above any colour, so that the norm divides by almost the same everywhere
 
 
@@ -140,7 +140,7 @@ def averaging_vae() -> AutoencoderKL:
     for parameter in vae.parameters():
         parameter.zero_()
     colours = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]])
-    vae.encoder.conv_in.weight[:4, :, 1, 1] = colours
+    vae.encoder.conv_in.weight[:8, :, 1, 1] = torch.cat([colours, -colours])
     for block in vae.encoder.down_blocks[:-1]:
         # A stride of 2 with one row and column of padding below and right: the mean of 2 × 2 is rows 0 and 1.
         block.downsamplers[0].conv.weight[:, :, :2, :2] = torch.eye(_WIDTH)[:, :, None, None] / 4
@@ -148,6 +148,7 @@ def averaging_vae() -> AutoencoderKL:
         vae.quant_conv.weight[i, i, 0, 0] = 1
         vae.post_quant_conv.weight[i, i, 0, 0] = 1
         vae.decoder.conv_in.weight[i, i, 1, 1] = 1
+        vae.decoder.conv_in.weight[4 + i, i, 1, 1] = -1
     vae.quant_conv.bias[4:] = -12  # log variance: next to none
     for block in vae.decoder.up_blocks[:-1]:
         block.upsamplers[0].conv.weight[:, :, 1, 1] = torch.eye(_WIDTH)
@@ -159,11 +160,12 @@ def averaging_vae() -> AutoencoderKL:
 
 def _straight(first: torch.nn.Conv2d, norm: torch.nn.GroupNorm, last: torch.nn.Conv2d, mix: torch.Tensor) -> None:
     """Make conv → norm → SiLU → conv the linear map `mix` of the first four channels."""
-    # Channels 4 to 7 hold ±_HOLD, so that the group's deviation is _HOLD / √2, whatever small the colours add.
+    # The negatives keep the group's mean at nothing, whatever a picture's is. Channels 8 to 11 hold ±_HOLD, so that its
+    # deviation is _HOLD / √3, whatever small the colours add.
     assert first.bias is not None and last.bias is not None
-    first.bias[4:] = torch.tensor([_HOLD, -_HOLD, _HOLD, -_HOLD])
+    first.bias[8:] = torch.tensor([_HOLD, -_HOLD, _HOLD, -_HOLD])
     raised = 20.0  # SiLU is the identity there
-    norm.weight[:] = _HOLD / 2**0.5
+    norm.weight[:] = _HOLD / 3**0.5
     norm.bias[:] = raised
     last.weight[: len(mix), :4, 1, 1] = mix
     last.bias[: len(mix)] = -raised * mix.sum(1)
