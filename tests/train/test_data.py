@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.train import disk
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data import Batch, Data, open_data
-from vrm_synth.train.data_config import DataConfig
+from vrm_synth.train.data_config import DataConfig, SourceConfig
 from vrm_synth.train.quarantine import Quarantine
 from vrm_synth.train.source import BadRowError, Credit, Picture, Words
 
@@ -462,3 +463,21 @@ def test_a_billion_shots_that_are_drawn_when_asked_for_are_a_source(tmp_path):
 def test_a_configuration_that_makes_no_sense_is_refused(config, what):
     with pytest.raises(ValueError, match=what):
         DataConfig.model_validate(config)
+
+
+def test_the_documented_keys_and_defaults_are_these():
+    text = (Path(__file__).parents[2] / "docs/training-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", text, re.MULTILINE)
+    documented = {}
+    for names, defaults in rows:
+        keys = re.findall(r"`(\w+)`", names)
+        values = [d.strip("`") for d in defaults.split(", ")]
+        documented.update(dict(zip(keys, values if len(keys) > 1 else [", ".join(values)], strict=True)))
+    fields = {**SourceConfig.model_fields, **DataConfig.model_fields}
+    assert documented.keys() | {"sources"} == fields.keys()
+    for key, shown in documented.items():
+        default = fields[key].default
+        if isinstance(default, str):
+            assert shown.strip('"') == default, key
+        elif isinstance(default, int | float):
+            assert json.loads(shown) == default, key
