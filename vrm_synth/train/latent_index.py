@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +132,8 @@ class LatentIndex:
             try:
                 with temporary.open("wb") as f:
                     np.save(f, merged, allow_pickle=False)
+                # Mapped before others see it: a process that has more of them may delete it at once.
+                self._sorted = self._map(temporary.name)
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
