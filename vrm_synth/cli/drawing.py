@@ -128,14 +128,15 @@ class Drawing:
             model = add_lora(model, file, scale)
         return model
 
-    def settings(self, model: Base) -> Settings:
-        """With the model's own size where none was asked for. Raises SamplingError."""
+    def settings(self, model: Base, source: str) -> Settings:
+        """With the size that the source is for where none was asked for. Raises SamplingError."""
         from vrm_synth.sampling.settings import Settings
+        from vrm_synth.sampling.source import default_side
 
-        width, height = self.size or (model.side, model.side)
+        width, height = self.size or (default_side(source, model),) * 2
         return Settings(width, height, self.steps, self.guidance, self.guidance_rescale, self.scheduler)
 
-    def sampler(self, model: Base) -> Sampler:
+    def sampler(self, model: Base, source: str) -> Sampler:
         """Ready to draw on the device asked for, or the best there is. Raises SamplingError."""
         from vrm_synth.sampling.process import find_device
         from vrm_synth.sampling.sampler import Sampler
@@ -149,7 +150,7 @@ class Drawing:
             self.batch_size or (8 if cuda else 1),
             cuda if self.compiled is None else self.compiled,
         )
-        return Sampler(model, self.settings(model), place)
+        return Sampler(model, self.settings(model, source), place)
 
 
 def ranks() -> tuple[int, int]:

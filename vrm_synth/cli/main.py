@@ -10,6 +10,7 @@ from vrm_synth.cli.bench import bench
 from vrm_synth.cli.common import Commands
 from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.presets import cameras, poses
+from vrm_synth.cli.preview import preview
 from vrm_synth.cli.render import demo, render
 from vrm_synth.cli.sample import sample
 from vrm_synth.cli.shots import shots
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (render, demo, shots, inspect, avatar, poses, cameras, bench, sample):
+for command in (render, demo, shots, inspect, avatar, poses, cameras, bench, sample, preview):
     main.add_command(command)

@@ -83,7 +83,7 @@ def sample(
     else:
         asked = from_prompts(prompts, negative, seed, count)
     how, part = Drawing(**drawing), ranks()
-    sampler = how.sampler(how.open(model))
+    sampler = how.sampler(how.open(model), model)
     sampler.check(asked)
     folder.claim(out, len(asked))
     with bar(len(folder.share(len(asked), sampler.place.batch_size, part)), "images") as shown:
