@@ -14,6 +14,7 @@ from vrm_synth.cli.preview import preview
 from vrm_synth.cli.render import demo, render
 from vrm_synth.cli.sample import sample
 from vrm_synth.cli.shots import shots
+from vrm_synth.cli.train import train
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (render, demo, shots, inspect, avatar, poses, cameras, bench, sample, preview):
+for command in (render, demo, shots, inspect, avatar, poses, cameras, bench, train, sample, preview):
     main.add_command(command)

@@ -14,7 +14,7 @@ import re
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +125,6 @@ def open_base(
     if temporary is not None:
         weakref.finalize(base, temporary.cleanup)
     return base
-
-
-def with_unet(base: Base, unet: UNet2DConditionModel, name: str, identity: Mapping[str, Any]) -> Base:
-    """The base with another U-Net in it, and what pictures say of that."""
-    return replace(base, unet=unet, name=name, identity={**base.identity, **identity})
 
 
 def combined(hashes: Mapping[str, str]) -> str:

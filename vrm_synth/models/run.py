@@ -9,6 +9,7 @@ RUN/checkpoints/step-000123/
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors.torch import load_file
 
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import files
-from vrm_synth.models.base import Base, open_base, with_unet
+from vrm_synth.models.base import Base, open_base
 
 STATE = "state.json"
 _STEP = re.compile(r"step-(\d{6,12})")
@@ -74,7 +75,14 @@ def open_run(run: Path, checkpoint: str | None = None, *, ema: bool = True, offl
                 module.merge()
         unet = _without_lora(unet)
     identity = {"run": run.resolve().name, "step": state["step"], "weights_sha256": state["sha256"][file.name]}
-    return with_unet(base, unet.eval().requires_grad_(False), run.resolve().name, {**identity, "ema": use_ema})
+    unet = unet.eval().requires_grad_(False)
+    return replace(
+        base,
+        unet=unet,
+        name=run.resolve().name,
+        scheduler_config=model["scheduler"],
+        identity={**base.identity, **identity, "ema": use_ema},
+    )
 
 
 def open_run_base(run: Path, model: dict[str, Any], *, offline: bool = True) -> Base:

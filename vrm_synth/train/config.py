@@ -113,7 +113,7 @@ class RunConfig(_Strict):
     prediction: Literal["epsilon", "v_prediction"] | None = None
     # Min-SNR-γ weighting (arXiv:2303.09556); 5 is its authors' choice.
     min_snr_gamma: Positive | None = None
-    # Chance a picture gets of being brighter or darker: noise that a whole channel has in common.
+    # Strength of noise that a whole channel has in common, from which very dark and bright pictures are learnt.
     offset_noise: Share = 0.0
     # Schedule rescaled to end in pure noise (arXiv:2305.08891); with v_prediction only.
     zero_terminal_snr: bool = False

@@ -22,7 +22,10 @@ from vrm_synth.core.rng import rng
 
 @dataclass(frozen=True)
 class Draws:
-    """The chance of n samples. noise, posterior: (n, c, h, w) float32, normal; offset: (n, c, 1, 1); times: (n,) int64."""
+    """The chance of n samples.
+
+    noise, posterior: (n, c, h, w) float32, normal; offset: (n, c, 1, 1), normal; times: (n,) int64.
+    """
 
     noise: torch.Tensor
     posterior: torch.Tensor
