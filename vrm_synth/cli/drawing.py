@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+from vrm_synth.cli.common import bar
 
 if TYPE_CHECKING:
     from vrm_synth.models import Base
@@ -151,6 +154,21 @@ class Drawing:
             cuda if self.compiled is None else self.compiled,
         )
         return Sampler(model, self.settings(model, source), place)
+
+
+@contextlib.contextmanager
+def picture_bar(total: int) -> Iterator[Callable[[float], object]]:
+    """A bar of pictures; gives what is to be told each share of a picture that is done."""
+    done = 0.0
+    with bar(total, "images") as shown:
+
+        def tick(share: float) -> None:
+            nonlocal done
+            done += share
+            shown.n = min(total, round(done, 2))  # sums of shares are never quite whole
+            shown.update(0)
+
+        yield tick
 
 
 def ranks() -> tuple[int, int]:

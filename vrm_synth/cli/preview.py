@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from vrm_synth.cli.common import bar, plural
-from vrm_synth.cli.drawing import Drawing, drawing_options
+from vrm_synth.cli.common import plural
+from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar
 
 
 @click.command()
@@ -61,9 +61,9 @@ def preview(
     now = how.sampler(how.open(str(run)), str(run))
     beginning, base_command = open_beginning(run, how.checkpoint)
     base = how.sampler(beginning, str(run))
-    with bar(2 * len(pairs), "images") as shown:
-        rows = looking.compare(pairs, base, now, seed, facts.background, shown.update)
-    title = f"{now.model.name}, step {now.model.identity['step']}"
+    with picture_bar(2 * len(pairs)) as tick:
+        rows = looking.compare(pairs, base, now, seed, facts.background, tick)
+    title = f"{now.model.name} at step {now.model.identity['step']}"
     command = ["vrm-synth", "preview", str(run), "--dataset", str(dataset), "--limit", str(limit), "--seed", str(seed)]
     page = looking.preview_page(
         title,
