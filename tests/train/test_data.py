@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.train import disk
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data import Batch, Data, open_data
-from vrm_synth.train.data_config import DataConfig
+from vrm_synth.train.data_config import DataConfig, SourceConfig
 from vrm_synth.train.quarantine import Quarantine
 from vrm_synth.train.source import BadRowError, Credit, Picture, Words
 
@@ -28,7 +29,7 @@ def words(texts: Any) -> list[int]:
 
 
 def opened(tmp: Path, *sources: Any, encoder: PoolingEncoder | None = None, batch: int = 4, **options: Any) -> Data:
-    config = {"size": 64, "drop_captions": 0.0, **options}
+    config = {"size": 64, "buckets": 1, "drop_captions": 0.0, **options}
     several = [s if isinstance(s, dict) else {"path": str(s), "licence": "CC0-1.0"} for s in sources]
     return open_data(
         DataConfig.model_validate({"sources": several, **config}),
@@ -199,8 +200,19 @@ def test_only_what_the_steps_draw_is_encoded_and_ranks_share_it(tmp_path):
     assert [e.count for e in encoders] == [10, 10]
 
 
+def test_preparing_makes_what_the_steps_need_and_nothing_else(tmp_path):
+    sizes = [(256, 256), (256, 160)]
+    source = {"path": str(disk.folder(tmp_path / "data", 30, sizes)), "mirror": 0.5}
+    ahead, lazily, after = PoolingEncoder(), PoolingEncoder(), PoolingEncoder()
+    opened(tmp_path / "a", source, encoder=ahead, size=256, buckets=2).prepare(range(9))
+    drawn = all_of(opened(tmp_path / "b", source, encoder=lazily, size=256, buckets=2), range(9))
+    assert ahead.count == lazily.count > 0
+    again = all_of(opened(tmp_path / "a", source, encoder=after, size=256, buckets=2), range(9))
+    assert after.count == 0 and all(map(same, again, drawn))
+
+
 @pytest.mark.parametrize(
-    "change", ["picture", "mask", "background", "mirror", "vae", "size", "dtype", "nothing", "touched", "moved"]
+    "change", ["picture", "mask", "background", "mirror", "vae", "size", "crop", "dtype", "nothing", "touched", "moved"]
 )
 def test_a_latent_is_made_again_when_what_it_followed_from_changes(change, tmp_path):
     source = disk.folder(tmp_path / "data", 4, mode="RGBA")
@@ -221,6 +233,8 @@ def test_a_latent_is_made_again_when_what_it_followed_from_changes(change, tmp_p
         options["encoder"] = PoolingEncoder("another float32")
     elif change == "size":
         options["size"] = 128
+    elif change == "crop":
+        options["fit"] = "pad"
     elif change == "dtype":
         options["cache_dtype"] = "bfloat16"
     elif change == "touched":
@@ -232,11 +246,12 @@ def test_a_latent_is_made_again_when_what_it_followed_from_changes(change, tmp_p
     elif change == "nothing":
         expected = 0
     told: Any = {"path": str(source), "name": "data", "mirror": float(change == "mirror")}
-    all_of(opened(tmp_path, told, **options), range(1))
+    all_of(data := opened(tmp_path, told, **options), range(1))
+    data.close()
     assert options["encoder"].count == expected
     again = PoolingEncoder(options["encoder"].identity)
     all_of(opened(tmp_path, told, **{**options, "encoder": again}), range(1))
-    assert again.count == (expected if change != "nothing" else 0) or again.count == 0
+    assert again.count == 0
 
 
 def test_a_damaged_cache_only_costs_time(tmp_path):
@@ -448,3 +463,21 @@ def test_a_billion_shots_that_are_drawn_when_asked_for_are_a_source(tmp_path):
 def test_a_configuration_that_makes_no_sense_is_refused(config, what):
     with pytest.raises(ValueError, match=what):
         DataConfig.model_validate(config)
+
+
+def test_the_documented_keys_and_defaults_are_these():
+    text = (Path(__file__).parents[2] / "docs/training-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", text, re.MULTILINE)
+    documented = {}
+    for names, defaults in rows:
+        keys = re.findall(r"`(\w+)`", names)
+        values = [d.strip("`") for d in defaults.split(", ")]
+        documented.update(dict(zip(keys, values if len(keys) > 1 else [", ".join(values)], strict=True)))
+    fields = {**SourceConfig.model_fields, **DataConfig.model_fields}
+    assert documented.keys() | {"sources"} == fields.keys()
+    for key, shown in documented.items():
+        default = fields[key].default
+        if isinstance(default, str):
+            assert shown.strip('"') == default, key
+        elif isinstance(default, int | float):
+            assert json.loads(shown) == default, key

@@ -102,3 +102,12 @@ def test_a_mask_is_the_share_of_figure_in_each_cell():
     assert shares[0, :3].tolist() == [255, 128, 0]
     _, without = fit(np.zeros((128, 128, 3), np.uint8), (64, 64), WHITE, None, 8)
     assert (without == 255).all()
+
+
+def test_a_padded_picture_is_whole_and_its_margins_are_background_and_no_figure():
+    pixels = np.full((128, 64, 3), 200, np.uint8)
+    scaled, shares = fit(pixels, (64, 64), (10, 20, 30), None, 8, pad=True)
+    assert np.allclose(scaled[:, 20:44], 200, atol=2) and np.allclose(scaled[:, :12], (10, 20, 30), atol=2)
+    assert (shares[:, 2:6] == 255).all() and (shares[:, [0, 1, 6, 7]] == 0).all()
+    exact, _ = fit(np.full((64, 64, 3), 7, np.uint8), (64, 64), WHITE, None, 8, pad=True)
+    assert (exact == 7).all()

@@ -18,7 +18,7 @@ from vrm_synth.train.picture import fit
 from vrm_synth.train.sampler import Sample
 from vrm_synth.train.source import BadRowError, DataSource
 
-CROP = "centre"
+CROPS = {"crop": "centre", "pad": "whole"}  # for the keys of latents
 
 
 class Encoder(Protocol):
@@ -79,7 +79,8 @@ class Darkroom:
             latent = self._cache.find(read.sha256, making)
             if latent is not None:
                 return Developed(sample, latent)
-        pixels, mask = fit(read.pixels, sample.size, self._background, read.mask, self._encoder.factor)
+        pad, cell = self._config.fit == "pad", self._encoder.factor
+        pixels, mask = fit(read.pixels, sample.size, self._background, read.mask, cell, pad)
         if sample.mirrored:
             pixels, mask = pixels[:, ::-1], mask[:, ::-1]
         return Raw(sample, read.sha256, np.ascontiguousarray(pixels), np.ascontiguousarray(mask))
@@ -119,7 +120,8 @@ class Darkroom:
 
     def _making(self, sample: Sample) -> Making:
         variant = f"on {self._config.background.lower()}" + (", mirrored" if sample.mirrored else "")
-        return Making(variant, self._encoder.identity, sample.size, CROP, self._config.cache_dtype)
+        crop = CROPS[self._config.fit]
+        return Making(variant, self._encoder.identity, sample.size, crop, self._config.cache_dtype)
 
 
 def _tensor(pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:

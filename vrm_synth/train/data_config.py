@@ -68,8 +68,11 @@ class DataConfig(_Strict):
     sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1, max_length=64)]
     # Pixels of a square's side; buckets of other shapes have about its area.
     size: Side = 512
-    # How many shapes pictures may have: 1 crops all to the square. At most 6, chosen for the pictures at hand.
-    buckets: Annotated[int, Field(ge=1, le=MOST_BUCKETS, strict=True)] = 1
+    # How many shapes pictures may have at most: those that fit the pictures at hand best; 1 is the square.
+    buckets: Annotated[int, Field(ge=1, le=MOST_BUCKETS, strict=True)] = MOST_BUCKETS
+    # How a picture becomes its bucket's shape: its middle is cut out, or the whole is laid on the background.
+    # Cutting a tall picture to a square takes heads and feet off, whatever the caption says.
+    fit: Literal["crop", "pad"] = "crop"
     # Where transparent pictures are laid on.
     background: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] = "#ffffff"
     # Chance that a caption is dropped: what guidance learns from.

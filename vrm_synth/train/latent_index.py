@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -125,11 +126,16 @@ class LatentIndex:
 
     def _write(self, merged: NDArray[np.uint64]) -> None:
         name = f"{hashlib.sha256(merged.tobytes()).hexdigest()[:32]}.npy"
-        path, temporary = self._folder / name, self._folder / f".{name}.part"
+        path = self._folder / name
+        temporary = self._folder / f".{name}.{secrets.token_hex(8)}.part"  # others may write the same, from elsewhere
         with file_errors(path, "written"):
-            with temporary.open("wb") as f:
-                np.save(f, merged, allow_pickle=False)
-            temporary.replace(path)
+            try:
+                with temporary.open("wb") as f:
+                    np.save(f, merged, allow_pickle=False)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         shards = [[s, *self._marks[s]] for s in self._shards]
         write_file(self._folder / INDEX, to_json({"array": name, "shards": shards}).encode())
         for old in self._folder.glob("*.npy"):

@@ -37,7 +37,7 @@ class Making:
     """What a latent follows from beside the picture.
 
     variant: what was done to its pixels ("on #ffffff", "on #ffffff, mirrored"). encoder: Encoder.identity.
-    size: (width, height) of the bucket. crop: which part ("centre"). dtype: that it is kept in, a key of DTYPES.
+    size: (width, height) of the bucket. crop: which part ("centre", "whole"). dtype: a key of DTYPES.
     """
 
     variant: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -91,8 +92,9 @@ class Sampler:
             row[mine] = d.place[mine] if isinstance(rows, range) else rows[d.place[mine]]
         for i in np.flatnonzero(np.array([bool(s.mirror) for s in self._config.sources])[d.source]).tolist():
             source = int(d.source[i])
-            words = self._sources[source].words(int(row[i]))
-            mirrored[i] = self._told(int(numbers[i]), words, self._config.sources[source])[1]
+            with contextlib.suppress(BadRowError):  # it will be told when it is drawn
+                words = self._sources[source].words(int(row[i]))
+                mirrored[i] = self._told(int(numbers[i]), words, self._config.sources[source])[1]
         return Drawn(d.bucket, d.source, row, mirrored)
 
     def samples(self, numbers: NDArray[np.int64]) -> list[Sample]:

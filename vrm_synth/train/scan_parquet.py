@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.entry import Columns, Entry, Found, LeftOut, Piece, entry_of
 from vrm_synth.train.picture import LONGEST_FILE, measure
 from vrm_synth.train.piece import status
@@ -24,6 +23,8 @@ from vrm_synth.train.source import BadRowError
 
 PICTURE, MASK = "image", "mask"
 ORIGIN = ("licence", "avatar", "avatar_sha256")
+# What pyarrow raises where a file is not what it says; BadRowError is ours, for a row group too large.
+_DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, BadRowError)
 LONGEST_GROUP = 4 << 30  # bytes, unpacked: what is held in memory at once
 
 
@@ -31,23 +32,24 @@ def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
     """The samples of one file. Pictures are read whole for their sizes: Parquet has no way to read a part."""
     try:
         file = pq.ParquetFile(root / part, memory_map=False)
-    except (pa.ArrowException, OSError) as e:
+        names = file.schema_arrow.names
+    except _DAMAGED as e:
         yield LeftOut(part, "shard is no Parquet file", str(e))
         return
     with file:
-        names = file.schema_arrow.names
         if PICTURE not in names or not {columns.caption, columns.tags} & set(names):
             wanted = f"{PICTURE}, and {columns.caption} or {columns.tags}"
-            raise DatasetError("no such columns", got=", ".join(names), allowed=wanted, where=root / part)
+            yield LeftOut.of(part, BadRowError("no such columns", got=", ".join(names), allowed=wanted, where=part))
+            return
         wanted_names = [n for n in (columns.caption, columns.tags, *ORIGIN, "file_name", PICTURE, MASK) if n in names]
         for group in range(file.num_row_groups):
             try:
                 table = _group(file, group, wanted_names)
-            except (BadRowError, pa.ArrowException, OSError) as e:
+                rows = table.select([n for n in wanted_names if n not in (PICTURE, MASK)]).to_pylist()
+            except _DAMAGED as e:
                 yield LeftOut(f"{part}: row group {group}", "row group is damaged", str(e))
                 continue
-            others = table.select([n for n in wanted_names if n not in (PICTURE, MASK)])
-            for row, values in enumerate(others.to_pylist()):
+            for row, values in enumerate(rows):
                 yield _sample(part, group, row, values, table, columns)
 
 
@@ -96,7 +98,7 @@ class ParquetPictures:
                 if piece.offset >= file.num_row_groups:
                     raise BadRowError("row group is damaged", got=f"{file.num_row_groups} groups", where=piece.path)
                 return _group(file, piece.offset, [column]).column(column)
-        except (pa.ArrowException, OSError) as e:
+        except _DAMAGED as e:
             raise BadRowError("row group is damaged", got=str(e), where=piece.path) from e
 
     def close(self) -> None:
@@ -108,7 +110,9 @@ def _group(file: pq.ParquetFile, group: int, names: list[str]) -> pa.Table:
     size = file.metadata.row_group(group).total_byte_size
     if size > LONGEST_GROUP:
         raise BadRowError("row group is too large", got=size, allowed=LONGEST_GROUP)
-    return file.read_row_group(group, columns=names)
+    table = file.read_row_group(group, columns=names)
+    table.validate(full=True)  # text that is none would be found when it is looked at
+    return table
 
 
 def _bytes(value: Any) -> bytes:
