@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +142,6 @@ class LatentIndex:
         for old in self._folder.glob("*.npy"):
             if old.name != name:
                 old.unlink(missing_ok=True)  # whoever has it mapped keeps it; whoever comes late makes a new one
-        self._sorted = self._map(name)
 
     def _map(self, name: str) -> NDArray[np.uint64]:
         mapped = np.load(self._folder / name, mmap_mode="r", allow_pickle=False)
