@@ -65,7 +65,7 @@ def test_another_configuration_or_other_data_is_refused(tmp_path, data):
     with pytest.raises(TrainError, match="another run: learning_rate differs"):
         runs.go(runs.settings(data, steps=2, learning_rate=0.1), tmp_path / "run")
     with pytest.raises(TrainError, match=r"another run: data\.size differs"):
-        runs.go(runs.settings(data, steps=2, data={"size": 128}), tmp_path / "run")
+        runs.go(runs.settings(data, steps=2, more={"size": 128}), tmp_path / "run")
     other = runs.dataset(tmp_path / "else" / "set")
     (other / "metadata.jsonl").write_text((other / "metadata.jsonl").read_text().replace("seen", "drawn"))
     with pytest.raises(TrainError, match="the data is not what the run began with"):

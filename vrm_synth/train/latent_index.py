@@ -132,6 +132,8 @@ class LatentIndex:
             try:
                 with temporary.open("wb") as f:
                     np.save(f, merged, allow_pickle=False)
+                # Mapped before others see it: a process that has more of them may delete it at once.
+                self._sorted = self._map(temporary.name)
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
@@ -141,7 +143,6 @@ class LatentIndex:
         for old in self._folder.glob("*.npy"):
             if old.name != name:
                 old.unlink(missing_ok=True)  # whoever has it mapped keeps it; whoever comes late makes a new one
-        self._sorted = self._map(name)
 
     def _map(self, name: str) -> NDArray[np.uint64]:
         mapped = np.load(self._folder / name, mmap_mode="r", allow_pickle=False)

@@ -14,6 +14,7 @@ The same configuration again goes on from the last checkpoint, to the same bits 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import time
@@ -360,6 +361,8 @@ def _model(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any
 
 
 def _open(config: RunConfig, stage: StageConfig, base: Base, encoder: VaeEncoder, run: Path, tell: Callbacks) -> Data:
+    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
+    tokenizer = copy.deepcopy(base.tokenizer)
     return open_data(
         config.data.model_copy(update={"size": stage.size, "buckets": stage.buckets}),
         encoder,
@@ -367,7 +370,7 @@ def _open(config: RunConfig, stage: StageConfig, base: Base, encoder: VaeEncoder
         batch=config.batch,
         cache=run / "cache",
         quarantine=run / "quarantine.jsonl",
-        count_tokens=lambda captions: [len(x) for x in base.tokenizer(list(captions)).input_ids],
-        most_tokens=base.tokenizer.model_max_length,
+        count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
+        most_tokens=tokenizer.model_max_length,
         found=tell.found,
     )
