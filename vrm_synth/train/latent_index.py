@@ -105,6 +105,7 @@ class LatentIndex:
         number = np.zeros(len(self._shards), np.uint64)
         number[left] = np.arange(len(left), dtype=np.uint64)
         merged = np.concatenate([self._sorted, np.stack([heads, wheres])], axis=1)
+        merged = merged[:, merged[1] >> np.uint64(_ROW_BITS) < len(self._shards)]  # all, unless it is damaged
         shard = merged[1] >> np.uint64(_ROW_BITS)
         merged[1] = number[shard.astype(np.int64)] << np.uint64(_ROW_BITS) | merged[1] & np.uint64(0xFFFFFFFF)
         if len(left) < len(self._shards):
@@ -140,9 +141,16 @@ class LatentIndex:
                 raise
         shards = [[s, *self._marks[s]] for s in self._shards]
         write_file(self._folder / INDEX, to_json({"array": name, "shards": shards}).encode())
+        named = {name, *self._named()}  # which may be another process's by now
         for old in self._folder.glob("*.npy"):
-            if old.name != name:
+            if old.name not in named:
                 old.unlink(missing_ok=True)  # whoever has it mapped keeps it; whoever comes late makes a new one
+
+    def _named(self) -> list[str]:
+        try:
+            return [str(json.loads((self._folder / INDEX).read_bytes())["array"])]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
 
     def _map(self, name: str) -> NDArray[np.uint64]:
         mapped = np.load(self._folder / name, mmap_mode="r", allow_pickle=False)
