@@ -96,10 +96,10 @@ def test_an_unknown_prediction_is_refused():
 
 def test_a_prompt_longer_than_the_window_is_refused_before_anything_is_drawn(model):
     sampler = Sampler(model, SETTINGS, Place())
-    with pytest.raises(SamplingError, match=r'"x x .*": prompt is too long; got 102 tokens; allowed: up to 77'):
-        next(sampler.draw([ASKED[0], Request("x " * 100)]))
+    with pytest.raises(SamplingError, match=r'"x x .*": prompt is too long; got 302 tokens; allowed: up to 256'):
+        next(sampler.draw([ASKED[0], Request("x " * 300)]))
     with pytest.raises(SamplingError, match="too long"):
-        sampler.check([Request("x", "y " * 100)])
+        sampler.check([Request("x", "y " * 300)])
 
 
 def test_sizes_must_suit_the_model(model):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+from vrm_synth.cli.common import bar
 
 if TYPE_CHECKING:
     from vrm_synth.models import Base
@@ -128,14 +131,15 @@ class Drawing:
             model = add_lora(model, file, scale)
         return model
 
-    def settings(self, model: Base) -> Settings:
-        """With the model's own size where none was asked for. Raises SamplingError."""
+    def settings(self, model: Base, source: str) -> Settings:
+        """With the size that the source is for where none was asked for. Raises SamplingError."""
         from vrm_synth.sampling.settings import Settings
+        from vrm_synth.sampling.source import default_side
 
-        width, height = self.size or (model.side, model.side)
+        width, height = self.size or (default_side(source, model),) * 2
         return Settings(width, height, self.steps, self.guidance, self.guidance_rescale, self.scheduler)
 
-    def sampler(self, model: Base) -> Sampler:
+    def sampler(self, model: Base, source: str) -> Sampler:
         """Ready to draw on the device asked for, or the best there is. Raises SamplingError."""
         from vrm_synth.sampling.process import find_device
         from vrm_synth.sampling.sampler import Sampler
@@ -149,7 +153,22 @@ class Drawing:
             self.batch_size or (8 if cuda else 1),
             cuda if self.compiled is None else self.compiled,
         )
-        return Sampler(model, self.settings(model), place)
+        return Sampler(model, self.settings(model, source), place)
+
+
+@contextlib.contextmanager
+def picture_bar(total: int) -> Iterator[Callable[[float], object]]:
+    """A bar of pictures; gives what is to be told each share of a picture that is done."""
+    done = 0.0
+    with bar(total, "images") as shown:
+
+        def tick(share: float) -> None:
+            nonlocal done
+            done += share
+            shown.n = min(total, round(done, 2))  # sums of shares are never quite whole
+            shown.update(0)
+
+        yield tick
 
 
 def ranks() -> tuple[int, int]:

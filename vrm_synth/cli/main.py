@@ -11,6 +11,7 @@ from vrm_synth.cli.common import Commands
 from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.models import export_model, import_weights
 from vrm_synth.cli.presets import cameras, poses
+from vrm_synth.cli.preview import preview
 from vrm_synth.cli.render import demo, render
 from vrm_synth.cli.sample import sample
 from vrm_synth.cli.shots import shots
@@ -43,5 +44,6 @@ for command in (
     sample,
     export_model,
     import_weights,
+    preview,
 ):
     main.add_command(command)

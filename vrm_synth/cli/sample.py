@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from vrm_synth.cli.common import bar, out_folder, plural
-from vrm_synth.cli.drawing import Drawing, drawing_options, ranks
+from vrm_synth.cli.common import out_folder, plural
+from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar, ranks
 
 
 @click.command()
@@ -83,11 +83,11 @@ def sample(
     else:
         asked = from_prompts(prompts, negative, seed, count)
     how, part = Drawing(**drawing), ranks()
-    sampler = how.sampler(how.open(model))
+    sampler = how.sampler(how.open(model), model)
     sampler.check(asked)
     folder.claim(out, len(asked))
-    with bar(len(folder.share(len(asked), sampler.place.batch_size, part)), "images") as shown:
-        kept = folder.fill(sampler, asked, out, part, shown.update)
+    with picture_bar(len(folder.share(len(asked), sampler.place.batch_size, part))) as tick:
+        kept = folder.fill(sampler, asked, out, part, tick)
     if part[1] > 1:
         wait_for_all()
     if part[0] == 0:

@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from vrm_synth.models.quiet import quiet
 
 VERSION = 1  # of the weights: another version, another model
-TOKENS = 77
+TOKENS = 256  # a token is a letter here: as many as a caption of ours has
 # As SD 2.1-base's scheduler has it (training-notes: Mitsua Diffusion CC0's, too).
 SCHEDULE: dict[str, Any] = {
     "beta_schedule": "scaled_linear",

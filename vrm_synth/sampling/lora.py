@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.models import Base
-from vrm_synth.models.files import sha256
+from vrm_synth.models.files import sha256, tensors
 from vrm_synth.sampling.settings import SamplingError
 
 
 def add_lora(model: Base, file: Path, scale: float = 1.0) -> Base:
-    """The model with a LoRA's or DoRA's weights added into its own. Raises SamplingError.
+    """The model with a LoRA's or DoRA's weights added into its own. Raises ModelError, SamplingError.
 
     file: .safetensors, as diffusers, peft and kohya's scripts write them.
     """
     if file.suffix != ".safetensors" or not file.is_file():
         raise SamplingError("not a LoRA that can be opened", allowed="a .safetensors file", where=file)
+    tensors(file)
     from diffusers import StableDiffusionPipeline  # takes seconds to import, and only its LoRA loader is of use
 
     pipeline: Any = StableDiffusionPipeline(
@@ -34,6 +35,8 @@ def add_lora(model: Base, file: Path, scale: float = 1.0) -> Base:
         pipeline.load_lora_weights(
             str(file.parent), weight_name=file.name, use_safetensors=True, local_files_only=True, adapter_name="added"
         )
+        if not pipeline.get_active_adapters():
+            raise ValueError("none of its layers is one of the model's")
         pipeline.fuse_lora(lora_scale=scale)
         pipeline.unload_lora_weights()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError) as e:

@@ -13,7 +13,6 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from vrm_synth.dataset.sheet import Cell, contact_sheet
-from vrm_synth.models import Base
 from vrm_synth.page import Entry, Grid, Page, Picture, to_html
 from vrm_synth.sampling.folder import enlarged
 from vrm_synth.sampling.pairs import Pair
@@ -31,6 +30,14 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A model on the page. command: how `vrm-synth sample` names it, quoted; None where no file holds it."""
+
+    sampler: Sampler
+    command: str | None
+
+
+@dataclass(frozen=True)
 class Compared:
     """The four pictures of one caption, (H, W, 3) uint8 each, in the order of COLUMNS."""
 
@@ -44,6 +51,7 @@ def compare(
     base: Sampler,
     now: Sampler,
     seed: int = 0,
+    background: str = "#ffffff",
     tick: Callable[[float], object] = lambda share: None,
 ) -> list[Compared]:
     """Both models draw every caption from the same noise; `tick` is told shares of drawn pictures, two a pair.
@@ -53,12 +61,12 @@ def compare(
     asked = from_prompts([p.caption for p in pairs], seed=seed)
     now.check(asked)
     size = now.settings.width, now.settings.height
-    truths = [load_picture(p.picture, size) for p in pairs]
+    truths = [load_picture(p.picture, size, background) for p in pairs]
     columns = truths, now.reconstruct(truths), list(base.draw(asked, tick)), list(now.draw(asked, tick))
     return [Compared(p, r.seed, four) for p, r, four in zip(pairs, asked, zip(*columns, strict=True), strict=True)]
 
 
-def load_picture(path: Path, size: tuple[int, int], background: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
+def load_picture(path: Path, size: tuple[int, int], background: str = "#ffffff") -> Pixels:
     """The middle of a picture as training sees it: on the background, cut to the shape of `size`, scaled.
 
     size: (width, height). Returns (height, width, 3) uint8. Raises SamplingError.
@@ -71,7 +79,7 @@ def load_picture(path: Path, size: tuple[int, int], background: tuple[int, int, 
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as e:
         what = "not a picture that can be read"
         raise SamplingError(what, got=str(e), allowed="PNG, JPEG or WebP", where=path) from e
-    ground = PIL.Image.new("RGBA", straight.size, (*background, 255))
+    ground = PIL.Image.new("RGBA", straight.size, background)
     flat = PIL.Image.alpha_composite(ground, straight).convert("RGB")
     scale = min(flat.width / size[0], flat.height / size[1])
     left, top = (flat.width - size[0] * scale) / 2, (flat.height - size[1] * scale) / 2
@@ -89,26 +97,19 @@ def preview_grid(title: str, rows: Sequence[Compared]) -> bytes:
     return contact_sheet(title, cells, columns=len(COLUMNS), lines=4)
 
 
-def preview_page(
-    title: str, rows: Sequence[Compared], base: Sampler, now: Sampler, sources: tuple[str, str], told: Mapping[str, str]
-) -> bytes:
-    """An HTML file that needs nothing beside it.
-
-    sources: the arguments of `vrm-synth sample` that mean base and checkpoint, quoted; told: more of what the head
-    says of the run.
-    """
-    s = now.settings
+def preview_page(title: str, rows: Sequence[Compared], base: Shown, now: Shown, command: str) -> bytes:
+    """An HTML file that needs nothing beside it. command: what makes it."""
+    s = now.sampler.settings
     facts = {
-        **told,
         "size": f"{s.width}×{s.height}",
-        "sampler": f"{s.scheduler}, {s.steps} steps, guidance {s.guidance:g}",
-        "VAE": f"{np.mean([psnr(*row.pictures[:2]) for row in rows]):.1f} dB PSNR on these pictures",
+        "drawn by": f"{s.scheduler}, {s.steps} steps, guidance {s.guidance:g}",
+        "mean of the VAE's reconstructions": f"{np.mean([psnr(*row.pictures[:2]) for row in rows]):.1f} dB PSNR",
     }
     text = (
         "Each row is a caption of the dataset. Both models draw it from the same noise; what the VAE does not give "
         "back, no training of the U-Net can."
     )
-    entries = [_entry(row, base, now, sources) for row in rows]
+    entries = [_entry(row, base, now, command) for row in rows]
     return to_html(Page(title, [Grid(COLUMNS, entries)], text, facts))
 
 
@@ -139,38 +140,32 @@ def _say(value: Any) -> str:
     return str(value)[:500]
 
 
-def _entry(row: Compared, base: Sampler, now: Sampler, sources: tuple[str, str]) -> Entry:
+def _entry(row: Compared, base: Shown, now: Shown, command: str) -> Entry:
     pictures = [
         Picture.of(PIL.Image.fromarray(p), f"{name}: {row.pair.caption}")
         for name, p in zip(COLUMNS, row.pictures, strict=True)
     ]
-    commands = [
-        ("this checkpoint", sample_command(sources[1], now, row)),
-        ("base model", sample_command(sources[0], base, row)),
-    ]
+    commands = [(COLUMNS[3], sample_command(now, row)), (COLUMNS[2], sample_command(base, row)), (COLUMNS[1], command)]
     if isinstance(row.pair.row.get("shot"), dict):
-        commands.append(("ground-truth render", render_command(row.pair)))
+        commands.append((COLUMNS[0], render_command(row.pair)))
     notes = ("", f"{psnr(*row.pictures[:2]):.1f} dB", f"seed {row.seed}", f"seed {row.seed}")
-    return Entry(row.pair.caption, pictures, notes, facts_of(row.pair.row), commands)
+    shown = [(what, c) for what, c in reversed(commands) if c is not None]
+    return Entry(row.pair.caption, pictures, notes, facts_of(row.pair.row), shown)
 
 
-def sample_command(source: str, sampler: Sampler, row: Compared) -> str:
+def sample_command(shown: Shown, row: Compared) -> str | None:
     """The command that draws this picture alone."""
-    s = sampler.settings
+    if shown.command is None:
+        return None
+    s = shown.sampler.settings
     words = ["--prompt", row.pair.caption, "--seed", str(row.seed), "--size", f"{s.width}x{s.height}"]
     words += ["--steps", str(s.steps), "--guidance", f"{s.guidance:g}", "--scheduler", s.scheduler]
     if s.guidance_rescale:
         words += ["--guidance-rescale", f"{s.guidance_rescale:g}"]
-    return f"vrm-synth sample {source} {shlex.join(words)} -o again"
+    return f"vrm-synth sample {shown.command} {shlex.join(words)} -o again"
 
 
 def render_command(pair: Pair) -> str:
     """The command that renders this row's picture again, beside its dataset, where avatars' paths start."""
     table, one = shlex.quote(str(pair.table)), shlex.quote(str(pair.table.with_name("one.jsonl")))
     return f"sed -n {pair.line}p {table} > {one} && vrm-synth shots {one} -o again"
-
-
-def title_of(model: Base) -> str:
-    """How a page names a model."""
-    step = model.identity.get("step")
-    return model.name if step is None else f"{model.name}, step {step}"
