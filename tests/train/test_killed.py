@@ -45,7 +45,7 @@ def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> Data:
     return open_data(config, encoder, seed=3, batch=8, cache=tmp / "cache", quarantine=quarantine)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_while_it_fills_the_cache(kills, tmp_path):
     source = disk.folder(tmp_path / "data", 320)
     (source / "images/007.png").write_bytes(b"broken")
