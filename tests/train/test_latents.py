@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +149,19 @@ def test_an_index_with_wrong_places_finds_nothing_wrong(tmp_path):
     np.save(array, values)
     cache = LatentCache(tmp_path)
     assert all(cache.find(sha(i), MAKING) is None for i in range(20))
+    cache.keep(sha(7), MAKING, latent(7))
+    cache.flush()
+    assert same(LatentCache(tmp_path).find(sha(7), MAKING), latent(7))
+
+
+def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
+    filled(tmp_path).flush()
+    old, new = (tmp_path / "latents" / f".{name}.npy.part" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    LatentCache(tmp_path)
+    assert not old.exists() and new.exists()
 
 
 def test_loose_entries_are_merged_when_there_are_many(tmp_path, monkeypatch):

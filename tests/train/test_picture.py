@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zlib
 
 import numpy as np
@@ -111,3 +112,16 @@ def test_a_padded_picture_is_whole_and_its_margins_are_background_and_no_figure(
     assert (shares[:, 2:6] == 255).all() and (shares[:, [0, 1, 6, 7]] == 0).all()
     exact, _ = fit(np.full((64, 64, 3), 7, np.uint8), (64, 64), WHITE, None, 8, pad=True)
     assert (exact == 7).all()
+
+
+def test_jpeg_xl_is_read_where_its_plugin_is_and_named_where_it_is_not(monkeypatch):
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pillow_jxl", None)
+        with pytest.raises(BadRowError, match=r"JPEG XL needs a plugin; allowed: pip install"):
+            decode(b"\xff\x0a" + bytes(100))
+    pytest.importorskip("pillow_jxl", reason="no JPEG XL: pip install 'vrm-synth[jxl]'")
+    data = saved(Image.new("RGBA", (70, 33), (9, 8, 7, 6)), "JXL", lossless=True)
+    assert measure(io.BytesIO(data)) == (70, 33) and (decode(data) == (9, 8, 7, 6)).all()
+    for cut in (data[:20], data[: len(data) // 2]):
+        with pytest.raises(BadRowError, match=r"damaged|not a picture"):
+            decode(cut)

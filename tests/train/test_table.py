@@ -338,6 +338,21 @@ def test_parquet_without_the_columns_is_refused_by_name(tmp_path):
         opened(disk.parquet(tmp_path / "data"), caption="text", tags="labels")
 
 
+def test_parquet_shards_of_ours_tell_their_origin_in_a_column_of_json(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "data").mkdir()
+    images = [{"bytes": disk.png(i), "path": f"{i:06d}.png"} for i in range(3)]
+    told = [json.dumps(disk.row(0)), json.dumps({**disk.row(1), "caption": "not this"}), "{"]
+    columns = {"key": ["000000", "000001", "000002"], "image": images, "caption": ["a", "b", "c"], "metadata": told}
+    pq.write_table(pa.table(columns), tmp_path / "data/00000.parquet")
+    source = opened(tmp_path / "data")
+    assert source.credit.licences == {"CC0-1.0": 2} and source.credit.avatars[0]["pictures"] == 2
+    assert [source.words(i).sentence for i in range(2)] == ["a", "b"]
+    assert source.key(1) == "00000.parquet: 000001" and reasons(source) == {"metadata is not JSON": 1}
+
+
 def test_a_path_in_a_parquet_cell_is_never_followed(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -9,6 +9,7 @@ from vrm_synth.cli.avatar import avatar
 from vrm_synth.cli.bench import bench
 from vrm_synth.cli.common import Commands
 from vrm_synth.cli.inspect import inspect
+from vrm_synth.cli.models import export_model, import_weights
 from vrm_synth.cli.presets import cameras, poses
 from vrm_synth.cli.preview import preview
 from vrm_synth.cli.render import demo, render
@@ -30,5 +31,19 @@ def main() -> None:
     """
 
 
-for command in (render, demo, shots, inspect, avatar, poses, cameras, bench, train, sample, preview):
+for command in (
+    render,
+    demo,
+    shots,
+    inspect,
+    avatar,
+    poses,
+    cameras,
+    bench,
+    train,
+    sample,
+    export_model,
+    import_weights,
+    preview,
+):
     main.add_command(command)

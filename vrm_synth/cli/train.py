@@ -102,7 +102,7 @@ def _given(
 ) -> dict[str, Any]:
     """The flags that were given, as a configuration."""
     given = {k: v for k, v in flags.items() if v is not None}
-    data = {k: given.pop(k) for k in ("size", "buckets") if k in given}
+    data: dict[str, Any] = {k: given.pop(k) for k in ("size", "buckets") if k in given}
     if sources:
         data["sources"] = [str(Path(s).expanduser().absolute()) for s in sources]
     if data:
@@ -167,6 +167,10 @@ def _shown(stop: list[bool]) -> Iterator[Callbacks]:
         if done:
             note(f"Going on from step {done}.")
 
+    def prepare(total: int) -> None:
+        note(f"{plural(total, 'latent')} to prepare.")
+        new(total, "latents")
+
     def step(report: Report) -> None:
         told = {"loss": f"{report.loss:.4f}", "images/s": f"{report.speed:.1f}"}
         if report.mfu is not None:
@@ -181,7 +185,7 @@ def _shown(stop: list[bool]) -> Iterator[Callbacks]:
             begin=begin,
             step=step,
             say=note,
-            prepare=lambda total: (note(f"{plural(total, 'latent')} to prepare."), new(total, "latents")),
+            prepare=prepare,
             prepared=lambda n: bars[-1].update(n),
             stop=lambda: bool(stop),
         )

@@ -53,9 +53,8 @@ def shuffle(tags: str, keep: int, chance: np.random.Generator) -> str:
     return ", ".join(parts[:keep] + [parts[keep + i] for i in chance.permutation(max(0, len(parts) - keep))])
 
 
-def pick(words: Words, tag_share: float, chance: np.random.Generator) -> tuple[str, bool]:
-    """(text, whether it is tags): the tags with that chance where a row has both, else what it has."""
-    tags = chance.random() < tag_share
+def pick(words: Words, tags: bool) -> tuple[str, bool]:
+    """(text, whether it is tags): of a row that has both what is asked for, else what it has."""
     tags = bool(words.tags) and (tags or not words.sentence)
     return (words.tags if tags else words.sentence), tags
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vrm_synth.core.errors import TrainError
@@ -90,7 +91,7 @@ def load(place: Path) -> Saved:
             load_file(str(place / "optimizer.safetensors")),
             state,
         )
-    except (KeyError, TypeError, OSError) as e:
+    except (KeyError, TypeError, OSError, SafetensorError) as e:
         raise TrainError("checkpoint is damaged", got=repr(e), allowed="another checkpoint", where=place) from e
 
 

@@ -18,6 +18,7 @@ from vrm_synth.train.picture import fit
 from vrm_synth.train.sampler import Sample
 from vrm_synth.train.source import BadRowError, DataSource
 
+AT_ONCE = 16  # pictures handed to the encoder
 CROPS = {"crop": "centre", "pad": "whole"}  # for the keys of latents
 
 
@@ -98,10 +99,11 @@ class Darkroom:
             if latent is None:
                 new.append((key, raw))
             done[key] = BadRowError("latent is not finite") if latent is None else Developed(raw.sample, latent)
-        if new:
-            moments = self._encoder(_tensor([raw.pixels for _, raw in new])).to(self._dtype)
-            self._check_shape(moments, new[0][1].sample)
-            for (key, raw), m in zip(new, moments, strict=True):
+        for start in range(0, len(new), AT_ONCE):
+            some = new[start : start + AT_ONCE]
+            moments = self._encoder(_tensor([raw.pixels for _, raw in some])).to(self._dtype)
+            self._check_shape(moments, some[0][1].sample)
+            for (key, raw), m in zip(some, moments, strict=True):
                 if bool(torch.isfinite(m).all()):
                     latent = Latent(m.clone(), torch.tensor(raw.mask))
                     self._cache.keep(raw.picture, self._making(raw.sample), latent)
@@ -126,5 +128,5 @@ class Darkroom:
 
 def _tensor(pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
     """(H, W, 3) uint8 each → (n, 3, H, W) float32 in −1…1."""
-    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-    return pixels.float().div(127.5).sub(1.0).contiguous()
+    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()  # while they are bytes
+    return pixels.float().div_(127.5).sub_(1.0)

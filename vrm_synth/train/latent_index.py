@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +105,7 @@ class LatentIndex:
         number = np.zeros(len(self._shards), np.uint64)
         number[left] = np.arange(len(left), dtype=np.uint64)
         merged = np.concatenate([self._sorted, np.stack([heads, wheres])], axis=1)
+        merged = merged[:, merged[1] >> np.uint64(_ROW_BITS) < len(self._shards)]  # all, unless it is damaged
         shard = merged[1] >> np.uint64(_ROW_BITS)
         merged[1] = number[shard.astype(np.int64)] << np.uint64(_ROW_BITS) | merged[1] & np.uint64(0xFFFFFFFF)
         if len(left) < len(self._shards):
@@ -133,15 +133,24 @@ class LatentIndex:
             try:
                 with temporary.open("wb") as f:
                     np.save(f, merged, allow_pickle=False)
+                # Mapped before others see it: a process that has more of them may delete it at once.
+                self._sorted = self._map(temporary.name)
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
         shards = [[s, *self._marks[s]] for s in self._shards]
         write_file(self._folder / INDEX, to_json({"array": name, "shards": shards}).encode())
+        named = {name, *self._named()}  # which may be another process's by now
         for old in self._folder.glob("*.npy"):
-            if old.name != name:
+            if old.name not in named:
                 old.unlink(missing_ok=True)  # whoever has it mapped keeps it; whoever comes late makes a new one
+
+    def _named(self) -> list[str]:
+        try:
+            return [str(json.loads((self._folder / INDEX).read_bytes())["array"])]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
 
     def _map(self, name: str) -> NDArray[np.uint64]:
         mapped = np.load(self._folder / name, mmap_mode="r", allow_pickle=False)

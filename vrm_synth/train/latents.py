@@ -10,8 +10,10 @@ processes may write to one cache: shards bear their contents' hash as their name
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +31,7 @@ from vrm_synth.train.latent_shard import Latent, Shard, pack
 
 SHARD_BYTES = 64 << 20  # of moments, about: 1,000 pictures of 512² in half precision
 OPEN_SHARDS = 4096  # mapped, not read
+STALE = 24 * 3600  # seconds after which a file that was never finished is nobody's
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -61,6 +64,7 @@ class LatentCache:
     def __init__(self, folder: Path):
         self._folder = folder / "latents"
         make_folder(self._folder)
+        _sweep(self._folder)
         self.damaged = 0
         self._lock = threading.RLock()
         # What is not written yet: latents by shape and dtype, and key; prints → pictures.
@@ -173,3 +177,12 @@ class LatentCache:
             with file_errors(path, "set aside"):
                 path.replace(path.with_suffix(".bad"))
             self.damaged += 1
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left: as large as an index, and found by nobody."""
+    now = time.time()
+    for path in folder.glob(".*.part"):
+        with file_errors(path, "removed"), contextlib.suppress(FileNotFoundError):
+            if now - path.stat().st_mtime > STALE:
+                path.unlink()

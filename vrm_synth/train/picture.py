@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 from typing import BinaryIO
@@ -14,9 +15,10 @@ from PIL import ImageOps
 from vrm_synth.train.buckets import Size, crop
 from vrm_synth.train.source import BadRowError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".jxl")
 LONGEST_FILE = 512 << 20  # bytes
 MOST_PIXELS = 1 << 27  # of a picture: 134 million, four bytes each; museums scan up to about 100 million
+_JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")  # a bare codestream, and a container (ISO/IEC 18181-2)
 _PNG_END = b"IEND\xaeB`\x82"
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # Exif 2.32, 4.6.4: values whose rows are columns
@@ -101,12 +103,25 @@ def _padded(picture: PIL.Image.Image, bucket: Size, background: int | tuple[int,
 
 
 def _open(file: BinaryIO) -> PIL.Image.Image:
+    formats = ["JXL"] if _is_jxl(file) else _FORMATS
     try:
-        return PIL.Image.open(file, formats=_FORMATS)
+        return PIL.Image.open(file, formats=formats)
     except PIL.UnidentifiedImageError as e:
-        raise BadRowError("not a picture we read", allowed="PNG, JPEG or WebP") from e
+        raise BadRowError("not a picture we read", allowed="PNG, JPEG, WebP or JPEG XL") from e
     except Exception as e:  # as above; a "decompression bomb" is one, too
         raise BadRowError("picture is damaged", got=str(e)) from e
+
+
+def _is_jxl(file: BinaryIO) -> bool:
+    """Whether it is JPEG XL, whose plugin then is there. Raises BadRowError where it is not."""
+    found = file.read(12).startswith(_JXL)
+    file.seek(0)
+    if found:
+        try:
+            importlib.import_module("pillow_jxl")  # registers itself with Pillow
+        except ImportError as e:
+            raise BadRowError("JPEG XL needs a plugin", allowed="pip install 'vrm-synth[jxl]'") from e
+    return found
 
 
 def _check_size(size: Size) -> None:

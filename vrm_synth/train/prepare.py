@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.dataset.files import make_folder, to_json, write_file
-from vrm_synth.train.darkroom import Darkroom, Raw
+from vrm_synth.train.darkroom import AT_ONCE, Darkroom, Raw
 from vrm_synth.train.sampler import Sample, Sampler
 from vrm_synth.train.source import BadRowError
 
-AT_ONCE = 16  # pictures handed to the encoder
 AHEAD = 4  # pictures read ahead by each thread
 BUCKETS = 8  # room for a bucket's number in a code
 _CHUNK = 1 << 16  # sample numbers looked at together

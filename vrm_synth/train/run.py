@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ class _Loop:
             left = range(max(steps.start, start), steps.stop)
             if left:
                 batches = data.batches(left, self._rank, self._world, AHEAD)
-                yield from _ahead(batches, lambda batch, s=stage: self._trainer.ready(batch, s.offset_noise))
+                yield from _ahead(batches, partial(self._trainer.ready, offset_noise=stage.offset_noise))
 
     def _prepare(self) -> None:
         if not self._config.prepare:

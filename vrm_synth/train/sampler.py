@@ -20,6 +20,7 @@ from vrm_synth.train.quarantine import Quarantine
 from vrm_synth.train.rows import Sorted
 from vrm_synth.train.source import BadRowError, DataSource, Words
 
+TOGETHER = 1 << 10  # samples whose chances are drawn together
 SUBSTITUTES = 64  # for one sample; where as many rows in a row are broken, the data is
 
 
@@ -90,11 +91,13 @@ class Sampler:
             mine = (d.bucket == b) & (d.source == s)
             rows = self._rows.rows[b][s]
             row[mine] = d.place[mine] if isinstance(rows, range) else rows[d.place[mine]]
-        for i in np.flatnonzero(np.array([bool(s.mirror) for s in self._config.sources])[d.source]).tolist():
+        for i, number in enumerate(numbers.tolist() if any(s.mirror for s in self._config.sources) else ()):
             source = int(d.source[i])
+            if self._chance("mirror", number) >= self._config.sources[source].mirror:
+                continue
             with contextlib.suppress(BadRowError):  # it will be told when it is drawn
                 words = self._sources[source].words(int(row[i]))
-                mirrored[i] = self._told(int(numbers[i]), words, self._config.sources[source])[1]
+                mirrored[i] = self._told(number, words, self._config.sources[source])[1]
         return Drawn(d.bucket, d.source, row, mirrored)
 
     def samples(self, numbers: NDArray[np.int64]) -> list[Sample]:
@@ -150,13 +153,20 @@ class Sampler:
 
     def _told(self, number: int, words: Words, source: SourceConfig) -> tuple[str, bool]:
         """(caption, whether the picture is mirrored) of a sample with these words."""
-        chance = rng(self._seed, "caption", number)
-        text, tags = captions.pick(words, source.tag_share, chance)
-        image = None
-        if source.mirror and rng(self._seed, "mirror", number).random() < source.mirror:
-            image = captions.mirror(text)
-        dropped = chance.random() < self._config.drop_captions
+        text, tags = captions.pick(words, self._chance("tags", number) < source.tag_share)
+        image = captions.mirror(text) if self._chance("mirror", number) < source.mirror else None
         text = text if image is None else image
         if tags and self._config.shuffle_tags:
-            text = captions.shuffle(text, self._config.keep_tags, chance)
+            text = captions.shuffle(text, self._config.keep_tags, rng(self._seed, "shuffle", number))
+        dropped = self._chance("drop", number) < self._config.drop_captions
         return "" if dropped else text, image is not None
+
+    def _chance(self, stream: str, number: int) -> float:
+        """A number in 0 … 1 for a sample, by its number alone."""
+        return float(_chances(self._seed, stream, number // TOGETHER)[number % TOGETHER])
+
+
+@lru_cache(1 << 10)
+def _chances(seed: int, stream: str, block: int) -> NDArray[np.float64]:
+    # Of many samples together: a generator takes as long to make as 2,000 numbers.
+    return rng(seed, stream, block).random(TOGETHER)

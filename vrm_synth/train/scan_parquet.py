@@ -16,12 +16,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vrm_synth.train.entry import Columns, Entry, Found, LeftOut, Piece, entry_of
+from vrm_synth.train.entry import Columns, Entry, Found, LeftOut, Piece, entry_of, parse_row
 from vrm_synth.train.picture import LONGEST_FILE, measure
 from vrm_synth.train.piece import status
 from vrm_synth.train.source import BadRowError
 
 PICTURE, MASK = "image", "mask"
+TOLD = "metadata"  # of our own shards: the whole row as JSON
+NAMES = ("key", "file_name")
 ORIGIN = ("licence", "avatar", "avatar_sha256")
 # What pyarrow raises where a file is not what it says; BadRowError is ours, for a row group too large.
 _DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, BadRowError)
@@ -41,7 +43,8 @@ def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
             wanted = f"{PICTURE}, and {columns.caption} or {columns.tags}"
             yield LeftOut.of(part, BadRowError("no such columns", got=", ".join(names), allowed=wanted, where=part))
             return
-        wanted_names = [n for n in (columns.caption, columns.tags, *ORIGIN, "file_name", PICTURE, MASK) if n in names]
+        several = (columns.caption, columns.tags, *ORIGIN, *NAMES, TOLD, PICTURE, MASK)
+        wanted_names = [n for n in dict.fromkeys(several) if n in names]
         for group in range(file.num_row_groups):
             try:
                 table = _group(file, group, wanted_names)
@@ -56,9 +59,12 @@ def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
 def _sample(
     part: str, group: int, row: int, values: Mapping[str, Any], table: pa.Table, columns: Columns
 ) -> Entry | LeftOut:
-    name = values.get("file_name")
-    key = f"{part}: {name if isinstance(name, str) and name else f'{group}:{row}'}"
+    name = next((v for n in NAMES if isinstance(v := values.get(n), str) and v), f"{group}:{row}")
+    key = f"{part}: {name}"
     try:
+        told = values.get(TOLD)
+        if isinstance(told, str) and told.startswith("{"):
+            values = {**parse_row(told), **values}
         words = columns.words(values)
         size = measure(io.BytesIO(_bytes(table.column(PICTURE)[row].as_py())))
         masked = MASK in table.column_names and table.column(MASK)[row].is_valid

@@ -50,6 +50,7 @@ SCHEMA = pa.schema(
         ("mask_length", pa.int64()),
     ]
 )
+SENTENCE, TAGS = 1, 2  # columns
 
 
 class Row(NamedTuple):
@@ -73,10 +74,6 @@ class Row(NamedTuple):
         words, (path, offset, length), (width, height) = entry.words, entry.picture, entry.size
         mask = entry.mask or Piece("", 0, 0)
         return Row(entry.key, words.sentence, words.tags, path, offset, length, width, height, *mask)
-
-    @property
-    def words(self) -> Words:
-        return Words(self.sentence, self.tags)
 
     @property
     def picture(self) -> Piece:
@@ -133,6 +130,11 @@ class Table:
     def __getitem__(self, row: int) -> Row:
         batch, at = self._batches[row // ROWS], row % ROWS
         return Row(*(column[at].as_py() for column in batch.columns))
+
+    def words(self, row: int) -> Words:
+        """A row's captions alone, which are asked for far more often than the rest."""
+        batch, at = self._batches[row // ROWS], row % ROWS
+        return Words(batch.column(SENTENCE)[at].as_py(), batch.column(TAGS)[at].as_py())
 
     def sizes(self) -> NDArray[np.int32] | Size:
         """(n, 2) widths and heights, or the one size of all."""

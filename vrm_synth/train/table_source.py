@@ -58,7 +58,7 @@ class TableSource:
         return self._row(row).key
 
     def words(self, row: int) -> Words:
-        return self._row(row).words
+        return self._table.words(row)
 
     def fingerprint(self, row: int) -> bytes:
         """Of where the bytes lie and the files' marks: as git and make do, a changed file is known by its size,
