@@ -25,6 +25,7 @@ COMMANDS = [
     (), ("render",), ("demo",), ("shots",), ("inspect",), ("avatar",), ("avatar", "demo"), ("poses",),
     ("poses", "list"), ("poses", "show"), ("cameras",), ("cameras", "list"), ("cameras", "show"), ("bench",),
     ("verify",), ("subset",), ("merge",), ("convert",),
+    ("train",), ("sample",), ("preview",),
 ]  # fmt: skip
 
 
@@ -71,7 +72,15 @@ def here(tmp_path: Path) -> Path:
 def test_help_explains_every_command(command):
     text = run(*command, "--help").stdout
     assert "Usage:" in text
-    if (len(command) == 2 and "list" not in command) or command in [("render",), ("demo",), ("shots",), ("inspect",)]:
+    if (len(command) == 2 and "list" not in command) or command in [
+        ("render",),
+        ("demo",),
+        ("shots",),
+        ("inspect",),
+        ("train",),
+        ("sample",),
+        ("preview",),
+    ]:
         assert "Example" in text and f"vrm-synth {' '.join(command)}" in text
     assert run(*command, "-h").stdout == text
 
@@ -83,7 +92,7 @@ def test_help_and_version_are_quick_and_load_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     version, modules = done.stdout.splitlines()
     assert version == f"vrm-synth, version {__version__}"
-    assert not {"numpy", "scipy", "PIL", "moderngl", "pydantic", "tqdm"} & set(modules.split())
+    assert not {"numpy", "scipy", "PIL", "moderngl", "pydantic", "tqdm", "torch", "yaml"} & set(modules.split())
 
 
 @pytest.mark.parametrize(
@@ -103,6 +112,14 @@ def test_wrong_usage_is_status_2_and_makes_nothing(args, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     error(*args, code=2)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [m for m in sys.modules if m.startswith(("vrm_synth.models", "vrm_synth.sampling"))]:
+        monkeypatch.delitem(sys.modules, name)
+    said = error("sample", "tiny", "--prompt", "a", "-o", tmp_path / "x")
+    assert "torch is not installed; pip install 'vrm-synth[train]'" in said and not (tmp_path / "x").exists()
 
 
 def test_inspect_prints_a_table_and_json_of_each_file(here):

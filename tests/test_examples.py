@@ -108,6 +108,15 @@ def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
     }
 
 
+def test_the_road_from_render_to_preview(tmp_path):
+    command = [sys.executable, EXAMPLES / "train_tiny.py", tmp_path / "a b", "3", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("$ vrm-synth") == 4
+    assert len(list((tmp_path / "a b" / "samples").glob("0*.png"))) == 4
+    assert (tmp_path / "a b" / "run" / "preview.html").read_text().count("<img ") == 2 * 4
+
+
 def test_the_list_of_examples_is_whole():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py", ".sh")}

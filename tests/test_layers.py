@@ -28,6 +28,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
     "engine": ("core", "dataset"),
+    "page": ("core",),
+    # dataset.files writes whole files or none, dataset.sheet draws grids
+    "sampling": ("core", "models", "dataset.files", "dataset.sheet", "page"),
+    "models": ("core",),
+    "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }
@@ -40,15 +45,18 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "OpenGL": ("render",),
     "pyglet": ("render",),
     "trimesh": ("render",),
+    "peft": ("models", "train", "sampling"),
+    "accelerate": ("train",),
     "DracoPy": ("avatar.codec_process",),
     "meshopt": ("avatar.codec_process",),
     "opengl_basisu": ("avatar.codec_process",),
     "fsspec": ("dataset.store_fsspec",),
     "s3fs": ("dataset.store_fsspec",),
     "ray": ("engine.ray",),
-    "torch": ("train", "sampling"),
-    "diffusers": ("train", "sampling"),
-    "transformers": ("train", "sampling"),
+    "torch": ("models", "train", "sampling"),
+    "diffusers": ("models", "train", "sampling"),
+    "transformers": ("models", "train", "sampling"),
+    "jinja2": ("page",),
     # one process that is made to be lost: avatar/codecs.py says why
     "duckdb": ("dataset.table",),
     "imagehash": ("dataset.nearest",),

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 WORTH_A_WORKER = 32  # pictures; a worker takes about a second to start
+TRAINING = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "pyarrow")  # extra "train"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Commands(click.Group):
     """A group where a VrmSynthError, and whatever the system says of a file, becomes one line on stderr and
-    exit status 1; Ctrl-C one line and 130."""
+    exit status 1; so does an extra that is missing; Ctrl-C one line and 130."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,6 +37,10 @@ class Commands(click.Group):
                 raise  # click ends quietly: whoever read our output has seen enough
             place = f"{e.filename}: " if e.filename is not None else ""
             raise click.ClickException(f"{place}{e.strerror or e}") from e
+        except ModuleNotFoundError as e:
+            if e.name not in TRAINING:
+                raise
+            raise click.ClickException(f"{e.name} is not installed; pip install 'vrm-synth[train]'") from e
         except MemoryError as e:
             raise click.ClickException("out of memory") from e
         except KeyboardInterrupt:

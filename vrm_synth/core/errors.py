@@ -52,6 +52,14 @@ class DatasetError(VrmSynthError):
     """The dataset folder cannot be written or read as asked."""
 
 
+class ModelError(VrmSynthError):
+    """The base model, a run's checkpoint or a file of weights cannot be used."""
+
+
+class TrainError(VrmSynthError):
+    """The training run cannot begin, or go on."""
+
+
 def _short(value: object, limit: int = 120) -> str:
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

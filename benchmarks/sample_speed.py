@@ -1,0 +1,107 @@
+"""Pictures a second that are drawn, beside diffusers' StableDiffusionPipeline with the same weights and sampler.
+
+    python benchmarks/sample_speed.py                                                       here: the tiny base
+    python benchmarks/sample_speed.py --shape sd21 --size 512 --batch 8 --batches 8         on a GPU
+
+Ours is the Sampler as `vrm-synth sample` makes it (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
+compiled); the pipeline runs as its documentation calls it, in bfloat16 on CUDA, eager. DPM++ 2M with guidance; from
+prompts to 8-bit pictures in memory; rounds in turn, medians; the first batch of each, which compiles, is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import machine
+import torch
+from diffusers import StableDiffusionPipeline
+from shaped import SHAPES, device_name, make_base, wait
+
+from vrm_synth.models import open_base
+from vrm_synth.sampling.requests import from_prompts
+from vrm_synth.sampling.sampler import Sampler
+from vrm_synth.sampling.schedule import make_scheduler
+from vrm_synth.sampling.settings import Place, Settings
+
+
+def ours(base: Path, settings: Settings, place: Place) -> Callable[[int], None]:
+    """Draws as many batches."""
+    sampler = Sampler(open_base(base), settings, place)
+
+    def draw(batches: int) -> None:
+        for _ in sampler.draw(from_prompts(["a girl with pink hair"], "blurry", count=batches * place.batch_size)):
+            pass
+
+    return draw
+
+
+def theirs(base: Path, settings: Settings, place: Place) -> Callable[[int], None]:
+    """The same by the pipeline."""
+    half = getattr(torch, place.precision)
+    pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(place.device)
+    pipeline.scheduler = make_scheduler(settings.scheduler, pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+
+    def draw(batches: int) -> None:
+        for _ in range(batches):
+            pipeline(
+                ["a girl with pink hair"] * place.batch_size,
+                negative_prompt=["blurry"] * place.batch_size,
+                width=settings.width,
+                height=settings.height,
+                num_inference_steps=settings.steps,
+                guidance_scale=settings.guidance,
+                output_type="np",
+            )
+
+    return draw
+
+
+def rate(draw: Callable[[int], None], batches: int, place: Place) -> float:
+    """Pictures a second."""
+    start = time.perf_counter()
+    draw(batches)
+    wait(place.device)
+    return batches * place.batch_size / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="tiny")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--guidance", type=float, default=7.5)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batches", type=int, default=2, help="a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dry", action="store_true", help="add nothing to the results")
+    o = parser.parse_args()
+    cuda = torch.cuda.is_available()
+    place = Place("cuda" if cuda else "cpu", "bfloat16" if cuda else "float32", o.batch, cuda)
+    settings = Settings(o.size, o.size, o.steps, o.guidance)
+    rates: dict[str, list[float]] = {"ours": [], "pipeline": []}
+    facts = machine.facts() | {"device": device_name(place.device), "torch": torch.__version__}
+    print(f"{facts['device']}, torch {facts['torch']}, load before {facts['load']}, commit {facts['commit']}")
+    with tempfile.TemporaryDirectory() as name:
+        base = make_base(o.shape, Path(name) / "base")
+        sides = {"ours": ours(base, settings, place), "pipeline": theirs(base, settings, place)}
+        for draw in sides.values():
+            rate(draw, 1, place)
+        for _ in range(o.rounds):
+            for side, draw in sides.items():
+                rates[side].append(rate(draw, o.batches, place))
+    fast, slow = (statistics.median(rates[k]) for k in ("ours", "pipeline"))
+    print(f"{o.size}², {o.steps} steps, batch {o.batch}: ours {fast:.2f}/s, pipeline {slow:.2f}/s, {fast / slow:.2f}×")
+    if not o.dry:
+        row = {"shape": o.shape, "size": o.size, "steps": o.steps, "batch": o.batch}
+        figures = {"ours": round(fast, 2), "pipeline": round(slow, 2), "ratio": round(fast / slow, 2)}
+        machine.append("sample_speed", [facts | row | figures])
+
+
+if __name__ == "__main__":
+    main()

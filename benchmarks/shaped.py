@@ -1,0 +1,56 @@
+"""Base models of a known shape and random weights: speed does not depend on what weights say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from vrm_synth.models.presets import OPENCLIP_H, SD21_UNET, SD_VAE
+from vrm_synth.models.quiet import quiet
+from vrm_synth.models.tiny import SCHEDULE, make_tiny
+
+SHAPES = ("tiny", "sd21")
+WINDOW = 77  # tokens that the text encoder of sd21 reads
+
+
+def make_base(shape: str, folder: Path) -> Path:
+    """A diffusers folder. sd21: U-Net, VAE and text encoder of SD 2.1-base's shape, 5 GB; its tokenizer is tiny's."""
+    quiet()
+    if shape == "tiny":
+        return make_tiny(folder)
+    tiny = make_tiny(folder.with_name("tokenizer-of"))
+    for part in ("tokenizer", "model_index.json"):
+        (shutil.copytree if (tiny / part).is_dir() else shutil.copyfile)(tiny / part, _under(folder) / part)
+    told = folder / "tokenizer" / "tokenizer_config.json"
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"model_max_length": WINDOW}))
+    torch.manual_seed(0)
+    UNet2DConditionModel(sample_size=64, **SD21_UNET).save_pretrained(folder / "unet")
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
+    AutoencoderKL(**SD_VAE, **blocks, layers_per_block=2, sample_size=512).save_pretrained(folder / "vae")
+    text = CLIPTextConfig(**OPENCLIP_H, intermediate_size=4096, bos_token_id=512, eos_token_id=513, hidden_act="gelu")
+    CLIPTextModel(text).save_pretrained(folder / "text_encoder")
+    DDPMScheduler(**{k: v for k, v in SCHEDULE.items() if k.startswith("beta")}).save_pretrained(folder / "scheduler")
+    return folder
+
+
+def _under(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def device_name(device: str) -> str:
+    """The card's name, or the processor's."""
+    import machine
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else machine.cpu_model()
+
+
+def wait(device: str) -> None:
+    """Until the device has done what it was told."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()

@@ -1,0 +1,38 @@
+"""The tiny base, once as it is and in variants of its schedule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vrm_synth.models import Base, open_base
+from vrm_synth.models.tiny import make_tiny
+
+
+def variant(folder: Path, **schedule: object) -> Base:
+    """The tiny base, its scheduler's configuration changed."""
+    make_tiny(folder)
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | schedule))
+    return open_base(folder)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def model(folder: Path) -> Base:
+    return open_base(folder)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

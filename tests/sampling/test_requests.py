@@ -1,0 +1,113 @@
+"""What to draw, from wherever it is named; and everything that is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vrm_synth.sampling.pairs import read_pairs
+from vrm_synth.sampling.requests import MOST_SEED, Request, from_dataset, from_prompts, from_table
+from vrm_synth.sampling.settings import SamplingError
+
+
+def test_each_picture_has_the_next_seed():
+    assert from_prompts(["a", " b\n c "], "no", seed=5, count=2) == [
+        Request("a", "no", 5),
+        Request("a", "no", 6),
+        Request("b c", "no", 7),
+        Request("b c", "no", 8),
+    ]
+
+
+def test_a_tables_own_seeds_and_negatives_win(tmp_path):
+    (tmp_path / "p.csv").write_text('prompt,negative_prompt,seed\n"a, b",blurry,9\nc,,\n', encoding="utf-8-sig")
+    assert from_table(tmp_path / "p.csv", "no", seed=3) == [Request("a, b", "blurry", 9), Request("c", "no", 4)]
+    (tmp_path / "p.txt").write_text("a, b\n\n  c\r\n")
+    assert from_table(tmp_path / "p.txt", count=2) == from_prompts(["a, b", "c"], count=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("promt\na\n", "not a table of prompts; got promt; allowed: prompt, negative_prompt, seed"),
+        ("prompt,style\na,b\n", "not a table of prompts; got prompt, style"),
+        ("", "not a table of prompts"),
+        ("prompt\n", "no prompts; allowed: at least one"),
+        ("prompt,seed\na,1\n ,2\n", "p.csv:3: no prompt"),
+        ("prompt,seed\na,-1\n", "p.csv:2: not a seed; got -1"),
+        ("prompt,seed\na,1e3\n", "p.csv:2: not a seed; got 1e3"),
+        ("prompt,seed\na,1,2\n", "p.csv:2: not as many cells as columns"),
+        ("prompt,seed\na\n", "p.csv:2: not as many cells as columns"),
+        ('prompt\n"a\n', "not CSV"),
+        ("prompt\n" + "a" * 10_001 + "\n", "p.csv:2: prompt is too long; got 10001 characters"),
+    ],
+    ids=lambda v: v[:24],
+)
+def test_tables_that_are_refused(tmp_path, text, said):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(SamplingError) as e:
+        from_table(tmp_path / "p.csv")
+    assert said in str(e.value) and "\n" not in str(e.value)
+
+
+def test_a_table_that_is_no_text(tmp_path):
+    (tmp_path / "p.csv").write_bytes(b"prompt\na\xff\n")
+    with pytest.raises(SamplingError, match="a bad byte at offset 8"):
+        from_table(tmp_path / "p.csv")
+
+
+def test_seeds_end_somewhere():
+    with pytest.raises(SamplingError, match="not a seed"):
+        from_prompts(["a", "b"], seed=MOST_SEED)
+
+
+def dataset(folder: Path, *rows: object, name: str = "metadata.jsonl") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(r) + "\n" for r in rows))
+    return folder
+
+
+def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
+    dataset(tmp_path / "train" / "00001", {"file_name": "a.png", "text": "third"})
+    dataset(
+        tmp_path / "train" / "00000",
+        {"file_name": "images/a.png", "caption": "first"},
+        {"file_name": "b.png", "caption": "second"},
+    )
+    dataset(tmp_path / "test" / "00000", {"file_name": "a.png", "caption": "held back"})
+    assert [p.caption for p in read_pairs(tmp_path)] == ["held back", "first", "second", "third"]
+    assert [r.prompt for r in from_dataset(tmp_path, "train", limit=2, count=2)] == ["first"] * 2 + ["second"] * 2
+    first = read_pairs(tmp_path, "train")[0]
+    assert first.picture == tmp_path / "train" / "00000" / "images" / "a.png" and first.line == 1
+    for wrong in ("val", "..", "", "train/00000"):
+        with pytest.raises(SamplingError, match=r"no such split; got .*; allowed: test, train"):
+            read_pairs(tmp_path, wrong)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"file_name": "../a.png", "caption": "a"}, "leads out of its dataset"),
+        ({"file_name": "/etc/passwd", "caption": "a"}, "leads out of its dataset"),
+        ({"file_name": "..\\a.png", "caption": "a"}, "leads out of its dataset"),
+        ({"file_name": "a.png", "caption": " "}, "not a row of a captioned picture"),
+        ({"file_name": "a.png"}, "not a row of a captioned picture"),
+        ({"file_name": 3, "caption": "a"}, "not a row of a captioned picture"),
+        ([], "not a row of a captioned picture"),
+        ({"file_name": "a.png", "caption": "a", "x": "y" * (1 << 20)}, "not a row of a captioned picture"),
+    ],
+    ids=lambda v: str(v)[:40],
+)
+def test_rows_that_are_refused(tmp_path, row, said):
+    with pytest.raises(SamplingError) as e:
+        read_pairs(dataset(tmp_path, {"file_name": "fine.png", "caption": "a"}, row))
+    assert f"metadata.jsonl:2: {said}" in str(e.value) and len(str(e.value)) < 600
+
+
+def test_a_folder_without_captions_is_told_of(tmp_path):
+    with pytest.raises(SamplingError, match="no captioned pictures"):
+        read_pairs(tmp_path)
+    with pytest.raises(SamplingError, match="no captioned pictures"):
+        read_pairs(tmp_path / "none")

@@ -1,0 +1,54 @@
+"""Small runs for the tests, in this process or in others that can be killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.train import disk
+
+LOOP = multiprocessing.get_context("forkserver")
+LOOP.set_forkserver_preload(["vrm_synth.train.run"])  # a child then starts in a moment
+
+
+def settings(data: Path, *, more: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
+    """Of a run with the tiny base. more: of its data."""
+    sources = {"sources": [str(data)], "size": 64, "buckets": 1, **(more or {})}
+    return {"base": "tiny", "data": sources, "steps": 6, "batch": 4, "checkpoint_every": 2, "seed": 3, **rest}
+
+
+def go(told: dict[str, Any], run: Path) -> int:
+    """Train on one CPU thread."""
+    import torch
+
+    from vrm_synth.train.config import RunConfig
+    from vrm_synth.train.run import train
+
+    torch.set_num_threads(1)
+    return train(RunConfig.model_validate(told), run, device="cpu")
+
+
+def go_as_rank(told: dict[str, Any], run: Path, rank: int, world: int, port: int) -> None:
+    """One of several ranks, as torchrun starts them."""
+    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world}
+    os.environ.update({k: str(v) for k, v in here.items()}, LOCAL_WORLD_SIZE=str(world), OMP_NUM_THREADS="1")
+    go(told, run)
+
+
+def log(run: Path) -> list[dict[str, Any]]:
+    """Its lines."""
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """Every byte that must not depend on how often a run was killed."""
+    files = [p for p in (run / "checkpoints").rglob("*") if p.is_file()]
+    return {p.relative_to(run).as_posix(): p.read_bytes() for p in [*files, run / "log.jsonl"]}
+
+
+def dataset(folder: Path) -> Path:
+    """Six captioned pictures."""
+    return disk.folder(folder, 6)

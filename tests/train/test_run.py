@@ -1,0 +1,213 @@
+"""Whole runs: that they learn, that LoRAs do, what is exported, and that nothing is fetched or unpickled."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.models.test_base import Malice
+from tests.train import runs
+from vrm_synth.core.errors import ModelError, VrmSynthError
+from vrm_synth.models import open_base, open_run
+from vrm_synth.models.files import sha256
+from vrm_synth.train.config import RunConfig
+from vrm_synth.train.export import export
+from vrm_synth.train.run import Callbacks, train
+
+CAPTIONS = ("warm colours, a fire", "the sea")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def two_pictures(folder: Path) -> Path:
+    """Of two captions: red above yellow, and blue above green."""
+    folder.mkdir()
+    rows = []
+    for i, (above, below) in enumerate([((230, 30, 40), (240, 210, 40)), ((30, 60, 220), (40, 180, 90))]):
+        pixels = np.empty((64, 64, 3), np.uint8)
+        pixels[:32], pixels[32:] = above, below
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        rows.append(json.dumps({"file_name": f"{i}.png", "caption": CAPTIONS[i], "licence": "CC0-1.0"}))
+    (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
+    from vrm_synth.sampling.requests import Request
+    from vrm_synth.sampling.sampler import Sampler
+    from vrm_synth.sampling.settings import Place, Settings
+
+    data = two_pictures(tmp_path / "data")
+    told = runs.settings(
+        data,
+        steps=400,
+        batch=8,
+        checkpoint_every=400,
+        learning_rate=3e-3,
+        schedule="cosine",
+        decay_steps=400,
+        more={"drop_captions": 0.0},
+    )
+    runs.go(told, tmp_path / "run")
+    losses = [line["loss"] for line in runs.log(tmp_path / "run")]
+    first, last = np.mean(losses[:3]), np.mean(losses[-40:])
+    assert last * 10 < first, (first, last)
+    model = open_run(tmp_path / "run")
+    sampler = Sampler(model, Settings(64, 64, steps=20, guidance=1.0, scheduler="ddim"), Place(batch_size=2))
+    there = [np.asarray(Image.open(data / f"{i}.png"), np.float32) for i in (0, 1)]
+    for seed in (0, 1):
+        for order in ((0, 1), (1, 0)):
+            drawn = sampler.draw([Request(CAPTIONS[i], seed=seed) for i in order])
+            for i, pixels in zip(order, drawn, strict=True):
+                off = [np.abs(pixels - t).mean() for t in there]
+                assert off[i] < 40 < off[1 - i], (seed, i, off)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return runs.dataset(tmp_path_factory.mktemp("data") / "set")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "full"
+    runs.go(runs.settings(data, steps=3), folder)
+    return folder
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_a_lora_trains_its_own_weights_alone_and_is_read_by_diffusers(tmp_path, data, dora):
+    from diffusers import StableDiffusionPipeline
+
+    folder = tmp_path / "run"
+    runs.go(runs.settings(data, steps=3, lora={"rank": 4, "alpha": 8.0, "dora": dora}, learning_rate=1e-2), folder)
+    trained = open_run(folder).unet
+    base = open_base(folder / "base")
+    changed = [n for n, p in trained.named_parameters() if not torch.equal(p, base.unet.get_parameter(n))]
+    assert changed and all(".to_" in n for n in changed)
+    export(folder, tmp_path / "lora")
+    export(folder, tmp_path / "merged", merged=True)
+    x, t, c = torch.ones(1, 4, 8, 8), torch.tensor([5]), torch.ones(1, 77, 64)
+    with torch.no_grad():
+        wanted = trained(x, t, encoder_hidden_states=c).sample
+        pipe = StableDiffusionPipeline.from_pretrained(folder / "base", use_safetensors=True, local_files_only=True)
+        assert not torch.allclose(pipe.unet(x, t, encoder_hidden_states=c).sample, wanted, atol=1e-4)
+        pipe.load_lora_weights(tmp_path / "lora", weight_name="pytorch_lora_weights.safetensors")
+        assert torch.allclose(pipe.unet(x, t, encoder_hidden_states=c).sample, wanted, atol=1e-5)
+        whole = StableDiffusionPipeline.from_pretrained(tmp_path / "merged", use_safetensors=True)
+        assert torch.allclose(whole.unet(x, t, encoder_hidden_states=c).sample, wanted, atol=1e-6)
+
+
+def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path, run):
+    from diffusers import StableDiffusionPipeline
+
+    record = export(run, tmp_path / "model")
+    pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", use_safetensors=True, local_files_only=True)
+    trained = open_run(run).unet
+    assert all(torch.equal(p, q) for p, q in zip(pipe.unet.parameters(), trained.parameters(), strict=True))
+    for name in ("vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors", "tokenizer/vocab.json"):
+        assert (tmp_path / "model" / name).read_bytes() == (run / "base" / name).read_bytes()
+        assert record["sha256"][name] == sha256(run / "base" / name)
+    assert not list((tmp_path / "model").rglob("*.bin"))
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "under **CC0-1.0**" in card and "| set | 6 | CC0-1.0 (6) |" in card
+    again = open_base(tmp_path / "model")
+    assert again.licence is not None and again.licence.name == "cc0-1.0"
+    with pytest.raises(ModelError, match="is there already"):
+        export(run, tmp_path / "model")
+
+
+def test_the_card_carries_the_bases_licence_and_needs_to_know_it(tmp_path, data):
+    from vrm_synth.models.tiny import make_tiny
+
+    base = make_tiny(tmp_path / "base")
+    (base / "README.md").unlink()
+    (base / "LICENSE").write_text("be kind")
+    told = runs.settings(data, steps=1) | {"base": str(base)}
+    runs.go(told, tmp_path / "unknown")
+    with pytest.raises(ModelError, match="licence is not known"):
+        export(tmp_path / "unknown", tmp_path / "model")
+    runs.go({**told, "base_licence": "Mitsua Open RAIL-M"}, tmp_path / "known")
+    export(tmp_path / "known", tmp_path / "model")
+    assert 'license_name: "Mitsua Open RAIL-M"' in (tmp_path / "model" / "README.md").read_text()
+    assert (tmp_path / "model" / "LICENSE").read_text() == "be kind"
+
+
+def test_stages_change_the_size_and_checkpoints_cross_them(tmp_path, data):
+    stages = [{"until": 2, "size": 64}, {"size": 128, "offset_noise": 0.1}]
+    runs.go(runs.settings(data, steps=1, stages=stages), tmp_path / "run")
+    runs.go(runs.settings(data, steps=4, stages=stages), tmp_path / "run")
+    assert [line["size"] for line in runs.log(tmp_path / "run")] == [[64, 64]] * 2 + [[128, 128]] * 2
+
+
+def test_from_scratch_with_v_prediction_zero_snr_and_a_checkpointed_unet(tmp_path, data):
+    told = runs.settings(data, steps=2, init="scratch", prediction="v_prediction", zero_terminal_snr=True)
+    runs.go({**told, "gradient_checkpointing": True, "ema": None}, tmp_path / "run")
+    model = open_run(tmp_path / "run")
+    assert model.prediction == "v_prediction" and model.scheduler_config["rescale_betas_zero_snr"]
+    export(tmp_path / "run", tmp_path / "model")
+    assert "U-Net from scratch" in (tmp_path / "model" / "README.md").read_text()
+    assert open_base(tmp_path / "model").prediction == "v_prediction"
+
+
+def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(tmp_path, data):
+    seen: list[int] = []
+    config = RunConfig.model_validate(runs.settings(data, steps=50, checkpoint_every=50))
+    tell = Callbacks(step=lambda r: seen.append(r.step), stop=lambda: len(seen) >= 2)
+    assert train(config, tmp_path / "run", tell, device="cpu") == 3
+    assert (tmp_path / "run" / "checkpoints" / "step-000003" / "state.json").exists()
+    assert len(runs.log(tmp_path / "run")) == 3
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path, data):
+    told = runs.settings(data, steps=40, learning_rate=1e5, max_grad_norm=1e6, checkpoint_every=40)
+    with pytest.raises(VrmSynthError, match=r"the loss of step \d+ is (nan|inf): training has diverged"):
+        runs.go(told, tmp_path / "run")
+
+
+def test_nothing_is_fetched(tmp_path, data, monkeypatch):
+    connect = socket.socket.connect
+
+    def local(self, address):
+        assert self.family == socket.AF_UNIX or str(address[0]).startswith(("127.", "localhost", "::1")), address
+        return connect(self, address)
+
+    def resolve(host, *rest, **more):
+        raise AssertionError(f"a name was looked up: {host}")
+
+    monkeypatch.setattr(socket.socket, "connect", local)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    runs.go(runs.settings(data, steps=1), tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "model")
+    with pytest.raises(ModelError, match=r"base model is not at hand.*--online"):
+        open_base("owner/name@main")
+
+
+@pytest.mark.parametrize("file", ["unet.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"])
+def test_a_malicious_pickle_in_a_checkpoint_is_refused(tmp_path, data, file):
+    folder = tmp_path / "run"
+    runs.go(runs.settings(data, steps=1), folder)
+    place = folder / "checkpoints" / "step-000001"
+    evil = pickle.dumps(Malice(tmp_path / "ran"))
+    (place / file).write_bytes(evil)
+    if file != "state.json":  # an attacker signs it, too
+        state = json.loads((place / "state.json").read_text())
+        state["sha256"][file] = sha256(place / file)
+        (place / "state.json").write_text(json.dumps(state))
+    with pytest.raises(VrmSynthError) as e:
+        runs.go(runs.settings(data, steps=2), folder)
+    assert "\n" not in str(e.value)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,53 @@
+"""`vrm-synth import-weights` and `vrm-synth export-model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vrm_synth.cli.common import note, plural
+
+
+@click.command("import-weights")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="OUT", help="New file or folder.")
+def import_weights(source: Path, out: Path) -> None:
+    """Convert weights that are pickles to safetensors.
+
+    SOURCE is a diffusers folder with pickles in it, which is copied whole, or one .bin, .ckpt, .pt or .pth file. Each
+    is opened in a process of its own that reads tensors and nothing else. No other command opens pickles at all.
+
+    \b
+    Examples:
+      vrm-synth import-weights downloads/mitsua-cc0 -o models/mitsua-cc0
+      vrm-synth import-weights unet/diffusion_pytorch_model.bin -o unet/diffusion_pytorch_model.safetensors
+    """
+    from vrm_synth.models.importing import import_weights as convert
+
+    record = convert(source, out, note)
+    click.echo(f"{plural(sum('from_sha256' in r for r in record.values()), 'pickle')} converted: {out}")
+
+
+@click.command("export-model")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="New folder.")
+@click.option("--checkpoint", metavar="STEP", help="A step, or best. Default: the newest.")
+@click.option("--no-ema", is_flag=True, help="The weights themselves instead of their running mean.")
+@click.option("--merged", is_flag=True, help="Of a LoRA run: a whole model with the LoRA in it.")
+@click.option("--base-licence", metavar="NAME", help="The base's licence, where the run does not know it.")
+@click.option("--online", is_flag=True, help="Fetch a base that is not at hand.")
+def export_model(
+    run: Path, out: Path, checkpoint: str | None, no_ema: bool, merged: bool, base_licence: str | None, online: bool
+) -> None:
+    """Write a run's model as a diffusers folder, or a LoRA's file, with a card that carries the base's licence.
+
+    \b
+    Examples:
+      vrm-synth export-model run -o model
+      vrm-synth export-model run -o model --checkpoint best --no-ema
+    """
+    from vrm_synth.train.export import export
+
+    record = export(run, out, checkpoint, ema=not no_ema, merged=merged, licence=base_licence, offline=not online)
+    click.echo(f"Step {record['step']} under {record['licence']['name']}: {out}")

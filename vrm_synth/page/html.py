@@ -1,0 +1,95 @@
+"""A page as data, and its one way into HTML.
+
+Texts come from strangers (captions, names, file names). Jinja's autoescape writes every one of them, in bodies and
+in attributes; no text ever becomes a URL, a style or a script, and the page's own policy allows none of them but
+its one style sheet and pictures inside the page. So a caption can say <script> and be read as that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from vrm_synth.page.picture import Picture
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a grid.
+
+    title: above its pictures, a caption for example; pictures: one a column, None where there is none; notes: a
+    line below each picture, or nothing; facts: name → value, shown when asked for; commands: (what it does, the
+    command), likewise.
+    """
+
+    title: str
+    pictures: Sequence[Picture | None]
+    notes: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Entries below each other with their pictures in named columns; of one column, a gallery that flows."""
+
+    columns: Sequence[str]
+    entries: Sequence[Entry]
+    heading: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures: names of columns, and rows of as many cells; numbers stand to the right."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | int | float]]
+    heading: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """facts: name → value, in a line below the title; sections in order."""
+
+    title: str
+    sections: Sequence[Grid | Table]
+    text: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def to_html(page: Page) -> bytes:
+    """The page as one UTF-8 file. Raises ValueError where a row has another number of cells than columns."""
+    for section in page.sections:
+        _check(section)
+    html: str = _template().render(page=page, style=(_HERE / "page.css").read_text(encoding="utf-8"))
+    # Half of a surrogate pair, which JSON can spell, is no text: it is shown as a question mark.
+    return html.encode("utf-8", errors="replace")
+
+
+def _check(section: Grid | Table) -> None:
+    rows = [e.pictures for e in section.entries] if isinstance(section, Grid) else section.rows
+    wrong = [row for row in rows if len(row) != len(section.columns)]
+    if wrong:
+        raise ValueError(f"a row of {len(wrong[0])} cells under {len(section.columns)} columns")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["grid"] = lambda section: isinstance(section, Grid)
+    environment.tests["figure"] = lambda cell: isinstance(cell, int | float)
+    return environment.get_template("page.html.jinja")

@@ -1,0 +1,1 @@
+"""Pictures from a model: prompts in, PNG files and grids out."""

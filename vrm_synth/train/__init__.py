@@ -1,0 +1,1 @@
+"""Training: data order and latents, the loop, checkpoints."""

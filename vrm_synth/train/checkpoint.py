@@ -1,0 +1,125 @@
+"""Checkpoints: whole or not there, safetensors and JSON alone. Their layout stands in vrm_synth/models/run.py.
+
+state.json's `sha256` names every other file's bytes; `seed` and `step` are all of a run's chance, for every draw
+follows from them (vrm_synth/core/rng.py): there is no generator whose state could be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from vrm_synth.core.errors import TrainError
+from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.models import files
+from vrm_synth.models.run import STATE, best, checkpoints, verify
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a run goes on from. weights, ema, optimizer: by parameter's name; optimizer's are "name/what"."""
+
+    weights: dict[str, torch.Tensor]
+    ema: dict[str, torch.Tensor] | None
+    optimizer: dict[str, torch.Tensor]
+    state: dict[str, Any]
+
+
+def save(
+    run: Path, step: int, weights: Tensors, ema: Tensors | None, optimizer: Tensors, state: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint; it is there when this returns, even if the machine loses power. Raises DatasetError."""
+    final = run / "checkpoints" / f"step-{step:06d}"
+    part = final.with_name(f".{final.name}.part")
+    kind = "unet" if state["model"]["lora"] is None else "lora"
+    tensors = {f"{kind}.safetensors": weights, "optimizer.safetensors": optimizer}
+    if ema is not None:
+        tensors["ema.safetensors"] = ema
+    with file_errors(final, "written"):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for name, some in tensors.items():
+            save_file({k: v.detach().contiguous().cpu() for k, v in some.items()}, str(part / name))
+        hashes = {name: files.sha256(part / name) for name in tensors}
+        (part / STATE).write_text(to_json({"step": step, **state, "sha256": hashes}, indent=1) + "\n", encoding="utf-8")
+        for file in (*part.iterdir(), part):
+            _sync(file)
+        if final.exists():  # of the same run and step, hence the same
+            shutil.rmtree(final)
+        os.rename(part, final)
+        _sync(final.parent)
+
+
+def prune(run: Path, keep: int) -> None:
+    """Delete all but the last `keep` checkpoints and the best."""
+    there = checkpoints(run)
+    for path in there[:-keep]:
+        if path != best(there):
+            gone = path.with_name(f".{path.name}.gone")  # never half a checkpoint under its name
+            with file_errors(path, "deleted"):
+                os.rename(path, gone)
+                shutil.rmtree(gone)
+
+
+def newest(run: Path) -> Saved | None:
+    """The last checkpoint, verified; None where there is none yet. Raises ModelError, TrainError."""
+    there = checkpoints(run)
+    return load(there[-1]) if there else None
+
+
+def load(place: Path) -> Saved:
+    """One checkpoint, verified. Raises ModelError, TrainError."""
+    state = files.read_json(place / STATE)
+    try:
+        names = list(state["sha256"])
+        kind = "unet" if state["model"]["lora"] is None else "lora"
+        for name in names:
+            verify(place, state, name)
+        return Saved(
+            load_file(str(place / f"{kind}.safetensors")),
+            load_file(str(place / "ema.safetensors")) if "ema.safetensors" in names else None,
+            load_file(str(place / "optimizer.safetensors")),
+            state,
+        )
+    except (KeyError, TypeError, OSError, SafetensorError) as e:
+        raise TrainError("checkpoint is damaged", got=repr(e), allowed="another checkpoint", where=place) from e
+
+
+# ------------------------------------------------------------ the optimiser's state, as named tensors
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, torch.Tensor]:
+    """Its state by "name/what"; names: of its parameters, in its order."""
+    out = {}
+    for i, state in optimizer.state_dict()["state"].items():
+        for what, value in state.items():
+            out[f"{names[i]}/{what}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
+    return out
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], saved: Tensors) -> None:
+    """The inverse of `optimizer_tensors`."""
+    numbers = {name: i for i, name in enumerate(names)}
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in saved.items():
+        name, _, what = key.rpartition("/")
+        state.setdefault(numbers[name], {})[what] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,178 @@
+"""A checkpoint as others use it: a diffusers folder, or a LoRA's file; each with a card that says whose work it is.
+
+Frozen parts are copied file by file, byte by byte; export.json has every file's hash and where it is from. The card
+carries the base's own licence and what it asks of derived models: training on CC0 pictures does not lift it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.utils import convert_state_dict_to_diffusers
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file
+
+from vrm_synth import __version__
+from vrm_synth.core.errors import ModelError
+from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.models import Base, files, open_run
+from vrm_synth.models.base import FROZEN
+from vrm_synth.models.run import STATE, add_lora, find_checkpoint, load_into, open_run_base, verify
+
+RECORD = "export.json"
+CARD = "README.md"
+
+
+def export(
+    run: Path,
+    out: Path,
+    checkpoint: str | None = None,
+    *,
+    ema: bool = True,
+    merged: bool = False,
+    licence: str | None = None,
+    offline: bool = True,
+) -> Mapping[str, Any]:
+    """Write the model into `out`, which must be new; returns what export.json says.
+
+    ema: the running mean, where the run has one. merged: of a LoRA run, a whole folder with the LoRA in it instead of
+    its file alone. licence: the base's, where the run does not know it. Raises ModelError; nothing half is left.
+    """
+    if out.exists():
+        raise ModelError("is there already", allowed="a new name", where=out)
+    place = find_checkpoint(run, checkpoint)
+    state = files.read_json(place / STATE)
+    told = _licence(state["ledger"]["base"], licence, run)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        if state["model"]["lora"] is not None and not merged:
+            _lora(run, place, state, made, ema, offline)
+        else:
+            _whole(open_run(run, place.name, ema=ema, offline=offline), made)
+        (made / CARD).write_text(card(state, told, run.resolve().name), encoding="utf-8")
+        hashes = {p.relative_to(made).as_posix(): files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()}
+        record = {"vrm_synth": __version__, "run": run.resolve().name, "step": state["step"], "ema": ema,
+                  "licence": told, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
+        (made / RECORD).write_text(to_json(record, indent=1) + "\n", encoding="utf-8")
+        made.rename(out)
+    return record
+
+
+def _whole(base: Base, made: Path) -> None:
+    for part in FROZEN:
+        (made / part).mkdir()
+        for name, digest in base.hashes.items():
+            if name.startswith(f"{part}/"):
+                shutil.copyfile(base.folder / name, made / name)
+                if files.sha256(made / name) != digest:
+                    raise ModelError("the base changed while it was copied", got=name, where=base.folder)
+    for licence in sorted(base.folder.glob("LICEN[SC]E*")):
+        shutil.copyfile(licence, made / licence.name)
+    with torch.no_grad():
+        base.unet.save_pretrained(made / "unet", safe_serialization=True)
+    scheduler = dict(base.scheduler_config)
+    (made / "scheduler").mkdir()
+    (made / "scheduler" / "scheduler_config.json").write_text(to_json(scheduler, indent=2) + "\n", encoding="utf-8")
+    kind = scheduler.get("_class_name", "DDIMScheduler")
+    text = [base.text_encoder.__class__.__name__, base.tokenizer.__class__.__name__]
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "requires_safety_checker": False,
+        "safety_checker": [None, None],
+        "scheduler": ["diffusers", kind],
+        "text_encoder": ["transformers", text[0]],
+        # The name that both transformers 4 and 5 have.
+        "tokenizer": ["transformers", text[1].removesuffix("Fast")],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (made / "model_index.json").write_text(to_json(index, indent=2) + "\n", encoding="utf-8")
+
+
+def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: bool, offline: bool) -> None:
+    """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata."""
+    file = place / ("ema.safetensors" if ema and (place / "ema.safetensors").is_file() else "lora.safetensors")
+    verify(place, dict(state), file.name)
+    unet = add_lora(open_run_base(run, state["model"], offline=offline).unet, state["model"]["lora"])
+    load_into(unet, file)
+    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+    config = unet.peft_config["default"].to_dict()
+    metadata = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items() if v is not None}
+    metadata = json.loads(json.dumps(metadata, default=str))
+    from diffusers import StableDiffusionPipeline  # here: it asks for what it may lack, aloud, unless told to be quiet
+
+    StableDiffusionPipeline.save_lora_weights(made, layers, unet_lora_adapter_metadata=metadata)
+    written = made / "pytorch_lora_weights.safetensors"
+    if len(load_file(str(written))) != len(layers):
+        raise ModelError("not all of the LoRA was written", where=written)
+
+
+# ------------------------------------------------------------ licences
+
+
+def _licence(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str, str]:
+    known = base["licence"]
+    if known is None and given is None:
+        what = "the base's licence is not known, and a derived model has to carry it"
+        raise ModelError(what, allowed="--base-licence NAME", where=run)
+    if known is not None and given is not None and known["name"] != given:
+        raise ModelError("the base has another licence", got=given, allowed=known["name"], where=run)
+    return dict(known) if known is not None else {"name": str(given), "terms": "", "url": ""}
+
+
+def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str) -> str:
+    """The model's README.md: licence, what it was made from, how to use it."""
+    ledger, lora = state["ledger"], state["model"]["lora"]
+    base, scratch = ledger["base"], ledger["base"]["trained_from"] == "scratch"
+    head = {"license": "other", "license_name": licence["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
+    if licence["name"] == "CC0-1.0":
+        head = {**{k: v for k, v in head.items() if k != "license_name"}, "license": "cc0-1.0"}
+    kept = "VAE and text encoder" if scratch else "VAE, text encoder and the U-Net that training began with"
+    lines = [
+        "---",
+        *(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items()),
+        "---",
+        f"# {name}",
+        "",
+        f"{'A LoRA for' if lora else 'A latent diffusion model from'} **{_text(base['name'])}**, "
+        f"trained for {state['step']:,} steps with vrm-synth {__version__}"
+        + (", its U-Net from scratch." if scratch else "."),
+        "",
+        "## Licence",
+        "",
+        f"{kept} are {_text(base['name'])}'s, under **{_text(licence['name'])}**, which this model carries on. "
+        + " ".join(x for x in (licence.get("terms", ""), licence.get("url", "")) if x),
+        "",
+        "## Pictures it was trained on",
+        "",
+        "| source | pictures | licences | attribution |",
+        "|---|---|---|---|",
+    ]
+    for s in ledger["sources"]:
+        licences = ", ".join(f"{_text(k)} ({v:,})" for k, v in s["licences"].items())
+        lines.append(f"| {_text(s['name'])} | {s['pictures']:,} | {licences} | {_text(s['attribution'])} |")
+    avatars = [a for s in ledger["sources"] for a in s["avatars"]]
+    if avatars:
+        lines += ["", "Avatars drawn in them:", ""]
+        lines += [f"- {_text(a.get('avatar', ''))}: {_text(a.get('licence', ''))}" for a in avatars]
+    use = "pipe = StableDiffusionPipeline.from_pretrained(FOLDER, use_safetensors=True)"
+    if lora:
+        use = "pipe.load_lora_weights(FOLDER)  # pipe: a StableDiffusionPipeline of the base"
+    lines += ["", "## Use", "", "```python", "from diffusers import StableDiffusionPipeline", "", use, "```", ""]
+    return "\n".join(lines)
+
+
+def _text(value: object) -> str:
+    """A stranger's text, where it can be no markup: neither a table's cell nor a link nor a line ends in it."""
+    plain = " ".join(str(value).split())
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#!" else c for c in plain)

@@ -1,0 +1,377 @@
+"""A whole run: from its configuration and whatever its folder holds to its last step.
+
+    RUN/
+      run.yaml                 the whole configuration, written first
+      base/                    the tiny base, where the run has it
+      ledger.json              licences
+      cache/                   tables and latents, unless the configuration names a folder
+      quarantine.jsonl         pictures that were left out, and why
+      log.jsonl, tensorboard/  every update
+      checkpoints/step-000123/
+
+The same configuration again goes on from the last checkpoint, to the same bits as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from vrm_synth.core.errors import TrainError
+from vrm_synth.dataset.files import make_folder, write_file
+from vrm_synth.models import Base, open_base
+from vrm_synth.strict_yaml import load
+from vrm_synth.train import checkpoint, flops, ledger
+from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
+from vrm_synth.train.data import Batch, Data, open_data
+from vrm_synth.train.encoder import VaeEncoder
+from vrm_synth.train.log import Log
+from vrm_synth.train.objective import Objective
+from vrm_synth.train.probe import fitting
+from vrm_synth.train.trainer import Ready, Trainer
+
+CONFIG = "run.yaml"
+SMOOTHED = 32  # updates that a speed is the mean of
+AHEAD = 2  # updates made ready while the device computes one
+
+
+@dataclass(frozen=True)
+class Report:
+    """An update that is done. step: how many are. speed: pictures a second, over the last few updates; mfu: None where
+    the card's peak is not known; memory: the most that was in use, in bytes, None on a CPU."""
+
+    step: int
+    loss: float
+    rate: float
+    speed: float
+    mfu: float | None
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """How a run tells of itself. All of them do nothing by default.
+
+    begin(done, total): updates done before, and in all; step(report); say(text): one line;
+    prepare(total): latents to go through, then prepared(n) as they are; found(n): samples indexed.
+    stop: asked after each update; where it says so, the run writes a checkpoint and ends.
+    """
+
+    begin: Callable[[int, int], object] = lambda done, total: None
+    step: Callable[[Report], object] = lambda report: None
+    say: Callable[[str], object] = lambda text: None
+    prepare: Callable[[int], object] = lambda total: None
+    prepared: Callable[[int], object] = lambda n: None
+    found: Callable[[int], object] = lambda n: None
+    stop: Callable[[], bool] = lambda: False
+
+
+def train(
+    config: RunConfig, run: Path, tell: Callbacks | None = None, *, device: str | None = None, offline: bool = True
+) -> int:
+    """Train to config.steps; returns the step reached, which is less only if `tell.stop` said so.
+
+    device: "cpu" for the CPU even where there is a GPU. Raises TrainError, ModelError, DatasetError.
+    """
+    tell = tell or Callbacks()
+    accelerator = _accelerator(config, device)
+    _claim(config, run, accelerator)
+    base = _base(config, run, accelerator, offline)
+    objective = Objective(
+        base.scheduler_config,
+        config.prediction,
+        min_snr_gamma=config.min_snr_gamma,
+        zero_terminal_snr=config.zero_terminal_snr,
+        background_weight=config.background_weight,
+    )
+    encoder = VaeEncoder(base.vae, base.vae_sha256, accelerator.device, getattr(torch, config.vae_precision))
+    parts = config.parts()
+    datas = [_open(config, stage, base, encoder, run, tell) for _, stage in parts]
+    try:
+        loop = _Loop(config, run, base, objective, accelerator, datas, tell)
+        return loop.go()
+    finally:
+        for data in datas:
+            data.close()
+
+
+class _Loop:
+    def __init__(
+        self,
+        config: RunConfig,
+        run: Path,
+        base: Base,
+        objective: Objective,
+        accelerator: Accelerator,
+        datas: list[Data],
+        tell: Callbacks,
+    ):
+        self._config, self._run, self._base, self._tell = config, run, base, tell
+        self._accelerator, self._datas = accelerator, datas
+        self._rank, self._world = accelerator.process_index, accelerator.num_processes
+        self._model = _model(config, base, objective)
+        self._manifests = [d.manifest for d in datas]
+        saved = checkpoint.newest(run)
+        self._trainer = Trainer(config, base, objective, accelerator)
+        self.step = 0
+        length = 0
+        if saved is not None:
+            self._check(saved)
+            self._trainer.restore(saved)
+            self.step, length = saved.state["step"], saved.state["log_bytes"]
+        self._trainer.accumulation = self._fit(saved)
+        main = accelerator.is_main_process
+        if main:
+            ledger.write(run, ledger.ledger(config, base, datas[0].credits))
+        self._log = Log(run, length, self.step) if main else None
+        self._losses: list[float] = []
+        self._pending: tuple[int, torch.Tensor, torch.Tensor, str, Batch] | None = None
+        self._clock: deque[float] = deque(maxlen=SMOOTHED + 1)  # when updates were done
+        self._flop = self._flop_of_sizes()
+
+    def go(self) -> int:
+        """Train; see `train`."""
+        config, tell = self._config, self._tell
+        if self.step >= config.steps:
+            return self.step
+        self._prepare()
+        tell.begin(self.step, config.steps)
+        self._clock.append(time.perf_counter())
+        try:
+            for ready in self._all():
+                self._update(ready)
+                stop = tell.stop()
+                if self.step % config.checkpoint_every == 0 or self.step == config.steps or stop:
+                    self._save()
+                if stop:
+                    break
+        finally:
+            if self._log is not None:
+                self._log.close()
+        return self.step
+
+    def _update(self, ready: Ready) -> None:
+        samples = self._samples(ready.batch)
+        loss, norm = self._trainer.update(ready)
+        self._report()  # of the update before: to ask for this one's loss now would have the device wait for us
+        self.step = ready.batch.step + 1
+        self._pending = (self.step, loss, norm, samples, ready.batch)
+
+    def _report(self) -> None:
+        if self._pending is None:
+            return
+        step, loss_, norm, samples, batch = self._pending
+        self._pending = None
+        loss = float(loss_)
+        if not math.isfinite(loss):
+            what = f"the loss of step {step} is {loss}: training has diverged"
+            raise TrainError(what, allowed="a smaller learning_rate, or float32", where=self._run)
+        self._losses.append(loss)
+        self._clock.append(time.perf_counter())
+        speed = self._config.batch * (len(self._clock) - 1) / max(self._clock[-1] - self._clock[0], 1e-9)
+        flop, most = self._flop.get(batch.size), flops.peak(self._accelerator.device)
+        mfu = speed * flop / self._world / most if flop and most else None
+        cuda = self._accelerator.device.type == "cuda"
+        memory = torch.cuda.max_memory_allocated(self._accelerator.device) if cuda else None
+        report = Report(step, loss, self._trainer.rate(step - 1), speed, mfu, memory)
+        if self._log is not None:
+            line = {
+                "step": step,
+                "loss": loss,
+                "learning_rate": report.rate,
+                "grad_norm": float(norm),
+                "size": list(batch.size),
+                "samples": samples,
+            }
+            shown = {"images_per_second": speed, "mfu": mfu, "memory_gib": memory and memory / 2**30}
+            self._log.add(line, {k: float(v) for k, v in shown.items() if v is not None})
+        self._tell.step(report)
+
+    def _samples(self, batch: Batch) -> str:
+        """A hash of the global batch's samples in their order: equal for any number of ranks."""
+        own = [f"{n} {k} {c}" for n, k, c in zip(batch.numbers, batch.keys, batch.captions, strict=True)]
+        whole = gather_object(own) if self._world > 1 else own
+        return hashlib.sha256("\n".join(whole).encode()).hexdigest()[:16]
+
+    def _all(self) -> Iterator[Ready]:
+        """What is left of the run, made ready in a thread while the device computes."""
+        start = self.step
+        for (steps, stage), data in zip(self._config.parts(), self._datas, strict=True):
+            left = range(max(steps.start, start), steps.stop)
+            if left:
+                batches = data.batches(left, self._rank, self._world, AHEAD)
+                yield from _ahead(batches, partial(self._trainer.ready, offset_noise=stage.offset_noise))
+
+    def _prepare(self) -> None:
+        if not self._config.prepare:
+            return
+        for (steps, _), data in zip(self._config.parts(), self._datas, strict=True):
+            left = range(max(steps.start, self.step), steps.stop)
+            if left and (total := data.work(left, self._rank, self._world)):
+                self._tell.prepare(total)
+                data.prepare(left, self._rank, self._world, self._tell.prepared)
+            self._accelerator.wait_for_everyone()
+            data.refresh()
+
+    def _save(self) -> None:
+        self._report()
+        if self._log is not None:
+            mean = math.fsum(self._losses) / len(self._losses) if self._losses else float("inf")
+            state = {
+                "seed": self._config.seed,
+                "log_bytes": self._log.length(),
+                "mean_loss": mean,
+                "data_manifests": self._manifests,
+                "world": self._world,
+                "accumulation": self._trainer.accumulation,
+                "model": self._model,
+                "ledger": ledger.ledger(self._config, self._base, self._datas[0].credits),
+            }
+            trainer = self._trainer
+            checkpoint.save(self._run, self.step, trainer.weights(), trainer.ema(), trainer.optimizer(), state)
+            checkpoint.prune(self._run, self._config.keep)
+        self._losses = []
+        self._accelerator.wait_for_everyone()
+
+    def _check(self, saved: checkpoint.Saved) -> None:
+        state, where = saved.state, self._run
+        # More steps may have brought more stages.
+        if any(a != b for a, b in zip(state["data_manifests"], self._manifests, strict=False)):
+            what = "the data is not what the run began with"
+            raise TrainError(what, allowed="the same sources, or a new run", where=where)
+        changed = sorted(k for k, v in state["model"]["hashes"].items() if self._base.hashes.get(k) != v)
+        if changed:
+            raise TrainError("the base is not what the run began with", got=changed[0], allowed="it", where=where)
+
+    def _fit(self, saved: checkpoint.Saved | None) -> int:
+        """Into how many parts an update is cut on this machine; a trial for each bucket on CUDA."""
+        accumulation = self._trainer.accumulation
+        if saved is not None and saved.state["world"] == self._world:
+            accumulation = max(accumulation, saved.state["accumulation"])  # as before: sums of parts round otherwise
+        if self._accelerator.device.type != "cuda":
+            return accumulation
+        own = self._config.batch // self._world
+        sizes = sorted({s for d in self._datas for s in d.sizes})
+        return fitting(own, accumulation, sizes, self._trial, self._tell.say)
+
+    def _trial(self, size: tuple[int, int], count: int) -> bool:
+        factor, channels = self._base.vae_scale, int(self._base.vae.config.latent_channels)
+        shape = (count, 2 * channels, size[1] // factor, size[0] // factor)
+        masks = torch.ones(count, 1, *shape[2:])
+        batch = Batch(0, size, tuple(range(count)), ("",) * count, ("",) * count, torch.zeros(shape), masks)
+        # What the optimiser has not allocated yet, before its first step.
+        parameters = sum(p.numel() for p in self._trainer.weights().values())
+        fits, room = True, None
+        try:
+            room = (
+                None if self.step else torch.empty(8 * parameters, dtype=torch.uint8, device=self._accelerator.device)
+            )
+            with self._accelerator.no_sync(self._trainer.unet):
+                self._trainer.backward(self._trainer.ready(batch, 0.0))
+        except torch.cuda.OutOfMemoryError:
+            fits = False
+        del room
+        self._trainer.forget_gradients()
+        torch.cuda.empty_cache()
+        return bool(
+            self._accelerator.reduce(torch.tensor(float(fits), device=self._accelerator.device), "sum") == self._world
+        )
+
+    def _flop_of_sizes(self) -> dict[tuple[int, int], float]:
+        if flops.peak(self._accelerator.device) is None:
+            return {}
+        sizes = {s for d in self._datas for s in d.sizes}
+        return {s: flops.unet_flop(self._base.unet.config, s, self._base.vae_scale)[1] for s in sizes}
+
+
+def _ahead(batches: Iterator[Batch], ready: Callable[[Batch], Ready]) -> Iterator[Ready]:
+    made: deque[Future[Ready]] = deque()
+    with ThreadPoolExecutor(1, "make-ready") as thread:
+        for batch in batches:
+            made.append(thread.submit(ready, batch))
+            if len(made) > AHEAD:
+                yield made.popleft().result()
+        while made:
+            yield made.popleft().result()
+
+
+# ------------------------------------------------------------ what a run begins with
+
+
+def _accelerator(config: RunConfig, device: str | None) -> Accelerator:
+    cpu = device == "cpu"
+    cuda = torch.cuda.is_available() and not cpu
+    precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
+    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no")
+    if config.batch % accelerator.num_processes:
+        got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
+        raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)
+    return accelerator
+
+
+def _claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
+    """Make the folder this run's, or see that it is. Raises TrainError."""
+    path = run / CONFIG
+    if accelerator.is_main_process:
+        if path.exists():
+            old = load(path, RunConfig)
+            other = difference(old, config)
+            if other is not None:
+                what = f"the folder holds another run: {other} differs"
+                raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
+        elif run.is_dir() and any(run.iterdir()):
+            raise TrainError("the folder is not empty and holds no run", allowed="a new folder", where=run)
+        make_folder(run)
+        write_file(path, to_yaml(config).encode())
+    accelerator.wait_for_everyone()
+
+
+def _base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
+    scratch = config.seed if config.init == "scratch" else None
+    with accelerator.main_process_first():
+        base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
+    if scratch is not None and config.prediction is not None:
+        base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
+    return base
+
+
+def _model(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any]:
+    """What vrm_synth/models/run.py needs to open a checkpoint."""
+    return {
+        "base": "base" if config.base == "tiny" else str(base.folder),
+        "name": base.name,
+        "preset": config.preset,
+        "scratch": config.seed if config.init == "scratch" else None,
+        "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
+        "hashes": dict(base.hashes),
+        "scheduler": objective.config,
+    }
+
+
+def _open(config: RunConfig, stage: StageConfig, base: Base, encoder: VaeEncoder, run: Path, tell: Callbacks) -> Data:
+    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
+    tokenizer = copy.deepcopy(base.tokenizer)
+    return open_data(
+        config.data.model_copy(update={"size": stage.size, "buckets": stage.buckets}),
+        encoder,
+        seed=config.seed,
+        batch=config.batch,
+        cache=run / "cache",
+        quarantine=run / "quarantine.jsonl",
+        count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
+        most_tokens=tokenizer.model_max_length,
+        found=tell.found,
+    )
