@@ -5,7 +5,8 @@
 
 A pair is the reference harness and `vrm-synth shots --compat three-vrm` answering one shots.json each into a fresh
 folder, at 512², transparent, outlined, not anti-aliased; which goes first alternates. Nothing is subtracted: both
-pay for their start, for reading the avatar and for compiling shaders (the driver's own cache is warm for both).
+pay for their start, for reading the avatar and for compiling shaders (the driver's own cache is warm for both, and so
+is ours of mip chains).
 `steady` leaves the start out for both, by the times of the first and the last file. `no PNG` is the harness's
 figure for posing, drawing and reading back, and ours for the same jobs in the same number of processes.
 `CPU` is the ratio of CPU-seconds, everything that a command started included. After the run the pictures of the

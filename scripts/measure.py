@@ -1,108 +1,167 @@
-"""Run the long form of every test and the benchmarks, and write docs/measured.md.
+"""Measure, and write docs/measured.md: the long form of every test and the benchmarks.
 
-    make measure
+    make measure                                   everything
+    python scripts/measure.py three-vrm raster     these sections alone; the page keeps the others as they are
 
-The page names the day, the processor and the commit; no host name and no path of this machine. It is
-written only when every test has passed.
+Every section names its day, the processor and the commit; no host name and no path of this machine. A section whose
+command fails is not written and ends the run, with what was measured before it in the page.
 """
 
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "measured.md"
-FIDELITY_AVATARS = ("m_expressive", "crimsom", "zombie", "v1_mtoon_default", "v1_uv_animation", "robot", "v1_samplebot")
+HEAD = """# Measured
+
+Written by `make measure`. Compare ratios, not times, across machines: each comparison drew both sides in one run.
+"""
+_OF_CORPUS = ("m_expressive", "crimsom", "zombie", "v1_mtoon_default", "v1_uv_animation", "robot", "v1_samplebot")
+FIDELITY_AVATARS = ("demo", "demo:3", *(f"{{avatars}}/{name}.vrm" for name in _OF_CORPUS))
+NEEDS_REFERENCE = ("node", "npm", "chromium")
 
 
-def main() -> int:
-    tests = run("-m", "pytest", "-q", "-n", "2", "--hypothesis-profile", "default")
-    print(tests.stdout)
-    if tests.returncode:
-        return tests.returncode
-    bench = run("benchmarks/stages.py", "--json")
-    if bench.returncode:
-        return bench.returncode
-    verdict = tests.stdout.strip().splitlines()[-1]
-    PAGE.write_text(page(verdict, json.loads(bench.stdout), fidelity()), encoding="utf-8")
-    print(f"written: {PAGE.relative_to(ROOT)}")
+@dataclass(frozen=True)
+class Section:
+    """name: on the command line; about: what the figures are; command: arguments of this Python; last: how many lines
+    of its output to keep, 0 for all; needs_reference: it runs three-vrm from the corpus."""
+
+    name: str
+    title: str
+    about: str
+    command: tuple[str, ...]
+    last: int = 0
+    needs_reference: bool = False
+
+
+SECTIONS = (
+    Section(
+        "tests",
+        "Tests, long forms included",
+        "`pytest`, slow ones and all.",
+        ("-m", "pytest", "-q", "-n", "2", "--hypothesis-profile", "default"),
+        last=1,
+    ),
+    Section(
+        "fidelity",
+        "Random shots against three-vrm, drawn by both in this run",
+        "`benchmarks/fidelity.py`: 25 shots an avatar, the built-in ones as VRM 1.0 and 0.x; the worst cases and the"
+        " sum. docs/fidelity.md explains.",
+        ("benchmarks/fidelity.py", "--reference", "{reference}", "--count", "25", "--worst", "5", *FIDELITY_AVATARS),
+        needs_reference=True,
+    ),
+    Section(
+        "three-vrm",
+        "PNG files a second against three-vrm in Chromium",
+        "`benchmarks/against_three_vrm.py`: whole commands, 200 shots, 7 interleaved pairs, 512², transparent,"
+        " outlined, no anti-aliasing, half of the shots with expressions and settled springs.",
+        ("benchmarks/against_three_vrm.py", "--reference", "{reference}"),
+        needs_reference=True,
+    ),
+    Section(
+        "pyrender",
+        "Pictures a second against a raw pyrender loop",
+        "`benchmarks/against_pyrender.py`: the same shots, with inverted-hull outline meshes on pyrender's side.",
+        ("benchmarks/against_pyrender.py",),
+    ),
+    Section(
+        "raster",
+        "What a picture costs beside rasterising",
+        "`benchmarks/raster.py`: our draw() against a bare moderngl loop of the same calls, and CPU-milliseconds of"
+        " everything else.",
+        ("benchmarks/raster.py",),
+    ),
+    Section(
+        "workers",
+        "What a second worker adds",
+        "`benchmarks/workers.py`: `adds` 1.00 would be all of the first one's rate.",
+        ("benchmarks/workers.py",),
+    ),
+    Section(
+        "first-picture",
+        "Seconds to the first picture",
+        "`benchmarks/first_picture.py`: `vrm-synth render` of one picture of crimsom.vrm; cold: no caches.",
+        ("benchmarks/first_picture.py",),
+    ),
+    Section(
+        "memory",
+        "Memory over 20,000 pictures",
+        "`benchmarks/memory.py`: six avatars in turn, one process; the last rounds and the verdict.",
+        ("benchmarks/memory.py",),
+        last=4,
+    ),
+    Section(
+        "stages",
+        "Images a second, by stage",
+        "`benchmarks/stages.py`: the default recipe at 512² in one process, medians; `load` happens once an avatar and"
+        " does not count. pyrender reads back within its draw, and always multisamples 4× on top.",
+        ("benchmarks/stages.py",),
+    ),
+)
+
+
+def main(names: Sequence[str]) -> int:
+    known = [section.name for section in SECTIONS]
+    if unknown := [name for name in names if name not in known]:
+        print(f"no such section: {unknown[0]}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    texts = kept(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    for section in SECTIONS:
+        if names and section.name not in names:
+            continue
+        print(f"measuring: {section.title}", file=sys.stderr, flush=True)
+        output, status = measured(section)
+        if status:
+            print(output)
+            return status
+        texts[section.name] = text(section, output)
+        PAGE.write_text(page(texts), encoding="utf-8")
     return 0
 
 
-def fidelity() -> str:
-    """How close random shots come to the reference, which draws them in the same run; or why that was not measured."""
+def measured(section: Section) -> tuple[str, int]:
+    """What its command printed, or why it was not run; the exit status. Complaints go to the terminal."""
     corpus = Path(os.environ.get("VRM_SYNTH_CORPUS") or ROOT.parent / "shared")
-    missing = [tool for tool in ("node", "npm", "chromium") if not shutil.which(tool)]
-    if not (corpus / "reference").is_dir() or missing:
-        return f"Not measured: no {', '.join(missing) or 'reference folder'} on this machine."
-    avatars = [str(corpus / "avatars" / f"{name}.vrm") for name in FIDELITY_AVATARS]
-    arguments = ["--reference", str(corpus / "reference"), "--count", "25", "--worst", "5"]
-    done = run("benchmarks/fidelity.py", *arguments, "demo", "demo:3", *avatars)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return f"```\n{done.stdout.strip()}\n```"
+    if section.needs_reference:
+        missing = [tool for tool in NEEDS_REFERENCE if not shutil.which(tool)]
+        if not (corpus / "reference").is_dir() or missing:
+            return f"Not measured: no {', '.join(missing) or 'reference folder'} on this machine.", 0
+    places = {"reference": str(corpus / "reference"), "avatars": str(corpus / "avatars")}
+    command = [sys.executable, *(argument.format(**places) for argument in section.command)]
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    lines = done.stdout.strip().splitlines()
+    kept_lines = lines[-section.last :] if section.last and not done.returncode else lines
+    return "\n".join(line.strip("= ") if section.name == "tests" else line for line in kept_lines), done.returncode
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """This Python with those arguments, at the project's root; complaints go to the terminal."""
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE)
+def text(section: Section, output: str) -> str:
+    """One section of the page."""
+    body = output if output.startswith("Not measured") else f"```\n{output}\n```"
+    where = f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    day = datetime.date.today().isoformat()
+    head = f"<!-- {section.name} -->\n## {section.title}\n\n{section.about}"
+    return f"{head}\n\n{day}, commit {commit()}, {where}\n\n{body}\n"
 
 
-def page(verdict: str, bench: dict[str, Any], closeness: str) -> str:
-    """The whole page as markdown."""
-    machine = [cpu_model(), f"{os.cpu_count()} cores", platform.system(), platform.machine()]
-    return f"""# Measured
-
-Written by `make measure`; figures of one machine on one day. Compare ratios, not times, across machines.
-
-- **Day**: {datetime.date.today().isoformat()}
-- **Machine**: {", ".join(machine)}, Python {platform.python_version()}
-- **Driver**: {bench["device"]}
-- **Commit**: {commit()}
-
-## Tests, long forms included
-
-{plain(verdict)}
-
-## Random shots against three-vrm, drawn by both in this run
-
-`benchmarks/fidelity.py`: 25 shots an avatar, the built-in ones as VRM 1.0 and 0.x; the worst cases and the sum.
-docs/fidelity.md explains.
-
-{closeness}
-
-## Images a second, by stage
-
-{bench["size"][0]}×{bench["size"][1]} in one process: {bench["shots"]} shots of the default recipe a row, medians,
-milliseconds a picture.
-
-{bench_table(bench["rows"])}
-`load` happens once an avatar and does not count in images/s. pyrender reads back within its draw, and always
-multisamples 4× on top of the recipe's 2 × 2 samples.
-"""
+def kept(old: str) -> dict[str, str]:
+    """The sections of a page by name."""
+    parts = re.split(r"^(?=<!-- [a-z0-9-]+ -->$)", old, flags=re.MULTILINE)[1:]
+    return {part[5 : part.index(" -->")]: part.rstrip() + "\n" for part in parts}
 
 
-def bench_table(rows: list[dict[str, Any]]) -> str:
-    """One line a (renderer, avatar), one column a stage."""
-    stages = list(dict.fromkeys(s for row in rows for s in row["ms"]))
-    lines = [
-        "| renderer | avatar | triangles | images/s | " + " | ".join(stages) + " |",
-        "|---|---|--:|--:|" + "--:|" * len(stages),
-    ]
-    for row in rows:
-        cells = [f"{row['ms'][s]:.2f}" if s in row["ms"] else "" for s in stages]
-        head = [row["renderer"], row["avatar"], f"{row['triangles']:,}", f"{row['images_per_second']:.1f}"]
-        lines.append("| " + " | ".join([*head, *cells]) + " |")
-    return "\n".join(lines) + "\n"
+def page(texts: dict[str, str]) -> str:
+    """The whole page, sections in their order."""
+    return "\n".join([HEAD, *(texts[section.name] for section in SECTIONS if section.name in texts)])
 
 
 def cpu_model() -> str:
@@ -113,15 +172,9 @@ def cpu_model() -> str:
 
 
 def commit() -> str:
-    """The commit's short name, and whether the tree differs from it (this page itself does not count)."""
+    """The commit's short name, and whether the code differs from it."""
     name = _git("rev-parse", "--short", "HEAD")
-    changed = [line for line in _git("status", "--porcelain").splitlines() if not line.endswith("docs/measured.md")]
-    return f"{name} with changes" if changed else name
-
-
-def plain(verdict: str) -> str:
-    """pytest's last line without its decoration."""
-    return verdict.strip("= ")
+    return f"{name} with changes" if _git("status", "--porcelain", "--", "vrm_synth", "benchmarks") else name
 
 
 def _git(*arguments: str) -> str:
@@ -129,4 +182,4 @@ def _git(*arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

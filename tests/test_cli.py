@@ -24,6 +24,7 @@ from vrm_synth.cli import main
 COMMANDS = [
     (), ("render",), ("demo",), ("shots",), ("inspect",), ("avatar",), ("avatar", "demo"), ("poses",),
     ("poses", "list"), ("poses", "show"), ("cameras",), ("cameras", "list"), ("cameras", "show"), ("bench",),
+    ("verify",), ("subset",), ("merge",), ("convert",),
     ("train",), ("sample",), ("preview",),
 ]  # fmt: skip
 
@@ -98,8 +99,8 @@ def test_help_and_version_are_quick_and_load_nothing_heavy():
     "args",
     [
         ("nothing",), ("render",), ("render", "r.yaml"), ("demo",), ("demo", "-o", "x", "--count", "0"),
-        ("demo", "-o", "x", "--count", "3", "--only", "2:9"), ("demo", "-o", "x", "--only", "2:2"),
-        ("demo", "-o", "x", "--only", "a:b"), ("demo", "-o", "x", "--only", "-1:2"), ("inspect",),
+        ("demo", "-o", "x", "--shard", "2/2"), ("demo", "-o", "x", "--shard", "1/0"),
+        ("demo", "-o", "x", "--shard", "a/b"), ("demo", "-o", "x", "--device", "0,"), ("inspect",),
         ("shots", "s.json"), ("shots", "s.json", "-o", "x", "--workers", "0"),
         ("shots", "s.json", "-o", "x", "--renderer", "vulkan"), ("avatar", "demo"),
         ("avatar", "demo", "-o", "x", "--vrm", "2"),
@@ -210,12 +211,23 @@ def test_shots_writes_nothing_outside_its_folder(here, name):
 
 
 def test_render_makes_a_dataset_whose_lines_shots_can_render_again(here):
-    result = run("render", here / "recipe.yaml", "-o", here / "out", "--only", "2:")
+    options = ("-o", here / "out", "--shard-size", 2)
+    result = run("render", here / "recipe.yaml", *options, "--shard", "1/2")
+    out = here / "out"
+    assert (
+        result.stdout == f"2 pictures in {out}; other shards are missing: when they are there, vrm-synth finish {out}\n"
+    )
+    assert "2 shards of" in error("finish", here / "out")
+    result = run("render", here / "recipe.yaml", *options)
     assert result.stdout == f"4 pictures in {here / 'out'}; a look at them: {here / 'out' / 'contact_sheet.png'}\n"
-    run("render", here / "recipe.yaml", "-o", here / "out", "--only", ":2")
-    assert len((here / "out" / "metadata.jsonl").read_text().splitlines()) == 6
-    run("shots", here / "out" / "metadata.jsonl", "-o", here / "again")
-    for picture in (here / "out" / "images").iterdir():
+    (here / "out" / "complete.json").unlink()
+    assert "contact_sheet.png" in run("finish", here / "out").stdout
+    assert (here / "out" / "complete.json").exists()
+    for lines in here.glob("out/train/*/metadata.jsonl"):
+        run("shots", lines, "-o", here / "again")
+    pictures = list(here.glob("out/train/*/*.png"))
+    assert len(pictures) == 6
+    for picture in pictures:
         assert (here / "again" / picture.name).read_bytes() == picture.read_bytes()
 
 
@@ -224,7 +236,8 @@ def test_render_refuses_a_licence_until_it_is_accepted(here):
     said = error("render", here / "recipe.yaml", "-o", here / "out")
     assert "kept.vrm: licence not accepted; got VRM Public License 1.0" in said and not (here / "out").exists()
     run("render", here / "recipe.yaml", "-o", here / "out", "--accept-licence", "vrm public license 1.0")
-    assert json.loads((here / "out" / "metadata.jsonl").read_text())["licence"] == "VRM Public License 1.0"
+    (lines,) = here.glob("out/train/*/metadata.jsonl")
+    assert json.loads(lines.read_text())["licence"] == "VRM Public License 1.0"
 
 
 def test_render_takes_evidence_from_the_users_manifest(here):
@@ -298,18 +311,19 @@ def test_ctrl_c_is_one_line_and_130(here, workers):
     assert not list((here / "out").rglob("*.part"))
 
 
-def test_ctrl_c_leaves_a_dataset_that_loads(here):
+def test_ctrl_c_leaves_a_folder_that_the_same_command_goes_on_with(here):
     (here / "recipe.yaml").write_text("avatars: [free.vrm]\ncount: 100000\nsize: 32\n")
-    process = start("render", here / "recipe.yaml", "-o", here / "out")
-    wait_for(lambda: len(list((here / "out").glob("images/*.png"))) > 3, process)
+    process = start("render", here / "recipe.yaml", "-o", here / "out", "--shard-size", 4)
+    wait_for(lambda: len(list((here / "out").glob("records/*.json"))) > 1, process)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT) and "Traceback" not in err
-    lines = [json.loads(line) for line in (here / "out" / "metadata.jsonl").read_text().splitlines()]
-    assert len(lines) >= 3 and all((here / "out" / line["file_name"]).is_file() for line in lines)
-    assert {p.name for p in (here / "out").iterdir()} == {
-        "images", "metadata.jsonl", "dataset.json", "README.md", "contact_sheet.png",
-    }  # fmt: skip
+    assert {p.name for p in (here / "out").iterdir()} == {"train", "records", "dataset.json"}
+    for record in here.glob("out/records/*.json"):
+        assert all(
+            (here / "out" / file["name"]).stat().st_size == file["bytes"]
+            for file in json.loads(record.read_text())["files"]
+        )
 
 
 def test_workers_end_when_their_parent_is_killed(here):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.avatar.vrm_file import glb, vrm1
 from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.take import take
@@ -50,6 +52,62 @@ def test_the_script_draws_its_picture(tmp_path):
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
+def test_the_turntable_turns(tmp_path):
+    command = [sys.executable, EXAMPLES / "turntable.py", "demo", tmp_path / "a.webp", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert picture.n_frames == 4
+        seen = []
+        for n in range(4):
+            picture.seek(n)
+            seen.append(picture.convert("RGB").copy())
+    assert len({p.tobytes() for p in seen}) == 4
+    assert all(p.getbbox() for p in seen)
+
+
+def test_the_curating_script_makes_a_subset(tmp_path):
+    made = ["demo", "-o", str(tmp_path / "a"), "--count", "4", "--size", "32", "--workers", "1"]
+    assert CliRunner().invoke(main, made).exit_code == 0
+    command = [sys.executable, EXAMPLES / "curate.py", tmp_path / "a", tmp_path / "b", "i < 3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"3 pictures in {tmp_path / 'b'}"
+    assert (tmp_path / "b" / "complete.json").exists()
+
+
+def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
+    doc, data = vrm1()
+    (tmp_path / "free.vrm").write_bytes(glb(doc, bytes(data)))
+    (tmp_path / "recipe.yaml").write_text("avatars: [free.vrm]\ncount: 5\nsize: 32\nsettle_seconds: 0\n")
+    command = f'#!/bin/sh\nexec "{sys.executable}" -m vrm_synth "$@"\n'
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "vrm-synth").write_text(command)
+    (tmp_path / "bin" / "vrm-synth").chmod(0o755)
+    env = os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+
+    def run(*words, **slurm):
+        done = subprocess.run(
+            [str(w) for w in words], cwd=tmp_path, env=env | slurm, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for job in ("9", "7", "8"):  # an array that does not begin at 0
+        slurm = {"SLURM_ARRAY_TASK_ID": job, "SLURM_ARRAY_TASK_MIN": "7", "SLURM_ARRAY_TASK_COUNT": "3"}
+        said = run(EXAMPLES / "slurm_array.sh", "recipe.yaml", "jobs", "--shard-size", 2, **slurm)
+    assert "jobs/contact_sheet.png" in said, "the last of them to end finishes it, or finish does"
+    run("vrm-synth", "finish", "jobs")
+    run("vrm-synth", "render", "recipe.yaml", "-o", "once", "--shard-size", 2, "--workers", 1)
+    jobs, once = (
+        {p.relative_to(tmp_path / d): p.read_bytes() for p in (tmp_path / d).rglob("*") if p.is_file()}
+        for d in ("jobs", "once")
+    )
+    assert {n: b for n, b in jobs.items() if n.name != "metrics.json"} == {
+        n: b for n, b in once.items() if n.name != "metrics.json"
+    }
+
+
 def test_the_road_from_render_to_preview(tmp_path):
     command = [sys.executable, EXAMPLES / "train_tiny.py", tmp_path / "a b", "3", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -61,4 +119,4 @@ def test_the_road_from_render_to_preview(tmp_path):
 
 def test_the_list_of_examples_is_whole():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
-    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py")}
+    assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py", ".sh")}

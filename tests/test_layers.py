@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "caption": ("core", "shot", "resources", "strict_yaml"),
     "render": ("core", "avatar.model", "pose", "camera", "stage"),
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
+    "engine": ("core", "dataset"),
     "page": ("core",),
     # dataset.files writes whole files or none, dataset.sheet draws grids
     "sampling": ("core", "models", "dataset.files", "dataset.sheet", "page"),
@@ -49,11 +50,16 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "DracoPy": ("avatar.codec_process",),
     "meshopt": ("avatar.codec_process",),
     "opengl_basisu": ("avatar.codec_process",),
+    "fsspec": ("dataset.store_fsspec",),
+    "s3fs": ("dataset.store_fsspec",),
+    "ray": ("engine.ray",),
     "torch": ("models", "train", "sampling"),
     "diffusers": ("models", "train", "sampling"),
     "transformers": ("models", "train", "sampling"),
     "jinja2": ("page",),
     # one process that is made to be lost: avatar/codecs.py says why
+    "duckdb": ("dataset.table",),
+    "imagehash": ("dataset.nearest",),
     "click": ("cli",),
     "argparse": ("cli",),
     "tqdm": ("cli",),
@@ -61,6 +67,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 
 # Reading the environment and printing belong to cli; the exceptions, each with its reason.
 EXCEPTIONS = {
+    "engine.ray": "Ray learns from RAY_USAGE_STATS_ENABLED that it is to tell nobody, and has no other door",
     "render.pyrender_import": "pyrender chooses its platform from PYOPENGL_PLATFORM, and has no other door",
 }
 

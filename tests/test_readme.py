@@ -66,7 +66,7 @@ def small(recipe: str) -> str:
 
 def promised() -> set[str]:
     """The names that the README says a dataset holds."""
-    (tree,) = (b for b in blocks("") if "metadata.jsonl" in b)
+    (tree,) = (b for b in blocks("") if "metadata.parquet" in b)
     return set(re.findall(r"^  ([\w.]+)/? ", tree, re.MULTILINE))
 
 

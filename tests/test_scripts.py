@@ -13,28 +13,14 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCH = {
-    "device": "llvmpipe",
-    "size": [512, 512],
-    "shots": 50,
-    "rows": [
-        {
-            "renderer": "gl",
-            "avatar": "demo",
-            "triangles": 30000,
-            "images_per_second": 12.34,
-            "ms": {"load": 1, "draw": 2.5},
-        },
-        {"renderer": "pyrender", "avatar": "demo", "triangles": 30000, "images_per_second": 3.0, "ms": {"draw": 9.0}},
-    ],
-}
 
 
 @pytest.fixture
-def measure() -> ModuleType:
+def measure(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("measure", ROOT / "scripts" / "measure.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "measure", module)  # where dataclasses look names up
     spec.loader.exec_module(module)
     return module
 
@@ -51,17 +37,48 @@ def test_setup_is_valid_shell():
     assert (ROOT / "scripts" / "setup.sh").stat().st_mode & 0o111 and (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_the_page_has_a_row_each_and_a_cell_a_stage(measure, monkeypatch):
+def sections(measure, tmp_path, monkeypatch, *commands):
+    """The script's sections replaced by small ones, its page by one in a folder of the test's."""
+    made = tuple(measure.Section(name, name.title(), f"About {name}.", ("-c", code)) for name, code in commands)
+    monkeypatch.setattr(measure, "SECTIONS", made)
+    monkeypatch.setattr(measure, "PAGE", tmp_path / "measured.md")
     monkeypatch.setattr(measure, "commit", lambda: "abc1234")
-    page = measure.page("===== 5 passed in 1.00s =====", BENCH, "close")
-    assert "| gl | demo | 30,000 | 12.3 | 1.00 | 2.50 |" in page
-    assert "| pyrender | demo | 30,000 | 3.0 |  | 9.00 |" in page
-    assert "\n5 passed in 1.00s\n" in page and "abc1234" in page
-    assert re.search(r"\*\*Day\*\*: \d{4}-\d\d-\d\d$", page, re.MULTILINE)
+    return measure.PAGE
 
 
-def test_the_page_tells_neither_host_nor_paths(measure, monkeypatch):
-    monkeypatch.setattr(measure, "commit", lambda: "abc1234")
-    page = measure.page("5 passed", BENCH, "close")
-    assert str(ROOT) not in page
-    assert platform.node() not in re.split(r"\W+", page)
+def test_a_section_measured_again_leaves_the_others(measure, tmp_path, monkeypatch):
+    page = sections(measure, tmp_path, monkeypatch, ("one", "print(1)"), ("two", "print(2)"), ("three-d", "print(3)"))
+    assert measure.main(["three-d", "one"]) == 0
+    assert re.findall(r"```\n(.*)\n```", page.read_text()) == ["1", "3"]
+    first = page.read_text()
+    sections(measure, tmp_path, monkeypatch, ("one", "print(10)"), ("two", "print(2)"), ("three-d", "print(3)"))
+    assert measure.main(["one"]) == 0
+    assert page.read_text() == first.replace("\n1\n", "\n10\n")
+    assert measure.main([]) == 0
+    assert re.findall(r"```\n(.*)\n```", page.read_text()) == ["10", "2", "3"]
+    assert re.search(r"^\d{4}-\d\d-\d\d, commit abc1234, .*cores", page.read_text(), re.MULTILINE)
+
+
+def test_a_section_that_fails_is_not_written(measure, tmp_path, monkeypatch, capfd):
+    page = sections(measure, tmp_path, monkeypatch, ("one", "print(1)"), ("two", "print('no'); raise SystemExit(3)"))
+    assert measure.main([]) == 3
+    assert re.findall(r"```\n(.*)\n```", page.read_text()) == ["1"]
+    assert "no" in capfd.readouterr().out
+
+
+def test_an_unknown_section_is_refused(measure, capsys):
+    assert measure.main(["speed"]) == 2
+    assert capsys.readouterr().err.startswith("no such section: speed; there are: tests, fidelity, three-vrm")
+
+
+def test_the_page_tells_neither_host_nor_paths(measure, tmp_path, monkeypatch):
+    page = sections(measure, tmp_path, monkeypatch, ("one", "print(1)"))
+    measure.main([])
+    assert str(ROOT) not in page.read_text()
+    assert platform.node() not in re.split(r"\W+", page.read_text())
+
+
+def test_every_benchmark_named_is_there(measure):
+    for section in measure.SECTIONS:
+        if section.command[0].endswith(".py"):
+            assert (ROOT / section.command[0]).is_file(), section.name

@@ -8,7 +8,8 @@ import pytest
 
 from vrm_synth.core.errors import AvatarError, RenderError
 from vrm_synth.dataset import bench as measuring
-from vrm_synth.dataset.bench import STAGES, WARM_UP, Making, Rate, Report, advice, bench, is_software, pictures
+from vrm_synth.dataset.bench import STAGES, WARM_UP, Making, Rate, Report, advice, bench, pictures
+from vrm_synth.render.system import is_software
 
 MIB = 2**20
 CALM = Report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vrm_synth.dataset.encode import encode_png
+from vrm_synth.dataset.encode import NONE, UP, encode_png
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.integers(1, 8))
@@ -38,6 +39,20 @@ def test_an_opaque_picture_keeps_its_alpha_channel():
 def test_flat_pictures_are_small():
     flat = np.full((512, 512, 4), 200, np.uint8)
     assert len(encode_png(flat)) < flat.nbytes / 100
+
+
+def test_gradients_are_packed_as_differences_and_flat_colours_as_they_are():
+    ramp = np.broadcast_to((np.arange(512) // 2).astype(np.uint8)[:, None, None], (512, 512, 4)).copy()
+    ramp[..., 1] = np.random.default_rng(0).integers(0, 256, 512, dtype=np.uint8)  # columns that go straight down
+    y, x = np.indices((512, 512))
+    colors = np.random.default_rng(0).integers(0, 256, (8, 4), dtype=np.uint8)
+    flat = colors[(np.hypot(x - 200, y - 300) // 30 + np.hypot(x - 300, y - 150) // 40).astype(int) % 8]
+    kinds = {}
+    for name, pixels in {"ramp": ramp, "flat": flat}.items():
+        data = encode_png(pixels)
+        packed = data[data.index(b"IDAT") + 4 :]
+        kinds[name] = zlib.decompressobj().decompress(packed)[0]
+    assert kinds == {"ramp": UP, "flat": NONE}
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (4, 4), (0, 4, 4), (4, 0, 4)])

@@ -12,6 +12,7 @@ from vrm_synth.core.errors import RenderError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
 from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.system import is_software
 from vrm_synth.stage.light import Ambient, Light
 
 SIZE = 128
@@ -267,3 +268,81 @@ def test_too_large_a_picture_is_refused_with_the_limit(gl):
 def test_a_missing_device_is_refused_with_what_there_is():
     with pytest.raises(RenderError, match="got 99; allowed: 0 to"):
         GLRenderer(device=99)
+
+
+def ball_and_box():
+    return [(tiny.sphere(48), toon(base_color_factor=(0.9, 0.2, 0.1, 1), shade_color_factor=(0.1, 0.2, 0.5)))]
+
+
+def test_multisampling_smooths_edges_and_leaves_the_inside_as_it_is(gl):
+    posed = evaluate(tiny.avatar(ball_and_box()))
+    plain, smooth = (
+        gl.render(posed, replace(VIEW, supersample=n, antialias="multisample")).rgba.astype(int) for n in (1, 2)
+    )
+    assert set(np.unique(plain[..., 3])) == {0, 255}
+    partial = (smooth[..., 3] > 0) & (smooth[..., 3] < 255)
+    quarters = smooth[partial][:, 3] * 4 / 255
+    assert partial.sum() > 100 and np.abs(quarters - np.rint(quarters)).max() < 0.02
+    edge = np.abs(np.hypot(*(np.indices((SIZE, SIZE)) + 0.5 - SIZE / 2)) - SIZE / 2.5) < 2
+    assert not partial[~edge].any()
+    np.testing.assert_array_equal(plain[~edge], smooth[~edge])
+
+
+def test_auto_supersamples_on_software(gl):
+    posed = evaluate(tiny.avatar(ball_and_box()))
+    view = replace(VIEW, supersample=2)
+    auto = gl.render(posed, replace(view, antialias="auto")).rgba
+    other = "supersample" if is_software(gl.device) else "multisample"
+    np.testing.assert_array_equal(auto, gl.render(posed, replace(view, antialias=other)).rgba)
+
+
+def test_multisampling_that_the_driver_lacks_is_refused(gl):
+    posed = evaluate(tiny.avatar(ball_and_box()))
+    with pytest.raises(RenderError, match=r"got supersample 3, 9 samples a pixel; allowed: 2, 4"):
+        gl.render(posed, replace(VIEW, supersample=3, antialias="multisample"))
+
+
+@pytest.mark.parametrize("software", [True, False])
+def test_a_stream_is_the_same_frames_in_order(gl, monkeypatch, software):
+    """As on software, and as on a GPU: through a ring of pixel buffers, whose sizes change."""
+    posed = evaluate(tiny.avatar(ball_and_box()))
+    views = [
+        replace(VIEW, supersample=n, antialias=a, size=size, time=t)
+        for t, (n, a, size) in enumerate(
+            [(1, "auto", (64, 64)), (2, "supersample", (64, 64)), (2, "multisample", (64, 48)), (1, "auto", (32, 16))]
+            * 2
+        )
+    ]
+    monkeypatch.setattr(gl, "_software", software)
+    for frame, view in zip(gl.stream((posed, v) for v in views), views, strict=True):
+        wanted = gl.render(posed, view)
+        assert frame.draw_order == wanted.draw_order
+        np.testing.assert_array_equal(frame.rgba, wanted.rgba)
+
+
+def test_outlines_of_one_colour_and_outlines_that_are_lit(gl):
+    """The plain variant, without shading, draws what the lit one draws at a lighting mix of 0."""
+    base = {
+        "outline_width_mode": "worldCoordinates",
+        "outline_width_factor": 0.1,
+        "outline_color_factor": (0.2, 0.4, 0.6),
+    }
+    plain, nearly, lit = (
+        shoot(gl, [(tiny.sphere(48), toon(**base, outline_lighting_mix_factor=mix))]) for mix in (0.0, 1e-6, 1.0)
+    )
+    assert np.abs(plain - nearly).max() <= 1
+    assert np.abs(plain - lit).max() > 20
+
+
+def test_rim_light_that_an_expression_brings_is_drawn(gl):
+    """A material without rim light is drawn by a variant without it; the variant follows the posed material."""
+    dark, bright = (
+        shoot(gl, [(tiny.sphere(48), toon(parametric_rim_color_factor=(c, 0, 0), parametric_rim_lift_factor=1.0))])
+        for c in (0.0, 0.5)
+    )
+    assert middle(dark).tolist() == [255, 255, 255, 255]
+    shaded = toon(
+        base_color_factor=(0, 0, 0, 1), parametric_rim_color_factor=(0.5, 0, 0), parametric_rim_lift_factor=1.0
+    )
+    assert middle(shoot(gl, [(tiny.sphere(48), shaded)]))[0] > 150
+    assert middle(bright).tolist() == [255, 255, 255, 255]

@@ -58,6 +58,11 @@ def renderer_options(command: F) -> F:
     command = click.option(
         "--device", default=0, show_default=True, type=click.IntRange(min=0), help="Index of the EGL device that draws."
     )(command)
+    return renderer_option(command)
+
+
+def renderer_option(command: F) -> F:
+    """--renderer."""
     return click.option(
         "--renderer",
         default="gl",
@@ -76,17 +81,23 @@ def workers_option(command: F) -> F:
     )(command)
 
 
-def crew(asked: int | None, pictures: int) -> int:
-    """How many workers to have; several are on their way when this returns."""
+def how_many(asked: int | None, pictures: int) -> int:
+    """How many workers to have: as many as were asked for, or as there are cores and work for."""
     cores = len(os.sched_getaffinity(0))
-    workers = max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
+    return max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
+
+
+def crew(asked: int | None, pictures: int, *modules: str) -> int:
+    """How many workers to have; several are on their way when this returns. modules: what they will import."""
+    workers = how_many(asked, pictures)
     if workers > 1:
         from vrm_synth.dataset.workers import prepare
 
         # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process a core beats several threads a
         # process, and a server that workers are forked from has no threads.
         with environment(LP_NUM_THREADS="0", OPENBLAS_NUM_THREADS="1"):
-            prepare("vrm_synth.cli.main")  # which a worker would import as its parent's program
+            # The command line is what a worker would import as its parent's program.
+            prepare("vrm_synth.cli.main", "vrm_synth.render.gl.renderer", *modules)
     return workers
 
 
@@ -100,6 +111,13 @@ def environment(**defaults: str) -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+def mip_folder() -> Path:
+    """Where mip chains of textures are kept from run to run (XDG Base Directory: caches); it may be deleted."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return home / "vrm-synth" / "mips"
 
 
 def bar(total: int, unit: str) -> tqdm[NoReturn]:

@@ -8,14 +8,16 @@ from vrm_synth import __version__
 from vrm_synth.cli.avatar import avatar
 from vrm_synth.cli.bench import bench
 from vrm_synth.cli.common import Commands
+from vrm_synth.cli.derive import convert, merge, subset
 from vrm_synth.cli.inspect import inspect
 from vrm_synth.cli.models import export_model, import_weights
 from vrm_synth.cli.presets import cameras, poses
 from vrm_synth.cli.preview import preview
-from vrm_synth.cli.render import demo, render
+from vrm_synth.cli.render import demo, finish, render
 from vrm_synth.cli.sample import sample
 from vrm_synth.cli.shots import shots
 from vrm_synth.cli.train import train
+from vrm_synth.cli.verify import verify
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -34,6 +36,11 @@ def main() -> None:
 for command in (
     render,
     demo,
+    finish,
+    verify,
+    subset,
+    merge,
+    convert,
     shots,
     inspect,
     avatar,

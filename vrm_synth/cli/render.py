@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vrm_synth.cli.common import bar, crew, out_folder, plural, renderer_options, workers_option
+from vrm_synth.cli.common import bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
@@ -19,24 +20,69 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 
-class Range(click.ParamType):
-    """A:B, shots A up to but without B; either may be left out."""
+class Part(click.ParamType):
+    """I/N: the part of the work that job I of N does."""
 
-    name = "A:B"
+    name = "I/N"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int | None]:
-        found = re.fullmatch(r"(\d{0,12}):(\d{0,12})", str(value))
-        if not found:
-            self.fail(f"{value!r} is not A:B, two shot numbers.", param, ctx)
-        return int(found[1] or 0), int(found[2]) if found[2] else None
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
+        if not found or not int(found[1]) < int(found[2]):
+            self.fail(f"{value!r} is not I/N with I from 0 to N - 1.", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+class Devices(click.ParamType):
+    """0,1,3: indices of EGL devices."""
+
+    name = "N,N,…"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if not re.fullmatch(r"\d{1,3}(,\d{1,3})*", str(value)):
+            self.fail(f"{value!r} is not a device's number, or several with commas.", param, ctx)
+        return tuple(int(n) for n in str(value).split(","))
 
 
 def _dataset_options(command: F) -> F:
     options = (
-        out_folder("The dataset's folder: new, empty, or one that the same recipe began."),
-        click.option("--only", type=Range(), help="Render shots A up to but without B, and add them to the folder."),
+        click.option(
+            "-o",
+            "--out",
+            required=True,
+            metavar="DIR",
+            help="The dataset's folder: new, empty, or one that the same command began and now finishes.",
+        ),
+        click.option(
+            "--format",
+            "form",
+            default="imagefolder",
+            show_default=True,
+            type=click.Choice(["imagefolder", "webdataset", "parquet"]),
+            help="What shards are: folders of pictures, tar files, or Parquet files.",
+        ),
+        click.option(
+            "--encoding",
+            default="png",
+            show_default=True,
+            type=click.Choice(["png", "webp", "webp-lossy", "jpeg", "jxl"]),
+            help="What pictures are; webp and jxl are lossless.",
+        ),
+        click.option(
+            "--pass",
+            "passes",
+            multiple=True,
+            type=click.Choice(["mask"]),
+            help="Another picture beside each: mask is how much of the figure covers each pixel.",
+        ),
+        click.option(
+            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Shots a shard."
+        ),
+        click.option(
+            "--shard",
+            "part",
+            type=Part(),
+            help="Make the shards of job I of N (0/4 to 3/4), and no more; then vrm-synth finish DIR, once.",
+        ),
         click.option(
             "--accept-licence",
             "accepted",
@@ -51,7 +97,35 @@ def _dataset_options(command: F) -> F:
             help="Your own licence evidence, in the form of assets_manifest.yaml.",
         ),
         workers_option,
-        renderer_options,
+        click.option(
+            "--device",
+            "devices",
+            default="0",
+            show_default=True,
+            type=Devices(),
+            help="Index of the EGL device that draws; 0,1 shares workers out to two.",
+        ),
+        renderer_option,
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            type=click.Choice(["local", "ray"]),
+            help="Who the workers are: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
+        ),
+        click.option(
+            "--ray-address",
+            default="local",
+            show_default=True,
+            metavar="ADDRESS",
+            help="The Ray cluster: auto, or host:6379; local starts Ray on this machine for this run.",
+        ),
+        click.option(
+            "--ray-gpus",
+            default=0.0,
+            type=click.FloatRange(0.0, 1.0),
+            help="Share of a GPU that each actor reserves, and draws on: 0.25 puts four on each GPU.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -61,16 +135,7 @@ def _dataset_options(command: F) -> F:
 @click.command()
 @click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
 @_dataset_options
-def render(
-    recipe_file: Path,
-    out: Path,
-    only: tuple[int, int | None] | None,
-    accepted: tuple[str, ...],
-    manifest: Path | None,
-    workers: int | None,
-    renderer: RendererName,
-    device: int,
-) -> None:
+def render(recipe_file: Path, **options: Any) -> None:
     """Render a dataset from a recipe.
 
     RECIPE is a YAML file. The smallest one has three keys, paths being relative to the recipe:
@@ -80,19 +145,22 @@ def render(
         count: 100
         seed: 1
 
-    Shot i depends on the recipe and i alone. Any part of a dataset can be rendered at any time, in any order,
-    by any number of workers, and gives the same bytes on the same driver. Avatars that are not CC0, by their
+    Shot i depends on the recipe and i alone, and so does which shard it is in: any number of workers, on any
+    number of machines, in any order, make the same bytes on the same driver. Shards are written whole or not
+    at all; the same command again makes what is missing. A picture that shows nothing is drawn again, and told
+    of where that does not help. Avatars that are not CC0, by their
     own metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
 
     \b
     Examples:
       vrm-synth render recipe.yaml -o out
-      vrm-synth render recipe.yaml -o out --only 0:1000
+      vrm-synth render recipe.yaml -o out --format webdataset --encoding webp
+      vrm-synth render recipe.yaml -o out --shard 0/4      on the first of four machines
       vrm-synth render recipe.yaml -o out --accept-licence "VRM Public License 1.0"
     """
     from vrm_synth.shot import load_recipe
 
-    _render(load_recipe(recipe_file), out, only, accepted, manifest, workers, renderer, device)
+    _render(load_recipe(recipe_file), **options)
 
 
 @click.command()
@@ -102,18 +170,7 @@ def render(
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Another seed, other pictures.")
 @click.option("--size", default=512, show_default=True, type=click.IntRange(16, 8192), help="Pixels of a side.")
-def demo(
-    out: Path,
-    only: tuple[int, int | None] | None,
-    accepted: tuple[str, ...],
-    manifest: Path | None,
-    workers: int | None,
-    renderer: RendererName,
-    device: int,
-    count: int,
-    seed: int,
-    size: int,
-) -> None:
+def demo(count: int, seed: int, size: int, **options: Any) -> None:
     """Render a dataset of the built-in avatar's family.
 
     \b
@@ -122,38 +179,88 @@ def demo(
     """
     from vrm_synth.shot import builtin_recipe
 
-    _render(builtin_recipe(count, seed, size), out, only, accepted, manifest, workers, renderer, device)
+    _render(builtin_recipe(count, seed, size), **options)
+
+
+@click.command()
+@click.argument("out", metavar="DIR")
+def finish(out: str) -> None:
+    """Finish a dataset whose shards were made on several machines.
+
+    Writes the table of metadata, the dataset card, the contact sheet and complete.json, when every shard is
+    there. `render` does it by itself where it made the last shard.
+
+    \b
+    Example:
+      vrm-synth finish out
+    """
+    from vrm_synth.dataset.finish import finish as finish_dataset
+    from vrm_synth.dataset.layout import SHEET
+    from vrm_synth.dataset.resume import missing_shards
+    from vrm_synth.dataset.stores import open_store
+
+    store = open_store(out)
+    if missing := missing_shards(store):
+        raise click.ClickException(
+            f"{plural(len(missing), 'shard')} of {out} not made yet; the first is {missing[0]:05d}"
+        )
+    finish_dataset(store)
+    click.echo(f"finished: {out}/{SHEET}")
 
 
 def _render(
     recipe: Recipe,
-    out: Path,
-    only: tuple[int, int | None] | None,
+    out: str,
+    form: str,
+    encoding: str,
+    passes: tuple[str, ...],
+    shard_size: int,
+    part: tuple[int, int] | None,
     accepted: tuple[str, ...],
     manifest: Path | None,
     workers: int | None,
-    renderer_name: RendererName,
-    device: int,
+    renderer: RendererName,
+    devices: tuple[int, ...],
+    engine: str,
+    ray_address: str,
+    ray_gpus: float,
 ) -> None:
+    recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
+    if engine == "ray":
+        workers = how_many(workers, recipe.count)
+        out = out if "://" in out else os.path.abspath(out)  # an actor's working folder is another
+    else:
+        workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
     from vrm_synth.avatar import open_avatar
     from vrm_synth.avatar.assets import known_evidence
-    from vrm_synth.dataset.imagefolder import SHEET
-    from vrm_synth.dataset.make import Dataset
-    from vrm_synth.render import open_renderer
+    from vrm_synth.dataset.draw import Look
+    from vrm_synth.dataset.layout import SHEET
+    from vrm_synth.dataset.make import Dataset, Settings, write_metrics
+    from vrm_synth.dataset.stores import open_store
+    from vrm_synth.dataset.workers import work
 
-    first, end = only or (0, None)
-    end = recipe.count if end is None else end
-    if not first < end <= recipe.count:
-        raise click.UsageError(f"--only {first}:{end} is not within the recipe's shots, 0:{recipe.count}.")
-    recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
-    workers = crew(workers, end - first)  # they start while the avatars are looked at
-    evidence = known_evidence(manifest)
+    settings = Settings(
+        Look(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest), mips=mip_folder()
+    )
+    store = open_store(out)
     with bar(len(set(recipe.avatars)), "avatars") as shown:
-        dataset = Dataset(recipe, out, evidence, open_avatar, renderer_name, device, shown.update)
-    with bar(end - first, "images") as shown:
-        if workers > 1:
-            dataset.render_with_workers(workers, range(first, end), shown.update)
+        dataset = Dataset(recipe, store, open_avatar, settings, shown.update)
+    first, of = part or (0, 1)
+    blocks = dataset.missing(range(first, dataset.plan.blocks, of))
+    count = sum(len(dataset.plan.shots(b)) for b in blocks)
+    with bar(count, "images") as shown:
+        if engine == "ray":
+            from vrm_synth.engine.blocks import make
+            from vrm_synth.engine.ray import Cluster
+
+            progress = make(dataset, blocks, workers, Cluster(ray_address, devices, ray_gpus), shown.update, note)
         else:
-            with contextlib.closing(open_renderer(renderer_name, device)) as renderer:
-                dataset.render(renderer, range(first, end), shown.update)
-    click.echo(f"{plural(end - first, 'picture')} in {out}; a look at them: {out / SHEET}")
+            progress = dataset.make(blocks, functools.partial(work, workers=workers), shown.update, note)
+    write_metrics(store, progress, workers)
+    said = f"{plural(progress.pictures, 'picture')} in {out}"
+    if progress.quarantined:
+        said += f", {progress.quarantined} quarantined"
+    if dataset.finish():
+        click.echo(f"{said}; a look at them: {out}/{SHEET}")
+    else:
+        click.echo(f"{said}; other shards are missing: when they are there, vrm-synth finish {out}")

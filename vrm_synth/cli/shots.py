@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vrm_synth.cli.common import bar, crew, note, out_folder, plural, renderer_options, workers_option
+from vrm_synth.cli.common import bar, crew, mip_folder, note, out_folder, plural, renderer_options, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import Compat
 
 SHORTEST_SHOT = 150  # bytes of JSON, about
+NEEDED = "vrm_synth.dataset.answers"  # by workers
 
 
 @click.command()
@@ -45,17 +46,19 @@ def shots(
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
-    crew(workers, shots_file.stat().st_size // SHORTEST_SHOT)
+    crew(workers, shots_file.stat().st_size // SHORTEST_SHOT, NEEDED)
     from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.dataset.answers import Answering, Done, answer_shots
     from vrm_synth.dataset.shotlist import read_shots
 
     evidence = known_evidence()
     listed = read_shots(shots_file)
-    task = Answering(out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat)
+    task = Answering(
+        out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat, mips=mip_folder()
+    )
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, crew(workers, len(listed))):
+        for event in answer_shots(listed, task, crew(workers, len(listed), NEEDED)):
             if isinstance(event, Done):
                 shown.update()
                 if event.error:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 IDENTITY_QUAT = (0.0, 0.0, 0.0, 1.0)
+_YZX, _ZXY = [1, 2, 0], [2, 0, 1]
 
 
 def compose(translation: ArrayLike, rotation: ArrayLike, scale: ArrayLike) -> Array:
@@ -69,6 +70,11 @@ def matrix_quat(matrix: ArrayLike) -> Array:
     q = np.take_along_axis(rows, largest[..., None, None], -2)[..., 0, :]
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     return np.where(q[..., 3:] < 0, -q, q)
+
+
+def cross(a: Array, b: Array) -> Array:
+    """a × b of (..., 3): numpy's own spends three times as long on a single pair."""
+    return a[..., _YZX] * b[..., _ZXY] - a[..., _ZXY] * b[..., _YZX]
 
 
 def quat_mul(a: ArrayLike, b: ArrayLike) -> Array:
@@ -147,14 +153,14 @@ def world_from_view(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 
     up = np.asarray(up, np.float64)
     length = np.linalg.norm(z)
     z = z / length if length > 0 else np.array([0.0, 0.0, 1.0])
-    x = np.cross(up, z)
+    x = cross(up, z)
     if np.dot(x, x) == 0:
         z = z + (np.array([1e-4, 0, 0]) if abs(up[2]) == 1 else np.array([0, 0, 1e-4]))
         z /= np.linalg.norm(z)
-        x = np.cross(up, z)
+        x = cross(up, z)
     x /= np.linalg.norm(x)
     m = np.eye(4)
-    m[:3, 0], m[:3, 1], m[:3, 2], m[:3, 3] = x, np.cross(z, x), z, eye
+    m[:3, 0], m[:3, 1], m[:3, 2], m[:3, 3] = x, cross(z, x), z, eye
     return m
 
 

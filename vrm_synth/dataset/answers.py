@@ -44,7 +44,7 @@ Event = Loaded | Done
 class Answering:
     """The task of answering shots, `take`n one by one, into the folder `out`.
 
-    base: the folder that relative avatar paths start from; renderer, device: as open_renderer takes them.
+    base: the folder that relative avatar paths start from; renderer, device, mips: as open_renderer takes them.
     A shot that fails does not stop the others. RenderError where nothing can be drawn at all, and DatasetError
     where the folder cannot be written, do: no other shot would survive either.
     """
@@ -54,11 +54,12 @@ class Answering:
     renderer: str
     device: int
     compat: Compat = "none"
+    mips: Path | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Callable[[Shot], Iterator[Event]]]:
         """Shot → what is told of it; shots of one avatar in a row read it once."""
-        with contextlib.closing(open_renderer(self.renderer, self.device)) as renderer:
+        with contextlib.closing(open_renderer(self.renderer, self.device, self.mips)) as renderer:
             yield _Hand(self, renderer).answer
 
     def lost(self, shot: Shot, how: str) -> tuple[Event]:

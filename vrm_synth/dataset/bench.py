@@ -24,11 +24,11 @@ from vrm_synth.dataset.take import pose_for
 from vrm_synth.dataset.workers import work
 from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.system import is_software
 from vrm_synth.shot import Recipe, shot_at
 
 STAGES = ("load", "plan", "pose", "draw", "read back", "encode", "write")
 WARM_UP = 2  # pictures a worker, which count nowhere: shaders are compiled and textures sent
-SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "swrast")
 
 Laps = dict[str, float]
 
@@ -200,11 +200,6 @@ def advice(report: Report) -> list[str]:
         fit = max(1, int(0.6 * memory / most.memory))
         lines.append(f"A worker holds {most.memory / 2**20:.0f} MiB: no more than {fit} fit well.")
     return lines
-
-
-def is_software(device: str) -> bool:
-    """Whether a renderer's name is that of a driver that draws on the CPU."""
-    return any(name in device.lower() for name in SOFTWARE)
 
 
 def physical_memory() -> int:

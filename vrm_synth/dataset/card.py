@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from vrm_synth import __version__
 
-SAMPLES = 8
 SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -21,59 +21,105 @@ SIZES = (
 )
 
 
-def card(rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], avatars: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown. rows: the lines of metadata.jsonl in order; recipe: as its maker wrote it, without the
-    avatars' paths; avatars: the credits of those that it names."""
-    used = Counter(row["avatar_sha256"] for row in rows)
-    shown = [a for a in avatars if used[a["sha256"]]]
+@dataclass
+class Summary:
+    """What the card tells of the pictures, gathered row by row. samples: (file, caption) of a few."""
+
+    pictures: int = 0
+    quarantined: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
+    avatars: Counter[str] = field(default_factory=Counter)
+    poses: set[str] = field(default_factory=set)
+    renderers: set[str] = field(default_factory=set)
+    samples: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, row: Mapping[str, Any], split: str) -> None:
+        """Take in one line of metadata."""
+        width, height = row["shot"]["size"]
+        self.pictures += 1
+        self.splits[split] += 1
+        self.sizes[f"{width}×{height}"] += 1
+        self.avatars[row["avatar_sha256"]] += 1
+        self.renderers.add(row["renderer"])
+        if pose := row["shot"].get("labels", {}).get("pose"):
+            self.poses.add(pose)
+
+
+def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown. recipe: as its maker wrote it, without the avatars' paths; form: the shards' format; avatars: the
+    credits of those that it names."""
+    shown = [a for a in avatars if found.avatars[a["sha256"]]]
     free = all(a["is_cc0"] for a in shown)
-    head = {
+    head: dict[str, Any] = {
         "license": "cc0-1.0" if free else "other",
         "task_categories": ["text-to-image", "image-to-text"],
         "language": ["en"],
-        "size_categories": [next((name for most, name in SIZES if len(rows) < most), "n>10M")],
+        "size_categories": [next((name for most, name in SIZES if found.pictures < most), "n>10M")],
         "tags": ["synthetic", "vrm", "anime", "3d"],
         "pretty_name": "Pictures of VRM avatars",
     }
+    if form == "parquet":  # the table of metadata beside the shards is no part of the data
+        files = [{"split": name, "path": f"{name}/*.parquet"} for name in found.splits]
+        head["configs"] = [{"config_name": "default", "data_files": files}]
     sections = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         "# Pictures of VRM avatars",
-        _counts(rows, recipe, shown),
+        _counts(found, recipe, shown),
         "![Some of the pictures](contact_sheet.png)",
         "## Captions",
-        "\n".join(f"- `{_plain(r['file_name'])}`: {_plain(r['caption'])}" for r in spread(rows, SAMPLES)),
+        "\n".join(f"- `{_plain(name)}`: {_plain(caption)}" for name, caption in found.samples),
         "A caption names what its picture is known to show. Left and right are the character's own.",
         "## Avatars and licences",
-        _avatars(shown, used),
+        _avatars(shown, found.avatars),
         _licence_note(free),
         "## Loading",
-        '```python\nfrom datasets import load_dataset  # 3.6 or newer\n\npictures = load_dataset("imagefolder", '
-        'data_dir="PATH/OF/THIS/FOLDER")\n```',
-        "Each line of `metadata.jsonl` has `file_name`, `caption`, `avatar` and `avatar_sha256`, `licence`, the "
-        "shot's index `i` and the recipe's `seed`, the `renderer` that drew it, and `shot`: the picture as data, "
-        "an entry of the shots format.",
+        _LOADING[form],
+        "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `licence`, the shot's index `i`, the "
+        "recipe's `seed`, the `attempt` that was kept, the `renderer` that drew it, and `shot`: the picture as data, "
+        "an entry of the shots format. `metadata.parquet` is one table of all of it.",
         "## Making it again",
-        "Every picture follows from its line alone, byte for byte on the same renderer and driver:",
-        "```sh\nvrm-synth shots metadata.jsonl -o again\n```",
-        f"The whole was made with vrm-synth {__version__} by `vrm-synth render` from this recipe, which "
-        "`dataset.json` has with every default written out:",
+        f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_made(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
+        "`vrm-synth verify .` holds every file to its record.",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _counts(rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], shown: Sequence[object]) -> str:
-    missing = "" if len(rows) == recipe["count"] else f" (of {recipe['count']} that the recipe asks for)"
-    sizes = Counter(f"{w}×{h}" for w, h in (row["shot"]["size"] for row in rows))
-    poses = {row["shot"].get("labels", {}).get("pose") for row in rows} - {None}
+def _made(recipe: Mapping[str, Any]) -> str:
+    by = f"with vrm-synth {__version__}"
+    if "derived" in recipe:
+        return f"The whole was made {by} by `vrm-synth {recipe['derived']['by']}` of datasets of these recipes:"
+    return (
+        f"The whole was made {by} by `vrm-synth render` from this recipe, which `dataset.json` has with every default "
+        "written out:"
+    )
+
+
+_LOADING = {
+    "imagefolder": "```python\nfrom datasets import load_dataset  # 3.6 or newer\n\n"
+    'pictures = load_dataset("imagefolder", data_dir="PATH/OF/THIS/FOLDER")\n```',
+    "webdataset": "```python\nimport webdataset\n\n"
+    'pictures = webdataset.WebDataset("PATH/OF/THIS/FOLDER/train/{00000..00009}.tar").decode("pil")\n```',
+    "parquet": '```python\nfrom datasets import load_dataset\n\npictures = load_dataset("PATH/OF/THIS/FOLDER")\n```',
+}
+
+
+def _counts(found: Summary, recipe: Mapping[str, Any], shown: Sequence[object]) -> str:
+    asked = recipe.get("count", found.pictures)
+    missing = "" if found.pictures == asked else f" (of {asked} that the recipe asks for)"
     lines = [
-        f"- pictures: {len(rows)}{missing}",
+        f"- pictures: {found.pictures}{missing}",
         f"- avatars: {len(shown)}",
-        f"- pixels: {', '.join(sorted(sizes))}",
-        f"- seed: {recipe['seed']}",
-        f"- drawn by: {_plain('; '.join(sorted({row['renderer'] for row in rows})))}",
+        f"- pixels: {', '.join(sorted(found.sizes))}",
+        *([f"- seed: {recipe['seed']}"] if "seed" in recipe else []),
+        f"- drawn by: {_plain('; '.join(sorted(found.renderers)))}",
     ]
-    return "\n".join([*lines, f"- poses: {len(poses)}"] if poses else lines)
+    if len(found.splits) > 1:
+        lines.insert(1, f"- splits: {', '.join(f'{name} {n}' for name, n in sorted(found.splits.items()))}")
+    if found.quarantined:
+        lines.append(f"- quarantined: {found.quarantined}; `records/` says which and why")
+    return "\n".join([*lines, f"- poses: {len(found.poses)}"] if found.poses else lines)
 
 
 def _avatars(shown: Sequence[Mapping[str, Any]], used: Mapping[str, int]) -> str:
@@ -95,12 +141,6 @@ def _licence_note(free: bool) -> str:
         "Not every avatar is CC0: their licences, which whoever made this dataset accepted, bind the pictures "
         "that show them. Each line of `metadata.jsonl` carries the licence of its avatar."
     )
-
-
-def spread(rows: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
-    """`most` of the rows, evenly spread."""
-    n = min(most, len(rows))
-    return [rows[k * len(rows) // n] for k in range(n)]
 
 
 def _plain(text: str) -> str:

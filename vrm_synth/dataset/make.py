@@ -1,170 +1,230 @@
-"""Recipe → dataset: the gate, then shot by shot into the image folder."""
+"""Recipe → dataset: the gate, then block by block into shards.
+
+Shots are drawn one by one, by whatever engine; here they are gathered until a block is whole, packed into its shards
+and put into the store, each shard's completion record last. What a shard consists of follows from the recipe, so that
+neither the number of workers nor their order leaves a trace, and the same command again makes just what is missing.
+A process that dies costs the shot that it was at another try; a shot that two have died of is quarantined.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.assets import Evidence, Standing, gate
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.avatar.runtime import PRESETS
-from vrm_synth.caption import english
-from vrm_synth.core.errors import RecipeError, RenderError
+from vrm_synth.core.errors import RecipeError
 from vrm_synth.dataset.cache import AvatarCache
-from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.imagefolder import ImageFolder, write_picture
-from vrm_synth.dataset.metadata import Line, Row
-from vrm_synth.dataset.take import take
-from vrm_synth.dataset.workers import work
-from vrm_synth.pose.evaluate import LookAtAngles, evaluate
-from vrm_synth.render import Renderer, RendererName, open_renderer
-from vrm_synth.shot import Recipe, Shot, shot_at, source_at
+from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
+from vrm_synth.dataset.files import to_json
+from vrm_synth.dataset.finish import finish
+from vrm_synth.dataset.layout import METRICS, claim, identity
+from vrm_synth.dataset.plan import SHARD_SIZE, Plan
+from vrm_synth.dataset.resume import missing_of
+from vrm_synth.dataset.shards import Shards
+from vrm_synth.dataset.store import Store
+from vrm_synth.dataset.workers import Task, work
+from vrm_synth.render import RendererName
+from vrm_synth.shot import Recipe
+
+WINDOW = 64  # blocks that an engine is given at a time: their shots, not those of all, are held in memory
+DEATHS = 2  # processes that may die of one shot
+
+Engine = Callable[[Task[int, Any], Iterable[Sequence[int]]], Generator[Any, None, None]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a dataset is made. evidence: the licence manifest by SHA-256; devices: EGL indices that workers share;
+    memory: bytes of avatars that a process keeps; mips: a folder for mip chains."""
+
+    look: Look = field(default_factory=Look)
+    shard_size: int = SHARD_SIZE
+    renderer: RendererName = "gl"
+    devices: tuple[int, ...] = (0,)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    memory: int = 1 << 30
+    mips: Path | None = None
+
+
+@dataclass
+class Progress:
+    """What has happened so far; for bars and metrics. seconds: of the run."""
+
+    pictures: int = 0
+    retries: int = 0
+    quarantined: int = 0
+    deaths: int = 0
+    shards: int = 0
+    most_open: int = 0
+    seconds: float = 0.0
 
 
 class Dataset:
-    """A recipe on its way into a folder.
+    """A recipe on its way into a store.
 
-    evidence: the licence manifest by SHA-256; open_avatar: source → Avatar; renderer: the name of what will draw,
-    device: on which EGL device; checked: called for each avatar that passed. Making one reads every avatar of the
-    recipe once. Raises LicenceError for an avatar that may not be shown, DatasetError for a folder that is taken,
+    open_avatar: source → Avatar; checked: called for each avatar that passed. Making one reads every avatar of the
+    recipe once. Raises LicenceError for an avatar that may not be shown, DatasetError for a store that is taken,
     and whatever reading an avatar raises: nothing is drawn unless all of it may be.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        out: Path,
-        evidence: Mapping[str, Evidence],
+        store: Store,
         open_avatar: Callable[[str], Avatar],
-        renderer: RendererName = "gl",
-        device: int = 0,
+        settings: Settings | None = None,
         checked: Callable[[], object] = lambda: None,
     ):
-        self._recipe = recipe
-        self._open = AvatarCache(open_avatar)
+        settings = settings or Settings()
+        check_look(settings.look, recipe)
+        open_one = AvatarCache(open_avatar)
         credits: dict[str, dict[str, Any]] = {}
         expressions = set(PRESETS)
         for source in dict.fromkeys(recipe.avatars):
-            avatar = self._open(source)
-            credits[source] = _credit(source, avatar, gate(avatar, evidence, recipe.accept_licences))
+            avatar = open_one(source)
+            standing = gate(avatar, settings.evidence, recipe.accept_licences)
+            credits[source] = _credit(source, avatar, standing)
             expressions |= avatar.expressions.keys()
             checked()
         unknown = [name for name in recipe.expressions if name not in expressions]
         if unknown:
             known = ", ".join(sorted(expressions))
             raise RecipeError("no avatar of this recipe has the expression", got=unknown[0], allowed=known)
-        self._folder = ImageFolder(out, _settings(recipe, credits, renderer), _told(recipe), list(credits.values()))
+        self.plan = Plan(recipe, settings.shard_size)
+        self.store = store
+        self.shards = Shards(self.plan, store, settings.look.form)
+        claim(store, identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values())))
+        home = home_of(store, settings.look.form)
         licences = {source: credit["licence"] for source, credit in credits.items()}
-        self._task = Drawing(recipe, out, licences, renderer, device)
+        self.drawing = Drawing(
+            recipe, home, licences, settings.look, settings.renderer, settings.devices, settings.memory, settings.mips
+        )
 
-    def render(self, renderer: Renderer, indices: Iterable[int], done: Callable[[], object] = lambda: None) -> None:
-        """Draw these shots with this renderer, avatar by avatar; `done` is called when a picture is written.
+    def missing(self, blocks: Iterable[int] | None = None) -> list[int]:
+        """The blocks, of these or of all, of which a shard is missing."""
+        some = range(self.plan.blocks) if blocks is None else blocks
+        numbers = [n for b in some for n in self.plan.numbers(b)]
+        return sorted({n // len(self.plan.splits) for n in missing_of(self.store, numbers)})
 
-        What is drawn when this ends, by its end, an error or an interruption, is in the folder's metadata.
-        """
-        self._keep((draw(self._task, renderer, self._open, i) for group in self._groups(indices) for i in group), done)
+    def make(
+        self,
+        blocks: Sequence[int],
+        engine: Engine = work,
+        done: Callable[[], object] = lambda: None,
+        note: Callable[[str], object] = lambda text: None,
+    ) -> Progress:
+        """Draw these blocks and put their shards. done: called for each shot that is through; note: with a line of
+        what somebody should know. What is whole when this ends, by its end, an error or an interruption, stays."""
+        progress, start = Progress(), time.monotonic()
+        for at in range(0, len(blocks), WINDOW):
+            self._make_some(blocks[at : at + WINDOW], engine, progress, done, note)
+        progress.seconds = time.monotonic() - start
+        return progress
 
-    def render_with_workers(
-        self, workers: int, indices: Iterable[int], done: Callable[[], object] = lambda: None
+    def _make_some(
+        self,
+        blocks: Sequence[int],
+        engine: Engine,
+        progress: Progress,
+        done: Callable[[], object],
+        note: Callable[[str], object],
     ) -> None:
-        """The same with that many processes: the folder's bytes do not depend on their number."""
-        self._keep(work(self._task, self._groups(indices), workers), done)
+        gathered, deaths = _Blocks(self.plan), Counter[int]()
+        left = [i for b in blocks for i in self.plan.shots(b)]
+        while left:
+            lost: list[int] = []
+            with contextlib.closing(engine(self.drawing, self.shards.groups(left))) as drawn:
+                for event in drawn:
+                    if isinstance(event, Lost):
+                        deaths[event.i] += 1
+                        progress.deaths += 1
+                        note(f"shot {event.i:06d}: the process that drew it died ({event.how})")
+                        if deaths[event.i] < DEATHS:
+                            lost.append(event.i)
+                            continue
+                        event = Drawn(event.i, None, why=f"{DEATHS} processes that drew it died")
+                    self._take(event, gathered, progress, done, note)
+            left = lost
 
-    def _groups(self, indices: Iterable[int]) -> list[list[int]]:
-        by_source: dict[str, list[int]] = {source: [] for source in self._recipe.avatars}
-        for i in sorted(indices):
-            by_source[source_at(self._recipe, i)].append(i)
-        return list(by_source.values())
+    def finish(self) -> bool:
+        """Table, card and sheet, where all shards are there; whether they are."""
+        if self.missing():
+            return False
+        finish(self.store)
+        return True
 
-    def _keep(self, drawn: Generator[tuple[int, Line], None, None], done: Callable[[], object]) -> None:
-        lines: dict[int, Line] = {}
-        try:
-            with contextlib.closing(drawn):  # its workers end before the folder is brought up to date
-                for i, line in drawn:
-                    lines[i] = line
-                    done()
-        finally:
-            if lines:
-                self._folder.add(lines)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """The task of drawing shots of a recipe, by their numbers, into a dataset's folder.
-
-    licences: by source; renderer, device: as open_renderer takes them. Any error ends it.
-    """
-
-    recipe: Recipe
-    out: Path
-    licences: Mapping[str, str]
-    renderer: RendererName
-    device: int
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, Line]]]]:
-        """Shot's number → (number, line of metadata), once its picture is written."""
-        open_one = AvatarCache(open_avatar, room=0)
-        with contextlib.closing(open_renderer(self.renderer, self.device)) as renderer:
-            yield lambda i: iter([draw(self, renderer, open_one, i)])
-
-    def lost(self, i: int, how: str) -> NoReturn:
-        """Raises RenderError: a dataset has no gaps."""
-        raise RenderError("the worker process died while drawing it", got=how, where=f"shot {i:06d}")
+    def _take(
+        self,
+        drawn: Drawn,
+        gathered: _Blocks,
+        progress: Progress,
+        done: Callable[[], object],
+        note: Callable[[str], object],
+    ) -> None:
+        progress.pictures += drawn.sample is not None
+        progress.retries += drawn.attempts - 1
+        if drawn.sample is None:
+            progress.quarantined += 1
+            note(f"shot {drawn.i:06d} is quarantined: {drawn.why}")
+        whole = gathered.add(drawn)
+        progress.most_open = max(progress.most_open, len(gathered))
+        done()
+        if whole is not None:
+            progress.shards += self.shards.put(drawn.i // self.plan.shard_size, whole)
 
 
-def draw(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> tuple[int, Line]:
-    """Shot i from its plan to its file; returns i and its line of metadata."""
-    source = source_at(task.recipe, i)
-    avatar = open_one(source)
-    shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one))
-    _, frame = take(renderer, avatar, shot)
-    row: Row = {
-        "file_name": write_picture(task.out, shot.id, encode_png(frame.rgba)),
-        "caption": english(shot.labels),
-        "i": i,
-        "seed": task.recipe.seed,
-        "avatar": avatar_id(source),
-        "avatar_sha256": avatar.sha256,
-        "licence": task.licences[source],
-        "renderer": renderer.device,
-        "shot": replace(shot, avatar=path_from(task.out, source)).to_json(),
+class _Blocks:
+    """Shots that are through, until their block is whole."""
+
+    def __init__(self, plan: Plan):
+        self._plan = plan
+        self._open: dict[int, dict[int, Drawn]] = {}
+
+    def add(self, drawn: Drawn) -> dict[int, Drawn] | None:
+        """The block's shots where this was the last of them."""
+        block = drawn.i // self._plan.shard_size
+        held = self._open.setdefault(block, {})
+        held[drawn.i] = drawn
+        return self._open.pop(block) if len(held) == len(self._plan.shots(block)) else None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+def write_metrics(store: Store, progress: Progress, workers: int) -> None:
+    """metrics.json of the last run: no part of the data, which knows no clocks."""
+    told = {
+        "pictures": progress.pictures,
+        "seconds": round(progress.seconds, 2),
+        "pictures_per_second": round(progress.pictures / progress.seconds, 2) if progress.seconds else None,
+        "workers": workers,
+        "shards": progress.shards,
+        "retries": progress.retries,
+        "quarantined": progress.quarantined,
+        "processes_died": progress.deaths,
+        "most_blocks_open": progress.most_open,
     }
-    return i, Line.of(row)
+    store.put_file(METRICS, (to_json(told, indent=1) + "\n").encode())
 
 
-def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
-    """The same picture, its gaze in angles where it was a point: a column of a dataset has one type."""
-    if shot.look_at is None or isinstance(shot.look_at, LookAtAngles):
-        return shot
-    gaze = evaluate(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at).look_at
-    return replace(shot, look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
-
-
-def avatar_id(source: str) -> str:
-    """What metadata calls an avatar: a file's name without its ending; of the built-in family its source."""
-    return source if is_built_in(source) else Path(source).stem
-
-
-def is_built_in(source: str) -> bool:
-    """Whether a source names the built-in avatar rather than a file."""
-    return source == "demo" or source.startswith("demo:")
-
-
-def path_from(folder: Path, source: str) -> str:
-    """`source` as a shot that lies in `folder` names it: built-in avatars as they are, files relatively."""
-    return source if is_built_in(source) else os.path.relpath(source, folder.resolve())
-
-
-def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], renderer: RendererName) -> dict[str, Any]:
-    """Everything that the pictures follow from: the recipe, its avatars by their contents, what draws."""
+def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: Settings) -> dict[str, Any]:
+    """Everything that the bytes follow from: the recipe, its avatars by their contents, what draws, how files look."""
     avatars = [{"id": credits[s]["id"], "sha256": credits[s]["sha256"]} for s in recipe.avatars]
-    return {"avatars": avatars, **_dump(recipe), "renderer": renderer}
+    look = {"format": settings.look.form, "encoding": settings.look.encoding, "passes": list(settings.look.passes)}
+    return {
+        "avatars": avatars,
+        **_dump(recipe),
+        "renderer": settings.renderer,
+        **look,
+        "shard_size": settings.shard_size,
+    }
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Listed:
 def read_shots(path: Path) -> list[Listed]:
     """The entries of `path`, in order.
 
-    path: a JSON list of shots, or a file of JSON lines that are shots or hold one under "shot".
+    path: a JSON list of shots, or a file of JSON lines that are shots or hold one under "shot", as it is or as text.
     A malformed entry that has a name is listed with its error; one without, or a name that comes twice or
     cannot be a file's name, refuses the whole list. Raises ShotError, DatasetError.
     """
@@ -67,8 +67,10 @@ def _lines(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     # Not splitlines(): it also breaks at characters that JSON allows inside a string.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            value = _parse(line, f"{path}:{number}")
-            yield f"{path}:{number}", value["shot"] if isinstance(value, dict) and "shot" in value else value
+            where = f"{path}:{number}"
+            value = _parse(line, where)
+            shot = value["shot"] if isinstance(value, dict) and "shot" in value else value
+            yield where, _parse(shot, where) if isinstance(shot, str) else shot  # text in an image folder's metadata
 
 
 def _parse(text: str, where: str) -> Any:

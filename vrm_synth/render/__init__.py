@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from vrm_synth.core.errors import RenderError
@@ -10,16 +11,17 @@ from vrm_synth.render.base import Compat, Draw, Frame, Renderer, RendererName, V
 __all__ = ["Compat", "Draw", "Frame", "Renderer", "RendererName", "View", "open_renderer"]
 
 
-def open_renderer(name: str = "gl", device: int = 0) -> Renderer:
+def open_renderer(name: str = "gl", device: int = 0, mips: Path | None = None) -> Renderer:
     """A renderer by name: "gl" (moderngl, all of MToon) or "pyrender" (PBR and flat, the [pyrender] extra).
 
-    device: index of the EGL device. Raises RenderError where it cannot be had.
+    device: index of the EGL device; mips: a folder where gl keeps the mip chains of textures.
+    Raises RenderError where it cannot be had.
     """
     # Imported here so that a machine without one backend's libraries can use the other.
     if name == "gl":
         from vrm_synth.render.gl.renderer import GLRenderer
 
-        return GLRenderer(device)
+        return GLRenderer(device, mips=mips)
     if name == "pyrender":
         from vrm_synth.render.pyrender_backend import PyrenderRenderer
 

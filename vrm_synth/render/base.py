@@ -13,6 +13,7 @@ from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.stage.light import Ambient, Light
 
 Compat = Literal["none", "three-vrm"]
+Antialias = Literal["supersample", "multisample", "auto"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,10 @@ class View:
     """How to look at a posed avatar; the fields are the shots format's.
 
     size: (width, height) pixels; background: straight sRGB RGBA in 0..1 as wanted in the PNG, None is
-    transparent; time: seconds of UV animation; supersample: n draws n × n samples a pixel, box filtered.
+    transparent; time: seconds of UV animation; supersample: n draws n × n samples a pixel, box filtered;
+    antialias: whether each of those samples is shaded, which also smooths toon ramps and cut-outs ("supersample"), or
+    edges alone get them ("multisample", n² of 2, 4, 8 or 16, where the driver has it). "auto": supersample on software
+    drivers, where that is the cheaper one, multisample on GPUs, where it is not.
     compat: "three-vrm" draws the reference's way where it differs from the specification (docs/fidelity.md).
     """
 
@@ -32,6 +36,7 @@ class View:
     outlines: bool = True
     time: float = 0.0
     supersample: int = 1
+    antialias: Antialias = "supersample"
     mipmaps: bool = True
     compat: Compat = "none"
 

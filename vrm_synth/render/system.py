@@ -25,6 +25,7 @@ _FAMILY = {
     **dict.fromkeys(("suse", "opensuse", "opensuse-leap", "opensuse-tumbleweed", "sles"), "suse"),
     "alpine": "alpine",
 }
+_SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "swrast")
 _LIBRARIES = ("libEGL.so.1", "libGL.so.1")
 
 
@@ -50,6 +51,11 @@ def install_hint(os_release: str) -> str:
         if name in _FAMILY:
             return f"install it with: {_INSTALL[_FAMILY[name]]}"
     return "install EGL, libGL and Mesa's software driver (llvmpipe) with your system's packages"
+
+
+def is_software(device: str) -> bool:
+    """Whether a renderer's name is that of a driver that draws on the CPU."""
+    return any(name in device.lower() for name in _SOFTWARE)
 
 
 def missing_libraries() -> list[str]:

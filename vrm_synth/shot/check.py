@@ -65,6 +65,14 @@ def flag(value: object, name: str) -> bool:
     return value
 
 
+def one_of(value: object, name: str, allowed: Iterable[str]) -> Any:
+    """One of some names."""
+    allowed = tuple(allowed)
+    if value not in allowed:
+        raise ShotError("unknown name", got=value, allowed=", ".join(allowed), where=name)
+    return value
+
+
 def text(value: object, name: str, longest: int = 4096) -> str:
     """A non-empty string without control characters."""
     if not isinstance(value, str) or not 0 < len(value) <= longest or any(ord(c) < 32 or ord(c) == 127 for c in value):

@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.render.base import View
+from vrm_synth.render.base import Antialias, View
 from vrm_synth.shot import check
 from vrm_synth.stage.light import Ambient, Light
 
@@ -19,7 +19,7 @@ Label = str | float | int | bool | None | tuple[str, ...]
 
 KEYS = (
     "id", "avatar", "pose", "expressions", "look_at", "spring_bones", "camera", "size", "light", "ambient",
-    "background", "outlines", "time", "supersample", "mipmaps", "labels",
+    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "labels",
 )  # fmt: skip
 CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
 ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
@@ -60,6 +60,7 @@ class Shot:
     outlines: bool = True
     time: float = 0.0
     supersample: int = 1
+    antialias: Antialias = "supersample"
     mipmaps: bool = True
     labels: Mapping[str, Label] = field(default_factory=dict)
 
@@ -83,6 +84,7 @@ class Shot:
             outlines=self.outlines,
             time=self.time,
             supersample=self.supersample,
+            antialias=self.antialias,
             mipmaps=self.mipmaps,
         )
 
@@ -126,6 +128,7 @@ def _read(entry: Mapping[str, Any]) -> Shot:
         outlines=_or(entry, "outlines", True),
         time=_or(entry, "time", 0.0),
         supersample=_or(entry, "supersample", 1),
+        antialias=_or(entry, "antialias", "supersample"),
         mipmaps=_or(entry, "mipmaps", True),
         labels=_or(entry, "labels", {}),
     )
@@ -297,6 +300,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "outlines": lambda v: check.flag(v, "outlines"),
     "time": lambda v: check.number(v, "time", -1e6, 1e6),
     "supersample": lambda v: check.whole(v, "supersample", 1, 8),
+    "antialias": lambda v: check.one_of(v, "antialias", get_args(Antialias)),
     "mipmaps": lambda v: check.flag(v, "mipmaps"),
     "labels": _labels,
 }
@@ -328,6 +332,8 @@ def _write(s: Shot) -> dict[str, Any]:
     out |= {"camera": camera, "size": list(s.size), "light": light, "ambient": ambient}
     out["background"] = None if s.background is None else list(s.background)
     out |= {"outlines": s.outlines, "time": s.time, "supersample": s.supersample, "mipmaps": s.mipmaps}
+    if s.antialias != "supersample":
+        out["antialias"] = s.antialias
     if s.labels:
         out["labels"] = {k: list(v) if isinstance(v, tuple) else v for k, v in s.labels.items()}
     return out

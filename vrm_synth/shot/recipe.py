@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.library import load_poses
+from vrm_synth.render.base import Antialias
 from vrm_synth.shot import choices, sources
 from vrm_synth.shot.description import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
@@ -116,10 +117,20 @@ class Recipe(_Strict):
     # The one source of chance: the same recipe and seed give the same pictures.
     seed: Annotated[int, Field(strict=True)] = 0
 
+    # Shares of the shots that are kept apart, {test: 0.1}; the rest is "train".
+    splits: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], Annotated[float, Field(gt=0, lt=1)]],
+        Field(max_length=8),
+    ] = {}
+    # Whether single shots are kept apart, or avatars, which the rest then never shows.
+    split_by: Literal["shot", "avatar"] = "shot"
+
     # Pixels: a number for a square, or [width, height].
     size: Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)] = (512, 512)
     # n draws n × n samples a pixel; 1 is no anti-aliasing.
     supersample: Annotated[int, Field(ge=1, le=8, strict=True)] = 2
+    # Whether all samples are shaded (supersample) or edges alone get them (multisample); auto: multisample on GPUs.
+    antialias: Antialias = "auto"
     # Colour names, "#rrggbb", transparent, or random for any named colour.
     background: Annotated[Weights, _choice(_backgrounds, lambda: (RANDOM, TRANSPARENT, "#rrggbb", *BACKGROUNDS))] = (
         Field(default=RANDOM, validate_default=True)
@@ -189,6 +200,10 @@ class Recipe(_Strict):
             if name not in {*self.avatars, *(Path(s).name for s in self.avatars)}:
                 known = ", ".join(dict.fromkeys(Path(s).name for s in self.avatars))
                 raise RefusedError("no avatar of this recipe is called so", known, ("characters", name))
+        if sum(self.splits.values()) >= 1:
+            raise RefusedError("the splits leave nothing for the rest", "shares that sum to less than 1", ("splits",))
+        if "train" in self.splits:
+            raise RefusedError("train is the split of the rest", "other names", ("splits", "train"))
         if self.fov[0] > self.fov[1]:
             raise RefusedError("fov ends before it begins", "[least, most]", ("fov",))
         return self

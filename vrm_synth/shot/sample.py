@@ -37,12 +37,16 @@ HAIR_TAIL = "hairTail"  # how the built-in avatar's nodes are named that move it
 ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
-def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Shot:
-    """Shot i of a recipe: a pure function of (recipe, i) and of the avatars' files.
+def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> Shot:
+    """Shot i of a recipe: a pure function of (recipe, i, attempt) and of the avatars' files.
 
-    open_avatar: source → Avatar; it may keep what it opened. Raises ShotError, AvatarError.
+    open_avatar: source → Avatar; it may keep what it opened. attempt: 1, 2, … are other pictures of the same avatar,
+    for where the first was none. Raises ShotError, AvatarError.
     """
-    seed, source = recipe.seed, source_at(recipe, i)
+    source = source_at(recipe, i)
+    if attempt:
+        recipe = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
+    seed = recipe.seed
     avatar = open_avatar(source)
     pose = _pose(recipe, i)
     wind = _wind(recipe, i)
@@ -88,6 +92,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar]) -> Sho
         background=background(backdrop),
         outlines=recipe.outlines,
         supersample=recipe.supersample,
+        antialias=recipe.antialias,
         labels=labels,
     )
 

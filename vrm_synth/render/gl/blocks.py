@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,21 +32,34 @@ MATERIAL_STRIDE = 512  # at least the block's size, a multiple of every driver's
 MIRRORED_REPEAT = 33648
 
 
-def frame_block(view: View) -> bytes:
+@dataclass(frozen=True, eq=False)
+class Matrices:
+    """A view's camera: (4, 4) float64 each."""
+
+    view_from_world: NDArray[np.float64]
+    clip_from_view: NDArray[np.float64]
+
+    @staticmethod
+    def of(view: View) -> Matrices:
+        """Computed once a picture."""
+        return Matrices(view.camera.view_from_world(), view.camera.clip_from_view(*view.size))
+
+
+def frame_block(view: View, seen: Matrices) -> bytes:
     """The Frame block of one view."""
     out = np.zeros(FRAME_SIZE // 4, np.float32)
-    out[:16] = view.camera.clip_from_view(*view.size).T.ravel()
+    out[:16] = seen.clip_from_view.T.ravel()
     if view.light is not None:
-        to_light = -np.asarray(view.light.direction, np.float64)
-        out[16:19] = view.camera.view_from_world()[:3, :3] @ (to_light / np.linalg.norm(to_light))
-        out[20:23] = np.asarray(view.light.color) * view.light.intensity
+        x, y, z = view.light.direction
+        out[16:19] = seen.view_from_world[:3, :3] @ (np.array([-x, -y, -z]) / math.hypot(x, y, z))
+        out[20:23] = [c * view.light.intensity for c in view.light.color]
     out[19] = view.camera.ortho_height is not None
     out[23] = view.time
     if view.ambient is not None:
-        out[24:27] = np.asarray(view.ambient.color) * view.ambient.intensity
+        out[24:27] = [c * view.ambient.intensity for c in view.ambient.color]
         if view.ambient.ground is not None:
-            out[28:31] = np.asarray(view.ambient.ground) * view.ambient.intensity
-    out[32:35] = view.camera.view_from_world()[:3, 1]
+            out[28:31] = [c * view.ambient.intensity for c in view.ambient.ground]
+    out[32:35] = seen.view_from_world[:3, 1]
     return out.tobytes()
 
 

@@ -188,8 +188,8 @@ def _center(rest: PosedAvatar, node: int, p: Primitive) -> NDArray[np.float64]:
     blended = np.zeros((len(p.positions), 12))
     for k in range(4):
         blended += p.weights[:, k, None] * rows[p.joints[:, k]]
-    blended = blended.reshape(-1, 3, 4)
-    return _grown_sphere_center(np.einsum("vij,vj->vi", blended[..., :3], p.positions) + blended[..., 3])
+    per_vertex = blended.reshape(-1, 3, 4)
+    return _grown_sphere_center(np.einsum("vij,vj->vi", per_vertex[..., :3], p.positions) + per_vertex[..., 3])
 
 
 def _grown_sphere_center(points: NDArray[np.float64]) -> NDArray[np.float64]:

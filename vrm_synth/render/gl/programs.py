@@ -67,6 +67,12 @@ def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[in
         flags["SHADE_IS_BASE"] = t.shade_multiply_texture is not None and (
             t.shade_multiply_texture == m.base_color_texture
         )
+        flags["GLOWS"] = glows(m)
+        flags["OUTLINE_PLAIN"] = outline and t.outline_lighting_mix_factor == 0
+        if not flags["GLOWS"]:
+            out -= {"HAS_MATCAP", "HAS_RIM"}
+        if flags["OUTLINE_PLAIN"]:  # of one colour, cut out as its surface is
+            out &= {"MTOON", "HAS_OUTLINE_WIDTH"} | ({"HAS_BASE", "HAS_UV_MASK"} if m.alpha_mode != "OPAQUE" else set())
         flags["OUTLINE_SCREEN"] = outline and t.outline_width_mode == "screenCoordinates"
         flags["UV_ANIMATION"] = any(
             (
@@ -76,6 +82,14 @@ def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[in
             )
         )
     return frozenset(out | {name for name, on in flags.items() if on})
+
+
+def glows(material: Material) -> bool:
+    """Whether rim light or matcap add anything: the one feature that expressions can turn on and off."""
+    t = material.mtoon
+    return t is not None and (
+        any(t.parametric_rim_color_factor) or (t.matcap_texture is not None and any(t.matcap_factor))
+    )
 
 
 def bound_slots(feature_set: Features) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import moderngl
 import numpy as np
@@ -13,33 +15,42 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
-from vrm_synth.render.gl.blocks import FRAME_SIZE, frame_block
+from vrm_synth.render.gl.blocks import FRAME_SIZE, Matrices, frame_block
 from vrm_synth.render.gl.context import create_context
+from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
 from vrm_synth.render.gl.scene import SceneBuffers
 from vrm_synth.render.gl.straight import straightened
+from vrm_synth.render.gl.targets import Target, Targets
+from vrm_synth.render.system import is_software
 
 FRAME_BINDING = 0
 # Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,
 # browsers and Unity in gamma mode do.
 BLEND_FUNC = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
+MULTISAMPLES = (2, 4, 8, 16)
+RING = 3  # pictures on their way back from a GPU: one being drawn, one being copied, one being taken
 
 
 class GLRenderer:
-    """A Renderer (render/base.py). device: index of the EGL device; cache: avatars kept on the GPU.
+    """A Renderer (render/base.py). device: index of the EGL device; cache: avatars kept on the GPU; mips: the folder
+    that keeps their mip chains, None for none.
 
     Raises RenderError where no context can be made (then the message names the package to install).
     """
 
-    def __init__(self, device: int = 0, cache: int = 4):
+    def __init__(self, device: int = 0, cache: int = 4, mips: Path | None = None):
         self._ctx = create_context(device)
-        self._limit = min(self._ctx.info["GL_MAX_RENDERBUFFER_SIZE"], self._ctx.info["GL_MAX_TEXTURE_SIZE"])
+        info = self._ctx.info
+        self._limit = min(info["GL_MAX_RENDERBUFFER_SIZE"], info["GL_MAX_TEXTURE_SIZE"])
+        self._software = is_software(info["GL_RENDERER"])
+        self._mips = None if mips is None else MipCache(mips)
         self._programs = ProgramStore(self._ctx)
         self._resolves: dict[int, moderngl.VertexArray] = {}  # by supersample
         self._frame = self._ctx.buffer(reserve=FRAME_SIZE)
         self._scenes: OrderedDict[Avatar, SceneBuffers] = OrderedDict()
         self._cache = cache
-        self._targets: dict[bool, _Target] = {}  # by whether it has a depth buffer
+        self._targets = Targets(self._ctx)
 
     @property
     def device(self) -> str:
@@ -51,10 +62,24 @@ class GLRenderer:
         order = self.draw(posed, view)
         return Frame(self.read_back(view), order)
 
+    def stream(self, pictures: Iterable[tuple[PosedAvatar, View]]) -> Iterator[Frame]:
+        """Draw one after the other; the same frames as render()'s, in order. On a GPU a picture comes back while the
+        next ones are drawn. Raises RenderError."""
+        ahead = 0 if self._software else RING - 1
+        on_their_way: deque[tuple[_Read, tuple[Draw, ...]]] = deque()
+        for posed, view in pictures:
+            order = self.draw(posed, view)
+            on_their_way.append((self._begin_reading(view), order))
+            if len(on_their_way) > ahead:
+                read, order = on_their_way.popleft()
+                yield Frame(self._finish_reading(read), order)
+        for read, order in on_their_way:
+            yield Frame(self._finish_reading(read), order)
+
     def draw(self, posed: PosedAvatar, view: View) -> tuple[Draw, ...]:
         """The first half of render(): submit the draws. Returns their order."""
         (width, height), n = view.size, view.supersample
-        if n * max(width, height) > self._limit:
+        if (1 if self._multisamples(view) else n) * max(width, height) > self._limit:
             raise RenderError(
                 "picture larger than the driver can draw",
                 got=f"{width}×{height} at supersample {n}",
@@ -62,14 +87,15 @@ class GLRenderer:
             )
         with self._ctx:  # another renderer of this process may be current
             scene = self._scene(posed.avatar)
-            drawn = self._target((width * n, height * n), depth=True).framebuffer
+            drawn = self._drawn(view).framebuffer
             drawn.use()
             r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
             drawn.clear(r * a, g * a, b * a, a, depth=1.0)
             self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
-            self._frame.write(frame_block(view))
+            seen = Matrices.of(view)
+            self._frame.write(frame_block(view, seen))
             self._frame.bind_to_uniform_block(FRAME_BINDING)
-            return scene.draw(posed, view, drawn)
+            return scene.draw(posed, view, seen, drawn)
 
     def finish(self) -> None:
         """Wait until everything submitted is drawn; for measuring."""
@@ -78,23 +104,12 @@ class GLRenderer:
 
     def read_back(self, view: View) -> NDArray[np.uint8]:
         """The second half of render(): resolve what draw() drew of the same view, (H, W, 4) uint8."""
-        (width, height), n = view.size, view.supersample
+        width, height = view.size
+        pixels = np.empty((height, width, 4), np.uint8)
         with self._ctx:
-            drawn = self._target((width * n, height * n), depth=True)
-            if n == 1:
-                pixels = np.empty((height, width, 4), np.uint8)
-                drawn.framebuffer.read_into(pixels, components=4, alignment=1)
-                return straightened(pixels)[::-1]
-            finished = self._target((width, height), depth=False).framebuffer
-            finished.use()
-            self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
-            self._ctx.clear_samplers()
-            drawn.color.use(0)
-            if n not in self._resolves:
-                self._resolves[n] = self._ctx.vertex_array(resolve_program(self._ctx, n), [])
-            self._resolves[n].render(moderngl.TRIANGLES, vertices=3)
-            pixels = np.frombuffer(finished.read(components=4, alignment=1), np.uint8)
-        return pixels.reshape(height, width, 4)
+            finished, straight = self._resolved(view)
+            finished.read_into(pixels, components=4, alignment=1)
+        return pixels if straight else straightened(pixels)[::-1]
 
     def close(self) -> None:
         """Free everything, the context last."""
@@ -109,31 +124,71 @@ class GLRenderer:
         if scene is None:
             while len(self._scenes) >= self._cache:
                 self._scenes.popitem(last=False)[1].release()
-            scene = SceneBuffers(self._ctx, self._programs, avatar)
+            scene = SceneBuffers(self._ctx, self._programs, avatar, self._mips)
         self._scenes[avatar] = scene
         return scene
 
-    def _target(self, size: tuple[int, int], depth: bool) -> _Target:
-        held = self._targets.get(depth)
-        if held is None or held.framebuffer.size != size:
-            if held is not None:
-                held.release()
-            color = self._ctx.texture(size, 4)
-            buffer = self._ctx.depth_renderbuffer(size) if depth else None
-            held = _Target(self._ctx.framebuffer([color], buffer), color, buffer)
-            self._targets[depth] = held
-        return held
+    def _drawn(self, view: View) -> Target:
+        """Where draw() draws this view."""
+        multisamples = self._multisamples(view)
+        n = 1 if multisamples else view.supersample
+        return self._targets.to_draw((view.size[0] * n, view.size[1] * n), multisamples)
+
+    def _multisamples(self, view: View) -> int:
+        """Samples a pixel of the driver's own anti-aliasing; 0: without it."""
+        wanted = view.supersample**2
+        if wanted == 1 or view.antialias == "supersample" or (view.antialias == "auto" and self._software):
+            return 0
+        allowed = [n for n in MULTISAMPLES if n <= self._ctx.max_samples]
+        if wanted in allowed:
+            return wanted
+        if view.antialias == "auto":
+            return 0
+        raise RenderError(
+            "no such multisampling here",
+            got=f"supersample {view.supersample}, {wanted} samples a pixel",
+            allowed=f"{', '.join(map(str, allowed)) or 'no'} samples a pixel, or antialias supersample",
+            where=self._ctx.info["GL_RENDERER"],
+        )
+
+    def _resolved(self, view: View) -> tuple[moderngl.Framebuffer, bool]:
+        """What draw() drew, at one sample a pixel, and whether it is straight and top row first already."""
+        n, drawn = view.supersample, self._drawn(view)
+        if n == 1:
+            return drawn.framebuffer, False
+        finished = self._targets.finished(view.size).framebuffer
+        if drawn.samples:
+            self._ctx.copy_framebuffer(finished, drawn.framebuffer)
+            return finished, False
+        finished.use()
+        self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
+        self._ctx.clear_samplers()
+        drawn.color.use(0)
+        if n not in self._resolves:
+            self._resolves[n] = self._ctx.vertex_array(resolve_program(self._ctx, n), [])
+        self._resolves[n].render(moderngl.TRIANGLES, vertices=3)
+        return finished, True
+
+    def _begin_reading(self, view: View) -> _Read:
+        width, height = view.size
+        with self._ctx:
+            finished, straight = self._resolved(view)
+            buffer = self._targets.pixel_buffer(width * height * 4)
+            finished.read_into(buffer, components=4, alignment=1)
+        return _Read(buffer, (height, width, 4), straight)
+
+    def _finish_reading(self, read: _Read) -> NDArray[np.uint8]:
+        pixels = np.empty(read.shape, np.uint8)
+        with self._ctx:
+            read.buffer.read_into(pixels, pixels.nbytes)
+            self._targets.give_back(read.buffer)
+        return pixels if read.straight else straightened(pixels)[::-1]
 
 
-@dataclass(frozen=True)
-class _Target:
-    """Something to draw into; kept from frame to frame while the size stays."""
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A picture on its way back. straight: as _resolved says."""
 
-    framebuffer: moderngl.Framebuffer
-    color: moderngl.Texture
-    depth: moderngl.Renderbuffer | None
-
-    def release(self) -> None:
-        for held in (self.framebuffer, self.color, self.depth):
-            if held is not None:
-                held.release()
+    buffer: moderngl.Buffer
+    shape: tuple[int, int, int]
+    straight: bool

@@ -11,11 +11,12 @@ from vrm_synth.avatar.model import Avatar, Material, Texture
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Compat, Draw, View
-from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, material_block
+from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, Matrices, material_block
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
+from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
 from vrm_synth.render.gl.order import DrawItem, culled_sides, draw_order
-from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, view_features
+from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, glows, view_features
 from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
 
 MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
@@ -24,10 +25,14 @@ MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
 class SceneBuffers:
     """Buffers, textures and vertex arrays of one avatar in one context."""
 
-    def __init__(self, ctx: moderngl.Context, programs: ProgramStore, avatar: Avatar):
+    def __init__(self, ctx: moderngl.Context, programs: ProgramStore, avatar: Avatar, mips: MipCache | None = None):
         self.avatar = avatar
         self._ctx, self._programs = ctx, programs
         self.geometry = flatten(evaluate(avatar))
+        instances = self.geometry.instances
+        self._material_ids = [i.primitive.material for i in instances]
+        self._nodes = np.array([i.node for i in instances], np.intp)
+        self._centers = np.array([(*i.center, 1.0) for i in instances]).reshape(-1, 4)
         self._vertices = ctx.buffer(self.geometry.vertices) if len(self.geometry.vertices) else None
         self._indices = ctx.buffer(self.geometry.indices) if len(self.geometry.indices) else None
         self._palette = ctx.buffer(reserve=max(self.geometry.palette_size, 1) * 6 * 16)
@@ -41,29 +46,30 @@ class SceneBuffers:
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
         self._written: tuple[Material, ...] | None = None
         self._written_for: Compat = "none"
-        self._textures = TextureStore(ctx, avatar)
-        self._variants: dict[tuple[DrawItem, Features], _Variant] = {}
+        self._textures = TextureStore(ctx, avatar, mips)
+        self._variants: dict[tuple[DrawItem, Features, bool], _Variant] = {}
 
-    def draw(self, posed: PosedAvatar, view: View, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
+    def draw(self, posed: PosedAvatar, view: View, seen: Matrices, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
         if self._indices is None:
             return ()
         ctx, g = self._ctx, self.geometry
-        self._palette.write(palette(g, posed, view.camera.view_from_world()))
+        self._palette.write(palette(g, posed, seen.view_from_world))
         ranges = self._write_morphs(posed)
         self._write_materials(posed.materials, view.compat)
         self._palette.bind_to_storage_buffer(PALETTE_BINDING)
         self._active.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
         of_view = view_features(view)
+        longest = max(view.size) * view.supersample
         drawn = []
-        for item in self._order(posed, view):
+        for item in self._order(posed, view.outlines, seen):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
             variant = self._variant(item, instance, material, of_view)
             for unit, texture, srgb in variant.textures:
-                self._textures.bind(texture, unit, srgb, view.mipmaps)
+                self._textures.bind(texture, unit, srgb, longest if view.mipmaps else None)
             self._draw_item(item, instance, material, variant.vao, ranges[item.instance])
             name = material.name + (" (Outline)" if item.part == "outline" else "")
             drawn.append((instance.name, name, item.part))
@@ -79,12 +85,10 @@ class SceneBuffers:
                 buffer.release()
         self._textures.release()
 
-    def _order(self, posed: PosedAvatar, view: View) -> list[DrawItem]:
-        instances = self.geometry.instances
-        clip_from_world = view.camera.clip_from_view(*view.size) @ view.camera.view_from_world()
-        centers = np.array([(posed.world_from_node[i.node] @ np.append(i.center, 1.0)) for i in instances])
-        ids = [i.primitive.material for i in instances]
-        return draw_order([posed.materials[m] for m in ids], ids, centers @ clip_from_world[2], view.outlines)
+    def _order(self, posed: PosedAvatar, outlines: bool, seen: Matrices) -> list[DrawItem]:
+        depth_row = seen.clip_from_view[2] @ seen.view_from_world
+        depths = ((depth_row @ posed.world_from_node)[self._nodes] * self._centers).sum(-1)
+        return draw_order([posed.materials[m] for m in self._material_ids], self._material_ids, depths, outlines)
 
     def _write_morphs(self, posed: PosedAvatar) -> list[tuple[int, int]]:
         rows, ranges, at = [], [], 0
@@ -135,8 +139,7 @@ class SceneBuffers:
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
     def _variant(self, item: DrawItem, instance: Instance, material: Material, of_view: Features) -> _Variant:
-        # Expressions change a material's numbers, never which features it has: a variant is settled once.
-        key = (item, of_view)
+        key = (item, of_view, glows(material))
         if key not in self._variants:
             feature_set = of_view | features(material, instance.primitive, self._wraps, item.part == "outline")
             program = self._programs.get(feature_set)

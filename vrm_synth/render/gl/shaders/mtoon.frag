@@ -7,6 +7,7 @@ float shading_ramp(float n_dot_l, float shift) {
   return high > low ? clamp((n_dot_l + shift - low) / (high - low), 0.0, 1.0) : step(low, n_dot_l + shift);
 }
 
+#ifdef GLOWS
 vec3 rim_and_matcap(vec3 n, vec3 v) {
   float fresnel = clamp(1.0 - dot(v, n) + lift_width_metal_rough.x, 0.0, 1.0);
   vec3 rim = rim_and_power.rgb * pow(fresnel, max(rim_and_power.a, 1e-5));
@@ -27,13 +28,17 @@ vec3 rim_and_matcap(vec3 n, vec3 v) {
 #endif
   return rim;
 }
+#endif
 
+#ifdef OUTLINE_PLAIN
+void main() { emit(outline_and_mix.rgb, base_color().a); }
+#else
 void main() {
   vec4 lit = base_color();
   vec3 shade = shade_and_shift.rgb;
 #ifdef HAS_SHADE
 #ifdef SHADE_IS_BASE
-  shade *= texture(base_texture, uv_of(BASE)).rgb;
+  shade *= fetched_base.rgb;
 #else
   shade *= texture(shade_texture, uv_of(SHADE)).rgb;
 #endif
@@ -47,15 +52,18 @@ void main() {
   vec3 light = light_color.rgb, ambient = ambient_on(n, gi_equalization.x);
   vec3 color = light * mix(shade, lit.rgb, shading_ramp(clamp(dot(n, to_light.xyz), -1.0, 1.0), shift));
   color += ambient * lit.rgb;
+#ifdef GLOWS
 #ifdef THREE_VRM
   vec3 v = normalize(-v_view_position);  // under orthographic cameras, too
 #else
   vec3 v = to_viewer();
 #endif
   color += rim_and_matcap(n, v) * mix(vec3(1.0), light + ambient, matcap_and_mix.a);
+#endif
   color += emission();
 #ifdef OUTLINE
   color = outline_and_mix.rgb * mix(vec3(1.0), color, outline_and_mix.a);
 #endif
   emit(color, lit.a);
 }
+#endif

@@ -44,10 +44,15 @@ vec2 uv_of(int slot) {
   return transformed_uv(slot, uv);
 }
 
+#ifdef HAS_BASE
+vec4 fetched_base;  // what base_color() found; MToon's shade is often the same texture
+#endif
+
 vec4 base_color() {
   vec4 c = base_color_factor;
 #ifdef HAS_BASE
-  c *= texture(base_texture, uv_of(BASE));
+  fetched_base = texture(base_texture, uv_of(BASE));
+  c *= fetched_base;
 #endif
 #ifdef VERTEX_COLOR
   c *= v_color;

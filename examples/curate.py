@@ -1,0 +1,34 @@
+"""Ask a dataset about its pictures, and keep those that you want.
+
+    vrm-synth demo -o out/first --count 24 --size 128
+    python examples/curate.py out/first out/smiling "expression = 'happy' and abs(face_azimuth) < 60"
+
+Says how many pictures each pose has among those that the condition picks, then writes them as a dataset of their own:
+what `vrm-synth subset` does, from Python.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+from vrm_synth.dataset.derive import Deriving, Source, pick
+from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.table import TABLE, ask
+
+
+def main(folder: str, out: str, where: str) -> None:
+    poses: Counter[str] = Counter()
+    for batch in ask(Path(folder) / TABLE, where, ("pose",)):
+        poses.update(batch["pose"].to_pylist())
+    for pose, count in poses.most_common():
+        print(f"{count:5} {pose}")
+    source = Source.of(LocalStore(Path(folder)))
+    picks = pick([source], where)
+    Deriving((source,), picks, LocalStore(Path(out)), "subset", source.form, where=where).make()
+    print(f"{sum(picks.counts().values())} pictures in {out}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

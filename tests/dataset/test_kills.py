@@ -1,0 +1,178 @@
+"""Datasets survive what processes do not: kill -9, a full disk, a read-only one, a worker at its memory limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNT, SHARD = 24, 3
+SHARDS = 2 * COUNT // SHARD  # two splits
+RECIPE = f"avatars: [free.vrm]\ncount: {COUNT}\nsize: 64\nseed: 2\nsettle_seconds: 0.1\nsplits: {{test: 0.3}}\n"
+
+
+def command(folder: Path, out: Path, *more: object) -> list[str]:
+    options = ["--shard-size", SHARD, "--format", "webdataset", *more]
+    return [
+        sys.executable,
+        "-m",
+        "vrm_synth",
+        "render",
+        str(folder / "recipe.yaml"),
+        "-o",
+        str(out),
+        *map(str, options),
+    ]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "0"}
+
+
+def run(folder: Path, out: Path, *more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(folder, out, *more), env=environment(), text=True, capture_output=True, timeout=300)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything but what tells of clocks."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "metrics.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def here(avatars, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kills")
+    shutil.copy(avatars / "free.vrm", folder)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    done = run(folder, folder / "whole", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of what a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def workers_of(pid: int) -> list[int]:
+    """Those that draw are started by the fork server, which the command starts."""
+    return [worker for server in children(pid) for worker in children(server)]
+
+
+def records(out: Path) -> set[Path]:
+    return set((out / "records").glob("[0-9]*.json"))
+
+
+def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
+    """Start the command again and again, and kill the parent or one of its workers once a random number of shards is
+    there, until `times` kills have each met a run with shards both done and missing."""
+    random, hits, tries = np.random.default_rng(seed), 0, 0
+    while hits < times:
+        tries += 1
+        assert tries <= 4 * times, f"only {hits} kills in {tries - 1} runs met one that was under way"
+        if len(records(out)) > SHARDS // 2:
+            shutil.rmtree(out)
+        before = {p: p.stat().st_mtime_ns for p in records(out)}
+        process = subprocess.Popen(
+            command(here, out, "--workers", 2), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        target = random.integers(max(1, len(before)), SHARDS)
+        while len(records(out)) < target and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.1))
+        parent = hits % 2 == 1
+        there = len(records(out))
+        for pid in [process.pid] if parent else workers_of(process.pid)[-1:]:
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and this was no hit
+                os.kill(pid, signal.SIGKILL)
+                hits += process.poll() in (None, -signal.SIGKILL) and 0 < there < SHARDS
+        # A worker that was killed is replaced, and the run ends well.
+        assert process.wait(timeout=120) in ((0, -signal.SIGKILL) if parent else (0,))
+        assert all(p.stat().st_mtime_ns == at for p, at in before.items()), "a finished shard was written again"
+
+
+@pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_kill_minus_nine_at_any_moment(here, times):
+    out = here / f"killed {times}"
+    killed_at_random(here, out, times, seed=times)
+    done = run(here, out, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert files(out) == files(here / "whole")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_any_number_of_workers_and_parts_in_any_order(here, workers):
+    out = here / f"parts {workers}"
+    for part in (2, 0, 1):
+        done = run(here, out, "--workers", workers, "--shard", f"{part}/3")
+        assert done.returncode == 0, done.stderr
+        assert (out / "complete.json").exists() == (part == 1)
+    assert files(out) == files(here / "whole")
+
+
+def mounted(folder: Path, *options: str) -> bool:
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], capture_output=True)
+    return done.returncode == 0
+
+
+@pytest.fixture
+def small_disk(here):
+    folder = here / "disk"
+    if os.geteuid() or not mounted(folder, "-o", "size=200k"):
+        pytest.skip("mounting a small tmpfs needs root and CAP_SYS_ADMIN")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_rest_can_follow(here, small_disk):
+    out = small_disk
+    done = run(here, out, "--workers", 2)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("Error: ")
+    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+    assert not (out / "complete.json").exists()
+    kept = {p: p.stat().st_mtime_ns for p in (out / "records").glob("*.json")}
+    assert len(kept) < SHARDS
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    assert run(here, out, "--workers", 2).returncode == 0
+    assert files(out) == files(here / "whole")
+    assert all(p.stat().st_mtime_ns == at for p, at in kept.items())
+
+
+def test_a_read_only_disk_is_one_line(here, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    done = run(here, small_disk)
+    assert done.returncode == 1 and "Read-only file system" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_workers_at_their_memory_limit_leave_nothing_half_done(here):
+    """Too little memory to draw: one line, no record that is not whole; with enough the same command finishes."""
+    out = here / "limited"
+    done = subprocess.run(
+        command(here, out, "--workers", 2), env=environment(), text=True, capture_output=True, timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20)),
+    )  # fmt: skip
+    assert done.returncode in (0, 1) and "Traceback" not in done.stderr.splitlines()[-1]
+    assert run(here, out, "--workers", 2).returncode == 0
+    assert files(out) == files(here / "whole")

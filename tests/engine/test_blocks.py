@@ -1,0 +1,155 @@
+"""Datasets by Ray: the bytes of any other engine, whatever becomes of the actors."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from vrm_synth.avatar import open_avatar
+from vrm_synth.cli.main import main
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.draw import Drawing, Drawn
+from vrm_synth.dataset.layout import IDENTITY, METRICS
+from vrm_synth.dataset.make import Dataset, Settings
+from vrm_synth.dataset.record import read_records
+from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.workers import work
+from vrm_synth.engine.blocks import Making, make
+from vrm_synth.engine.ray import Cluster, connected
+from vrm_synth.shot import load_recipe
+
+COUNT, SHARD = 10, 3
+
+
+@pytest.fixture(scope="module")
+def recipe_file(avatars, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "r.yaml"
+    settings = {"avatars": [str(avatars / "free.vrm")], "count": COUNT, "size": 32, "settle_seconds": 0.0}
+    path.write_text(yaml.safe_dump(settings | {"splits": {"test": 0.3}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def here():
+    """Ray on this machine, once for all tests of this file."""
+    with connected(Cluster(), 2):
+        yield
+
+
+@pytest.fixture(scope="module")
+def begun(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
+    """A new, empty dataset. The folders' names are equally long and equally deep: paths in metadata are relative."""
+    top = tmp_path_factory.mktemp("sets")
+    numbers = iter(range(10, 100))
+    recipe = load_recipe(recipe_file)
+    return lambda: Dataset(recipe, LocalStore(top / str(next(numbers))), open_avatar, Settings(shard_size=SHARD))
+
+
+@pytest.fixture(scope="module")
+def whole(begun) -> dict[str, bytes]:
+    """The files of the dataset by one process."""
+    dataset = begun()
+    dataset.make(dataset.missing(), functools.partial(work, workers=1))
+    assert dataset.finish()
+    return files(dataset)
+
+
+def files(dataset: Dataset) -> dict[str, bytes]:
+    return {name: dataset.store.read(name) for name in dataset.store.list() if name != METRICS}
+
+
+@dataclass(frozen=True)
+class Deadly(Drawing):
+    """Drawing that one shot kills its process of: at each try, or at the first one where `mark` is a file to make."""
+
+    deadly: int = -1
+    mark: Path | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[Drawn]]]:
+        with super().opened() as draw:
+
+            def do(i: int) -> Iterator[Drawn]:
+                if i == self.deadly and not (self.mark and self.mark.exists()):
+                    if self.mark:
+                        self.mark.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return draw(i)
+
+            yield do
+
+
+def harm(dataset: Dataset, **how: object) -> None:
+    kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
+    dataset.drawing = Deadly(**kept, **how)
+
+
+def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
+    dataset, done = begun(), []
+    progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1))
+    assert dataset.finish() and files(dataset) == whole
+    assert len(done) == progress.pictures == COUNT and progress.shards == len(read_records(dataset.store)) == 8
+    assert dataset.missing() == []
+
+
+def test_the_command_makes_what_is_missing_by_ray(here, begun, whole, recipe_file):
+    dataset = begun()
+    dataset.make([2], functools.partial(work, workers=1))
+    command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
+    done = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
+    assert done.exit_code == 0, done.output
+    assert files(dataset) == whole and f"{COUNT - SHARD} pictures in {dataset.store}" in done.output
+
+
+def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path):
+    dataset, done, notes = begun(), [], []
+    harm(dataset, deadly=4, mark=tmp_path / "died")
+    progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1), note=notes.append)
+    assert dataset.finish() and files(dataset) == whole
+    assert progress.deaths == 1 and progress.quarantined == 0 and len(done) == progress.pictures == COUNT
+    assert notes == ["block 1: the process that made it died (its process ended)"]
+
+
+def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole):
+    local, by_ray, notes, done = begun(), begun(), [], []
+    for dataset in (local, by_ray):
+        harm(dataset, deadly=4)
+    local.make(local.missing(), functools.partial(work, workers=2))
+    progress = make(by_ray, by_ray.missing(), 2, done=lambda: done.append(1), note=notes.append)
+    assert local.finish() and by_ray.finish()
+    assert files(by_ray) == files(local) != whole
+    told = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
+    assert told == {"000004": "2 processes that drew it died"}
+    assert (progress.deaths, progress.quarantined, progress.pictures, len(done)) == (4, 1, COUNT - 1, COUNT)
+    assert notes[-1] == "shot 000004 is quarantined: 2 processes that drew it died"
+    untouched = [name for name in whole if name.startswith("records/") and files(by_ray)[name] == whole[name]]
+    assert len(untouched) == 7
+
+
+def test_a_node_that_sees_another_folder_is_told_of(begun):
+    dataset = begun()
+    elsewhere = replace(dataset.shards, store=LocalStore(dataset.store.folder / "elsewhere"))
+    with (
+        pytest.raises(DatasetError, match=r"elsewhere: a node does not see this dataset; allowed: a folder that every"),
+        Making(dataset.drawing, elsewhere, "").opened(),
+    ):
+        pass
+    dataset.store.put_file(IDENTITY, b"{}")
+    other = Making(dataset.drawing, dataset.shards, "")
+    with pytest.raises(DatasetError, match="does not see this dataset"), other.opened():
+        pass
+
+
+def test_tasks_draw_on_the_device_they_are_given(begun):
+    dataset = begun()
+    assert Making(dataset.drawing, dataset.shards, "").on(3).drawing.devices == (3,)
+    assert dataset.drawing.on(2).devices == (2,)

@@ -1,0 +1,103 @@
+"""`vrm-synth subset`, `merge` and `convert`: datasets from datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from vrm_synth.cli.common import bar, plural
+
+F = TypeVar("F", bound=Callable[..., object])
+FORMATS = ("imagefolder", "webdataset", "parquet")
+ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
+
+
+def _options(command: F) -> F:
+    options = (
+        click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or begun."),
+        click.option("--format", "form", type=click.Choice(FORMATS), help="Its shards.  [default: as they are]"),
+        click.option("--encoding", type=click.Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
+        click.option(
+            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("source", metavar="DIR")
+@click.option("--where", required=True, metavar="SQL", help="A condition over the columns of metadata.parquet.")
+@_options
+def subset(source: str, where: str, **options: Any) -> None:
+    """Make a dataset of those pictures for which a condition holds.
+
+    Columns: key, split, i, caption, avatar, licence, width, height and, of what was measured, pose, mirrored, crop,
+    view, framing, azimuth, elevation, face_azimuth, expression, gaze, lighting, background and more; the whole
+    shot is JSON in shot. The condition is SQL as DuckDB has it, and can reach nothing but this table.
+
+    \b
+    Examples:
+      vrm-synth subset out -o waving --where "pose = 'wave' and crop = 'face'"
+      vrm-synth subset out -o tenth --where "hash(key) % 10 = 0"
+      vrm-synth subset out -o plain --where "background in ('white', 'grey') and abs(face_azimuth) < 30"
+    """
+    _derive("subset", (source,), where=where, **options)
+
+
+@click.command()
+@click.argument("sources", metavar="DIR...", nargs=-1, required=True)
+@_options
+def merge(sources: tuple[str, ...], **options: Any) -> None:
+    """Make one dataset of several.
+
+    Splits stay what they are; the key of each picture begins with its dataset's, so that none is lost.
+
+    \b
+    Example:
+      vrm-synth merge portraits dances -o both --format webdataset
+    """
+    if len(sources) < 2:
+        raise click.UsageError("merge takes two datasets or more.")
+    _derive("merge", sources, prefixed=True, **options)
+
+
+@click.command()
+@click.argument("source", metavar="DIR")
+@_options
+def convert(source: str, **options: Any) -> None:
+    """Make the same dataset in another format or with other picture files.
+
+    \b
+    Examples:
+      vrm-synth convert out -o shards --format webdataset
+      vrm-synth convert out -o small --format parquet --encoding webp-lossy
+    """
+    if options["form"] is None and options["encoding"] is None:
+        raise click.UsageError("convert takes --format, --encoding or both.")
+    _derive("convert", (source,), **options)
+
+
+def _derive(
+    command: str,
+    places: tuple[str, ...],
+    out: str,
+    form: str | None,
+    encoding: str | None,
+    shard_size: int,
+    where: str = "true",
+    prefixed: bool = False,
+) -> None:
+    from vrm_synth.dataset.derive import Deriving, Source, pick
+    from vrm_synth.dataset.layout import SHEET
+    from vrm_synth.dataset.stores import open_store
+
+    sources = tuple(Source.of(open_store(place), prefixed) for place in places)
+    picks = pick(sources, where)
+    deriving = Deriving(sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size)
+    with bar(deriving.plan.blocks, "shards") as shown:
+        deriving.make(shown.update)
+    click.echo(f"{plural(sum(picks.counts().values()), 'picture')} in {out}; a look at them: {out}/{SHEET}")

@@ -1,0 +1,227 @@
+"""Datasets from datasets: a part of one (subset), several as one (merge), one in another format (convert).
+
+All three are one road: the samples that were picked, in the order of their sources, go into new shards of a new
+dataset, which is as good as any: with records, table, card and completion mark. What was picked is known from the
+sources' tables before a picture is read, so that the same command again makes what is missing and touches nothing
+that is there; other picks, sources or settings in the same folder are refused.
+
+Merged samples would collide (every dataset begins with 000000), so that each key of a merged dataset begins with its
+source's, the first eight digits of that identity's SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.draw import home_of, path_from, source_from
+from vrm_synth.dataset.encodings import ENCODINGS
+from vrm_synth.dataset.expect import DERIVED, Derived, Expected
+from vrm_synth.dataset.finish import finish, is_complete
+from vrm_synth.dataset.layout import claim, identity, read_identity
+from vrm_synth.dataset.pack import pack
+from vrm_synth.dataset.plan import SHARD_SIZE
+from vrm_synth.dataset.reader import Sample, decode, read_shard
+from vrm_synth.dataset.record import FileRecord, Record, is_done, record_name, words_digest
+from vrm_synth.dataset.shards import packages
+from vrm_synth.dataset.store import Store
+from vrm_synth.dataset.table import TABLE, ask
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished dataset, its identity and what its keys begin with in the new one."""
+
+    store: Store
+    identity: Mapping[str, Any]
+    prefix: str = ""
+
+    @staticmethod
+    def of(store: Store, prefixed: bool = False) -> Source:
+        """Raises DatasetError where it is not finished."""
+        told = read_identity(store)
+        if not is_complete(store):
+            raise DatasetError("not finished", allowed="a dataset with all its shards: `vrm-synth finish`", where=store)
+        return Source(store, told, f"{told['recipe_sha256'][:8]}-" if prefixed else "")
+
+    @property
+    def form(self) -> str:
+        """Its shards' format."""
+        return str(self.identity["recipe"]["format"])
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A sample of a source. source: its number; shard, key: where it lies there."""
+
+    source: int
+    split: str
+    shard: int
+    key: str
+
+
+@dataclass
+class Picks:
+    """What was picked, by split, in the order of the sources."""
+
+    by_split: dict[str, list[Pick]] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """SHA-256 over all of it, hexadecimal."""
+        digest = hashlib.sha256()
+        for split, picks in self.by_split.items():
+            for p in picks:
+                digest.update(f"{p.source} {split} {p.shard} {p.key}\n".encode())
+        return digest.hexdigest()
+
+    def counts(self) -> dict[str, int]:
+        """Samples of each split."""
+        return {split: len(picks) for split, picks in self.by_split.items()}
+
+
+def pick(sources: Sequence[Source], where: str = "true") -> Picks:
+    """The samples for which the SQL condition holds. Raises DatasetError where it is none, or holds for none."""
+    found = Picks()
+    for number, source in enumerate(sources):
+        with tempfile.NamedTemporaryFile(suffix=f".{TABLE}") as copy:
+            copy.write(source.store.read(TABLE))
+            copy.flush()
+            for batch in ask(Path(copy.name), where, ("split", "shard", "key")):
+                for split, shard, key in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                    found.by_split.setdefault(split, []).append(Pick(number, split, shard, key))
+    if not found.by_split:
+        raise DatasetError("the condition holds for no picture", got=where)
+    return found
+
+
+@dataclass(frozen=True)
+class Deriving:
+    """A dataset on its way from others.
+
+    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; form, encoding: of the new
+    one's shards and pictures, None where pictures stay as they are.
+    """
+
+    sources: tuple[Source, ...]
+    picks: Picks
+    out: Store
+    command: str
+    form: str
+    encoding: str | None = None
+    where: str = "true"
+    shard_size: int = SHARD_SIZE
+
+    def identity(self) -> dict[str, Any]:
+        """What dataset.json says. Raises DatasetError where the sources do not go together."""
+        origins = [s.identity for s in self.sources]
+        if len({o["recipe_sha256"] for o in origins}) < len(origins):
+            raise DatasetError("the same dataset twice", got=origins[0]["recipe_sha256"][:8], allowed="each once")
+        passes = {tuple(o["recipe"]["passes"]) for o in origins}
+        if len(passes) > 1:
+            got = "; ".join(", ".join(p) or "none" for p in sorted(passes))
+            raise DatasetError("datasets of other passes do not merge", got=got, allowed="the same passes")
+        derived = {"by": self.command, "where": self.where, "from": [o["recipe_sha256"] for o in origins]}
+        kept = {str(o["recipe"]["encoding"]) for o in origins}
+        settings: dict[str, Any] = {
+            DERIVED: derived | {"picked": self.picks.digest()},
+            "format": self.form,
+            "encoding": self.encoding or (kept.pop() if len(kept) == 1 else "mixed"),
+            "passes": list(passes.pop()),
+            "shard_size": self.shard_size,
+            "splits": self.picks.counts(),
+        }
+        told = {DERIVED: derived, "from": [dict(o["told"]) for o in origins]}
+        credits = {a["sha256"]: a for o in origins for a in o["avatars"]}
+        return identity(settings, told, list(credits.values()))
+
+    @property
+    def plan(self) -> Derived:
+        """The shards of the new dataset."""
+        return Derived(self.picks.counts(), self.shard_size)
+
+    def make(self, done: Callable[[], object] = lambda: None) -> None:
+        """Write what is missing, then finish. done: called for each shard.
+
+        Raises DatasetError where `out` is another dataset's, or a source is not what its table says.
+        """
+        claim(self.out, self.identity())
+        wanted = self._chunks()
+        reader = _Reader(self.sources)
+        for number in range(self.plan.blocks):
+            (expected,) = self.plan.expected(number)
+            picks = next(wanted)
+            name = record_name(number)
+            if not (self.out.exists(name) and is_done(self.out, name, number)):
+                put_shard(self.out, self.form, expected, [self._taken(reader, p) for p in picks])
+            done()
+        finish(self.out)
+
+    def _chunks(self) -> Iterator[list[Pick]]:
+        for picks in self.picks.by_split.values():
+            rest: Iterable[Pick] = iter(picks)
+            while chunk := list(itertools.islice(rest, self.shard_size)):
+                yield chunk
+
+    def _taken(self, reader: _Reader, p: Pick) -> Sample:
+        source, s = self.sources[p.source], reader.sample(p)
+        key, shot = source.prefix + s.key, s.row["shot"]
+        avatar = shot["avatar"]
+        if (there := home_of(source.store, source.form)) is not None:  # its path starts elsewhere now
+            avatar = path_from(home_of(self.out, self.form), source_from(there, avatar))
+        s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
+        return s if self.encoding is None else encoded(s, self.encoding)
+
+
+def encoded(s: Sample, name: str) -> Sample:
+    """The sample with its picture in that encoding. Raises DatasetError where that would lose transparency."""
+    encoding, rgba = ENCODINGS[name], decode(s.picture, s.key)
+    if not encoding.alpha and rgba[..., 3].min() < 255:
+        raise DatasetError("JPEG has no transparency", got=f"{s.key}, which has", allowed="png, webp, webp-lossy")
+    return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
+
+
+def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[Sample]) -> None:
+    """Write a shard's files, then its record. Raises DatasetError."""
+    files = pack(form, expected.split, expected.number, samples) if samples else {}
+    for name, data in files.items():
+        out.put_file(name, data)
+    record = Record(
+        shard=expected.number,
+        split=expected.split,
+        keys=tuple(s.key for s in samples),
+        files=tuple(FileRecord.of(name, data) for name, data in files.items()),
+        pixels=hashlib.sha256(
+            b"".join(hashlib.sha256(decode(s.picture).tobytes()).digest() for s in samples)
+        ).hexdigest(),
+        words=words_digest([s.row for s in samples]),
+        drawn_by=tuple(sorted({str(s.row["renderer"]) for s in samples})),
+        packages=packages(),
+    )
+    out.put_file(record_name(expected.number), record.to_bytes())
+
+
+class _Reader:
+    """Samples of the sources by their picks; the last shard is kept, for picks come in its order."""
+
+    def __init__(self, sources: Sequence[Source]):
+        self._sources = sources
+        self._at: tuple[int, str, int] | None = None
+        self._held: dict[str, Sample] = {}
+
+    def sample(self, p: Pick) -> Sample:
+        """Raises DatasetError where the source's table is not true."""
+        source = self._sources[p.source]
+        if (p.source, p.split, p.shard) != self._at:
+            self._held = {s.key: s for s in read_shard(source.store, source.form, p.split, p.shard)}
+            self._at = (p.source, p.split, p.shard)
+        if p.key not in self._held:
+            allowed = "a dataset that `vrm-synth verify` finds sound"
+            what = "its table names a picture that no shard has"
+            raise DatasetError(what, got=p.key, allowed=allowed, where=source.store)
+        return self._held[p.key]

@@ -1,0 +1,202 @@
+"""One shot of a recipe, from its plan to a sample: planned, drawn, looked at, encoded; again where it shows nothing.
+
+The task (workers.Task) of an engine. A shot that cannot be drawn is tried `ATTEMPTS` times, each attempt another
+picture of the same avatar (shot = f(recipe, i, attempt)), and is then told of as quarantined: a dataset never holds a
+fault and never lacks a sample silently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrm_synth.avatar import Avatar, open_avatar
+from vrm_synth.caption import english
+from vrm_synth.core.errors import AvatarError, DatasetError, ShotError
+from vrm_synth.dataset.cache import AvatarCache
+from vrm_synth.dataset.encodings import ENCODINGS, encode_mask
+from vrm_synth.dataset.gate import fault
+from vrm_synth.dataset.plan import key
+from vrm_synth.dataset.reader import Sample, decode
+from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.take import take
+from vrm_synth.pose.evaluate import LookAtAngles, evaluate
+from vrm_synth.render import Renderer, RendererName, open_renderer
+from vrm_synth.shot import Recipe, Shot, shot_at, source_at
+
+ATTEMPTS = 4
+PASSES = ("mask",)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a dataset's files look. form: of shards; encoding: of pictures; passes: what is drawn beside them."""
+
+    form: str = "imagefolder"
+    encoding: str = "png"
+    passes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Shot i is through. sample: None where it is quarantined, and why; pixels: SHA-256 of the decoded picture;
+    attempts: how many it took."""
+
+    i: int
+    sample: Sample | None
+    pixels: bytes = b""
+    attempts: int = 1
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A process died while it drew shot i."""
+
+    i: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Drawing shots of a recipe by their numbers.
+
+    home: the folder that avatars' paths are told from; licences: by source; renderer, devices: each process takes one
+    of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer takes it.
+    """
+
+    recipe: Recipe
+    home: Path | None
+    licences: Mapping[str, str]
+    look: Look = field(default_factory=Look)
+    renderer: RendererName = "gl"
+    devices: tuple[int, ...] = (0,)
+    memory: int = 1 << 30
+    mips: Path | None = None
+
+    def on(self, device: int) -> Drawing:
+        """The same on one EGL device."""
+        return replace(self, devices=(device,))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[Drawn]]]:
+        """Shot's number → Drawn."""
+        open_one = AvatarCache(open_avatar, self.memory)
+        device = self.devices[_place() % len(self.devices)]
+        with contextlib.closing(open_renderer(self.renderer, device, self.mips)) as renderer:
+            yield lambda i: iter([draw(self, renderer, open_one, i)])
+
+    def lost(self, i: int, how: str) -> tuple[Lost]:
+        """Whoever gathers the shots decides what becomes of it."""
+        return (Lost(i, how),)
+
+
+def _place() -> int:
+    """How many processes this one's parent started before it."""
+    _, _, number = multiprocessing.current_process().name.rpartition("-")
+    return int(number) - 1 if number.isdecimal() else 0
+
+
+def draw(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> Drawn:
+    """Shot i, by the first attempt that shows something. Raises RenderError where nothing can be drawn at all."""
+    why = ""
+    for attempt in range(ATTEMPTS):
+        try:
+            return replace(_attempt(task, renderer, open_one, i, attempt), attempts=attempt + 1)
+        except _FaultError as e:
+            why = str(e)
+        except ShotError as e:
+            why = str(e)
+        except AvatarError as e:  # no attempt shows another avatar
+            return Drawn(i, None, attempts=attempt + 1, why=str(e))
+    return Drawn(i, None, attempts=ATTEMPTS, why=why)
+
+
+class _FaultError(Exception):
+    """A picture that the gate refuses."""
+
+
+def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int) -> Drawn:
+    source = source_at(task.recipe, i)
+    avatar = open_one(source)
+    shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one, attempt))
+    posed, frame = take(renderer, avatar, shot)
+    if not np.isfinite(posed.world_from_node).all():
+        raise _FaultError("a pose that is not finite")
+    if why := fault(frame.rgba, shot.size):
+        raise _FaultError(why)
+    encoding = ENCODINGS[task.look.encoding]
+    picture = encoding.encode(frame.rgba)
+    kept = frame.rgba if encoding.lossless else decode(picture)
+    extras = {}
+    if "mask" in task.look.passes:
+        bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
+        extras["mask.png"] = encode_mask(bare[..., 3])
+    row: dict[str, Any] = {
+        "caption": english(shot.labels),
+        "i": i,
+        "seed": task.recipe.seed,
+        "attempt": attempt,
+        "avatar": avatar_id(source),
+        "avatar_sha256": avatar.sha256,
+        "licence": task.licences[source],
+        "renderer": renderer.device,
+        "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
+    }
+    sample = Sample(key(i), picture, encoding.suffix, row["caption"], row, extras)
+    return Drawn(i, sample, hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest())
+
+
+def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
+    """The same picture, its gaze in angles where it was a point: a column of a dataset has one type."""
+    if shot.look_at is None or isinstance(shot.look_at, LookAtAngles):
+        return shot
+    gaze = evaluate(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at).look_at
+    return replace(shot, look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
+
+
+def avatar_id(source: str) -> str:
+    """What metadata calls an avatar: a file's name without its ending; of the built-in family its source."""
+    return source if is_built_in(source) else Path(source).stem
+
+
+def is_built_in(source: str) -> bool:
+    """Whether a source names the built-in avatar rather than a file."""
+    return source == "demo" or source.startswith("demo:")
+
+
+def home_of(store: Store, form: str) -> Path | None:
+    """Where the paths of avatars start that a dataset's shots name: where a line of metadata lies, two folders down
+    in an image folder, one in the others. None where the dataset does not lie on this disk."""
+    if not isinstance(store, LocalStore):
+        return None
+    return store.folder.resolve().joinpath(*(("split", "shard") if form == "imagefolder" else ("split",)))
+
+
+def source_from(home: Path | None, name: str) -> str:
+    """What `path_from` made a name of: a built-in avatar, or a file's whole path; the name itself without a home."""
+    return name if home is None or is_built_in(name) else os.path.normpath(home / name)
+
+
+def path_from(home: Path | None, source: str) -> str:
+    """`source` as a shot names it whose metadata lies in `home`: built-in avatars as they are, files relatively;
+    by its name alone where the dataset does not lie on this disk (None)."""
+    if is_built_in(source):
+        return source
+    return Path(source).name if home is None else os.path.relpath(source, home.resolve())
+
+
+def check_look(look: Look, recipe: Recipe) -> None:
+    """Raises DatasetError for what cannot be had, or would lose what the recipe asks for."""
+    if not ENCODINGS[look.encoding].alpha and "transparent" in recipe.background:
+        raise DatasetError(
+            "JPEG has no transparency", got="background: transparent", allowed="png, webp, or other backgrounds"
+        )

@@ -1,0 +1,103 @@
+"""What a dataset gets once its shards are all there: the table, the card, the contact sheet and the mark of completion.
+
+Everything here follows from the shards and dataset.json alone, so that it does not matter who made which shard. Rows
+are streamed: a table of 11 million takes no more memory than one of a thousand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.card import Summary, card
+from vrm_synth.dataset.files import to_json
+from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
+from vrm_synth.dataset.pack import rows_of
+from vrm_synth.dataset.reader import Sample, decode, read_shard
+from vrm_synth.dataset.record import Record, read_records, record_name
+from vrm_synth.dataset.sheet import Cell, contact_sheet
+from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.table import TABLE, flat, write_table
+
+ON_SHEET = 24
+ON_CARD = 8
+
+
+def finish(store: Store) -> None:
+    """Write table, card, sheet and complete.json of a dataset whose shards are all there. Raises DatasetError."""
+    if isinstance(store, LocalStore):
+        store.tidy()  # here and not before: only now nobody else is writing
+    mine = read_identity(store)
+    form = str(mine["recipe"]["format"])
+    records = read_records(store)
+    found = Summary(quarantined=sum(len(r.quarantined) for r in records))
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for record in records:
+            if record.keys:
+                for key, row in rows_of(store, form, record.split, record.shard):
+                    found.add(row, record.split)
+                    yield flat(row, key, record.split, record.shard)
+
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / TABLE
+        write_table(table, rows())
+        store.put_file(TABLE, table)
+    shown = list(_spread(store, form, records))
+    every = max(1, len(shown) // ON_CARD)
+    found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
+    store.put_file(CARD, card(found, mine["told"], form, mine["avatars"]).encode())
+    store.put_file(SHEET, _sheet(shown, found, mine["recipe"].get("seed")))
+    files = [IDENTITY, TABLE, CARD, SHEET, *(record_name(r.shard) for r in records)]
+    complete = {
+        "recipe_sha256": mine["recipe_sha256"],
+        "shards": len(records),
+        "samples": found.pictures,
+        "splits": dict(sorted(found.splits.items())),
+        "quarantined": {k: v for record in records for k, v in record.quarantined.items()},
+        # of what no record accounts for, and of the records
+        "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in files},
+    }
+    store.put_file(COMPLETE, (to_json(complete, indent=1) + "\n").encode())
+
+
+def is_complete(store: Store) -> bool:
+    """Whether the mark of completion is there."""
+    return store.exists(COMPLETE) and "samples" in json.loads(store.read(COMPLETE))
+
+
+def finished_files(store: Store) -> dict[str, str]:
+    """File → SHA-256, of what the mark of completion vouches for. Raises DatasetError where there is no such mark."""
+    try:
+        told = json.loads(store.read(COMPLETE))
+        return {str(name): str(sha256) for name, sha256 in told["sha256"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise DatasetError("not a mark of completion", got=f"{type(e).__name__}: {e}", where=COMPLETE) from e
+
+
+def _spread(store: Store, form: str, records: list[Record]) -> Iterator[tuple[str, Sample]]:
+    """ON_SHEET samples, evenly spread, with their shards' names."""
+    total = sum(len(r.keys) for r in records)
+    wanted = [k * total // min(total, ON_SHEET) for k in range(min(total, ON_SHEET))]
+    first = 0
+    for record in records:
+        mine = [w - first for w in wanted if first <= w < first + len(record.keys)]
+        if mine:
+            for n, sample in enumerate(read_shard(store, form, record.split, record.shard)):
+                if n in mine:
+                    yield f"{record.split}/{record.shard:05d}/{sample.key}.{sample.suffix}", sample
+        first += len(record.keys)
+
+
+def _sheet(shown: list[tuple[str, Sample]], found: Summary, seed: int | None) -> bytes:
+    from PIL import Image
+
+    cells = [Cell(Image.fromarray(decode(sample.picture, name)), sample.caption) for name, sample in shown]
+    avatars = len(found.avatars)
+    count = f"{found.pictures} picture{'s' * (found.pictures != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
+    return contact_sheet(count if seed is None else f"{count}, seed {seed}", cells, columns=6, lines=6)

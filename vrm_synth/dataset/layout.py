@@ -1,0 +1,91 @@
+"""Names within a dataset's folder, and whose it is.
+
+    dataset.json            which recipe's it is, and how its files look; written first
+    train/00000…            shards, by split: a folder of pictures, a .tar with an .index.jsonl, or a .parquet
+    records/00000.json      a shard's completion record, the last thing that is written of it
+    metadata.parquet        one table of everything
+    README.md               the dataset card
+    contact_sheet.png       24 of the pictures
+    complete.json           the very last; not there while anything is missing
+    metrics.json            how fast the last run went; no part of the data
+
+A folder belongs to one recipe and one look. The same command again goes on where it ended; another is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from vrm_synth import __version__
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.files import to_json
+from vrm_synth.dataset.store import Store
+
+IDENTITY = "dataset.json"
+CARD = "README.md"
+SHEET = "contact_sheet.png"
+COMPLETE = "complete.json"
+METRICS = "metrics.json"
+
+
+def identity(settings: Mapping[str, Any], told: Mapping[str, Any], avatars: list[dict[str, Any]]) -> dict[str, Any]:
+    """What dataset.json says. settings: everything that the bytes follow from; told: the recipe as its maker would
+    write it; avatars: the credits of those it names."""
+    return {
+        "vrm_synth": __version__,
+        "recipe_sha256": hashlib.sha256(to_json(settings).encode()).hexdigest(),
+        "recipe": dict(settings),
+        "told": dict(told),
+        "avatars": avatars,
+    }
+
+
+def identity_bytes(told: Mapping[str, Any]) -> bytes:
+    """The file's bytes."""
+    return (to_json(told, indent=1) + "\n").encode()
+
+
+def read_identity(store: Store) -> dict[str, Any]:
+    """What dataset.json says. Raises DatasetError where there is none."""
+    data = store.read(IDENTITY)
+    try:
+        told = json.loads(data)
+        ok = all(isinstance(told[k], t) for k, t in _KINDS.items())
+    except (ValueError, KeyError, TypeError):
+        ok = False
+    if not ok:
+        raise DatasetError("not a dataset's identity", allowed="one of ours, or a new folder", where=IDENTITY)
+    return dict(told)
+
+
+_KINDS: Mapping[str, type] = {"vrm_synth": str, "recipe_sha256": str, "recipe": dict, "told": dict, "avatars": list}
+
+
+def claim(store: Store, mine: Mapping[str, Any]) -> None:
+    """Make the folder this recipe's. Raises DatasetError where it holds anything else."""
+    # Another job of the same dataset may put it between the two looks.
+    if not store.exists(IDENTITY) and IDENTITY not in (files := store.list()):
+        if files:
+            raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
+        store.put_file(IDENTITY, identity_bytes(mine))
+        return
+    there = read_identity(store)
+    if there["recipe_sha256"] != mine["recipe_sha256"]:
+        keys = {*there["recipe"], *mine["recipe"]}
+        changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
+        raise DatasetError(
+            "the folder holds another recipe's dataset",
+            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}",
+            allowed="the same recipe, avatars and options, or a new folder",
+            where=str(store),
+        )
+    if there["vrm_synth"] != mine["vrm_synth"]:
+        raise DatasetError(
+            "the folder was begun by another version, whose pictures may differ",
+            got=there["vrm_synth"],
+            allowed=f"{mine['vrm_synth']}, or a new folder",
+            where=str(store),
+        )

@@ -1,0 +1,87 @@
+"""Samples → the files of a shard, in each format. The same samples give the same bytes: no clocks, no owners."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vrm_synth.dataset.files import to_json
+from vrm_synth.dataset.reader import LINES, Sample, read_row, read_shard
+from vrm_synth.dataset.store import Store
+
+INDEX = ".index.jsonl"  # key, where each member's bytes are in the tar, and the line of metadata
+_IMAGE = {"_type": "Image"}
+FORMATS = ("imagefolder", "webdataset", "parquet")
+
+
+def pack(form: str, split: str, shard: int, samples: Sequence[Sample]) -> dict[str, bytes]:
+    """name → bytes."""
+    return {"imagefolder": _folder, "webdataset": _tar, "parquet": _parquet}[form](f"{split}/{shard:05d}", samples)
+
+
+def _folder(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    lines = []
+    for s in samples:
+        files[f"{stem}/{s.key}.{s.suffix}"] = s.picture
+        files |= {f"{stem}/{s.key}.{suffix}": data for suffix, data in s.extras.items()}
+        # The shot as text: every line of every shard then has the same columns, which `datasets` insists on.
+        lines.append(to_json({"file_name": f"{s.key}.{s.suffix}", **s.row, "shot": to_json(s.row["shot"])}) + "\n")
+    return files | {f"{stem}/metadata.jsonl": "".join(lines).encode()}
+
+
+def _tar(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
+    out, lines = io.BytesIO(), []
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for s in samples:
+            parts = {s.suffix: s.picture, **s.extras, "txt": s.caption.encode(), "json": to_json(s.row).encode()}
+            members: dict[str, list[int]] = {}
+            for suffix, data in parts.items():
+                info = tarfile.TarInfo(f"{s.key}.{suffix}")
+                info.size = len(data)
+                members[suffix] = [tar.offset + tarfile.BLOCKSIZE, len(data)]
+                tar.addfile(info, io.BytesIO(data))
+            lines.append(to_json({"key": s.key, "members": members, "row": s.row}) + "\n")
+    return {f"{stem}.tar": out.getvalue(), f"{stem}{INDEX}": "".join(lines).encode()}
+
+
+def _parquet(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = []
+    for s in samples:
+        row: dict[str, Any] = {"key": s.key, "image": _embedded(f"{s.key}.{s.suffix}", s.picture), "caption": s.caption}
+        row |= {suffix.partition(".")[0]: _embedded(f"{s.key}.{suffix}", data) for suffix, data in s.extras.items()}
+        rows.append(row | {"metadata": to_json(s.row)})
+    images = [name for name, value in rows[0].items() if isinstance(value, Mapping)]
+    kinds = {name: _IMAGE if name in images else {"dtype": "string", "_type": "Value"} for name in rows[0]}
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(
+        {"huggingface": to_json({"info": {"features": kinds}})}  # what `datasets` and the hub's viewer show pictures by
+    )
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="none", row_group_size=64)
+    return {f"{stem}.parquet": out.getvalue()}
+
+
+def rows_of(store: Store, form: str, split: str, shard: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(key, line of metadata) of a shard's samples in order, without reading its pictures where that can be."""
+    stem = f"{split}/{shard:05d}"
+    if form == "imagefolder":
+        for number, line in enumerate(store.read(f"{stem}/{LINES}").splitlines(), 1):
+            row = read_row(line, f"{stem}/{LINES}:{number}")
+            yield str(row.pop("file_name")).partition(".")[0], row
+    elif form == "webdataset":
+        for number, line in enumerate(store.read(f"{stem}{INDEX}").splitlines(), 1):
+            entry = json.loads(line)
+            yield entry["key"], read_row(to_json(entry["row"]).encode(), f"{stem}{INDEX}:{number}")
+    else:
+        for sample in read_shard(store, form, split, shard):
+            yield sample.key, dict(sample.row)
+
+
+def _embedded(name: str, data: bytes) -> Mapping[str, Any]:
+    return {"bytes": data, "path": name}

@@ -1,0 +1,20 @@
+"""What is missing of a dataset, by its own word: dataset.json and the completion records, no recipe file needed."""
+
+from __future__ import annotations
+
+from vrm_synth.dataset.expect import expectation
+from vrm_synth.dataset.layout import read_identity
+from vrm_synth.dataset.record import RECORDS, is_done, record_name
+from vrm_synth.dataset.store import Store
+
+
+def missing_shards(store: Store) -> list[int]:
+    """Numbers of the shards that have no whole completion record of their own. Raises DatasetError."""
+    plan = expectation(read_identity(store))
+    return missing_of(store, range(plan.shards))
+
+
+def missing_of(store: Store, numbers: range | list[int]) -> list[int]:
+    """Those of some shards that are missing."""
+    there = set(store.list(RECORDS)) if len(numbers) > 1 else {n for n in map(record_name, numbers) if store.exists(n)}
+    return [n for n in numbers if record_name(n) not in there or not is_done(store, record_name(n), n)]

@@ -1,0 +1,17 @@
+"""A store by what a user wrote: a folder's path, or a URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.store_fsspec import FsspecStore
+
+
+def open_store(place: str) -> Store:
+    """The store at a path, which its first file makes, or at a URL ("s3://bucket/pictures"). Raises DatasetError."""
+    scheme, is_url, rest = place.partition("://")
+    if is_url and scheme != "file":
+        return FsspecStore(place)
+    place = rest if is_url else place
+    return LocalStore(Path(place))

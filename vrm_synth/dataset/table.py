@@ -1,0 +1,184 @@
+"""The table of all metadata, metadata.parquet: one row a picture, one column a thing that one may ask for.
+
+Labels are columns of their own, so that a question is plain SQL: `pose = 'wave' and crop = 'face'`. The whole shot is
+a column of JSON text, which a question about others never reads. Rows are written and read group by group: the table
+of 11 million pictures takes no more memory than that of a hundred thousand (benchmarks/eleven_million.py).
+
+Questions are answered by DuckDB. They may come from strangers (a web form, a colleague's script), so the connection
+sees this one file and no other, cannot reach the network, load extensions or change its own settings, and takes a
+condition alone, never a statement. pyarrow's own expressions would need a parser of ours for text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.files import file_errors, to_json
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+TABLE = "metadata.parquet"
+ROWS_A_GROUP = 50_000  # 100 MB of rows with their shots
+MEMORY = "512MB"  # that a question may take
+REMEDY = "pip install 'vrm-synth[tables]'"
+
+# column → Arrow type, in the order of the table
+COLUMNS: Mapping[str, str] = {
+    "key": "string", "split": "string", "shard": "int32", "i": "int64", "attempt": "int32", "seed": "int64",
+    "caption": "string", "avatar": "string", "avatar_sha256": "string", "licence": "string", "renderer": "string",
+    "width": "int32", "height": "int32",
+}  # fmt: skip
+# label of a shot → Arrow type; what shot/sample.py measures, less what is of no use but to its wording
+LABELS: Mapping[str, str] = {
+    "character": "string", "noun": "string", "hair": "string", "eyes": "string", "outfit": "string",
+    "pose": "string", "mirrored": "bool", "view": "string", "crop": "string", "framing": "string",
+    "azimuth": "double", "face_azimuth": "double", "elevation": "double", "face_elevation": "double",
+    "expression": "string", "face": "bool", "gaze": "string", "lighting": "string", "background": "string",
+}  # fmt: skip
+SHOT = "shot"
+
+
+def schema() -> pa.Schema:
+    """The table's columns. Raises DatasetError where pyarrow is missing."""
+    pa = _pyarrow()
+    kinds = {**COLUMNS, **LABELS, SHOT: "string"}
+    return pa.schema([(name, _kind(pa, kind)) for name, kind in kinds.items()])
+
+
+def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
+    """A line of metadata as a row of the table."""
+    shot = row["shot"]
+    labels = shot.get("labels", {})
+    width, height = shot["size"]
+    own = {"key": key, "split": split, "shard": shard, "width": width, "height": height}
+    plain = {name: own[name] if name in own else row.get(name) for name in COLUMNS}
+    return plain | {name: labels.get(name) for name in LABELS} | {SHOT: to_json(shot)}
+
+
+def spelled(row: Mapping[str, Any]) -> bytes:
+    """A row of the table in one spelling, whether it comes from a line or from the table."""
+    kinds = {**COLUMNS, **LABELS}
+    plain = {k: float(v) if kinds.get(k) == "double" and v is not None else v for k, v in row.items()}
+    return to_json(plain).encode()
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows of `flat` as they come; returns their number. The same rows give the same bytes.
+
+    Not atomic: `path` is to be a temporary name. Raises DatasetError.
+    """
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    columns, count = schema(), 0
+    rows = iter(rows)
+    with file_errors(path, "written"), pq.ParquetWriter(path, columns, compression="zstd", compression_level=3) as out:
+        while group := list(itertools.islice(rows, ROWS_A_GROUP)):
+            try:
+                out.write_table(pa.Table.from_pylist(group, schema=columns), row_group_size=ROWS_A_GROUP)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+                raise DatasetError("metadata that the table's columns cannot hold", got=str(e), where=path) from e
+            count += len(group)
+    return count
+
+
+def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows in order, group by group; columns: which, all where not said. Raises DatasetError."""
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=4096, columns=None if columns is None else list(columns)):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as e:
+        where = path if isinstance(path, Path) else TABLE
+        raise DatasetError("not a metadata table", got=str(e), where=where) from e
+
+
+def ask(
+    path: Path, where: str = "true", columns: Sequence[str] = ("split", "shard", "key")
+) -> Iterator[pa.RecordBatch]:
+    """The rows for which the SQL condition `where` holds, in the table's order.
+
+    where: over the table's columns ("pose = 'wave' and abs(face_azimuth) < 30"). Raises DatasetError for a condition
+    that is none, asks for more than this table, or takes more memory than it may.
+    """
+    duckdb = _duckdb()
+    with tempfile.TemporaryDirectory() as scratch:
+        connection = _confined(duckdb, path, Path(scratch))
+        try:
+            # A Relation's filter takes one expression: there is no way out of it into a statement.
+            table = connection.from_parquet(str(path)).filter(_checked(duckdb, where))
+            yield from table.project(", ".join(_quoted(c) for c in _known(columns))).to_arrow_reader(65_536)
+        except duckdb.Error as e:
+            raise DatasetError(
+                "not a question that this table answers",
+                got=str(e).partition("\n")[0],
+                allowed=f"a SQL condition over {', '.join((*COLUMNS, *LABELS))}",
+                where=path,
+            ) from e
+        finally:
+            connection.close()
+
+
+def _confined(duckdb: Any, path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
+    settings = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(scratch),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "preserve_insertion_order": "true",
+        "python_enable_replacements": "false",  # or a condition could name variables of this process
+    }
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET enable_progress_bar = false")  # it would be drawn on our stdout
+    connection.execute("SET allowed_paths = [$path]", {"path": str(path)})
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _checked(duckdb: Any, where: str) -> Any:
+    if not where.strip():
+        raise DatasetError("an empty condition", allowed="SQL such as: pose = 'wave'")
+    return duckdb.SQLExpression(where)
+
+
+def _known(columns: Sequence[str]) -> Sequence[str]:
+    for name in columns:
+        if name not in (*COLUMNS, *LABELS, SHOT):
+            raise DatasetError("no such column", got=name, allowed=", ".join((*COLUMNS, *LABELS, SHOT)))
+    return columns
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _kind(pa: Any, kind: str) -> Any:
+    return {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64()}.get(kind) or getattr(pa, kind)()
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError as e:
+        raise DatasetError("tables need pyarrow, which is not installed", allowed=REMEDY) from e
+    return pyarrow
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as e:
+        raise DatasetError("questions need DuckDB, which is not installed", allowed=REMEDY) from e
+    return duckdb

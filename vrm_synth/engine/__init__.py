@@ -1,0 +1,1 @@
+"""Other ways than this machine's processes to have a task done: Ray."""
