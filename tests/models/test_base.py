@@ -76,7 +76,7 @@ def test_a_preset_refuses_another_model(tiny, name):
         ("vae/config.json", {"block_out_channels": [8, 8, 8, 16]}, "the vae"),
         ("text_encoder/config.json", {"num_hidden_layers": 3}, "weights do not fit its config"),
         ("text_encoder/config.json", {"vocab_size": 100}, "text_encoder|more words"),
-        ("tokenizer/tokenizer_config.json", {"model_max_length": 99}, "longer than the text encoder's"),
+        ("tokenizer/tokenizer_config.json", {"model_max_length": 257}, "longer than the text encoder's"),
         ("scheduler/scheduler_config.json", {"prediction_type": "sample"}, "unknown prediction_type; got sample"),
     ],
     ids=str,

@@ -51,14 +51,16 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
     from vrm_synth.sampling.settings import Place, Settings
 
     data = two_pictures(tmp_path / "data")
+    # v, because of much noise epsilon says next to nothing of the picture, and there the caption decides.
     told = runs.settings(
         data,
-        steps=400,
-        batch=8,
-        checkpoint_every=400,
+        steps=300,
+        checkpoint_every=300,
         learning_rate=3e-3,
         schedule="cosine",
-        decay_steps=400,
+        decay_steps=300,
+        init="scratch",
+        prediction="v_prediction",
         more={"drop_captions": 0.0},
     )
     runs.go(told, tmp_path / "run")
@@ -73,7 +75,7 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
             drawn = sampler.draw([Request(CAPTIONS[i], seed=seed) for i in order])
             for i, pixels in zip(order, drawn, strict=True):
                 off = [np.abs(pixels - t).mean() for t in there]
-                assert off[i] < 40 < off[1 - i], (seed, i, off)
+                assert off[i] < 25 and off[1 - i] > 80, (seed, i, off)
 
 
 @pytest.fixture(scope="module")
