@@ -141,7 +141,7 @@ class Loop:
         with torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._half != torch.float32):
             said = self._unet(given, times, text, return_dict=False)[0]
         loss = torch.nn.functional.mse_loss(said.float(), noise.float())
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._unet.parameters(), 1.0)
         self._optimizer.step()
         self._optimizer.zero_grad()
