@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from tests.train import disk
 from tests.train.disk import PoolingEncoder
+from vrm_synth.train import latents
 from vrm_synth.train.data import Data, open_data
 from vrm_synth.train.data_config import DataConfig
 
@@ -43,7 +45,7 @@ def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> Data:
     return open_data(config, encoder, seed=3, batch=8, cache=tmp / "cache", quarantine=quarantine)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_while_it_fills_the_cache(kills, tmp_path):
     source = disk.folder(tmp_path / "data", 320)
     (source / "images/007.png").write_bytes(b"broken")
@@ -66,3 +68,21 @@ def test_killed_while_it_fills_the_cache(kills, tmp_path):
         assert torch.equal(ours.moments, theirs.moments)
     assert not list((tmp_path / "killed/cache/latents").glob("*.bad"))
     assert dict(data.quarantined) == {"not a picture we read": 1}
+
+
+def test_several_fill_one_cache_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(latents, "SHARD_BYTES", 4 * 6 * 64 * 2)
+    source = disk.folder(tmp_path / "data", 64)
+
+    def fill(_: int) -> None:
+        data = opened(tmp_path, source, PoolingEncoder())
+        data.prepare(range(8))
+        data.close()
+
+    with ThreadPoolExecutor(4) as several:  # each with a cache of its own, as ranks and other runs are
+        list(several.map(fill, range(8)))
+    encoder = PoolingEncoder()
+    for batch in opened(tmp_path, source, encoder).batches(range(8)):
+        assert len(batch) == 8
+    assert encoder.count == 0
+    assert not list((tmp_path / "cache").rglob("*.bad")) and not list((tmp_path / "cache").rglob("*.part"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,7 +142,10 @@ def _stopping() -> Iterator[list[bool]]:
         asked.append(True)
         note("Stopping after this update and its checkpoint; once more stops at once.")
 
-    before = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM)}
+    # Of several ranks some would stop and some wait for them: there a signal ends the process, and the run goes on
+    # from its last checkpoint.
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    before = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM) if alone}
     try:
         yield asked
     finally:

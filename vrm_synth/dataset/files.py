@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from vrm_synth.core.errors import DatasetError
 
 def write_file(path: Path, data: bytes) -> None:
     """`data` at `path`: a reader sees the old file or the new one, never a part. Raises DatasetError."""
-    # Not tempfile: its 0600 would hide a dataset from its other readers.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Not tempfile: its 0600 would hide a dataset from its other readers. Not the process's number: others that write
+    # the same may have it, too, on another machine or in another thread.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     with file_errors(path, "written"):
         try:
             temporary.write_bytes(data)

@@ -124,7 +124,8 @@ class Data:
     @property
     def manifest(self) -> str:
         """SHA-256 of all that the samples follow from: configuration, seed, batch, VAE and every source's manifest.
-        A checkpoint keeps it; another one at resume means other data. Where files lie does not matter."""
+        A checkpoint keeps it; another one at resume means other data. Where files lie does not matter; what their
+        sources are called does."""
         told = self._config.model_dump(mode="json", exclude={"cache": True, "sources": {"__all__": _NO_MATTER}})
         rows = [s.credit.manifest for s in self._sources]
         parts = [told, self._names, rows, self._seed, self._batch, self._encoder.identity, self._token_limit]

@@ -274,16 +274,16 @@ class _Loop:
         batch = Batch(0, size, tuple(range(count)), ("",) * count, ("",) * count, torch.zeros(shape), masks)
         # What the optimiser has not allocated yet, before its first step.
         parameters = sum(p.numel() for p in self._trainer.weights().values())
-        fits = True
+        fits, room = True, None
         try:
             room = (
                 None if self.step else torch.empty(8 * parameters, dtype=torch.uint8, device=self._accelerator.device)
             )
             with self._accelerator.no_sync(self._trainer.unet):
                 self._trainer.backward(self._trainer.ready(batch, 0.0))
-            del room
         except torch.cuda.OutOfMemoryError:
             fits = False
+        del room
         self._trainer.forget_gradients()
         torch.cuda.empty_cache()
         return bool(
