@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vrm_synth.dataset.files import make_folder
 from vrm_synth.dataset.store import LocalStore, Store
 from vrm_synth.dataset.store_fsspec import FsspecStore
 
 
 def open_store(place: str) -> Store:
-    """The store at a path (made when missing) or at a URL ("s3://bucket/pictures"). Raises DatasetError."""
+    """The store at a path, which its first file makes, or at a URL ("s3://bucket/pictures")."""
     scheme, is_url, rest = place.partition("://")
     if is_url and scheme != "file":
         return FsspecStore(place)
-    place = rest if is_url else place
-    make_folder(Path(place))
-    return LocalStore(Path(place))
+    return LocalStore(Path(rest if is_url else place))
