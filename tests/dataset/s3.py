@@ -92,6 +92,7 @@ class Quiet(WSGIRequestHandler):
 @contextlib.contextmanager
 def serving() -> Iterator[S3]:
     """A server for as long as it is open."""
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # those of a server before this one
     server = S3()
     try:
         yield server

@@ -88,9 +88,6 @@ def test_an_error_in_the_middle_is_one_line_and_the_same_command_goes_on(s3, rec
     again = render(recipe_file, url)
     assert again.exit_code == 0, again.output
     assert without_metrics(s3.files(url)) == whole
-    assert (
-        len(finished) == {"train/00001/000004.png": 1, "records/00001.json": 1, "train/00002": 2, COMPLETE: 3}[broken]
-    )
     assert not kept & set(s3.put()), "finished shards are not touched"
 
 

@@ -23,6 +23,7 @@ from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.record import read_records
 from vrm_synth.dataset.store import LocalStore
 from vrm_synth.dataset.workers import work
+from vrm_synth.engine import blocks
 from vrm_synth.engine.blocks import Making, make
 from vrm_synth.engine.ray import Cluster, connected
 from vrm_synth.shot import load_recipe
@@ -119,7 +120,9 @@ def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path)
     assert notes == ["block 1: the process that made it died (its process ended)"]
 
 
-def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole):
+@pytest.mark.parametrize("tries", [1, pytest.param(blocks.TRIES, marks=pytest.mark.slow)])
+def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole, monkeypatch, tries):
+    monkeypatch.setattr(blocks, "TRIES", tries)
     local, by_ray, notes, done = begun(), begun(), [], []
     for dataset in (local, by_ray):
         harm(dataset, deadly=4)
@@ -129,7 +132,7 @@ def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole
     assert files(by_ray) == files(local) != whole
     told = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
     assert told == {"000004": "2 processes that drew it died"}
-    assert (progress.deaths, progress.quarantined, progress.pictures, len(done)) == (4, 1, COUNT - 1, COUNT)
+    assert (progress.deaths, progress.quarantined, progress.pictures, len(done)) == (tries + 2, 1, COUNT - 1, COUNT)
     assert notes[-1] == "shot 000004 is quarantined: 2 processes that drew it died"
     untouched = [name for name in whole if name.startswith("records/") and files(by_ray)[name] == whole[name]]
     assert len(untouched) == 7

@@ -9,9 +9,8 @@ from vrm_synth.dataset.store_fsspec import FsspecStore
 
 
 def open_store(place: str) -> Store:
-    """The store at a path, which its first file makes, or at a URL ("s3://bucket/pictures"). Raises DatasetError."""
+    """The store at a path, which its first file makes, or at a URL ("s3://bucket/pictures")."""
     scheme, is_url, rest = place.partition("://")
     if is_url and scheme != "file":
         return FsspecStore(place)
-    place = rest if is_url else place
-    return LocalStore(Path(place))
+    return LocalStore(Path(rest if is_url else place))
