@@ -95,7 +95,7 @@ def _derive(
     from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.stores import open_store
 
-    sources = tuple(Source.of(open_store(place, make=False), prefixed) for place in places)
+    sources = tuple(Source.of(open_store(place), prefixed) for place in places)
     picks = pick(sources, where)
     deriving = Deriving(sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size)
     with bar(deriving.plan.blocks, "shards") as shown:

@@ -59,7 +59,7 @@ def verify(
     """
     from vrm_synth.dataset.stores import open_store
 
-    store = open_store(dataset, make=False)
+    store = open_store(dataset)
     found = _verified(store, redraw, near, workers, renderer, device)
     if as_json:
         click.echo(json.dumps(_facts(found), ensure_ascii=False, indent=1))

@@ -39,7 +39,8 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class LocalStore:
-    """Files below a folder. A file is on the disk (fsync) before it has its name."""
+    """Files below a folder. A file is on the disk (fsync) before it has its name, and its name before the next file
+    is begun: a power cut, too, leaves no completion record without its shard."""
 
     folder: Path
 
@@ -48,6 +49,7 @@ class LocalStore:
 
     def put_file(self, name: str, source: Path | bytes) -> None:
         path = self.folder / name
+        new = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         make_folder(path.parent)
         # Not tempfile: its 0600 would hide a dataset from its other readers.
         temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
@@ -65,6 +67,8 @@ class LocalStore:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
+            for folder in (path.parent, *(made.parent for made in new)):
+                _sync(folder)
 
     def read(self, name: str) -> bytes:
         with file_errors(self.folder / name, "read"):
@@ -88,3 +92,12 @@ class LocalStore:
         with file_errors(self.folder, "read"):
             for path in self.folder.rglob(f".*{UNFINISHED}"):
                 path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """What a folder's files are called is on the disk, too."""
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(at)
+    finally:
+        os.close(at)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vrm_synth.dataset.files import make_folder
 from vrm_synth.dataset.store import LocalStore, Store
 
 
-def open_store(place: str, make: bool = True) -> Store:
-    """The store at a path. make: the folder, when it is missing. Raises DatasetError."""
-    if make:
-        make_folder(Path(place))
+def open_store(place: str) -> Store:
+    """The store at a path, which its first file makes."""
     return LocalStore(Path(place))
