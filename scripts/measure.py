@@ -96,7 +96,7 @@ SECTIONS = (
     Section(
         "eleven-million",
         "Eleven million pictures",
-        "`benchmarks/eleven_million.py`: the decision what to resume, and questions to the table; `rows`: what was found.",
+        "`benchmarks/eleven_million.py`: what to resume, and questions to the table; `rows`: what was found.",
         ("benchmarks/eleven_million.py",),
     ),
     Section(
