@@ -8,6 +8,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,12 @@ class Squaring:
     def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
         if self.broken == "dies":
             os._exit(3)
+        if self.broken.startswith("/"):  # a file: whoever can take it away dies
+            with contextlib.suppress(FileNotFoundError):
+                Path(self.broken).unlink()
+                os._exit(3)
+            yield self.do
+            return
         if self.broken:
             raise RenderError(self.broken)
         yield self.do
@@ -69,6 +76,13 @@ def test_an_error_keeps_its_kind_and_ends_it(workers):
     with pytest.raises(RenderError, match=r"^no driver$"):
         list(work(Squaring(broken="no driver"), GROUPS, workers))
     assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):
+    (tmp_path / "once").touch()
+    events = list(work(Squaring(broken=str(tmp_path / "once")), GROUPS, 2))
+    assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
+    assert not (tmp_path / "once").exists()
 
 
 def test_workers_that_die_at_their_start_are_not_started_for_ever():

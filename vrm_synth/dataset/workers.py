@@ -34,6 +34,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from vrm_synth.core.errors import RenderError, VrmSynthError
 
 SERVER = multiprocessing.get_context("forkserver")
+STARTS = 4  # processes in a row that may die before any of them could draw
 LONGEST_PART = 16  # pieces; long enough for the hand-over to cost nothing, short enough for all to end together
 
 Piece = TypeVar("Piece")
@@ -71,7 +72,7 @@ def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: i
     """Do the task with every piece of every group; the events of one piece come together, and in order.
 
     workers: 1 works in this process, group by group; more spawn as many processes, and pieces come as they are
-    done. Raises what the task raises, RenderError where a worker dies before it could begin.
+    done. Raises what the task raises, RenderError where workers die one after the other before they can begin.
     """
     if workers > 1:
         yield from _with_crew(task, groups, workers)
@@ -154,6 +155,7 @@ def _with_crew(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], work
     groups = [group for group in groups if group]
     queue = Queue(groups, workers)
     crew = [_start(task) for _ in range(min(workers, sum(map(len, groups))))]
+    stillborn = 0
     try:
         while queue or any(w.owed for w in crew):
             by_pipe = {w.pipe: w for w in crew}
@@ -162,13 +164,14 @@ def _with_crew(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], work
                 try:
                     message = worker.pipe.recv()
                 except (EOFError, OSError):
-                    yield from _bury(worker, queue, task)
+                    stillborn = 0 if worker.started else stillborn + 1
+                    yield from _bury(worker, queue, task, stillborn < STARTS)
                     crew[crew.index(worker)] = _start(task)
                     continue
                 if isinstance(message, _Stopped):
                     raise message.kind(message.reason)
                 if isinstance(message, _Ready):
-                    worker.started = True
+                    worker.started, stillborn = True, 0
                     _hand_out(worker, queue)
                     continue
                 worker.owed.popleft()
@@ -199,12 +202,12 @@ def _hand_out(worker: _Worker, queue: Queue[Any]) -> None:
         worker.pipe.send(part)
 
 
-def _bury(worker: _Worker, queue: Queue[Piece], task: Task[Piece, Event]) -> Iterable[Event]:
+def _bury(worker: _Worker, queue: Queue[Piece], task: Task[Piece, Event], patient: bool) -> Iterable[Event]:
     worker.process.join()
     worker.pipe.close()
     code = worker.process.exitcode or 0
     how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    if not worker.started:
+    if not worker.started and not patient:
         raise RenderError("a worker process died before it could draw", got=how)
     if not worker.owed or worker.group is None:
         return ()  # it had nothing to do
