@@ -94,6 +94,18 @@ SECTIONS = (
         ("benchmarks/first_picture.py",),
     ),
     Section(
+        "eleven-million",
+        "Eleven million pictures",
+        "`benchmarks/eleven_million.py`: what to resume, and questions to the table; `rows`: what was found.",
+        ("benchmarks/eleven_million.py",),
+    ),
+    Section(
+        "reading",
+        "Reading a dataset for training",
+        "`benchmarks/reading.py`: through a torch DataLoader, beside a plain folder of the same PNG files.",
+        ("benchmarks/reading.py",),
+    ),
+    Section(
         "memory",
         "Memory over 20,000 pictures",
         "`benchmarks/memory.py`: six avatars in turn, one process; the last rounds and the verdict.",
