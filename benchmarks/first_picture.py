@@ -31,7 +31,7 @@ def one_run(recipe: Path, out: Path, caches: Path) -> tuple[float, float]:
     command = [sys.executable, "-m", "vrm_synth", "render", str(recipe), "-o", str(out)]
     started = time.time()
     done = machine.run_timed(command, recipe.parent, {k: str(v) for k, v in places.items()})
-    (picture,) = (out / "images").glob("*.png")
+    (picture,) = out.glob("train/*/*.png")
     return picture.stat().st_mtime - started, done.seconds
 
 

@@ -223,6 +223,9 @@ def test_render_makes_a_dataset_whose_lines_shots_can_render_again(here):
     (here / "out" / "complete.json").unlink()
     assert "contact_sheet.png" in run("finish", here / "out").stdout
     assert (here / "out" / "complete.json").exists()
+    metrics = json.loads((here / "out" / "metrics.json").read_text())
+    assert metrics["pictures"] == 4 and metrics["pictures_per_second"] > 0
+    assert set(metrics["pictures_per_second_by_stage"]) == {"load", "plan", "draw", "encode", "put"}
     for lines in here.glob("out/train/*/metadata.jsonl"):
         run("shots", lines, "-o", here / "again")
     pictures = list(here.glob("out/train/*/*.png"))

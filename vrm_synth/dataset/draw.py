@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from vrm_synth.render import Renderer, RendererName, open_renderer
 from vrm_synth.shot import Recipe, Shot, shot_at, source_at
 
 ATTEMPTS = 4
+STAGES = ("load", "plan", "draw", "encode")
 PASSES = ("mask",)
 
 
@@ -48,13 +51,14 @@ class Look:
 @dataclass(frozen=True)
 class Drawn:
     """Shot i is through. sample: None where it is quarantined, and why; pixels: SHA-256 of the decoded picture;
-    attempts: how many it took."""
+    attempts: how many it took; laps: seconds by stage of the last one, for metrics."""
 
     i: int
     sample: Sample | None
     pixels: bytes = b""
     attempts: int = 1
     why: str = ""
+    laps: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,13 @@ class _FaultError(Exception):
 
 
 def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int) -> Drawn:
-    source = source_at(task.recipe, i)
+    source, clock = source_at(task.recipe, i), [time.perf_counter()]
     avatar = open_one(source)
+    clock.append(time.perf_counter())
     shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one, attempt))
+    clock.append(time.perf_counter())
     posed, frame = take(renderer, avatar, shot)
+    clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
     if why := fault(frame.rgba, shot.size):
@@ -152,7 +159,10 @@ def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar
         "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
     }
     sample = Sample(key(i), picture, encoding.suffix, row["caption"], row, extras)
-    return Drawn(i, sample, hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest())
+    pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
+    clock.append(time.perf_counter())
+    laps = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
+    return Drawn(i, sample, pixels, laps=laps)
 
 
 def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:

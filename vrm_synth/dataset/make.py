@@ -55,7 +55,8 @@ class Settings:
 
 @dataclass
 class Progress:
-    """What has happened so far; for bars and metrics. seconds: of the run."""
+    """What has happened so far; for bars and metrics. seconds: of the run; laps: of all processes, by stage, and of
+    this one's packing and putting ("put")."""
 
     pictures: int = 0
     retries: int = 0
@@ -64,6 +65,7 @@ class Progress:
     shards: int = 0
     most_open: int = 0
     seconds: float = 0.0
+    laps: dict[str, float] = field(default_factory=dict)
 
 
 class Dataset:
@@ -173,11 +175,15 @@ class Dataset:
         if drawn.sample is None:
             progress.quarantined += 1
             note(f"shot {drawn.i:06d} is quarantined: {drawn.why}")
+        for stage, seconds in drawn.laps.items():
+            progress.laps[stage] = progress.laps.get(stage, 0.0) + seconds
         whole = gathered.add(drawn)
         progress.most_open = max(progress.most_open, len(gathered))
         done()
         if whole is not None:
+            start = time.perf_counter()
             progress.shards += self.shards.put(drawn.i // self.plan.shard_size, whole)
+            progress.laps["put"] = progress.laps.get("put", 0.0) + time.perf_counter() - start
 
 
 class _Blocks:
@@ -205,6 +211,9 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
         "seconds": round(progress.seconds, 2),
         "pictures_per_second": round(progress.pictures / progress.seconds, 2) if progress.seconds else None,
         "workers": workers,
+        "pictures_per_second_by_stage": {
+            stage: round(progress.pictures / seconds, 2) for stage, seconds in progress.laps.items() if seconds
+        },
         "shards": progress.shards,
         "retries": progress.retries,
         "quarantined": progress.quarantined,
