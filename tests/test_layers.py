@@ -31,7 +31,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "page": ("core",),
     # dataset.files writes whole files or none, dataset.sheet draws grids
     "sampling": ("core", "models", "dataset.files", "dataset.sheet", "page"),
-    "models": ("core",),
+    "models": ("core", "dataset.files"),
     "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
