@@ -10,6 +10,8 @@ import torch
 
 from tests.train import runs
 from vrm_synth.core.errors import TrainError
+from vrm_synth.models.run import checkpoints
+from vrm_synth.train import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,16 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, data):
     kept = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
     best = f"step-{losses.index(min(losses)) + 1:06d}"
     assert kept == sorted({"step-000007", "step-000008", best})
+
+
+def test_a_best_that_is_no_longer_goes_with_the_next(tmp_path):
+    """Two at once: the old best, and the oldest of the last."""
+    for step, loss in enumerate([1.0, 3.0, 4.0, 0.5], 1):
+        state = {"model": {"lora": None}, "mean_loss": loss}
+        checkpoint.save(tmp_path, step, {"x": torch.zeros(1)}, None, {"x/step": torch.zeros(1)}, state)
+        if step != 2:
+            checkpoint.prune(tmp_path, 2)
+    assert [p.name for p in checkpoints(tmp_path)] == ["step-000003", "step-000004"]
 
 
 def test_two_ranks_see_the_samples_of_one(tmp_path, data):

@@ -63,8 +63,11 @@ def save(
 def prune(run: Path, keep: int) -> None:
     """Delete all but the last `keep` checkpoints and the best."""
     there = checkpoints(run)
-    for path in there[:-keep]:
-        if path != best(there):
+    for gone in (run / "checkpoints").glob(".*.gone"):  # of a process that was killed while it deleted
+        shutil.rmtree(gone)
+    kept = {*there[-keep:], *([best(there)] if there else [])}
+    for path in there:
+        if path not in kept:
             gone = path.with_name(f".{path.name}.gone")  # never half a checkpoint under its name
             with file_errors(path, "deleted"):
                 os.rename(path, gone)
