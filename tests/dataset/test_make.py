@@ -434,7 +434,7 @@ def test_what_never_shows_anything_is_quarantined_and_told_of(recipe_file, tmp_p
     assert dataset(recipe_file, out).missing() == []
 
 
-@pytest.mark.parametrize(("deaths", "quarantined"), [(1, {}), (2, {"000002": "processes that drew it died: SIGKILL"})])
+@pytest.mark.parametrize(("deaths", "quarantined"), [(1, {}), (2, {"000002": "2 processes that drew it died"})])
 def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
     recipe_file, whole, tmp_path, deaths, quarantined
 ):

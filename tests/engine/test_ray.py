@@ -39,6 +39,9 @@ class Telling:
     def lost(self, n: int, how: str) -> list[tuple[int, int, dict[str, str]]]:
         raise AssertionError(how)
 
+    def on(self, device: int) -> Telling:
+        return self
+
 
 def test_every_piece_is_told_of_once_its_events_in_order(here):
     events = list(work(Squaring(), GROUPS, 2))
