@@ -54,8 +54,9 @@ def run_timed(command: Sequence[str], cwd: Path, extra: Mapping[str, str] | None
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's, without a number of llvmpipe threads (every side chooses its own), with this checkout."""
-    kept = {k: v for k, v in os.environ.items() if k != "LP_NUM_THREADS"}
+    """This process's, without a number of llvmpipe threads (every side chooses its own), with this checkout, and with
+    byte code kept, as users have it."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("LP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
 
 

@@ -94,7 +94,7 @@ def main() -> None:
                     flush=True,
                 )
             command = [sys.executable, "-m", "vrm_synth", "bench", str(path), "--workers", "1"]
-            print(machine.run_timed(command, work, ONE_CORE).output)
+            print(machine.run_timed(command, work, ONE_CORE).output.replace(str(path), label))
     if not o.dry:
         machine.append("workers", [facts | r for r in rows])
 

@@ -71,7 +71,7 @@ def prepare(*modules: str) -> None:
 def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int = 1) -> Generator[Event, None, None]:
     """Do the task with every piece of every group; the events of one piece come together, and in order.
 
-    workers: 1 works in this process, group by group; more spawn as many processes, and pieces come as they are
+    workers: 1 works in this process, group by group; more start as many processes, and pieces come as they are
     done. Raises what the task raises, RenderError where workers die one after the other before they can begin.
     """
     if workers > 1:
