@@ -220,6 +220,9 @@ def test_render_makes_a_dataset_whose_lines_shots_can_render_again(here):
     assert "2 shards of" in error("finish", here / "out")
     result = run("render", here / "recipe.yaml", *options)
     assert result.stdout == f"4 pictures in {here / 'out'}; a look at them: {here / 'out' / 'contact_sheet.png'}\n"
+    assert run("render", here / "recipe.yaml", *options).stdout.startswith(
+        f"nothing was missing in {here / 'out'}; a look"
+    )
     (here / "out" / "complete.json").unlink()
     assert "contact_sheet.png" in run("finish", here / "out").stdout
     assert (here / "out" / "complete.json").exists()

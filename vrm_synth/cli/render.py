@@ -256,8 +256,9 @@ def _render(
             progress = make(dataset, blocks, workers, Cluster(ray_address, devices, ray_gpus), shown.update, note)
         else:
             progress = dataset.make(blocks, functools.partial(work, workers=workers), shown.update, note)
-    write_metrics(store, progress, workers)
-    said = f"{plural(progress.pictures, 'picture')} in {out}"
+    if blocks:
+        write_metrics(store, progress, workers)
+    said = f"{plural(progress.pictures, 'picture')} in {out}" if blocks else f"nothing was missing in {out}"
     if progress.quarantined:
         said += f", {progress.quarantined} quarantined"
     if dataset.finish():
