@@ -1,6 +1,6 @@
 """Images a second at 512×512, split by stage, on the built-in avatar and on a real one, for each renderer.
 
-    python benchmarks/stages.py [--shots 60] [--size 512] [--json] [--avatar SOURCE ...] [--renderer NAME ...]
+    python benchmarks/stages.py [--shots 60] [--size 512] [--avatar SOURCE ...] [--renderer NAME ...]
 
 One process; every renderer draws the same shots (the default recipe: poses, views, springs, 2 × 2
 supersampling) in the same run, so that their ratio means something. Medians, after a warm-up.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import statistics
 import tempfile
@@ -83,7 +82,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="images/s by stage")
     parser.add_argument("--shots", type=int, default=60)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--json", action="store_true")
     parser.add_argument("--avatar", action="append", help="demo, demo:3 or a VRM file")
     parser.add_argument("--renderer", action="append", choices=["gl", "pyrender"])
     parser.add_argument("--device", type=int, default=0, help="index of the EGL device")
@@ -97,12 +95,8 @@ def main() -> None:
                 device = device or renderer.device
                 rows.append(measure(name, renderer, source, chosen.shots, chosen.size, Path(folder)))
                 renderer.close()
-    if chosen.json:
-        result = {"device": device, "size": [chosen.size, chosen.size], "shots": chosen.shots, "rows": rows}
-        print(json.dumps(result, indent=1))
-    else:
-        print(device)
-        print(table(rows))
+    print(device)
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,6 @@ from vrm_synth.shot import Recipe, Shot, shot_at, source_at
 
 ATTEMPTS = 4
 STAGES = ("load", "plan", "draw", "encode")
-PASSES = ("mask",)
 
 
 @dataclass(frozen=True)

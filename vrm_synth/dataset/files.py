@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,28 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 
+UNFINISHED = ".part"  # ends the names of files that are being written
 
-def write_file(path: Path, data: bytes) -> None:
-    """`data` at `path`: a reader sees the old file or the new one, never a part. Raises DatasetError."""
+
+def write_file(path: Path, source: bytes | Path, durable: bool = False) -> None:
+    """Bytes, or another file's, at `path`: a reader sees the old file or the new one, never a part.
+
+    durable: they are on the disk before they have their name. Raises DatasetError.
+    """
     # Not tempfile: its 0600 would hide a dataset from its other readers. Not the process's number: others that write
     # the same may have it, too, on another machine or in another thread.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
     with file_errors(path, "written"):
         try:
-            temporary.write_bytes(data)
+            with temporary.open("wb") as f:
+                if isinstance(source, bytes):
+                    f.write(source)
+                else:
+                    with source.open("rb") as other:
+                        shutil.copyfileobj(other, f, 1 << 20)
+                if durable:
+                    f.flush()
+                    os.fsync(f.fileno())
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from vrm_synth.dataset.layout import read_identity
 from vrm_synth.dataset.record import RECORDS, is_done, record_name
 from vrm_synth.dataset.store import Store
 
+WORTH_LISTING = 32  # shards; for fewer, as of one block, asking for each is less than the list of all
+
 
 def missing_shards(store: Store) -> list[int]:
     """Numbers of the shards that have no whole completion record of their own. Raises DatasetError."""
@@ -16,5 +18,8 @@ def missing_shards(store: Store) -> list[int]:
 
 def missing_of(store: Store, numbers: range | list[int]) -> list[int]:
     """Those of some shards that are missing."""
-    there = set(store.list(RECORDS)) if len(numbers) > 1 else {n for n in map(record_name, numbers) if store.exists(n)}
+    if len(numbers) > WORTH_LISTING:
+        there = set(store.list(RECORDS))
+    else:
+        there = {name for name in map(record_name, numbers) if store.exists(name)}
     return [n for n in numbers if record_name(n) not in there or not is_done(store, record_name(n), n)]

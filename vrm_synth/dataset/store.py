@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vrm_synth.dataset.files import file_errors, make_folder
-
-UNFINISHED = ".part"
+from vrm_synth.dataset.files import UNFINISHED, file_errors, make_folder, write_file
 
 
 class Store(Protocol):
@@ -51,22 +48,8 @@ class LocalStore:
         path = self.folder / name
         new = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         make_folder(path.parent)
-        # Not tempfile: its 0600 would hide a dataset from its other readers.
-        temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+        write_file(path, source, durable=True)
         with file_errors(path, "written"):
-            try:
-                with temporary.open("wb") as f:
-                    if isinstance(source, bytes):
-                        f.write(source)
-                    else:
-                        with source.open("rb") as other:
-                            shutil.copyfileobj(other, f, 1 << 20)
-                    f.flush()
-                    os.fsync(f.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
             for folder in (path.parent, *(made.parent for made in new)):
                 _sync(folder)
 
