@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import statistics
 import sys
@@ -29,7 +30,7 @@ from random_shots import avatar_files, plain_shot
 
 from vrm_synth.avatar import load
 from vrm_synth.dataset.answers import Answering, Done
-from vrm_synth.shot import Shot
+from vrm_synth.dataset.shotlist import Listed
 
 AVATARS = ["m_expressive", "crimsom", "zombie", "robot", "bizdude", "demo"]
 ALLOWED = 0.05
@@ -52,13 +53,13 @@ def gl_objects() -> Counter[str]:
     return Counter(type(o).__name__ for o in gc.get_objects() if isinstance(o, GL_OBJECTS))
 
 
-def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) -> Iterator[Shot]:
+def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) -> Iterator[Listed]:
     """`count` shots, `block` of one avatar after `block` of the next. They repeat, so the folder stays small."""
     kept = {}
     for label, path in files:
         avatar = load(path)
         entries = [plain_shot(avatar, path, label, i, size) for i in range(min(DISTINCT, block))]
-        kept[label] = [Shot.from_json(e) for e in entries]
+        kept[label] = [Listed(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
     for i in range(count):
         label, _ = files[(i // block) % len(files)]
         yield kept[label][i % block % len(kept[label])]

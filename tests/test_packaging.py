@@ -66,7 +66,7 @@ def test_the_wheel_holds_code_data_types_and_licences(wheel):
 def test_the_installed_command_works_outside_the_checkout(installed, tmp_path):
     where = run(installed, "-c", "import vrm_synth; print(vrm_synth.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parents[1])
-    assert PROJECT["scripts"]["vrm-synth"] == "vrm_synth.cli:main"
+    assert PROJECT["scripts"]["vrm-synth"] == "vrm_synth.__main__:main"
     poses = json.loads(run(installed, "-c", COMMAND, "poses", "list", "--json", cwd=tmp_path))
     cameras = json.loads(run(installed, "-c", COMMAND, "cameras", "list", "--json", cwd=tmp_path))
     assert len(poses) >= 24 and cameras

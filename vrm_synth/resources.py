@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vrm_synth.core.errors import VrmSynthError
 
+MANIFEST = "assets_manifest.yaml"
 _HERE = Path(__file__).resolve().parent
 
 

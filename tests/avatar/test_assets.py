@@ -11,7 +11,8 @@ from tests.corpus import CORPUS, needs_corpus
 from tests.tiny import avatar
 from vrm_synth import resources
 from vrm_synth.avatar import load
-from vrm_synth.avatar.assets import MANIFEST, gate, is_cc0, known_evidence, load_manifest, standing
+from vrm_synth.avatar.assets import gate, is_cc0, standing
+from vrm_synth.avatar.evidence import known_evidence, load_manifest
 from vrm_synth.avatar.model import Licence
 from vrm_synth.core.errors import LicenceError, RecipeError
 
@@ -122,7 +123,7 @@ def test_names_of_others(name):
 
 
 def test_every_entry_of_ours_has_its_evidence():
-    entries = load_manifest(resources.file(MANIFEST))
+    entries = load_manifest(resources.file(resources.MANIFEST))
     assert entries and all(e.quote and e.evidence.startswith("https://") for e in entries.values())
 
 

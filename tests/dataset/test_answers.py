@@ -104,7 +104,7 @@ def test_a_fault_of_ours_is_told_as_one_and_does_not_stop_the_others(answer, mon
             raise ZeroDivisionError("no\nway")
         return real(renderer, avatar, shot, compat)
 
-    import vrm_synth.dataset.answers as module
+    import vrm_synth.dataset.hand as module
 
     real = module.take
     monkeypatch.setattr(module, "take", broken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
@@ -25,21 +24,23 @@ def write(tmp_path):
 def test_shots_come_in_order(write):
     listed = read_shots(write([shot("b"), shot("a"), shot("..")]))
     assert [entry.id for entry in listed] == ["b", "a", ".."]
-    assert all(entry.shot is not None and entry.error == "" for entry in listed)
+    assert [entry.shot().id for entry in listed] == ["b", "a", ".."]
 
 
 def test_lines_may_be_shots_or_hold_one(write):
     lines = [json.dumps({"file_name": "x.png", "shot": shot("a")}), "", json.dumps(shot("b"))]
     lines.append(json.dumps(shot("c", labels={"character": "line\u2028break"}), ensure_ascii=False))
     listed = read_shots(write("\n".join(lines).encode(), "metadata.jsonl"))
-    assert [entry.id for entry in listed] == ["a", "b", "c"]
+    assert [entry.shot().id for entry in listed] == ["a", "b", "c"]
 
 
-def test_a_malformed_shot_is_listed_with_its_error(write):
-    listed = read_shots(write([shot("a"), shot("b", size=[0, 10]), {"id": "c"}]))
-    assert [entry.shot is None for entry in listed] == [False, True, True]
-    assert re.search(r"shots\.json\[1\]: shot b: size\[0\].*got 0", listed[1].error)
-    assert "missing key avatar" in listed[2].error
+def test_a_malformed_shot_is_listed_and_says_what_is_wrong(write):
+    good, small, empty = read_shots(write([shot("a"), shot("b", size=[0, 10]), {"id": "c"}]))
+    assert good.shot().id == "a" and (good.avatar, empty.avatar) == (shot("a")["avatar"], "")
+    with pytest.raises(VrmSynthError, match=r"shots\.json\[1\]: shot b: size\[0\].*got 0"):
+        small.shot()
+    with pytest.raises(VrmSynthError, match="missing key avatar"):
+        empty.shot()
 
 
 @pytest.mark.parametrize(

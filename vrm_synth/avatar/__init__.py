@@ -1,31 +1,27 @@
-"""Avatars: VRM files read into one model, and the built-in avatar."""
+"""Avatars: VRM files read into one model, and the built-in avatar. Each name is imported when it is asked for."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vrm_synth.avatar.limits import Limits
-from vrm_synth.avatar.loader import load, load_bytes
-from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import AvatarError
+from vrm_synth.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from vrm_synth.avatar.limits import Limits
+    from vrm_synth.avatar.loader import load, load_bytes
+    from vrm_synth.avatar.model import Avatar
+    from vrm_synth.avatar.source import open_avatar
 
 __all__ = ["Avatar", "AvatarError", "Limits", "load", "load_bytes", "open_avatar"]
 
-
-def open_avatar(source: str, base: Path | None = None) -> Avatar:
-    """The avatar that a user named.
-
-    source: "demo", the built-in avatar; "demo:3", a member of its family; "demo:hair_color=pink,outfit=dress",
-    with parameters; anything else is the path of a VRM file, relative to `base` where that is given.
-    """
-    if source != "demo" and not source.startswith("demo:"):
-        return load(Path(source) if base is None else base / source)
-    # The built-in avatar is generated and then loaded by this package; imported late to break that circle.
-    from vrm_synth.avatar import demo
-
-    _, _, arguments = source.partition(":")
-    if not arguments:
-        return demo.demo_avatar()
-    if arguments.isdecimal():
-        return demo.demo_avatar(demo.variant(int(arguments)), source)
-    return demo.demo_avatar(demo.DemoParams.parse(arguments.split(",")), source)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Avatar": "model",
+        "Limits": "limits",
+        "load": "loader",
+        "load_bytes": "loader",
+        "open_avatar": "source",
+    },
+)

@@ -96,8 +96,7 @@ def crew(asked: int | None, pictures: int, *modules: str) -> int:
         # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process a core beats several threads a
         # process, and a server that workers are forked from has no threads.
         with environment(LP_NUM_THREADS="0", OPENBLAS_NUM_THREADS="1"):
-            # The command line is what a worker would import as its parent's program.
-            prepare("vrm_synth.cli.main", "vrm_synth.render.gl.renderer", *modules)
+            prepare("vrm_synth.render.gl.renderer", *modules)
     return workers
 
 

@@ -43,7 +43,7 @@ def inspect(
       vrm-synth inspect avatar.vrm --render avatar.png
     """
     from vrm_synth.avatar import open_avatar
-    from vrm_synth.avatar.assets import known_evidence
+    from vrm_synth.avatar.evidence import known_evidence
     from vrm_synth.avatar.inspect import report, table
 
     evidence = known_evidence()

@@ -1,26 +1,52 @@
-"""The list of commands. Each imports what it needs when it runs, so that --help is quick."""
+"""The list of commands. Each is imported when it is asked for, so that none waits for the others' options."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import click
 
 from vrm_synth import __version__
-from vrm_synth.cli.avatar import avatar
-from vrm_synth.cli.bench import bench
 from vrm_synth.cli.common import Commands
-from vrm_synth.cli.derive import convert, merge, subset
-from vrm_synth.cli.inspect import inspect
-from vrm_synth.cli.models import export_model, import_weights
-from vrm_synth.cli.presets import cameras, poses
-from vrm_synth.cli.preview import preview
-from vrm_synth.cli.render import demo, finish, render
-from vrm_synth.cli.sample import sample
-from vrm_synth.cli.shots import shots
-from vrm_synth.cli.train import train
-from vrm_synth.cli.verify import verify
+
+# command → its module in vrm_synth.cli, where it has the same name with "_" for "-"
+COMMANDS = {
+    "render": "render",
+    "demo": "render",
+    "finish": "render",
+    "verify": "verify",
+    "subset": "derive",
+    "merge": "derive",
+    "convert": "derive",
+    "shots": "shots",
+    "inspect": "inspect",
+    "avatar": "avatar",
+    "poses": "presets",
+    "cameras": "presets",
+    "bench": "bench",
+    "train": "train",
+    "sample": "sample",
+    "export-model": "models",
+    "import-weights": "models",
+    "preview": "preview",
+}
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Listed(Commands):
+    """A group of the commands in COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"vrm_synth.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Listed, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vrm-synth")
 def main() -> None:
     """Synthetic image datasets from VRM avatars: posed, toon-shaded, truthfully captioned.
@@ -31,26 +57,3 @@ def main() -> None:
       vrm-synth render recipe.yaml -o out     a dataset of your own avatars
       vrm-synth inspect avatar.vrm            what a file holds, and its licence
     """
-
-
-for command in (
-    render,
-    demo,
-    finish,
-    verify,
-    subset,
-    merge,
-    convert,
-    shots,
-    inspect,
-    avatar,
-    poses,
-    cameras,
-    bench,
-    train,
-    sample,
-    export_model,
-    import_weights,
-    preview,
-):
-    main.add_command(command)

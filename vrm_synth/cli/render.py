@@ -232,7 +232,7 @@ def _render(
     else:
         workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
     from vrm_synth.avatar import open_avatar
-    from vrm_synth.avatar.assets import known_evidence
+    from vrm_synth.avatar.evidence import known_evidence
     from vrm_synth.dataset.draw import Look
     from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.make import Dataset, Settings, write_metrics

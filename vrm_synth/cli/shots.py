@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vrm_synth import resources
 from vrm_synth.cli.common import bar, crew, mip_folder, note, out_folder, plural, renderer_options, workers_option
 
 if TYPE_CHECKING:
     from vrm_synth.render import Compat
 
 SHORTEST_SHOT = 150  # bytes of JSON, about
-NEEDED = "vrm_synth.dataset.answers"  # by workers
+NEEDED = "vrm_synth.dataset.hand"  # by workers
 
 
 @click.command()
@@ -47,11 +48,9 @@ def shots(
     """
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
     crew(workers, shots_file.stat().st_size // SHORTEST_SHOT, NEEDED)
-    from vrm_synth.avatar.assets import known_evidence
     from vrm_synth.dataset.answers import Answering, Done, answer_shots
     from vrm_synth.dataset.shotlist import read_shots
 
-    evidence = known_evidence()
     listed = read_shots(shots_file)
     task = Answering(
         out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat, mips=mip_folder()
@@ -66,9 +65,17 @@ def shots(
                     note(f"Error: {event.error}")
             elif event.source not in told:
                 told.add(event.source)
-                entry = evidence.get(event.sha256)
-                beyond = f"; {entry.licence} by {entry.evidence}" if entry else ""
-                note(f"{event.source}: licence {event.licence or 'not named'}{beyond}")
+                note(f"{event.source}: licence {event.licence or 'not named'}{_beyond(event.sha256)}")
     click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)
+
+
+def _beyond(sha256: str) -> str:
+    """What the manifest says of a file. It is long to read, so its text is asked first whether it says anything."""
+    if sha256 not in resources.file(resources.MANIFEST).read_text("utf-8"):
+        return ""
+    from vrm_synth.avatar.evidence import known_evidence
+
+    entry = known_evidence()[sha256]
+    return f"; {entry.licence} by {entry.evidence}"

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.avatar.assets import Evidence, Standing, gate
+from vrm_synth.avatar.assets import Standing, gate
+from vrm_synth.avatar.evidence import Evidence
 from vrm_synth.avatar.model import Avatar
 from vrm_synth.avatar.runtime import PRESETS
 from vrm_synth.core.errors import RecipeError

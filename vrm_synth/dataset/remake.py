@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.avatar import open_avatar
-from vrm_synth.avatar.assets import known_evidence
+from vrm_synth.avatar.evidence import known_evidence
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import Look, home_of, is_built_in, source_from
 from vrm_synth.dataset.expect import DERIVED, expectation

@@ -1,4 +1,8 @@
-"""Reading a list of shots: shots.json, or the metadata.jsonl of a dataset."""
+"""Reading a list of shots: shots.json, or the metadata.jsonl of a dataset.
+
+What an entry says is read by whoever draws it: workers share that between them, and the process that hands the
+entries out is not kept waiting by what drawing needs.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,44 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vrm_synth.core.errors import ShotError
-from vrm_synth.dataset.files import file_errors
-from vrm_synth.shot import Shot
-from vrm_synth.shot.description import ID
+from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.shot.check import ID
+
+if TYPE_CHECKING:
+    from vrm_synth.shot import Shot
 
 LARGEST_FILE = 1 << 30  # bytes; a shot takes two to four thousand
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One entry: its name, and either the shot or what is wrong with it."""
+    """One entry: its name, which is a usable one, its avatar, "" where that is not text, what it says as JSON, and
+    its place in the list."""
 
     id: str
-    shot: Shot | None
-    error: str = ""
+    avatar: str
+    text: str
+    where: str
+
+    def shot(self) -> Shot:
+        """The shot. Raises ShotError, which names the place."""
+        from vrm_synth.shot import Shot
+
+        try:
+            return Shot.from_json(json.loads(self.text))
+        except ShotError as e:
+            raise e.at(self.where) from None
 
 
 def read_shots(path: Path) -> list[Listed]:
     """The entries of `path`, in order.
 
     path: a JSON list of shots, or a file of JSON lines that are shots or hold one under "shot", as it is or as text.
-    A malformed entry that has a name is listed with its error; one without, or a name that comes twice or
-    cannot be a file's name, refuses the whole list. Raises ShotError, DatasetError.
+    An entry without a name, a name that comes twice or cannot be a file's name refuses the whole list; whatever else
+    is wrong with an entry is told by its `shot()`. Raises ShotError, DatasetError.
     """
     with file_errors(path, "read"):
         size = path.stat().st_size
@@ -49,7 +66,8 @@ def read_shots(path: Path) -> list[Listed]:
         if name in seen:
             raise ShotError("a second shot of the same id", got=name, allowed="each id once", where=where)
         seen.add(name)
-        listed.append(_listed(name, entry, where))
+        avatar = entry.get("avatar")
+        listed.append(Listed(name, avatar if isinstance(avatar, str) else "", _text(entry, where), where))
     if not listed:
         raise ShotError("no shots", allowed="at least one", where=path)
     return listed
@@ -83,6 +101,13 @@ def _parse(text: str, where: str) -> Any:
         raise ShotError("not JSON", got=str(e), where=where) from None
 
 
+def _text(entry: Any, where: str) -> str:
+    try:
+        return to_json(entry)
+    except RecursionError as e:
+        raise ShotError("not a shot", got=str(e), where=where) from None
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name}, which JSON does not have")
 
@@ -93,10 +118,3 @@ def _name(entry: Any, where: str) -> str:
         got = name if isinstance(entry, dict) else entry
         raise ShotError("no usable id", got=got, allowed="1 to 200 letters, digits and _ . -", where=where)
     return name
-
-
-def _listed(name: str, entry: Any, where: str) -> Listed:
-    try:
-        return Listed(name, Shot.from_json(entry))
-    except ShotError as e:
-        return Listed(name, None, str(e.at(where)))

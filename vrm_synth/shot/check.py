@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +17,9 @@ from vrm_synth.core.errors import ShotError
 Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]
 T = TypeVar("T")
+LARGEST = sys.float_info.max
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # names a shot, and its files
 
 
 def mapping(value: object, name: str) -> Mapping[str, Any]:
@@ -37,7 +42,7 @@ def keys(value: Mapping[str, Any], allowed: Iterable[str], required: Iterable[st
             raise ShotError(f"missing key {key}", allowed=", ".join(allowed), where=name or None)
 
 
-def number(value: object, name: str, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
+def number(value: object, name: str, low: float = -LARGEST, high: float = LARGEST, *, above: bool = False) -> float:
     """A finite number in [low, high], or in (low, high] with `above`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ShotError("not a number", got=value, allowed=_span(low, high, above), where=name)
@@ -75,16 +80,19 @@ def one_of(value: object, name: str, allowed: Iterable[str]) -> Any:
 
 def text(value: object, name: str, longest: int = 4096) -> str:
     """A non-empty string without control characters."""
-    if not isinstance(value, str) or not 0 < len(value) <= longest or any(ord(c) < 32 or ord(c) == 127 for c in value):
+    if not isinstance(value, str) or not 0 < len(value) <= longest or CONTROL.search(value):
         raise ShotError("not a plain string", got=value, allowed=f"1 to {longest} printable characters", where=name)
     return value
 
 
-def vector(value: object, name: str, n: int, low: float = -math.inf, high: float = math.inf) -> tuple[float, ...]:
+def vector(value: object, name: str, n: int, low: float = -LARGEST, high: float = LARGEST) -> tuple[float, ...]:
     """n finite numbers, each in [low, high]."""
     if not isinstance(value, list | tuple) or len(value) != n:
         raise ShotError(f"not {n} numbers", got=value, allowed=f"[{', '.join('xyzw'[:n])}]", where=name)
-    return tuple(number(v, f"{name}[{i}]", low, high) for i, v in enumerate(value))
+    for v in value:
+        if type(v) is not float or not low <= v <= high:
+            return tuple(number(v, f"{name}[{i}]", low, high) for i, v in enumerate(value))
+    return tuple(value)  # the same without a name for each: a third of a shot's reading
 
 
 def point(value: object, name: str, reach: float = 1e4) -> Vec3:
@@ -124,6 +132,6 @@ def optional(value: object, name: str, check: Callable[[Any, str], T]) -> T | No
 
 
 def _span(low: float, high: float, above: bool) -> str:
-    if math.isinf(low) and math.isinf(high):
+    if low == -LARGEST and high == LARGEST:
         return "a finite number"
-    return f"a number {'above' if above else 'from'} {low:g}" + ("" if math.isinf(high) else f" to {high:g}")
+    return f"a number {'above' if above else 'from'} {low:g}" + ("" if high == LARGEST else f" to {high:g}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args
@@ -22,7 +21,6 @@ KEYS = (
     "background", "outlines", "time", "supersample", "antialias", "mipmaps", "labels",
 )  # fmt: skip
 CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
-ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 LONGEST_SIDE = 8192
 LONGEST_DRAWN_SIDE = 16384  # of the supersampled drawing: the texture size that every current driver has
 LONGEST_SETTLE = 60.0
@@ -96,7 +94,7 @@ class Shot:
         try:
             return _read(entry)
         except ShotError as e:
-            raise e.at(f"shot {name}" if isinstance(name, str) and ID.fullmatch(name) else "shot") from None
+            raise e.at(f"shot {name}" if isinstance(name, str) and check.ID.fullmatch(name) else "shot") from None
 
     def to_json(self) -> dict[str, Any]:
         """The entry of the shots format; `Shot.from_json(json.loads(json.dumps(s.to_json()))) == s`."""
@@ -184,7 +182,7 @@ def _read_ambient(value: object) -> Ambient | None:
 
 
 def _id(value: object) -> str:
-    if not isinstance(value, str) or not ID.fullmatch(value):
+    if not isinstance(value, str) or not check.ID.fullmatch(value):
         raise ShotError("not a shot's name", got=value, allowed="1 to 200 letters, digits and _ . -", where="id")
     return value
 
