@@ -19,6 +19,7 @@ of those milliseconds. Where a GPU draws, other processes keep it busy while one
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import multiprocessing
 import signal
@@ -64,7 +65,7 @@ def prepare(*modules: str) -> None:
     modules: what it imports, best all that the task's workers would. Workers get this moment's environment variables.
     Optional: `work` starts a server that imports nothing where there is none.
     """
-    SERVER.set_forkserver_preload(list(modules))
+    SERVER.set_forkserver_preload(["vrm_synth.dataset.server", *modules])
     forkserver.ensure_running()
 
 
@@ -223,6 +224,8 @@ def _bury(worker: _Worker, queue: Queue[Piece], task: Task[Piece, Event], patien
 def _live(pipe: Connection, task: Task[Any, Any]) -> None:
     """A worker's life: do parts until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    gc.freeze()  # what the server has imported stays as it is, and shared
+    gc.enable()
     try:
         with task.opened() as do:
             while True:

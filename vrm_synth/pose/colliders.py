@@ -47,6 +47,20 @@ def build_colliders(colliders: Sequence[Collider], driver: Index) -> ColliderRig
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Where colliders are: head, along (from head to tail), normal (J, S, 3); per_square (J, S): 1 / along²."""
+
+    head: Array
+    along: Array
+    normal: Array
+    per_square: Array
+
+    @staticmethod
+    def of(head: Array, along: Array, normal: Array) -> Shapes:
+        return Shapes(head, along, normal, 1 / np.maximum(np.vecdot(along, along), TINY))
+
+
 class Obstacles:
     """The colliders of every joint, as J × S pairs of a joint and one of its S places for a collider.
 
@@ -69,7 +83,7 @@ class Obstacles:
             row = np.full((1, *values.shape[1:]), filler, values.dtype)
             return np.concatenate([values, row])[hits]
 
-        self.head, self.along, self.normal = pairs(head), pairs(tail - head), pairs(normal)
+        self.still = Shapes.of(pairs(head), pairs(tail - head), pairs(normal))
         self.plane = pairs(c.plane, False)
         self.sign = pairs(np.where(c.inside, -1.0, 1.0))
         # distance = sign · length − reach; an empty place is out of every reach
@@ -89,61 +103,66 @@ class Obstacles:
         each joint be answered, then those after it be tried again: the same result as one by one. A joint
         that is hit again and again goes on one by one, since trying all each time would cost S² for it.
         """
-        head, along, normal = self._at(history, tick) if self.moving else (self.head, self.along, self.normal)
-        distance, direction = self._distance(goal, slice(None), head, along, normal)
+        shapes = self._at(history, tick) if self.moving else self.still
+        distance, off, far = self._distance(goal, slice(None), shapes)
         hit = distance < 0
         if not hit.any():
             return goal
         goal = goal.copy()
         rows = np.arange(len(goal))
         for _ in range(_TRIES):
-            some = hit.any(1)
-            rows, hit, distance, direction = rows[some], hit[some], distance[some], direction[some]
-            if not len(rows):
+            some = np.flatnonzero(hit.any(1))
+            if not len(some):
                 return goal
-            first = hit.argmax(1)
-            pick = (np.arange(len(rows)), first)
-            pushed = goal[rows] - distance[pick][:, None] * direction[pick]
+            rows, first = rows[some], hit[some].argmax(1)
+            out = self._lead_out(rows, first, off[some, first], far[some, first], shapes)
+            pushed = goal[rows] - distance[some, first][:, None] * out
             goal[rows] = at_length(pushed, place[rows], length[rows])
-            distance, direction = self._distance(goal[rows], rows, head, along, normal)
+            distance, off, far = self._distance(goal[rows], rows, shapes)
             hit = (distance < 0) & (self.slots > first[:, None])
         for slot in range(int(first.min()) + 1, len(self.slots)):
-            distance, direction = self._distance(goal[rows], (rows, slice(slot, slot + 1)), head, along, normal)
+            distance, off, far = self._distance(goal[rows], (rows, slice(slot, slot + 1)), shapes)
             struck = np.flatnonzero((distance[:, 0] < 0) & (first < slot))
             which = rows[struck]
-            pushed = goal[which] - distance[struck] * direction[struck, 0]
-            goal[which] = at_length(pushed, place[which], length[which])
+            out = self._lead_out(which, slot, off[struck, 0], far[struck, 0], shapes)
+            goal[which] = at_length(goal[which] - distance[struck] * out, place[which], length[which])
         return goal
 
-    def _at(self, history: Array, tick: int) -> tuple[Array, Array, Array]:
+    def _at(self, history: Array, tick: int) -> Shapes:
         world = history[(tick - self.lag) % len(history), self.driver]
-        linear = world[..., :3, :3]
-        head = (linear @ self.head[..., None])[..., 0] + world[..., :3, 3]
-        along, normal = (linear @ self.along[..., None])[..., 0], (linear @ self.normal[..., None])[..., 0]
-        return head, along, normal / norm(normal)[..., None]
+        linear, still = world[..., :3, :3], self.still
+        head = (linear @ still.head[..., None])[..., 0] + world[..., :3, 3]
+        along, normal = (linear @ still.along[..., None])[..., 0], (linear @ still.normal[..., None])[..., 0]
+        return Shapes.of(head, along, normal / norm(normal)[..., None])
 
     def _distance(
-        self, goal: Array, rows: slice | Index | tuple[Index, slice], head: Array, along: Array, normal: Array
-    ) -> tuple[Array, Array]:
-        """Signed distances (R, S), negative inside, and the directions (R, S, 3) that lead out."""
-        sign, delta = self.sign[rows], goal[:, None, :] - head[rows]
-        off = delta
+        self, goal: Array, rows: slice | Index | tuple[Index, slice], shapes: Shapes
+    ) -> tuple[Array, Array, Array]:
+        """Signed distances (R, S) of the ends (R, 3), negative inside; what lies between each and the collider's middle
+        (R, S, 3), and its length, along a plane's normal (R, S)."""
+        off = goal[:, None, :] - shapes.head[rows]
+        delta = off
         if self.long:
-            shaft = along[rows]
-            share = np.einsum("jsa,jsa->js", shaft, delta) / np.maximum(np.einsum("jsa,jsa->js", shaft, shaft), TINY)
-            off = delta - shaft * np.clip(share, 0.0, 1.0)[..., None]
+            shaft = shapes.along[rows]
+            share = np.vecdot(shaft, delta) * shapes.per_square[rows]
+            off = delta - shaft * np.minimum(np.maximum(share, 0.0), 1.0)[..., None]
         far = norm(off)
-        direction = off * (sign / far)[..., None]
         if self.flat:
-            plane, out = self.plane[rows], normal[rows]
-            far = np.where(plane, np.einsum("jsa,jsa->js", delta, out), far)
-            direction = np.where(plane[..., None], out, direction)
-        return sign * far - self.reach[rows], direction
+            far = np.where(self.plane[rows], np.vecdot(delta, shapes.normal[rows]), far)
+        return self.sign[rows] * far - self.reach[rows], off, far
+
+    def _lead_out(self, rows: Index, slots: Index | int, off: Array, far: Array, shapes: Shapes) -> Array:
+        """Directions (R, 3) out of one collider each, from what `_distance` found of them."""
+        if not self.flat:
+            return off * (self.sign[rows, slots] / far)[:, None]
+        plane = self.plane[rows, slots]
+        out = off * (self.sign[rows, slots] / np.where(plane, 1.0, far))[:, None]
+        return np.where(plane[:, None], shapes.normal[rows, slots], out)
 
 
 def norm(v: Array) -> Array:
     """Lengths (...,) of vectors (..., 3), never quite 0."""
-    return np.maximum(np.sqrt(np.einsum("...a,...a->...", v, v)), TINY)
+    return np.maximum(np.sqrt(np.vecdot(v, v)), TINY)
 
 
 def at_length(end: Array, place: Array, reach: Array) -> Array:

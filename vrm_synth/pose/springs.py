@@ -263,7 +263,7 @@ def _swing(
     scale = tree.scale[rig.node]
     even = _is_even(resting) and bool(np.all(scale == scale[:, :1]))
     lever = (resting[:, :3, :3] @ tail[:, :, None])[:, :, 0]
-    length = np.sqrt(np.einsum("ja,ja->j", lever, lever))
+    length = np.sqrt(np.vecdot(lever, lever))
     push, inertia = rig.stiffness * STEP, rig.inertia[:, None]
     colliders = None
     if rig.hits.size:
@@ -306,7 +306,7 @@ def _turn(frame: Array, axis: Array, to: Array, scale: Array | None) -> Array:
     `scale` (J, 3), where it is not even: the node's own scale, which the turn comes before.
     """
     half = axis + to
-    square = np.einsum("ja,ja->j", half, half)
+    square = np.vecdot(half, half)
     if square.min() > 1e-9:
         # Two mirrorings: I + 2 b aᵀ − 2 h hᵀ / h·h takes a to b and leaves what is square to both.
         pull = half * (-2 / square)[:, None]
