@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vrm_synth.camera.camera import Camera
-from vrm_synth.camera.visibility import blocked, inside
+from vrm_synth.camera.visibility import Sight, inside
 
 WALL = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -25,8 +25,8 @@ EYE = (0.0, 0.0, 3.0)
     ],
 )
 def test_a_wall_hides_what_is_behind_it(point: tuple[float, float, float], slack: float, hidden: bool) -> None:
-    assert blocked(EYE, [point], [slack], WALL, TRIANGLES).tolist() == [hidden]
-    assert blocked(EYE, [point], [slack], WALL, TRIANGLES[:, ::-1]).tolist() == [hidden]  # either side of it
+    assert Sight(EYE, WALL, TRIANGLES).blocked([point], [slack]).tolist() == [hidden]
+    assert Sight(EYE, WALL, TRIANGLES[:, ::-1]).blocked([point], [slack]).tolist() == [hidden]  # either side of it
 
 
 def test_agrees_with_a_slow_reading() -> None:
@@ -45,12 +45,12 @@ def test_agrees_with_a_slow_reading() -> None:
             hit |= bool(0 < s < 1 and u >= 0 and v >= 0 and u + v <= 1)
         expected.append(hit)
     assert any(expected) and not all(expected)
-    assert blocked(EYE, points, np.zeros(50), vertices, triangles).tolist() == expected
+    assert Sight(EYE, vertices, triangles).blocked(points, np.zeros(50)).tolist() == expected
 
 
 def test_a_triangle_without_area_hides_nothing() -> None:
     flat = np.zeros((3, 3))
-    assert blocked(EYE, [(0, 0, -1)], [0.0], flat, np.array([[0, 1, 2]])).tolist() == [False]
+    assert Sight(EYE, flat, np.array([[0, 1, 2]])).blocked([(0, 0, -1)], [0.0]).tolist() == [False]
 
 
 def test_inside_counts_edges_and_depth() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import project
-from vrm_synth.camera.visibility import blocked, inside
+from vrm_synth.camera.visibility import Sight, inside
 from vrm_synth.core.humanoid import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
 from vrm_synth.pose.library import REGIONS, NamedPose
@@ -229,8 +229,7 @@ class Witness:
             return 0.0
         points = points[np.linspace(0, len(points) - 1, min(SAMPLED, len(points))).astype(np.intp)]
         seen = points[inside(self.camera, self.aspect, points)]
-        slack = np.full(len(seen), skin)
-        hidden = blocked(self.camera.position, seen, slack, self.vertices, self.body.triangles)
+        hidden = self._sight.blocked(seen, np.full(len(seen), skin))
         return float(np.count_nonzero(~hidden) / len(points))
 
     @property
@@ -243,8 +242,11 @@ class Witness:
         return float(np.ptp(project(self.camera, self.aspect, flesh)[:, 1])) / 2
 
     def _hidden(self, point: Array, skin: float) -> bool:
-        eye = self.camera.position
-        return bool(blocked(eye, point[None], np.array([skin]), self.vertices, self.body.triangles)[0])
+        return bool(self._sight.blocked(point[None], np.array([skin]))[0])
+
+    @cached_property
+    def _sight(self) -> Sight:
+        return Sight(self.camera.position, self.vertices, self.body.triangles)
 
 
 def _with_children(bone: str) -> tuple[str, ...]:
