@@ -83,12 +83,18 @@ def changed(**stages: float) -> Report:
         (changed(encode=9.0), "Encoding and writing take 43% of a picture's time"),
         (changed(write=9.0), "Writing is slow here"),
         (dataclasses.replace(changed(draw=90.0), device="llvmpipe"), "Drawing takes 90%"),
+        (dataclasses.replace(CALM, device="llvmpipe, OpenGL 4.5 (Core Profile) Mesa 22.3.6"), "Mesa 22 draws"),
         (dataclasses.replace(CALM, rates=(CALM.rates[0], Rate(8, 140.0, MIB))), "8 workers make 2.0 times"),
     ],
 )
 def test_advice_is_given_where_the_figures_ask_for_it_and_only_there(report, said):
     assert [line for line in advice(report) if line.startswith(said)]
     assert not [line for line in advice(CALM) if line.startswith(said.split(" take")[0].split(" makes")[0][:12])]
+
+
+def test_a_new_mesa_needs_no_other():
+    device = "llvmpipe, OpenGL 4.5 (Core Profile) Mesa 25.0.7"
+    assert not [line for line in advice(dataclasses.replace(CALM, device=device)) if "Mesa" in line]
 
 
 def test_memory_is_spoken_of_only_where_it_is_short(monkeypatch):

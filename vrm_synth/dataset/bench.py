@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import statistics
 import tempfile
@@ -28,6 +29,9 @@ from vrm_synth.render.system import is_software
 from vrm_synth.shot import Recipe, shot_at
 
 STAGES = ("load", "plan", "pose", "draw", "read back", "encode", "write")
+# The same pictures, to the bit, in less CPU time with Mesa 25.0 than with 22.3: 19 % (zombie), 20 % (robot), 16 %
+# (m_expressive), 8 % (the built-in avatar).
+FAST_MESA = 25
 WARM_UP = 2  # pictures a worker, which count nowhere: shaders are compiled and textures sent
 
 Laps = dict[str, float]
@@ -179,6 +183,9 @@ def advice(report: Report) -> list[str]:
         lines.append(
             "A GPU draws: add --workers until pictures a second no longer grow; what is not drawing limits them."
         )
+    found = re.search(r"Mesa (\d+)", report.device)
+    if found and int(found[1]) < FAST_MESA and is_software(report.device):
+        lines.append(f"Mesa {found[1]} draws; Mesa {FAST_MESA} takes 8 to 20 % less time for the same pictures.")
     share = {s: ms / picture for s, ms in report.milliseconds.items() if s != "load"}
     files = share.get("encode", 0.0) + share.get("write", 0.0)
     if files > 0.25:
