@@ -52,7 +52,8 @@ class Instance:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """vertices: VERTEX records; indices: uint32; palette: skin → first joint row, then rigid nodes → row."""
+    """vertices: VERTEX records; indices: uint32; where a matrix
+    of the palette is: skin_base, skin → its first joint's; rigid_row, rigid node → its own, normals' comes next."""
 
     vertices: NDArray[np.void]
     indices: NDArray[np.uint32]
@@ -74,7 +75,7 @@ def flatten(rest: PosedAvatar) -> Geometry:
             size += len(avatar.skins[skin].joints)
         if any(p.joints is None for p in _mesh(avatar, n).primitives):
             rigid_row[n] = size
-            size += 1
+            size += 2
 
     vertices, indices, instances = [], [], []
     vertex_at = index_at = 0
@@ -110,24 +111,24 @@ def flatten(rest: PosedAvatar) -> Geometry:
 
 
 def palette(geometry: Geometry, posed: PosedAvatar, view_from_world: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(P, 6, 4) float32: for each joint or rigid node three rows of view_from_mesh, then three for normals
-    (of rigid nodes alone: skinned normals go through the joints' own rows, as positions do).
+    """(P, 3, 4) float32: rows of view_from_mesh, of each joint; of each rigid node, then its normals' (skinned
+    normals go through the joints' own rows, as positions do).
 
     The view is multiplied in here, in float64, so that a character far from the origin does not jitter.
     """
     avatar = posed.avatar
     view_from_node = view_from_world @ posed.world_from_node
-    out = np.zeros((max(geometry.palette_size, 1), 6, 4))
+    out = np.zeros((max(geometry.palette_size, 1), 3, 4))
     for skin_index, base in geometry.skin_base.items():
         skin = avatar.skins[skin_index]
         rows = (view_from_node[list(skin.joints)] @ skin.inverse_bind)[:, :3]
-        out[base : base + len(rows), :3] = rows
+        out[base : base + len(rows)] = rows
     for node, row in geometry.rigid_row.items():
         m = view_from_node[node]
-        out[row, :3] = m[:3]
+        out[row] = m[:3]
         # Normals go through the cofactor matrix: the inverse transpose up to length, and defined even
         # where an avatar scales a part to nothing.
-        out[row, 3:, :3] = _cofactor(m[:3, :3])
+        out[row + 1, :, :3] = _cofactor(m[:3, :3])
     return out.astype(np.float32)
 
 

@@ -1,6 +1,11 @@
 // Morphs, skins and projects one vertex; for an outline it also pushes it out along its normal.
 
-layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };  // view_from_mesh, 6 rows a joint: points, normals of rigid nodes
+// view_from_mesh, three rows each: of joints; of rigid nodes, then their normals'
+#ifdef LARGE_PALETTE
+layout(std430, binding = 2) readonly buffer Palette { vec4 palette[]; };
+#else
+layout(std140, binding = 2) uniform Palette { vec4 palette[4096]; };
+#endif
 layout(std430, binding = 3) readonly buffer ActiveMorphs { ivec4 active_morphs[]; };  // see morphs.py
 layout(std430, binding = 4) readonly buffer Deltas { float deltas[]; };
 
@@ -30,18 +35,9 @@ out vec4 v_color;
 
 vec3 delta(int at) { return vec3(deltas[at], deltas[at + 1], deltas[at + 2]); }
 
-mat3x4 rows(uint joint, uint first) {
-  uint at = joint * 6u + first;
+mat3x4 rows(uint matrix) {
+  uint at = matrix * 3u;
   return mat3x4(palette[at], palette[at + 1u], palette[at + 2u]);
-}
-
-mat3x4 blended(uint first) {
-#ifdef SKINNED
-  return in_weights.x * rows(in_joints.x, first) + in_weights.y * rows(in_joints.y, first) +
-    in_weights.z * rows(in_joints.z, first) + in_weights.w * rows(in_joints.w, first);
-#else
-  return rows(in_joints.x, first);
-#endif
 }
 
 void main() {
@@ -53,11 +49,12 @@ void main() {
     if (m.w != 0) normal += w * delta(m.y + 3 * gl_VertexID);
   }
 
-  mat3x4 point_rows = blended(0u);
 #ifdef SKINNED
+  mat3x4 point_rows = in_weights.x * rows(in_joints.x) + in_weights.y * rows(in_joints.y) +
+    in_weights.z * rows(in_joints.z) + in_weights.w * rows(in_joints.w);
   mat3x4 normal_rows = point_rows;
 #else
-  mat3x4 normal_rows = blended(3u);
+  mat3x4 point_rows = rows(in_joints.x), normal_rows = rows(in_joints.x + 1u);
 #endif
   vec3 view = transpose(point_rows) * vec4(position, 1.0);
   v_normal = mat3(transpose(normal_rows)) * normal;
