@@ -25,7 +25,7 @@ from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar
     "--dataset",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Whose captions and pictures.  [default: the first that the run is trained on]",
+    help="Whose captions and pictures, in any format of render.  [default: the first that the run is trained on]",
 )
 @click.option("--split", metavar="NAME", help="Of a dataset with splits; one not trained on tells more.")
 @click.option("--limit", default=8, show_default=True, type=click.IntRange(1, 1000), help="How many captions.")
