@@ -54,6 +54,9 @@ def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--zero-terminal-snr", is_flag=True, default=None, help="Schedule that ends in pure noise; needs v.")
 @click.option("--precision", type=PRECISIONS, help="auto: bfloat16 on CUDA, float32 elsewhere.")
 @click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Updates between checkpoints.")
+@click.option(
+    "--preview-every", type=click.IntRange(1), metavar="N", help="Updates between previews: RUN/preview.html."
+)
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="How many of the last checkpoints stay.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True, help="Where.")
 @click.option("--online", is_flag=True, help="Fetch a base that is not at hand. Without it nothing is fetched.")

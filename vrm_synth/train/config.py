@@ -24,7 +24,7 @@ from vrm_synth.train.data_config import MOST_BUCKETS, DataConfig, Share, ShortTe
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 # What may differ between a run and its continuation: nothing that has been drawn follows from it.
-FREE = ("steps", "checkpoint_every", "keep", "prepare")
+FREE = ("steps", "checkpoint_every", "keep", "preview_every", "prepare")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*@[\w./-]+")
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
@@ -136,6 +136,8 @@ class RunConfig(_Strict):
     checkpoint_every: Count = 1000
     # How many of the last checkpoints stay, and the best beside them.
     keep: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
+    # At every so many updates, and at the end, RUN/preview.html is made anew: a multiple of checkpoint_every.
+    preview_every: Count | None = None
     # Pictures of growing size; none: all the run with data.size and data.buckets.
     stages: Annotated[tuple[StageConfig, ...], Field(max_length=16)] = ()
 
@@ -155,6 +157,9 @@ class RunConfig(_Strict):
     def _fits_together(self) -> RunConfig:
         if self.micro_batch is not None and self.batch % self.micro_batch:
             raise RefusedError("micro_batch does not divide batch", f"a divisor of {self.batch}", ("micro_batch",))
+        if self.preview_every is not None and self.preview_every % self.checkpoint_every:
+            allowed = f"a multiple of checkpoint_every, {self.checkpoint_every}"
+            raise RefusedError("a preview is made of a checkpoint", allowed, ("preview_every",))
         if (self.schedule == "cosine") != (self.decay_steps is not None):
             raise RefusedError("decay_steps belongs to schedule: cosine", "both or neither", ("schedule",))
         if self.lora is not None and self.init == "scratch":

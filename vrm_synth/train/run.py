@@ -8,6 +8,7 @@
       quarantine.jsonl         pictures that were left out, and why
       log.jsonl, tensorboard/  every update
       checkpoints/step-000123/
+      preview.html, samples/   where the configuration asks for them
 
 The same configuration again goes on from the last checkpoint, to the same bits as if it had never stopped.
 """
@@ -30,9 +31,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from vrm_synth.core.errors import TrainError
+from vrm_synth.core.errors import TrainError, VrmSynthError
 from vrm_synth.dataset.files import make_folder, write_file
 from vrm_synth.models import Base, open_base
+from vrm_synth.sampling.look import preview_checkpoint, subject_of
 from vrm_synth.strict_yaml import load
 from vrm_synth.train import checkpoint, flops, ledger
 from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
@@ -98,6 +100,8 @@ def train(
         background_weight=config.background_weight,
     )
     encoder = VaeEncoder(base.vae, base.vae_sha256, accelerator.device, getattr(torch, config.vae_precision))
+    if config.preview_every is not None:
+        subject_of(run).pairs()  # what cannot be shown is told of now, not at the first checkpoint
     parts = config.parts()
     datas = [_open(config, stage, base, encoder, run, tell) for _, stage in parts]
     try:
@@ -156,6 +160,7 @@ class _Loop:
                 stop = tell.stop()
                 if self.step % config.checkpoint_every == 0 or self.step == config.steps or stop:
                     self._save()
+                    self._preview()
                 if stop:
                     break
         finally:
@@ -246,6 +251,20 @@ class _Loop:
         self._losses = []
         self._accelerator.wait_for_everyone()
 
+    def _preview(self) -> None:
+        """The newest checkpoint's, from its files: nothing of the training is touched. Others wait at the next
+        update's end."""
+        every = self._config.preview_every
+        if self._log is None or every is None or (self.step % every and self.step != self._config.steps):
+            return
+        try:
+            preview_checkpoint(self._run, self.step, str(self._accelerator.device))
+        except (VrmSynthError, torch.OutOfMemoryError) as e:
+            # Days of training do not end for a look at them.
+            self._tell.say(f"No preview of step {self.step}: {' '.join(str(e).split())[:300]}")
+        if self._accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _check(self, saved: checkpoint.Saved) -> None:
         state, where = saved.state, self._run
         # More steps may have brought more stages.
@@ -281,7 +300,7 @@ class _Loop:
             )
             with self._accelerator.no_sync(self._trainer.unet):
                 self._trainer.backward(self._trainer.ready(batch, 0.0))
-        except torch.cuda.OutOfMemoryError:
+        except torch.OutOfMemoryError:
             fits = False
         del room
         self._trainer.forget_gradients()
