@@ -107,6 +107,8 @@ def _given(
     """The flags that were given, as a configuration."""
     given = {k: v for k, v in flags.items() if v is not None}
     data: dict[str, Any] = {k: given.pop(k) for k in ("size", "buckets") if k in given}
+    if "validation" in given:
+        given["validation"] = {"split": given["validation"]}
     if sources:
         data["sources"] = [str(Path(s).expanduser().absolute()) for s in sources]
     if data:

@@ -39,11 +39,14 @@ class Subject:
 def subject_of(
     run: Path, dataset: Path | None = None, split: str | None = None, limit: int = CAPTIONS, seed: int = 0
 ) -> Subject:
-    """Without a dataset: the run's first one, and its split. Raises SamplingError."""
+    """Without a dataset: the run's first one; without a split, the one kept back or else the one trained on. Raises
+    SamplingError."""
     if dataset is not None:
         return Subject(dataset, split, limit, seed)
-    place, own = read_run(run).datasets[0]
-    return Subject(place, split or (own if (place / own).is_dir() else None), limit, seed)
+    facts = read_run(run)
+    place, own = facts.datasets[0]
+    there = [s for s in (split, facts.kept_back, own) if s and (s == split or (place / s).is_dir())]
+    return Subject(place, there[0] if there else None, limit, seed)
 
 
 def write_preview(

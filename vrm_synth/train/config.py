@@ -74,6 +74,15 @@ class StageConfig(_Strict):
     offset_noise: Share = 0.0
 
 
+class ValidationConfig(_Strict):
+    """Pictures that are not trained on, whose loss every checkpoint has: the least of it is the best one's."""
+
+    # Of the sources that have it; another than they are trained on.
+    split: ShortText
+    # How many of them, in whole batches.
+    pictures: Annotated[int, Field(ge=1, le=4096, strict=True)] = 256
+
+
 class RunConfig(_Strict):
     """A whole run. The same configuration and machine give the same weights, in one go or in many."""
 
@@ -133,6 +142,8 @@ class RunConfig(_Strict):
     # Encode all that the run will draw before the first step, in the order of the files.
     prepare: bool = True
 
+    # None: the best checkpoint is the one of the least mean loss since the one before it.
+    validation: ValidationConfig | None = None
     checkpoint_every: Count = 1000
     # How many of the last checkpoints stay, and the best beside them.
     keep: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
@@ -204,7 +215,10 @@ def to_yaml(config: RunConfig) -> str:
 def difference(old: RunConfig, new: RunConfig) -> str | None:
     """The first setting that makes `new` another run than `old`; where files lie makes none."""
     a, b = (_compared(c) for c in (old, new))
-    return next((k for k in a if a[k] != b[k]), None)
+    # Of a part that only one of them has, the other has no keys.
+    return next(
+        (k.partition(".")[0] if k not in a or k not in b else k for k in {**a, **b} if a.get(k) != b.get(k)), None
+    )
 
 
 def _compared(config: RunConfig) -> dict[str, Any]:

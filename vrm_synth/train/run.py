@@ -39,11 +39,13 @@ from vrm_synth.strict_yaml import load
 from vrm_synth.train import checkpoint, flops, ledger
 from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
 from vrm_synth.train.data import Batch, Data, open_data
+from vrm_synth.train.data_config import DataConfig
 from vrm_synth.train.encoder import VaeEncoder
 from vrm_synth.train.log import Log
 from vrm_synth.train.objective import Objective
 from vrm_synth.train.probe import fitting
 from vrm_synth.train.trainer import Ready, Trainer
+from vrm_synth.train.validation import kept_back, seed_of, steps_of
 
 CONFIG = "run.yaml"
 SMOOTHED = 32  # updates that a speed is the mean of
@@ -103,12 +105,14 @@ def train(
     if config.preview_every is not None:
         subject_of(run).pairs()  # what cannot be shown is told of now, not at the first checkpoint
     parts = config.parts()
-    datas = [_open(config, stage, base, encoder, run, tell) for _, stage in parts]
+    kept = kept_back(config)
+    datas = [_open(config, _of_stage(config.data, stage), config.seed, base, encoder, run, tell) for _, stage in parts]
+    held = None if kept is None else _open(config, kept, seed_of(config), base, encoder, run, tell)
     try:
-        loop = _Loop(config, run, base, objective, accelerator, datas, tell)
+        loop = _Loop(config, run, base, objective, accelerator, datas, held, tell)
         return loop.go()
     finally:
-        for data in datas:
+        for data in (*datas, *([] if held is None else [held])):
             data.close()
 
 
@@ -121,10 +125,12 @@ class _Loop:
         objective: Objective,
         accelerator: Accelerator,
         datas: list[Data],
+        held: Data | None,
         tell: Callbacks,
     ):
         self._config, self._run, self._base, self._tell = config, run, base, tell
-        self._accelerator, self._datas = accelerator, datas
+        self._accelerator, self._datas, self._held = accelerator, datas, held
+        self._held_batches: list[Ready] = []
         self._rank, self._world = accelerator.process_index, accelerator.num_processes
         self._model = _model(config, base, objective)
         self._manifests = [d.manifest for d in datas]
@@ -152,6 +158,10 @@ class _Loop:
         if self.step >= config.steps:
             return self.step
         self._prepare()
+        if self._held is not None:
+            # Once and now, while no thread makes others ready.
+            batches = self._held.batches(steps_of(config), self._rank, self._world)
+            self._held_batches = [self._trainer.ready(b, 0.0, seed_of(config)) for b in batches]
         tell.begin(self.step, config.steps)
         self._clock.append(time.perf_counter())
         try:
@@ -223,8 +233,11 @@ class _Loop:
     def _prepare(self) -> None:
         if not self._config.prepare:
             return
-        for (steps, _), data in zip(self._config.parts(), self._datas, strict=True):
-            left = range(max(steps.start, self.step), steps.stop)
+        all_steps = [range(max(steps.start, self.step), steps.stop) for steps, _ in self._config.parts()]
+        several = [*zip(all_steps, self._datas, strict=True)]
+        if self._held is not None:
+            several.append((steps_of(self._config), self._held))
+        for left, data in several:
             if left and (total := data.work(left, self._rank, self._world)):
                 self._tell.prepare(total)
                 data.prepare(left, self._rank, self._world, self._tell.prepared)
@@ -233,12 +246,14 @@ class _Loop:
 
     def _save(self) -> None:
         self._report()
+        validation = self._validate()
         if self._log is not None:
             mean = math.fsum(self._losses) / len(self._losses) if self._losses else float("inf")
             state = {
                 "seed": self._config.seed,
                 "log_bytes": self._log.length(),
                 "mean_loss": mean,
+                "validation": validation,
                 "data_manifests": self._manifests,
                 "world": self._world,
                 "accumulation": self._trainer.accumulation,
@@ -250,6 +265,16 @@ class _Loop:
             checkpoint.prune(self._run, self._config.keep)
         self._losses = []
         self._accelerator.wait_for_everyone()
+
+    def _validate(self) -> dict[str, Any] | None:
+        """What the checkpoint says of the pictures that are not trained on."""
+        if self._held is None:
+            return None
+        loss = self._trainer.validate(self._held_batches)
+        if self._log is not None:
+            self._log.add({"step": self.step, "validation_loss": loss}, {})
+            self._tell.say(f"Validation loss at step {self.step}: {loss:.4f}")
+        return {"loss": loss, "manifest": self._held.manifest}
 
     def _preview(self) -> None:
         """The newest checkpoint's, from its files: nothing of the training is touched. Others wait at the next
@@ -271,6 +296,10 @@ class _Loop:
         if any(a != b for a, b in zip(state["data_manifests"], self._manifests, strict=False)):
             what = "the data is not what the run began with"
             raise TrainError(what, allowed="the same sources, or a new run", where=where)
+        held = None if self._held is None else self._held.manifest
+        if held != (state.get("validation") or {}).get("manifest"):
+            what = "the pictures to validate by are not what the run began with"
+            raise TrainError(what, allowed="the same split, or a new run", where=where)
         changed = sorted(k for k, v in state["model"]["hashes"].items() if self._base.hashes.get(k) != v)
         if changed:
             raise TrainError("the base is not what the run began with", got=changed[0], allowed="it", where=where)
@@ -283,7 +312,7 @@ class _Loop:
         if self._accelerator.device.type != "cuda":
             return accumulation
         own = self._config.batch // self._world
-        sizes = sorted({s for d in self._datas for s in d.sizes})
+        sizes = sorted({s for d in (*self._datas, *([self._held] if self._held else [])) for s in d.sizes})
         return fitting(own, accumulation, sizes, self._trial, self._tell.say)
 
     def _trial(self, size: tuple[int, int], count: int) -> bool:
@@ -380,13 +409,19 @@ def _model(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any
     }
 
 
-def _open(config: RunConfig, stage: StageConfig, base: Base, encoder: VaeEncoder, run: Path, tell: Callbacks) -> Data:
+def _of_stage(data: DataConfig, stage: StageConfig) -> DataConfig:
+    return data.model_copy(update={"size": stage.size, "buckets": stage.buckets})
+
+
+def _open(
+    config: RunConfig, data: DataConfig, seed: int, base: Base, encoder: VaeEncoder, run: Path, tell: Callbacks
+) -> Data:
     # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
     tokenizer = copy.deepcopy(base.tokenizer)
     return open_data(
-        config.data.model_copy(update={"size": stage.size, "buckets": stage.buckets}),
+        data,
         encoder,
-        seed=config.seed,
+        seed=seed,
         batch=config.batch,
         cache=run / "cache",
         quarantine=run / "quarantine.jsonl",

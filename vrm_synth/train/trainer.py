@@ -6,7 +6,7 @@ accelerate knows the devices and ranks, wraps the U-Net for them and casts; all 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +66,19 @@ class Trainer:
 
     # ------------------------------------------------------------ one update
 
-    def ready(self, batch: Batch, offset_noise: float) -> Ready:
-        """What an update needs that a thread can make while the device is busy."""
+    def ready(self, batch: Batch, offset_noise: float, seed: int | None = None) -> Ready:
+        """What an update needs that a thread can make while the device is busy. seed: of its chance, if not the
+        run's."""
         c = self._config
         channels, height, width = batch.moments.shape[1] // 2, *batch.moments.shape[2:]
         chance = draws(
-            c.seed, batch.step, batch.numbers, c.batch, (channels, height, width), self.objective.steps, c.stratified
+            c.seed if seed is None else seed,
+            batch.step,
+            batch.numbers,
+            c.batch,
+            (channels, height, width),
+            self.objective.steps,
+            c.stratified,
         )
         noise = chance.noise + offset_noise * chance.offset if offset_noise else chance.noise
         read = self._base.tokenizer(
@@ -108,6 +115,29 @@ class Trainer:
         scale = self._accelerator.num_processes / self._config.batch
         self._accelerator.backward(losses.sum() * scale)
         return losses.detach().sum()
+
+    def validate(self, batches: Sequence[Ready]) -> float:
+        """Mean loss of whole batches, of which this rank has its parts, by the weights that are drawn with: the
+        running mean, where there is one. Nothing is changed."""
+        total = torch.zeros((), device=self._device)
+        with self._averaged(), self._accelerator.no_sync(self._wrapped):
+            for batch in batches:
+                for part in _parts(batch, self.accumulation):
+                    # With gradients that nobody asks for: without, each bucket would be compiled a second time.
+                    total += self._losses(part).detach().sum()
+        return float(self._accelerator.reduce(total, "sum")) / (len(batches) * self._config.batch)
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        if self._ema is None:
+            yield
+            return
+        self._ema.store(self._parameters.values())
+        self._ema.copy_to(self._parameters.values())
+        try:
+            yield
+        finally:
+            self._ema.restore(self._parameters.values())
 
     def rate(self, step: int) -> float:
         """The learning rate of an update, a function of its number alone."""
