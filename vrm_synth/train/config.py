@@ -224,7 +224,9 @@ def difference(old: RunConfig, new: RunConfig) -> str | None:
 def _compared(config: RunConfig) -> dict[str, Any]:
     told = config.model_dump(mode="json", exclude={*FREE, "base"})
     for source in told["data"]["sources"]:
-        source.pop("path")  # what lies there is compared by the data's manifest, the base by its hashes
+        # What lies there is compared by the data's manifest, the base by its hashes; no sample follows from the rest.
+        for key in ("path", "licence", "attribution"):
+            source.pop(key)
     told["data"].pop("cache")
     return {f"{k}.{n}" if n else k: v for k, part in told.items() for n, v in _entries(part)}
 

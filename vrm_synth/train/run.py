@@ -41,6 +41,7 @@ from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
 from vrm_synth.train.data import Batch, Data, open_data
 from vrm_synth.train.data_config import DataConfig
 from vrm_synth.train.encoder import VaeEncoder
+from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.log import Log
 from vrm_synth.train.objective import Objective
 from vrm_synth.train.probe import fitting
@@ -375,8 +376,9 @@ def _claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
     path = run / CONFIG
     if accelerator.is_main_process:
         if path.exists():
-            old = load(path, RunConfig)
-            other = difference(old, config)
+            # A run that never came to its first step is no run yet: what it stumbled over may be put right.
+            begun = (run / LOG).exists()
+            other = difference(load(path, RunConfig), config) if begun else None
             if other is not None:
                 what = f"the folder holds another run: {other} differs"
                 raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
