@@ -310,7 +310,7 @@ class _Loop:
         accumulation = self._trainer.accumulation
         if saved is not None and saved.state["world"] == self._world:
             accumulation = max(accumulation, saved.state["accumulation"])  # as before: sums of parts round otherwise
-        if self._accelerator.device.type != "cuda":
+        if not _runs_out(self._accelerator.device):
             return accumulation
         own = self._config.batch // self._world
         sizes = sorted({s for d in (*self._datas, *([self._held] if self._held else [])) for s in d.sizes})
@@ -344,6 +344,11 @@ class _Loop:
             return {}
         sizes = {s for d in self._datas for s in d.sizes}
         return {s: flops.unet_flop(self._base.unet.config, s, self._base.vae_scale)[1] for s in sizes}
+
+
+def _runs_out(device: torch.device) -> bool:
+    """Whether it says so when its memory is full: a CPU's process is ended, or the machine crawls."""
+    return device.type == "cuda"
 
 
 def _ahead(batches: Iterator[Batch], ready: Callable[[Batch], Ready]) -> Iterator[Ready]:

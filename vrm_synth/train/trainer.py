@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch._dynamo
 from accelerate import Accelerator
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
@@ -22,6 +23,8 @@ from vrm_synth.train import checkpoint
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data import Batch
 from vrm_synth.train.objective import Draws, Objective, draws, sampled
+
+MOST_GRAPHS = 128  # 16 stages of 6 buckets, and those that did not fit
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class Trainer:
         if config.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
         if config.compile if config.compile is not None else cuda:
-            # One graph for each bucket, at most six: none is made anew for a shape that has one.
+            # One graph for each bucket: none is made anew for a shape that has one. Beyond dynamo's own limit, which
+            # stages and trials for memory can reach, it would go on uncompiled, and say nothing.
+            torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_GRAPHS)
             self.unet.compile(dynamic=False)
         objective.to(self._device)
         self._optimizer = _optimizer(config, list(self._parameters.values()), cuda)
