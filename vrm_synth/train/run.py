@@ -15,14 +15,13 @@ The same configuration again goes on from the last checkpoint, to the same bits 
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,23 +31,19 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from vrm_synth.core.errors import TrainError, VrmSynthError
-from vrm_synth.dataset.files import make_folder, write_file
-from vrm_synth.models import Base, open_base
+from vrm_synth.models import Base
 from vrm_synth.sampling.look import preview_checkpoint, subject_of
-from vrm_synth.strict_yaml import load
 from vrm_synth.train import checkpoint, flops, ledger
-from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
-from vrm_synth.train.data import Batch, Data, open_data
-from vrm_synth.train.data_config import DataConfig
+from vrm_synth.train.begin import claim, model_of, of_stage, open_base_of, open_part, start_accelerator
+from vrm_synth.train.config import RunConfig
+from vrm_synth.train.data import Batch, Data
 from vrm_synth.train.encoder import VaeEncoder
-from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.log import Log
 from vrm_synth.train.objective import Objective
 from vrm_synth.train.probe import fitting
 from vrm_synth.train.trainer import Ready, Trainer
 from vrm_synth.train.validation import kept_back, seed_of, steps_of
 
-CONFIG = "run.yaml"
 SMOOTHED = 32  # updates that a speed is the mean of
 AHEAD = 2  # updates made ready while the device computes one
 
@@ -92,9 +87,9 @@ def train(
     device: "cpu" for the CPU even where there is a GPU. Raises TrainError, ModelError, DatasetError.
     """
     tell = tell or Callbacks()
-    accelerator = _accelerator(config, device)
-    _claim(config, run, accelerator)
-    base = _base(config, run, accelerator, offline)
+    accelerator = start_accelerator(config, device)
+    claim(config, run, accelerator)
+    base = open_base_of(config, run, accelerator, offline)
     objective = Objective(
         base.scheduler_config,
         config.prediction,
@@ -107,8 +102,11 @@ def train(
         subject_of(run).pairs()  # what cannot be shown is told of now, not at the first checkpoint
     parts = config.parts()
     kept = kept_back(config)
-    datas = [_open(config, _of_stage(config.data, stage), config.seed, base, encoder, run, tell) for _, stage in parts]
-    held = None if kept is None else _open(config, kept, seed_of(config), base, encoder, run, tell)
+    datas = [
+        open_part(config, of_stage(config.data, stage), config.seed, base, encoder, run, tell.found)
+        for _, stage in parts
+    ]
+    held = None if kept is None else open_part(config, kept, seed_of(config), base, encoder, run, tell.found)
     try:
         loop = _Loop(config, run, base, objective, accelerator, datas, held, tell)
         return loop.go()
@@ -131,9 +129,10 @@ class _Loop:
     ):
         self._config, self._run, self._base, self._tell = config, run, base, tell
         self._accelerator, self._datas, self._held = accelerator, datas, held
+        self._all_sizes = sorted({s for d in (*datas, *([] if held is None else [held])) for s in d.sizes})
         self._held_batches: list[Ready] = []
         self._rank, self._world = accelerator.process_index, accelerator.num_processes
-        self._model = _model(config, base, objective)
+        self._model = model_of(config, base, objective)
         self._manifests = [d.manifest for d in datas]
         saved = checkpoint.newest(run)
         self._trainer = Trainer(config, base, objective, accelerator)
@@ -313,8 +312,7 @@ class _Loop:
         if not _runs_out(self._accelerator.device):
             return accumulation
         own = self._config.batch // self._world
-        sizes = sorted({s for d in (*self._datas, *([self._held] if self._held else [])) for s in d.sizes})
-        return fitting(own, accumulation, sizes, self._trial, self._tell.say)
+        return fitting(own, accumulation, self._all_sizes, self._trial, self._tell.say)
 
     def _trial(self, size: tuple[int, int], count: int) -> bool:
         factor, channels = self._base.vae_scale, int(self._base.vae.config.latent_channels)
@@ -360,79 +358,3 @@ def _ahead(batches: Iterator[Batch], ready: Callable[[Batch], Ready]) -> Iterato
                 yield made.popleft().result()
         while made:
             yield made.popleft().result()
-
-
-# ------------------------------------------------------------ what a run begins with
-
-
-def _accelerator(config: RunConfig, device: str | None) -> Accelerator:
-    cpu = device == "cpu"
-    cuda = torch.cuda.is_available() and not cpu
-    precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
-    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no")
-    if config.batch % accelerator.num_processes:
-        got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
-        raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)
-    return accelerator
-
-
-def _claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
-    """Make the folder this run's, or see that it is. Raises TrainError."""
-    path = run / CONFIG
-    if accelerator.is_main_process:
-        if path.exists():
-            # A run that never came to its first step is no run yet: what it stumbled over may be put right.
-            begun = (run / LOG).exists()
-            other = difference(load(path, RunConfig), config) if begun else None
-            if other is not None:
-                what = f"the folder holds another run: {other} differs"
-                raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
-        elif run.is_dir() and any(run.iterdir()):
-            raise TrainError("the folder is not empty and holds no run", allowed="a new folder", where=run)
-        make_folder(run)
-        write_file(path, to_yaml(config).encode())
-    accelerator.wait_for_everyone()
-
-
-def _base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
-    scratch = config.seed if config.init == "scratch" else None
-    with accelerator.main_process_first():
-        base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
-    if scratch is not None and config.prediction is not None:
-        base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
-    return base
-
-
-def _model(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any]:
-    """What vrm_synth/models/run.py needs to open a checkpoint."""
-    return {
-        "base": "base" if config.base == "tiny" else str(base.folder),
-        "name": base.name,
-        "preset": config.preset,
-        "scratch": config.seed if config.init == "scratch" else None,
-        "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
-        "hashes": dict(base.hashes),
-        "scheduler": objective.config,
-    }
-
-
-def _of_stage(data: DataConfig, stage: StageConfig) -> DataConfig:
-    return data.model_copy(update={"size": stage.size, "buckets": stage.buckets})
-
-
-def _open(
-    config: RunConfig, data: DataConfig, seed: int, base: Base, encoder: VaeEncoder, run: Path, tell: Callbacks
-) -> Data:
-    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
-    tokenizer = copy.deepcopy(base.tokenizer)
-    return open_data(
-        data,
-        encoder,
-        seed=seed,
-        batch=config.batch,
-        cache=run / "cache",
-        quarantine=run / "quarantine.jsonl",
-        count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
-        most_tokens=tokenizer.model_max_length,
-        found=tell.found,
-    )
