@@ -34,7 +34,8 @@ NEEDS_REFERENCE = ("node", "npm", "chromium")
 @dataclass(frozen=True)
 class Section:
     """name: on the command line; about: what the figures are; command: arguments of this Python; last: how many lines
-    of its output to keep, 0 for all; needs_reference: it runs three-vrm from the corpus."""
+    of its output to keep, 0 for all; needs_reference: it runs three-vrm from the corpus; on_gpu: more arguments where
+    there is an NVIDIA GPU."""
 
     name: str
     title: str
@@ -42,6 +43,7 @@ class Section:
     command: tuple[str, ...]
     last: int = 0
     needs_reference: bool = False
+    on_gpu: tuple[str, ...] = ()
 
 
 SECTIONS = (
@@ -106,6 +108,34 @@ SECTIONS = (
         ("benchmarks/reading.py",),
     ),
     Section(
+        "training-resume",
+        "Going on with training over eleven million pictures",
+        "`benchmarks/training_resume.py`: from the start of a process to the first batch, to be within 15 s.",
+        ("benchmarks/training_resume.py",),
+    ),
+    Section(
+        "scan-shards",
+        "Indexing foreign shards for training",
+        "`benchmarks/scan_shards.py`: beside webdataset reading and tarfile listing them.",
+        ("benchmarks/scan_shards.py",),
+    ),
+    Section(
+        "train-speed",
+        "Pictures a second in training",
+        "`benchmarks/train_speed.py`: beside a loop in the style of diffusers' example, in this run; on a CPU by the"
+        " tiny base, which says nothing of a GPU.",
+        ("benchmarks/train_speed.py", "--dry"),
+        on_gpu=("--shape", "sd21", "--sizes", "256", "512", "--batch", "32", "--steps", "100"),
+    ),
+    Section(
+        "sample-speed",
+        "Pictures a second in sampling",
+        "`benchmarks/sample_speed.py`: beside diffusers' pipeline, in this run; on a CPU by the tiny base, which says"
+        " nothing of a GPU.",
+        ("benchmarks/sample_speed.py", "--dry"),
+        on_gpu=("--shape", "sd21", "--size", "512", "--batch", "8", "--batches", "8"),
+    ),
+    Section(
         "memory",
         "Memory over 20,000 pictures",
         "`benchmarks/memory.py`: six avatars in turn, one process; the last rounds and the verdict.",
@@ -149,7 +179,8 @@ def measured(section: Section) -> tuple[str, int]:
         if not (corpus / "reference").is_dir() or missing:
             return f"Not measured: no {', '.join(missing) or 'reference folder'} on this machine.", 0
     places = {"reference": str(corpus / "reference"), "avatars": str(corpus / "avatars")}
-    command = [sys.executable, *(argument.format(**places) for argument in section.command)]
+    arguments = section.command + (section.on_gpu if shutil.which("nvidia-smi") else ())
+    command = [sys.executable, *(argument.format(**places) for argument in arguments)]
     done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
     lines = done.stdout.strip().splitlines()
     kept_lines = lines[-section.last :] if section.last and not done.returncode else lines

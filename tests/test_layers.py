@@ -29,8 +29,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
     "engine": ("core", "dataset"),
     "page": ("core",),
-    # dataset.files writes whole files or none, dataset.sheet draws grids
-    "sampling": ("core", "models", "dataset.files", "dataset.sheet", "page"),
+    # dataset.files writes whole files or none, dataset.sheet draws grids, dataset.reader opens shards
+    "sampling": ("core", "models", "dataset.files", "dataset.reader", "dataset.sheet", "page"),
     "models": ("core", "dataset.files"),
     "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
     "cli": ("",),  # everything

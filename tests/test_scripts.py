@@ -66,6 +66,20 @@ def test_a_section_that_fails_is_not_written(measure, tmp_path, monkeypatch, cap
     assert "no" in capfd.readouterr().out
 
 
+def test_a_gpu_has_arguments_of_its_own(measure, monkeypatch):
+    section = measure.Section("one", "One", "", ("-c", "import sys; print(sys.argv[1:])"), on_gpu=("--size", "512"))
+    for there, said in ((None, "[]"), ("/usr/bin/nvidia-smi", "['--size', '512']")):
+        monkeypatch.setattr(measure.shutil, "which", lambda tool, there=there: there)
+        assert measure.measured(section) == (said, 0)
+
+
+def test_every_section_runs_a_file_that_is_there(measure):
+    files = [section.command[0] for section in measure.SECTIONS if section.command[0] != "-m"]
+    assert files and all((ROOT / name).is_file() for name in files)
+    names = [section.name for section in measure.SECTIONS]
+    assert len(set(names)) == len(names)
+
+
 def test_an_unknown_section_is_refused(measure, capsys):
     assert measure.main(["speed"]) == 2
     assert capsys.readouterr().err.startswith("no such section: speed; there are: tests, fidelity, three-vrm")

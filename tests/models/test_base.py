@@ -147,6 +147,10 @@ def test_import_weights_gives_the_same_model(tiny, copy, tmp_path):
         assert all(torch.equal(p, q) for p, q in zip(x.parameters(), y.parameters(), strict=True))
 
 
+def test_the_tiny_text_encoder_has_the_names_that_transformers_4_knows(tiny):
+    assert all(k.startswith("text_model.") for k in load_file(str(tiny / "text_encoder" / "model.safetensors")))
+
+
 def test_new_weights_follow_from_the_seed_and_need_no_old_ones(copy):
     shutil.rmtree(copy / "unet")
     with pytest.raises(ModelError):

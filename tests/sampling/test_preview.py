@@ -127,7 +127,9 @@ def test_what_is_no_run_is_told_of(folder, tmp_path):
 def test_a_picture_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     with pytest.raises(SamplingError, match=r"a\.png: not a picture that can be read"):
-        load_picture(tmp_path / "a.png", (32, 32))
+        load_picture(tmp_path / "a.png", (32, 32), where=str(tmp_path / "a.png"))
+    with pytest.raises(SamplingError, match=r"00000\.tar: 000001: not a picture that can be read"):
+        load_picture(b"RIFF", (32, 32), where="00000.tar: 000001")
     Image.new("RGB", (90, 30), (0, 0, 9)).save(tmp_path / "wide.png")
     assert load_picture(tmp_path / "wide.png", (32, 48)).shape == (48, 32, 3)
 

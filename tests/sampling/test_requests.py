@@ -81,6 +81,7 @@ def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
     assert [r.prompt for r in from_dataset(tmp_path, "train", limit=2, count=2)] == ["first"] * 2 + ["second"] * 2
     first = read_pairs(tmp_path, "train")[0]
     assert first.picture == tmp_path / "train" / "00000" / "images" / "a.png" and first.line == 1
+    assert [p.caption for p in read_pairs(first.table)] == ["first", "second"]
     for wrong in ("val", "..", "", "train/00000"):
         with pytest.raises(SamplingError, match=r"no such split; got .*; allowed: test, train"):
             read_pairs(tmp_path, wrong)

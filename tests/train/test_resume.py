@@ -66,6 +66,10 @@ def test_another_configuration_or_other_data_is_refused(tmp_path, data):
     runs.go(runs.settings(data, steps=2), tmp_path / "run")
     with pytest.raises(TrainError, match="another run: learning_rate differs"):
         runs.go(runs.settings(data, steps=2, learning_rate=0.1), tmp_path / "run")
+    with pytest.raises(TrainError, match="another run: ema differs"):
+        runs.go(runs.settings(data, steps=2, ema=None), tmp_path / "run")
+    with pytest.raises(TrainError, match="another run: lora differs"):
+        runs.go(runs.settings(data, steps=2, lora={"rank": 2}), tmp_path / "run")
     with pytest.raises(TrainError, match=r"another run: data\.size differs"):
         runs.go(runs.settings(data, steps=2, more={"size": 128}), tmp_path / "run")
     other = runs.dataset(tmp_path / "else" / "set")

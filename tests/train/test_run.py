@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.models.test_base import Malice
+from tests.no_network import no_network, python_without
 from tests.train import runs
+from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ModelError, VrmSynthError
 from vrm_synth.models import open_base, open_run
 from vrm_synth.models.files import sha256
@@ -180,22 +186,53 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path, data):
         runs.go(told, tmp_path / "run")
 
 
-def test_nothing_is_fetched(tmp_path, data, monkeypatch):
-    connect = socket.socket.connect
+def test_nothing_is_fetched(tmp_path, data):
+    told = runs.settings(data, steps=1)
+    with no_network() as asked:
+        runs.go(told, tmp_path / "run")
+        export(tmp_path / "run", tmp_path / "model")
+        quick = ["--steps", "1", "--size", "32"]
+        call("sample", tmp_path / "run", "--dataset", data, "--limit", "1", *quick, "-o", tmp_path / "samples")
+        call("sample", tmp_path / "model", "--prompt", "a", *quick, "-o", tmp_path / "more")
+        call("preview", tmp_path / "run", "--limit", "1", *quick)
+        with pytest.raises(ModelError, match=r"base model is not at hand.*--online"):
+            open_base("owner/name@main")
+    assert asked == []
 
-    def local(self, address):
-        assert self.family == socket.AF_UNIX or str(address[0]).startswith(("127.", "localhost", "::1")), address
-        return connect(self, address)
 
-    def resolve(host, *rest, **more):
-        raise AssertionError(f"a name was looked up: {host}")
+def test_importing_weights_fetches_nothing(tmp_path, monkeypatch):
+    from vrm_synth.models.tiny import make_tiny
 
-    monkeypatch.setattr(socket.socket, "connect", local)
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    runs.go(runs.settings(data, steps=1), tmp_path / "run")
-    export(tmp_path / "run", tmp_path / "model")
-    with pytest.raises(ModelError, match=r"base model is not at hand.*--online"):
-        open_base("owner/name@main")
+    python, child = python_without(tmp_path)
+    (weights,) = (make_tiny(tmp_path / "base") / "unet").glob("*.safetensors")
+    torch.save(load_file(str(weights)), weights.with_suffix(".bin"))
+    weights.unlink()
+    monkeypatch.setattr("vrm_synth.models.importing.sys.executable", str(python))
+    with no_network() as asked:
+        call("import-weights", tmp_path / "base", "-o", tmp_path / "model")
+    assert asked == [] and child.read_text() == "run\n"
+    assert open_base(tmp_path / "model").unet is not None
+
+
+def test_the_block_can_fail(tmp_path):
+    with no_network() as asked:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("192.0.2.1", 80), timeout=1)
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo("example.com", 80)
+    assert [x.split()[0] for x in asked] == ["socket.getaddrinfo"] * 2
+    with no_network() as asked, socket.socket() as s, contextlib.suppress(OSError):
+        s.connect(("192.0.2.1", 80))
+    assert asked == ["socket.connect ('192.0.2.1', 80)"]
+    python, child = python_without(tmp_path)
+    (tmp_path / "script.py").write_text("import socket\nsocket.getaddrinfo('example.com', 80)\n")
+    assert subprocess.run([python, "-I", tmp_path / "script.py"], stderr=subprocess.DEVNULL).returncode
+    assert child.read_text() == "run\nsocket.getaddrinfo example.com\n"
+
+
+def call(*args: object) -> None:
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("file", ["unet.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"])

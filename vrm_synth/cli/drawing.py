@@ -145,13 +145,12 @@ class Drawing:
         from vrm_synth.sampling.sampler import Sampler
         from vrm_synth.sampling.settings import Place
 
-        device = find_device(self.device, int(os.environ.get("LOCAL_RANK", "0")))
-        cuda = device.startswith("cuda")
+        usual = Place.usual(find_device(self.device, int(os.environ.get("LOCAL_RANK", "0"))))
         place = Place(
-            device,
-            self.precision or ("bfloat16" if cuda else "float32"),
-            self.batch_size or (8 if cuda else 1),
-            cuda if self.compiled is None else self.compiled,
+            usual.device,
+            self.precision or usual.precision,
+            self.batch_size or usual.batch_size,
+            usual.compiled if self.compiled is None else self.compiled,
         )
         return Sampler(model, self.settings(model, source), place)
 

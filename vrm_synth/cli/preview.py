@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar
     "--dataset",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Whose captions and pictures.  [default: the first that the run is trained on]",
+    help="Whose captions and pictures, in any format of render.  [default: the first that the run is trained on]",
 )
 @click.option("--split", metavar="NAME", help="Of a dataset with splits; one not trained on tells more.")
 @click.option("--limit", default=8, show_default=True, type=click.IntRange(1, 1000), help="How many captions.")
@@ -38,7 +37,8 @@ def preview(
 
     One row a caption: the ground-truth render, what the VAE makes of it, what the base model draws for the
     caption, and what the checkpoint does, both from the same noise; with the shot's facts and the commands that
-    draw each again. It may be called while the run is training: it reads the newest finished checkpoint.
+    draw each again. It may be called while the run is training: it reads the newest finished checkpoint. A run can
+    make it by itself: vrm-synth train --preview-every.
 
     \b
     Examples:
@@ -46,35 +46,17 @@ def preview(
       vrm-synth preview RUN --checkpoint best --limit 24 --steps 30
       vrm-synth preview RUN --dataset out/pictures --split test -o look
     """
-    from vrm_synth.dataset.files import make_folder, write_file
-    from vrm_synth.sampling import preview as looking
-    from vrm_synth.sampling.pairs import read_pairs
-    from vrm_synth.sampling.source import is_run, open_beginning, read_run
+    from vrm_synth.sampling.look import subject_of, write_preview
+    from vrm_synth.sampling.preview import Shown
+    from vrm_synth.sampling.source import is_run, open_beginning
 
     if not is_run(str(run)):
         raise click.UsageError(f"{run} is no training run: it has no run.yaml. vrm-synth sample draws with any model.")
-    facts, how = read_run(run), Drawing(**drawing)
-    if dataset is None:
-        dataset, trained_on = facts.datasets[0]
-        split = split or (trained_on if (dataset / trained_on).is_dir() else None)
-    pairs = read_pairs(dataset, split, limit)
+    subject, how = subject_of(run, dataset, split, limit, seed), Drawing(**drawing)
+    pairs = subject.pairs()
     now = how.sampler(how.open(str(run)), str(run))
     beginning, base_command = open_beginning(run, how.checkpoint)
-    base = how.sampler(beginning, str(run))
+    base = Shown(how.sampler(beginning, str(run)), base_command)
     with picture_bar(2 * len(pairs)) as tick:
-        rows = looking.compare(pairs, base, now, seed, facts.background, tick)
-    title = f"{now.model.name} at step {now.model.identity['step']}"
-    command = ["vrm-synth", "preview", str(run), "--dataset", str(dataset), "--limit", str(limit), "--seed", str(seed)]
-    page = looking.preview_page(
-        title,
-        rows,
-        looking.Shown(base, base_command),
-        looking.Shown(now, shlex.join([str(run), "--checkpoint", str(now.model.identity["step"])])),
-        shlex.join(command + (["--split", split] if split else [])),
-    )
-    place = out or run
-    grid = place / "preview.png" if out else run / "samples" / f"step-{now.model.identity['step']:06d}.png"
-    make_folder(grid.parent)
-    write_file(grid, looking.preview_grid(title, rows))
-    write_file(place / "preview.html", page)
-    click.echo(f"{plural(len(rows), 'caption')} at step {now.model.identity['step']}: {place / 'preview.html'}, {grid}")
+        page, grid = write_preview(run, subject, pairs, base, now, out, tick)
+    click.echo(f"{plural(len(pairs), 'caption')} at step {now.model.identity['step']}: {page}, {grid}")

@@ -26,7 +26,7 @@ from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar, ranks
     "--dataset",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The captions of a dataset, in its order.",
+    help="The captions of a dataset, in its order: image folder, WebDataset or Parquet.",
 )
 @click.option("--split", metavar="NAME", help="Of a dataset with splits.")
 @click.option("--limit", type=click.IntRange(min=1), help="No more than so many of the dataset's captions.")

@@ -38,6 +38,7 @@ def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--base", metavar="MODEL", help="A diffusers folder, owner/repository@revision, or tiny.")
 @click.option("--preset", metavar="NAME", help="What the base is, and defaults for the run: see --presets.")
 @click.option("--data", "sources", multiple=True, metavar="PATH", help="Captioned pictures; may be repeated.")
+@click.option("--licence", metavar="NAME", help="Of --data's pictures whose own rows do not say, such as CC0-1.0.")
 @click.option("--steps", type=click.IntRange(1), help="How many updates; more of them than before go on.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures an update, of all devices together.")
 @click.option("--micro-batch", type=click.IntRange(1), help="Pictures at once on one device.")
@@ -54,6 +55,10 @@ def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--zero-terminal-snr", is_flag=True, default=None, help="Schedule that ends in pure noise; needs v.")
 @click.option("--precision", type=PRECISIONS, help="auto: bfloat16 on CUDA, float32 elsewhere.")
 @click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Updates between checkpoints.")
+@click.option("--validation", metavar="SPLIT", help="Split whose loss each checkpoint has; the best has the least.")
+@click.option(
+    "--preview-every", type=click.IntRange(1), metavar="N", help="Updates between previews: RUN/preview.html."
+)
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="How many of the last checkpoints stay.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True, help="Where.")
 @click.option("--online", is_flag=True, help="Fetch a base that is not at hand. Without it nothing is fetched.")
@@ -62,6 +67,7 @@ def train(
     config_file: Path | None,
     run: Path,
     sources: tuple[str, ...],
+    licence: str | None,
     lora_rank: int | None,
     dora_rank: int | None,
     device: str,
@@ -90,7 +96,7 @@ def train(
     """
     from vrm_synth.train import run as running
 
-    given = _given(sources, lora_rank, dora_rank, flags)
+    given = _given(sources, licence, lora_rank, dora_rank, flags)
     config = _config(config_file, given)
     with _stopping() as stop, _shown(stop) as tell:
         step = running.train(config, run, tell, device=None if device == "auto" else device, offline=not online)
@@ -99,13 +105,22 @@ def train(
 
 
 def _given(
-    sources: tuple[str, ...], lora_rank: int | None, dora_rank: int | None, flags: dict[str, Any]
+    sources: tuple[str, ...],
+    licence: str | None,
+    lora_rank: int | None,
+    dora_rank: int | None,
+    flags: dict[str, Any],
 ) -> dict[str, Any]:
     """The flags that were given, as a configuration."""
     given = {k: v for k, v in flags.items() if v is not None}
     data: dict[str, Any] = {k: given.pop(k) for k in ("size", "buckets") if k in given}
+    if "validation" in given:
+        given["validation"] = {"split": given["validation"]}
+    if licence is not None and not sources:
+        raise click.UsageError("--licence belongs to --data; in RUN.YAML each source has its own.")
     if sources:
-        data["sources"] = [str(Path(s).expanduser().absolute()) for s in sources]
+        own = {} if licence is None else {"licence": licence}
+        data["sources"] = [{"path": str(Path(s).expanduser().absolute()), **own} for s in sources]
     if data:
         given["data"] = data
     if lora_rank is not None and dora_rank is not None:

@@ -51,8 +51,14 @@ def find_checkpoint(run: Path, name: str | None = None) -> Path:
 
 
 def best(there: list[Path]) -> Path:
-    """The one with the least mean loss since the one before it; the older of equals."""
-    return min(there, key=lambda p: (float(files.read_json(p / STATE).get("mean_loss", float("inf"))), p.name))
+    """The one with the least loss on pictures that are not trained on; of a run without such, the least mean loss since
+    the one before it. The older of equals."""
+    return min(there, key=lambda p: (_loss(files.read_json(p / STATE)), p.name))
+
+
+def _loss(state: dict[str, Any]) -> float:
+    validation = state.get("validation")
+    return float(state.get("mean_loss", float("inf")) if validation is None else validation["loss"])
 
 
 def open_run(run: Path, checkpoint: str | None = None, *, ema: bool = True, offline: bool = True) -> Base:

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vrm_synth.models.quiet import quiet
 
-VERSION = 1  # of the weights: another version, another model
 TOKENS = 256  # a token is a letter here: as many as a caption of ours has
 # As SD 2.1-base's scheduler has it (training-notes: Mitsua Diffusion CC0's, too).
 SCHEDULE: dict[str, Any] = {
@@ -59,6 +59,7 @@ def make_tiny(folder: Path, seed: int = 0, prediction: str = "epsilon") -> Path:
             requires_safety_checker=False,
         )
         pipeline.save_pretrained(part, safe_serialization=True)
+        _old_names(part / "text_encoder" / "model.safetensors")
         (part / "README.md").write_text("---\nlicense: cc0-1.0\n---\nRandom weights, made by vrm-synth.\n")
         try:
             os.rename(part, folder)
@@ -101,6 +102,13 @@ def _text_encoder(seed: int) -> CLIPTextModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CLIPTextModel(config)
+
+
+def _old_names(file: Path) -> None:
+    """CLIPTextModel's tensors under the names that published bases have: transformers 5 reads them, too, but 4 takes
+    its own for another model's and goes on with random weights."""
+    found = load_file(str(file))
+    save_file({f"text_model.{k.removeprefix('text_model.')}": v for k, v in found.items()}, file, {"format": "pt"})
 
 
 def _unet(seed: int) -> UNet2DConditionModel:

@@ -1,54 +1,91 @@
-"""Captioned pictures of a dataset, to draw again from their captions: an image folder with metadata.jsonl."""
+"""Captioned pictures of a dataset, to draw again from their captions: WebDataset or Parquet shards, or an image folder
+with metadata.jsonl."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from vrm_synth.dataset.files import file_errors
+from vrm_synth.dataset.reader import Sample, read_parquet, read_tar
 from vrm_synth.sampling.settings import SamplingError
 
 TABLE = "metadata.jsonl"
+OF_A_DATASET = "metadata.parquet"  # a table of everything, without pictures
 LONGEST_LINE = 1 << 20  # bytes
 CAPTIONS = ("caption", "text")
+_SHARDS: Mapping[str, Callable[[BinaryIO, str], Iterator[Sample]]] = {".tar": read_tar, ".parquet": read_parquet}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """picture: its file; table, line: the row that tells of it; row: all of that row."""
+    """picture: its file, or the file's bytes where it lies in a shard; where: for errors; row: all that is said of it;
+    table, line: the file that says it, and which of its lines, None in a shard."""
 
     caption: str
-    picture: Path
+    picture: Path | bytes
+    where: str
     table: Path
-    line: int
+    line: int | None
     row: dict[str, Any]
 
 
 def read_pairs(folder: Path, split: str | None = None, limit: int | None = None) -> list[Pair]:
-    """The rows of every metadata.jsonl in or below the folder, or its folder `split`, in the order of their names.
+    """The first `limit` of `pairs`, or all of them, pictures included where they lie in shards."""
+    return list(islice(pairs(folder, split), limit))
 
-    limit: no more than the first so many. Raises SamplingError for a row that has no caption or leads out of the
-    dataset, for a split that is not there, and where there is none.
+
+def pairs(folder: Path, split: str | None = None) -> Iterator[Pair]:
+    """The captioned pictures in or below the folder, or its folder `split`, in the order of the files' names: of its
+    .tar shards, or its .parquet shards, or else of every metadata.jsonl. A single such file is one, too.
+
+    Raises SamplingError for a sample that has no caption or leads out of the dataset, for a split that is not there,
+    and where there is none; DatasetError for a shard that is damaged.
     """
     if split is not None and (not split or "/" in split or split in (".", "..") or not (folder / split).is_dir()):
         with file_errors(folder, "read"):
             there = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         raise SamplingError("no such split", got=split, allowed=", ".join(there) or None, where=folder)
-    place = folder if split is None else folder / split
+    place, none = folder if split is None else folder / split, True
+    for table in _tables(place):
+        for pair in _shard(table) if table.suffix in _SHARDS else _rows(table):
+            none = False
+            yield pair
+    if none:
+        allowed = f"shards of ours, .tar or .parquet, or an image folder with {TABLE}"
+        raise SamplingError("no captioned pictures", allowed=allowed, where=place)
+
+
+def _tables(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place] if place.suffix in (*_SHARDS, ".jsonl") else []
+    if not place.is_dir():
+        return []
     with file_errors(place, "read"):
-        tables = sorted(place.rglob(TABLE)) if place.is_dir() else []
-        pairs = list(islice((pair for table in tables for pair in _rows(table)), limit))
-    if not pairs:
-        raise SamplingError("no captioned pictures", allowed=f"an image folder with {TABLE}", where=place)
-    return pairs
+        found = sorted(p for p in place.rglob("*") if not p.name.startswith(".") and p.is_file())
+    for suffix in _SHARDS:
+        shards = [p for p in found if p.suffix == suffix and p.name != OF_A_DATASET]
+        if shards:
+            return shards
+    return [p for p in found if p.name == TABLE]
+
+
+def _shard(file: Path) -> Iterator[Pair]:
+    with file_errors(file, "read"), file.open("rb") as f:
+        for s in _SHARDS[file.suffix](f, str(file)):
+            where = f"{file}: {s.key}"
+            if not s.caption.strip():
+                raise SamplingError("not a captioned picture", allowed="a caption", where=where)
+            yield Pair(s.caption, s.picture, where, file, None, dict(s.row))
 
 
 def _rows(table: Path) -> Iterator[Pair]:
-    with table.open("rb") as f:
+    with file_errors(table, "read"), table.open("rb") as f:
         for number, line in enumerate(iter(lambda: f.readline(LONGEST_LINE + 1), b""), 1):
             if line.strip():
                 yield _pair(table, number, line)
@@ -71,4 +108,8 @@ def _pair(table: Path, number: int, line: bytes) -> Pair:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
         raise SamplingError("leads out of its dataset", got=name, allowed="a path below it", where=where)
-    return Pair(caption, table.parent / path, table, number, row)
+    if isinstance(row.get("shot"), str):  # as our image folders have it; another's may be any text
+        with contextlib.suppress(ValueError, RecursionError):
+            row["shot"] = json.loads(row["shot"])
+    picture = table.parent / path
+    return Pair(caption, picture, str(picture), table, number, row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 from vrm_synth.page import Entry, Grid, Page, Picture, to_html
 from vrm_synth.sampling.folder import enlarged
@@ -61,30 +64,45 @@ def compare(
     asked = from_prompts([p.caption for p in pairs], seed=seed)
     now.check(asked)
     size = now.settings.width, now.settings.height
-    truths = [load_picture(p.picture, size, background) for p in pairs]
+    truths = [load_picture(p.picture, size, background, p.where) for p in pairs]
     columns = truths, now.reconstruct(truths), list(base.draw(asked, tick)), list(now.draw(asked, tick))
     return [Compared(p, r.seed, four) for p, r, four in zip(pairs, asked, zip(*columns, strict=True), strict=True)]
 
 
-def load_picture(path: Path, size: tuple[int, int], background: str = "#ffffff") -> Pixels:
+def load_picture(
+    picture: Path | bytes, size: tuple[int, int], background: str = "#ffffff", where: str = "picture"
+) -> Pixels:
     """The middle of a picture as training sees it: on the background, cut to the shape of `size`, scaled.
 
-    size: (width, height). Returns (height, width, 3) uint8. Raises SamplingError.
+    picture: a file or its bytes; size: (width, height); where: for errors. Returns (height, width, 3) uint8. Raises
+    SamplingError.
     """
     try:
-        with PIL.Image.open(path, formats=_FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise ValueError(f"{picture.width}×{picture.height} pixels, more than {MOST_PIXELS}")
-            straight = picture.convert("RGBA")
+        with PIL.Image.open(
+            io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_formats()
+        ) as found:
+            if found.width * found.height > MOST_PIXELS:
+                raise ValueError(f"{found.width}×{found.height} pixels, more than {MOST_PIXELS}")
+            straight = found.convert("RGBA")
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as e:
         what = "not a picture that can be read"
-        raise SamplingError(what, got=str(e), allowed="PNG, JPEG or WebP", where=path) from e
+        allowed = "PNG, JPEG or WebP; JPEG XL with vrm-synth[jxl]"
+        raise SamplingError(what, got=str(e), allowed=allowed, where=where) from e
     ground = PIL.Image.new("RGBA", straight.size, background)
     flat = PIL.Image.alpha_composite(ground, straight).convert("RGB")
     scale = min(flat.width / size[0], flat.height / size[1])
     left, top = (flat.width - size[0] * scale) / 2, (flat.height - size[1] * scale) / 2
     box = (left, top, left + size[0] * scale, top + size[1] * scale)
     return np.asarray(flat.resize(size, PIL.Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+
+
+def _formats() -> tuple[str, ...]:
+    """Pillow's names of what is read: JPEG XL where its plugin is there, which registers itself."""
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError:
+        return _FORMATS
+    return (*_FORMATS, "JXL")
 
 
 def preview_grid(title: str, rows: Sequence[Compared]) -> bytes:
@@ -168,4 +186,5 @@ def sample_command(shown: Shown, row: Compared) -> str | None:
 def render_command(pair: Pair) -> str:
     """The command that renders this row's picture again, beside its dataset, where avatars' paths start."""
     table, one = shlex.quote(str(pair.table)), shlex.quote(str(pair.table.with_name("one.jsonl")))
-    return f"sed -n {pair.line}p {table} > {one} && vrm-synth shots {one} -o again"
+    line = f"printf '%s\\n' {shlex.quote(to_json(pair.row['shot']))}"  # a shard has no line to point at
+    return f"{line if pair.line is None else f'sed -n {pair.line}p {table}'} > {one} && vrm-synth shots {one} -o again"

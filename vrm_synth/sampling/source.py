@@ -21,10 +21,12 @@ LONGEST_CONFIG = 1 << 20  # bytes
 @dataclass(frozen=True)
 class RunFacts:
     """What drawing needs of a run.yaml. side: pixels of its squares, at the end; datasets: (folder, split) each;
-    background: "#rrggbb" that transparent pictures are laid on."""
+    kept_back: the split that is not trained on, where there is one; background: "#rrggbb" that transparent pictures
+    are laid on."""
 
     side: int
     datasets: tuple[tuple[Path, str], ...]
+    kept_back: str | None
     background: str
 
 
@@ -69,7 +71,9 @@ def read_run(run: Path) -> RunFacts:
         config = yaml.safe_load(file.read_bytes())
         data, stages = config["data"], config.get("stages") or []
         datasets = tuple((Path(s["path"]), str(s["split"])) for s in data["sources"])
-        return RunFacts(int(stages[-1]["size"] if stages else data["size"]), datasets, str(data["background"]))
+        side = int(stages[-1]["size"] if stages else data["size"])
+        kept_back = str(config["validation"]["split"]) if config.get("validation") else None
+        return RunFacts(side, datasets, kept_back, str(data["background"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:
         raise SamplingError("not a run's configuration", got=str(e), where=file) from e
 

@@ -24,7 +24,7 @@ from vrm_synth.train.data_config import MOST_BUCKETS, DataConfig, Share, ShortTe
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 # What may differ between a run and its continuation: nothing that has been drawn follows from it.
-FREE = ("steps", "checkpoint_every", "keep", "prepare")
+FREE = ("steps", "checkpoint_every", "keep", "preview_every", "prepare")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*@[\w./-]+")
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
@@ -72,6 +72,15 @@ class StageConfig(_Strict):
     size: Side
     buckets: Annotated[int, Field(ge=1, le=MOST_BUCKETS, strict=True)] = 1
     offset_noise: Share = 0.0
+
+
+class ValidationConfig(_Strict):
+    """Pictures that are not trained on, whose loss every checkpoint has: the least of it is the best one's."""
+
+    # Of the sources that have it; another than they are trained on.
+    split: ShortText
+    # How many of them, in whole batches. They stay in memory: at 512² a quarter of a MiB each.
+    pictures: Annotated[int, Field(ge=1, le=4096, strict=True)] = 256
 
 
 class RunConfig(_Strict):
@@ -133,9 +142,13 @@ class RunConfig(_Strict):
     # Encode all that the run will draw before the first step, in the order of the files.
     prepare: bool = True
 
+    # None: the best checkpoint is the one of the least mean loss since the one before it.
+    validation: ValidationConfig | None = None
     checkpoint_every: Count = 1000
     # How many of the last checkpoints stay, and the best beside them.
     keep: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
+    # At every so many updates, and at the end, RUN/preview.html is made anew: a multiple of checkpoint_every.
+    preview_every: Count | None = None
     # Pictures of growing size; none: all the run with data.size and data.buckets.
     stages: Annotated[tuple[StageConfig, ...], Field(max_length=16)] = ()
 
@@ -155,6 +168,9 @@ class RunConfig(_Strict):
     def _fits_together(self) -> RunConfig:
         if self.micro_batch is not None and self.batch % self.micro_batch:
             raise RefusedError("micro_batch does not divide batch", f"a divisor of {self.batch}", ("micro_batch",))
+        if self.preview_every is not None and self.preview_every % self.checkpoint_every:
+            allowed = f"a multiple of checkpoint_every, {self.checkpoint_every}"
+            raise RefusedError("a preview is made of a checkpoint", allowed, ("preview_every",))
         if (self.schedule == "cosine") != (self.decay_steps is not None):
             raise RefusedError("decay_steps belongs to schedule: cosine", "both or neither", ("schedule",))
         if self.lora is not None and self.init == "scratch":
@@ -199,13 +215,18 @@ def to_yaml(config: RunConfig) -> str:
 def difference(old: RunConfig, new: RunConfig) -> str | None:
     """The first setting that makes `new` another run than `old`; where files lie makes none."""
     a, b = (_compared(c) for c in (old, new))
-    return next((k for k in a if a[k] != b[k]), None)
+    # Of a part that only one of them has, the other has no keys.
+    return next(
+        (k.partition(".")[0] if k not in a or k not in b else k for k in {**a, **b} if a.get(k) != b.get(k)), None
+    )
 
 
 def _compared(config: RunConfig) -> dict[str, Any]:
     told = config.model_dump(mode="json", exclude={*FREE, "base"})
     for source in told["data"]["sources"]:
-        source.pop("path")  # what lies there is compared by the data's manifest, the base by its hashes
+        # What lies there is compared by the data's manifest, the base by its hashes; no sample follows from the rest.
+        for key in ("path", "licence", "attribution"):
+            source.pop(key)
     told["data"].pop("cache")
     return {f"{k}.{n}" if n else k: v for k, part in told.items() for n, v in _entries(part)}
 

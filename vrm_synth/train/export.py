@@ -103,12 +103,20 @@ def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: boo
     """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata."""
     file = place / ("ema.safetensors" if ema and (place / "ema.safetensors").is_file() else "lora.safetensors")
     verify(place, dict(state), file.name)
-    unet = add_lora(open_run_base(run, state["model"], offline=offline).unet, state["model"]["lora"])
+    lora = state["model"]["lora"]
+    unet = add_lora(open_run_base(run, state["model"], offline=offline).unet, lora)
     load_into(unet, file)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
-    config = unet.peft_config["default"].to_dict()
-    metadata = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items() if v is not None}
-    metadata = json.loads(json.dumps(metadata, default=str))
+    # What the weights mean, and no more: peft refuses a file that tells a setting its version does not have, and
+    # diffusers one without the patterns.
+    metadata = {
+        "r": lora["rank"],
+        "lora_alpha": lora["alpha"],
+        "use_dora": lora["dora"],
+        "target_modules": sorted(lora["targets"]),
+        "rank_pattern": {},
+        "alpha_pattern": {},
+    }
     from diffusers import StableDiffusionPipeline  # here: it asks for what it may lack, aloud, unless told to be quiet
 
     StableDiffusionPipeline.save_lora_weights(made, layers, unet_lora_adapter_metadata=metadata)

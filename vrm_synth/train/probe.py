@@ -21,6 +21,7 @@ def fitting(
     TrainError where not even one picture at once fits.
     """
     for size in sizes:
+        tried = own_batch // accumulation
         while not fits(size, own_batch // accumulation):
             more = next((n for n in range(accumulation + 1, own_batch + 1) if own_batch % n == 0), None)
             if more is None:
@@ -28,9 +29,10 @@ def fitting(
                 raise TrainError(
                     "not even one picture at once fits into memory", got=f"{size[0]}×{size[1]}", allowed=hint
                 )
-            say(
-                f"{own_batch // accumulation} pictures of {size[0]}×{size[1]} at once do not fit into memory: "
-                f"each update is made in {more} parts of {own_batch // more} (the batch stays)"
-            )
             accumulation = more
+        if own_batch // accumulation < tried:
+            say(
+                f"{tried} pictures of {size[0]}×{size[1]} at once do not fit into memory: "
+                f"each update is made in {accumulation} parts of {own_batch // accumulation} (the batch stays)"
+            )
     return accumulation

@@ -8,20 +8,20 @@
       quarantine.jsonl         pictures that were left out, and why
       log.jsonl, tensorboard/  every update
       checkpoints/step-000123/
+      preview.html, samples/   where the configuration asks for them
 
 The same configuration again goes on from the last checkpoint, to the same bits as if it had never stopped.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,20 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from vrm_synth.core.errors import TrainError
-from vrm_synth.dataset.files import make_folder, write_file
-from vrm_synth.models import Base, open_base
-from vrm_synth.strict_yaml import load
+from vrm_synth.core.errors import TrainError, VrmSynthError
+from vrm_synth.models import Base
+from vrm_synth.sampling.look import preview_checkpoint, subject_of
 from vrm_synth.train import checkpoint, flops, ledger
-from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
-from vrm_synth.train.data import Batch, Data, open_data
+from vrm_synth.train.begin import claim, model_of, of_stage, open_base_of, open_part, start_accelerator
+from vrm_synth.train.config import RunConfig
+from vrm_synth.train.data import Batch, Data
 from vrm_synth.train.encoder import VaeEncoder
 from vrm_synth.train.log import Log
 from vrm_synth.train.objective import Objective
 from vrm_synth.train.probe import fitting
 from vrm_synth.train.trainer import Ready, Trainer
+from vrm_synth.train.validation import kept_back, seed_of, steps_of
 
-CONFIG = "run.yaml"
 SMOOTHED = 32  # updates that a speed is the mean of
 AHEAD = 2  # updates made ready while the device computes one
 
@@ -87,9 +87,9 @@ def train(
     device: "cpu" for the CPU even where there is a GPU. Raises TrainError, ModelError, DatasetError.
     """
     tell = tell or Callbacks()
-    accelerator = _accelerator(config, device)
-    _claim(config, run, accelerator)
-    base = _base(config, run, accelerator, offline)
+    accelerator = start_accelerator(config, device)
+    claim(config, run, accelerator)
+    base = open_base_of(config, run, accelerator, offline)
     objective = Objective(
         base.scheduler_config,
         config.prediction,
@@ -98,13 +98,20 @@ def train(
         background_weight=config.background_weight,
     )
     encoder = VaeEncoder(base.vae, base.vae_sha256, accelerator.device, getattr(torch, config.vae_precision))
+    if config.preview_every is not None:
+        subject_of(run).pairs()  # what cannot be shown is told of now, not at the first checkpoint
     parts = config.parts()
-    datas = [_open(config, stage, base, encoder, run, tell) for _, stage in parts]
+    kept = kept_back(config)
+    datas = [
+        open_part(config, of_stage(config.data, stage), config.seed, base, encoder, run, tell.found)
+        for _, stage in parts
+    ]
+    held = None if kept is None else open_part(config, kept, seed_of(config), base, encoder, run, tell.found)
     try:
-        loop = _Loop(config, run, base, objective, accelerator, datas, tell)
+        loop = _Loop(config, run, base, objective, accelerator, datas, held, tell)
         return loop.go()
     finally:
-        for data in datas:
+        for data in (*datas, *([] if held is None else [held])):
             data.close()
 
 
@@ -117,12 +124,15 @@ class _Loop:
         objective: Objective,
         accelerator: Accelerator,
         datas: list[Data],
+        held: Data | None,
         tell: Callbacks,
     ):
         self._config, self._run, self._base, self._tell = config, run, base, tell
-        self._accelerator, self._datas = accelerator, datas
+        self._accelerator, self._datas, self._held = accelerator, datas, held
+        self._all_sizes = sorted({s for d in (*datas, *([] if held is None else [held])) for s in d.sizes})
+        self._held_batches: list[Ready] = []
         self._rank, self._world = accelerator.process_index, accelerator.num_processes
-        self._model = _model(config, base, objective)
+        self._model = model_of(config, base, objective)
         self._manifests = [d.manifest for d in datas]
         saved = checkpoint.newest(run)
         self._trainer = Trainer(config, base, objective, accelerator)
@@ -148,6 +158,10 @@ class _Loop:
         if self.step >= config.steps:
             return self.step
         self._prepare()
+        if self._held is not None:
+            # Once and now, while no thread makes others ready.
+            batches = self._held.batches(steps_of(config), self._rank, self._world)
+            self._held_batches = [self._trainer.ready(b, 0.0, seed_of(config)) for b in batches]
         tell.begin(self.step, config.steps)
         self._clock.append(time.perf_counter())
         try:
@@ -156,6 +170,7 @@ class _Loop:
                 stop = tell.stop()
                 if self.step % config.checkpoint_every == 0 or self.step == config.steps or stop:
                     self._save()
+                    self._preview()
                 if stop:
                     break
         finally:
@@ -218,8 +233,11 @@ class _Loop:
     def _prepare(self) -> None:
         if not self._config.prepare:
             return
-        for (steps, _), data in zip(self._config.parts(), self._datas, strict=True):
-            left = range(max(steps.start, self.step), steps.stop)
+        all_steps = [range(max(steps.start, self.step), steps.stop) for steps, _ in self._config.parts()]
+        several = [*zip(all_steps, self._datas, strict=True)]
+        if self._held is not None:
+            several.append((steps_of(self._config), self._held))
+        for left, data in several:
             if left and (total := data.work(left, self._rank, self._world)):
                 self._tell.prepare(total)
                 data.prepare(left, self._rank, self._world, self._tell.prepared)
@@ -228,12 +246,14 @@ class _Loop:
 
     def _save(self) -> None:
         self._report()
+        validation = self._validate()
         if self._log is not None:
             mean = math.fsum(self._losses) / len(self._losses) if self._losses else float("inf")
             state = {
                 "seed": self._config.seed,
                 "log_bytes": self._log.length(),
                 "mean_loss": mean,
+                "validation": validation,
                 "data_manifests": self._manifests,
                 "world": self._world,
                 "accumulation": self._trainer.accumulation,
@@ -246,12 +266,40 @@ class _Loop:
         self._losses = []
         self._accelerator.wait_for_everyone()
 
+    def _validate(self) -> dict[str, Any] | None:
+        """What the checkpoint says of the pictures that are not trained on."""
+        if self._held is None:
+            return None
+        loss = self._trainer.validate(self._held_batches)
+        if self._log is not None:
+            self._log.add({"step": self.step, "validation_loss": loss}, {})
+            self._tell.say(f"Validation loss at step {self.step}: {loss:.4f}")
+        return {"loss": loss, "manifest": self._held.manifest}
+
+    def _preview(self) -> None:
+        """The newest checkpoint's, from its files: nothing of the training is touched. Others wait at the next
+        update's end."""
+        every = self._config.preview_every
+        if self._log is None or every is None or (self.step % every and self.step != self._config.steps):
+            return
+        try:
+            preview_checkpoint(self._run, self.step, str(self._accelerator.device))
+        except (VrmSynthError, torch.OutOfMemoryError) as e:
+            # Days of training do not end for a look at them.
+            self._tell.say(f"No preview of step {self.step}: {' '.join(str(e).split())[:300]}")
+        if self._accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _check(self, saved: checkpoint.Saved) -> None:
         state, where = saved.state, self._run
         # More steps may have brought more stages.
         if any(a != b for a, b in zip(state["data_manifests"], self._manifests, strict=False)):
             what = "the data is not what the run began with"
             raise TrainError(what, allowed="the same sources, or a new run", where=where)
+        held = None if self._held is None else self._held.manifest
+        if held != (state.get("validation") or {}).get("manifest"):
+            what = "the pictures to validate by are not what the run began with"
+            raise TrainError(what, allowed="the same split, or a new run", where=where)
         changed = sorted(k for k, v in state["model"]["hashes"].items() if self._base.hashes.get(k) != v)
         if changed:
             raise TrainError("the base is not what the run began with", got=changed[0], allowed="it", where=where)
@@ -261,11 +309,10 @@ class _Loop:
         accumulation = self._trainer.accumulation
         if saved is not None and saved.state["world"] == self._world:
             accumulation = max(accumulation, saved.state["accumulation"])  # as before: sums of parts round otherwise
-        if self._accelerator.device.type != "cuda":
+        if not _runs_out(self._accelerator.device):
             return accumulation
         own = self._config.batch // self._world
-        sizes = sorted({s for d in self._datas for s in d.sizes})
-        return fitting(own, accumulation, sizes, self._trial, self._tell.say)
+        return fitting(own, accumulation, self._all_sizes, self._trial, self._tell.say)
 
     def _trial(self, size: tuple[int, int], count: int) -> bool:
         factor, channels = self._base.vae_scale, int(self._base.vae.config.latent_channels)
@@ -281,7 +328,7 @@ class _Loop:
             )
             with self._accelerator.no_sync(self._trainer.unet):
                 self._trainer.backward(self._trainer.ready(batch, 0.0))
-        except torch.cuda.OutOfMemoryError:
+        except torch.OutOfMemoryError:
             fits = False
         del room
         self._trainer.forget_gradients()
@@ -297,6 +344,11 @@ class _Loop:
         return {s: flops.unet_flop(self._base.unet.config, s, self._base.vae_scale)[1] for s in sizes}
 
 
+def _runs_out(device: torch.device) -> bool:
+    """Whether it says so when its memory is full: a CPU's process is ended, or the machine crawls."""
+    return device.type == "cuda"
+
+
 def _ahead(batches: Iterator[Batch], ready: Callable[[Batch], Ready]) -> Iterator[Ready]:
     made: deque[Future[Ready]] = deque()
     with ThreadPoolExecutor(1, "make-ready") as thread:
@@ -306,72 +358,3 @@ def _ahead(batches: Iterator[Batch], ready: Callable[[Batch], Ready]) -> Iterato
                 yield made.popleft().result()
         while made:
             yield made.popleft().result()
-
-
-# ------------------------------------------------------------ what a run begins with
-
-
-def _accelerator(config: RunConfig, device: str | None) -> Accelerator:
-    cpu = device == "cpu"
-    cuda = torch.cuda.is_available() and not cpu
-    precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
-    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no")
-    if config.batch % accelerator.num_processes:
-        got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
-        raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)
-    return accelerator
-
-
-def _claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
-    """Make the folder this run's, or see that it is. Raises TrainError."""
-    path = run / CONFIG
-    if accelerator.is_main_process:
-        if path.exists():
-            old = load(path, RunConfig)
-            other = difference(old, config)
-            if other is not None:
-                what = f"the folder holds another run: {other} differs"
-                raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
-        elif run.is_dir() and any(run.iterdir()):
-            raise TrainError("the folder is not empty and holds no run", allowed="a new folder", where=run)
-        make_folder(run)
-        write_file(path, to_yaml(config).encode())
-    accelerator.wait_for_everyone()
-
-
-def _base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
-    scratch = config.seed if config.init == "scratch" else None
-    with accelerator.main_process_first():
-        base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
-    if scratch is not None and config.prediction is not None:
-        base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
-    return base
-
-
-def _model(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any]:
-    """What vrm_synth/models/run.py needs to open a checkpoint."""
-    return {
-        "base": "base" if config.base == "tiny" else str(base.folder),
-        "name": base.name,
-        "preset": config.preset,
-        "scratch": config.seed if config.init == "scratch" else None,
-        "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
-        "hashes": dict(base.hashes),
-        "scheduler": objective.config,
-    }
-
-
-def _open(config: RunConfig, stage: StageConfig, base: Base, encoder: VaeEncoder, run: Path, tell: Callbacks) -> Data:
-    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
-    tokenizer = copy.deepcopy(base.tokenizer)
-    return open_data(
-        config.data.model_copy(update={"size": stage.size, "buckets": stage.buckets}),
-        encoder,
-        seed=config.seed,
-        batch=config.batch,
-        cache=run / "cache",
-        quarantine=run / "quarantine.jsonl",
-        count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
-        most_tokens=tokenizer.model_max_length,
-        found=tell.found,
-    )

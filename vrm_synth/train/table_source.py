@@ -123,7 +123,7 @@ def _credit(config: SourceConfig, table: Table) -> Credit:
         raise DatasetError(
             "the licence of these pictures is not known",
             got=f"{licences['']} pictures that do not say",
-            allowed=f"licence: for the source {name}, such as CC0-1.0",
+            allowed=f"--licence NAME, or licence: of the source {name}, such as CC0-1.0",
             where=config.path,
         )
     authors = _authors(Path(config.path))

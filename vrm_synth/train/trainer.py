@@ -6,11 +6,12 @@ accelerate knows the devices and ranks, wraps the U-Net for them and casts; all 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch._dynamo
 from accelerate import Accelerator
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
@@ -22,6 +23,8 @@ from vrm_synth.train import checkpoint
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data import Batch
 from vrm_synth.train.objective import Draws, Objective, draws, sampled
+
+MOST_GRAPHS = 128  # 16 stages of 6 buckets, and those that did not fit
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class Trainer:
         if config.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
         if config.compile if config.compile is not None else cuda:
-            # One graph for each bucket, at most six: none is made anew for a shape that has one.
+            # One graph for each bucket: none is made anew for a shape that has one. Beyond dynamo's own limit, which
+            # stages and trials for memory can reach, it would go on uncompiled, and say nothing.
+            torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_GRAPHS)
             self.unet.compile(dynamic=False)
         objective.to(self._device)
         self._optimizer = _optimizer(config, list(self._parameters.values()), cuda)
@@ -66,12 +71,19 @@ class Trainer:
 
     # ------------------------------------------------------------ one update
 
-    def ready(self, batch: Batch, offset_noise: float) -> Ready:
-        """What an update needs that a thread can make while the device is busy."""
+    def ready(self, batch: Batch, offset_noise: float, seed: int | None = None) -> Ready:
+        """What an update needs that a thread can make while the device is busy. seed: of its chance, if not the
+        run's."""
         c = self._config
         channels, height, width = batch.moments.shape[1] // 2, *batch.moments.shape[2:]
         chance = draws(
-            c.seed, batch.step, batch.numbers, c.batch, (channels, height, width), self.objective.steps, c.stratified
+            c.seed if seed is None else seed,
+            batch.step,
+            batch.numbers,
+            c.batch,
+            (channels, height, width),
+            self.objective.steps,
+            c.stratified,
         )
         noise = chance.noise + offset_noise * chance.offset if offset_noise else chance.noise
         read = self._base.tokenizer(
@@ -108,6 +120,29 @@ class Trainer:
         scale = self._accelerator.num_processes / self._config.batch
         self._accelerator.backward(losses.sum() * scale)
         return losses.detach().sum()
+
+    def validate(self, batches: Sequence[Ready]) -> float:
+        """Mean loss of whole batches, of which this rank has its parts, by the weights that are drawn with: the
+        running mean, where there is one. Nothing is changed."""
+        total = torch.zeros((), device=self._device)
+        with self._averaged(), self._accelerator.no_sync(self._wrapped):
+            for batch in batches:
+                for part in _parts(batch, self.accumulation):
+                    # With gradients that nobody asks for: without, each bucket would be compiled a second time.
+                    total += self._losses(part).detach().sum()
+        return float(self._accelerator.reduce(total, "sum")) / (len(batches) * self._config.batch)
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        if self._ema is None:
+            yield
+            return
+        self._ema.store(self._parameters.values())
+        self._ema.copy_to(self._parameters.values())
+        try:
+            yield
+        finally:
+            self._ema.restore(self._parameters.values())
 
     def rate(self, step: int) -> float:
         """The learning rate of an update, a function of its number alone."""

@@ -1,0 +1,94 @@
+"""Datasets as `vrm-synth render` writes them, in each of its formats: the same captions, pictures and facts."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.sampling.made_run import make_run
+from tests.sampling.test_preview import QUICK, call, pictures
+from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.dataset.pack import FORMATS, pack
+from vrm_synth.dataset.reader import Sample
+from vrm_synth.sampling.pairs import read_pairs
+
+COLOURS = [(200, 40, 60), (30, 60, 220), (40, 180, 90)]
+
+
+def sample(i: int, said: str) -> Sample:
+    file = io.BytesIO()
+    Image.new("RGB", (48, 40), COLOURS[i % 3]).save(file, "PNG")
+    shot = {"id": f"{i:06d}", "avatar": "demo", "labels": {"pose": "wave's", "azimuth": -4.52}}
+    row = {"caption": said, "i": i, "seed": 9, "avatar": "demo", "licence": "CC0-1.0", "shot": shot}
+    return Sample(f"{i:06d}", file.getvalue(), "png", said, row, {"mask.png": b"mask"})
+
+
+def dataset(folder: Path, form: str) -> Path:
+    """Two shards of the split train, one of test."""
+    shards = [("train", [0, 1]), ("train", [2]), ("test", [3])]
+    for shard, (split, numbers) in enumerate(shards):
+        for name, data in pack(form, split, shard, [sample(i, f"{split} {i}") for i in numbers]).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    # What lies beside shards, and holds none.
+    (folder / "metadata.parquet").write_bytes(b"PAR1")
+    (folder / "records").mkdir()
+    (folder / "records" / "00000.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def made(request, tmp_path_factory) -> Path:
+    return dataset(tmp_path_factory.mktemp(request.param) / "set", request.param)
+
+
+def test_captions_of_a_split_in_their_order(made):
+    assert [p.caption for p in read_pairs(made, "train")] == ["train 0", "train 1", "train 2"]
+    assert [p.caption for p in read_pairs(made, "test")] == ["test 3"]
+    assert [p.caption for p in read_pairs(made, limit=2)] == ["test 3", "train 0"]
+    assert all(p.row["shot"]["labels"]["azimuth"] == -4.52 for p in read_pairs(made))
+
+
+def test_sample_draws_the_captions(made, folder, tmp_path):
+    call("sample", folder, "--dataset", made, "--split", "train", "--limit", "2", *QUICK, "-o", tmp_path / "s")
+    lines = (tmp_path / "s" / "metadata.jsonl").read_text().splitlines()
+    assert [json.loads(line)["caption"] for line in lines] == ["train 0", "train 1"]
+
+
+def test_preview_shows_truth_facts_and_how_to_draw_it_again(made, model, tmp_path):
+    torch.set_num_threads(1)
+    run = make_run(tmp_path / "RUN", model, made)
+    assert "3 captions at step 20" in call("preview", run, *QUICK)  # the split that it is trained on
+    page = (run / "preview.html").read_text()
+    shown = pictures(page)[::4]
+    assert [np.abs(p.astype(int) - c).max() <= 1 for p, c in zip(shown, COLOURS, strict=True)] == [True] * 3
+    said = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    assert ("azimuth", "-4.5") in said and ("shot", "2 of seed 9") in said
+    commands = [html.unescape(c) for c in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
+    again = next(c for c in commands if "vrm-synth shots" in c)
+    line, _, draw = again.partition(" && ")
+    subprocess.run(["bash", "-c", line], check=True)
+    told = json.loads(Path(shlex.split(draw)[2]).read_text())
+    shot = told.get("shot", told)
+    assert (json.loads(shot) if isinstance(shot, str) else shot) == sample(0, "").row["shot"]
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("webdataset", ".tar"), ("parquet", ".parquet")])
+def test_a_damaged_shard_is_told_of_in_a_line(form, suffix, folder, tmp_path):
+    made = dataset(tmp_path / "set", form)
+    shard = made / "train" / f"00001{suffix}"
+    shard.write_bytes(shard.read_bytes()[:700])
+    with pytest.raises(VrmSynthError, match=rf"00001{suffix}"):
+        read_pairs(made, "train")
+    out = call("sample", folder, "--dataset", made, *QUICK, "-o", tmp_path / "s", code=1)
+    assert f"00001{suffix}" in out and not (tmp_path / "s").exists()

@@ -1,0 +1,136 @@
+"""The loss on pictures that are kept back: the same draws each time, nothing changed by it, the best known by it."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from tests.train import disk, runs
+from vrm_synth.core.errors import TrainError
+from vrm_synth.models.run import best, checkpoints
+from vrm_synth.sampling.look import subject_of
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A dataset with the splits train, val and test."""
+    place = tmp_path_factory.mktemp("data") / "set"
+    for split, count in (("train", 6), ("val", 5), ("test", 3)):
+        disk.folder(place / split, count)
+    return place
+
+
+def settings(data, **more):
+    return runs.settings(data, **{"validation": {"split": "val", "pictures": 6}, **more})
+
+
+def losses(run):
+    return {line["step"]: line["validation_loss"] for line in runs.log(run) if "validation_loss" in line}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    runs.go(settings(data, keep=9), folder)
+    return folder
+
+
+def test_training_is_the_same_and_each_checkpoint_has_its_loss(tmp_path, data, run):
+    runs.go(runs.settings(data, keep=9), tmp_path / "plain")
+    plain, same = runs.contents(tmp_path / "plain"), runs.contents(run)
+    weights = [name for name in plain if name.endswith(".safetensors")]
+    assert weights and all(plain[name] == same[name] for name in weights)
+    steps = [line for line in runs.log(run) if "loss" in line]
+    assert steps == runs.log(tmp_path / "plain")
+    assert [*losses(run)] == [2, 4, 6]
+    for place in checkpoints(run):
+        state = json.loads((place / "state.json").read_text())
+        assert state["validation"]["loss"] == losses(run)[state["step"]]
+    assert best(checkpoints(run)).name == f"step-{min(losses(run), key=losses(run).get):06d}"
+
+
+def test_the_ledger_names_what_is_trained_on_alone(run):
+    (source,) = json.loads((run / "ledger.json").read_text())["sources"]
+    assert (source["name"], source["pictures"]) == ("set", 6)
+
+
+def test_it_is_the_loss_of_the_weights_that_are_drawn_with(run, data):
+    """By hand: the running mean's weights, the pictures' latents, the noise and times of the seed."""
+    from vrm_synth.models import open_run
+    from vrm_synth.train.config import RunConfig
+    from vrm_synth.train.data import open_data
+    from vrm_synth.train.encoder import VaeEncoder
+    from vrm_synth.train.objective import Objective, draws, sampled
+    from vrm_synth.train.validation import kept_back, seed_of, steps_of
+
+    config = RunConfig.model_validate(settings(data, keep=9))
+    model = open_run(run, "4")
+    kept, seed = kept_back(config), seed_of(config)
+    assert kept is not None and steps_of(config) == range(2)
+    encoder = VaeEncoder(model.vae, model.vae_sha256, torch.device("cpu"), torch.float32)
+    objective, found = Objective(model.scheduler_config), []
+    opened = open_data(kept, encoder, seed=seed, batch=4, cache=run / "cache")
+    for batch in opened.batches(range(2)):
+        assert all(batch.captions) and all(k.startswith("set/val/") for k in batch.keys)
+        d = draws(seed, batch.step, batch.numbers, 4, (4, 8, 8), 1000, True)
+        latents = sampled(batch.moments, d.posterior, model.vae.config)
+        read = model.tokenizer(list(batch.captions), padding="max_length", max_length=256, return_tensors="pt")
+        with torch.no_grad():
+            text = model.text_encoder(read.input_ids)[0]
+            said = model.unet(objective.noised(latents, d.noise, d.times), d.times, encoder_hidden_states=text).sample
+        found += objective.loss(said, d.noise, d.times).tolist()
+    assert losses(run)[4] == pytest.approx(np.mean(found), rel=1e-5)
+
+
+def test_a_run_that_goes_on_has_each_loss_once_and_the_same(tmp_path, data, run):
+    runs.go(settings(data, steps=4, keep=9), tmp_path / "run")
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:  # of a process that was killed after its checkpoint
+        log.write('{"step": 5}\n')
+    runs.go(settings(data, keep=9), tmp_path / "run")
+    assert runs.log(tmp_path / "run") == runs.log(run)
+
+
+def test_two_ranks_have_the_loss_of_one(tmp_path, data, run):
+    port = 29500 + random.SystemRandom().randrange(2000)
+    told = settings(data, keep=9)
+    ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(told, tmp_path / "two", r, 2, port)) for r in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(180)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+    assert losses(tmp_path / "two") == pytest.approx(losses(run), rel=1e-3)
+
+
+def test_a_preview_shows_what_was_kept_back(run, data):
+    assert subject_of(run).split == "val" and subject_of(run, split="test").split == "test"
+    assert subject_of(run, data).split is None
+
+
+def test_what_is_not_kept_back_is_refused(tmp_path, data):
+    cases = {"nothing": "no source has the split", "train": "trained on with its split train"}
+    for split, said in cases.items():
+        with pytest.raises(TrainError, match=said):
+            runs.go(settings(data, validation={"split": split}), tmp_path / split)
+    whole = tmp_path / "whole"
+    disk.folder(whole / "some", 4)
+    disk.folder(whole / "val", 4)
+    with pytest.raises(TrainError, match="trained on with its split val"):
+        runs.go(settings(whole), tmp_path / "run")
+
+
+def test_other_pictures_to_validate_by_are_refused(tmp_path, data):
+    import shutil
+
+    shutil.copytree(data, tmp_path / "set")
+    runs.go(settings(tmp_path / "set", steps=2), tmp_path / "run")
+    with pytest.raises(TrainError, match="another run: validation differs"):
+        runs.go(runs.settings(tmp_path / "set", steps=4), tmp_path / "run")
+    rows = tmp_path / "set" / "val" / "metadata.jsonl"
+    rows.write_text(rows.read_text().replace("seen", "drawn"))
+    with pytest.raises(TrainError, match="the pictures to validate by are not what the run began with"):
+        runs.go(settings(tmp_path / "set", steps=4), tmp_path / "run")

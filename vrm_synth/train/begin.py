@@ -1,0 +1,108 @@
+"""What a run begins with: its folder, the devices, the base, the data of each stage."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from vrm_synth.core.errors import TrainError
+from vrm_synth.dataset.files import make_folder, write_file
+from vrm_synth.models import Base, open_base
+from vrm_synth.strict_yaml import load
+from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
+from vrm_synth.train.data import Data, open_data
+from vrm_synth.train.data_config import DataConfig
+from vrm_synth.train.encoder import VaeEncoder
+from vrm_synth.train.log import NAME as LOG
+from vrm_synth.train.objective import Objective
+
+CONFIG = "run.yaml"
+
+
+def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
+    """device: "cpu" for the CPU even where there is a GPU. Raises TrainError where the ranks cannot share the batch."""
+    cpu = device == "cpu"
+    cuda = torch.cuda.is_available() and not cpu
+    precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
+    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no")
+    if config.batch % accelerator.num_processes:
+        got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
+        raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)
+    return accelerator
+
+
+def claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
+    """Make the folder this run's, or see that it is. Raises TrainError."""
+    path = run / CONFIG
+    if accelerator.is_main_process:
+        if path.exists():
+            # A run that never came to its first step is no run yet: what it stumbled over may be put right.
+            begun = (run / LOG).exists()
+            other = difference(load(path, RunConfig), config) if begun else None
+            if other is not None:
+                what = f"the folder holds another run: {other} differs"
+                raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
+        elif run.is_dir() and any(run.iterdir()):
+            raise TrainError("the folder is not empty and holds no run", allowed="a new folder", where=run)
+        make_folder(run)
+        write_file(path, to_yaml(config).encode())
+    accelerator.wait_for_everyone()
+
+
+def open_base_of(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
+    """The base as the run begins with it: from scratch with new weights. Raises ModelError."""
+    scratch = config.seed if config.init == "scratch" else None
+    with accelerator.main_process_first():
+        base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
+    if scratch is not None and config.prediction is not None:
+        base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
+    return base
+
+
+def model_of(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any]:
+    """What vrm_synth/models/run.py needs to open a checkpoint."""
+    return {
+        "base": "base" if config.base == "tiny" else str(base.folder),
+        "name": base.name,
+        "preset": config.preset,
+        "scratch": config.seed if config.init == "scratch" else None,
+        "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
+        "hashes": dict(base.hashes),
+        "scheduler": objective.config,
+    }
+
+
+def of_stage(data: DataConfig, stage: StageConfig) -> DataConfig:
+    """The data at a stage's size."""
+    return data.model_copy(update={"size": stage.size, "buckets": stage.buckets})
+
+
+def open_part(
+    config: RunConfig,
+    data: DataConfig,
+    seed: int,
+    base: Base,
+    encoder: VaeEncoder,
+    run: Path,
+    found: Callable[[int], object],
+) -> Data:
+    """A stage's samples, or those kept back. found: called with numbers of samples indexed. Raises DatasetError."""
+    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
+    tokenizer = copy.deepcopy(base.tokenizer)
+    return open_data(
+        data,
+        encoder,
+        seed=seed,
+        batch=config.batch,
+        cache=run / "cache",
+        quarantine=run / "quarantine.jsonl",
+        count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
+        most_tokens=tokenizer.model_max_length,
+        found=found,
+    )
