@@ -31,7 +31,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Protocol, TypeVar
 
-from vrm_synth.core.errors import RenderError, VrmSynthError
+from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
 
 SERVER = multiprocessing.get_context("forkserver")
 STARTS = 4  # processes in a row that may die before any of them could draw
@@ -49,7 +49,8 @@ class Task(Protocol[Taken, Told]):
     def opened(self) -> AbstractContextManager[Callable[[Taken], Iterable[Told]]]:
         """The doing of it, for as long as it is open: piece → what is to be told of it.
 
-        An exception from either stops the whole task; a VrmSynthError reaches whoever called `work`.
+        An exception from either stops the whole task, and reaches whoever called `work` as a VrmSynthError: what one
+        process met by chance, as the end of its memory, may not decide what is made.
         """
         ...
 
@@ -77,10 +78,15 @@ def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: i
     if workers > 1:
         yield from _with_crew(task, groups, workers)
         return
-    with task.opened() as do:
-        for group in groups:
-            for piece in group:
-                yield from do(piece)
+    try:
+        with task.opened() as do:
+            for group in groups:
+                for piece in group:
+                    yield from do(piece)
+    except VrmSynthError:
+        raise
+    except Exception as e:
+        raise unexpected(e) from e
 
 
 # ---------------------------------------------------------------- who does what
@@ -231,5 +237,6 @@ def _live(pipe: Connection, task: Task[Any, Any]) -> None:
                     pipe.send(_Done(tuple(do(piece))))
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
-    except VrmSynthError as e:
-        pipe.send(_Stopped(type(e), str(e)))
+    except Exception as e:
+        told = unexpected(e)
+        pipe.send(_Stopped(type(told), str(told)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from vrm_synth import __version__
-from vrm_synth.core.errors import RenderError, VrmSynthError
+from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
 from vrm_synth.dataset.workers import Queue, Task
 
 Piece = TypeVar("Piece")
@@ -261,8 +261,9 @@ class _Hand:
             yield ()
             for event in self._do(piece):
                 yield (event,)
-        except VrmSynthError as e:
-            yield _Stopped(type(e), str(e))
+        except Exception as e:
+            told = unexpected(e)
+            yield _Stopped(type(told), str(told))
 
     def _placed(self) -> Task[Any, Any]:
         if __version__ != self._version:
