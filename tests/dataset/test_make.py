@@ -441,8 +441,8 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
     """The engine is one that loses shot 2 so many times; what the real one tells of a death is test_workers'."""
     left = [deaths]
 
-    def engine(task, groups):
-        for event in work(task, groups):
+    def engine(task, groups, skip):
+        for event in work(task, groups, skip=skip):
             if isinstance(event, Drawn) and event.i == 2 and left[0]:
                 left[0] -= 1
                 event = Lost(2, "SIGKILL")

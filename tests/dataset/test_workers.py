@@ -15,7 +15,7 @@ import pytest
 from vrm_synth.core.errors import DatasetError, RenderError, ShotError
 from vrm_synth.dataset.workers import LONGEST_PART, Queue, work
 
-UNEXPECTED = {14: MemoryError(), 15: KeyError("hips\n"), 16: FileNotFoundError(2, "No such file", "a.vrm")}
+UNEXPECTED = {514: MemoryError(), 515: KeyError("hips\n"), 516: FileNotFoundError(2, "No such file", "a.vrm")}
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def test_an_error_keeps_its_kind_and_ends_it(workers):
 
 
 UNEXPECTED_SAYS = [
-    (14, r"^out of memory; allowed: fewer workers, smaller pictures, or more memory$"),
-    (15, r"^\w+\.py:\d+: an error that should not be; got KeyError: 'hips\\n'$"),
-    (16, r"^\w+\.py:\d+: an error that .*; got FileNotFoundError: .*'a\.vrm'$"),
+    (514, r"^out of memory; allowed: fewer workers, smaller pictures, or more memory$"),
+    (515, r"^\w+\.py:\d+: an error that should not be; got KeyError: 'hips\\n'$"),
+    (516, r"^\w+\.py:\d+: an error that .*; got FileNotFoundError: .*'a\.vrm'$"),
 ]
 
 

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset import deaths
 from vrm_synth.dataset.draw import Drawing, Drawn
 from vrm_synth.dataset.layout import IDENTITY, METRICS
 from vrm_synth.dataset.make import Dataset, Settings
@@ -89,6 +90,22 @@ class Deadly(Drawing):
             yield do
 
 
+@dataclass(frozen=True)
+class Poisonous(Drawing):
+    """Drawing that every shot from the fifth on kills its process of."""
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[Drawn]]]:
+        with super().opened() as draw:
+
+            def do(i: int) -> Iterator[Drawn]:
+                if i >= 4:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return draw(i)
+
+            yield do
+
+
 def harm(dataset: Dataset, **how: object) -> None:
     kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
     dataset.drawing = Deadly(**kept, **how)
@@ -136,6 +153,26 @@ def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole
     assert notes[-1] == "shot 000004 is quarantined: 2 processes that drew it died"
     untouched = [name for name in whole if name.startswith("records/") and files(by_ray)[name] == whole[name]]
     assert len(untouched) == 7
+
+
+def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "TRIES", 1)
+    recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
+    made, told = [], {}
+    for name, engine in (("local", functools.partial(work, workers=2)), ("byray", None)):
+        dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, Settings(shard_size=15)), []
+        kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
+        dataset.drawing = Poisonous(**kept)
+        if engine:
+            progress = dataset.make(dataset.missing(), engine, note=notes.append)
+        else:
+            progress = make(dataset, dataset.missing(), 2, note=notes.append)
+        assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)
+        assert progress.deaths < 15 and sum("given up" in text for text in notes) == 1
+        made.append(files(dataset))
+        told |= {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
+    assert made[0] == made[1]
+    assert told == {f"{i:06d}": deaths.OF_SHOT if i < 4 + deaths.IN_A_ROW else deaths.OF_AVATAR for i in range(4, 15)}
 
 
 def test_a_node_that_sees_another_folder_is_told_of(begun):

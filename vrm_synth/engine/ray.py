@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from vrm_synth import __version__
 from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
-from vrm_synth.dataset.workers import Queue, Task
+from vrm_synth.dataset.workers import Queue, Task, none
 
 Piece = TypeVar("Piece")
 Event = TypeVar("Event")
@@ -71,6 +71,7 @@ def work(
     actors: int,
     cluster: Cluster = HERE,
     note: Callable[[str], object] = lambda text: None,
+    skip: Callable[[Piece], bool] = none,
 ) -> Generator[Event, None, None]:
     """Do the task with every piece of every group by that many actors; otherwise as workers.work.
 
@@ -79,7 +80,7 @@ def work(
     """
     groups = [group for group in groups if group]
     with connected(cluster, actors) as ray:
-        crew = _Crew(ray, task, Queue(groups, actors), cluster, note)
+        crew = _Crew(ray, task, Queue(groups, actors, skip), cluster, note)
         try:
             yield from crew.run(min(actors, sum(map(len, groups))))
         finally:
@@ -172,9 +173,11 @@ class _Crew:
                 raise RenderError("an actor died before it could draw", got=how, where=f"{STARTS} times in a row")
         fresh = self._new(actor.device)
         self._actors[self._actors.index(actor)] = fresh
-        fresh.group, fresh.owed = actor.group, actor.owed
+        fresh.group = actor.group
         if actor.started:
-            yield from self._task.lost(fresh.owed.popleft(), how)
+            yield from self._task.lost(actor.owed.popleft(), how)
+        if actor.owed and actor.group is not None:
+            self._queue.give_back(actor.group, tuple(actor.owed))
         self._hand_out(fresh)
 
 
