@@ -145,7 +145,8 @@ def test_rows_that_are_none_are_refused(data):
 
 def test_jpeg_xl_is_read_by_a_process_that_wrote_none_and_its_plugin_named_where_it_is_missing(monkeypatch):
     data = ENCODINGS["jxl"].encode(PIXELS)
-    read = "import sys; from vrm_synth.dataset.reader import decode as d; print(d(sys.stdin.buffer.read()).tobytes().hex())"
+    read = "import sys; from vrm_synth.dataset.reader import decode"
+    read += "; print(decode(sys.stdin.buffer.read()).tobytes().hex())"
     done = subprocess.run([sys.executable, "-c", read], input=data, capture_output=True, cwd=ROOT)
     assert done.stdout.decode().strip() == PIXELS.tobytes().hex(), done.stderr
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
