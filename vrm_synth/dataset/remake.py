@@ -107,4 +107,8 @@ def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | 
             allowed="the same vrm-synth render as before, once the broken shards' records are deleted",
             where=IDENTITY,
         )
-    return source_from(home, name)
+    source = source_from(home, name)
+    if not is_built_in(source) and not Path(source).is_file():
+        allowed = "the file in its place" if home else "a working folder that has it"
+        raise DatasetError("an avatar that the broken shards show is not there", got=source, allowed=allowed)
+    return source
