@@ -232,8 +232,6 @@ def test_an_avatar_that_has_been_moved_stops_a_repair_before_anything_is_removed
     (store.folder / "train" / "00000.tar").write_bytes(b"")
     found = verify(store, near=False)
     before = files(store)
-    with pytest.raises(
-        DatasetError, match=r"is not there; got .*free\.vrm; allowed: the file in its place"
-    ):
+    with pytest.raises(DatasetError, match=r"is not there; got .*free\.vrm; allowed: the file in its place"):
         remake(store, found)
     assert files(store) == before
