@@ -189,8 +189,7 @@ def encoded(s: Sample, name: str) -> Sample:
 def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[Sample]) -> None:
     """Write a shard's files, then its record. Raises DatasetError."""
     files = pack(form, expected.split, expected.number, samples) if samples else {}
-    for name, data in files.items():
-        out.put_file(name, data)
+    out.put_files(files)
     record = Record(
         shard=expected.number,
         split=expected.split,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -53,6 +53,11 @@ class FsspecStore:
                 self._fs.pipe_file(self._path(name), source, **self._whole)
             else:
                 self._fs.put_file(str(source), self._path(name), **self._whole)
+
+    def put_files(self, files: Mapping[str, bytes]) -> None:
+        """Several files, one after the other."""
+        for name, data in files.items():
+            self.put_file(name, data)
 
     def read(self, name: str) -> bytes:
         """The bytes under `name`."""
