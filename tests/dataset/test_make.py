@@ -155,6 +155,15 @@ def test_finished_shards_are_not_touched_and_missing_ones_are_made(recipe_file, 
     assert blocks == {"kept": {0, 2}, "made": {1}}
 
 
+def test_while_anything_is_missing_there_is_no_mark_of_completion(recipe_file, whole, tmp_path):
+    out = tmp_path / "resumed"
+    shutil.copytree(whole, out)
+    (out / "records" / "00002.json").unlink()
+    marked = []
+    render(recipe_file, out, done=lambda: marked.append((out / "complete.json").exists()))
+    assert marked == [False] * SHARD and files(out) == files(whole)
+
+
 @pytest.mark.parametrize("damage", [b"", b"{}", None])
 def test_a_damaged_record_is_a_missing_shard(recipe_file, whole, tmp_path, damage):
     out = tmp_path / "resumed"

@@ -115,7 +115,7 @@ def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
     dataset, done = begun(), []
     progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1))
     assert dataset.finish() and files(dataset) == whole
-    assert len(done) == progress.pictures == COUNT and progress.shards == len(read_records(dataset.store)) == 8
+    assert len(done) == progress.pictures == COUNT and progress.shards == len(list(read_records(dataset.store))) == 8
     assert dataset.missing() == []
 
 

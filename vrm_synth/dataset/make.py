@@ -25,7 +25,7 @@ from vrm_synth.dataset.cache import AvatarCache
 from vrm_synth.dataset.deaths import IN_A_ROW, OF_AVATAR, OF_SHOT, Deaths
 from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
 from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.finish import finish
+from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import METRICS, claim, identity
 from vrm_synth.dataset.plan import SHARD_SIZE, Plan
 from vrm_synth.dataset.resume import missing_of
@@ -132,16 +132,19 @@ class Dataset:
         """Draw these blocks and put their shards. done: called for each shot that is through; note: with a line of
         what somebody should know. What is whole when this ends, by its end, an error or an interruption, stays."""
         progress, start = Progress(), time.monotonic()
+        if blocks:
+            reopen(self.store)
         for at in range(0, len(blocks), WINDOW):
             _Making(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
         progress.seconds = time.monotonic() - start
         return progress
 
-    def finish(self) -> bool:
-        """Table, card and sheet, where all shards are there; whether they are."""
-        if self.missing():
+    def finish(self, blocks: Iterable[int] | None = None) -> bool:
+        """Table, card and sheet, where all shards are there; whether they are. blocks: where one may be missing."""
+        if self.missing(blocks):
             return False
-        finish(self.store)
+        if not is_complete(self.store):
+            finish(self.store)
         return True
 
 
