@@ -6,6 +6,8 @@ import contextlib
 import functools
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -29,6 +31,7 @@ from vrm_synth.engine.blocks import Making, make
 from vrm_synth.engine.ray import Cluster, connected
 from vrm_synth.shot import load_recipe
 
+ROOT = Path(__file__).resolve().parents[2]
 COUNT, SHARD = 10, 3
 
 
@@ -173,6 +176,22 @@ def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_
         told |= {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
     assert made[0] == made[1]
     assert told == {f"{i:06d}": deaths.OF_SHOT if i < 4 + deaths.IN_A_ROW else deaths.OF_AVATAR for i in range(4, 15)}
+
+
+@pytest.mark.slow
+def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, whole, recipe_file):
+    """Ray ends actors once so much of the memory is used, which here is always the case."""
+    dataset = begun()
+    command = [sys.executable, "-m", "vrm_synth", "render", str(recipe_file), "-o", str(dataset.store)]
+    command += ["--shard-size", str(SHARD), "--engine", "ray", "--workers", "2"]
+    none_left = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "50"}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env | none_left, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "quarantined" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: the cluster has no memory left; allowed: fewer workers")
+    assert list(read_records(dataset.store)) == []
+    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0 and files(dataset) == whole
 
 
 def test_a_node_that_sees_another_folder_is_told_of(begun):
