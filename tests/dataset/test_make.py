@@ -467,6 +467,21 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
         assert files(tmp_path / "d") == files(whole)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_avatar_that_goes_away_meanwhile_stops_the_run_and_quarantines_nothing(avatars, tmp_path, workers):
+    away = tmp_path / "away.vrm"
+    shutil.copy(avatars / "free.vrm", away)
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump({"avatars": ["away.vrm"], "count": COUNT, "size": 32, "settle_seconds": 0.0}))
+    made = dataset(path, tmp_path / "set")
+    away.rename(tmp_path / "elsewhere.vrm")
+    with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
+        made.make(made.missing(), functools.partial(work, workers=workers))
+    assert list(read_records(made.store)) == []
+    (tmp_path / "elsewhere.vrm").rename(away)
+    assert len(rows(render(path, tmp_path / "set"))) == COUNT
+
+
 def test_a_worker_that_is_killed_costs_nothing_but_time(change, whole, tmp_path):
     path, killed = change(settle_seconds=2.0), []
 

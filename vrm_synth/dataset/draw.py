@@ -129,7 +129,10 @@ class _FaultError(Exception):
 
 def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int) -> Drawn:
     source, clock = source_at(task.recipe, i), [time.perf_counter()]
-    avatar = open_one(source)
+    try:
+        avatar = open_one(source)
+    except AvatarError as e:  # it could be read when the run began, and what is made may not depend on when it cannot
+        raise DatasetError(f"an avatar cannot be read any more: {e}") from e
     clock.append(time.perf_counter())
     shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one, attempt))
     clock.append(time.perf_counter())
