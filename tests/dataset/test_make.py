@@ -468,7 +468,9 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_avatar_that_goes_away_meanwhile_stops_the_run_and_quarantines_nothing(avatars, tmp_path, workers):
+def test_an_avatar_that_goes_away_or_changes_meanwhile_stops_the_run_and_quarantines_nothing(
+    avatars, tmp_path, workers
+):
     away = tmp_path / "away.vrm"
     shutil.copy(avatars / "free.vrm", away)
     path = tmp_path / "r.yaml"
@@ -476,6 +478,9 @@ def test_an_avatar_that_goes_away_meanwhile_stops_the_run_and_quarantines_nothin
     made = dataset(path, tmp_path / "set")
     away.rename(tmp_path / "elsewhere.vrm")
     with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
+        made.make(made.missing(), functools.partial(work, workers=workers))
+    shutil.copy(avatars / "kept.vrm", away)
+    with pytest.raises(DatasetError, match=r"away\.vrm: an avatar is another file than when the run began"):
         made.make(made.missing(), functools.partial(work, workers=workers))
     assert list(read_records(made.store)) == []
     (tmp_path / "elsewhere.vrm").rename(away)

@@ -111,9 +111,17 @@ class Dataset:
         self.shards = Shards(self.plan, store, settings.look.form)
         claim(store, identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values())))
         home = home_of(store, settings.look.form)
-        licences = {source: credit["licence"] for source, credit in credits.items()}
+        licences, hashes = ({source: credit[k] for source, credit in credits.items()} for k in ("licence", "sha256"))
         self.drawing = Drawing(
-            recipe, home, licences, settings.look, settings.renderer, settings.devices, settings.memory, settings.mips
+            recipe,
+            home,
+            licences,
+            settings.look,
+            settings.renderer,
+            settings.devices,
+            settings.memory,
+            settings.mips,
+            hashes,
         )
 
     def missing(self, blocks: Iterable[int] | None = None) -> list[int]:
