@@ -16,7 +16,9 @@ FORMS = ("imagefolder", "webdataset")  # Parquet is converted to, below
 
 
 def call(*command):
-    done = CliRunner().invoke(main, [str(c) for c in command])
+    # One process: workers come from a server that was started with an earlier test's endpoint.
+    more = ("--workers", 1) if command[0] == "verify" and "--workers" not in command else ()
+    done = CliRunner().invoke(main, [str(c) for c in (*command, *more)])
     assert done.exception is None or isinstance(done.exception, SystemExit), "not one line"
     return done
 
@@ -59,7 +61,7 @@ def test_a_sound_dataset_is_found_sound_and_its_shots_drawn_again_where_the_avat
 ):
     monkeypatch.chdir(tmp_path)
     s3.asked.clear()
-    done = call("verify", url, "--workers", 2)
+    done = call("verify", url)
     assert done.exit_code == 0 and "7 pictures checked: sound" in done.output
     assert "not drawn again: " in done.output and "free.vrm" in done.output
     monkeypatch.chdir(avatars)
@@ -152,7 +154,13 @@ def test_what_is_no_dataset_or_cannot_be_read_is_one_line(s3, url):
     for command in (("verify", empty), ("finish", empty), ("subset", empty, "-o", f"{empty}2", "--where", "true")):
         done = call(*command)
         assert done.exit_code == 1 and len(done.stderr.strip().splitlines()) == 1 and empty in done.stderr
-    s3.fault = lambda method, key: 403 if key.startswith("a/records") else 0
-    done = call("verify", url)
+
+
+@pytest.mark.parametrize("refused", ["a/records/00001", "a/train/00001", "a/complete", "a/metadata"])
+def test_a_store_that_refuses_is_no_fault_of_a_shard_and_nothing_is_removed(s3, url, made, refused):
+    s3.fault = lambda method, key: 403 if key.startswith(refused) else 0
+    done = call("verify", url, "--repair", "--redraw", 0, "--workers", 1)
     s3.fault = lambda method, key: 0
-    assert done.exit_code == 1 and "cannot be " in done.output
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.exit_code == 1 and last.startswith(f"Error: {url}") and "cannot be " in last
+    assert without_metrics(s3.files(url)) == made[1]

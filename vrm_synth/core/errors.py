@@ -55,6 +55,10 @@ class DatasetError(VrmSynthError):
     """The dataset folder cannot be written or read as asked."""
 
 
+class StoreError(DatasetError):
+    """A place for files does not answer, or refuses: nothing is known of what lies there."""
+
+
 class ModelError(VrmSynthError):
     """The base model, a run's checkpoint or a file of weights cannot be used."""
 

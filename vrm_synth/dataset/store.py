@@ -12,7 +12,8 @@ from vrm_synth.dataset.files import UNFINISHED, file_errors, make_folder, write_
 
 
 class Store(Protocol):
-    """Files by name ("train/00000.tar"). Frozen and picklable. Every method raises DatasetError where it cannot."""
+    """Files by name ("train/00000.tar"). Frozen and picklable. Every method raises DatasetError where it cannot, of
+    which StoreError is where that says nothing of the file."""
 
     def put_file(self, name: str, source: Path | bytes) -> None:
         """`source` under `name`: a reader sees the old file or the new one, never a part."""

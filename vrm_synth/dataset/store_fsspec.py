@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, StoreError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -164,7 +164,8 @@ class FsspecStore:
             raise
         except Exception as e:
             where = f"{self.url.rstrip('/')}/{name}" if name else self.url
-            raise DatasetError(f"cannot be {done}: {_reason(e)}", where=where, allowed=_remedy(e)) from e
+            kind = DatasetError if isinstance(e, FileNotFoundError) else StoreError
+            raise kind(f"cannot be {done}: {_reason(e)}", where=where, allowed=_remedy(e)) from e
 
 
 def _reason(e: Exception) -> str:
