@@ -17,7 +17,7 @@ setup: ## make .venv ready, and the system's GL libraries
 	@scripts/setup.sh
 
 setup-dev:
-	@scripts/setup.sh dev,pyrender,codecs,tables,remote,ray,train
+	@scripts/setup.sh dev,pyrender,codecs,jxl,tables,remote,ray,train
 
 demo: setup ## render a small captioned dataset from the built-in avatar
 	@# Our own folder may be of an older version of the avatar, which would be refused; yours stays.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,6 @@ def test_verify_says_sound_and_is_silent_about_the_rest(made):
 
 
 def test_verify_finds_a_fault_with_status_1_and_repairs_it_to_the_byte(made, tmp_path):
-    import shutil
-
     shutil.copytree(made, tmp_path / "t")
     tar = tmp_path / "t" / "train" / "00001.tar"
     whole = tar.read_bytes()
@@ -42,6 +41,21 @@ def test_verify_finds_a_fault_with_status_1_and_repairs_it_to_the_byte(made, tmp
     assert "1 shard made again" in run("verify", tmp_path / "t", "--repair", *plain).stderr
     assert tar.read_bytes() == whole
     run("verify", tmp_path / "t", *plain)
+
+
+def test_finish_makes_what_is_missing_and_touches_nothing_where_all_is_there(made, tmp_path):
+    shutil.copytree(made, out := tmp_path / "t")
+    whole = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    before = {p: p.stat().st_mtime_ns for p in whole}
+    assert "finished: " in run("finish", out).stdout
+    run("render", made.parent / "recipe.yaml", "-o", out, "--format", "webdataset", "--shard-size", 3)
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == before
+    for name, data in (("metadata.parquet", None), ("complete.json", b"{"), ("complete.json", b"[]")):
+        (out / name).write_bytes(data) if data else (out / name).unlink()
+        run("finish", out)
+        assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == whole
+    (out / "records" / "00001.json").unlink()
+    assert "1 shard of" in error("finish", out)
 
 
 def test_what_is_no_dataset_is_one_line(tmp_path):

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +36,14 @@ def test_check_gl_is_silent_where_a_context_starts():
 def test_setup_is_valid_shell():
     subprocess.run(["bash", "-n", ROOT / "scripts" / "setup.sh"], check=True)
     assert (ROOT / "scripts" / "setup.sh").stat().st_mode & 0o111 and (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_a_checkout_has_every_extra_so_that_no_test_is_skipped_for_want_of_one():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (installed,) = re.findall(
+        r"^setup-dev:\n\t@scripts/setup\.sh (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+    assert sorted(installed.split(",")) == sorted(extras)
 
 
 def sections(measure, tmp_path, monkeypatch, *commands):

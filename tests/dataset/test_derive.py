@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.dataset.faults import samples, shards
 from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.derive import Deriving, Source, encoded, pick
+from vrm_synth.dataset.derive import Deriving, Pick, Picks, Source, encoded, pick
 from vrm_synth.dataset.draw import Look
 from vrm_synth.dataset.layout import COMPLETE
 from vrm_synth.dataset.make import Dataset, Settings
@@ -139,6 +140,25 @@ def test_the_same_again_makes_what_is_missing_and_another_is_refused(whole, tmp_
     assert kept and {n: (out.folder / n).stat().st_mtime_ns for n in kept} == kept
     with pytest.raises(DatasetError, match="another recipe"):
         derive([whole], out.folder, "convert", "webdataset", shard_size=3)
+
+
+def test_the_same_again_touches_nothing_where_nothing_is_missing(whole, tmp_path):
+    out = derive([whole], tmp_path / "t", "convert", "webdataset", shard_size=4)
+    before = {n: (out.folder / n).stat().st_mtime_ns for n in out.list()}
+    derive([whole], out.folder, "convert", "webdataset", shard_size=4)
+    assert {n: (out.folder / n).stat().st_mtime_ns for n in out.list()} == before
+
+
+def test_picks_come_back_by_split_in_the_order_of_the_sources():
+    picks, awkward = Picks(), 'a\n"b\u2028'
+    some = [Pick(k // 6, "ab"[k % 2], k // 3, f"{awkward}{k}") for k in range(12)]
+    for p in some:
+        picks.add(p)
+    for _ in range(2):
+        assert [*picks.of("a")] == some[::2] and [*picks.of("b")] == some[1::2]
+        text = "".join(f"{p.source} {p.split} {p.shard} {p.key}\n" for p in some[::2] + some[1::2])
+        assert picks.digest() == hashlib.sha256(text.encode()).hexdigest()
+    assert picks.counts() == {"a": 6, "b": 6}
 
 
 def test_a_source_that_is_not_what_its_table_says_stops_it_with_one_line(whole, tmp_path):

@@ -40,7 +40,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path):
         "except Exception as e: print(type(e).__name__, e)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, timeout=60)
-    assert done.stdout == f"DatasetError {tmp_path / 'a'}: cannot be written: File too large\n"
+    assert done.stdout == f"StoreError {tmp_path / 'a'}: cannot be written: File too large\n"
     assert (tmp_path / "a").read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
 
 

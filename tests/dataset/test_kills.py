@@ -166,13 +166,34 @@ def test_a_read_only_disk_is_one_line(here, small_disk):
     assert done.returncode == 1 and "Read-only file system" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_workers_at_their_memory_limit_leave_nothing_half_done(here):
-    """Too little memory to draw: one line, no record that is not whole; with enough the same command finishes."""
-    out = here / "limited"
-    done = subprocess.run(
-        command(here, out, "--workers", 2), env=environment(), text=True, capture_output=True, timeout=300,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20)),
-    )  # fmt: skip
-    assert done.returncode in (0, 1) and "Traceback" not in done.stderr.splitlines()[-1]
-    assert run(here, out, "--workers", 2).returncode == 0
-    assert files(out) == files(here / "whole")
+def memory_of(pid: int) -> int:
+    """Bytes of address space that a process has."""
+    (line,) = (s for s in Path(f"/proc/{pid}/status").read_text().splitlines() if s.startswith("VmSize"))
+    return int(line.split()[1]) << 10
+
+
+def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half_done(here):
+    """Workers that have drawn may not grow any more, which pictures of this size need to; the parent may."""
+    large = here / "large"
+    large.mkdir()
+    shutil.copy(here / "free.vrm", large)
+    (large / "recipe.yaml").write_text(RECIPE.replace("size: 64", "size: 1024"))
+    whole, out = large / "whole", large / "again"
+    assert run(large, whole, "--workers", 2).returncode == 0
+    with subprocess.Popen(
+        command(large, out, "--workers", 2), env=environment(), text=True, stdout=subprocess.DEVNULL, stderr=-1
+    ) as process:
+        while not records(out):
+            assert process.poll() is None
+            time.sleep(0.01)
+        for worker in workers_of(process.pid):
+            limit = memory_of(worker)
+            resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
+        _, told = process.communicate(timeout=300)
+    assert process.returncode == 1 and "Traceback" not in told
+    assert told.splitlines()[-1].startswith("Error: out of memory; allowed: fewer workers,")
+    assert 0 < len(records(out)) < SHARDS and not (out / "complete.json").exists()
+    before = {p: p.stat().st_mtime_ns for p in records(out)}
+    assert run(large, out, "--workers", 2).returncode == 0
+    assert files(out) == files(whole)
+    assert all(p.stat().st_mtime_ns == at for p, at in before.items())

@@ -155,6 +155,15 @@ def test_finished_shards_are_not_touched_and_missing_ones_are_made(recipe_file, 
     assert blocks == {"kept": {0, 2}, "made": {1}}
 
 
+def test_while_anything_is_missing_there_is_no_mark_of_completion(recipe_file, whole, tmp_path):
+    out = tmp_path / "resumed"
+    shutil.copytree(whole, out)
+    (out / "records" / "00002.json").unlink()
+    marked = []
+    render(recipe_file, out, done=lambda: marked.append((out / "complete.json").exists()))
+    assert marked == [False] * SHARD and files(out) == files(whole)
+
+
 @pytest.mark.parametrize("damage", [b"", b"{}", None])
 def test_a_damaged_record_is_a_missing_shard(recipe_file, whole, tmp_path, damage):
     out = tmp_path / "resumed"
@@ -223,7 +232,7 @@ def test_webdataset_and_pyarrow_read_it(recipe_file, tmp_path):
             assert data[at : at + 8] == b"\x89PNG\r\n\x1a\n" and data[at + size - 8 : at + size - 4] == b"IEND"
 
 
-@pytest.mark.parametrize("encoding", ["webp", "webp-lossy", "jpeg"])
+@pytest.mark.parametrize("encoding", ["webp", "webp-lossy", "jpeg", "jxl"])
 def test_encodings_hold_the_picture(change, whole, tmp_path, encoding):
     path = change(background="pink", count=3)
     out = render(path, tmp_path / encoding, Settings(Look(encoding=encoding), SHARD))
@@ -232,7 +241,7 @@ def test_encodings_hold_the_picture(change, whole, tmp_path, encoding):
         (other,) = out.glob(f"t*/*/{file.stem}.*")
         with Image.open(file) as a, Image.open(other) as b:
             difference = abs(np.asarray(a.convert("RGB"), int) - np.asarray(b.convert("RGB"), int))
-        assert difference.max() == 0 if encoding == "webp" else difference.mean() < 3
+        assert difference.max() == 0 if encoding in ("webp", "jxl") else difference.mean() < 3
 
 
 def test_jpeg_refuses_transparency(recipe_file, tmp_path):
@@ -441,8 +450,8 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
     """The engine is one that loses shot 2 so many times; what the real one tells of a death is test_workers'."""
     left = [deaths]
 
-    def engine(task, groups):
-        for event in work(task, groups):
+    def engine(task, groups, skip):
+        for event in work(task, groups, skip=skip):
             if isinstance(event, Drawn) and event.i == 2 and left[0]:
                 left[0] -= 1
                 event = Lost(2, "SIGKILL")
@@ -456,6 +465,26 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
     assert told[0] == "shot 000002: the process that drew it died (SIGKILL)"
     if not quarantined:
         assert files(tmp_path / "d") == files(whole)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_avatar_that_goes_away_or_changes_meanwhile_stops_the_run_and_quarantines_nothing(
+    avatars, tmp_path, workers
+):
+    away = tmp_path / "away.vrm"
+    shutil.copy(avatars / "free.vrm", away)
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump({"avatars": ["away.vrm"], "count": COUNT, "size": 32, "settle_seconds": 0.0}))
+    made = dataset(path, tmp_path / "set")
+    away.rename(tmp_path / "elsewhere.vrm")
+    with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
+        made.make(made.missing(), functools.partial(work, workers=workers))
+    shutil.copy(avatars / "kept.vrm", away)
+    with pytest.raises(DatasetError, match=r"away\.vrm: an avatar is another file than when the run began"):
+        made.make(made.missing(), functools.partial(work, workers=workers))
+    assert list(read_records(made.store)) == []
+    (tmp_path / "elsewhere.vrm").rename(away)
+    assert len(rows(render(path, tmp_path / "set"))) == COUNT
 
 
 def test_a_worker_that_is_killed_costs_nothing_but_time(change, whole, tmp_path):

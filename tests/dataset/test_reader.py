@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +15,10 @@ from PIL import Image
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.encode import encode_png
+from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.reader import decode, open_picture, read_row, read_tar
 
+ROOT = Path(__file__).resolve().parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 4), dtype=np.uint8)
 ROW = {"i": 0, "caption": "A girl.", "shot": {"id": "000000"}}
 
@@ -136,3 +141,14 @@ def test_pictures_that_are_none_are_refused():
 def test_rows_that_are_none_are_refused(data):
     with pytest.raises(DatasetError):
         read_row(data, "t")
+
+
+def test_jpeg_xl_is_read_by_a_process_that_wrote_none_and_its_plugin_named_where_it_is_missing(monkeypatch):
+    data = ENCODINGS["jxl"].encode(PIXELS)
+    read = "import sys; from vrm_synth.dataset.reader import decode"
+    read += "; print(decode(sys.stdin.buffer.read()).tobytes().hex())"
+    done = subprocess.run([sys.executable, "-c", read], input=data, capture_output=True, cwd=ROOT)
+    assert done.stdout.decode().strip() == PIXELS.tobytes().hex(), done.stderr
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(DatasetError, match=r"JPEG XL needs a plugin; allowed: pip install 'vrm-synth\[jxl\]'"):
+        decode(data)

@@ -60,7 +60,7 @@ def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, 
     assert {a.method for a in s3.asked} <= {"PUT", "GET", "HEAD"}, "no parts, no copies, nothing removed"
     assert len(put) == len(set(put)) and set(put) == set(s3.files(url))
     assert put[0] == IDENTITY and put[-1] == COMPLETE
-    records = read_records(open_store(url))
+    records = list(read_records(open_store(url)))
     assert [len(r.keys) for r in records] == [3, 3, 1]
     for record in records:
         (name,) = (key for key in put if key == f"records/{record.shard:05d}.json")
@@ -81,7 +81,7 @@ def test_an_error_in_the_middle_is_one_line_and_the_same_command_goes_on(s3, rec
     assert last.startswith(f"Error: {url}/{broken}") and "cannot be written: " in last
     there = s3.files(url)
     assert COMPLETE not in there and all(whole[name] == data for name, data in without_metrics(there).items())
-    records = read_records(open_store(url))
+    records = list(read_records(open_store(url)))
     assert len(records) == finished
     kept = {f"a/{f.name}" for r in records for f in r.files} | {f"a/records/{r.shard:05d}.json" for r in records}
     s3.asked.clear()

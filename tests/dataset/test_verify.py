@@ -224,3 +224,14 @@ def test_an_avatar_that_no_shard_tells_of_stops_a_repair_before_anything_is_remo
     with pytest.raises(DatasetError, match="where its avatar lies"):
         remake(store, found)
     assert files(store) == before
+
+
+def test_an_avatar_that_has_been_moved_stops_a_repair_before_anything_is_removed(sets, tmp_path):
+    store = LocalStore(tmp_path / "elsewhere" / "set")
+    shutil.copytree(sets["webdataset"].folder, store.folder)
+    (store.folder / "train" / "00000.tar").write_bytes(b"")
+    found = verify(store, near=False)
+    before = files(store)
+    with pytest.raises(DatasetError, match=r"is not there; got .*free\.vrm; allowed: the file in its place"):
+        remake(store, found)
+    assert files(store) == before

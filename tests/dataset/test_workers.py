@@ -15,10 +15,13 @@ import pytest
 from vrm_synth.core.errors import DatasetError, RenderError, ShotError
 from vrm_synth.dataset.workers import LONGEST_PART, Queue, work
 
+UNEXPECTED = {514: MemoryError(), 515: KeyError("hips\n"), 516: FileNotFoundError(2, "No such file", "a.vrm")}
+
 
 @dataclass(frozen=True)
 class Squaring:
-    """Says n² of n twice; dies of what `deadly` names, complains of 13, cannot start where `broken`."""
+    """Says n² of n twice; dies of what `deadly` names, complains of 13 and fails at a few more, cannot start where
+    `broken`."""
 
     deadly: int = -1
     broken: str = ""
@@ -42,6 +45,8 @@ class Squaring:
             os._exit(7)
         if n == 13:
             raise ShotError("unlucky", got=n, where="shot 13")
+        if n in UNEXPECTED:
+            raise UNEXPECTED[n]
         yield n, n * n
         yield n, -n * n
 
@@ -79,6 +84,21 @@ def test_an_error_keeps_its_kind_and_ends_it(workers):
     with pytest.raises(RenderError, match=r"^no driver$"):
         list(work(Squaring(broken="no driver"), GROUPS, workers))
     assert multiprocessing.active_children() == []
+
+
+UNEXPECTED_SAYS = [
+    (514, r"^out of memory; allowed: fewer workers, smaller pictures, or more memory$"),
+    (515, r"^\w+\.py:\d+: an error that should not be; got KeyError: 'hips\\n'$"),
+    (516, r"^\w+\.py:\d+: an error that .*; got FileNotFoundError: .*'a\.vrm'$"),
+]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
+def test_whatever_else_goes_wrong_is_one_line_and_nothing_is_lost_by_it(workers, n, says, capfd):
+    with pytest.raises(RenderError, match=says):
+        list(work(Squaring(), [[1, 2, n, 3]], workers))
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):

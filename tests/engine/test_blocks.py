@@ -6,6 +6,8 @@ import contextlib
 import functools
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from click.testing import CliRunner
 from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset import deaths
 from vrm_synth.dataset.draw import Drawing, Drawn
 from vrm_synth.dataset.layout import IDENTITY, METRICS
 from vrm_synth.dataset.make import Dataset, Settings
@@ -28,6 +31,7 @@ from vrm_synth.engine.blocks import Making, make
 from vrm_synth.engine.ray import Cluster, connected
 from vrm_synth.shot import load_recipe
 
+ROOT = Path(__file__).resolve().parents[2]
 COUNT, SHARD = 10, 3
 
 
@@ -89,6 +93,22 @@ class Deadly(Drawing):
             yield do
 
 
+@dataclass(frozen=True)
+class Poisonous(Drawing):
+    """Drawing that every shot from the fifth on kills its process of."""
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[Drawn]]]:
+        with super().opened() as draw:
+
+            def do(i: int) -> Iterator[Drawn]:
+                if i >= 4:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return draw(i)
+
+            yield do
+
+
 def harm(dataset: Dataset, **how: object) -> None:
     kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
     dataset.drawing = Deadly(**kept, **how)
@@ -98,7 +118,7 @@ def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
     dataset, done = begun(), []
     progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1))
     assert dataset.finish() and files(dataset) == whole
-    assert len(done) == progress.pictures == COUNT and progress.shards == len(read_records(dataset.store)) == 8
+    assert len(done) == progress.pictures == COUNT and progress.shards == len(list(read_records(dataset.store))) == 8
     assert dataset.missing() == []
 
 
@@ -136,6 +156,42 @@ def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole
     assert notes[-1] == "shot 000004 is quarantined: 2 processes that drew it died"
     untouched = [name for name in whole if name.startswith("records/") and files(by_ray)[name] == whole[name]]
     assert len(untouched) == 7
+
+
+def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "TRIES", 1)
+    recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
+    made, told = [], {}
+    for name, engine in (("local", functools.partial(work, workers=2)), ("byray", None)):
+        dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, Settings(shard_size=15)), []
+        kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
+        dataset.drawing = Poisonous(**kept)
+        if engine:
+            progress = dataset.make(dataset.missing(), engine, note=notes.append)
+        else:
+            progress = make(dataset, dataset.missing(), 2, note=notes.append)
+        assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)
+        assert progress.deaths < 15 and sum("given up" in text for text in notes) == 1
+        made.append(files(dataset))
+        told |= {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
+    assert made[0] == made[1]
+    assert told == {f"{i:06d}": deaths.OF_SHOT if i < 4 + deaths.IN_A_ROW else deaths.OF_AVATAR for i in range(4, 15)}
+
+
+@pytest.mark.slow
+def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, whole, recipe_file):
+    """Ray ends actors once so much of the memory is used, which here is always the case."""
+    dataset = begun()
+    command = [sys.executable, "-m", "vrm_synth", "render", str(recipe_file), "-o", str(dataset.store)]
+    command += ["--shard-size", str(SHARD), "--engine", "ray", "--workers", "2"]
+    none_left = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "50"}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env | none_left, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "quarantined" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: the cluster has no memory left; allowed: fewer workers")
+    assert list(read_records(dataset.store)) == []
+    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0 and files(dataset) == whole
 
 
 def test_a_node_that_sees_another_folder_is_told_of(begun):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset.test_workers import GROUPS, Squaring
+from tests.dataset.test_workers import GROUPS, UNEXPECTED_SAYS, Squaring
 from vrm_synth.core.errors import RenderError, ShotError
 from vrm_synth.engine.ray import Cluster, connected, work
 
@@ -65,6 +65,12 @@ def test_an_error_keeps_its_kind_and_ends_it(here):
         list(work(Squaring(), [range(20)], 2))
     with pytest.raises(RenderError, match=r"^no driver$"):
         list(work(Squaring(broken="no driver"), GROUPS, 2))
+
+
+@pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
+def test_whatever_else_goes_wrong_is_one_line(here, n, says):
+    with pytest.raises(RenderError, match=says):
+        list(work(Squaring(), [[1, 2, n, 3]], 2))
 
 
 def test_actors_that_die_at_their_start_are_not_started_for_ever(here):

@@ -195,6 +195,7 @@ def finish(out: str) -> None:
       vrm-synth finish out
     """
     from vrm_synth.dataset.finish import finish as finish_dataset
+    from vrm_synth.dataset.finish import is_complete
     from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.resume import missing_shards
     from vrm_synth.dataset.stores import open_store
@@ -204,7 +205,8 @@ def finish(out: str) -> None:
         raise click.ClickException(
             f"{plural(len(missing), 'shard')} of {out} not made yet; the first is {missing[0]:05d}"
         )
-    finish_dataset(store)
+    if not is_complete(store):
+        finish_dataset(store)
     click.echo(f"finished: {out}/{SHEET}")
 
 
@@ -246,7 +248,9 @@ def _render(
     with bar(len(set(recipe.avatars)), "avatars") as shown:
         dataset = Dataset(recipe, store, open_avatar, settings, shown.update)
     first, of = part or (0, 1)
-    blocks = dataset.missing(range(first, dataset.plan.blocks, of))
+    missing = dataset.missing()
+    blocks = [block for block in missing if block % of == first]
+    others = [block for block in missing if block % of != first]
     count = sum(len(dataset.plan.shots(b)) for b in blocks)
     with bar(count, "images") as shown:
         if engine == "ray":
@@ -261,7 +265,7 @@ def _render(
     said = f"{plural(progress.pictures, 'picture')} in {out}" if blocks else f"nothing was missing in {out}"
     if progress.quarantined:
         said += f", {progress.quarantined} quarantined"
-    if dataset.finish():
+    if dataset.finish(others):  # which somebody else may have made meanwhile
         click.echo(f"{said}; a look at them: {out}/{SHEET}")
     else:
         click.echo(f"{said}; other shards are missing: when they are there, vrm-synth finish {out}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class VrmSynthError(Exception):
     """An error a user can act on.
@@ -52,12 +55,28 @@ class DatasetError(VrmSynthError):
     """The dataset folder cannot be written or read as asked."""
 
 
+class StoreError(DatasetError):
+    """A place for files does not answer, or refuses: nothing is known of what lies there."""
+
+
 class ModelError(VrmSynthError):
     """The base model, a run's checkpoint or a file of weights cannot be used."""
 
 
 class TrainError(VrmSynthError):
     """The training run cannot begin, or go on."""
+
+
+def unexpected(e: Exception) -> VrmSynthError:
+    """Any exception as one of ours: what to do where memory ran out, where in our code it was where nobody knows."""
+    if isinstance(e, VrmSynthError):
+        return e
+    if isinstance(e, MemoryError):
+        return RenderError("out of memory", allowed="fewer workers, smaller pictures, or more memory")
+    frames = traceback.extract_tb(e.__traceback__)
+    ours = [f for f in frames if Path(__file__).parents[1] in Path(f.filename).parents] or frames
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else None
+    return RenderError("an error that should not be", got=f"{type(e).__name__}: {e}", where=place)
 
 
 def _short(value: object, limit: int = 120) -> str:

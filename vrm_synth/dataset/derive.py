@@ -13,24 +13,29 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import home_of, path_from, source_from
 from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import DERIVED, Derived, Expected
-from vrm_synth.dataset.finish import finish, is_complete
+from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import claim, identity, read_identity
 from vrm_synth.dataset.pack import pack
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.reader import Sample, decode, read_shard
-from vrm_synth.dataset.record import FileRecord, Record, is_done, record_name, words_digest
+from vrm_synth.dataset.record import FileRecord, Record, record_name, words_digest
+from vrm_synth.dataset.resume import missing_of
 from vrm_synth.dataset.shards import packages
-from vrm_synth.dataset.store import Store
+from vrm_synth.dataset.store import LocalStore, Store
 from vrm_synth.dataset.table import TABLE, ask
 
 
@@ -66,38 +71,62 @@ class Pick:
     key: str
 
 
-@dataclass
 class Picks:
-    """What was picked, by split, in the order of the sources."""
+    """What was picked, by split, in the order of the sources. Kept in files without names: it may be millions."""
 
-    by_split: dict[str, list[Pick]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._files: dict[str, IO[str]] = {}
+        self._counts = Counter[str]()
+
+    def add(self, p: Pick) -> None:
+        """One more."""
+        if p.split not in self._files:
+            self._files[p.split] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # for as long as this is
+        self._files[p.split].write(to_json([p.source, p.shard, p.key]) + "\n")
+        self._counts[p.split] += 1
+
+    def of(self, split: str) -> Iterator[Pick]:
+        """Those of a split, one by one; one such reading at a time."""
+        file = self._files[split]
+        file.seek(0)
+        for line in file:
+            source, shard, key = json.loads(line)
+            yield Pick(source, split, shard, key)
 
     def digest(self) -> str:
         """SHA-256 over all of it, hexadecimal."""
         digest = hashlib.sha256()
-        for split, picks in self.by_split.items():
-            for p in picks:
+        for split in self._files:
+            for p in self.of(split):
                 digest.update(f"{p.source} {split} {p.shard} {p.key}\n".encode())
         return digest.hexdigest()
 
     def counts(self) -> dict[str, int]:
         """Samples of each split."""
-        return {split: len(picks) for split, picks in self.by_split.items()}
+        return dict(self._counts)
 
 
 def pick(sources: Sequence[Source], where: str = "true") -> Picks:
     """The samples for which the SQL condition holds. Raises DatasetError where it is none, or holds for none."""
     found = Picks()
     for number, source in enumerate(sources):
-        with tempfile.NamedTemporaryFile(suffix=f".{TABLE}") as copy:
-            copy.write(source.store.read(TABLE))
-            copy.flush()
-            for batch in ask(Path(copy.name), where, ("split", "shard", "key")):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / TABLE  # a name that is no pattern to DuckDB
+            _copy_table(source.store, copy)
+            for batch in ask(copy, where, ("split", "shard", "key")):
                 for split, shard, key in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-                    found.by_split.setdefault(split, []).append(Pick(number, split, shard, key))
-    if not found.by_split:
+                    found.add(Pick(number, split, shard, key))
+    if not found.counts():
         raise DatasetError("the condition holds for no picture", got=where)
     return found
+
+
+def _copy_table(store: Store, to: Path) -> None:
+    if isinstance(store, LocalStore):  # whose table need not go through memory
+        with file_errors(store.folder / TABLE, "read"):
+            shutil.copyfile(store.folder / TABLE, to)
+    else:
+        to.write_bytes(store.read(TABLE))
 
 
 @dataclass(frozen=True)
@@ -151,20 +180,22 @@ class Deriving:
         Raises DatasetError where `out` is another dataset's, or a source is not what its table says.
         """
         claim(self.out, self.identity())
-        wanted = self._chunks()
+        missing = set(missing_of(self.out, range(self.plan.shards)))
+        if missing:
+            reopen(self.out)
         reader = _Reader(self.sources)
-        for number in range(self.plan.blocks):
-            (expected,) = self.plan.expected(number)
-            picks = next(wanted)
-            name = record_name(number)
-            if not (self.out.exists(name) and is_done(self.out, name, number)):
+        for number, picks in enumerate(self._chunks()):
+            if number in missing:
+                (expected,) = self.plan.expected(number)
                 put_shard(self.out, self.form, expected, [self._taken(reader, p) for p in picks])
             done()
-        finish(self.out)
+        if not is_complete(self.out):
+            finish(self.out)
 
     def _chunks(self) -> Iterator[list[Pick]]:
-        for picks in self.picks.by_split.values():
-            rest: Iterable[Pick] = iter(picks)
+        """The picks of each shard."""
+        for split in self.picks.counts():
+            rest = self.picks.of(split)
             while chunk := list(itertools.islice(rest, self.shard_size)):
                 yield chunk
 
@@ -189,8 +220,7 @@ def encoded(s: Sample, name: str) -> Sample:
 def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[Sample]) -> None:
     """Write a shard's files, then its record. Raises DatasetError."""
     files = pack(form, expected.split, expected.number, samples) if samples else {}
-    for name, data in files.items():
-        out.put_file(name, data)
+    out.put_files(files)
     record = Record(
         shard=expected.number,
         split=expected.split,

@@ -73,7 +73,8 @@ class Drawing:
     """Drawing shots of a recipe by their numbers.
 
     home: the folder that avatars' paths are told from; licences: by source; renderer, devices: each process takes one
-    of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer takes it.
+    of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer takes it; hashes: SHA-256
+    that avatars are to have, by source, where it is known.
     """
 
     recipe: Recipe
@@ -84,6 +85,7 @@ class Drawing:
     devices: tuple[int, ...] = (0,)
     memory: int = 1 << 30
     mips: Path | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     def on(self, device: int) -> Drawing:
         """The same on one EGL device."""
@@ -129,7 +131,14 @@ class _FaultError(Exception):
 
 def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int) -> Drawn:
     source, clock = source_at(task.recipe, i), [time.perf_counter()]
-    avatar = open_one(source)
+    try:
+        avatar = open_one(source)
+    except AvatarError as e:  # it could be read when the run began, and what is made may not depend on when it cannot
+        raise DatasetError(f"an avatar cannot be read any more: {e}") from e
+    if avatar.sha256 != (wanted := task.hashes.get(source, avatar.sha256)):
+        raise DatasetError(
+            "an avatar is another file than when the run began", got=avatar.sha256, allowed=wanted, where=source
+        )
     clock.append(time.perf_counter())
     shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one, attempt))
     clock.append(time.perf_counter())

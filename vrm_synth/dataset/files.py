@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, StoreError
 
 UNFINISHED = ".part"  # ends the names of files that are being written
 
@@ -54,8 +54,10 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 @contextmanager
 def file_errors(path: Path, done: str) -> Iterator[None]:
-    """The system's complaint about `path` as one line."""
+    """The system's complaint about `path` as one line: DatasetError where no such file is there, else StoreError."""
     try:
         yield
     except OSError as e:
-        raise DatasetError(f"cannot be {done}: {e.strerror or e}", where=path) from e
+        missing = isinstance(e, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
+        kind = DatasetError if missing else StoreError
+        raise kind(f"cannot be {done}: {e.strerror or e}", where=path) from e

@@ -1,7 +1,8 @@
 """What a dataset gets once its shards are all there: the table, the card, the contact sheet and the mark of completion.
 
 Everything here follows from the shards and dataset.json alone, so that it does not matter who made which shard. Rows
-are streamed: a table of 11 million takes no more memory than one of a thousand.
+and records are streamed: of a shard no more is kept than its number and how many samples it has, and the keys of what
+is quarantined.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.card import Summary, card
@@ -19,7 +20,7 @@ from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
 from vrm_synth.dataset.pack import rows_of
 from vrm_synth.dataset.reader import Sample, decode, read_shard
-from vrm_synth.dataset.record import Record, read_records, record_name
+from vrm_synth.dataset.record import read_records, record_name
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 from vrm_synth.dataset.store import LocalStore, Store
 from vrm_synth.dataset.table import TABLE, flat, write_table
@@ -34,11 +35,12 @@ def finish(store: Store) -> None:
         store.tidy()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
     form = str(mine["recipe"]["format"])
-    records = read_records(store)
-    found = Summary(quarantined=sum(len(r.quarantined) for r in records))
+    found, shards, quarantined = Summary(), list[_Shard](), dict[str, str]()
 
     def rows() -> Iterator[dict[str, Any]]:
-        for record in records:
+        for record in read_records(store):
+            shards.append(_Shard(record.split, record.shard, len(record.keys)))
+            quarantined.update(record.quarantined)
             if record.keys:
                 for key, row in rows_of(store, form, record.split, record.shard):
                     found.add(row, record.split)
@@ -48,18 +50,19 @@ def finish(store: Store) -> None:
         table = Path(folder) / TABLE
         write_table(table, rows())
         store.put_file(TABLE, table)
-    shown = list(_spread(store, form, records))
+    found.quarantined = len(quarantined)
+    shown = list(_spread(store, form, shards))
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
     store.put_file(CARD, card(found, mine["told"], form, mine["avatars"]).encode())
     store.put_file(SHEET, _sheet(shown, found, mine["recipe"].get("seed")))
-    files = [IDENTITY, TABLE, CARD, SHEET, *(record_name(r.shard) for r in records)]
+    files = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
     complete = {
         "recipe_sha256": mine["recipe_sha256"],
-        "shards": len(records),
+        "shards": len(shards),
         "samples": found.pictures,
         "splits": dict(sorted(found.splits.items())),
-        "quarantined": {k: v for record in records for k, v in record.quarantined.items()},
+        "quarantined": quarantined,
         # of what no record accounts for, and of the records
         "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in files},
     }
@@ -67,8 +70,22 @@ def finish(store: Store) -> None:
 
 
 def is_complete(store: Store) -> bool:
-    """Whether the mark of completion is there."""
-    return store.exists(COMPLETE) and "samples" in json.loads(store.read(COMPLETE))
+    """Whether the mark of completion is there and this dataset's, and what `finish` makes with it. Raises DatasetError
+    where there is no dataset."""
+    if not store.exists(COMPLETE):
+        return False
+    try:
+        told = json.loads(store.read(COMPLETE))
+        whole = isinstance(told["samples"], int) and told["recipe_sha256"] == read_identity(store)["recipe_sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return whole and all(map(store.exists, (TABLE, CARD, SHEET)))
+
+
+def reopen(store: Store) -> None:
+    """Take the mark of completion away, before anything is made that it does not know."""
+    if store.exists(COMPLETE):
+        store.delete(COMPLETE)
 
 
 def finished_files(store: Store) -> dict[str, str]:
@@ -80,18 +97,26 @@ def finished_files(store: Store) -> dict[str, str]:
         raise DatasetError("not a mark of completion", got=f"{type(e).__name__}: {e}", where=COMPLETE) from e
 
 
-def _spread(store: Store, form: str, records: list[Record]) -> Iterator[tuple[str, Sample]]:
+class _Shard(NamedTuple):
+    """A shard, and how many samples it has."""
+
+    split: str
+    number: int
+    samples: int
+
+
+def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str, Sample]]:
     """ON_SHEET samples, evenly spread, with their shards' names."""
-    total = sum(len(r.keys) for r in records)
+    total = sum(s.samples for s in shards)
     wanted = [k * total // min(total, ON_SHEET) for k in range(min(total, ON_SHEET))]
     first = 0
-    for record in records:
-        mine = [w - first for w in wanted if first <= w < first + len(record.keys)]
+    for split, number, samples in shards:
+        mine = [w - first for w in wanted if first <= w < first + samples]
         if mine:
-            for n, sample in enumerate(read_shard(store, form, record.split, record.shard)):
+            for n, sample in enumerate(read_shard(store, form, split, number)):
                 if n in mine:
-                    yield f"{record.split}/{record.shard:05d}/{sample.key}.{sample.suffix}", sample
-        first += len(record.keys)
+                    yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
+        first += samples
 
 
 def _sheet(shown: list[tuple[str, Sample]], found: Summary, seed: int | None) -> bytes:

@@ -3,7 +3,8 @@
 Shots are drawn one by one, by whatever engine; here they are gathered until a block is whole, packed into its shards
 and put into the store, each shard's completion record last. What a shard consists of follows from the recipe, so that
 neither the number of workers nor their order leaves a trace, and the same command again makes just what is missing.
-A process that dies costs the shot that it was at another try; a shot that two have died of is quarantined.
+A process that dies costs the shot that it was at another try; what becomes of shots and avatars that kill is
+deaths.py's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vrm_synth.avatar.assets import Standing, gate
 from vrm_synth.avatar.evidence import Evidence
@@ -22,9 +23,10 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.avatar.runtime import PRESETS
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.dataset.cache import AvatarCache
+from vrm_synth.dataset.deaths import IN_A_ROW, OF_AVATAR, OF_SHOT, Deaths
 from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
 from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.finish import finish
+from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import METRICS, claim, identity
 from vrm_synth.dataset.plan import SHARD_SIZE, Plan
 from vrm_synth.dataset.resume import missing_of
@@ -32,12 +34,17 @@ from vrm_synth.dataset.shards import Shards
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.workers import Task, work
 from vrm_synth.render import RendererName
-from vrm_synth.shot import Recipe
+from vrm_synth.shot import Recipe, source_at
 
 WINDOW = 64  # blocks that an engine is given at a time: their shots, not those of all, are held in memory
-DEATHS = 2  # processes that may die of one shot
 
-Engine = Callable[[Task[int, Any], Iterable[Sequence[int]]], Generator[Any, None, None]]
+
+class Engine(Protocol):
+    """workers.work, or another that does a task with shots."""
+
+    def __call__(
+        self, task: Task[int, Any], groups: Iterable[Sequence[int]], /, *, skip: Callable[[int], bool]
+    ) -> Generator[Any, None, None]: ...
 
 
 @dataclass(frozen=True)
@@ -105,9 +112,17 @@ class Dataset:
         self.shards = Shards(self.plan, store, settings.look.form)
         claim(store, identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values())))
         home = home_of(store, settings.look.form)
-        licences = {source: credit["licence"] for source, credit in credits.items()}
+        licences, hashes = ({source: credit[k] for source, credit in credits.items()} for k in ("licence", "sha256"))
         self.drawing = Drawing(
-            recipe, home, licences, settings.look, settings.renderer, settings.devices, settings.memory, settings.mips
+            recipe,
+            home,
+            licences,
+            settings.look,
+            settings.renderer,
+            settings.devices,
+            settings.memory,
+            settings.mips,
+            hashes,
         )
 
     def missing(self, blocks: Iterable[int] | None = None) -> list[int]:
@@ -126,83 +141,82 @@ class Dataset:
         """Draw these blocks and put their shards. done: called for each shot that is through; note: with a line of
         what somebody should know. What is whole when this ends, by its end, an error or an interruption, stays."""
         progress, start = Progress(), time.monotonic()
+        if blocks:
+            reopen(self.store)
         for at in range(0, len(blocks), WINDOW):
-            self._make_some(blocks[at : at + WINDOW], engine, progress, done, note)
+            _Making(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
         progress.seconds = time.monotonic() - start
         return progress
 
-    def _make_some(
-        self,
-        blocks: Sequence[int],
-        engine: Engine,
-        progress: Progress,
-        done: Callable[[], object],
-        note: Callable[[str], object],
-    ) -> None:
-        gathered, deaths = _Blocks(self.plan), Counter[int]()
-        left = [i for b in blocks for i in self.plan.shots(b)]
-        while left:
-            lost: list[int] = []
-            with contextlib.closing(engine(self.drawing, self.shards.groups(left))) as drawn:
-                for event in drawn:
-                    if isinstance(event, Lost):
-                        deaths[event.i] += 1
-                        progress.deaths += 1
-                        note(f"shot {event.i:06d}: the process that drew it died ({event.how})")
-                        if deaths[event.i] < DEATHS:
-                            lost.append(event.i)
-                            continue
-                        event = Drawn(event.i, None, why=f"{DEATHS} processes that drew it died")
-                    self._take(event, gathered, progress, done, note)
-            left = lost
-
-    def finish(self) -> bool:
-        """Table, card and sheet, where all shards are there; whether they are."""
-        if self.missing():
+    def finish(self, blocks: Iterable[int] | None = None) -> bool:
+        """Table, card and sheet, where all shards are there; whether they are. blocks: where one may be missing."""
+        if self.missing(blocks):
             return False
-        finish(self.store)
+        if not is_complete(self.store):
+            finish(self.store)
         return True
 
-    def _take(
-        self,
-        drawn: Drawn,
-        gathered: _Blocks,
-        progress: Progress,
-        done: Callable[[], object],
-        note: Callable[[str], object],
-    ) -> None:
-        progress.pictures += drawn.sample is not None
+
+class _Making:
+    """Some blocks of a dataset on their way: shots that are through, until their block is whole."""
+
+    def __init__(self, dataset: Dataset, progress: Progress, done: Callable[[], object], note: Callable[[str], object]):
+        self._plan, self._shards, self._drawing = dataset.plan, dataset.shards, dataset.drawing
+        self._progress, self._done, self._note = progress, done, note
+        self._deaths = Deaths(dataset.plan)
+        self._open: dict[int, dict[int, Drawn]] = {}
+        self._through: set[int] = set()
+
+    def make(self, blocks: Sequence[int], engine: Engine) -> None:
+        """Draw the blocks, again and again while shots are left that a process died of, or that wait for others."""
+        left = [i for b in blocks for i in self._plan.shots(b)]
+        while left:
+            groups = self._shards.groups(left)
+            with contextlib.closing(engine(self._drawing, groups, skip=self._deaths.doubtful)) as drawn:
+                for event in drawn:
+                    if isinstance(event, Lost):
+                        self._bury(event)
+                    else:
+                        self._deaths.survived(event.i)
+                        self._take(event)
+            for i in left:
+                if i not in self._through and self._deaths.given_up(i):
+                    self._take(Drawn(i, None, why=OF_AVATAR))
+            left = [i for i in left if i not in self._through]
+
+    def _bury(self, lost: Lost) -> None:
+        self._progress.deaths += 1
+        self._note(f"shot {lost.i:06d}: the process that drew it died ({lost.how})")
+        if self._deaths.add(lost.i):
+            self._take(Drawn(lost.i, None, why=OF_SHOT))
+
+    def _take(self, drawn: Drawn) -> None:
+        progress = self._progress
+        self._through.add(drawn.i)
         progress.retries += drawn.attempts - 1
-        if drawn.sample is None:
-            progress.quarantined += 1
-            note(f"shot {drawn.i:06d} is quarantined: {drawn.why}")
+        if drawn.sample is None and drawn.why != OF_AVATAR:
+            self._note(f"shot {drawn.i:06d} is quarantined: {drawn.why}")
         for stage, seconds in drawn.laps.items():
             progress.laps[stage] = progress.laps.get(stage, 0.0) + seconds
-        whole = gathered.add(drawn)
-        progress.most_open = max(progress.most_open, len(gathered))
-        done()
-        if whole is not None:
-            start = time.perf_counter()
-            progress.shards += self.shards.put(drawn.i // self.plan.shard_size, whole)
-            progress.laps["put"] = progress.laps.get("put", 0.0) + time.perf_counter() - start
-
-
-class _Blocks:
-    """Shots that are through, until their block is whole."""
-
-    def __init__(self, plan: Plan):
-        self._plan = plan
-        self._open: dict[int, dict[int, Drawn]] = {}
-
-    def add(self, drawn: Drawn) -> dict[int, Drawn] | None:
-        """The block's shots where this was the last of them."""
         block = drawn.i // self._plan.shard_size
         held = self._open.setdefault(block, {})
         held[drawn.i] = drawn
-        return self._open.pop(block) if len(held) == len(self._plan.shots(block)) else None
+        progress.most_open = max(progress.most_open, len(self._open))
+        self._done()
+        if len(held) == len(self._plan.shots(block)):
+            self._put(block, self._open.pop(block))
 
-    def __len__(self) -> int:
-        return len(self._open)
+    def _put(self, block: int, whole: dict[int, Drawn]) -> None:
+        start, progress = time.perf_counter(), self._progress
+        dropped = [i for i in whole if self._deaths.given_up(i)]
+        whole |= {i: Drawn(i, None, why=OF_AVATAR) for i in dropped}
+        for source, n in Counter(source_at(self._plan.recipe, i) for i in dropped).items():
+            what = f"avatar {avatar_id(source)} is given up in block {block}, processes died of {IN_A_ROW} of its shots"
+            self._note(f"{what} in a row: {n} more of its shots there are quarantined")
+        progress.shards += self._shards.put(block, whole)
+        progress.quarantined += (quarantined := sum(d.sample is None for d in whole.values()))
+        progress.pictures += len(whole) - quarantined
+        progress.laps["put"] = progress.laps.get("put", 0.0) + time.perf_counter() - start
 
 
 def write_metrics(store: Store, progress: Progress, workers: int) -> None:

@@ -6,6 +6,7 @@ a cut header for the end), pictures are decoded by Pillow with its guards on and
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import re
@@ -27,6 +28,7 @@ from vrm_synth.shot.description import LONGEST_SIDE
 KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 PICTURES = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG", "jxl": "JXL"}  # suffix → Pillow's name
 LINES = "metadata.jsonl"
+JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")  # a bare codestream, and a container (ISO/IEC 18181-2)
 LARGEST_PICTURE = 512 << 20  # bytes: 8192² pixels of RGBA and more
 LARGEST_TEXT = 16 << 20  # bytes of a row or a caption
 LARGEST_TAIL = 1 << 20  # bytes of zeros after a tar's last member; GNU tar writes up to 10 KiB
@@ -55,6 +57,7 @@ def decode(data: bytes, where: str = "picture") -> NDArray[np.uint8]:
 
 def open_picture(data: bytes, where: str = "picture") -> Image.Image:
     """The picture, read whole. Raises DatasetError where it is none, is cut, or is larger than any of ours."""
+    _load_plugin(data, where)
     try:
         known = [name for name in PICTURES.values() if name in Image.OPEN or (Image.init() and name in Image.OPEN)]
         with Image.open(io.BytesIO(data), formats=known) as picture:
@@ -67,6 +70,16 @@ def open_picture(data: bytes, where: str = "picture") -> Image.Image:
     # Pillow's readers raise whatever their parsing runs into.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, EOFError) as e:
         raise DatasetError("not a whole picture", got=str(e), allowed=", ".join(PICTURES), where=where) from e
+
+
+def _load_plugin(data: bytes, where: str) -> None:
+    """JPEG XL is read by a plugin that registers itself with Pillow. Raises DatasetError where it is missing."""
+    if data.startswith(JPEG_XL):
+        try:
+            importlib.import_module("pillow_jxl")
+        except ImportError as e:
+            allowed = "pip install 'vrm-synth[jxl]'"
+            raise DatasetError("JPEG XL needs a plugin", allowed=allowed, where=where) from e
 
 
 def read_row(data: bytes, where: str) -> dict[str, Any]:

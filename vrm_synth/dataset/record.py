@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -112,7 +112,8 @@ def _seal(body: bytes) -> bytes:
     return f',\n "seal": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode()
 
 
-def read_records(store: Store) -> list[Record]:
-    """All completion records, in the order of their shards. Raises DatasetError."""
+def read_records(store: Store) -> Iterator[Record]:
+    """All completion records one by one, in the order of their shards. Raises DatasetError."""
     names = [name for name in store.list(RECORDS) if name.endswith(".json")]
-    return sorted((Record.of_bytes(store.read(name), name) for name in names), key=lambda record: record.shard)
+    for name in sorted(names, key=lambda name: (len(name), name)):  # numbers of five digits, and of more
+        yield Record.of_bytes(store.read(name), name)

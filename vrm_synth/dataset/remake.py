@@ -16,8 +16,8 @@ from vrm_synth.avatar.evidence import known_evidence
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import Look, home_of, is_built_in, source_from
 from vrm_synth.dataset.expect import DERIVED, expectation
-from vrm_synth.dataset.finish import finish
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY, read_identity
+from vrm_synth.dataset.finish import finish, reopen
+from vrm_synth.dataset.layout import IDENTITY, read_identity
 from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.record import record_name
 from vrm_synth.dataset.store import Store
@@ -43,7 +43,7 @@ def remake(
     """
     told = read_identity(store)
     if not found.broken:
-        store.delete(COMPLETE)
+        reopen(store)
         finish(store)
         return
     if DERIVED in told["recipe"]:
@@ -66,7 +66,7 @@ def remake(
 
 def discard(store: Store, broken: Sequence[int]) -> None:
     """Remove the completion mark, and records and files of the broken shards. Raises DatasetError."""
-    store.delete(COMPLETE)
+    reopen(store)
     wanted, plan = set(broken), expectation(read_identity(store))
     for block in range(plan.blocks):
         for expected in plan.expected(block):
@@ -107,4 +107,8 @@ def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | 
             allowed="the same vrm-synth render as before, once the broken shards' records are deleted",
             where=IDENTITY,
         )
-    return source_from(home, name)
+    source = source_from(home, name)
+    if not is_built_in(source) and not Path(source).is_file():
+        allowed = "the file in its place" if home else "a working folder that has it"
+        raise DatasetError("an avatar that the broken shards show is not there", got=source, allowed=allowed)
+    return source

@@ -51,8 +51,7 @@ class Shards:
     def _put(self, shard: PlannedShard, drawn: list[Drawn]) -> None:
         samples = [d.sample for d in drawn if d.sample is not None]
         files = pack(self.form, shard.split, shard.number, samples) if samples else {}
-        for name, data in files.items():
-            self.store.put_file(name, data)
+        self.store.put_files(files)
         record = Record(
             shard=shard.number,
             split=shard.split,

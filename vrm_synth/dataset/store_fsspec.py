@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, StoreError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -53,6 +53,11 @@ class FsspecStore:
                 self._fs.pipe_file(self._path(name), source, **self._whole)
             else:
                 self._fs.put_file(str(source), self._path(name), **self._whole)
+
+    def put_files(self, files: Mapping[str, bytes]) -> None:
+        """Several files, one after the other."""
+        for name, data in files.items():
+            self.put_file(name, data)
 
     def read(self, name: str) -> bytes:
         """The bytes under `name`."""
@@ -159,7 +164,8 @@ class FsspecStore:
             raise
         except Exception as e:
             where = f"{self.url.rstrip('/')}/{name}" if name else self.url
-            raise DatasetError(f"cannot be {done}: {_reason(e)}", where=where, allowed=_remedy(e)) from e
+            kind = DatasetError if isinstance(e, FileNotFoundError) else StoreError
+            raise kind(f"cannot be {done}: {_reason(e)}", where=where, allowed=_remedy(e)) from e
 
 
 def _reason(e: Exception) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from vrm_synth.avatar.model import Avatar
-from vrm_synth.core.errors import DatasetError, VrmSynthError
+from vrm_synth.core.errors import DatasetError, StoreError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.again import claims, draw_again, its_avatar, likeness
 from vrm_synth.dataset.encodings import ENCODINGS
@@ -126,7 +126,8 @@ def verify(
 
     workers: processes; near: look for near-duplicates, too; redraw: how many shots to draw again, with `renderer` and
     `open_avatar` (what a shot names → Avatar); done: called for each shard that is checked.
-    Raises DatasetError where the folder is no dataset of ours, or cannot be read.
+    Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
+    not answer is no fault of a shard, which `--repair` would remove for it.
     """
     identity = read_identity(store)
     plan = expectation(identity)
@@ -163,6 +164,8 @@ def check_shard(task: Checking, expected: Expected) -> Checked:
     number, name = expected.number, record_name(expected.number)
     try:
         record = Record.of_bytes(task.store.read(name), name)
+    except StoreError:
+        raise
     except DatasetError as e:
         return Checked(expected, (Fault(name, _inside(e, name), number),))
     faults = [Fault(name, what, number) for what in _against_plan(record, expected)]
@@ -173,6 +176,8 @@ def check_shard(task: Checking, expected: Expected) -> Checked:
         if record.keys or record.files:
             for s in read_shard(task.store, task.form, expected.split, number):
                 read.take(s, expected, task.near)
+    except StoreError:
+        raise
     except DatasetError as e:
         return Checked(expected, (*faults, Fault(expected.stem, str(e), number)), tuple(read.keys), files=names)
     faults += [Fault(file, what, number) for file, what in (*read.faults, *read.against(record))]
@@ -228,6 +233,8 @@ def _as_a_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Chec
     records = {record_name(c.expected.number): c.expected.number for c in shards}
     try:
         sums = finished_files(store)
+    except StoreError:
+        raise
     except DatasetError as e:
         yield Fault(COMPLETE, _inside(e, COMPLETE))
         sums = {}
@@ -254,6 +261,8 @@ def _table(store: Store, shards: Sequence[Checked]) -> Iterator[Fault]:
                 yield Fault(TABLE, f"has a row of a shard that is not there: {row['shard']}")
                 return
             digests[row["shard"]].update(spelled(row))
+    except StoreError:
+        raise
     except DatasetError as e:
         yield Fault(TABLE, str(e))
         return

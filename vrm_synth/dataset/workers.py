@@ -32,7 +32,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Protocol, TypeVar
 
-from vrm_synth.core.errors import RenderError, VrmSynthError
+from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
 
 SERVER = multiprocessing.get_context("forkserver")
 STARTS = 4  # processes in a row that may die before any of them could draw
@@ -50,7 +50,8 @@ class Task(Protocol[Taken, Told]):
     def opened(self) -> AbstractContextManager[Callable[[Taken], Iterable[Told]]]:
         """The doing of it, for as long as it is open: piece → what is to be told of it.
 
-        An exception from either stops the whole task; a VrmSynthError reaches whoever called `work`.
+        An exception from either stops the whole task, and reaches whoever called `work` as a VrmSynthError: what one
+        process met by chance, as the end of its memory, may not decide what is made.
         """
         ...
 
@@ -69,28 +70,46 @@ def prepare(*modules: str) -> None:
     forkserver.ensure_running()
 
 
-def work(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int = 1) -> Generator[Event, None, None]:
+def none(piece: object) -> bool:
+    """No piece is left out."""
+    return False
+
+
+def work(
+    task: Task[Piece, Event],
+    groups: Iterable[Sequence[Piece]],
+    workers: int = 1,
+    skip: Callable[[Piece], bool] = none,
+) -> Generator[Event, None, None]:
     """Do the task with every piece of every group; the events of one piece come together, and in order.
 
     workers: 1 works in this process, group by group; more start as many processes, and pieces come as they are
-    done. Raises what the task raises, RenderError where workers die one after the other before they can begin.
+    done. skip: pieces to leave out, asked for each when its turn comes. Raises what the task raises, RenderError where
+    workers die one after the other before they can begin.
     """
     if workers > 1:
-        yield from _with_crew(task, groups, workers)
+        yield from _with_crew(task, groups, workers, skip)
         return
-    with task.opened() as do:
-        for group in groups:
-            for piece in group:
-                yield from do(piece)
+    try:
+        with task.opened() as do:
+            for group in groups:
+                for piece in group:
+                    if not skip(piece):
+                        yield from do(piece)
+    except VrmSynthError:
+        raise
+    except Exception as e:
+        raise unexpected(e) from e
 
 
 # ---------------------------------------------------------------- who does what
 
 
 class Queue(Generic[Piece]):
-    """Groups on their way to `workers` workers, part by part."""
+    """Groups on their way to `workers` workers, part by part. skip: pieces to leave out when their turn comes."""
 
-    def __init__(self, groups: Iterable[Sequence[Piece]], workers: int):
+    def __init__(self, groups: Iterable[Sequence[Piece]], workers: int, skip: Callable[[Piece], bool] = none):
+        self._skip = skip
         self._left: dict[int, deque[tuple[Piece, ...]]] = {}
         self._begun: set[int] = set()
         for number, group in enumerate(groups):
@@ -99,7 +118,15 @@ class Queue(Generic[Piece]):
 
     def take(self, group: int | None) -> tuple[int, tuple[Piece, ...]] | None:
         """The next part for a worker that has worked on `group`: of the same group, else of the first that nobody
-        has begun, else of the one with most left."""
+        has begun, else of the one with most left. None where nothing is left."""
+        while (found := self._next(group)) is not None:
+            number, part = found
+            if part := tuple(piece for piece in part if not self._skip(piece)):
+                self._begun.add(number)
+                return number, part
+        return None
+
+    def _next(self, group: int | None) -> tuple[int, tuple[Piece, ...]] | None:
         left = [number for number, parts in self._left.items() if parts]
         if not left:
             return None
@@ -107,7 +134,6 @@ class Queue(Generic[Piece]):
         if group not in left:
             group = fresh[0] if fresh else max(left, key=lambda number: len(self._left[number]))
         assert group is not None
-        self._begun.add(group)
         return group, self._left[group].popleft()
 
     def give_back(self, group: int, part: tuple[Piece, ...]) -> None:
@@ -152,9 +178,11 @@ class _Worker:
     owed: deque[Any] = field(default_factory=deque)
 
 
-def _with_crew(task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int) -> Iterator[Event]:
+def _with_crew(
+    task: Task[Piece, Event], groups: Iterable[Sequence[Piece]], workers: int, skip: Callable[[Piece], bool]
+) -> Iterator[Event]:
     groups = [group for group in groups if group]
-    queue = Queue(groups, workers)
+    queue = Queue(groups, workers, skip)
     crew = [_start(task) for _ in range(min(workers, sum(map(len, groups))))]
     stillborn = 0
     try:
@@ -234,5 +262,6 @@ def _live(pipe: Connection, task: Task[Any, Any]) -> None:
                     pipe.send(_Done(tuple(do(piece))))
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
-    except VrmSynthError as e:
-        pipe.send(_Stopped(type(e), str(e)))
+    except Exception as e:
+        told = unexpected(e)
+        pipe.send(_Stopped(type(told), str(told)))

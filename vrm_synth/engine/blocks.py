@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import Drawing, Drawn
+from vrm_synth.dataset.finish import reopen
 from vrm_synth.dataset.layout import IDENTITY
 from vrm_synth.dataset.make import Dataset, Progress
 from vrm_synth.dataset.shards import Shards
@@ -105,6 +106,8 @@ def make(
 ) -> Progress:
     """Dataset.make by Ray: the same bytes. Raises what that raises, and RenderError where Ray cannot be had."""
     start = time.monotonic()
+    if blocks:
+        reopen(dataset.store)
     run = _Run(dataset, actors, cluster, done, note)
     with connected(cluster, actors):
         left = list(blocks)

@@ -4,6 +4,8 @@ An actor is a process with a renderer of its own, made inside it; a call is one 
 block), whose events stream back while it is at work. Ray is told neither to restart an actor nor to repeat a call:
 what becomes of a piece that its process died of is the task's to say, as with processes of our own
 (dataset/workers.py), and a dead actor is followed by a fresh one as long as there is work and one of them got to it.
+What Ray ended for want of memory is done again, and blamed on no piece: who else uses the machine may not decide what
+is quarantined.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from vrm_synth import __version__
-from vrm_synth.core.errors import RenderError, VrmSynthError
-from vrm_synth.dataset.workers import Queue, Task
+from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
+from vrm_synth.dataset.workers import Queue, Task, none
 
 Piece = TypeVar("Piece")
 Event = TypeVar("Event")
@@ -71,6 +73,7 @@ def work(
     actors: int,
     cluster: Cluster = HERE,
     note: Callable[[str], object] = lambda text: None,
+    skip: Callable[[Piece], bool] = none,
 ) -> Generator[Event, None, None]:
     """Do the task with every piece of every group by that many actors; otherwise as workers.work.
 
@@ -79,7 +82,7 @@ def work(
     """
     groups = [group for group in groups if group]
     with connected(cluster, actors) as ray:
-        crew = _Crew(ray, task, Queue(groups, actors), cluster, note)
+        crew = _Crew(ray, task, Queue(groups, actors, skip), cluster, note)
         try:
             yield from crew.run(min(actors, sum(map(len, groups))))
         finally:
@@ -110,6 +113,7 @@ class _Crew:
         self._ray, self._task, self._queue, self._cluster, self._note = ray, task, queue, cluster, note
         self._actors: list[_Actor] = []
         self._starts = 0  # actors that died before they could begin, since one did begin
+        self._starved = 0  # actors that Ray killed to free memory, since one told of something
 
     def run(self, actors: int) -> Iterator[Any]:
         devices = (None,) if self._cluster.gpus else self._cluster.devices
@@ -161,20 +165,28 @@ class _Crew:
         if isinstance(message, _Stopped):
             raise message.kind(message.reason)
         actor.started, self._starts = True, 0
+        if message:  # () says that it begins
+            self._starved = 0
         yield from message
 
     def _bury(self, actor: _Actor, e: Exception) -> Iterator[Any]:
         self._ray.kill(actor.handle)
-        how = _how(e)
-        if not actor.started:
+        starved = isinstance(e, self._ray.exceptions.OutOfMemoryError)
+        if starved:  # which the whole machine is to blame for, and no piece
+            self._starved += 1
+            if self._starved == STARTS:
+                raise RenderError("the cluster has no memory left", allowed="fewer workers, or more memory")
+        elif not actor.started:
             self._starts += 1
             if self._starts == STARTS:
-                raise RenderError("an actor died before it could draw", got=how, where=f"{STARTS} times in a row")
+                raise RenderError("an actor died before it could draw", got=_how(e), where=f"{STARTS} times in a row")
         fresh = self._new(actor.device)
         self._actors[self._actors.index(actor)] = fresh
-        fresh.group, fresh.owed = actor.group, actor.owed
-        if actor.started:
-            yield from self._task.lost(fresh.owed.popleft(), how)
+        fresh.group = actor.group
+        if actor.started and not starved:
+            yield from self._task.lost(actor.owed.popleft(), _how(e))
+        if actor.owed and actor.group is not None:
+            self._queue.give_back(actor.group, tuple(actor.owed))
         self._hand_out(fresh)
 
 
@@ -183,7 +195,7 @@ def _how(e: Exception) -> str:
     cause = getattr(e, "cause", None)
     if isinstance(cause, Exception):
         return f"{type(cause).__name__}: {cause}"
-    return "out of memory" if type(e).__name__ == "OutOfMemoryError" else "its process ended"
+    return "its process ended"
 
 
 @contextlib.contextmanager
@@ -261,8 +273,9 @@ class _Hand:
             yield ()
             for event in self._do(piece):
                 yield (event,)
-        except VrmSynthError as e:
-            yield _Stopped(type(e), str(e))
+        except Exception as e:
+            told = unexpected(e)
+            yield _Stopped(type(told), str(told))
 
     def _placed(self) -> Task[Any, Any]:
         if __version__ != self._version:
