@@ -186,6 +186,15 @@ def test_sheets_of_presets(here, monkeypatch):
     assert not (here / "x.png").exists()
 
 
+def test_every_entry_of_the_manifest_can_be_read_alone():
+    from vrm_synth.avatar.evidence import known_evidence
+    from vrm_synth.cli.shots import _beyond
+
+    for sha256, entry in known_evidence().items():
+        assert _beyond(sha256) == f"; {entry.licence} by {entry.evidence}"
+    assert _beyond("0" * 64) == ""
+
+
 def test_shots_answers_each_and_prints_licences(here):
     result = run("shots", here / "shots.json", "-o", here / "out")
     assert result.stdout == f"3 pictures in {here / 'out'}\n"
