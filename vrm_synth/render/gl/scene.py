@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import moderngl
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Material, Texture
+from vrm_synth.avatar.model import Avatar, Material
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Compat, Draw, View
@@ -50,10 +50,11 @@ class SceneBuffers:
             for m in range(len(avatar.materials))
         }
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
-        self._written: tuple[Material, ...] | None = None
+        self._written: tuple[Material | None, ...] = ()
+        self._blocks: list[bytes] = []
         self._written_for: Compat = "none"
         self._textures = TextureStore(ctx, avatar, mips)
-        self._variants: dict[tuple[DrawItem, Features, bool], _Variant] = {}
+        self._variants: dict[tuple[DrawItem, Features, bool, int | None], _Variant] = {}
 
     def draw(self, posed: PosedAvatar, view: View, seen: Matrices, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
@@ -70,15 +71,16 @@ class SceneBuffers:
         self._active.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
         of_view = view_features(view)
-        longest = max(view.size) * view.supersample
+        longest = max(view.size) * view.supersample if view.mipmaps else None
         drawn = []
         for item in self._order(posed, view.outlines, seen):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
-            variant = self._variant(item, instance, material, of_view)
-            for unit, texture, srgb in variant.textures:
-                self._textures.bind(texture, unit, srgb, longest if view.mipmaps else None)
+            variant = self._variant(item, instance, material, of_view, longest)
+            for unit, texture, sampler in variant.textures:
+                texture.use(unit)
+                sampler.use(unit)
             self._draw_item(item, instance, material, variant.vao, ranges[item.instance])
             name = material.name + (" (Outline)" if item.part == "outline" else "")
             drawn.append((instance.name, name, item.part))
@@ -116,8 +118,12 @@ class SceneBuffers:
     def _write_materials(self, materials: tuple[Material, ...], compat: Compat) -> None:
         if (materials is self._written and compat == self._written_for) or not materials:
             return
-        blocks = [material_block(m, self._wraps, self._tangents[i], compat) for i, m in enumerate(materials)]
-        self._materials.write(b"".join(blocks))
+        if compat != self._written_for or not self._blocks:
+            self._written, self._blocks = (None,) * len(materials), [b""] * len(materials)
+        for i, (m, written) in enumerate(zip(materials, self._written, strict=True)):
+            if m is not written:  # expressions leave most materials as they are
+                self._blocks[i] = material_block(m, self._wraps, self._tangents[i], compat)
+        self._materials.write(b"".join(self._blocks))
         self._written, self._written_for = materials, compat
 
     def _draw_item(
@@ -135,7 +141,8 @@ class SceneBuffers:
         deltas = self._deltas[item.instance]
         if deltas is not None and morph_range[1]:
             deltas.bind_to_storage_buffer(DELTAS_BINDING)
-        vao.program["morph_range"] = morph_range
+        if vao.program.extra != morph_range:
+            vao.program["morph_range"] = vao.program.extra = morph_range
 
         ctx.front_face = "cw" if instance.mirrored else "ccw"
         (ctx.enable if material.alpha_mode == "BLEND" else ctx.disable)(moderngl.BLEND)
@@ -147,8 +154,10 @@ class SceneBuffers:
                 ctx.cull_face = cull
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
-    def _variant(self, item: DrawItem, instance: Instance, material: Material, of_view: Features) -> _Variant:
-        key = (item, of_view, glows(material))
+    def _variant(
+        self, item: DrawItem, instance: Instance, material: Material, of_view: Features, longest: int | None
+    ) -> _Variant:
+        key = (item, of_view, glows(material), longest)
         if key not in self._variants:
             feature_set = of_view | features(material, instance.primitive, self._wraps, item.part == "outline")
             feature_set |= {"LARGE_PALETTE"} if self._large else frozenset()
@@ -162,7 +171,10 @@ class SceneBuffers:
             infos = material.texture_infos()
             colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in of_view else COLOR_SLOTS
             textures = tuple(
-                (SLOTS.index(slot), self.avatar.textures[infos[slot].texture], slot in colors)
+                (
+                    SLOTS.index(slot),
+                    *self._textures.get(self.avatar.textures[infos[slot].texture], slot in colors, longest),
+                )
                 for slot in bound_slots(feature_set)
             )
             self._variants[key] = _Variant(vao, textures)
@@ -171,10 +183,10 @@ class SceneBuffers:
 
 @dataclass(frozen=True, eq=False)
 class _Variant:
-    """How an item is drawn under a kind of view. textures: (unit, texture, whether it is sRGB)."""
+    """How an item is drawn under a kind of view. textures: by unit."""
 
     vao: moderngl.VertexArray
-    textures: tuple[tuple[int, Texture, bool], ...]
+    textures: tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]
 
 
 def _writes_depth(material: Material) -> bool:

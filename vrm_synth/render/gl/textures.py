@@ -48,10 +48,9 @@ class TextureStore:
         self._samplers: dict[tuple[Sampler, bool], moderngl.Sampler] = {}
         self._limit = ctx.info["GL_MAX_TEXTURE_SIZE"]
 
-    def bind(self, texture: Texture, unit: int, srgb: bool, longest: int | None) -> None:
-        """Make `texture` current on a texture unit, for a drawing of `longest` samples a side; None: without mips."""
-        self._texture(texture.image, srgb, longest).use(unit)
-        self._sampler(texture.sampler, longest is not None).use(unit)
+    def get(self, texture: Texture, srgb: bool, longest: int | None) -> tuple[moderngl.Texture, moderngl.Sampler]:
+        """What shows `texture` in a drawing of `longest` samples a side; None: without mips."""
+        return self._texture(texture.image, srgb, longest), self._sampler(texture.sampler, longest is not None)
 
     def _texture(self, image_index: int, srgb: bool, longest: int | None) -> moderngl.Texture:
         image = self._avatar.images[image_index]
