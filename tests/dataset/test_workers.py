@@ -136,4 +136,13 @@ def test_a_part_given_back_is_the_next():
     queue = Queue([[1, 2, 3]], 1)
     group, part = queue.take(None)
     queue.give_back(group, part)
-    assert queue.take(None) == (group, part) == (0, (1,))
+    assert queue.take(None) == (group, part) == (0, (1, 2))
+
+
+def test_parts_are_shorter_towards_the_end():
+    queue = Queue([[*range(200)]], 2)
+    lengths = []
+    while queue:
+        _, part = queue.take(0)
+        lengths.append(len(part))
+    assert lengths == [16] * 9 + [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1]

@@ -36,7 +36,7 @@ from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
 
 SERVER = multiprocessing.get_context("forkserver")
 STARTS = 4  # processes in a row that may die before any of them could draw
-LONGEST_PART = 16  # pieces; long enough for the hand-over to cost nothing, short enough for all to end together
+LONGEST_PART = 16  # pieces; long enough for the hand-over to cost nothing
 
 Piece = TypeVar("Piece")
 Event = TypeVar("Event")
@@ -109,12 +109,9 @@ class Queue(Generic[Piece]):
     """Groups on their way to `workers` workers, part by part. skip: pieces to leave out when their turn comes."""
 
     def __init__(self, groups: Iterable[Sequence[Piece]], workers: int, skip: Callable[[Piece], bool] = none):
-        self._skip = skip
-        self._left: dict[int, deque[tuple[Piece, ...]]] = {}
+        self._workers, self._skip = workers, skip
+        self._left = {number: deque(group) for number, group in enumerate(groups)}
         self._begun: set[int] = set()
-        for number, group in enumerate(groups):
-            part = max(1, min(LONGEST_PART, math.ceil(len(group) / (4 * workers))))
-            self._left[number] = deque(tuple(group[i : i + part]) for i in range(0, len(group), part))
 
     def take(self, group: int | None) -> tuple[int, tuple[Piece, ...]] | None:
         """The next part for a worker that has worked on `group`: of the same group, else of the first that nobody
@@ -127,18 +124,21 @@ class Queue(Generic[Piece]):
         return None
 
     def _next(self, group: int | None) -> tuple[int, tuple[Piece, ...]] | None:
-        left = [number for number, parts in self._left.items() if parts]
+        left = [number for number, pieces in self._left.items() if pieces]
         if not left:
             return None
         fresh = [number for number in left if number not in self._begun]
         if group not in left:
             group = fresh[0] if fresh else max(left, key=lambda number: len(self._left[number]))
         assert group is not None
-        return group, self._left[group].popleft()
+        pieces = self._left[group]
+        # Shorter towards the end, so that all workers end together.
+        length = min(LONGEST_PART, math.ceil(len(pieces) / (2 * self._workers)))
+        return group, tuple(pieces.popleft() for _ in range(length))
 
     def give_back(self, group: int, part: tuple[Piece, ...]) -> None:
         """A part that its worker could not do."""
-        self._left[group].appendleft(part)
+        self._left[group].extendleft(reversed(part))
 
     def __bool__(self) -> bool:
         return any(self._left.values())
