@@ -261,10 +261,13 @@ def _swing(
     driver_world = np.concatenate([resting, np.eye(4)[None]])
     driver_from_joint = np.linalg.inv(driver_world[rig.driver]) @ resting
     scale = tree.scale[rig.node]
-    even = _is_even(resting) and bool(np.all(scale == scale[:, :1]))
+    size = _even_size(resting) if np.all(scale == scale[:, :1]) else None
     lever = (resting[:, :3, :3] @ tail[:, :, None])[:, :, 0]
     length = np.sqrt(np.vecdot(lever, lever))
     push, inertia = rig.stiffness * STEP, rig.inertia[:, None]
+    # Where scales are even, a joint's frame makes all that is turned as much longer, at every step.
+    gain = None if size is None else (push / size)[:, None]
+    reach = None if size is None else np.maximum(length * size, TINY)[:, None]
     colliders = None
     if rig.hits.size:
         colliders = Obstacles(rig.colliders, rig.hits, rig.hit_lag, rig.hit_radius, world, driver_world)
@@ -277,17 +280,18 @@ def _swing(
         frame = history[(tick - rig.lag) % depth, rig.driver] @ driver_from_joint
         place, linear = frame[:, :3, 3], frame[:, :3, :3]
         stiff = (linear @ axis[:, :, None])[:, :, 0]
-        stiff *= (push / norm(stiff))[:, None]
+        stiff *= (push / norm(stiff))[:, None] if gain is None else gain
         if reference_quirks:
             measured = norm(place - posed[:, :3, 3] - (posed[:, :3, :3] @ tail[:, :, None])[:, :, 0])
             length = np.where(rig.leaf, length, measured)
+            reach = None if size is None else np.maximum(length * size, TINY)[:, None]
         goal = at_length(now + (now - before) * inertia + stiff + outer, place, length)
         if colliders is not None:
             goal = colliders.push_out(goal, place, length, history, tick)
-        back = linear.swapaxes(1, 2) if even else np.linalg.inv(linear)
+        back = np.linalg.inv(linear) if size is None else linear.swapaxes(1, 2)
         to = (back @ (goal - place)[:, :, None])[:, :, 0]
-        to /= norm(to)[:, None]
-        turned = _turn(frame, axis, to, None if even else scale)
+        to /= norm(to)[:, None] if reach is None else reach
+        turned = _turn(frame, axis, to, scale if size is None else None)
 
         if stride == 1 and last <= tick < steps:  # every level is at work
             before, now, toward, posed = now, goal, to, turned
@@ -322,9 +326,10 @@ def _turn(frame: Array, axis: Array, to: Array, scale: Array | None) -> Array:
     return out
 
 
-def _is_even(world: Array) -> bool:
-    """Whether the linear parts are turns times one scale each."""
+def _even_size(world: Array) -> Array | None:
+    """(J,) the scales of linear parts that are turns times one scale each; None where one is not."""
     linear = world[:, :3, :3]
     gram = linear.swapaxes(1, 2) @ linear
-    size = np.trace(gram, axis1=1, axis2=2)[:, None, None] / 3
-    return bool(np.all(np.abs(gram - size * _EYE) <= 1e-9 * size))
+    square = np.trace(gram, axis1=1, axis2=2) / 3
+    even = np.all(np.abs(gram - square[:, None, None] * _EYE) <= 1e-9 * square[:, None, None])
+    return np.sqrt(square) if even else None
