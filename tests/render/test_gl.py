@@ -1,16 +1,19 @@
 """The GL renderer against arithmetic: what each pixel must be, worked out by hand from the specifications."""
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests import tiny
+from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
+from vrm_synth.render.gl import scene
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.render.system import is_software
 from vrm_synth.stage.light import Ambient, Light
@@ -346,3 +349,16 @@ def test_rim_light_that_an_expression_brings_is_drawn(gl):
     )
     assert middle(shoot(gl, [(tiny.sphere(48), shaded)]))[0] > 150
     assert middle(bright).tolist() == [255, 255, 255, 255]
+
+
+def test_more_joints_than_a_uniform_block_holds_are_drawn_from_a_buffer(monkeypatch):
+    rigid = evaluate(tiny.avatar([(tiny.sphere(), toon(base_color_factor=(0.8, 0.4, 0.2, 1)))]))
+    skinned = evaluate(open_avatar("demo"), bones={"leftUpperArm": (0, 0, 0.5, 0.866)}, expressions={"happy": 0.7})
+    figure = replace(VIEW, camera=Camera((0, 1, 4), (0, 1, 0)), outlines=True)
+    pictures = []
+    for largest in (scene.PALETTE_BLOCK, 1):
+        monkeypatch.setattr(scene, "PALETTE_BLOCK", largest)
+        with contextlib.closing(GLRenderer()) as renderer:
+            pictures.append([renderer.render(p, v).rgba for p, v in ((rigid, VIEW), (skinned, figure))])
+    assert all(np.array_equal(block, buffer) for block, buffer in zip(*pictures, strict=True))
+    assert all(rgba[..., 3].any() for rgba in pictures[0])
