@@ -73,6 +73,19 @@ def test_a_list_that_cannot_be_answered_is_refused_in_one_line(write, content, m
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
 
 
+def test_an_entry_that_only_the_list_s_reader_can_follow_is_told_of(write):
+    (listed,) = read_shots(write(('[{"id": "a", "labels": ' + "[" * 900 + "]" * 900 + "}]").encode()))
+
+    def deeper(frames: int) -> None:
+        if frames:
+            deeper(frames - 1)
+        else:
+            listed.shot()
+
+    with pytest.raises(VrmSynthError, match=r"shots\.json\[0\]: not a shot; got maximum recursion depth"):
+        deeper(200)
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(VrmSynthError, match=r"none\.json: cannot be read: No such file"):
         read_shots(tmp_path / "none.json")

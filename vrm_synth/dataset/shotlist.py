@@ -40,6 +40,8 @@ class Listed:
             return Shot.from_json(json.loads(self.text))
         except ShotError as e:
             raise e.at(self.where) from None
+        except RecursionError as e:  # nested as deep as the reader of the list could just follow
+            raise ShotError("not a shot", got=str(e), where=self.where) from None
 
 
 def read_shots(path: Path) -> list[Listed]:
