@@ -73,6 +73,23 @@ def test_a_list_that_cannot_be_answered_is_refused_in_one_line(write, content, m
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            '{"id": "a", "avatar": "demo", "time": 1e999, "size": [8, 8], "camera": {"position": [0, 1, 3]}}',
+            "time.*inf",
+        ),
+        (r'{"id": "a", "avatar": "demo", "expressions": {"\ud800": 1}}', "not Unicode text"),
+    ],
+)
+def test_what_no_file_could_hold_is_the_shots_own_fault(write, entry, message):
+    bad, good = read_shots(write(f"[{entry}, {json.dumps(shot('b'))}]".encode()))
+    with pytest.raises(VrmSynthError, match=rf"shots\.json\[0\]: .*{message}"):
+        bad.shot()
+    assert good.shot().id == "b"
+
+
 def test_an_entry_that_only_the_list_s_reader_can_follow_is_told_of(write):
     (listed,) = read_shots(write(('[{"id": "a", "labels": ' + "[" * 900 + "]" * 900 + "}]").encode()))
 

@@ -10,10 +10,10 @@ from tests import tiny
 from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.camera.camera import Camera
-from vrm_synth.core.errors import RenderError
+from vrm_synth.core.errors import AvatarError, RenderError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
-from vrm_synth.render.gl import scene
+from vrm_synth.render.gl import geometry, scene
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.render.system import is_software
 from vrm_synth.stage.light import Ambient, Light
@@ -349,6 +349,22 @@ def test_rim_light_that_an_expression_brings_is_drawn(gl):
     )
     assert middle(shoot(gl, [(tiny.sphere(48), shaded)]))[0] > 150
     assert middle(bright).tolist() == [255, 255, 255, 255]
+
+
+def test_pictures_of_many_sizes_leave_nothing_behind(gl):
+    posed = evaluate(tiny.avatar([(tiny.sphere(), toon(base_color_factor=(0.8, 0.4, 0.2, 1)))]))
+    kept = []
+    for side in range(20, 40):
+        gl.render(posed, replace(VIEW, size=(side, side)))
+        scene_ = gl._scenes[posed.avatar]
+        kept.append((len(scene_._variants), len(scene_._bound)))
+    assert len(set(kept)) == 1
+
+
+def test_more_matrices_than_vertices_can_name_are_refused(monkeypatch):
+    monkeypatch.setattr(geometry, "MOST_MATRICES", 1)
+    with pytest.raises(AvatarError, match="too many joints to draw; got 2; allowed: 1"):
+        geometry.flatten(evaluate(tiny.avatar([(tiny.sphere(), toon())])))
 
 
 def test_more_joints_than_a_uniform_block_holds_are_drawn_from_a_buffer(monkeypatch):

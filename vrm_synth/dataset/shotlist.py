@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vrm_synth.core.errors import ShotError
-from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.dataset.files import file_errors
 from vrm_synth.shot.check import ID
 
 if TYPE_CHECKING:
@@ -37,9 +37,12 @@ class Listed:
         from vrm_synth.shot import Shot
 
         try:
+            self.text.encode()
             return Shot.from_json(json.loads(self.text))
         except ShotError as e:
             raise e.at(self.where) from None
+        except UnicodeEncodeError:
+            raise ShotError("not Unicode text", got="half a surrogate pair", where=self.where) from None
         except RecursionError as e:  # nested as deep as the reader of the list could just follow
             raise ShotError("not a shot", got=str(e), where=self.where) from None
 
@@ -105,7 +108,7 @@ def _parse(text: str, where: str) -> Any:
 
 def _text(entry: Any, where: str) -> str:
     try:
-        return to_json(entry)
+        return json.dumps(entry, ensure_ascii=False)  # 1e999 has become infinite: the shot's own fault, not the list's
     except RecursionError as e:
         raise ShotError("not a shot", got=str(e), where=where) from None
 

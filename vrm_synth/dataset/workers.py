@@ -64,7 +64,8 @@ def prepare(*modules: str) -> None:
     """Start the server that workers come from; it imports beside whatever its caller does next.
 
     modules: what it imports, best all that the task's workers would. Workers get this moment's environment variables.
-    Optional: `work` starts a server that imports nothing where there is none.
+    Optional, and for programs that use no such server of their own (it is one a process): `work` starts a server that
+    imports nothing where there is none.
     """
     SERVER.set_forkserver_preload(["vrm_synth.dataset.server", *modules])
     forkserver.ensure_running()

@@ -42,6 +42,7 @@ MAX_SETTLE_SECONDS = 60.0
 # collider for 500 and a round for 1000: some seconds of work. 200 joints with 100 colliders each need 5 million.
 MAX_WORK = 30_000_000
 LEAF_LENGTH = 0.07
+SHORTEST = 1e-9  # metres of a bone: of less, positions have too few digits to tell where it points
 CALM = (0.0, 0.0, 0.0)
 _EYE = np.eye(3)
 Seen = tuple[bytes, bytes, bytes, int, bool]
@@ -91,7 +92,7 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
             if tree.in_scene[joint.node]:
                 chosen[joint.node] = (joint, spring.colliders)
     tails = {n: (_tail(tree, j), _quirk_tail(tree, j)) for n, (j, _) in chosen.items()}
-    nodes = [n for n in chosen if _invertible(tree.rest_world[n]) and np.any(tails[n][0])]
+    nodes = [n for n in chosen if _invertible(tree.rest_world[n]) and _length(tree, n, tails[n][0]) > SHORTEST]
     joints = [chosen[n][0] for n in nodes]
     row = {n: i for i, n in enumerate(nodes)}
 
@@ -163,6 +164,10 @@ def _quirk_tail(tree: Tree, joint: SpringJoint) -> Array:
         return tree.rest.translation[joint.tail]
     own = tree.rest.translation[joint.node]
     return LEAF_LENGTH * own / max(float(np.linalg.norm(own)), TINY)
+
+
+def _length(tree: Tree, node: int, tail: Array) -> float:
+    return float(np.linalg.norm(tree.rest_world[node][:3, :3] @ tail))
 
 
 def _invertible(world: Array) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.avatar.model import Avatar, Mesh, Node, Primitive
+from vrm_synth.core.errors import AvatarError
 from vrm_synth.pose.posed import PosedAvatar
 
 VERTEX = np.dtype(
@@ -26,6 +27,7 @@ VERTEX = np.dtype(
         ("in_weights", "f4", 4),
     ]
 )
+MOST_MATRICES = 1 << 16  # that in_joints can name
 _AT_ONCE = 256  # points that are looked at together, most of which lie inside
 VERTEX_FORMAT = "3f4 3f4 4f4 4f4 4f4 4f4 4u2 4f4"
 
@@ -77,6 +79,8 @@ def flatten(rest: PosedAvatar) -> Geometry:
             rigid_row[n] = size
             size += 2
 
+    if size > MOST_MATRICES:
+        raise AvatarError("too many joints to draw", got=size, allowed=MOST_MATRICES, where=avatar.source)
     vertices, indices, instances = [], [], []
     vertex_at = index_at = 0
     for n in drawn:

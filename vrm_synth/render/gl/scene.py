@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import moderngl
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Material
+from vrm_synth.avatar.model import Avatar, Material, Texture
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.render.base import Compat, Draw, View
@@ -50,11 +50,13 @@ class SceneBuffers:
             for m in range(len(avatar.materials))
         }
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
-        self._written: tuple[Material | None, ...] = ()
+        self._written: tuple[Material, ...] = ()
         self._blocks: list[bytes] = []
         self._written_for: Compat = "none"
         self._textures = TextureStore(ctx, avatar, mips)
-        self._variants: dict[tuple[DrawItem, Features, bool, int | None], _Variant] = {}
+        self._variants: dict[tuple[DrawItem, Features, bool], _Variant] = {}
+        self._longest: int | None = None
+        self._bound: dict[_Variant, tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]] = {}
 
     def draw(self, posed: PosedAvatar, view: View, seen: Matrices, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
@@ -72,13 +74,18 @@ class SceneBuffers:
         ctx.enable(moderngl.DEPTH_TEST)
         of_view = view_features(view)
         longest = max(view.size) * view.supersample if view.mipmaps else None
+        if longest != self._longest:  # each size of picture may have textures of another
+            self._bound.clear()
+            self._longest = longest
         drawn = []
         for item in self._order(posed, view.outlines, seen):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
-            variant = self._variant(item, instance, material, of_view, longest)
-            for unit, texture, sampler in variant.textures:
+            variant = self._variant(item, instance, material, of_view)
+            if variant not in self._bound:
+                self._bound[variant] = tuple((u, *self._textures.get(t, s, longest)) for u, t, s in variant.textures)
+            for unit, texture, sampler in self._bound[variant]:
                 texture.use(unit)
                 sampler.use(unit)
             self._draw_item(item, instance, material, variant.vao, ranges[item.instance])
@@ -118,13 +125,15 @@ class SceneBuffers:
     def _write_materials(self, materials: tuple[Material, ...], compat: Compat) -> None:
         if (materials is self._written and compat == self._written_for) or not materials:
             return
-        if compat != self._written_for or not self._blocks:
-            self._written, self._blocks = (None,) * len(materials), [b""] * len(materials)
-        for i, (m, written) in enumerate(zip(materials, self._written, strict=True)):
-            if m is not written:  # expressions leave most materials as they are
-                self._blocks[i] = material_block(m, self._wraps, self._tangents[i], compat)
-        self._materials.write(b"".join(self._blocks))
-        self._written, self._written_for = materials, compat
+        same = compat == self._written_for and len(self._blocks) == len(materials)
+        blocks = [
+            self._blocks[i]  # expressions leave most materials as they are
+            if same and m is self._written[i]
+            else material_block(m, self._wraps, self._tangents[i], compat)
+            for i, m in enumerate(materials)
+        ]
+        self._materials.write(b"".join(blocks))
+        self._blocks, self._written, self._written_for = blocks, materials, compat
 
     def _draw_item(
         self,
@@ -154,10 +163,8 @@ class SceneBuffers:
                 ctx.cull_face = cull
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
-    def _variant(
-        self, item: DrawItem, instance: Instance, material: Material, of_view: Features, longest: int | None
-    ) -> _Variant:
-        key = (item, of_view, glows(material), longest)
+    def _variant(self, item: DrawItem, instance: Instance, material: Material, of_view: Features) -> _Variant:
+        key = (item, of_view, glows(material))
         if key not in self._variants:
             feature_set = of_view | features(material, instance.primitive, self._wraps, item.part == "outline")
             feature_set |= {"LARGE_PALETTE"} if self._large else frozenset()
@@ -171,10 +178,7 @@ class SceneBuffers:
             infos = material.texture_infos()
             colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in of_view else COLOR_SLOTS
             textures = tuple(
-                (
-                    SLOTS.index(slot),
-                    *self._textures.get(self.avatar.textures[infos[slot].texture], slot in colors, longest),
-                )
+                (SLOTS.index(slot), self.avatar.textures[infos[slot].texture], slot in colors)
                 for slot in bound_slots(feature_set)
             )
             self._variants[key] = _Variant(vao, textures)
@@ -183,10 +187,10 @@ class SceneBuffers:
 
 @dataclass(frozen=True, eq=False)
 class _Variant:
-    """How an item is drawn under a kind of view. textures: by unit."""
+    """How an item is drawn under a kind of view. textures: (unit, texture, whether it is sRGB)."""
 
     vao: moderngl.VertexArray
-    textures: tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]
+    textures: tuple[tuple[int, Texture, bool], ...]
 
 
 def _writes_depth(material: Material) -> bool:
