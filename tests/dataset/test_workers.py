@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,3 +148,20 @@ def test_parts_are_shorter_towards_the_end():
         _, part = queue.take(0)
         lengths.append(len(part))
     assert lengths == [16] * 9 + [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1]
+
+
+def test_ctrl_c_is_nothing_to_the_server_from_its_first_moment_on():
+    looked = (
+        "import pathlib, re, signal, time\n"
+        "from multiprocessing import forkserver\n"
+        "from vrm_synth.dataset.workers import prepare\n"
+        "prepare('vrm_synth.dataset.hand')\n"
+        "for _ in range(20):\n"
+        "    told = pathlib.Path(f'/proc/{forkserver._forkserver._forkserver_pid}/status').read_text()\n"
+        "    masks = [int(re.search(rf'{n}:\\t(\\w+)', told)[1], 16) for n in ('SigBlk', 'SigIgn')]\n"
+        "    assert (masks[0] | masks[1]) & (1 << (signal.SIGINT - 1)), masks\n"
+        "    time.sleep(0.02)\n"
+        "assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -13,5 +13,6 @@ import os
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 gc.disable()
 atexit.register(os._exit, 0)

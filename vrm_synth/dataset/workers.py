@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Protocol, TypeVar
@@ -68,7 +68,13 @@ def prepare(*modules: str) -> None:
     imports nothing where there is none.
     """
     SERVER.set_forkserver_preload(["vrm_synth.dataset.server", *modules])
-    forkserver.ensure_running()
+    # The server is born deaf to Ctrl-C, which is this process's to answer, until it can say itself that it ignores it.
+    resource_tracker.ensure_running()  # else the server's start begins with it, and it lets Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def none(piece: object) -> bool:
