@@ -14,6 +14,11 @@ anew for each picture and its files are new ones (to replace a file takes ext4 a
 One llvmpipe thread, the calling one. The bare loop is recorded, not written by hand, so that it follows the renderer's
 insides. First seen (llvmpipe, 2 cores at load 1.3, 4 shots each, commit 49db55b): ratio 1.13, 1.26 and 1.06 and `else`
 8.0, 6.3 and 13.0 ms for m_expressive, robot and the built-in avatar; half of it is posing, where springs settle.
+
+Tried for the drawing and left (CPU-ms a picture, least of several, interleaved): llvmpipe's approximations by
+GALLIVM_PERF on crimsom and robot, brilinear 2.31 and 3.21, rho_approx 2.67 and 3.13, neither 2.40 and 3.00; no
+`discard` on m_expressive 7.30, with it 7.46; skinning by one joint in place of four 3.3 of the built-in avatar's 4.5
+for vertices, which would be another picture.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 F = TypeVar("F", bound=Callable[..., Any])
-WORTH_A_WORKER = 32  # pictures; a worker takes about a second to start
+WORTH_A_WORKER = 32  # pictures; a worker takes about a third of a second to start
 TRAINING = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "pyarrow")  # extra "train"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
