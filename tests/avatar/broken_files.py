@@ -130,7 +130,7 @@ def _types() -> Iterator[Case]:
         changed(_put("meshes", 0, "primitives", 0, "attributes", value=[0])),
         "must be an object",
     )
-    negative = changed(_put("nodes", MESH_NODE, "mesh", value=-1))
+    negative = changed(_put("nodes", MESH_NODE, "mesh", value=-2))
     yield "negative mesh", negative, f"nodes[{MESH_NODE}].mesh: must not be negative"
     yield "integer beyond floats", changed(_put("accessors", 0, "count", value=10**40)), "integer out of bounds"
     yield "translation of strings", changed(_put("nodes", 0, "translation", value=["0", "1", "0"])), "must be a number"

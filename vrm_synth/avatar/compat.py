@@ -21,12 +21,16 @@ from vrm_synth.avatar.model import (
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
-    """The avatar as three-vrm loads it. A VRM 1.0 file is returned as it is.
+    """The avatar as three-vrm loads it. A VRM 1.0 file is returned as it is, but for its expressions.
+
+    Expressions have the names and the weights that the file has.
 
     VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
     the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
     a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
     """
+    if avatar.reference_expressions is not None:
+        avatar = replace(avatar, expressions=avatar.reference_expressions, reference_expressions=None)
     if avatar.vrm_version != "0":
         return avatar
     materials = tuple(_gamma_emission(m) for m in avatar.materials)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.core.errors import AvatarError
 
@@ -27,15 +28,21 @@ class Fields:
 
     Absent and null are the same, as exporters write both. Every reader raises AvatarError with the
     value's own place where the value is of the wrong type, not finite, or out of range.
+
+    An index of −1 is "none", which exporters write where a field should be absent: an optional index is None then,
+    a member of a list of indices is left out, and an entry that cannot be without its index is left out by the
+    caller (`entry_index`). Each is an oddity in `notes`. Where nothing can be left out (`need_index`), and for any
+    other index out of range, the file is refused.
     """
 
-    __slots__ = ("data", "path")
+    __slots__ = ("data", "notes", "path")
 
-    def __init__(self, data: Any, path: str = ""):
+    def __init__(self, data: Any, path: str = "", notes: Notes | None = None):
         if not isinstance(data, dict):
             wrong(path or "the JSON", "must be an object", data)
         self.data: dict[str, Any] = data
         self.path = path
+        self.notes = Notes() if notes is None else notes
 
     def at(self, key: str) -> str:
         """The place of one of this object's values."""
@@ -56,11 +63,11 @@ class Fields:
     def child(self, key: str) -> Fields | None:
         """The object under key, or None."""
         value = self.data.get(key)
-        return None if value is None else Fields(value, self.at(key))
+        return None if value is None else Fields(value, self.at(key), self.notes)
 
     def child_or_empty(self, key: str) -> Fields:
         """The object under key, empty where it is absent."""
-        return self.child(key) or Fields({}, self.at(key))
+        return self.child(key) or Fields({}, self.at(key), self.notes)
 
     def extension(self, name: str) -> Fields | None:
         """This object's glTF extension of that name, or None."""
@@ -81,7 +88,7 @@ class Fields:
         values = self.values(key)
         if len(values) > limit:
             raise AvatarError("too many entries", got=len(values), allowed=f"at most {limit}", where=self.at(key))
-        return [Fields(v, f"{self.at(key)}[{i}]") for i, v in enumerate(values)]
+        return [Fields(v, f"{self.at(key)}[{i}]", self.notes) for i, v in enumerate(values)]
 
     def text(self, key: str, default: str = "") -> str:
         """A string."""
@@ -141,18 +148,42 @@ class Fields:
         value = self.data.get(key)
         return default if value is None else integer(value, self.at(key))
 
-    def index(self, key: str, count: int, of: str) -> int | None:
-        """An index into a list of `count` entries called `of`, or None."""
+    def names_none(self, key: str, *, entry: bool = False) -> bool:
+        """Whether an index is −1, "none", which is an oddity. entry: the whole object is left out for it."""
+        if not is_none(self.data.get(key)):
+            return False
+        self.notes.add_alike(self.at(key), "is -1 (none); its entry is left out" if entry else "is -1, taken as none")
+        return True
+
+    def index(self, key: str, count: int, of: str, *, usual: bool = False) -> int | None:
+        """An index into a list of `count` entries called `of`; None where it is absent or −1.
+
+        usual: −1 is the format's own habit here, and no oddity.
+        """
         value = self.data.get(key)
-        return None if value is None else index(value, count, of, self.at(key))
+        if value is None or (usual and is_none(value)) or self.names_none(key):
+            return None
+        return index(value, count, of, self.at(key))
 
     def need_index(self, key: str, count: int, of: str) -> int:
         """An index that must be there."""
         return index(self.need(key), count, of, self.at(key))
 
+    def entry_index(self, key: str, count: int, of: str) -> int | None:
+        """An index that must be there; None where it is −1, and the entry that has it is to be left out."""
+        value = self.need(key)
+        return None if self.names_none(key, entry=True) else index(value, count, of, self.at(key))
+
     def indices(self, key: str, count: int, of: str) -> tuple[int, ...]:
-        """A list of indices into a list of `count` entries called `of`."""
-        return tuple(index(v, count, of, f"{self.at(key)}[{i}]") for i, v in enumerate(self.values(key)))
+        """A list of indices into a list of `count` entries called `of`; members that are −1 are left out."""
+        out: list[int] = []
+        for i, value in enumerate(self.values(key)):
+            place = f"{self.at(key)}[{i}]"
+            if is_none(value):
+                self.notes.add_alike(place, "is -1 (none); it is left out")
+            else:
+                out.append(index(value, count, of, place))
+        return tuple(out)
 
 
 def wrong(place: str, rule: str, value: object) -> NoReturn:
@@ -187,6 +218,11 @@ def integer(value: Any, place: str) -> int:
     return value
 
 
+def is_none(value: object) -> bool:
+    """Whether an index is −1, which exporters write for "none"."""
+    return isinstance(value, int | float) and value == -1
+
+
 def index(value: Any, count: int, of: str, place: str) -> int:
     """An index into a list of `count` entries called `of`."""
     i = integer(value, place)
@@ -206,8 +242,8 @@ def unique(values: Iterable[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def parse_json(data: bytes, limits: Limits) -> Fields:
-    """The JSON chunk's root object.
+def parse_json(data: bytes, limits: Limits, notes: Notes | None = None) -> Fields:
+    """The JSON chunk's root object; `notes` takes the oddities of what is read from it.
 
     Nesting and number of values are checked on the bytes before parsing, so that a hostile chunk (whose size
     glb.py has checked) can neither exhaust the parser's stack nor blow up into objects.
@@ -225,7 +261,7 @@ def parse_json(data: bytes, limits: Limits) -> Fields:
         raise AvatarError(f"JSON does not parse: {reason}", where=f"JSON chunk{place}") from e
     except ValueError as e:  # an integer with more digits than Python converts
         raise AvatarError(f"JSON does not parse: {e}", where="JSON chunk") from e
-    return Fields(value)
+    return Fields(value, notes=notes)
 
 
 def _refuse_constant(name: str) -> NoReturn:

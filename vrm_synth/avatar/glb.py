@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import struct
+from collections import Counter
 from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import Protocol
@@ -32,16 +34,47 @@ _LOOKALIKES: tuple[tuple[bytes, str], ...] = (
 )
 
 
+_MOST_ODDITIES = 200
+
+
 @dataclass
 class Notes:
-    """The oddities found on the way, each once, in order."""
+    """The oddities found on the way, each once, in order of their first appearance; at most 200 lines.
 
-    lines: dict[str, None] = field(default_factory=dict)
+    found: what tells one oddity from another → its line; more: how often one of `add_alike` came again.
+    """
+
+    found: dict[str, str] = field(default_factory=dict)
+    more: Counter[str] = field(default_factory=Counter)
 
     def add(self, line: str) -> None:
         """Remember one oddity."""
-        if len(self.lines) < 200:
-            self.lines.setdefault("".join(c if c.isprintable() else " " for c in line))
+        if len(self.found) < _MOST_ODDITIES:
+            self.found.setdefault(line, line)
+
+    def add_alike(self, place: str, what: str) -> None:
+        """Remember an oddity that other entries of the same list may share: they become one line with a count.
+
+        place: "meshes[0].primitives[2].material"; what: the rest of the sentence, the same for all of them.
+        """
+        key = f"{_alike(place)} {what}"
+        if key in self.found:
+            self.more[key] += 1
+        elif len(self.found) < _MOST_ODDITIES:
+            self.found[key] = f"{place} {what}"
+
+    def lines(self) -> tuple[str, ...]:
+        """One line an oddity, without control characters."""
+        return tuple(
+            "".join(c if c.isprintable() else " " for c in line)
+            + (f" (and {n} more in {key.partition(' ')[0]})" if (n := self.more[key]) else "")
+            for key, line in self.found.items()
+        )
+
+
+def _alike(place: str) -> str:
+    """The last two parts of a place, numbers left out: "primitives[*].material"."""
+    return re.sub(r"\[\d+\]", "[*]", ".".join(place.split(".")[-2:]))
 
 
 class Bytes(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pygltflib
 
-from vrm_synth.avatar.fields import Fields, vector
+from vrm_synth.avatar.fields import Fields, index, vector
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.core.errors import AvatarError
 
@@ -40,7 +40,8 @@ SUPPORTED_EXTENSIONS = frozenset(
 def document(root: Fields, limits: Limits) -> pygltflib.GLTF2:
     """The file's asset, scenes, nodes, meshes, skins, accessors, buffers, images, textures and samplers.
 
-    Indices are checked to be whole and not negative here, and against their lists where they are used.
+    Indices are checked to be whole and not negative here, and against their lists where they are used; an optional
+    one that is −1 is none. An accessor's bufferView is no such index: without it there would be zeros for its data.
     Raises AvatarError for a glTF that is not 2.x or requires an extension that is not read.
     """
     asset = root.child_or_empty("asset")
@@ -62,7 +63,7 @@ def document(root: Fields, limits: Limits) -> pygltflib.GLTF2:
         raise AvatarError("too many primitives", got=primitives, allowed=f"at most {n}", where="meshes")
     return pygltflib.GLTF2(
         asset=pygltflib.Asset(generator=asset.text("generator"), version=version),
-        scene=root.integer("scene", 0) if root.has("scene") else None,
+        scene=_reference(root, "scene"),
         scenes=[
             pygltflib.Scene(name=s.text("name"), nodes=_whole_list(s, "nodes")) for s in root.children("scenes", n)
         ],
@@ -97,6 +98,11 @@ def _need_whole(f: Fields, key: str) -> int:
     return value
 
 
+def _reference(f: Fields, key: str) -> int | None:
+    """An optional index: None where it is absent or −1."""
+    return None if f.names_none(key) else _whole(f, key)
+
+
 def _whole_list(f: Fields, key: str) -> list[int]:
     return list(f.indices(key, 2**31, key))
 
@@ -112,8 +118,8 @@ def _floats(f: Fields, key: str, length: int) -> list[float] | None:
 def _node(f: Fields) -> pygltflib.Node:
     return pygltflib.Node(
         name=f.text("name"),
-        mesh=_whole(f, "mesh"),
-        skin=_whole(f, "skin"),
+        mesh=_reference(f, "mesh"),
+        skin=_reference(f, "skin"),
         children=_whole_list(f, "children"),
         translation=_floats(f, "translation", 3),
         rotation=_floats(f, "rotation", 4),
@@ -138,10 +144,10 @@ def _primitive(f: Fields, limits: Limits) -> pygltflib.Primitive:
     if not 0 <= mode <= 6:
         raise AvatarError("unknown primitive mode", got=mode, allowed="0 to 6", where=f.at("mode"))
     return pygltflib.Primitive(
-        attributes=_attributes(Fields(f.need("attributes"), f.at("attributes"))),
-        indices=_whole(f, "indices"),
+        attributes=_attributes(Fields(f.need("attributes"), f.at("attributes"), f.notes)),
+        indices=_reference(f, "indices"),
         mode=mode,
-        material=_whole(f, "material"),
+        material=_reference(f, "material"),
         targets=[_attributes(t) for t in f.children("targets", limits.morph_targets)],
         extensions=_extensions(f),
         extras=f.data.get("extras"),
@@ -150,14 +156,14 @@ def _primitive(f: Fields, limits: Limits) -> pygltflib.Primitive:
 
 def _attributes(f: Fields) -> dict[str, int]:
     # A plain dict: pygltflib's Attributes takes names as keyword arguments, which a file must not choose.
-    return {name: _need_whole(f, name) for name in f.data if f.has(name)}
+    return {name: i for name in f.data if (i := _reference(f, name)) is not None}
 
 
 def _skin(f: Fields) -> pygltflib.Skin:
     return pygltflib.Skin(
         name=f.text("name"),
-        joints=_whole_list(f, "joints"),
-        inverseBindMatrices=_whole(f, "inverseBindMatrices"),
+        joints=[index(v, 2**31, "nodes", f"{f.at('joints')}[{i}]") for i, v in enumerate(f.values("joints"))],
+        inverseBindMatrices=_reference(f, "inverseBindMatrices"),
     )
 
 
@@ -208,16 +214,19 @@ def _buffer(f: Fields) -> pygltflib.Buffer:
 
 def _image(f: Fields) -> pygltflib.Image:
     return pygltflib.Image(
-        name=f.text("name"), uri=f.text("uri") or None, mimeType=f.text("mimeType"), bufferView=_whole(f, "bufferView")
+        name=f.text("name"),
+        uri=f.text("uri") or None,
+        mimeType=f.text("mimeType"),
+        bufferView=_reference(f, "bufferView"),
     )
 
 
 def _texture(f: Fields) -> pygltflib.Texture:
     webp, basis = f.extension("EXT_texture_webp"), f.extension("KHR_texture_basisu")
     # Beside a KTX 2 picture, the plain one is the better copy, and needs no library.
-    sources = [_whole(holder, "source") for holder in (webp, f, basis) if holder is not None]
+    sources = [_reference(holder, "source") for holder in (webp, f, basis) if holder is not None]
     return pygltflib.Texture(
-        name=f.text("name"), sampler=_whole(f, "sampler"), source=next((s for s in sources if s is not None), None)
+        name=f.text("name"), sampler=_reference(f, "sampler"), source=next((s for s in sources if s is not None), None)
     )
 
 

@@ -65,7 +65,7 @@ def load_bytes(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Ava
 def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
     notes = Notes()
     container = split(file, limits, notes)
-    root = parse_json(bytes(file.read(*container.json)), limits)
+    root = parse_json(bytes(file.read(*container.json)), limits, notes)
     gltf = document(root, limits)
     ext1, ext0 = root.extension("VRMC_vrm"), root.extension("VRM")
     if ext1 is None and ext0 is None:
@@ -120,13 +120,14 @@ def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
         materials=materials,
         humanoid=bones,
         expressions=runtime.expressions,
+        reference_expressions=runtime.reference_expressions,
         look_at=runtime.look_at,
         constraints=runtime.constraints,
         colliders=runtime.colliders,
         springs=runtime.springs,
         first_person=runtime.first_person,
         extensions_used=tuple(gltf.extensionsUsed),
-        oddities=tuple(notes.lines),
+        oddities=notes.lines(),
     )
 
 

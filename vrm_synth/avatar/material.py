@@ -87,7 +87,9 @@ class Textures:
         f = parent.child(key)
         if f is None:
             return None
-        texture = f.need_index("index", len(self.textures), "textures")
+        texture = f.entry_index("index", len(self.textures), "textures")
+        if texture is None:
+            return None
         tex_coord = f.index("texCoord", 256, "TEXCOORD sets") or 0
         transform = f.extension("KHR_texture_transform")
         if transform is None:

@@ -198,7 +198,7 @@ class Node:
 
 @dataclass(frozen=True)
 class MorphTargetBind:
-    """node: the node that holds the mesh; index: morph target; weight: at expression weight 1."""
+    """node: the node that holds the mesh; index: morph target; weight: at expression weight 1, in 0..1."""
 
     node: int
     index: int
@@ -362,7 +362,8 @@ class Avatar:
 
     nodes: the file's nodes, in order, and last the turn root where there is one.
     scene_nodes: the nodes that are in the scene, parents before children; the others are never drawn.
-    humanoid: bone name (VRM 1.0) → node. first_person: node → flag.
+    humanoid: bone name (VRM 1.0) → node. expressions: by name, which is plain (core.names);
+    reference_expressions: as three-vrm reads them, where that is different, else None. first_person: node → flag.
     oddities: one line each, what a careful reader of the file would want to know.
     sha256: of the file's bytes; source: what the user called it (a path, or "demo:…").
     """
@@ -381,6 +382,7 @@ class Avatar:
     materials: tuple[Material, ...]
     humanoid: Mapping[str, int]
     expressions: Mapping[str, Expression]
+    reference_expressions: Mapping[str, Expression] | None = None
     look_at: LookAt | None = None
     constraints: tuple[Constraint, ...] = ()
     colliders: tuple[Collider, ...] = ()

@@ -47,13 +47,15 @@ class Source:
 @dataclass(frozen=True)
 class Runtime:
     """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed; exporter:
-    what the extension itself says wrote the file, "" where only glTF's asset does."""
+    what the extension itself says wrote the file, "" where only glTF's asset does; reference_expressions: as in
+    an Avatar."""
 
     version: Literal["0", "1"]
     exporter: str
     meta: Meta
     bones: tuple[tuple[str, int, str], ...]
     expressions: Mapping[str, Expression]
+    reference_expressions: Mapping[str, Expression] | None = None
     look_at: LookAt | None = None
     constraints: tuple[Constraint, ...] = ()
     colliders: tuple[Collider, ...] = ()

@@ -12,52 +12,12 @@ from collections.abc import Iterator
 from vrm_synth.avatar.fields import Fields, unique, vector
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.licence import licence0
-from vrm_synth.avatar.model import (
-    Collider,
-    Expression,
-    FirstPersonType,
-    LookAt,
-    MaterialColorBind,
-    Meta,
-    MorphTargetBind,
-    RangeMap,
-    Spring,
-    SpringJoint,
-    TextureTransformBind,
-    Vec3,
-    Vec4,
-)
-from vrm_synth.avatar.runtime import PRESETS, Budget, Runtime, Source, check_springs, morph_targets, range_map
-from vrm_synth.avatar.vrm0_material import emission, flipped_transform, linear
+from vrm_synth.avatar.model import Collider, FirstPersonType, LookAt, Meta, RangeMap, Spring, SpringJoint, Vec3
+from vrm_synth.avatar.runtime import Budget, Runtime, Source, check_springs, range_map
+from vrm_synth.avatar.vrm0_expressions import nodes_of_mesh, read_expressions0
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.humanoid import V0_BONE_NAMES
 
-_PRESET_NAMES = {
-    "neutral": "neutral",
-    "a": "aa",
-    "i": "ih",
-    "u": "ou",
-    "e": "ee",
-    "o": "oh",
-    "blink": "blink",
-    "blink_l": "blinkLeft",
-    "blink_r": "blinkRight",
-    "joy": "happy",
-    "angry": "angry",
-    "sorrow": "sad",
-    "fun": "relaxed",
-    "lookup": "lookUp",
-    "lookdown": "lookDown",
-    "lookleft": "lookLeft",
-    "lookright": "lookRight",
-}
-_COLOR_TYPES = {
-    "_Color": "color",
-    "_EmissionColor": "emissionColor",
-    "_ShadeColor": "shadeColor",
-    "_RimColor": "rimColor",
-    "_OutlineColor": "outlineColor",
-}
 _FIRST_PERSON: dict[str, FirstPersonType] = {
     "auto": "auto",
     "both": "both",
@@ -71,12 +31,14 @@ _DOWN: Vec3 = (0.0, -1.0, 0.0)
 def read_vrm0(source: Source) -> Runtime:
     """Everything of the VRM extension but its materials, which vrm0_material reads."""
     colliders, groups = _colliders(source)
+    expressions, reference = read_expressions0(source)
     return Runtime(
         version="0",
         exporter=source.ext.text("exporterVersion"),
         meta=_meta(source),
         bones=tuple(_bones(source)),
-        expressions=_expressions(source),
+        expressions=expressions,
+        reference_expressions=None if list(reference.items()) == list(expressions.items()) else reference,
         look_at=_look_at(source),
         colliders=colliders,
         springs=_springs(source, groups),
@@ -95,11 +57,11 @@ def _in_world(v: Vec3) -> Vec3:
 
 def _meta(source: Source) -> Meta:
     f = source.ext.child_or_empty("meta")
-    texture = f.integer("texture", -1)
+    texture = f.integer("texture", -1)  # −1 is how exporters say that there is none
     thumbnail = None
     if 0 <= texture < len(source.gltf.textures):
         thumbnail = source.gltf.textures[texture].source
-    elif texture >= 0:
+    elif texture != -1:
         source.notes.add(f"{f.at('texture')} is {texture}, which is not in textures; there is no thumbnail")
     author = f.text("author")
     return Meta(f.text("title"), f.text("version"), (author,) if author else (), licence0(f), thumbnail, f.data)
@@ -112,120 +74,9 @@ def _bones(source: Source) -> Iterator[tuple[str, int, str]]:
     count = len(source.gltf.nodes)
     for f in humanoid.children("humanBones", source.limits.items):
         name = f.text("bone")
-        if f.integer("node", -1) < 0:
-            continue  # some exporters list the bones that an avatar lacks with node −1
-        yield V0_BONE_NAMES.get(name, name), f.need_index("node", count, "nodes"), f.path
-
-
-# ---------------------------------------------------------------- expressions
-
-
-def _expressions(source: Source) -> dict[str, Expression]:
-    out: dict[str, Expression] = {}
-    master = source.ext.child_or_empty("blendShapeMaster")
-    budget = Budget(source.limits)
-    nodes_of_mesh = _nodes_of_mesh(source)
-    materials = _materials_by_name(source)
-    targets = morph_targets(source.gltf)
-    for f in master.children("blendShapeGroups", source.limits.items):
-        name = _PRESET_NAMES.get(f.text("presetName")) or f.text("name")
-        if not name:
-            source.notes.add(f"{f.path} has no name")
-            continue
-        if name in out:
-            source.notes.add(f"{f.path} is {name[:60]!r} again; the first one counts")
-            continue
-        colors, transforms = _material_binds(f, materials, source, budget)
-        out[name] = Expression(
-            name=name,
-            is_preset=name in PRESETS,
-            is_binary=f.flag("isBinary"),
-            morph_target_binds=_morph_binds(f, nodes_of_mesh, targets, source, budget),
-            material_color_binds=colors,
-            texture_transform_binds=transforms,
-        )
-    return out
-
-
-def _nodes_of_mesh(source: Source) -> dict[int, list[int]]:
-    nodes: dict[int, list[int]] = {}
-    for i, node in enumerate(source.gltf.nodes):
-        if node.mesh is not None:
-            nodes.setdefault(node.mesh, []).append(i)
-    return nodes
-
-
-def _morph_binds(
-    group: Fields, nodes_of_mesh: dict[int, list[int]], targets: dict[int, int], source: Source, budget: Budget
-) -> tuple[MorphTargetBind, ...]:
-    out: list[MorphTargetBind] = []
-    for f in group.children("binds", source.limits.items):
-        mesh, target = f.integer("mesh", -1), f.integer("index", -1)
-        weight = 0.01 * f.number("weight", 100.0)
-        nodes = nodes_of_mesh.get(mesh, [])
-        budget.take(len(nodes), f.path)
-        if not nodes:
-            source.notes.add(f"{f.path} binds mesh {mesh}, which no node has")
-        elif not 0 <= target < targets[nodes[0]]:
-            source.notes.add(f"{f.path} binds morph target {target}, which meshes[{mesh}] does not have")
-        else:
-            out += [MorphTargetBind(node, target, weight) for node in nodes]
-    return tuple(out)
-
-
-def _materials_by_name(source: Source) -> dict[str, list[int]]:
-    out: dict[str, list[int]] = {}
-    for i, f in enumerate(source.root.children("materials", source.limits.items)):
-        out.setdefault(f.text("name"), []).append(i)
-    return out
-
-
-def _material_binds(
-    group: Fields, materials: dict[str, list[int]], source: Source, budget: Budget
-) -> tuple[tuple[MaterialColorBind, ...], tuple[TextureTransformBind, ...]]:
-    colors: list[MaterialColorBind] = []
-    transforms: list[TextureTransformBind] = []
-    for f in group.children("materialValues", source.limits.items):
-        found = materials.get(f.text("materialName"), [])
-        budget.take(len(found), f.path)
-        if not found:
-            source.notes.add(f"{f.path} is for the material {f.text('materialName')[:60]!r}, which there is not")
-            continue
-        name = f.text("propertyName")
-        if name in ("_MainTex_ST", "_MainTex_ST_S", "_MainTex_ST_T"):
-            transforms += [_transform_bind(f, m, name[len("_MainTex_ST") :], source) for m in found]
-        elif name in _COLOR_TYPES:
-            target = _color(f, name)
-            colors += [MaterialColorBind(m, _COLOR_TYPES[name], target) for m in found]
-        else:
-            source.notes.add(f"{f.path} sets {name[:60]!r}, which VRM 1.0 cannot")
-    return tuple(colors), tuple(transforms)
-
-
-def _color(f: Fields, name: str) -> Vec4:
-    """The bind's colour as the material's own would be read. (three-vrm takes these without the power.)"""
-    values = f.values("targetValue")
-    target = vector(values, 3, f.at("targetValue"))
-    alpha = vector(values, 4, f.at("targetValue"))[3] if len(values) > 3 else 1.0
-    r, g, b = emission(target) if name == "_EmissionColor" else linear(target)
-    return r, g, b, alpha
-
-
-def _transform_bind(f: Fields, material: int, axis: str, source: Source) -> TextureTransformBind:
-    """axis: "" for both, "_S" for u alone, "_T" for v alone; the other one keeps the material's own."""
-    sx, sy, ox, oy = f.vector("targetValue", (1.0, 1.0, 0.0, 0.0))
-    if axis:
-        properties = source.ext.values("materialProperties")
-        stated = properties[material] if material < len(properties) else {}
-        place = f"{source.ext.at('materialProperties')}[{material}]"
-        vectors = Fields(stated, place).child_or_empty("vectorProperties")
-        own_ox, own_oy, own_sx, own_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
-        if axis == "_S":
-            sy, oy = own_sy, own_oy
-        else:
-            sx, ox = own_sx, own_ox
-    offset, scale = flipped_transform((ox, oy), (sx, sy))
-    return TextureTransformBind(material, offset, scale)
+        node = f.index("node", count, "nodes", usual=True)  # exporters list the bones that an avatar lacks with −1
+        if node is not None:
+            yield V0_BONE_NAMES.get(name, name), node, f.path
 
 
 # ---------------------------------------------------------------- gaze and first person
@@ -258,14 +109,16 @@ def _degree_map(first_person: Fields, key: str, default_scale: float, notes: Not
 
 def _first_person(source: Source) -> dict[int, FirstPersonType]:
     f = source.ext.child_or_empty("firstPerson")
-    nodes_of_mesh = _nodes_of_mesh(source)
+    by_mesh = nodes_of_mesh(source)
     out: dict[int, FirstPersonType] = {}
     for a in f.children("meshAnnotations", source.limits.items):
         flag = _FIRST_PERSON.get(a.text("firstPersonFlag", "Auto").lower())
         if flag is None:
             source.notes.add(f"{a.path} has the unknown flag {a.text('firstPersonFlag')[:60]!r}")
             continue
-        for node in nodes_of_mesh.get(a.integer("mesh", -1), []):
+        if a.names_none("mesh", entry=True):
+            continue
+        for node in by_mesh.get(a.integer("mesh", -1), []):
             out.setdefault(node, flag)
     return out
 
@@ -282,7 +135,7 @@ def _colliders(source: Source) -> tuple[tuple[Collider, ...], list[tuple[int, ..
         first = len(out)
         spheres = g.children("colliders", source.limits.items)
         budget.take(len(spheres), g.path)
-        node = g.index("node", len(source.gltf.nodes), "nodes") if spheres else None
+        node = g.entry_index("node", len(source.gltf.nodes), "nodes") if spheres and g.has("node") else None
         for f in spheres if node is not None else []:
             assert node is not None
             offset = _in_node(f.xyz("offset", (0.0, 0.0, 0.0)))
@@ -300,7 +153,7 @@ def _springs(source: Source, groups: list[tuple[int, ...]]) -> tuple[Spring, ...
         listed = f.indices("colliderGroups", len(groups), "colliderGroups")
         budget.take(sum(len(groups[g]) for g in listed), f.path)
         used = unique(c for g in listed for c in groups[g])
-        center = f.index("center", count, "nodes") if f.integer("center", -1) >= 0 else None
+        center = f.index("center", count, "nodes", usual=True)
         settings = _joint_settings(f)
         for root in f.indices("bones", count, "nodes"):
             joints = tuple(

@@ -167,9 +167,9 @@ class _Properties:
         return self.vectors.vector(name, default)
 
     def texture(self, name: str, *, transformed: bool = True) -> TextureInfo | None:
-        """A texture property; a negative index is none."""
-        index = self.indices.integer(name, -1)
-        if index < 0:
+        """A texture property, or None."""
+        index = self.indices.index(name, len(self.textures.textures), "textures", usual=True)
+        if index is None:
             return None
         where = self.indices.at(name)
         if not transformed:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
 
+from vrm_synth.avatar.bind_weights import from_percent, within_range
+from vrm_synth.avatar.expression_names import plain_names
 from vrm_synth.avatar.fields import Fields, unique, vector
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.licence import licence1
@@ -40,14 +44,17 @@ def read_vrm1(source: Source) -> Runtime:
     version = source.ext.text("specVersion", "1.0")
     if version not in _VERSIONS:
         source.notes.add(f"VRMC_vrm has the unknown specVersion {version[:30]!r}, read as 1.0")
-    springs = source.root.extension("VRMC_springBone") or Fields({}, "extensions.VRMC_springBone")
+    springs = source.root.extension("VRMC_springBone") or Fields({}, "extensions.VRMC_springBone", source.notes)
     colliders, places = _colliders(springs, source)
+    stored = _expressions(source)
+    expressions = _in_our_terms(stored, source)
     return Runtime(
         version="1",
         exporter="",
         meta=_meta(source),
         bones=tuple(_bones(source)),
-        expressions=_expressions(source),
+        expressions=expressions,
+        reference_expressions=None if expressions == stored else stored,
         look_at=_look_at(source.ext.child("lookAt"), source.notes),
         constraints=_constraints(source),
         colliders=colliders,
@@ -73,14 +80,24 @@ def _bones(source: Source) -> Iterator[tuple[str, int, str]]:
     for name in bones.data:
         f = bones.child(name)
         if f is not None:
-            node = f.need_index("node", len(source.gltf.nodes), "nodes")
-            yield V0_BONE_NAMES.get(name, name) if old_thumbs else name, node, f.path
+            node = f.entry_index("node", len(source.gltf.nodes), "nodes")
+            if node is not None:
+                yield V0_BONE_NAMES.get(name, name) if old_thumbs else name, node, f.path
 
 
 # ---------------------------------------------------------------- expressions
 
 
+def _in_our_terms(stored: dict[str, Expression], source: Source) -> dict[str, Expression]:
+    """The expressions with plain names, and weights in 0 to 1."""
+    place = source.ext.at("expressions")
+    names = plain_names(stored, place, source.notes)
+    named = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
+    return within_range(from_percent(named, place, source.notes), place, source.notes)
+
+
 def _expressions(source: Source) -> dict[str, Expression]:
+    """The expressions as the file has them."""
     f = source.ext.child_or_empty("expressions")
     out: dict[str, Expression] = {}
     budget = Budget(source.limits)
@@ -105,20 +122,23 @@ def _expression(
     morphs: list[MorphTargetBind] = []
     limit = source.limits.items
     for b in f.children("morphTargetBinds", limit):
-        node = b.need_index("node", len(source.gltf.nodes), "nodes")
+        node = b.entry_index("node", len(source.gltf.nodes), "nodes")
+        if node is None or b.names_none("index", entry=True):
+            continue
         target = b.integer("index", -1)
         if 0 <= target < targets.get(node, 0):
             morphs.append(MorphTargetBind(node, target, b.number("weight", 1.0)))
         else:
             source.notes.add(f"{b.path} binds morph target {target}, which nodes[{node}] does not have")
-    colors = [_color_bind(b, materials) for b in f.children("materialColorBinds", limit)]
+    colors = [
+        _color_bind(b, material)
+        for b in f.children("materialColorBinds", limit)
+        if (material := b.entry_index("material", materials, "materials")) is not None
+    ]
     transforms = [
-        TextureTransformBind(
-            b.need_index("material", materials, "materials"),
-            _vec2(b, "offset", (0.0, 0.0)),
-            _vec2(b, "scale", (1.0, 1.0)),
-        )
+        TextureTransformBind(material, _vec2(b, "offset", (0.0, 0.0)), _vec2(b, "scale", (1.0, 1.0)))
         for b in f.children("textureTransformBinds", limit)
+        if (material := b.entry_index("material", materials, "materials")) is not None
     ]
     budget.take(len(morphs) + len(colors) + len(transforms), f.path)
     return Expression(
@@ -134,13 +154,13 @@ def _expression(
     )
 
 
-def _color_bind(f: Fields, materials: int) -> MaterialColorBind:
+def _color_bind(f: Fields, material: int) -> MaterialColorBind:
     values = f.values("targetValue")
     r, g, b = rgb(f, "targetValue", (1.0, 1.0, 1.0))
     alpha = vector(values, 4, f.at("targetValue"))[3] if len(values) > 3 else 1.0
     target: Vec4 = (r, g, b, alpha)
     kind = f.choice("type", _COLOR_TYPES, "color")
-    return MaterialColorBind(f.need_index("material", materials, "materials"), kind, target)
+    return MaterialColorBind(material, kind, target)
 
 
 def _vec2(f: Fields, key: str, default: Vec2) -> Vec2:
@@ -171,7 +191,9 @@ def _first_person(source: Source) -> dict[int, FirstPersonType]:
     types: tuple[FirstPersonType, ...] = ("auto", "both", "thirdPersonOnly", "firstPersonOnly")
     out: dict[int, FirstPersonType] = {}
     for a in source.ext.child_or_empty("firstPerson").children("meshAnnotations", source.limits.items):
-        node = a.need_index("node", len(source.gltf.nodes), "nodes")
+        node = a.entry_index("node", len(source.gltf.nodes), "nodes")
+        if node is None:
+            continue
         out.setdefault(node, a.choice("type", types, "auto"))
     return out
 
@@ -183,21 +205,18 @@ def _constraints(source: Source) -> tuple[Constraint, ...]:
     out: list[Constraint] = []
     for i, node in enumerate(source.gltf.nodes):
         place = f"nodes[{i}].extensions"
-        f = Fields(node.extensions, place).child("VRMC_node_constraint")
+        f = Fields(node.extensions, place, source.notes).child("VRMC_node_constraint")
         body = f.child("constraint") if f is not None else None
         if body is not None:
-            constraint = _constraint(i, body, len(source.gltf.nodes))
-            if constraint is None:
-                source.notes.add(f"{body.path} is neither roll, aim nor rotation")
-            else:
-                out.append(constraint)
+            out += _constraint(i, body, len(source.gltf.nodes))
     if len(out) > source.limits.constraints:
         raise AvatarError("too many node constraints", got=len(out), allowed=source.limits.constraints, where="nodes")
     _refuse_circular(out)
     return tuple(out)
 
 
-def _constraint(node: int, body: Fields, nodes: int) -> Constraint | None:
+def _constraint(node: int, body: Fields, nodes: int) -> list[Constraint]:
+    """The constraint in a list; an empty one where it is of no known kind, or has no source."""
     kinds: tuple[Literal["roll", "aim", "rotation"], ...] = ("roll", "aim", "rotation")
     for kind in kinds:
         f = body.child(kind)
@@ -208,8 +227,10 @@ def _constraint(node: int, body: Fields, nodes: int) -> Constraint | None:
             axis = f.choice("rollAxis", ("X", "Y", "Z"), "X")
         elif kind == "aim":
             axis = f.choice("aimAxis", _AIM_AXES, "PositiveX")
-        return Constraint(node, kind, f.need_index("source", nodes, "nodes"), f.number("weight", 1.0), axis)
-    return None
+        at = f.entry_index("source", nodes, "nodes")
+        return [] if at is None else [Constraint(node, kind, at, f.number("weight", 1.0), axis)]
+    body.notes.add(f"{body.path} is neither roll, aim nor rotation")
+    return []
 
 
 def _refuse_circular(constraints: list[Constraint]) -> None:
@@ -235,13 +256,13 @@ def _refuse_circular(constraints: list[Constraint]) -> None:
 
 
 def _colliders(springs: Fields, source: Source) -> tuple[tuple[Collider, ...], list[int | None]]:
-    """The colliders, and where each of the file's went; None for one without a shape."""
+    """The colliders, and where each of the file's went; None for one without a node or a shape."""
     out: list[Collider] = []
     places: list[int | None] = []
     for f in springs.children("colliders", source.limits.items):
-        collider = _collider(f, len(source.gltf.nodes))
+        node = f.entry_index("node", len(source.gltf.nodes), "nodes")
+        collider = None if node is None else _collider(f, node)
         if collider is None:
-            source.notes.add(f"{f.path} has no shape")
             places.append(None)
         else:
             places.append(len(out))
@@ -249,8 +270,7 @@ def _colliders(springs: Fields, source: Source) -> tuple[tuple[Collider, ...], l
     return tuple(out), places
 
 
-def _collider(f: Fields, nodes: int) -> Collider | None:
-    node = f.need_index("node", nodes, "nodes")
+def _collider(f: Fields, node: int) -> Collider | None:
     extended = f.extension("VRMC_springBone_extended_collider")
     # The extension's shape replaces the basic one, which is only a fallback and may be missing.
     for shape in (extended.child("shape") if extended else None, f.child("shape")):
@@ -269,6 +289,7 @@ def _collider(f: Fields, nodes: int) -> Collider | None:
             )
         if (p := shape.child("plane")) is not None:
             return Collider(node, "plane", rgb(p, "offset", (0.0, 0.0, 0.0)), normal=rgb(p, "normal", (0.0, 0.0, 1.0)))
+    f.notes.add(f"{f.path} has no shape")
     return None
 
 
@@ -296,17 +317,17 @@ def _springs(springs: Fields, places: list[int | None], source: Source) -> tuple
 def _joints(spring: Fields, source: Source) -> tuple[SpringJoint, ...]:
     """Each joint swings about its own node; the last one only marks the end (VRMC_springBone, Spring)."""
     nodes = len(source.gltf.nodes)
-    joints = spring.children("joints", source.limits.items)
-    ends = [f.need_index("node", nodes, "nodes") for f in joints]
+    found = [(f, f.entry_index("node", nodes, "nodes")) for f in spring.children("joints", source.limits.items)]
+    joints = [(f, node) for f, node in found if node is not None]
     return tuple(
         SpringJoint(
-            node=ends[i],
-            tail=ends[i + 1],
+            node=node,
+            tail=tail,
             hit_radius=f.number("hitRadius", 0.0),
             stiffness=f.number("stiffness", 1.0),
             gravity_power=f.number("gravityPower", 0.0),
             gravity_dir=rgb(f, "gravityDir", (0.0, -1.0, 0.0)),
             drag_force=f.number("dragForce", 0.5),
         )
-        for i, f in enumerate(joints[:-1])
+        for (f, node), (_, tail) in pairwise(joints)
     )

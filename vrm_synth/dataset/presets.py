@@ -9,6 +9,7 @@ from PIL import Image
 
 from vrm_synth.avatar.model import Avatar, Expression
 from vrm_synth.camera.views import NamedView, load_azimuths
+from vrm_synth.core.names import plain_name
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 from vrm_synth.dataset.take import take
 from vrm_synth.pose.library import NamedPose
@@ -21,7 +22,7 @@ TURN = ("front", "three_quarter_left", "side_left", "back", "side_right", "three
 
 def picture(renderer: Renderer, avatar: Avatar, pose: str, view: str) -> Image.Image:
     """A named pose in a named view. Raises ShotError for an unknown name."""
-    shot = preset_shot(avatar, avatar.source, pose, view, size=SIZE)
+    shot = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), pose, view, size=SIZE)
     return Image.fromarray(take(renderer, avatar, shot)[1].rgba, "RGBA")
 
 
@@ -43,7 +44,7 @@ def turntable_cells(renderer: Renderer, avatar: Avatar) -> Iterator[Cell]:
     for azimuth in TURN:
         text = load_azimuths()[azimuth].about
         yield Cell(picture(renderer, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
-    face = preset_shot(avatar, avatar.source, "stand", "face_front_level", size=SIZE)
+    face = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), "stand", "face_front_level", size=SIZE)
     for expression in faces(avatar):
         shot = replace(face, expressions={expression.name: 1.0})
         text = "preset" if expression.is_preset else "custom"

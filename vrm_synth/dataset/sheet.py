@@ -6,9 +6,11 @@ import bisect
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw, ImageFont
+
+from vrm_synth.core.names import plain_name
 
 PAPER = (250, 249, 247)
 INK = (38, 38, 46)
@@ -18,11 +20,12 @@ GAP = 16
 TITLE_SIZE = 26
 TEXT_SIZE = 14
 LINE = 19  # pixels from one line of text to the next
+LONGEST_TITLE = 1000  # characters: more than any sheet is wide
 
 
 @dataclass(frozen=True)
 class Cell:
-    """picture: RGBA or RGB, any size; title: one line, may be ""; text: wrapped below it."""
+    """picture: RGBA or RGB, any size; title: shown on one line, may be ""; text: wrapped below it."""
 
     picture: Image.Image
     text: str
@@ -34,6 +37,8 @@ def contact_sheet(title: str, cells: Sequence[Cell], columns: int, width: int = 
 
     width: pixels of one cell, which the pictures are shrunk to fit; lines: of text below each, at most.
     """
+    title = plain_name(title, "", LONGEST_TITLE)
+    cells = [replace(cell, title=plain_name(cell.title, "", LONGEST_TITLE)) for cell in cells]
     columns = max(1, min(columns, len(cells)))
     shown = [_fit(cell.picture, width) for cell in cells]
     height = max((picture.height for picture in shown), default=0)

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.names import is_plain
 
 Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]
 T = TypeVar("T")
 LARGEST = sys.float_info.max
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # names a shot, and its files
 
 
@@ -79,8 +79,8 @@ def one_of(value: object, name: str, allowed: Iterable[str]) -> Any:
 
 
 def text(value: object, name: str, longest: int = 4096) -> str:
-    """A non-empty string without control characters."""
-    if not isinstance(value, str) or not 0 < len(value) <= longest or CONTROL.search(value):
+    """A string that is plain (core.names)."""
+    if not isinstance(value, str) or not is_plain(value, longest):
         raise ShotError("not a plain string", got=value, allowed=f"1 to {longest} printable characters", where=name)
     return value
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.names import LONGEST_NAME
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.render.base import Antialias, View
 from vrm_synth.shot import check
@@ -212,12 +213,12 @@ def _bones(value: object) -> dict[str, check.Vec4]:
     # A name that is no bone is kept: the format has it skipped with a warning, as for a bone that the avatar lacks.
     # null is absent here, too: `datasets` fills its columns so, and what it hands back is to be a shot again.
     bones = {k: q for k, q in check.mapping(value, "pose.bones").items() if q is not None}
-    return {check.text(k, "pose.bones", 200): check.quaternion(q, f"pose.bones.{k}") for k, q in bones.items()}
+    return {check.text(k, "pose.bones", LONGEST_NAME): check.quaternion(q, f"pose.bones.{k}") for k, q in bones.items()}
 
 
 def _expressions(value: object) -> dict[str, float]:
     pairs = {k: w for k, w in check.mapping(value, "expressions").items() if w is not None}.items()
-    return {check.text(k, "expressions", 200): check.number(w, f"expressions.{k}", 0, 1) for k, w in pairs}
+    return {check.text(k, "expressions", LONGEST_NAME): check.number(w, f"expressions.{k}", 0, 1) for k, w in pairs}
 
 
 def _look_at(value: object) -> LookAtAngles | check.Vec3 | None:
@@ -262,7 +263,7 @@ def _wind(value: object) -> check.Vec3 | None:
 
 def _labels(value: object) -> dict[str, Label]:
     pairs = check.mapping(value, "labels").items()
-    return {check.text(k, "labels", 200): _label(v, f"labels.{k}") for k, v in pairs}
+    return {check.text(k, "labels", LONGEST_NAME): _label(v, f"labels.{k}") for k, v in pairs}
 
 
 def _label(value: object, name: str) -> Label:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.core.names import is_plain
 from vrm_synth.pose.library import load_poses
 from vrm_synth.render.base import Antialias
 from vrm_synth.shot import choices, sources
@@ -63,7 +64,7 @@ def _backgrounds(name: str) -> Iterable[str]:
 
 
 def _expressions(name: str) -> Iterable[str]:
-    return (name,) if name.isprintable() and 0 < len(name) <= 64 else ()
+    return (name,) if is_plain(name) else ()
 
 
 def _size(value: Any) -> Any:

@@ -1,0 +1,41 @@
+"""The one rule for names that come out of strangers' files and go into shots, recipes, rows and sheets.
+
+A plain name has 1 to LONGEST_NAME characters and no control character or line break. `Shot` refuses a name that is
+not plain; the loader makes every expression's name plain, so that the two always agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+LONGEST_NAME = 200
+# C0, DEL and C1 controls, and Unicode's own line and paragraph separators. Spaces of any width and the joiners
+# of emoji and Persian are no controls, and common in names.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def is_plain(text: str, longest: int = LONGEST_NAME) -> bool:
+    """Whether `text` has 1 to `longest` characters, none of them a control character or a line break."""
+    return 0 < len(text) <= longest and _CONTROL.search(text) is None
+
+
+def plain_name(text: str, fallback: str, longest: int = LONGEST_NAME) -> str:
+    """`text` where it is plain; otherwise on one line, cut to `longest` characters, and `fallback` where nothing
+    is left."""
+    if is_plain(text, longest):
+        return text
+    return " ".join(_CONTROL.sub(" ", text[: 4 * longest]).split())[:longest].rstrip() or fallback
+
+
+def unused_name(name: str, taken: Container[str], mark: str = "") -> str:
+    """`name`, or `name` with `mark` and a number in brackets where it is taken ("Smile (2)"); plain if `name` is."""
+    if name not in taken:
+        return name
+    number = 1 if mark else 2
+    while True:
+        suffix = f" ({' '.join(x for x in (mark, str(number) if number > 1 else '') if x)})"
+        candidate = name[: LONGEST_NAME - len(suffix)] + suffix
+        if candidate not in taken:
+            return candidate
+        number += 1
