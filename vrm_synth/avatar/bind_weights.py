@@ -14,6 +14,7 @@ from dataclasses import replace
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.model import Expression, MorphTargetBind
 
+_ROUNDING = 1e-4  # outside the range by less is a float32 that was meant to be 0 or 1
 _PERCENT = 10.0  # a weight from which on a VRM 1.0 file is taken to count in percent
 
 
@@ -33,7 +34,10 @@ def within_range(
 ) -> dict[str, Expression]:
     """The expressions with weights in 0 to 1, with one oddity at `place`. unit: what the file writes for a 1."""
     outside = [
-        (name, b.weight) for name, e in expressions.items() for b in e.morph_target_binds if not 0 <= b.weight <= 1
+        (name, b.weight)
+        for name, e in expressions.items()
+        for b in e.morph_target_binds
+        if not -_ROUNDING <= b.weight <= 1 + _ROUNDING
     ]
     if not outside:
         return dict(expressions)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.model import Expression
 from vrm_synth.avatar.runtime import PRESETS
-from vrm_synth.core.names import is_plain, plain_name, unused_name
+from vrm_synth.core.names import UniqueNames, is_plain, plain_name
 
 UNNAMED = "unnamed"
 # VRM 0.x presets by the names that the schema gives them → VRM 1.0's.
@@ -68,7 +68,7 @@ def group_names(groups: Sequence[GroupLabel], notes: Notes) -> list[str | None]:
             winners.setdefault(claim.preset, i)
     doubles = _doubles(groups, claims, winners, notes)
     out: list[str | None] = [None] * len(groups)
-    taken = {*PRESETS}
+    unique = UniqueNames(PRESETS)
     for preset, i in winners.items():
         out[i] = preset
         if claims[i] != _Claim(preset, 0) and groups[i].name != preset:
@@ -79,8 +79,7 @@ def group_names(groups: Sequence[GroupLabel], notes: Notes) -> list[str | None]:
         if not g.name and not g.is_bound:
             notes.add(f"{g.place} has no name, and changes nothing; it is left out")
             continue
-        out[i] = _own_name(g, taken, notes)
-        taken.add(out[i] or "")
+        out[i] = _own_name(g, unique, notes)
         if (claim := claims[i]) is not None:
             of = groups[winners[claim.preset]].place
             notes.add(
@@ -122,11 +121,11 @@ def _doubles(
     return out
 
 
-def _own_name(g: GroupLabel, taken: set[str], notes: Notes) -> str:
+def _own_name(g: GroupLabel, unique: UniqueNames, notes: Notes) -> str:
     name = plain_name(g.name, UNNAMED)
     if name in PRESETS:
-        return unused_name(name, taken, "custom")
-    name = unused_name(name, taken)
+        return unique.take(name, "custom")
+    name = unique.take(name)
     if name != g.name:
         notes.add(f"{g.place} has a name that cannot be used, {g.name[:60]!r}; it is called {name!r}")
     return name
@@ -135,9 +134,10 @@ def _own_name(g: GroupLabel, taken: set[str], notes: Notes) -> str:
 def plain_names(expressions: Mapping[str, Expression], place: str, notes: Notes) -> dict[str, str]:
     """The file's name → a plain and unused one, for every expression of a VRM 1.0 file."""
     out = {name: name for name in expressions if is_plain(name)}
+    unique = UniqueNames({*out, *PRESETS})
     for name in expressions:
         if name not in out:
-            out[name] = unused_name(plain_name(name, UNNAMED), set(out.values()))
+            out[name] = unique.take(plain_name(name, UNNAMED))
             notes.add(f"{place} has a name that cannot be used, {name[:60]!r}; it is called {out[name]!r}")
     return {name: out[name] for name in expressions}
 

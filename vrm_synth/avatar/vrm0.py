@@ -118,7 +118,10 @@ def _first_person(source: Source) -> dict[int, FirstPersonType]:
             continue
         if a.names_none("mesh", entry=True):
             continue
-        for node in by_mesh.get(a.integer("mesh", -1), []):
+        mesh = a.integer("mesh", -1)
+        if mesh != -1 and not 0 <= mesh < len(source.gltf.meshes):
+            source.notes.add(f"{a.path} is for mesh {mesh}, which there is not")
+        for node in by_mesh.get(mesh, []):
             out.setdefault(node, flag)
     return out
 

@@ -7,7 +7,7 @@ not plain; the loader makes every expression's name plain, so that the two alway
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Iterable
 
 LONGEST_NAME = 200
 # C0, DEL and C1 controls, and Unicode's own line and paragraph separators. Spaces of any width and the joiners
@@ -28,14 +28,22 @@ def plain_name(text: str, fallback: str, longest: int = LONGEST_NAME) -> str:
     return " ".join(_CONTROL.sub(" ", text[: 4 * longest]).split())[:longest].rstrip() or fallback
 
 
-def unused_name(name: str, taken: Container[str], mark: str = "") -> str:
-    """`name`, or `name` with `mark` and a number in brackets where it is taken ("Smile (2)"); plain if `name` is."""
-    if name not in taken:
-        return name
-    number = 1 if mark else 2
-    while True:
-        suffix = f" ({' '.join(x for x in (mark, str(number) if number > 1 else '') if x)})"
-        candidate = name[: LONGEST_NAME - len(suffix)] + suffix
-        if candidate not in taken:
-            return candidate
-        number += 1
+class UniqueNames:
+    """Gives out names, none of them twice. taken: names that are not to be given at all."""
+
+    def __init__(self, taken: Iterable[str] = ()):
+        self._taken = set(taken)
+        self._next: dict[tuple[str, str], int] = {}  # so that a thousand equal names take a thousand steps
+
+    def take(self, name: str, mark: str = "") -> str:
+        """`name` or, where it is taken, `name` with `mark` and a number in brackets: "Smile (2)", "happy (custom)",
+        "happy (custom 2)". Plain if `name` is."""
+        candidate = name
+        number = self._next.get((name, mark), 1 if mark else 2)
+        while candidate in self._taken:
+            suffix = f" ({' '.join(x for x in (mark, str(number) if number > 1 else '') if x)})"
+            candidate = name[: LONGEST_NAME - len(suffix)] + suffix
+            number += 1
+        self._next[name, mark] = number
+        self._taken.add(candidate)
+        return candidate

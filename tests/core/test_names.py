@@ -1,0 +1,40 @@
+"""The one rule for names."""
+
+from __future__ import annotations
+
+import pytest
+
+from vrm_synth.core.names import LONGEST_NAME, UniqueNames, is_plain, plain_name
+
+PLAIN = ["Joy", " ", "笑顔\u30001", "👩\u200d🎤", "x" * LONGEST_NAME, "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"]
+NOT_PLAIN = ["", "a\nb", "a\r\nb", "\x00", "a\x7f", "a\x85b", "a\u2028b", "a\u2029b", "x" * (LONGEST_NAME + 1)]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_names_are_left_alone(name: str) -> None:
+    assert is_plain(name) and plain_name(name, "unnamed") == name
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_other_names_become_plain(name: str) -> None:
+    assert not is_plain(name) and is_plain(plain_name(name, "unnamed"))
+
+
+def test_what_they_become() -> None:
+    assert plain_name("a\r\nb", "unnamed") == "a b" and plain_name("\n\t", "unnamed") == "unnamed"
+    assert plain_name("y" * 10**6, "unnamed") == "y" * LONGEST_NAME
+
+
+def test_names_are_given_out_once() -> None:
+    names = UniqueNames(["happy"])
+    assert [names.take("a") for _ in range(3)] == ["a", "a (2)", "a (3)"]
+    assert [names.take("happy", "custom") for _ in range(2)] == ["happy (custom)", "happy (custom 2)"]
+    assert names.take("a (2)") == "a (2) (2)"
+    long = [names.take("z" * LONGEST_NAME) for _ in range(12)]
+    assert len(set(long)) == 12 and all(map(is_plain, long)) and long[11].endswith(" (12)")
+
+
+def test_thousands_of_equal_names_cost_no_more_than_others() -> None:
+    names = UniqueNames()
+    assert names.take("u") == "u"
+    assert [names.take("u") for _ in range(20_000)][-1] == "u (20001)"
