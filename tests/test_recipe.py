@@ -53,6 +53,14 @@ def test_the_seed_may_be_left_out(tmp_path: Path) -> None:
     assert recipe(tmp_path, "avatars: demo\ncount: 1\n").seed == 0
 
 
+def test_an_expression_is_named_by_any_name_that_a_shot_takes(tmp_path: Path) -> None:
+    long, wide = "x" * 200, "笑顔\u30001"
+    assert recipe(tmp_path, SMALLEST + f"expressions: [{long}, {wide}]\n").expressions.keys() == {long, wide}
+    for bad in ("x" * 201, "'a\\nb'".replace("'", '"'), "''"):
+        with pytest.raises(RecipeError, match="unknown name"):
+            recipe(tmp_path, SMALLEST + f"expressions: [{bad}]\n")
+
+
 def test_choices_in_all_their_forms(tmp_path: Path) -> None:
     r = recipe(
         tmp_path,

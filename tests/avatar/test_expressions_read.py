@@ -119,7 +119,7 @@ def odd_names0(doc: Doc) -> None:
 
 def odd_names1(doc: Doc) -> None:
     bind = {"morphTargetBinds": [{"node": MESH_NODE, "index": 1}]}
-    doc["extensions"]["VRMC_vrm"]["expressions"]["custom"] |= {n: bind for n in [*ODD_NAMES, "blink\n"]}
+    doc["extensions"]["VRMC_vrm"]["expressions"]["custom"] |= dict.fromkeys([*ODD_NAMES, "blink\n"], bind)
 
 
 @pytest.mark.parametrize(("change", "make"), [(odd_names0, vrm0), (odd_names1, vrm1)])

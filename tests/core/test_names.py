@@ -6,7 +6,14 @@ import pytest
 
 from vrm_synth.core.names import LONGEST_NAME, UniqueNames, is_plain, plain_name
 
-PLAIN = ["Joy", " ", "笑顔\u30001", "👩\u200d🎤", "x" * LONGEST_NAME, "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"]
+PLAIN = [
+    "Joy",
+    " ",
+    "笑顔\u30001",
+    "👩\u200d🎤",
+    "x" * LONGEST_NAME,
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+]
 NOT_PLAIN = ["", "a\nb", "a\r\nb", "\x00", "a\x7f", "a\x85b", "a\u2028b", "a\u2029b", "x" * (LONGEST_NAME + 1)]
 
 

@@ -72,3 +72,15 @@ def test_the_same_cells_give_the_same_bytes():
 
 def test_no_cells_are_a_sheet_too():
     assert draw([], columns=6).shape[0] > 0
+
+
+def test_a_title_is_one_line_whatever_a_file_calls_itself():
+    def cells(title):
+        return [Cell(Image.new("RGB", (80, 80), COLORS[0]), "", title)]
+
+    def drawn(title, of_cell):
+        return contact_sheet(title, cells(of_cell), columns=1, width=80)
+
+    assert drawn("a\r\nb\u2028c", "d\ne") == drawn("a b c", "d e")
+    assert drawn("W" * 10**6, "") == drawn("W" * 1000, "")
+    assert drawn("", "\n") == drawn("", "")

@@ -7,13 +7,16 @@ import io
 import json
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from vrm_synth.avatar import open_avatar
+from tests.avatar.vrm_file import MESH_NODE, changed, vrm0, vrm1
+from vrm_synth.avatar import load_bytes, open_avatar
 from vrm_synth.cli.main import main
-from vrm_synth.dataset.presets import TURN, faces, turntable_cells
+from vrm_synth.dataset.presets import TURN, faces, sheet, turntable_cells
 from vrm_synth.render import open_renderer
+from vrm_synth.render.base import Frame
 
 
 def test_each_cell_shows_what_its_title_says():
@@ -37,3 +40,31 @@ def test_the_sheet_is_written_and_json_stays_json(tmp_path):
     assert Image.open(io.BytesIO((tmp_path / "sheet.png").read_bytes())).size[0] > 1000
     many = CliRunner().invoke(main, ["inspect", "demo", "demo:1", "--render", str(tmp_path / "two.png")])
     assert many.exit_code == 2 and "--render takes one FILE" in many.output
+
+
+class Blank:
+    """Draws nothing, but takes every shot."""
+
+    def render(self, posed, view):
+        return Frame(np.zeros((view.size[1], view.size[0], 4), np.uint8))
+
+
+@pytest.mark.parametrize("make", [vrm0, vrm1])
+def test_names_that_no_shot_could_have_do_not_stop_the_sheet(make):
+    odd = ["", "line\nbreak", "x" * 300]
+
+    def change(doc):
+        binds = [{"mesh": 0, "node": MESH_NODE, "index": 1}]
+        if make is vrm0:
+            groups = doc["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"]
+            groups += [{"name": n, "presetName": "unknown", "binds": binds} for n in odd]
+            doc["extensions"]["VRM"]["meta"]["title"] = "two\nlines " + "y" * 10**5
+        else:
+            custom = doc["extensions"]["VRMC_vrm"]["expressions"]["custom"]
+            custom |= {n: {"morphTargetBinds": binds} for n in odd}
+
+    avatar = load_bytes(changed(change, make), "folder\nname/x.vrm")
+    cells = list(turntable_cells(Blank(), avatar))
+    assert [c.title for c in cells[len(TURN) :]] == ["happy", "unnamed", "line break", "x" * 200]
+    with Image.open(io.BytesIO(sheet(avatar.meta.name, cells, columns=len(TURN)))) as picture:
+        assert picture.width > 1000

@@ -81,10 +81,8 @@ def group_names(groups: Sequence[GroupLabel], notes: Notes) -> list[str | None]:
             continue
         out[i] = _own_name(g, unique, notes)
         if (claim := claims[i]) is not None:
-            of = groups[winners[claim.preset]].place
-            notes.add(
-                f"{g.place} has the name of a preset, {g.name[:60]!r}, that {of} is; it is a custom one, {out[i]!r}"
-            )
+            winner = groups[winners[claim.preset]].place
+            notes.add(f"{g.place} has the name of the preset that {winner} is; it is a custom one, {out[i]!r}")
     return out
 
 
@@ -127,7 +125,7 @@ def _own_name(g: GroupLabel, unique: UniqueNames, notes: Notes) -> str:
         return unique.take(name, "custom")
     name = unique.take(name)
     if name != g.name:
-        notes.add(f"{g.place} has a name that cannot be used, {g.name[:60]!r}; it is called {name!r}")
+        notes.add(f"{g.place} has a name that cannot be used, {g.name[:60]!r}; it is called {name[:60]!r}")
     return name
 
 
@@ -138,7 +136,7 @@ def plain_names(expressions: Mapping[str, Expression], place: str, notes: Notes)
     for name in expressions:
         if name not in out:
             out[name] = unique.take(plain_name(name, UNNAMED))
-            notes.add(f"{place} has a name that cannot be used, {name[:60]!r}; it is called {out[name]!r}")
+            notes.add(f"{place} has a name that cannot be used, {name[:60]!r}; it is called {out[name][:60]!r}")
     return {name: out[name] for name in expressions}
 
 
