@@ -66,6 +66,15 @@ class FrontSigns:
         """(name, yaw) of the signs that can be read."""
         return ((name, yaw) for name, yaw in asdict(self).items() if yaw is not None)
 
+    def ahead(self) -> bool:
+        """Whether feet, eyes and face give +Z as the front (all that can be read, and one at least unless the arms
+        cannot be read either) and the arms lie to the sides, the right ones or not."""
+        others = [yaw for name, yaw in self.readable() if name != "arms"]
+        if self.arms is None:
+            return all(abs(yaw) <= FRONT_WITHIN for yaw in others)
+        to_the_sides = min(abs(self.arms), 180 - abs(self.arms)) <= ARMS_WITHIN
+        return to_the_sides and bool(others) and all(abs(yaw) <= FRONT_WITHIN for yaw in others)
+
     def quarter(self) -> Turn | None:
         """The multiple of 90° that every readable sign gives, the arms' among them; else None."""
         if self.arms is None:
@@ -77,16 +86,19 @@ class FrontSigns:
 
 
 def faced_front(avatar: Avatar) -> Avatar:
-    """The avatar, as its file places it, turned to face +Z; `oddities` tells of any turn but the version's own."""
+    """The avatar, as its file places it, turned to face +Z; `oddities` tells of any turn but the version's own, and of
+    signs that disagree."""
     signs = front_signs(avatar)
     usual = usual_turn(avatar.vrm_version)
     seen = signs.quarter()
     if seen is None:
-        oddity = _unclear(signs.turned(usual))
+        left = signs.turned(usual)
+        oddity = _unclear(left)
+        avatar = replace(avatar, front_known=left.ahead())
         turn = usual
     else:
         turn = nearest_quarter(-seen)
-        oddity = "" if turn == usual else _turned_otherwise(avatar.vrm_version, seen, signs)
+        oddity = "" if turn == usual else _turned_otherwise(avatar.vrm_version, seen)
     if oddity:
         avatar = replace(avatar, oddities=(*avatar.oddities, oddity))
     return turned_to(avatar, turn)
@@ -138,24 +150,19 @@ def _gravity_turned(spring: Spring, turn: Turn) -> Spring:
 # ---------------------------------------------------------------- what is told
 
 
-def _turned_otherwise(version: str, seen: Turn, signs: FrontSigns) -> str:
-    usual = _AXES[nearest_quarter(-usual_turn(version))]
-    names = " and ".join(name for name, _ in signs.readable())
-    file = f"a VRM {'0.x' if version == '0' else '1.0'} file that faces {_AXES[seen]}, not {usual}"
-    return f"{file}, by its {names}; turned to face +Z"
+def _turned_otherwise(version: str, seen: Turn) -> str:
+    file = f"a VRM {'0.x' if version == '0' else '1.0'} file that faces {_AXES[seen]}"
+    way = {0: ", the 1.0 way", 180: ", the 0.x way"}.get(seen, "")
+    return f"{file}{way}; {'turned to face +Z' if seen else 'not turned, so that it faces +Z'}"
 
 
 def _unclear(signs: FrontSigns) -> str:
     """The oddity of signs that disagree; `signs` as they are once the version's turn is made."""
-    others = [yaw for name, yaw in signs.readable() if name != "arms"]
-    ahead = all(abs(yaw) <= FRONT_WITHIN for yaw in others)
     if signs.arms is None:
-        return "" if ahead else f"it may not face +Z ({_listed(signs)}); not turned, because its arms have no sides"
-    if others and ahead and abs(_wrapped(signs.arms - 180)) <= ARMS_WITHIN:
-        return (
-            f"its left bones are on its right side ({_listed(signs)}): swapped, or the figure is mirrored; not turned"
-        )
-    return f"it may not face +Z ({_listed(signs)}); turned only where all agree on a multiple of 90°"
+        return "" if signs.ahead() else f"it may not face +Z ({_listed(signs)}); its arms have no sides, so it is left"
+    if signs.ahead():  # the arms are all that disagrees
+        return f"its left bones are on its right side ({_listed(signs)}): swapped, or the figure is mirrored; left so"
+    return f"it may not face +Z ({_listed(signs)}); only what all agree on, a multiple of 90°, would be mended"
 
 
 def _listed(signs: FrontSigns) -> str:
@@ -167,11 +174,12 @@ def _listed(signs: FrontSigns) -> str:
 
 def front_signs(avatar: Avatar) -> FrontSigns:
     """The signs of an avatar in the axes of its nodes, measured at rest."""
-    marks = bones_at_rest(avatar.nodes, avatar.humanoid)
-    size = float(np.linalg.norm(marks["head"] - marks["hips"]))
-    return FrontSigns(
-        arms=_arms(marks, size), feet=_feet(avatar, marks), eyes=_eyes(marks), face=_face(avatar, marks["head"])
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # scales beyond numbers: no comparison holds, no sign is read
+        marks = bones_at_rest(avatar.nodes, avatar.humanoid)
+        size = float(np.linalg.norm(marks["head"] - marks["hips"]))
+        return FrontSigns(
+            arms=_arms(marks, size), feet=_feet(avatar, marks), eyes=_eyes(marks), face=_face(avatar, marks["head"])
+        )
 
 
 def _arms(marks: Mapping[str, Array], size: float) -> float | None:

@@ -364,6 +364,7 @@ class Avatar:
     nodes: the file's nodes, in order, and last the turn root where there is one.
     scene_nodes: the nodes that are in the scene, parents before children; the others are never drawn.
     turn: degrees about Y by which the turn root turns the file, 0 where there is none.
+    front_known: whether the figure is known to face +Z.
     humanoid: bone name (VRM 1.0) → node. first_person: node → flag.
     rest_corrections: humanoid bone → the world rotation from the file's rest pose to the T-pose, where the two
     differ (see rest_pose); what hangs below such a bone goes with it.
@@ -393,6 +394,7 @@ class Avatar:
     extensions_used: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
     turn: Turn = 0
+    front_known: bool = True
     rest_corrections: Mapping[str, Vec4] = field(default_factory=dict)
 
     @cached_property

@@ -83,11 +83,12 @@ def straightened(avatar: Avatar) -> Avatar:
 
 def rest_pose(avatar: Avatar) -> RestPose:
     """The directions of torso, arms and legs at rest."""
-    marks = bones_at_rest(avatar.nodes, avatar.humanoid)
-    pairs = [(side + start, side + end) for side in _SIDES for start, end in _ENDS.items()]
-    found = {start: _direction(marks[end] - marks[start]) for start, end in pairs if end in marks}
-    limbs = {bone: direction for bone, direction in found.items() if direction is not None}
-    return RestPose(_direction(marks["head"] - marks["hips"]), limbs)
+    with np.errstate(over="ignore", invalid="ignore"):  # scales beyond numbers: such a bone has no direction
+        marks = bones_at_rest(avatar.nodes, avatar.humanoid)
+        pairs = [(side + start, side + end) for side in _SIDES for start, end in _ENDS.items()]
+        found = {start: _direction(marks[end] - marks[start]) for start, end in pairs if end in marks}
+        torso = _direction(marks["head"] - marks["hips"])
+    return RestPose(torso, {bone: direction for bone, direction in found.items() if direction is not None})
 
 
 def corrections(rest: RestPose) -> dict[str, Vec4]:
@@ -105,7 +106,11 @@ def corrections(rest: RestPose) -> dict[str, Vec4]:
 
 def _told(rest: RestPose) -> list[str]:
     told = []
+    arms = [rest.off(f"{side}UpperArm") for side in _SIDES]
+    swapped = all(angle is not None and angle > 135 for angle in arms)  # facing.py tells of that
     for part, limit in TOLD_FROM.items():
+        if swapped and not part.endswith("Leg"):
+            continue
         left, right = (rest.off(side + part) for side in _SIDES)
         if any(angle is not None and angle > limit for angle in (left, right)):
             told.append(f"{_NAMES[part]} {_degrees(left)} and {_degrees(right)}")
