@@ -220,3 +220,22 @@ def test_the_shared_avatars_face_as_their_versions_ask(path) -> None:
     assert a.turn == USUAL[a.vrm_version] and a.front_known != askew and not a.rest_corrections
     told = [o for o in a.oddities if "+Z" in o or "T-pose" in o]
     assert len(told) == (2 if askew else 0), told
+
+
+HUMAN = ("bizdude", "crimsom", "m_expressive", "robot", "v1_samplebot", "zombie")
+
+
+@needs_corpus
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", HUMAN)
+def test_shared_avatars_turned_and_swapped(name: str) -> None:
+    assert CORPUS is not None
+    data = (CORPUS / "avatars" / f"{name}.vrm").read_bytes()
+    a = load_bytes(data, "x.vrm")
+    for by in (180, -90):
+        b = load_bytes(turned(data, by), "x.vrm")
+        assert b.turn == nearest_quarter(a.turn - by) and b.front_known
+        np.testing.assert_allclose(places(b), places(a), atol=1e-5)
+    for change in (sides_swapped, mirrored):
+        b = load_bytes(change(data), "x.vrm")
+        assert b.turn == a.turn and "its left bones are on its right side" in b.oddities[-1]
