@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from vrm_synth.avatar.facing import turned_to, usual_turn
 from vrm_synth.avatar.model import (
     Avatar,
     Expression,
@@ -21,14 +22,19 @@ from vrm_synth.avatar.model import (
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
-    """The avatar as three-vrm loads it. A VRM 1.0 file is returned as it is, but for its expressions.
+    """The avatar as three-vrm loads it.
 
-    Expressions have the names and the weights that the file has.
+    Both versions: a file is turned as its version asks for, whichever way it faces, and poses start from the rest
+    pose, T-pose or not; expressions have the names and the weights that the file has. A VRM 1.0 file of which none
+    of this matters is returned as it is.
 
     VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
     the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
     a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
     """
+    avatar = turned_to(avatar, usual_turn(avatar.vrm_version))
+    if avatar.rest_corrections:
+        avatar = replace(avatar, rest_corrections={})
     if avatar.reference_expressions is not None:
         avatar = replace(avatar, expressions=avatar.reference_expressions, reference_expressions=None)
     if avatar.vrm_version != "0":

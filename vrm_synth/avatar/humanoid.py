@@ -1,8 +1,8 @@
-"""Which node is which bone, and which way the avatar faces."""
+"""Which node is which bone, and where nodes are at rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from vrm_synth.avatar.model import Node
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.humanoid import BONE_NAMES, REQUIRED
 from vrm_synth.core.transforms import Array, compose
-
-TURN_NAME = "half turn to face +Z"
 
 
 def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], notes: Notes) -> dict[str, int]:
@@ -40,17 +38,6 @@ def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], note
     return {name: bones[name] for name in BONE_NAMES if name in bones}
 
 
-def faces_backwards(nodes: tuple[Node, ...], bones: dict[str, int]) -> bool:
-    """Whether the left arm lies at −X at rest: the avatar faces −Z (the 0.x way), not +Z."""
-    # Hands alone would mislead where a file crosses its arms; the whole arms' x is summed.
-    known: dict[int, Array] = {}
-    left, right = (
-        sum(float(world_at_rest(nodes, bones[f"{side}{part}"], known)[0, 3]) for part in ("UpperArm", "Hand"))
-        for side in ("left", "right")
-    )
-    return left < right
-
-
 def world_at_rest(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | None = None) -> Array:
     """world_from_node (4, 4) at rest; `known` remembers nodes from call to call."""
     known = {} if known is None else known
@@ -66,13 +53,7 @@ def world_at_rest(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | 
     return world
 
 
-def turned(nodes: tuple[Node, ...], scene: tuple[int, ...]) -> tuple[tuple[Node, ...], tuple[int, ...]]:
-    """The same scene under one more root, a half turn about Y through the origin."""
-    root = len(nodes)
-    tops = tuple(n for n in scene if nodes[n].parent == -1)
-    moved = tuple(
-        Node(n.name, root, n.children, n.translation, n.rotation, n.scale, n.mesh, n.skin) if i in tops else n
-        for i, n in enumerate(nodes)
-    )
-    turn = Node(TURN_NAME, -1, tops, (0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return (*moved, turn), (root, *scene)
+def bones_at_rest(nodes: tuple[Node, ...], bones: Mapping[str, int]) -> dict[str, Array]:
+    """Where each bone is at rest: world positions (3,), metres, in the axes of `nodes`."""
+    known: dict[int, Array] = {}
+    return {bone: world_at_rest(nodes, node, known)[:3, 3] for bone, node in bones.items()}

@@ -13,15 +13,17 @@ from pathlib import Path
 from vrm_synth.avatar import draco
 from vrm_synth.avatar.accessor import Accessors, Buffers
 from vrm_synth.avatar.codecs import Decoder
+from vrm_synth.avatar.facing import faced_front
 from vrm_synth.avatar.fields import Fields, parse_json
 from vrm_synth.avatar.glb import Bytes, InMemory, Notes, OnDisk, split
 from vrm_synth.avatar.gltf import document
-from vrm_synth.avatar.humanoid import faces_backwards, humanoid, turned
+from vrm_synth.avatar.humanoid import humanoid
 from vrm_synth.avatar.images import read_images
 from vrm_synth.avatar.limits import DEFAULT_LIMITS, Limits
 from vrm_synth.avatar.material import Textures, read_material
 from vrm_synth.avatar.mesh import MeshReader, check_joints
 from vrm_synth.avatar.model import Avatar, Material
+from vrm_synth.avatar.rest_pose import straightened
 from vrm_synth.avatar.runtime import Runtime, Source
 from vrm_synth.avatar.scene import check_skins, read_nodes, read_skins, scene_nodes
 from vrm_synth.avatar.vrm0 import read_vrm0
@@ -100,12 +102,7 @@ def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
         notes.add("some primitives have no material; glTF's default material is taken")
         materials = (*materials, Material(name="default"))
 
-    if runtime.version == "0":
-        nodes, scene = turned(nodes, scene)
-    elif faces_backwards(nodes, bones):
-        notes.add("a VRM 1.0 file that faces -Z, the 0.x way; turned to face +Z")
-        nodes, scene = turned(nodes, scene)
-    return Avatar(
+    as_filed = Avatar(
         source=source,
         sha256=file.sha256(),
         vrm_version=runtime.version,
@@ -129,6 +126,7 @@ def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
         extensions_used=tuple(gltf.extensionsUsed),
         oddities=notes.lines(),
     )
+    return straightened(faced_front(as_filed))
 
 
 def _materials(

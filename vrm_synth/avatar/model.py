@@ -4,7 +4,7 @@ Everything is frozen; arrays are read-only. Indices (`node`, `mesh`, `texture` �
 glTF indices, so that a report can point into the file. Past the loader nobody asks for the version.
 
 Frame: right-handed, +Y up, metres; the avatar faces +Z with its left hand at +X. Where a file faces
-the other way (all of VRM 0.x), the loader appends one root node that holds the half turn about Y.
+another way (all of VRM 0.x), the loader appends one root node that holds the turn about Y (see facing).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ F32 = NDArray[np.float32]
 Vec2 = tuple[float, float]
 Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]
+Turn = Literal[0, 90, 180, -90]
 
 # ---------------------------------------------------------------- textures and materials
 
@@ -362,8 +363,12 @@ class Avatar:
 
     nodes: the file's nodes, in order, and last the turn root where there is one.
     scene_nodes: the nodes that are in the scene, parents before children; the others are never drawn.
+    turn: degrees about Y by which the turn root turns the file, 0 where there is none.
+    front_known: whether the figure is known to face +Z.
     humanoid: bone name (VRM 1.0) → node. expressions: by name, which is plain (core.names);
     reference_expressions: as three-vrm reads them, where that is different, else None. first_person: node → flag.
+    rest_corrections: humanoid bone → the world rotation from the file's rest pose to the T-pose, where the two
+    differ (see rest_pose); what hangs below such a bone goes with it.
     oddities: one line each, what a careful reader of the file would want to know.
     sha256: of the file's bytes; source: what the user called it (a path, or "demo:…").
     """
@@ -390,6 +395,9 @@ class Avatar:
     first_person: Mapping[int, FirstPersonType] = field(default_factory=dict)
     extensions_used: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    turn: Turn = 0
+    front_known: bool = True
+    rest_corrections: Mapping[str, Vec4] = field(default_factory=dict)
 
     @cached_property
     def triangle_count(self) -> int:

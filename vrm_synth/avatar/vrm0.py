@@ -1,8 +1,8 @@
 """VRM 0.x's extension, read into VRM 1.0's terms.
 
 Vectors in the extension are Unity's: x right, y up, z forward of an avatar that looks along +Z. The same
-avatar in its glTF nodes looks along −Z, with z mirrored (`_in_node`); once turned to face +Z, x is mirrored
-instead (`_in_world`).
+avatar in its glTF nodes looks along −Z, with z mirrored (`_in_node`). Vectors of the world (gravity) turn with the
+nodes once the avatar is made to face +Z (see facing), so that x is mirrored instead.
 """
 
 from __future__ import annotations
@@ -48,11 +48,6 @@ def read_vrm0(source: Source) -> Runtime:
 
 def _in_node(v: Vec3) -> Vec3:
     return v[0], v[1], -v[2]
-
-
-def _in_world(v: Vec3) -> Vec3:
-    # three-vrm leaves such vectors as they are; the two agree where x is 0, as gravity's nearly always is.
-    return -v[0], v[1], v[2]
 
 
 def _meta(source: Source) -> Meta:
@@ -185,6 +180,6 @@ def _joint_settings(f: Fields) -> tuple[float, float, float, Vec3, float]:
         f.number("hitRadius", 0.0),
         f.number("stiffiness", 1.0),
         f.number("gravityPower", 0.0),
-        _in_world(f.xyz("gravityDir", _DOWN)),
+        _in_node(f.xyz("gravityDir", _DOWN)),
         f.number("dragForce", 0.5),
     )

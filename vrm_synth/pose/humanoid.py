@@ -6,6 +6,11 @@ normalised rotation n is the local rotation P⁻¹ · n · P · R (VRMC_vrm_anim
 human pose"). P includes the half turn of an avatar that faced −Z in its file, so VRM 0.x needs no
 second formula. The formula uses the rest state only: bones need no order, and a bone whose humanoid
 parent is missing simply hangs on whatever node it hangs on.
+
+Where the file does not rest in its T-pose (`Avatar.rest_corrections`), the T-pose takes the place of the rest
+pose. With C the world rotation from a bone's rest to its T-pose, and D that of the nearest bone above it,
+P becomes D·P and the local rotation (D·P)⁻¹ · n · C · P · R. A bone without a correction of its own has its
+parent's, C = D, so that n = identity leaves it as it rests on its parent.
 """
 
 from __future__ import annotations
@@ -25,12 +30,16 @@ UNIT_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class HumanoidRig:
-    """For each of the avatar's B bones: slot name → row; node (B,); before (B, 4) = P⁻¹; after (B, 4) = P·R."""
+    """For each of the avatar's B bones: slot name → row; node (B,); before (B, 4) = P⁻¹; after (B, 4) = P·R.
+
+    t_pose: all nodes with every bone in its T-pose, which is the file's rest pose unless that is corrected.
+    """
 
     row: Mapping[str, int]
     node: Index
     before: Array
     after: Array
+    t_pose: Local
     hips: int | None
 
 
@@ -39,13 +48,31 @@ def build_humanoid(avatar: Avatar, tree: Tree) -> HumanoidRig:
     names = list(avatar.humanoid)
     node = np.array([avatar.humanoid[n] for n in names], np.intp)
     parent_rotation = np.array([_parent_rotation(tree, int(i)) for i in node]).reshape(-1, 4)
+    before, after = quat_inverse(parent_rotation), quat_mul(parent_rotation, tree.rest.rotation[node])
+    t_pose = tree.rest
+    if avatar.rest_corrections:
+        own, above = _corrections(avatar, tree, node)
+        before, after = quat_mul(before, quat_inverse(above)), quat_mul(own, after)
+        corrected = np.array([name in avatar.rest_corrections for name in names])
+        t_pose = t_pose.turned(node[corrected], quat_mul(before, after)[corrected])
     return HumanoidRig(
         row={n: k for k, n in enumerate(names)},
         node=node,
-        before=quat_inverse(parent_rotation),
-        after=quat_mul(parent_rotation, tree.rest.rotation[node]),
+        before=before,
+        after=after,
+        t_pose=t_pose,
         hips=avatar.humanoid.get("hips"),
     )
+
+
+def _corrections(avatar: Avatar, tree: Tree, node: Index) -> tuple[Array, Array]:
+    """World rotations (B, 4) from rest to the T-pose: of each bone, and of the nearest corrected one above it."""
+    given = {avatar.humanoid[bone]: np.asarray(q, np.float64) for bone, q in avatar.rest_corrections.items()}
+    none = np.array([0.0, 0.0, 0.0, 1.0])
+    paths = [[n for n in tree.path(int(i)) if n in given] for i in node]
+    own = [given[p[-1]] if p else none for p in paths]
+    above = [given[q[-1]] if (q := [n for n in p if n != i]) else none for i, p in zip(node, paths, strict=True)]
+    return np.array(own), np.array(above)
 
 
 def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple[Index, Array, list[str]]:
@@ -61,9 +88,11 @@ def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple
 def pose_humanoid(
     tree: Tree, rig: HumanoidRig, rows: Index, rotations: Array, hips_offset: Sequence[float] | None
 ) -> Local:
-    """The rest state with bones `rows` (K,) turned by normalised `rotations` (K, 4), and the hips moved by
+    """The T-pose with bones `rows` (K,) turned by normalised `rotations` (K, 4), and the hips moved by
     `hips_offset` (3,) metres along the world's axes. Raises ShotError."""
-    local = tree.rest.turned(rig.node[rows], raw_rotation(rig, rows, rotations)) if len(rows) else tree.rest
+    local = rig.t_pose
+    if len(rows):
+        local = local.turned(rig.node[rows], raw_rotation(rig, rows, rotations))
     if hips_offset is None or rig.hips is None:
         return local
     offset = numbers(hips_offset, 3)

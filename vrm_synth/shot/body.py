@@ -39,7 +39,8 @@ class Body:
     triangles: (T, 3) indices of vertices. used: for each drawn primitive, the indices of its vertices that
     triangles use. landmarks: bone → (3,) at rest. axes: bone → (3, 3) world rotation and scale at rest.
     floor: lowest height of what bones move directly. hips_height: metres above the floor. person: whether named
-    poses look as their names say: the avatar rests with level arms and upright legs, and has flesh on its limbs.
+    poses look as their names say: it is known to face +Z, stands in the T-pose
+    with level arms and upright legs where nothing poses it, and has flesh on its limbs.
     """
 
     rest: Array
@@ -166,7 +167,7 @@ def _measure(avatar: Avatar) -> Body:
         axes={bone: posed.world_from_node[node][:3, :3] for bone, node in avatar.humanoid.items()},
         floor=floor,
         hips_height=hips,
-        person=_rests_in_t_pose(marks) and _has_limbs(bones[direct]),
+        person=avatar.front_known and _rests_in_t_pose(marks) and _has_limbs(bones[direct]),
     )
 
 
