@@ -21,12 +21,18 @@ from vrm_synth.avatar.model import (
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
-    """The avatar as three-vrm loads it. A VRM 1.0 file is returned as it is.
+    """The avatar as three-vrm loads it: what it does not treat otherwise is returned as it is.
+
+    Meshes for the first person only are drawn (three-vrm leaves them out when an application asks it to, and its
+    own camera sees them until then).
 
     VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
     the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
     a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
     """
+    if "firstPersonOnly" in avatar.first_person.values():
+        others = {n: flag for n, flag in avatar.first_person.items() if flag != "firstPersonOnly"}
+        avatar = replace(avatar, first_person=others)
     if avatar.vrm_version != "0":
         return avatar
     materials = tuple(_gamma_emission(m) for m in avatar.materials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,9 +71,6 @@ def turned(nodes: tuple[Node, ...], scene: tuple[int, ...]) -> tuple[tuple[Node,
     """The same scene under one more root, a half turn about Y through the origin."""
     root = len(nodes)
     tops = tuple(n for n in scene if nodes[n].parent == -1)
-    moved = tuple(
-        Node(n.name, root, n.children, n.translation, n.rotation, n.scale, n.mesh, n.skin) if i in tops else n
-        for i, n in enumerate(nodes)
-    )
+    moved = tuple(replace(n, parent=root) if i in tops else n for i, n in enumerate(nodes))
     turn = Node(TURN_NAME, -1, tops, (0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     return (*moved, turn), (root, *scene)

@@ -244,9 +244,12 @@ class MeshReader:
     def _skinning(
         self, primitive: pygltflib.Primitive, where: str
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.float32] | None]:
-        sets = [
-            n for n in range(_SETS) if f"JOINTS_{n}" in primitive.attributes and f"WEIGHTS_{n}" in primitive.attributes
-        ]
+        pairs = {n: [f"{name}_{n}" in primitive.attributes for name in ("JOINTS", "WEIGHTS")] for n in range(_SETS)}
+        for n, (joints_there, weights_there) in pairs.items():
+            if joints_there != weights_there:
+                one, other = ("JOINTS", "WEIGHTS") if joints_there else ("WEIGHTS", "JOINTS")
+                self.notes.add(f"{where} has {one}_{n} without {other}_{n}; it is left out")
+        sets = [n for n, there in pairs.items() if all(there)]
         if not sets:
             return None, None
         key = tuple((primitive.attributes[f"JOINTS_{n}"], primitive.attributes[f"WEIGHTS_{n}"]) for n in sets)
@@ -301,16 +304,22 @@ class MeshReader:
 
 
 def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Notes) -> None:
-    """Refuse a node whose mesh weighs on joints that its skin does not have."""
+    """Refuse a node whose mesh weighs on joints that its skin does not have; tell where a skin or joints are missing."""
     largest: dict[int, int] = {}
     for i, node in enumerate(gltf.nodes):
-        if node.mesh is None or node.skin is None:
+        if node.mesh is None:
+            continue
+        if node.skin is None:
+            if any(p.joints is not None for p in meshes[node.mesh].primitives):
+                notes.add(f"nodes[{i}] has no skin for the joints of its meshes[{node.mesh}], drawn rigidly")
             continue
         if node.mesh not in largest:
             joints = [p.joints for p in meshes[node.mesh].primitives if p.joints is not None]
             largest[node.mesh] = max((int(j.max()) for j in joints), default=-1)
-            if any(p.joints is None for p in meshes[node.mesh].primitives):
-                notes.add(f"nodes[{i}] has a skin, but its meshes[{node.mesh}] has a primitive without joints")
+        if any(p.joints is None for p in meshes[node.mesh].primitives):
+            notes.add(
+                f"nodes[{i}] has a skin, but its meshes[{node.mesh}] has a primitive without joints, drawn rigidly"
+            )
         count = len(gltf.skins[node.skin].joints)
         if largest[node.mesh] >= count:
             raise AvatarError(
