@@ -59,7 +59,7 @@ class TextureInfo:
     """A use of a texture by a material, with KHR_texture_transform folded in.
 
     uv' = offset + R(rotation) · (scale ⊙ uv), rotation in radians, counter-clockwise as in
-    KHR_texture_transform; tex_coord is the UV set (the extension's own value wins).
+    KHR_texture_transform; tex_coord is the UV set (the extension's own value wins), as Primitive.tex_coords has it.
     """
 
     texture: int
@@ -141,7 +141,8 @@ class Primitive:
 
     positions, normals, morph deltas: metres and unit vectors in mesh space, as stored.
     positions (V, 3); normals (V, 3) or None (then flat shading, glTF 3.7.2.1); tangents (V, 4) or None;
-    tex_coords: one (V, 2) array a UV set, v down as in glTF; colors (V, 4) or None;
+    tex_coords: one (V, 2) array a UV set, v down as in glTF; at most four, by the file's own numbers unless its
+    material reads higher ones (uv_sets.py); colors (V, 4) or None;
     joints (V, 4) uint16 into the skin's joints, weights (V, 4) float32 that sum to 1, or both None;
     indices (T, 3) uint32; material: index into Avatar.materials;
     morph_positions (M, V, 3), morph_normals (M, V, 3) or None: deltas of M targets (M may be 0).

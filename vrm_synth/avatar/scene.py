@@ -111,7 +111,7 @@ def _weights(gltf: pygltflib.GLTF2, i: int, notes: Notes) -> tuple[float, ...] |
     if len(node.weights) != count:
         notes.add(f"{label(gltf, i)} has {len(node.weights)} weights for {count} morph targets")
     rest = [*mesh.weights, *[0.0] * count][:count]
-    return tuple([*node.weights[:count], *rest[len(node.weights) :]])
+    return (*node.weights[:count], *rest[len(node.weights) :])
 
 
 def _transform(gltf: pygltflib.GLTF2, i: int, notes: Notes) -> tuple[Vec3, Vec4, Vec3]:
