@@ -434,5 +434,6 @@ class Avatar:
             name
             for name, e in self.expressions.items()
             if any(b.node in nodes for b in e.morph_target_binds)
-            or any(b.material in materials for b in (*e.material_color_binds, *e.texture_transform_binds))
+            or any(b.material in materials for b in e.material_color_binds)
+            or any(b.material in materials for b in e.texture_transform_binds)
         )

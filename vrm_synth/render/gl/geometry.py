@@ -175,7 +175,7 @@ def _records(p: Primitive, row: int, skinned: bool) -> NDArray[np.void]:
     for k, uv in enumerate(p.tex_coords[:4]):
         out["in_uv01" if k < 2 else "in_uv23"][:, 2 * (k % 2) : 2 * (k % 2) + 2] = uv
     out["in_color"] = 1.0 if p.colors is None else p.colors
-    if skinned:
+    if skinned and p.joints is not None:
         out["in_joints"] = p.joints + row
         out["in_weights"] = p.weights
     else:
