@@ -130,6 +130,17 @@ def test_decompose_of_a_node_scaled_to_nothing_is_finite() -> None:
 
 @few
 @given(seeds)
+def test_decompose_keeps_the_axes_that_are_left(seed: int) -> None:
+    """However many axes are scaled to nothing, the same matrix comes out of what it is taken apart into."""
+    r = np.random.default_rng(seed)
+    scale = r.uniform(0.1, 3, 3) * (r.random(3) < 0.5)
+    matrix = compose(r.normal(size=3), quats(seed, 1)[0], scale)
+    np.testing.assert_allclose(compose(*decompose(matrix)), matrix, atol=1e-12)
+    assert np.isclose(np.linalg.norm(decompose(matrix)[1]), 1)
+
+
+@few
+@given(seeds)
 def test_compose_applies_scale_then_turn_then_shift(seed: int) -> None:
     r = np.random.default_rng(seed)
     t, q, s, p = r.normal(size=3), quats(seed, 1)[0], r.uniform(0.1, 3, 3), r.normal(size=(5, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,7 @@ def avatar(nodes: Sequence[Node], humanoid: Mapping[str, int] | None = None, **m
     for i, n in enumerate(nodes):
         if n.parent >= 0:
             children[n.parent].append(i)
-    linked = tuple(
-        Node(n.name, n.parent, tuple(children[i]), n.translation, n.rotation, n.scale, n.mesh, n.skin)
-        for i, n in enumerate(nodes)
-    )
+    linked = tuple(replace(n, children=tuple(children[i])) for i, n in enumerate(nodes))
     values: dict[str, Any] = {
         "source": "test",
         "sha256": "",

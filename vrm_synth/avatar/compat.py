@@ -22,11 +22,12 @@ from vrm_synth.avatar.model import (
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
-    """The avatar as three-vrm loads it.
+    """The avatar as three-vrm loads it: what it does not treat otherwise is returned as it is.
 
     Both versions: a file is turned as its version asks for, whichever way it faces, and poses start from the rest
-    pose, T-pose or not; expressions have the names and the weights that the file has. A VRM 1.0 file of which none
-    of this matters is returned as it is.
+    pose, T-pose or not; expressions have the names and the weights that the file has; meshes for the first person
+    only are drawn (three-vrm leaves them out when an application asks it to, and its own camera sees them until
+    then).
 
     VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
     the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
@@ -37,6 +38,9 @@ def as_three_vrm(avatar: Avatar) -> Avatar:
         avatar = replace(avatar, rest_corrections={})
     if avatar.reference_expressions is not None:
         avatar = replace(avatar, expressions=avatar.reference_expressions, reference_expressions=None)
+    if "firstPersonOnly" in avatar.first_person.values():
+        others = {n: flag for n, flag in avatar.first_person.items() if flag != "firstPersonOnly"}
+        avatar = replace(avatar, first_person=others)
     if avatar.vrm_version != "0":
         return avatar
     materials = tuple(_gamma_emission(m) for m in avatar.materials)

@@ -8,6 +8,8 @@ which pygltflib leaves as dictionaries anyway.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pygltflib
 
 from vrm_synth.avatar.fields import Fields, index, vector
@@ -35,6 +37,13 @@ SUPPORTED_EXTENSIONS = frozenset(
         "EXT_texture_webp",
     }
 )
+
+
+@dataclass
+class NodeWithWeights(pygltflib.Node):
+    """pygltflib's node, and glTF's `weights` (3.7.2.2), which pygltflib leaves out."""
+
+    weights: list[float] | None = None
 
 
 def document(root: Fields, limits: Limits) -> pygltflib.GLTF2:
@@ -115,8 +124,9 @@ def _floats(f: Fields, key: str, length: int) -> list[float] | None:
     return list(vector(f.data[key], length, f.at(key))) if f.has(key) else None
 
 
-def _node(f: Fields) -> pygltflib.Node:
-    return pygltflib.Node(
+def _node(f: Fields) -> NodeWithWeights:
+    weights = f.values("weights")
+    return NodeWithWeights(
         name=f.text("name"),
         mesh=_reference(f, "mesh"),
         skin=_reference(f, "skin"),
@@ -126,6 +136,7 @@ def _node(f: Fields) -> pygltflib.Node:
         scale=_floats(f, "scale", 3),
         matrix=_floats(f, "matrix", 16),
         extensions=_extensions(f),
+        weights=list(vector(weights, len(weights), f.at("weights"))) or None,
     )
 
 

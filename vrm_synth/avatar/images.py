@@ -24,6 +24,7 @@ from vrm_synth.avatar.intact import check_whole
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import Image
 from vrm_synth.core.errors import AvatarError
+from vrm_synth.core.png import eight_bit
 
 _BAND = 64  # rows
 _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
@@ -155,7 +156,7 @@ def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArra
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; a damaged picture is an error
             picture: PIL.Image.Image = PIL.Image.open(io.BytesIO(data), formats=(_PILLOW_FORMATS[mime],))
             picture.load()
-            pixels = _rgba(picture)
+            pixels = _rgba(eight_bit(picture, data))
     # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError … on damaged
     # data, without a common base; whatever they raise, the picture is damaged.
     except Exception as e:
@@ -165,16 +166,10 @@ def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArra
 
 
 def _rgba(picture: PIL.Image.Image) -> NDArray[np.uint8]:
-    """In bands: beside Pillow's own pixels and the result, converting takes memory for a few rows only."""
+    """Of 8 bits a sample. In bands: beside Pillow's own pixels and the result, converting takes memory for a few rows
+    only."""
     out = np.empty((picture.height, picture.width, 4), np.uint8)
     for top in range(0, picture.height, _BAND):
         bottom = min(top + _BAND, picture.height)
-        out[top:bottom] = _band(picture.crop((0, top, picture.width, bottom)))
+        out[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)).convert("RGBA"))
     return out
-
-
-def _band(picture: PIL.Image.Image) -> NDArray[np.uint8]:
-    if picture.mode.startswith("I"):  # 16-bit grey: keep the high byte, where Pillow's convert would clip
-        grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
-        return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-    return np.asarray(picture.convert("RGBA"))

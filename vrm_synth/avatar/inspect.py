@@ -63,11 +63,11 @@ def report(avatar: Avatar) -> dict[str, Any]:
 
 
 def _counts(avatar: Avatar) -> dict[str, int]:
-    """Triangles and vertices are those of the scene; a vertex buffer that primitives share counts once a node."""
-    drawn = [avatar.meshes[m] for n in avatar.scene_nodes if (m := avatar.nodes[n].mesh) is not None]
+    """Triangles and vertices are those that are drawn; a vertex buffer that primitives share counts once a node."""
+    drawn = [avatar.primitives_of(n) for n in avatar.drawn_nodes]
     return {
         "triangles": avatar.triangle_count,
-        "vertices": sum(sum({id(p.positions): len(p.positions) for p in mesh.primitives}.values()) for mesh in drawn),
+        "vertices": sum(sum({id(p.positions): len(p.positions) for p in part}.values()) for part in drawn),
         "nodes": len(avatar.nodes),
         "meshes": len(avatar.meshes),
         "primitives": sum(len(m.primitives) for m in avatar.meshes),
@@ -125,7 +125,8 @@ def _mesh(avatar: Avatar, n: int) -> dict[str, Any]:
         "primitives": len(mesh.primitives),
         "triangles": sum(len(p.indices) for p in mesh.primitives),
         "morph_targets": len(mesh.weights),
-        "skinned": node.skin is not None,
+        "skinned": any(avatar.skin_of(n, p) is not None for p in mesh.primitives),
+        "drawn": n in avatar.drawn_nodes,
     }
 
 
@@ -227,7 +228,13 @@ def _motion_rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "constraints", ", ".join(f"{n} {kind}" for kind, n in facts["constraints"].items())
     look_at = facts["look_at"]
     yield "gaze", f"by {look_at['type']}" if look_at else "none"
-    yield "first person", ", ".join(f"{n} {flag}" for flag, n in facts["first_person"].items())
+    yield (
+        "first person",
+        ", ".join(
+            f"{n} {flag}{' (not drawn)' if flag == 'firstPersonOnly' else ''}"
+            for flag, n in facts["first_person"].items()
+        ),
+    )
 
 
 def _one_line(text: str) -> str:

@@ -26,6 +26,7 @@ from vrm_synth.avatar.model import Avatar, Material
 from vrm_synth.avatar.rest_pose import straightened
 from vrm_synth.avatar.runtime import Runtime, Source
 from vrm_synth.avatar.scene import check_skins, read_nodes, read_skins, scene_nodes
+from vrm_synth.avatar.uv_sets import assign_uv_sets
 from vrm_synth.avatar.vrm0 import read_vrm0
 from vrm_synth.avatar.vrm0_material import read_materials0
 from vrm_synth.avatar.vrm1 import read_vrm1
@@ -84,14 +85,14 @@ def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
     )
     bones = humanoid(runtime.bones, scene, notes)
     textures = Textures(gltf, notes)
-    materials = _materials(root, runtime, textures, limits, notes)
+    materials, uv_sets = assign_uv_sets(_materials(root, runtime, textures, limits, notes), notes)
 
     with Decoder(limits) as decoder:
         bin_chunk = file.read(*container.bin) if container.bin is not None else None
         buffers = Buffers(gltf, bin_chunk, limits, notes, decoder)
         accessors = Accessors(gltf, buffers, limits)
         draco.unpack(accessors, buffers)
-        reader = MeshReader(gltf, accessors, limits, notes, len(materials))
+        reader = MeshReader(gltf, accessors, limits, notes, uv_sets)
         check_skins(gltf, accessors, limits)
         reader.check()
         skins = read_skins(gltf, accessors)

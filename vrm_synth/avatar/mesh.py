@@ -14,6 +14,7 @@ from vrm_synth.avatar.fields import HUGE, out_of_range
 from vrm_synth.avatar.glb import Notes
 from vrm_synth.avatar.limits import Limits
 from vrm_synth.avatar.model import F32, Mesh, Primitive
+from vrm_synth.avatar.uv_sets import UvSets
 from vrm_synth.core.errors import AvatarError
 
 _FLOAT = (pygltflib.FLOAT,)
@@ -23,15 +24,15 @@ _INDEX = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_
 _SIGNED = (pygltflib.FLOAT, pygltflib.BYTE, pygltflib.SHORT)
 _ANY = (*_SIGNED, pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 
-_SETS = 8  # numbered attributes beyond this many are not read
+_SETS = 8  # joints and weights beyond this many sets are not read
 
-# glTF 3.7.2.1: the attributes that are read, with their types.
+# glTF 3.7.2.1: the attributes that are read, with their types; TEXCOORD is any of the sets that uv_sets.py keeps.
 _ATTRIBUTES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "POSITION": (("VEC3",), _FLOAT),
     "NORMAL": (("VEC3",), _FLOAT),
     "TANGENT": (("VEC4",), _FLOAT),
     "COLOR_0": (("VEC3", "VEC4"), _FRACTION),
-    **{f"TEXCOORD_{n}": (("VEC2",), _FRACTION) for n in range(_SETS)},
+    "TEXCOORD": (("VEC2",), _FRACTION),
     **{f"JOINTS_{n}": (("VEC4",), _JOINT) for n in range(_SETS)},
     **{f"WEIGHTS_{n}": (("VEC4",), _FRACTION) for n in range(_SETS)},
 }
@@ -41,7 +42,7 @@ _QUANTIZED = _ATTRIBUTES | {
     "POSITION": (("VEC3",), _ANY),
     "NORMAL": (("VEC3",), _SIGNED),
     "TANGENT": (("VEC4",), _SIGNED),
-    **{f"TEXCOORD_{n}": (("VEC2",), _ANY) for n in range(_SETS)},
+    "TEXCOORD": (("VEC2",), _ANY),
 }
 
 
@@ -50,14 +51,14 @@ class MeshReader:
     """Reads a document's meshes. Call check() first: it refuses what is out of bounds before data is read.
 
     Arrays that primitives share in the file (one vertex buffer, many index lists) are shared in memory.
-    materials: how many the file has; a primitive without one gets this index, one past the last.
+    uv_sets: one for each of the file's materials; a primitive without one gets the index one past the last.
     """
 
     gltf: pygltflib.GLTF2
     accessors: Accessors
     limits: Limits
     notes: Notes
-    materials: int
+    uv_sets: tuple[UvSets, ...]
     _cache: dict[object, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,14 +105,18 @@ class MeshReader:
         return None
 
     def _check_attributes(self, primitive: pygltflib.Primitive, where: str) -> int:
+        if primitive.material is not None and primitive.material >= len(self.uv_sets):
+            raise out_of_range("materials", primitive.material, len(self.uv_sets), f"{where}.material")
         if "POSITION" not in primitive.attributes:
             raise AvatarError("primitive has no POSITION", where=f"{where}.attributes")
+        kept = {f"TEXCOORD_{n}" for n in self._uv_sets(primitive).kept}
         count = None
         for name in sorted(primitive.attributes, key=lambda n: n != "POSITION"):
-            if name not in _ATTRIBUTES:
+            family = "TEXCOORD" if name in kept else name
+            if family not in _ATTRIBUTES:
                 continue
             place = f"{where}.attributes.{name}"
-            types, components = self._attributes[name]
+            types, components = self._attributes[family]
             n = self.accessors.check(primitive.attributes[name], place, types, components)
             if count is None:
                 count = n
@@ -120,9 +125,10 @@ class MeshReader:
         assert count is not None  # POSITION is there
         return count
 
+    def _uv_sets(self, primitive: pygltflib.Primitive) -> UvSets:
+        return UvSets() if primitive.material is None else self.uv_sets[primitive.material]
+
     def _check_indices(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> int:
-        if primitive.material is not None and primitive.material >= self.materials:
-            raise out_of_range("materials", primitive.material, self.materials, f"{where}.material")
         count = vertices
         if primitive.indices is not None:
             count = self.accessors.check(primitive.indices, f"{where}.indices", ("SCALAR",), _INDEX)
@@ -169,7 +175,7 @@ class MeshReader:
         return Primitive(
             positions=positions,
             indices=self._triangles(primitive, len(positions), where),
-            material=self.materials if primitive.material is None else primitive.material,
+            material=len(self.uv_sets) if primitive.material is None else primitive.material,
             normals=self._vectors(primitive, "NORMAL", 0.0, where),
             tangents=self._vectors(primitive, "TANGENT", 0.0, where),
             tex_coords=self._tex_coords(primitive, len(positions), where),
@@ -219,12 +225,19 @@ class MeshReader:
         return _frozen(values)
 
     def _tex_coords(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, ...]:
-        sets = [n for n in range(_SETS) if f"TEXCOORD_{n}" in primitive.attributes]
-        if not sets:
+        sets = self._uv_sets(primitive)
+        found = [self._vectors(primitive, f"TEXCOORD_{n}", 0.0, where) for n in sets.kept]
+        missing = [n for n, values in zip(sets.kept, found, strict=True) if values is None and n in sets.used]
+        if all(values is None for values in found):
+            if missing:
+                self.notes.add(f"{where} has no UVs for the textures of materials[{primitive.material}]; it has none")
             return ()
-        found = [self._vectors(primitive, f"TEXCOORD_{n}", 0.0, where) for n in range(max(sets) + 1)]
+        if missing:
+            names = ", ".join(f"TEXCOORD_{n}" for n in missing)
+            self.notes.add(f"{where} has no {names}, which materials[{primitive.material}] reads; taken as zeros")
+        wanted = [values is not None or n in missing for n, values in zip(sets.kept, found, strict=True)]
         zeros = np.broadcast_to(np.zeros(2, np.float32), (vertices, 2))
-        return tuple(zeros if f is None else f for f in found)
+        return tuple(zeros if values is None else values for values in found[: len(wanted) - wanted[::-1].index(True)])
 
     def _triangles(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> NDArray[np.uint32]:
         place = f"{where}.indices"
@@ -244,9 +257,12 @@ class MeshReader:
     def _skinning(
         self, primitive: pygltflib.Primitive, where: str
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.float32] | None]:
-        sets = [
-            n for n in range(_SETS) if f"JOINTS_{n}" in primitive.attributes and f"WEIGHTS_{n}" in primitive.attributes
-        ]
+        pairs = {n: [f"{name}_{n}" in primitive.attributes for name in ("JOINTS", "WEIGHTS")] for n in range(_SETS)}
+        for n, (joints_there, weights_there) in pairs.items():
+            if joints_there != weights_there:
+                one, other = ("JOINTS", "WEIGHTS") if joints_there else ("WEIGHTS", "JOINTS")
+                self.notes.add(f"{where} has {one}_{n} without {other}_{n}; it is left out")
+        sets = [n for n, there in pairs.items() if all(there)]
         if not sets:
             return None, None
         key = tuple((primitive.attributes[f"JOINTS_{n}"], primitive.attributes[f"WEIGHTS_{n}"]) for n in sets)
@@ -301,16 +317,22 @@ class MeshReader:
 
 
 def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Notes) -> None:
-    """Refuse a node whose mesh weighs on joints that its skin does not have."""
+    """Refuse a node whose mesh weighs on joints that its skin does not have; note where either is missing."""
     largest: dict[int, int] = {}
     for i, node in enumerate(gltf.nodes):
-        if node.mesh is None or node.skin is None:
+        if node.mesh is None:
+            continue
+        if node.skin is None:
+            if any(p.joints is not None for p in meshes[node.mesh].primitives):
+                notes.add(f"nodes[{i}] has no skin for the joints of its meshes[{node.mesh}], drawn rigidly")
             continue
         if node.mesh not in largest:
             joints = [p.joints for p in meshes[node.mesh].primitives if p.joints is not None]
             largest[node.mesh] = max((int(j.max()) for j in joints), default=-1)
-            if any(p.joints is None for p in meshes[node.mesh].primitives):
-                notes.add(f"nodes[{i}] has a skin, but its meshes[{node.mesh}] has a primitive without joints")
+        if any(p.joints is None for p in meshes[node.mesh].primitives):
+            notes.add(
+                f"nodes[{i}] has a skin, but its meshes[{node.mesh}] has a primitive without joints, drawn rigidly"
+            )
         count = len(gltf.skins[node.skin].joints)
         if largest[node.mesh] >= count:
             raise AvatarError(

@@ -60,7 +60,7 @@ class TextureInfo:
     """A use of a texture by a material, with KHR_texture_transform folded in.
 
     uv' = offset + R(rotation) · (scale ⊙ uv), rotation in radians, counter-clockwise as in
-    KHR_texture_transform; tex_coord is the UV set (the extension's own value wins).
+    KHR_texture_transform; tex_coord is the UV set (the extension's own value wins), as Primitive.tex_coords has it.
     """
 
     texture: int
@@ -142,7 +142,8 @@ class Primitive:
 
     positions, normals, morph deltas: metres and unit vectors in mesh space, as stored.
     positions (V, 3); normals (V, 3) or None (then flat shading, glTF 3.7.2.1); tangents (V, 4) or None;
-    tex_coords: one (V, 2) array a UV set, v down as in glTF; colors (V, 4) or None;
+    tex_coords: one (V, 2) array a UV set, v down as in glTF; at most four, by the file's own numbers unless its
+    material reads higher ones (uv_sets.py); colors (V, 4) or None;
     joints (V, 4) uint16 into the skin's joints, weights (V, 4) float32 that sum to 1, or both None;
     indices (T, 3) uint32; material: index into Avatar.materials;
     morph_positions (M, V, 3), morph_normals (M, V, 3) or None: deltas of M targets (M may be 0).
@@ -182,7 +183,11 @@ class Skin:
 
 @dataclass(frozen=True)
 class Node:
-    """translation, rotation (x, y, z, w), scale: local, at rest. parent is -1 at the top."""
+    """translation, rotation (x, y, z, w), scale: local, at rest. parent is -1 at the top.
+
+    weights: (M,) default morph weights of the mesh under this node, instead of the mesh's own (glTF 3.7.2.2);
+    None: the mesh's own.
+    """
 
     name: str
     parent: int
@@ -192,6 +197,7 @@ class Node:
     scale: Vec3
     mesh: int | None = None
     skin: int | None = None
+    weights: tuple[float, ...] | None = None
 
 
 # ---------------------------------------------------------------- VRM runtime
@@ -243,7 +249,7 @@ class Expression:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the expression can change the picture at all."""
+        """Whether the expression changes anything (Avatar.visible_expressions: anything that is drawn)."""
         return bool(self.morph_target_binds or self.material_color_binds or self.texture_transform_binds)
 
 
@@ -362,7 +368,8 @@ class Avatar:
     """One loaded avatar. See the module's docstring for frames and indices.
 
     nodes: the file's nodes, in order, and last the turn root where there is one.
-    scene_nodes: the nodes that are in the scene, parents before children; the others are never drawn.
+    scene_nodes: the nodes that are in the scene, parents before children; the others are never drawn
+    (drawn_nodes are those whose meshes pictures show).
     turn: degrees about Y by which the turn root turns the file, 0 where there is none.
     front_known: whether the figure is known to face +Z.
     humanoid: bone name (VRM 1.0) → node. expressions: by name, which is plain (core.names);
@@ -400,11 +407,43 @@ class Avatar:
     rest_corrections: Mapping[str, Vec4] = field(default_factory=dict)
 
     @cached_property
-    def triangle_count(self) -> int:
-        """Triangles that are in the scene."""
-        return sum(
-            len(p.indices)
+    def drawn_nodes(self) -> tuple[int, ...]:
+        """The scene's nodes whose meshes are drawn, parents before children.
+
+        Every camera of ours is a third person's, and those do not see what is for the first person only
+        (VRMC_vrm firstPerson; VRM 0.x FirstPersonOnly). "auto", "both" and "thirdPersonOnly" are drawn whole.
+        """
+        return tuple(
+            n
             for n in self.scene_nodes
-            if (m := self.nodes[n].mesh) is not None
-            for p in self.meshes[m].primitives
+            if self.nodes[n].mesh is not None and self.first_person.get(n) != "firstPersonOnly"
+        )
+
+    def primitives_of(self, node: int) -> tuple[Primitive, ...]:
+        """The primitives of a node's mesh; none where it has no mesh."""
+        mesh = self.nodes[node].mesh
+        return () if mesh is None else self.meshes[mesh].primitives
+
+    def skin_of(self, node: int, primitive: Primitive) -> Skin | None:
+        """The skin that moves a primitive under a node. None: it follows the node rigidly, because the node has no
+        skin or the primitive no joints (one mesh may hang below skinned and unskinned nodes)."""
+        skin = self.nodes[node].skin
+        return None if skin is None or primitive.joints is None or primitive.weights is None else self.skins[skin]
+
+    @cached_property
+    def triangle_count(self) -> int:
+        """Triangles that are drawn."""
+        return sum(len(p.indices) for n in self.drawn_nodes for p in self.primitives_of(n))
+
+    @cached_property
+    def visible_expressions(self) -> frozenset[str]:
+        """Names of the expressions that can change a picture: one of their binds is for something that is drawn."""
+        nodes = set(self.drawn_nodes)
+        materials = {p.material for n in nodes for p in self.primitives_of(n)}
+        return frozenset(
+            name
+            for name, e in self.expressions.items()
+            if any(b.node in nodes for b in e.morph_target_binds)
+            or any(b.material in materials for b in e.material_color_binds)
+            or any(b.material in materials for b in e.texture_transform_binds)
         )

@@ -85,19 +85,51 @@ def _node(gltf: pygltflib.GLTF2, i: int, parent: int, notes: Notes) -> Node:
             allowed = f"0 to {len(of) - 1}" if of else f"nothing, the file has no {key} list"
             raise AvatarError(f"{key} is out of range", got=value, allowed=allowed, where=f"{place}.{key}")
     translation, rotation, scale = _transform(gltf, i, notes)
-    return Node(node.name, parent, tuple(node.children), translation, rotation, scale, node.mesh, node.skin)
+    return Node(
+        name=node.name,
+        parent=parent,
+        children=tuple(node.children),
+        translation=translation,
+        rotation=rotation,
+        scale=scale,
+        mesh=node.mesh,
+        skin=node.skin,
+        weights=_weights(gltf, i, notes),
+    )
+
+
+def _weights(gltf: pygltflib.GLTF2, i: int, notes: Notes) -> tuple[float, ...] | None:
+    """The node's own morph weights, one a target; where there are fewer, the others are the mesh's (three.js)."""
+    node = gltf.nodes[i]
+    if node.weights is None:
+        return None
+    if node.mesh is None:
+        notes.add(f"{label(gltf, i)} has weights but no mesh; they are left out")
+        return None
+    mesh = gltf.meshes[node.mesh]
+    count = max((len(p.targets) for p in mesh.primitives), default=0)
+    if len(node.weights) != count:
+        notes.add(f"{label(gltf, i)} has {len(node.weights)} weights for {count} morph targets")
+    rest = [*mesh.weights, *[0.0] * count][:count]
+    return (*node.weights[:count], *rest[len(node.weights) :])
 
 
 def _transform(gltf: pygltflib.GLTF2, i: int, notes: Notes) -> tuple[Vec3, Vec4, Vec3]:
     node = gltf.nodes[i]
     if node.matrix is not None:
         matrix = np.array(node.matrix, np.float64).reshape(4, 4).T
-        scales = np.linalg.norm(matrix[:3, :3], axis=0)
-        if abs(np.linalg.det(matrix[:3, :3])) <= 1e-9 * float(np.prod(scales)):
+        axes = matrix[:3, :3]
+        axes = axes[:, np.any(axes != 0, axis=0)]  # an axis of length 0 is a scale of 0: exporters hide parts so
+        # The volume of the unit axes, squared: 1 where they are at right angles, 0 where they lie in one plane.
+        unit = axes / np.abs(axes).max(0)
+        unit = unit / np.linalg.norm(unit, axis=0)
+        if np.linalg.det(unit.T @ unit) <= 1e-18:
             raise AvatarError("matrix squashes space flat", got=node.matrix, where=f"nodes[{i}].matrix")
         t, r, s = decompose(matrix)
-        if not np.allclose(compose(t, r, s), matrix, rtol=1e-4, atol=1e-4 * float(np.abs(matrix).max())):
+        if not np.allclose(compose(t, r, s)[:3], matrix[:3], rtol=1e-4, atol=1e-4 * float(np.abs(matrix).max())):
             notes.add(f"{label(gltf, i)} has a matrix that is not a rotation, scale and translation; its shear is lost")
+        if tuple(matrix[3]) != (0.0, 0.0, 0.0, 1.0) and matrix.any():
+            notes.add(f"{label(gltf, i)} has a matrix whose last row is not 0, 0, 0, 1; it is taken as if it were")
         return _vec3(t), _vec4(r), _vec3(s)
     translation = _vec3(node.translation or (0.0, 0.0, 0.0))
     scale = _vec3(node.scale or (1.0, 1.0, 1.0))

@@ -29,14 +29,28 @@ def compose(translation: ArrayLike, rotation: ArrayLike, scale: ArrayLike) -> Ar
 def decompose(matrix: ArrayLike) -> tuple[Array, Array, Array]:
     """(translation, rotation quaternion, scale) of one 4×4 affine matrix without shear.
 
-    A mirrored matrix gets a negative x scale, as in three.js and glTF exporters.
+    A mirrored matrix gets a negative x scale, as in three.js and glTF exporters. Where axes are scaled to nothing,
+    the rotation is one that has the others; none at all is no rotation.
     """
     m = np.asarray(matrix, np.float64)
     scale = np.linalg.norm(m[:3, :3], axis=0)
     if np.linalg.det(m[:3, :3]) < 0:
         scale[0] = -scale[0]
-    safe = np.where(scale == 0, 1.0, scale)
-    return m[:3, 3].copy(), matrix_quat(m[:3, :3] / safe), scale
+    return m[:3, 3].copy(), matrix_quat(_rotation(m[:3, :3], scale)), scale
+
+
+def _rotation(linear: Array, scale: Array) -> Array:
+    """(3, 3) `linear` without its `scale` (3,); axes of length 0 are replaced by perpendicular ones."""
+    lost = np.flatnonzero(scale == 0)
+    axes = linear / np.where(scale == 0, 1.0, scale)
+    if len(lost) == 3:
+        return np.eye(3)
+    if len(lost) == 2:  # the shortest turn that brings the one axis to where it is
+        (kept,) = np.flatnonzero(scale)
+        return quat_matrix(quat_between(np.eye(3)[kept], axes[:, kept]))
+    for i in lost:
+        axes[:, i] = cross(axes[:, (i + 1) % 3], axes[:, (i + 2) % 3])
+    return axes
 
 
 def quat_matrix(q: ArrayLike) -> Array:

@@ -53,7 +53,7 @@ def turntable_cells(renderer: Renderer, avatar: Avatar) -> Iterator[Cell]:
 
 def faces(avatar: Avatar) -> list[Expression]:
     """The expressions that can change the picture."""
-    return [e for e in avatar.expressions.values() if e.is_bound]
+    return [e for e in avatar.expressions.values() if e.name in avatar.visible_expressions]
 
 
 def sheet(title: str, cells: Sequence[Cell], columns: int) -> bytes:

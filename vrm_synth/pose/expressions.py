@@ -44,7 +44,7 @@ COLOR_FIELDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 @dataclass(frozen=True, eq=False)
 class FaceRig:
     """morph_base: node → (M,) weights with no expression on. A target that some expression drives starts
-    at 0 ("set all MorphTargets to 0"); the others keep their mesh's default."""
+    at 0 ("set all MorphTargets to 0"); the others keep the default of their node, or else of their mesh."""
 
     morph_base: Mapping[int, Array]
 
@@ -69,7 +69,8 @@ def build_face(avatar: Avatar) -> FaceRig:
         count = max((len(p.morph_positions) for p in mesh.primitives), default=0)
         if count:
             weights = np.zeros(count)
-            given = mesh.weights[:count]
+            own = avatar.nodes[node].weights
+            given = (mesh.weights if own is None else own)[:count]
             weights[: len(given)] = given
             base[node] = weights
     for expression in avatar.expressions.values():

@@ -24,7 +24,7 @@ _BLENDS: WeakKeyDictionary[Avatar, dict[tuple[int, int, int], csr_array]] = Weak
 
 
 def posed_primitives(posed: PosedAvatar, *, with_normals: bool = True) -> list[PosedPrimitive]:
-    """(node, primitive, positions (V, 3), normals (V, 3) or None) of everything in the scene that is drawn.
+    """(node, primitive, positions (V, 3), normals (V, 3) or None) of everything that is drawn (Avatar.drawn_nodes).
 
     World frame, metres, float64; normals are unit vectors. A skinned primitive follows its joints alone
     (glTF 3.7.3.3: its node's own transform does not count), any other its node. with_normals: False leaves
@@ -35,10 +35,8 @@ def posed_primitives(posed: PosedAvatar, *, with_normals: bool = True) -> list[P
 
 
 def _drawn(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
-    for node in avatar.scene_nodes:
-        mesh = avatar.nodes[node].mesh
-        if mesh is not None:
-            yield from ((node, part, p) for part, p in enumerate(avatar.meshes[mesh].primitives))
+    for node in avatar.drawn_nodes:
+        yield from ((node, part, p) for part, p in enumerate(avatar.primitives_of(node)))
 
 
 def _posed(
@@ -49,14 +47,13 @@ def _posed(
     normals = None
     if with_normals and primitive.normals is not None:
         normals = _morphed(primitive.normals, primitive.morph_normals, weights)
-    skin = posed.avatar.nodes[node].skin
-    if skin is None or primitive.joints is None or primitive.weights is None:
+    skin = posed.avatar.skin_of(node, primitive)
+    if skin is None:
         world = posed.world_from_node[node]
         moved = positions @ world[:3, :3].T + world[:3, 3]
         return moved, None if normals is None else _unit(normals, normal_matrix(world[:3, :3]))
-    joints = posed.avatar.skins[skin]
-    world_from_mesh = posed.world_from_node[list(joints.joints)] @ joints.inverse_bind.astype(np.float64)
-    blend = _blend(posed.avatar, node, part, primitive, len(joints.joints))
+    world_from_mesh = posed.world_from_node[list(skin.joints)] @ skin.inverse_bind.astype(np.float64)
+    blend = _blend(posed.avatar, node, part, primitive, len(skin.joints))
     per_vertex = (blend @ world_from_mesh[:, :3, :].reshape(-1, 12)).reshape(-1, 3, 4)
     linear = per_vertex[:, :, :3]
     moved = np.einsum("vab,vb->va", linear, positions) + per_vertex[:, :, 3]

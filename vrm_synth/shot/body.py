@@ -1,7 +1,8 @@
 """Which vertices are which part of the body, and where its landmarks are: what framing needs to know of an avatar.
 
 Everything here is measured once on the avatar at rest and kept beside it. Vertices are those that triangles use,
-in the order of `pose.skinning.posed_primitives`.
+in the order of `pose.skinning.posed_primitives`; parts that their nodes scale to nothing, as exporters hide
+accessories, are not in any picture and do not count.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ TORSO = ("hips", "spine", "chest", "upperChest", "neck", "leftShoulder", "rightS
 THIGHS = ("leftUpperLeg", "rightUpperLeg")
 FEWEST = 12  # vertices that make a part worth framing
 FLESH = 3  # vertices that make a bone something one can see
+NOTHING = 1e-6  # of a scale: a kilometre is a millimetre
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,17 +136,21 @@ def _solid(b: Body) -> NDArray[np.bool_]:
 def _measure(avatar: Avatar) -> Body:
     posed = evaluate(avatar)
     bone_of_node, is_bone, in_spring = _bones_of_nodes(avatar)
+    hidden = _scaled_to_nothing(posed)
     rest, bone, own, nodes, swings, used, triangles, count = [], [], [], [], [], [], [], 0
     for node, primitive, positions, _ in posed_primitives(posed, with_normals=False):
-        u = np.unique(primitive.indices).astype(np.intp)
+        shown = primitive.indices
+        if hidden.any():
+            shown = shown[~_hidden_vertices(avatar, node, primitive, hidden)[shown].all(1)]
+        u = np.unique(shown).astype(np.intp)
         leading = _leading_nodes(avatar, node, primitive)[u]
-        rigid = avatar.nodes[node].skin is None  # a robot's parts hang below their bones
+        rigid = avatar.skin_of(node, primitive) is None  # a robot's parts hang below their bones
         rest.append(positions[u])
         bone.append(bone_of_node[leading])
         own.append((bone_of_node[leading] >= 0) if rigid else is_bone[leading])
         nodes.append(leading)
         swings.append(in_spring[leading])
-        triangles.append(np.searchsorted(u, primitive.indices) + count)
+        triangles.append(np.searchsorted(u, shown) + count)
         used.append(u)
         count += len(u)
     if not count:
@@ -169,6 +175,22 @@ def _measure(avatar: Avatar) -> Body:
         hips_height=hips,
         person=avatar.front_known and _rests_in_t_pose(marks) and _has_limbs(bones[direct]),
     )
+
+
+def _scaled_to_nothing(posed: PosedAvatar) -> NDArray[np.bool_]:
+    """(N,) nodes under which everything is a line or a point, in any pose: poses turn and move, but never scale."""
+    second_axis = np.linalg.svd(posed.world_from_node[:, :3, :3], compute_uv=False)[:, 1]
+    return np.asarray(second_axis < NOTHING)
+
+
+def _hidden_vertices(avatar: Avatar, node: int, primitive: Primitive, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(V,) the vertices that nothing but `hidden` nodes (N,) move."""
+    skin = avatar.skin_of(node, primitive)
+    if skin is None:
+        return np.full(len(primitive.positions), hidden[node])
+    assert primitive.joints is not None and primitive.weights is not None
+    by_hidden = hidden[list(skin.joints)][primitive.joints]
+    return np.asarray((by_hidden | (primitive.weights == 0)).all(1))
 
 
 def _rests_in_t_pose(marks: dict[str, Array], within: float = 20.0) -> bool:
@@ -201,9 +223,10 @@ def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_
 
 def _leading_nodes(avatar: Avatar, node: int, primitive: Primitive) -> NDArray[np.intp]:
     """(V,) the node that moves each vertex most."""
-    skin = avatar.nodes[node].skin
-    if skin is None or primitive.joints is None or primitive.weights is None:
+    skin = avatar.skin_of(node, primitive)
+    if skin is None:
         return np.full(len(primitive.positions), node, np.intp)
+    assert primitive.joints is not None and primitive.weights is not None
     most = primitive.weights.argmax(1)
     joint = np.take_along_axis(primitive.joints, most[:, None], 1)[:, 0]
-    return np.asarray(avatar.skins[skin].joints, np.intp)[joint]
+    return np.asarray(skin.joints, np.intp)[joint]

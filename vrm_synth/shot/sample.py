@@ -164,7 +164,7 @@ def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
 
 
 def _can(avatar: Avatar, expression: str) -> bool:
-    return expression in avatar.expressions and avatar.expressions[expression].is_bound
+    return expression in avatar.visible_expressions
 
 
 def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:

@@ -107,7 +107,8 @@ class Witness:
 
     def expression(self, name: str) -> str:
         """The expression's name where it is on the face and what it changes there is in sight; else ""."""
-        on = self.posed.expressions.get(name, 0.0) >= EXPRESSED and self.posed.avatar.expressions[name].is_bound
+        visible = name in self.posed.avatar.visible_expressions
+        on = visible and self.posed.expressions.get(name, 0.0) >= EXPRESSED
         return name if on and self.face_readable and self._change_in_sight(name) else ""
 
     @cached_property
@@ -146,8 +147,7 @@ class Witness:
             return False
         if avatar.look_at.type == "bone":
             return all(int(self.body.of(eye).sum()) >= FLESH for eye in ("leftEye", "rightEye"))
-        glances = [avatar.expressions.get(n) for n in ("lookLeft", "lookRight", "lookUp", "lookDown")]
-        return all(e is not None and e.is_bound for e in glances)
+        return {"lookLeft", "lookRight", "lookUp", "lookDown"} <= avatar.visible_expressions
 
     @cached_property
     def face_angle(self) -> float:
@@ -204,7 +204,8 @@ class Witness:
         """Whether most of the vertices that an expression moves are in sight; one of colours alone needs the face."""
         moved = self._moved_by(expression)
         if moved is None:
-            return True
+            e = self.posed.avatar.expressions[expression]
+            return bool(e.material_color_binds or e.texture_transform_binds)
         skin = FACE_SKIN * self._head_radius
         return self._share_in_sight(moved, skin) >= 0.5
 

@@ -12,6 +12,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageOps
 
+from vrm_synth.core.png import eight_bit
 from vrm_synth.train.buckets import Size, crop
 from vrm_synth.train.source import BadRowError
 
@@ -49,12 +50,10 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if picture.format == "PNG" and _PNG_END not in data:  # Pillow is content without the checksums
         raise BadRowError("picture is damaged", got="a PNG without its end")
     try:
+        picture = eight_bit(picture, data)
         if picture.format == "JPEG" and _orientation(picture) > 1:
             picture = ImageOps.exif_transpose(picture)
         picture.load()
-        if picture.mode.startswith("I"):  # 16-bit grey, which convert would clip
-            grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
-            return np.dstack([grey, grey, grey])
         clear = "A" in picture.getbands() or "transparency" in picture.info
         return np.asarray(picture.convert("RGBA" if clear else "RGB"))
     except Exception as e:  # Pillow's plugins raise whatever they meet, without a common base

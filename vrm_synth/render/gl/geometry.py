@@ -38,7 +38,7 @@ class Instance:
 
     first_index, index_count: in the merged index buffer; first_vertex: in the merged vertex buffer;
     center: (3,) float64, centre of the rest-pose bounding sphere in the node's space;
-    mirrored: the node turns triangles inside out at rest.
+    mirrored: the node turns triangles inside out at rest; skinned: joints move it, not its node.
     """
 
     node: int
@@ -50,6 +50,7 @@ class Instance:
     first_vertex: int
     center: NDArray[np.float64]
     mirrored: bool
+    skinned: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +69,17 @@ class Geometry:
 def flatten(rest: PosedAvatar) -> Geometry:
     """Merge every drawn primitive of an avatar in its rest pose. Instances are in scene order, depth first."""
     avatar = rest.avatar
-    drawn = [n for n in depth_first(avatar) if avatar.nodes[n].mesh is not None]
-    skin_base, rigid_row, size = {}, {}, 0
+    shown = set(avatar.drawn_nodes)
+    drawn = [n for n in depth_first(avatar) if n in shown]
+    skin_base: dict[int, int] = {}
+    rigid_row: dict[int, int] = {}
+    size = 0
     for n in drawn:
         skin = avatar.nodes[n].skin
         if skin is not None and skin not in skin_base:
             skin_base[skin] = size
             size += len(avatar.skins[skin].joints)
-        if any(p.joints is None for p in _mesh(avatar, n).primitives):
+        if any(avatar.skin_of(n, p) is None for p in avatar.primitives_of(n)):
             rigid_row[n] = size
             size += 2
 
@@ -86,8 +90,9 @@ def flatten(rest: PosedAvatar) -> Geometry:
     for n in drawn:
         node, mesh = avatar.nodes[n], _mesh(avatar, n)
         for p in mesh.primitives:
-            row = skin_base[node.skin] if p.joints is not None and node.skin is not None else rigid_row[n]
-            vertices.append(_records(p, row))
+            skinned = avatar.skin_of(n, p) is not None
+            row = skin_base[node.skin] if skinned and node.skin is not None else rigid_row[n]
+            vertices.append(_records(p, row, skinned))
             indices.append(p.indices.ravel() + np.uint32(vertex_at))
             instances.append(
                 Instance(
@@ -100,6 +105,7 @@ def flatten(rest: PosedAvatar) -> Geometry:
                     first_vertex=vertex_at,
                     center=_center(rest, n, p),
                     mirrored=bool(np.linalg.det(rest.world_from_node[n][:3, :3]) < 0),
+                    skinned=skinned,
                 )
             )
             vertex_at += len(p.positions)
@@ -158,7 +164,8 @@ def _object_name(node: Node, mesh: Mesh) -> str:
     return (node.name or mesh.name) if len(mesh.primitives) == 1 else (mesh.name or node.name)
 
 
-def _records(p: Primitive, row: int) -> NDArray[np.void]:
+def _records(p: Primitive, row: int, skinned: bool) -> NDArray[np.void]:
+    """VERTEX records. row: of the palette, the first joint's of a skin or a rigid node's own."""
     out = np.zeros(len(p.positions), VERTEX)
     out["in_position"] = p.positions
     if p.normals is not None:
@@ -168,7 +175,7 @@ def _records(p: Primitive, row: int) -> NDArray[np.void]:
     for k, uv in enumerate(p.tex_coords[:4]):
         out["in_uv01" if k < 2 else "in_uv23"][:, 2 * (k % 2) : 2 * (k % 2) + 2] = uv
     out["in_color"] = 1.0 if p.colors is None else p.colors
-    if p.joints is not None and p.weights is not None:
+    if skinned and p.joints is not None:
         out["in_joints"] = p.joints + row
         out["in_weights"] = p.weights
     else:
@@ -184,10 +191,10 @@ def _cofactor(m: NDArray[np.float64]) -> NDArray[np.float64]:
 def _center(rest: PosedAvatar, node: int, p: Primitive) -> NDArray[np.float64]:
     if not len(p.positions):
         return np.zeros(3)
-    skin = rest.avatar.nodes[node].skin
-    if p.joints is None or p.weights is None or skin is None:
+    s = rest.avatar.skin_of(node, p)
+    if s is None:
         return (p.positions.min(0).astype(np.float64) + p.positions.max(0)) / 2
-    s = rest.avatar.skins[skin]
+    assert p.joints is not None and p.weights is not None
     mesh_from_joint = np.linalg.pinv(rest.world_from_node[node]) @ rest.world_from_node[list(s.joints)] @ s.inverse_bind
     rows = mesh_from_joint[:, :3].reshape(-1, 12)
     blended = np.zeros((len(p.positions), 12))

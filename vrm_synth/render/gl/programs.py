@@ -7,10 +7,11 @@ from importlib.resources import files
 
 import moderngl
 
-from vrm_synth.avatar.model import Material, Primitive
+from vrm_synth.avatar.model import Material
 from vrm_synth.core.errors import RenderError
 from vrm_synth.render.base import View
 from vrm_synth.render.gl.blocks import MIRRORED_REPEAT, SLOTS
+from vrm_synth.render.gl.geometry import Instance
 
 Features = frozenset[str]
 
@@ -39,9 +40,10 @@ def view_features(view: View) -> Features:
     return frozenset(name for name, on in flags.items() if on)
 
 
-def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[int, int]], outline: bool) -> Features:
+def features(material: Material, instance: Instance, wraps: dict[int, tuple[int, int]], outline: bool) -> Features:
     """The preprocessor defines of one draw, whatever the view."""
     m, infos = material, material.texture_infos()
+    primitive = instance.primitive
     usable = bool(primitive.tex_coords)
     out = {m.kind.upper()}
     if usable:
@@ -50,7 +52,7 @@ def features(material: Material, primitive: Primitive, wraps: dict[int, tuple[in
         out.add("HAS_MATCAP")
     sets = max((i.tex_coord for i in infos.values()), default=0)
     flags = {
-        "SKINNED": primitive.joints is not None,
+        "SKINNED": instance.skinned,
         "FLAT": primitive.normals is None,
         "TANGENTS": "HAS_NORMAL" in out and primitive.tangents is not None,
         "VERTEX_COLOR": primitive.colors is not None and m.kind != "mtoon",  # MToon 1.0 ignores them

@@ -166,7 +166,7 @@ class SceneBuffers:
     def _variant(self, item: DrawItem, instance: Instance, material: Material, of_view: Features) -> _Variant:
         key = (item, of_view, glows(material))
         if key not in self._variants:
-            feature_set = of_view | features(material, instance.primitive, self._wraps, item.part == "outline")
+            feature_set = of_view | features(material, instance, self._wraps, item.part == "outline")
             feature_set |= {"LARGE_PALETTE"} if self._large else frozenset()
             program = self._programs.get(feature_set)
             names = [n for n in VERTEX.names or () if n in program]
