@@ -19,9 +19,10 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
 from vrm_synth.core.errors import ShotError
+from vrm_synth.dataset.take import pose_for
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.library import load_poses
-from vrm_synth.shot import Recipe, Shot, preset_shot, shot_at
+from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot, shot_at
 from vrm_synth.shot.body import body, part, vertices
 from vrm_synth.shot.figure import pose_figure
 
@@ -49,6 +50,28 @@ def seen(shot: Shot, points: np.ndarray) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- a pure function
+
+
+def test_the_pose_of_a_plan_is_the_shots_own_to_the_bit() -> None:
+    """Posed anew from the shot's JSON; a gaze turns the eyes only after planning, so its plan has no pose."""
+    r = recipe(avatars=["demo", "demo:1"], seed=2, settle_seconds=0.1, wind=0.3)
+    gazes = 0
+    for i in range(24):
+        planned = plan_shot(r, i, opened)
+        shot = Shot.from_json(json.loads(json.dumps(planned.shot.to_json())))
+        assert shot_at(r, i, opened) == planned.shot == shot
+        if shot.look_at is not None:
+            assert planned.posed is None
+            gazes += 1
+            continue
+        anew, posed = pose_for(opened(shot.avatar), shot), planned.posed
+        assert posed is not None and posed.avatar is anew.avatar
+        assert np.array_equal(posed.world_from_node, anew.world_from_node)
+        assert posed.morph_weights.keys() == anew.morph_weights.keys()
+        assert all(np.array_equal(w, anew.morph_weights[n]) for n, w in posed.morph_weights.items())
+        for name in ("materials", "expressions", "asked", "look_at", "warnings"):
+            assert getattr(posed, name) == getattr(anew, name), name
+    assert 0 < gazes < 24
 
 
 def test_the_order_of_asking_does_not_matter() -> None:

@@ -15,8 +15,10 @@ from vrm_synth.avatar import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
 from vrm_synth.caption import english
+from vrm_synth.pose import skinning
 from vrm_synth.pose.library import NamedPose, load_poses, turns
 from vrm_synth.pose.lookat import LookAtAngles
+from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot import Recipe, shot_at
 from vrm_synth.shot.body import body
 from vrm_synth.shot.figure import pose_figure
@@ -295,3 +297,27 @@ def test_wind_blows_level_and_up_to_its_strength() -> None:
         assert s.wind is not None and s.wind[1] == 0.0 and 0 < np.hypot(s.wind[0], s.wind[2]) <= 0.8
         assert shot_at(calm, i, opened).wind is None
         assert s.labels["pose"] == shot_at(calm, i, opened).labels["pose"]
+
+
+def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None:
+    """The vertices of a slow reading, primitive by primitive as they are posed; no vertex is posed again for it."""
+    w = before(load_poses()["stand"], "face_front_level", happy=1.0)
+    names = [n for n, e in w.posed.avatar.expressions.items() if e.is_bound]
+    slow = {}
+    for name in names:
+        offsets = []
+        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.body.used, strict=True):
+            moved = np.zeros((len(primitive.positions), 3))
+            for bind in w.posed.avatar.expressions[name].morph_target_binds:
+                if bind.node == node and bind.index < len(primitive.morph_positions):
+                    moved += bind.weight * primitive.morph_positions[bind.index]
+            offsets.append(np.linalg.norm(moved[used], axis=1))
+        lengths = np.concatenate(offsets)
+        slow[name] = lengths >= lengths.max() / 10 if lengths.max() > 0 else None
+    skinned: list[int] = []
+    monkeypatch.setattr(skinning, "_posed", lambda *a: skinned.append(1))
+    for name in names:
+        found, wanted = w._moved_by(name), slow[name]
+        assert (found is None) == (wanted is None)
+        assert found is None or np.array_equal(found, wanted)
+    assert any(v is not None and v.any() for v in slow.values()) and not skinned

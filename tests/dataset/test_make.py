@@ -18,18 +18,19 @@ from vrm_synth import __version__
 from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.core.errors import DatasetError, LicenceError, RecipeError, ShotError
 from vrm_synth.dataset import draw, gate
+from vrm_synth.dataset import take as take_module
 from vrm_synth.dataset.answers import Answering, answer_shots
 from vrm_synth.dataset.draw import Drawn, Look, Lost, gaze_in_angles, path_from
 from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.pack import rows_of
-from vrm_synth.dataset.reader import read_shard
+from vrm_synth.dataset.reader import decode, read_shard
 from vrm_synth.dataset.record import read_records
 from vrm_synth.dataset.shotlist import read_shots
 from vrm_synth.dataset.store import LocalStore
-from vrm_synth.dataset.take import take
+from vrm_synth.dataset.take import pose_for, take
 from vrm_synth.dataset.workers import work
 from vrm_synth.pose.evaluate import LookAtAngles
-from vrm_synth.shot import Shot, load_recipe
+from vrm_synth.shot import Shot, load_recipe, plan_shot, source_at
 
 COUNT, SHARD = 10, 4
 once = functools.cache(open_avatar)
@@ -297,6 +298,21 @@ def test_a_gaze_at_a_point_is_kept_as_angles_that_draw_the_same(gl, avatars):
     assert (first.rgba == second.rgba).all() and (before.world_from_node == after.world_from_node).all()
 
 
+def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
+    """Planning has posed it: whoever draws it poses it again for a gaze alone."""
+    recipe, posed_again = load_recipe(recipe_file), []
+    monkeypatch.setattr(take_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
+    task = draw.Drawing(recipe, None, dict.fromkeys(recipe.avatars, ""))
+    drawn = [draw.draw(task, gl, opened, i) for i in range(COUNT)]
+    gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
+    assert 0 < sum(gazes) < COUNT
+    assert posed_again == [f"{i:06d}" for i, gaze in enumerate(gazes) if gaze]
+    for d in drawn:
+        shot = Shot.from_json(d.sample.row["shot"])
+        anew = take(gl, opened(source_at(recipe, d.i)), shot)[1].rgba
+        assert (decode(d.sample.picture) == anew).all(), shot.id
+
+
 @pytest.mark.parametrize("settings", [{"seed": 5}, {"count": COUNT + 1}, {"size": 48}, {"avatars": ["demo"]}])
 def test_another_recipe_is_refused_and_changes_nothing(change, whole, settings):
     before = files(whole)
@@ -424,14 +440,12 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
 
 
 def test_what_never_shows_anything_is_quarantined_and_told_of(recipe_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(draw, "shot_at", lambda recipe, i, opened, attempt: shot_or_error(recipe, i, opened, attempt))
-
     def shot_or_error(recipe, i, opened, attempt):
         if i == 5:
             raise ShotError("nothing to see")
-        from vrm_synth.shot import shot_at
+        return plan_shot(recipe, i, opened, attempt)
 
-        return shot_at(recipe, i, opened, attempt)
+    monkeypatch.setattr(draw, "plan_shot", shot_or_error)
 
     told = []
     out = render(recipe_file, tmp_path / "q", note=told.append)

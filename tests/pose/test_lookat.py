@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from vrm_synth.avatar.model import Avatar, Expression, LookAt, RangeMap
 from vrm_synth.core.errors import ShotError
-from vrm_synth.pose.evaluate import LookAtAngles, evaluate
+from vrm_synth.pose.evaluate import LookAtAngles, evaluate, gaze_of
 from vrm_synth.pose.lookat import map_range
 
 INNER, OUTER, DOWN, UP = RangeMap(50, 10), RangeMap(60, 24), RangeMap(40, 8), RangeMap(80, 32)
@@ -155,3 +155,12 @@ def test_malformed_targets_are_refused(target: object) -> None:
 def test_looking_at_ones_own_eyes_is_not_a_number_of_any_kind() -> None:
     posed = evaluate(eyed(), look_at=(0.0, 1.5, 0.0))
     assert posed.look_at is not None and math.isfinite(posed.look_at.yaw) and math.isfinite(posed.look_at.pitch)
+
+
+@pytest.mark.parametrize("kind", ["bone", "expression"])
+@pytest.mark.parametrize("target", [None, (0.4, 1.9, 3.0), (-2.0, -1.0, -0.5), LookAtAngles(12.5, -7.0)])
+def test_the_gaze_alone_is_that_of_the_whole_pose(kind: str, target: object) -> None:
+    a = eyed(kind, (0.01, 0.06, 0.02))
+    how = {"bones": {"head": (0.1, 0.2, 0.0, 0.974679)}, "hips_offset": (0.1, -0.3, 0.2), "look_at": target}
+    assert gaze_of(a, **how) == evaluate(a, **how).look_at  # type: ignore[arg-type]
+    assert gaze_of(eyed(look_at=None), look_at=(0, 0, 1)) is None

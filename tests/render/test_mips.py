@@ -8,7 +8,6 @@ import pytest
 from vrm_synth.core.color import linear_from_srgb, srgb_from_linear
 from vrm_synth.render.gl.mip_cache import MipCache, level_shapes
 from vrm_synth.render.gl.mips import mip_chain
-from vrm_synth.render.gl.textures import ROOM_TO_LOOK_CLOSER, skipped_levels
 
 
 def noise(height, width):
@@ -98,9 +97,3 @@ def test_the_chains_used_longest_ago_make_room(tmp_path):
                 os.utime(file, (100 - k, 100 - k))
         assert len(list(tmp_path.iterdir())) == min(n + 1, 2)
     assert sorted(f.stem for f in tmp_path.iterdir()) == ["a", "c"]
-
-
-def test_a_texture_is_as_large_as_a_close_look_needs():
-    assert ROOM_TO_LOOK_CLOSER == 4
-    assert [skipped_levels(side, 512) for side in (1024, 2048, 4095, 4096, 8192)] == [0, 0, 0, 1, 2]
-    assert skipped_levels(8192, None) == 0

@@ -26,7 +26,7 @@ from vrm_synth.dataset.workers import work
 from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.render.system import is_software
-from vrm_synth.shot import Recipe, shot_at
+from vrm_synth.shot import Recipe, plan_shot
 
 STAGES = ("load", "plan", "pose", "draw", "read back", "encode", "write")
 # The same pictures, to the bit, in less CPU time with Mesa 25.0 than with 22.3: 19 % (zombie), 20 % (robot), 16 %
@@ -142,10 +142,10 @@ def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out
     """Seconds by stage of everything that happens for one picture of a dataset."""
     laps: Laps = {}
     with lap(laps, "plan"):
-        shot = shot_at(recipe, i, lambda source: avatar)
+        planned = plan_shot(recipe, i, lambda source: avatar)
     with lap(laps, "pose"):
-        posed = pose_for(avatar, shot)
-    view = shot.view()
+        posed = pose_for(avatar, planned.shot) if planned.posed is None else planned.posed
+    view = planned.shot.view()
     if isinstance(renderer, GLRenderer):
         with lap(laps, "draw"):
             renderer.draw(posed, view)

@@ -30,9 +30,9 @@ from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.reader import Sample, decode
 from vrm_synth.dataset.store import LocalStore, Store
 from vrm_synth.dataset.take import take
-from vrm_synth.pose.evaluate import LookAtAngles, evaluate
+from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
 from vrm_synth.render import Renderer, RendererName, open_renderer
-from vrm_synth.shot import Recipe, Shot, shot_at, source_at
+from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 
 ATTEMPTS = 4
 STAGES = ("load", "plan", "draw", "encode")
@@ -140,9 +140,10 @@ def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar
             "an avatar is another file than when the run began", got=avatar.sha256, allowed=wanted, where=source
         )
     clock.append(time.perf_counter())
-    shot = gaze_in_angles(avatar, shot_at(task.recipe, i, open_one, attempt))
+    planned = plan_shot(task.recipe, i, open_one, attempt)
+    shot = gaze_in_angles(avatar, planned.shot)
     clock.append(time.perf_counter())
-    posed, frame = take(renderer, avatar, shot)
+    posed, frame = take(renderer, avatar, shot, posed=planned.posed)
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
@@ -177,7 +178,7 @@ def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
     """The same picture, its gaze in angles where it was a point: a column of a dataset has one type."""
     if shot.look_at is None or isinstance(shot.look_at, LookAtAngles):
         return shot
-    gaze = evaluate(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at).look_at
+    gaze = gaze_of(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at)
     return replace(shot, look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
 
 

@@ -30,14 +30,16 @@ def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar
     )
 
 
-def take(renderer: Renderer, avatar: Avatar, shot: Shot, compat: Compat = "none") -> tuple[PosedAvatar, Frame]:
+def take(
+    renderer: Renderer, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
+) -> tuple[PosedAvatar, Frame]:
     """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id.
 
     compat: "three-vrm" poses and draws the reference's way (docs/fidelity.md); the avatar is then to be
-    as_three_vrm's.
+    as_three_vrm's. posed: what pose_for gives of the same, where it is known already (plan_shot's).
     """
     try:
-        posed = pose_for(avatar, shot, compat)
+        posed = pose_for(avatar, shot, compat) if posed is None else posed
         return posed, renderer.render(posed, replace(shot.view(), compat=compat))
     except VrmSynthError as e:
         raise e.at(f"shot {shot.id}") from e

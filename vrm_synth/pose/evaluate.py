@@ -15,11 +15,11 @@ from vrm_synth.pose.constraints import Batch, apply_constraints, build_constrain
 from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, check_expressions
 from vrm_synth.pose.humanoid import HumanoidRig, build_humanoid, pose_humanoid, split_bones
 from vrm_synth.pose.lookat import LookAtAngles, apply_look_at
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.posed import LookAtState, PosedAvatar
 from vrm_synth.pose.springs import CALM, SpringRig, build_springs, settle
 from vrm_synth.pose.tree import Tree, build_tree
 
-__all__ = ["LookAtAngles", "Rig", "evaluate", "rig"]
+__all__ = ["LookAtAngles", "Rig", "evaluate", "gaze_of", "rig"]
 
 _NONE: Mapping[str, Vec4] = MappingProxyType({})
 _NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
@@ -96,3 +96,17 @@ def evaluate(
         look_at=gaze.state,
         warnings=(*(f"not in this avatar: {name}" for name in lacking), *gaze.warnings),
     )
+
+
+def gaze_of(
+    avatar: Avatar,
+    *,
+    bones: Mapping[str, Vec4] = _NONE,
+    hips_offset: Vec3 | None = None,
+    look_at: LookAtAngles | Sequence[float] | None = None,
+) -> LookAtState | None:
+    """The `look_at` of what evaluate makes of the same, without what comes after the gaze. Raises ShotError."""
+    r = rig(avatar)
+    rows, rotations, _ = split_bones(r.humanoid, bones)
+    local = pose_humanoid(r.tree, r.humanoid, rows, rotations, hips_offset)
+    return apply_look_at(avatar.look_at, r.tree, r.humanoid, local, look_at).state

@@ -30,11 +30,12 @@ def posed_primitives(posed: PosedAvatar, *, with_normals: bool = True) -> list[P
     (glTF 3.7.3.3: its node's own transform does not count), any other its node. with_normals: False leaves
     them None, for those who only ask where things are.
     """
-    drawn = _drawn(posed.avatar)
+    drawn = drawn_primitives(posed.avatar)
     return [(node, primitive, *_posed(posed, node, part, primitive, with_normals)) for node, part, primitive in drawn]
 
 
-def _drawn(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
+def drawn_primitives(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
+    """(node, index in its mesh, primitive) of everything that is drawn, in posed_primitives' order."""
     for node in avatar.drawn_nodes:
         yield from ((node, part, p) for part, p in enumerate(avatar.primitives_of(node)))
 

@@ -158,6 +158,7 @@ class _Drawer(pyrender.Renderer):
         program.set_uniform("ambient_ground", self.ground)
         writes_depth = not blended or (ours.mtoon is not None and ours.mtoon.transparent_with_z_write)
         GL.glDepthMask(GL.GL_TRUE if writes_depth else GL.GL_FALSE)
+        GL.glDepthFunc(GL.GL_LEQUAL)  # pyrender sets GL_LESS before each picture
         super()._bind_and_draw_primitive(primitive, pose, program, flags)
         GL.glDepthMask(GL.GL_TRUE)
 

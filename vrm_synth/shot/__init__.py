@@ -13,15 +13,17 @@ from vrm_synth.core.lazy import lazily
 if TYPE_CHECKING:
     from vrm_synth.shot.description import Shot
     from vrm_synth.shot.recipe import Recipe, builtin_recipe, load_recipe
-    from vrm_synth.shot.sample import preset_shot, shot_at, source_at
+    from vrm_synth.shot.sample import PlannedShot, plan_shot, preset_shot, shot_at, source_at
 
-__all__ = ["Recipe", "Shot", "builtin_recipe", "load_recipe", "preset_shot", "shot_at", "source_at"]
+__all__ = [
+    "PlannedShot", "Recipe", "Shot", "builtin_recipe", "load_recipe", "plan_shot", "preset_shot", "shot_at", "source_at"
+]  # fmt: skip
 
 __getattr__ = lazily(
     __name__,
     {
         "Shot": "description",
         **dict.fromkeys(("Recipe", "builtin_recipe", "load_recipe"), "recipe"),
-        **dict.fromkeys(("preset_shot", "shot_at", "source_at"), "sample"),
+        **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "shot_at", "source_at"), "sample"),
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.library import NamedPose, Vec3, load_poses
 from vrm_synth.pose.lookat import LookAtAngles
+from vrm_synth.pose.posed import PosedAvatar
 from vrm_synth.shot.character import character
 from vrm_synth.shot.choices import Weights, draw
 from vrm_synth.shot.description import Label, Shot
@@ -37,12 +38,28 @@ HAIR_TAIL = "hairTail"  # how the built-in avatar's nodes are named that move it
 ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
+@dataclass(frozen=True, eq=False)
+class PlannedShot:
+    """A shot of a recipe and, where planning has posed its avatar just so, that pose.
+
+    posed: what `evaluate` makes of the shot, bit for bit; None where a gaze is still to turn the eyes.
+    """
+
+    shot: Shot
+    posed: PosedAvatar | None
+
+
 def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> Shot:
     """Shot i of a recipe: a pure function of (recipe, i, attempt) and of the avatars' files.
 
     open_avatar: source → Avatar; it may keep what it opened. attempt: 1, 2, … are other pictures of the same avatar,
     for where the first was none. Raises ShotError, AvatarError.
     """
+    return plan_shot(recipe, i, open_avatar, attempt).shot
+
+
+def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> PlannedShot:
+    """shot_at's shot, and the pose in which it was planned, for whoever draws it next. Raises as shot_at does."""
     source = source_at(recipe, i)
     if attempt:
         recipe = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
@@ -77,7 +94,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attemp
         "gaze": gaze if witness.face_readable and not shut else "", "lighting": setup, "background": backdrop,
         "wording": int(rng(seed, "wording", i).integers(2**31)),
     }  # fmt: skip
-    return Shot(
+    shot = Shot(
         id=f"{i:06d}",
         avatar=source,
         camera=camera,
@@ -96,6 +113,7 @@ def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attemp
         antialias=recipe.antialias,
         labels=labels,
     )
+    return PlannedShot(shot, figure.posed if look_at is None else None)
 
 
 def source_at(recipe: Recipe, i: int) -> str:

@@ -15,7 +15,7 @@ from vrm_synth.core.humanoid import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
 from vrm_synth.pose.library import REGIONS, NamedPose
 from vrm_synth.pose.posed import PosedAvatar
-from vrm_synth.pose.skinning import posed_primitives
+from vrm_synth.pose.skinning import drawn_primitives
 from vrm_synth.shot.body import FLESH, Body
 
 EDGE = 0.01  # what is this near the picture's edge, as a fraction of it, counts as cut
@@ -212,9 +212,8 @@ class Witness:
     def _moved_by(self, expression: str) -> NDArray[np.bool_] | None:
         """(V,) the vertices that the expression moves by a tenth of what it moves any; None: it moves none."""
         binds = self.posed.avatar.expressions[expression].morph_target_binds
-        drawn = posed_primitives(self.posed, with_normals=False)
         far = []
-        for (node, primitive, _, _), used in zip(drawn, self.body.used, strict=True):
+        for (node, _, primitive), used in zip(drawn_primitives(self.posed.avatar), self.body.used, strict=True):
             offset = np.zeros((len(primitive.positions), 3))
             for bind in binds:
                 if bind.node == node and bind.index < len(primitive.morph_positions):

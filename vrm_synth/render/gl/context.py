@@ -13,6 +13,7 @@ from vrm_synth.render.gl.functions import Functions
 from vrm_synth.render.system import explain_missing_gl
 
 REQUIRED_GL = 430  # storage buffers in the vertex stage and binding layouts
+DEPTH_FUNC = "<="  # of coincident surfaces the last drawn wins, as in three.js and Unity; OpenGL's own default is "<"
 
 
 def create_context(device: int = 0) -> moderngl.Context:
@@ -31,6 +32,7 @@ def create_context(device: int = 0) -> moderngl.Context:
             native = glcontext.get_backend_by_name("egl")(glversion=REQUIRED_GL, mode="standalone", **settings)
             context = moderngl.create_context(require=REQUIRED_GL, standalone=True, context=native)
             context.extra = Functions(native.load)
+            context.depth_func = DEPTH_FUNC
             return context
         except Exception as e:  # glcontext raises bare Exception for every cause
             failure = failure or e

@@ -55,7 +55,7 @@ class SceneBuffers:
         self._written_for: Compat = "none"
         self._textures = TextureStore(ctx, avatar, mips)
         self._variants: dict[tuple[DrawItem, Features, bool], _Variant] = {}
-        self._longest: int | None = None
+        self._mipmaps = True  # that of what is bound
         self._bound: dict[_Variant, tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]] = {}
 
     def draw(self, posed: PosedAvatar, view: View, seen: Matrices, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
@@ -73,10 +73,9 @@ class SceneBuffers:
         self._active.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
         of_view = view_features(view)
-        longest = max(view.size) * view.supersample if view.mipmaps else None
-        if longest != self._longest:  # each size of picture may have textures of another
+        if view.mipmaps != self._mipmaps:
             self._bound.clear()
-            self._longest = longest
+            self._mipmaps = view.mipmaps
         drawn = []
         for item in self._order(posed, view.outlines, seen):
             instance = g.instances[item.instance]
@@ -84,7 +83,9 @@ class SceneBuffers:
             target.depth_mask = _writes_depth(material)
             variant = self._variant(item, instance, material, of_view)
             if variant not in self._bound:
-                self._bound[variant] = tuple((u, *self._textures.get(t, s, longest)) for u, t, s in variant.textures)
+                self._bound[variant] = tuple(
+                    (u, *self._textures.get(t, s, view.mipmaps)) for u, t, s in variant.textures
+                )
             for unit, texture, sampler in self._bound[variant]:
                 texture.use(unit)
                 sampler.use(unit)

@@ -20,6 +20,8 @@ in vec4 in_color;
 in uvec4 in_joints;
 in vec4 in_weights;
 
+invariant gl_Position;  // coincident surfaces have one depth, whatever else their variants compute
+
 out vec3 v_view_position;
 out vec3 v_normal;
 #ifdef TANGENTS
