@@ -39,7 +39,7 @@ TOON_SLOTS = (
 def assigned(material: Material) -> tuple[Material, UvSets, list[str]]:
     notes = Notes()
     (m,), (sets,) = assign_uv_sets((material,), notes)
-    return m, sets, list(notes.lines)
+    return m, sets, list(notes.lines())
 
 
 def sets_read(m: Material, sets: UvSets) -> dict[str, int]:
