@@ -16,6 +16,7 @@ from vrm_synth.avatar.evidence import known_evidence, load_manifest
 from vrm_synth.avatar.model import Licence
 from vrm_synth.core.errors import LicenceError, RecipeError
 
+VPL = "VRM Public License 1.0 (avatarPermission=everyone; modification=prohibited; allowRedistribution)"
 SHA = "ab" * 32
 ENTRY = {"sha256": SHA, "name": "a", "licence": "CC0-1.0", "evidence": "https://e.org/a", "quote": "it is free",
          "date": "2026-01-31"}  # fmt: skip
@@ -42,7 +43,7 @@ def test_a_file_that_says_cc0_passes():
     assert (found.licence, found.is_cc0, found.source) == ("CC0-1.0", True, "file")
 
 
-@pytest.mark.parametrize("name", ["Other", "Redistribution_Prohibited", "CC_BY", "VRM Public License 1.0"])
+@pytest.mark.parametrize("name", ["Other (no URL)", "Redistribution_Prohibited", "CC_BY", VPL, "https://example.com/a"])
 def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(name):
     with pytest.raises(LicenceError) as caught:
         gate(licensed(name), {})
@@ -67,6 +68,59 @@ def test_an_accepted_licence_passes_and_is_still_what_it_is(accepted):
 def test_accepting_one_licence_accepts_no_other(accepted):
     with pytest.raises(LicenceError):
         gate(licensed("CC_BY"), {}, [accepted])
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("https://example.com/a", "http://EXAMPLE.com/a/"),
+        ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        ("CC-BY-4.0", "creativecommons.org/licenses/by/4.0/deed.de"),
+        (VPL, VPL.upper()),
+        ("CC_BY and https://example.com/a", "CC-BY and https://example.com/a/"),
+        ("Other (no URL)", "Other (no URL)"),
+    ],
+)
+def test_a_licence_is_accepted_by_its_name_or_its_url(name, accepted):
+    assert gate(licensed(name), {}, [accepted]).licence == name
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("https://example.com/a", "https://example.com/b"),
+        ("https://example.com/a", "https://example.com/A"),
+        ("https://example.com/a-b", "https://example.com/ab"),
+        ("https://example.com/a", "Other"),
+        ("Other (no URL)", "Other"),
+        ("CC-BY-4.0", "Other"),
+        (VPL, "VRM Public License 1.0"),
+        (VPL, "https://vrm.dev/licenses/1.0/"),
+        (VPL, VPL.replace("prohibited", "allowModification")),
+        (VPL, VPL.replace("; allowRedistribution", "")),
+        (f"{VPL} and https://example.com/a", VPL),
+    ],
+)
+def test_a_url_or_terms_accept_no_other_url_or_terms(name, accepted):
+    with pytest.raises(LicenceError):
+        gate(licensed(name), {}, [accepted])
+
+
+def test_the_option_to_copy_is_text_to_a_shell_whatever_a_file_calls_its_licence():
+    with pytest.raises(LicenceError) as caught:
+        gate(licensed('"; $(rm -rf ~)'), {})
+    assert """--accept-licence '"; $(rm -rf ~)'""" in str(caught.value)
+
+
+def test_standing_has_url_and_terms_of_the_files_own_licence_alone(manifest):
+    found = licensed("CC-BY-4.0")
+    terms = {"licenseUrl": "https://e.org/l", "commercialUsage": "corporation", "modification": "prohibited"}
+    own = replace(found.meta.licence, url="https://e.org/l", terms=terms)
+    found = replace(found, meta=replace(found.meta, licence=own))
+    alone = standing(found, {})
+    assert (alone.url, alone.terms) == ("https://e.org/l", "commercialUsage=corporation; modification=prohibited")
+    by_evidence = standing(found, load_manifest(manifest({})))
+    assert (by_evidence.url, by_evidence.terms) == ("", "")
 
 
 def test_evidence_frees_a_file_that_says_otherwise(manifest):
