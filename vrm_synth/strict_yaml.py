@@ -67,7 +67,9 @@ def parse(text: str, model: type[M], where: str, changes: Mapping[str, Any] | No
     data, lines = _plain(text, where)
     if not isinstance(data, dict):
         raise RecipeError("not a mapping", got=data, allowed=", ".join(_keys(model)), where=f"{where}:1")
-    return _validated({**data, **(changes or {})}, lines, model, where, **context)
+    changes = changes or {}
+    own = {path: line for path, line in lines.items() if not path or path[0] not in changes}
+    return _validated({**data, **changes}, own, model, where, **context)
 
 
 def check(data: Mapping[str, Any], model: type[M], where: str, **context: Any) -> M:

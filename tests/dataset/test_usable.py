@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.avatar.vrm_file import glb, vrm0
 from tests.test_cli import error, run
 from vrm_synth.avatar import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenceError, RecipeError, UnusableAvatarsError
+from vrm_synth.dataset.files import check_writable
 from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.store import LocalStore
 from vrm_synth.dataset.usable import MOST_LISTED, usable_avatars
@@ -154,7 +157,15 @@ def test_an_out_that_cannot_be_used_is_told_before_avatars_are_read(folder, tmp_
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
-def test_a_folder_that_may_not_be_written_is_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode, effective_ids=False: Path(path) != tmp_path)
-    with pytest.raises(DatasetError, match=rf"cannot be written: {tmp_path} may not be written"):
+def test_a_place_that_nothing_can_be_written_in_is_told(tmp_path, monkeypatch):
+    def read_only(dir):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
+
+    LocalStore(tmp_path / "a" / "b").check_writable()
+    check_writable(tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    with pytest.raises(DatasetError, match=rf"{tmp_path}/a/b: cannot be made: Read-only file system"):
         LocalStore(tmp_path / "a" / "b").check_writable()
+    with pytest.raises(DatasetError, match=rf"{tmp_path}/a.png: cannot be written: Read-only file system"):
+        check_writable(tmp_path / "a.png")

@@ -10,9 +10,12 @@ LONGEST_NAME = 100  # characters; the comparison takes time in the square of the
 
 def nearest(name: object, known: Iterable[str]) -> str:
     """The known name that is most like `name`, upper and lower case alike; "" where none is near."""
-    by_folded = {k.casefold(): k for k in reversed(list(known))}
-    found = difflib.get_close_matches(str(name)[:LONGEST_NAME].casefold(), by_folded, 1)
-    return by_folded[found[0]] if found else ""
+    text = str(name)[:LONGEST_NAME]
+    by_folded: dict[str, list[str]] = {}
+    for k in sorted(known):
+        by_folded.setdefault(k.casefold(), []).append(k)
+    found = difflib.get_close_matches(text.casefold(), by_folded, 1)
+    return difflib.get_close_matches(text, by_folded[found[0]], 1, 0.0)[0] if found else ""
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

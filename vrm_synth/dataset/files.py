@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,13 +44,19 @@ def write_file(path: Path, source: bytes | Path, durable: bool = False) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raises DatasetError where no file can be written at `path`. Makes nothing."""
+    """Raises DatasetError where no file can be written at `path`. Leaves nothing there."""
     with file_errors(path, "written"):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        os.stat(path.parent / ".")  # NotADirectoryError, too, where it is a file
-        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        try_writing(path.parent)
+
+
+def try_writing(folder: Path) -> None:
+    """Make a file without a name in a folder: root, read-only disks and network shares make permissions a guess.
+
+    Raises OSError.
+    """
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def make_folder(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.files import UNFINISHED, file_errors, make_folder, write_file
+from vrm_synth.dataset.files import UNFINISHED, file_errors, make_folder, try_writing, write_file
 
 
 class Store(Protocol):
@@ -91,15 +91,15 @@ class LocalStore:
             (self.folder / name).unlink(missing_ok=True)
 
     def check_writable(self) -> None:
-        """Raises DatasetError where files cannot be put below the folder, which need not be there. Makes nothing."""
+        """Raises DatasetError where files cannot be put below the folder, which need not be there. Leaves nothing."""
         there = self.folder.absolute()
         while not os.path.lexists(there) and there != there.parent:
             there = there.parent
         if not there.is_dir():
             why = "a link to nothing" if there.is_symlink() and not there.exists() else "not a folder"
             raise DatasetError(f"cannot be made: {there} is {why}", allowed="a new folder", where=self.folder)
-        if not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            raise DatasetError(f"cannot be written: {there} may not be written", where=self.folder)
+        with file_errors(self.folder, "made"):
+            try_writing(there)
 
     def tidy(self) -> None:
         """Remove what writers that died have left unfinished."""
