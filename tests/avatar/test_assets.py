@@ -7,14 +7,19 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from tests.avatar.vrm_file import glb, vrm1
 from tests.corpus import CORPUS, needs_corpus
 from tests.tiny import avatar
 from vrm_synth import resources
-from vrm_synth.avatar import load
+from vrm_synth.avatar import load, load_bytes
 from vrm_synth.avatar.assets import gate, is_cc0, standing
 from vrm_synth.avatar.evidence import known_evidence, load_manifest
+from vrm_synth.avatar.fields import Fields
+from vrm_synth.avatar.inspect import report, table
+from vrm_synth.avatar.licence import licence0, licence1
 from vrm_synth.avatar.model import Licence
 from vrm_synth.core.errors import LicenceError, RecipeError
+from vrm_synth.shot import load_recipe
 
 VPL = "VRM Public License 1.0 (avatarPermission=everyone; modification=prohibited; allowRedistribution)"
 SHA = "ab" * 32
@@ -190,3 +195,46 @@ def test_every_entry_of_ours_has_its_evidence():
 def test_real_avatars_stand_as_their_evidence_says(name, free):
     found = standing(load(CORPUS / "avatars" / f"{name}.vrm"), known_evidence())
     assert found.is_cc0 == free
+
+
+URL = "https://example.com/terms?a=1,2#part"
+PUBLIC = {"licenseUrl": "https://vrm.dev/licenses/1.0/", "modification": "prohibited", "allowRedistribution": True}
+STATED = [
+    licence1(Fields(PUBLIC)),
+    licence1(Fields(PUBLIC | {"otherLicenseUrl": URL})),
+    licence1(Fields(PUBLIC | {"avatarPermission": "every: one, [x]"})),
+    licence1(Fields({"licenseUrl": "https://creativecommons.org/licenses/by-sa/4.0/"})),
+    licence1(Fields({"licenseUrl": URL})),
+    licence1(Fields({})),
+    licence0(Fields({"licenseName": "CC_BY_NC"})),
+    licence0(Fields({"licenseName": "Redistribution_Prohibited", "otherPermissionUrl": URL})),
+    licence0(Fields({"licenseName": "Other", "otherLicenseUrl": "see the readme: it is free"})),
+    licence0(Fields({"licenseName": "Other"})),
+    licence0(Fields({})),
+]
+
+
+@pytest.mark.parametrize("licence", STATED, ids=lambda licence: licence.name[:40])
+def test_what_inspect_prints_is_what_a_recipe_accepts_and_it_accepts_nothing_else(licence, tmp_path):
+    doc, data = vrm1()
+    found = load_bytes(glb(doc, bytes(data)), "a.vrm")
+    stated = {x.name: replace(found, meta=replace(found.meta, licence=x)) for x in STATED}
+    printed = next(x for x in table(report(stated[licence.name])).splitlines() if x.startswith("licence "))
+    name = printed.removeprefix("licence ").strip()
+    assert name == report(stated[licence.name])["licence"]["name"]
+    text = yaml.safe_dump({"avatars": ["demo"], "count": 1, "accept_licences": [name]})
+    (tmp_path / "r.yaml").write_text(text)
+    accepted = load_recipe(tmp_path / "r.yaml").accept_licences
+    for other in STATED:
+        if other.name == licence.name:
+            assert gate(stated[other.name], {}, accepted).licence == name
+        else:
+            with pytest.raises(LicenceError):
+                gate(stated[other.name], {}, accepted)
+
+
+@pytest.mark.parametrize("licence", [STATED[0], STATED[3], STATED[6], STATED[9]], ids=lambda licence: licence.name[:40])
+def test_the_usual_names_need_no_quotes_in_a_recipe(licence, tmp_path):
+    for text in (f"[{licence.name}, MIT]", f"\n  - {licence.name}\n  - MIT"):
+        (tmp_path / "r.yaml").write_text(f"avatars: [demo]\ncount: 1\naccept_licences: {text}\n")
+        assert load_recipe(tmp_path / "r.yaml").accept_licences == (licence.name, "MIT")

@@ -41,9 +41,9 @@ def test_the_failing_library_is_named_on_one_line():
     assert message == f"OpenGL cannot start: libGL.so.1 is missing; install it with: {APT}"
 
 
-def test_a_failure_without_a_library_keeps_its_own_words():
+def test_a_failure_without_a_library_keeps_its_own_words_and_has_nothing_installed():
     message = explain_missing_gl(Exception("eglInitialize failed\n(0x3001)"), DEBIAN)
-    assert message == f"OpenGL cannot start: eglInitialize failed (0x3001); install it with: {APT}"
+    assert message == "OpenGL cannot start: eglInitialize failed (0x3001)"
 
 
 def test_this_machine_lacks_nothing():

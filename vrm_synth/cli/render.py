@@ -139,10 +139,12 @@ def _dataset_options(command: F) -> F:
 
 def _recipe_options(command: F) -> F:
     """--count, --seed and --size, None where not given."""
+    own = "[default: the recipe's, else {}]"
+    count, size = click.IntRange(1, 1_000_000_000), click.IntRange(16, 8192)
     options = (
-        click.option("--count", type=click.IntRange(1, 1_000_000_000), help="How many pictures.  [default: 24]"),
-        click.option("--seed", type=int, help="Another seed, other pictures.  [default: 0]"),
-        click.option("--size", type=click.IntRange(16, 8192), help="Pixels of a side.  [default: 512]"),
+        click.option("--count", type=count, help=f"How many pictures.  {own.format(24)}"),
+        click.option("--seed", type=int, help=f"Another seed, other pictures.  {own.format(0)}"),
+        click.option("--size", type=size, help=f"Pixels of a side.  {own.format(512)}"),
     )
     for option in reversed(options):
         command = option(command)

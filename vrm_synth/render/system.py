@@ -145,18 +145,16 @@ def _extension(egl: Any, name: bytes, result: Any, *arguments: Any) -> Callable[
 
 
 def explain_missing_gl(exc: BaseException, os_release: str | None = None) -> str:
-    """One line that says what failed and what to install.
+    """One line that says what failed, and what to install where a library is missing.
 
     exc: what the context creation raised; os_release: the text of /etc/os-release, read from this
     machine when None.
     """
-    text = _read_os_release() if os_release is None else os_release
     library = re.search(r"lib\w+\.so(?:\.\d+)*", str(exc))
-    if library:
-        what = f"OpenGL cannot start: {library[0]} is missing"
-    else:
-        what = f"OpenGL cannot start: {' '.join(str(exc).split()) or type(exc).__name__}"
-    return f"{what}; {install_hint(text)}"
+    if not library:
+        return f"OpenGL cannot start: {' '.join(str(exc).split()) or type(exc).__name__}"
+    text = _read_os_release() if os_release is None else os_release
+    return f"OpenGL cannot start: {library[0]} is missing; {install_hint(text)}"
 
 
 def install_hint(os_release: str) -> str:
