@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.avatar.vrm_file import glb, vrm0, vrm1
+from vrm_synth.avatar import load_bytes
 from vrm_synth.avatar.fields import Fields
 from vrm_synth.avatar.licence import contradictions, is_cc0_url, licence0, licence1, licence_at
 
@@ -219,3 +221,17 @@ def test_contradictions_of_vrm0(meta: dict[str, Any], line: str) -> None:
 )  # fmt: skip
 def test_what_agrees_is_no_contradiction(licence: Any) -> None:
     assert list(contradictions(licence)) == []
+
+
+@pytest.mark.parametrize("version", ["0", "1"])
+def test_a_contradiction_is_an_oddity_of_the_avatar(version: str) -> None:
+    doc, data = vrm0() if version == "0" else vrm1()
+    extension, said = (
+        (doc["extensions"]["VRM"], {"licenseName": "CC0", "allowedUserName": "OnlyAuthor"})
+        if version == "0"
+        else (doc["extensions"]["VRMC_vrm"], {"otherLicenseUrl": ZERO, "modification": "prohibited"})
+    )
+    extension.setdefault("meta", {}).update(said)
+    found = load_bytes(glb(doc, bytes(data)), "a.vrm")
+    key, value = list(said.items())[1]
+    assert f"the licence contradicts itself: CC0, but {key} {value}" in found.oddities

@@ -8,8 +8,12 @@ import sys
 
 import pytest
 
+from vrm_synth.avatar import open_avatar
+from vrm_synth.core.errors import RenderError
+from vrm_synth.dataset.take import take
 from vrm_synth.render import open_renderer, system
 from vrm_synth.render.system import explain_missing_gl, fault_of, find_fault, install_hint, missing_libraries
+from vrm_synth.shot import preset_shot
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
 APT = "apt install libegl1 libgl1-mesa-dri libgl1"
@@ -152,3 +156,14 @@ def test_without_the_extra_the_message_says_how_to_get_it():
     assert said.splitlines() == [
         "no module pyglet; install the pyrender renderer: pip install vrm-synth[pyrender]",
     ]
+
+
+def test_looking_for_the_fault_leaves_other_contexts_as_they_are():
+    avatar = open_avatar("demo")
+    shot = preset_shot(avatar, "demo", "stand", "face_front_level", size=(32, 32))
+    with contextlib.closing(open_renderer("gl")) as drawing:
+        before = take(drawing, avatar, shot)[1].rgba
+        with pytest.raises(RenderError, match="no such EGL device; got 60"):
+            open_renderer("gl", 60)
+        assert find_fault(0) is None
+        assert (take(drawing, avatar, shot)[1].rgba == before).all() and before[..., 3].any()

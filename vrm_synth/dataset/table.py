@@ -65,9 +65,10 @@ def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, 
 
 
 def spelled(row: Mapping[str, Any]) -> bytes:
-    """A row of the table in one spelling, whether it comes from a line or from the table."""
+    """A row of the table in one spelling, whether it comes from a line or from the table, which may be from before a
+    column was there."""
     kinds = {**COLUMNS, **LABELS}
-    plain = {k: float(v) if kinds.get(k) == "double" and v is not None else v for k, v in row.items()}
+    plain = {k: float(v) if kinds.get(k) == "double" else v for k, v in row.items() if v is not None}
     return to_json(plain).encode()
 
 
