@@ -330,10 +330,8 @@ FirstPersonType = Literal["auto", "both", "thirdPersonOnly", "firstPersonOnly"]
 
 @dataclass(frozen=True)
 class Licence:
-    """What the file itself says.
+    """What the file itself says. name: what identifies it (licence.py), "" when absent; url: where it can be read.
 
-    name: what identifies the licence (avatar/licence.py): "CC0", "CC-BY-4.0", a URL, "VRM Public License 1.0 (…)"
-    with its terms, or "" when absent. url: where it can be read, as the file writes it.
     terms: the permission fields as written (allowedUserName, avatarPermission, commercialUsage …).
     """
 

@@ -16,6 +16,7 @@ from vrm_synth.cli.hints import expect
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
+    from vrm_synth.shot import Recipe
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -188,7 +189,7 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
         )
     for text in inputs:
         expect(text, "recipe", "avatar", "folder")
-    _render(inputs, **options)
+    _render(_recipe(inputs, options), **options)
 
 
 @click.command()
@@ -203,7 +204,7 @@ def demo(**options: Any) -> None:
     """
     from vrm_synth.shot.inputs import FAMILY
 
-    _render((FAMILY,), **options)
+    _render(_recipe((FAMILY,), options), **options)
 
 
 @click.command()
@@ -235,11 +236,16 @@ def finish(out: str) -> None:
     click.echo(f"finished: {out}/{SHEET}")
 
 
+def _recipe(inputs: tuple[str, ...], options: dict[str, Any]) -> Recipe:
+    """The recipe of a command's arguments; takes its options out of `options`."""
+    from vrm_synth.shot import recipe_of
+
+    changes = {name: options.pop(name) for name in ("count", "seed", "size")}
+    return recipe_of(inputs, **changes, note=note)
+
+
 def _render(
-    inputs: tuple[str, ...],
-    count: int | None,
-    seed: int | None,
-    size: int | None,
+    recipe: Recipe,
     out: str,
     form: str,
     encoding: str,
@@ -256,35 +262,28 @@ def _render(
     ray_address: str,
     ray_gpus: float,
 ) -> None:
-    from vrm_synth.dataset.layout import check_claimable
+    from vrm_synth.dataset.layout import SHEET, check_claimable
     from vrm_synth.dataset.stores import open_store
-    from vrm_synth.shot import recipe_of
 
-    recipe = recipe_of(inputs, count=count, seed=seed, size=size, note=note)
+    if engine == "ray" and "://" not in out:
+        out = os.path.abspath(out)  # an actor's working folder is another
     store = open_store(out)
     check_claimable(store)
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
     if engine == "ray":
         workers = how_many(workers, recipe.count)
-        out = out if "://" in out else os.path.abspath(out)  # an actor's working folder is another
     else:
         workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
     from vrm_synth.avatar import open_avatar
     from vrm_synth.avatar.evidence import known_evidence
     from vrm_synth.dataset.draw import Look
-    from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.make import Dataset, Settings, write_metrics
     from vrm_synth.dataset.workers import work
 
     settings = Settings(
-        Look(form, encoding, passes),
-        shard_size,
-        renderer,
-        devices,
-        known_evidence(manifest),
-        mips=mip_folder(),
-        skip_unusable=skip_unusable,
-    )
+        Look(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest),
+        mips=mip_folder(), skip_unusable=skip_unusable,
+    )  # fmt: skip
     with bar(len(set(recipe.avatars)), "avatars") as shown:
         dataset = Dataset(recipe, store, open_avatar, settings, shown.update, note)
     first, of = part or (0, 1)
