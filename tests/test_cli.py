@@ -250,9 +250,15 @@ def test_render_refuses_a_licence_until_it_is_accepted(here):
     (here / "recipe.yaml").write_text("avatars: [kept.vrm]\ncount: 1\nsize: 16\n")
     said = error("render", here / "recipe.yaml", "-o", here / "out")
     assert "kept.vrm: licence not accepted; got VRM Public License 1.0" in said and not (here / "out").exists()
-    run("render", here / "recipe.yaml", "-o", here / "out", "--accept-licence", "vrm public license 1.0")
+    assert "not accepted" in error(
+        "render", here / "recipe.yaml", "-o", here / "out", "--accept-licence", "VRM Public License 1.0"
+    )
+    table = dict(line.split("  ", 1) for line in run("inspect", here / "kept.vrm").stdout.splitlines() if "  " in line)
+    name = table["licence"].strip()
+    assert name == json.loads(run("inspect", here / "kept.vrm", "--json").stdout)[0]["licence"]["name"]
+    run("render", here / "recipe.yaml", "-o", here / "out", "--accept-licence", name)
     (lines,) = here.glob("out/train/*/metadata.jsonl")
-    assert json.loads(lines.read_text())["licence"] == "VRM Public License 1.0"
+    assert json.loads(lines.read_text())["licence"] == name
 
 
 def test_render_takes_evidence_from_the_users_manifest(here):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
 import subprocess
@@ -31,6 +32,21 @@ def test_check_gl_is_silent_where_a_context_starts():
         [sys.executable, ROOT / "scripts" / "check_gl.py"], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent/a.json", "OpenGL cannot start: EGL finds no device; "),
+        ("MESA_GL_VERSION_OVERRIDE", "3.3", "OpenGL 4.3 is needed; got 3.3, of EGL device 0; "),
+    ],
+)
+def test_check_gl_says_what_is_missing(variable, value, said):
+    if variable.startswith("MESA") and Path("/dev/nvidiactl").exists():
+        pytest.skip("Mesa's drivers alone can be told to be old")
+    script, environment = ROOT / "scripts" / "check_gl.py", {**os.environ, variable: value}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 1 and done.stdout.startswith(said) and done.stdout.count("\n") == 1
 
 
 def test_setup_is_valid_shell():

@@ -6,7 +6,6 @@ twice, no depth or size that nobody writes by hand.
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -41,6 +41,11 @@ def load(path: Path, model: type[M], **context: Any) -> M:
 
     context: handed to the model's validators.
     """
+    return parse(read(path), model, str(path), **context)
+
+
+def read(path: Path) -> str:
+    """The text of a YAML file. Raises RecipeError where it cannot be read, is too long or is not UTF-8."""
     try:
         with path.open("rb") as f:
             data = f.read(LONGEST_FILE + 1)
@@ -49,17 +54,30 @@ def load(path: Path, model: type[M], **context: Any) -> M:
     if len(data) > LONGEST_FILE:
         raise RecipeError("too long", allowed=f"up to {LONGEST_FILE} bytes", where=path)
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise RecipeError("not UTF-8", where=f"{path}:{data[: e.start].count(10) + 1}") from None
-    return parse(text, model, str(path), **context)
 
 
-def parse(text: str, model: type[M], where: str, **context: Any) -> M:
-    """YAML text as a `model`; `where` names it in errors. Raises RecipeError."""
+def parse(text: str, model: type[M], where: str, changes: Mapping[str, Any] | None = None, **context: Any) -> M:
+    """YAML text as a `model`; `where` names it in errors; changes: keys that count instead of the text's own.
+
+    Raises RecipeError.
+    """
     data, lines = _plain(text, where)
     if not isinstance(data, dict):
         raise RecipeError("not a mapping", got=data, allowed=", ".join(_keys(model)), where=f"{where}:1")
+    changes = changes or {}
+    own = {path: line for path, line in lines.items() if not path or path[0] not in changes}
+    return _validated({**data, **changes}, own, model, where, **context)
+
+
+def check(data: Mapping[str, Any], model: type[M], where: str, **context: Any) -> M:
+    """Plain values that no file holds as a `model`; `where` says whose they are. Raises RecipeError."""
+    return _validated(data, {}, model, where, **context)
+
+
+def _validated(data: Mapping[str, Any], lines: dict[Path_, int], model: type[M], where: str, **context: Any) -> M:
     try:
         return model.model_validate(data, context=context or None)
     except ValidationError as e:
@@ -148,17 +166,16 @@ def _first(e: ValidationError, model: type[BaseModel], data: Any, lines: dict[Pa
     kind, got, cause = error["type"], error["input"], error.get("ctx", {}).get("error")
     refused = cause if isinstance(cause, RefusedError) else None
     path = _walk(data, (*error["loc"], *(refused.at if refused else ())))
-    line = next(lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines)
+    line = next((f":{lines[path[:n]]}" for n in range(len(path), -1, -1) if path[:n] in lines), "")
     name = _dotted(path)
-    at = f"{where}:{line}" + (f": {name}" if name else "")
+    at = f"{where}{line}" + (f": {name}" if name else "")
     if refused:
         got = _at(data, path) if refused.at else got
         return RecipeError(refused.what, got=_shown(got), allowed=refused.allowed or None, where=at)
     if kind == "extra_forbidden":
         known = _keys(_model_at(model, path[:-1]))
-        near = difflib.get_close_matches(str(path[-1]), known, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        return RecipeError(f"unknown key{hint}", got=path[-1], allowed=", ".join(known), where=at)
+        what = f"unknown key{did_you_mean(path[-1], known)}"
+        return RecipeError(what, got=path[-1], allowed=", ".join(known), where=at)
     if kind == "missing":
         what = f"missing key {error['loc'][-1]}"
         return RecipeError(what, allowed=", ".join(_keys(_model_at(model, path))), where=at)

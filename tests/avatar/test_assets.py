@@ -7,15 +7,21 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from tests.avatar.vrm_file import glb, vrm1
 from tests.corpus import CORPUS, needs_corpus
 from tests.tiny import avatar
 from vrm_synth import resources
-from vrm_synth.avatar import load
+from vrm_synth.avatar import load, load_bytes
 from vrm_synth.avatar.assets import gate, is_cc0, standing
 from vrm_synth.avatar.evidence import known_evidence, load_manifest
+from vrm_synth.avatar.fields import Fields
+from vrm_synth.avatar.inspect import report, table
+from vrm_synth.avatar.licence import licence0, licence1
 from vrm_synth.avatar.model import Licence
 from vrm_synth.core.errors import LicenceError, RecipeError
+from vrm_synth.shot import load_recipe
 
+VPL = "VRM Public License 1.0 (avatarPermission=everyone; modification=prohibited; allowRedistribution)"
 SHA = "ab" * 32
 ENTRY = {"sha256": SHA, "name": "a", "licence": "CC0-1.0", "evidence": "https://e.org/a", "quote": "it is free",
          "date": "2026-01-31"}  # fmt: skip
@@ -42,7 +48,7 @@ def test_a_file_that_says_cc0_passes():
     assert (found.licence, found.is_cc0, found.source) == ("CC0-1.0", True, "file")
 
 
-@pytest.mark.parametrize("name", ["Other", "Redistribution_Prohibited", "CC_BY", "VRM Public License 1.0"])
+@pytest.mark.parametrize("name", ["Other (no URL)", "Redistribution_Prohibited", "CC_BY", VPL, "https://example.com/a"])
 def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(name):
     with pytest.raises(LicenceError) as caught:
         gate(licensed(name), {})
@@ -67,6 +73,59 @@ def test_an_accepted_licence_passes_and_is_still_what_it_is(accepted):
 def test_accepting_one_licence_accepts_no_other(accepted):
     with pytest.raises(LicenceError):
         gate(licensed("CC_BY"), {}, [accepted])
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("https://example.com/a", "http://EXAMPLE.com/a/"),
+        ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        ("CC-BY-4.0", "creativecommons.org/licenses/by/4.0/deed.de"),
+        (VPL, VPL.upper()),
+        ("CC_BY and https://example.com/a", "CC-BY and https://example.com/a/"),
+        ("Other (no URL)", "Other (no URL)"),
+    ],
+)
+def test_a_licence_is_accepted_by_its_name_or_its_url(name, accepted):
+    assert gate(licensed(name), {}, [accepted]).licence == name
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("https://example.com/a", "https://example.com/b"),
+        ("https://example.com/a", "https://example.com/A"),
+        ("https://example.com/a-b", "https://example.com/ab"),
+        ("https://example.com/a", "Other"),
+        ("Other (no URL)", "Other"),
+        ("CC-BY-4.0", "Other"),
+        (VPL, "VRM Public License 1.0"),
+        (VPL, "https://vrm.dev/licenses/1.0/"),
+        (VPL, VPL.replace("prohibited", "allowModification")),
+        (VPL, VPL.replace("; allowRedistribution", "")),
+        (f"{VPL} and https://example.com/a", VPL),
+    ],
+)
+def test_a_url_or_terms_accept_no_other_url_or_terms(name, accepted):
+    with pytest.raises(LicenceError):
+        gate(licensed(name), {}, [accepted])
+
+
+def test_the_option_to_copy_is_text_to_a_shell_whatever_a_file_calls_its_licence():
+    with pytest.raises(LicenceError) as caught:
+        gate(licensed('"; $(rm -rf ~)'), {})
+    assert """--accept-licence '"; $(rm -rf ~)'""" in str(caught.value)
+
+
+def test_standing_has_url_and_terms_of_the_files_own_licence_alone(manifest):
+    found = licensed("CC-BY-4.0")
+    terms = {"licenseUrl": "https://e.org/l", "commercialUsage": "corporation", "modification": "prohibited"}
+    own = replace(found.meta.licence, url="https://e.org/l", terms=terms)
+    found = replace(found, meta=replace(found.meta, licence=own))
+    alone = standing(found, {})
+    assert (alone.url, alone.terms) == ("https://e.org/l", "commercialUsage=corporation; modification=prohibited")
+    by_evidence = standing(found, load_manifest(manifest({})))
+    assert (by_evidence.url, by_evidence.terms) == ("", "")
 
 
 def test_evidence_frees_a_file_that_says_otherwise(manifest):
@@ -136,3 +195,46 @@ def test_every_entry_of_ours_has_its_evidence():
 def test_real_avatars_stand_as_their_evidence_says(name, free):
     found = standing(load(CORPUS / "avatars" / f"{name}.vrm"), known_evidence())
     assert found.is_cc0 == free
+
+
+URL = "https://example.com/terms?a=1,2#part"
+PUBLIC = {"licenseUrl": "https://vrm.dev/licenses/1.0/", "modification": "prohibited", "allowRedistribution": True}
+STATED = [
+    licence1(Fields(PUBLIC)),
+    licence1(Fields(PUBLIC | {"otherLicenseUrl": URL})),
+    licence1(Fields(PUBLIC | {"avatarPermission": "every: one, [x]"})),
+    licence1(Fields({"licenseUrl": "https://creativecommons.org/licenses/by-sa/4.0/"})),
+    licence1(Fields({"licenseUrl": URL})),
+    licence1(Fields({})),
+    licence0(Fields({"licenseName": "CC_BY_NC"})),
+    licence0(Fields({"licenseName": "Redistribution_Prohibited", "otherPermissionUrl": URL})),
+    licence0(Fields({"licenseName": "Other", "otherLicenseUrl": "see the readme: it is free"})),
+    licence0(Fields({"licenseName": "Other"})),
+    licence0(Fields({})),
+]
+
+
+@pytest.mark.parametrize("licence", STATED, ids=lambda licence: licence.name[:40])
+def test_what_inspect_prints_is_what_a_recipe_accepts_and_it_accepts_nothing_else(licence, tmp_path):
+    doc, data = vrm1()
+    found = load_bytes(glb(doc, bytes(data)), "a.vrm")
+    stated = {x.name: replace(found, meta=replace(found.meta, licence=x)) for x in STATED}
+    printed = next(x for x in table(report(stated[licence.name])).splitlines() if x.startswith("licence "))
+    name = printed.removeprefix("licence ").strip()
+    assert name == report(stated[licence.name])["licence"]["name"]
+    text = yaml.safe_dump({"avatars": ["demo"], "count": 1, "accept_licences": [name]})
+    (tmp_path / "r.yaml").write_text(text)
+    accepted = load_recipe(tmp_path / "r.yaml").accept_licences
+    for other in STATED:
+        if other.name == licence.name:
+            assert gate(stated[other.name], {}, accepted).licence == name
+        else:
+            with pytest.raises(LicenceError):
+                gate(stated[other.name], {}, accepted)
+
+
+@pytest.mark.parametrize("licence", [STATED[0], STATED[3], STATED[6], STATED[9]], ids=lambda licence: licence.name[:40])
+def test_the_usual_names_need_no_quotes_in_a_recipe(licence, tmp_path):
+    for text in (f"[{licence.name}, MIT]", f"\n  - {licence.name}\n  - MIT"):
+        (tmp_path / "r.yaml").write_text(f"avatars: [demo]\ncount: 1\naccept_licences: {text}\n")
+        assert load_recipe(tmp_path / "r.yaml").accept_licences == (licence.name, "MIT")

@@ -46,6 +46,13 @@ def test_one_that_is_not_free_makes_it_other_and_is_named_with_its_evidence():
     assert "CC-BY-4.0" in line and "https://e.org/x" in line and "| 2 |" in line
 
 
+def test_url_and_terms_of_a_licence_are_on_the_card():
+    terms = {"licence_url": "https://e.org/l", "licence_terms": "modification=prohibited; allowRedistribution=false"}
+    text = card([row(0, KEPT)], RECIPE, [{**KEPT, **terms}])
+    line = next(x for x in text.splitlines() if x.startswith("| b "))
+    assert "| https://e.org/l modification=prohibited; allowRedistribution=false |" in line
+
+
 def test_an_unfinished_dataset_says_so():
     assert "- pictures: 1 (of 3 that the recipe asks for)" in card([row(2, FREE)], RECIPE, [FREE])
 
@@ -59,7 +66,7 @@ def test_titles_are_no_markup():
     evil = {**FREE, "name": "x | y](http://evil)\n---\n<script>`", "authors": ["**a**\r\n# b"]}
     text = card([row(0, evil)], RECIPE, [evil])
     line = next(x for x in text.splitlines() if x.startswith("| a "))
-    assert line.count("|") - line.count("\\|") == 8
+    assert line.count("|") - line.count("\\|") == 9
     assert len(re.findall(r"(?<!\\)[<>*\[\]#`]", line)) == 2, "all but the two backquotes around the hash are escaped"
     assert head(text)["license"] == "cc0-1.0"
 

@@ -33,6 +33,10 @@ from vrm_synth.pose.evaluate import LookAtAngles
 from vrm_synth.shot import Shot, load_recipe, plan_shot, source_at
 
 COUNT, SHARD = 10, 4
+STRICT = (
+    "VRM Public License 1.0 (avatarPermission=onlyAuthor; commercialUsage=personalNonProfit; creditNotation=required; "
+    "modification=prohibited)"
+)
 once = functools.cache(open_avatar)
 
 
@@ -335,7 +339,9 @@ def test_another_look_is_another_dataset(recipe_file, whole, settings, what):
 
 
 def test_an_expression_that_no_avatar_has_is_refused_before_anything_is_made(change, tmp_path):
-    with pytest.raises(RecipeError, match=r"no avatar .* expression; got happyy; allowed: aa, angry"):
+    with pytest.raises(
+        RecipeError, match=r"no avatar .* expression \(did you mean happy\?\); got happyy; allowed: aa, angry"
+    ):
         dataset(change(expressions=["happy", "happyy"]), tmp_path / "new")
     assert not (tmp_path / "new").exists()
     dataset(change(expressions=["surprised"]), tmp_path / "new")  # a preset may be lacking
@@ -354,7 +360,7 @@ def test_accepting_a_licence_does_not_make_it_another_recipe(change, whole):
 
 def test_an_avatar_that_has_changed_makes_it_another_recipe(tmp_path, avatars):
     shutil.copy(avatars / "free.vrm", tmp_path / "a.vrm")
-    (tmp_path / "r.yaml").write_text("avatars: [a.vrm]\ncount: 1\nsize: 16\naccept_licences: [VRM Public License 1.0]")
+    (tmp_path / "r.yaml").write_text(f"avatars: [a.vrm]\ncount: 1\nsize: 16\naccept_licences: ['{STRICT}']")
     dataset(tmp_path / "r.yaml", tmp_path / "out")
     shutil.copy(avatars / "kept.vrm", tmp_path / "a.vrm")
     with pytest.raises(DatasetError, match="differs in avatars"):
@@ -384,10 +390,13 @@ def test_an_avatar_that_is_not_free_stops_it_before_anything_is_made(change, tmp
 
 
 def test_an_accepted_licence_is_carried_into_lines_and_card(change, tmp_path, avatars):
-    path = change(avatars=[str(avatars / "kept.vrm")], count=2, accept_licences=["VRM Public License 1.0"])
+    path = change(avatars=[str(avatars / "kept.vrm")], count=2, accept_licences=[STRICT])
     out = render(path, tmp_path / "out")
-    assert {r["licence"] for r in rows(out)} == {"VRM Public License 1.0"}
-    assert "license: other" in (out / "README.md").read_text()
+    for r in rows(out):
+        assert r["licence"] == STRICT and r["licence_url"] == "https://vrm.dev/licenses/1.0/"
+        assert "allowRedistribution=" not in r["licence_terms"]  # the file leaves it at its default
+    card = (out / "README.md").read_text()
+    assert "license: other" in card and "modification=prohibited" in card and "https://vrm.dev/licenses/1.0/" in card
 
 
 def test_an_interruption_keeps_whole_shards_and_the_same_again_makes_the_rest(recipe_file, whole):

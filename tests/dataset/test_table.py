@@ -6,7 +6,7 @@ import pytest
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import table
-from vrm_synth.dataset.table import COLUMNS, LABELS, ask, flat, read_table, schema, write_table
+from vrm_synth.dataset.table import COLUMNS, LABELS, ask, flat, read_table, schema, spelled, write_table
 from vrm_synth.shot import builtin_recipe, shot_at
 
 
@@ -102,3 +102,8 @@ def test_metadata_of_another_kind_is_refused(tmp_path):
 
 def test_columns_are_named_once():
     assert not set(COLUMNS) & set(LABELS)
+
+
+def test_a_table_from_before_a_column_was_there_spells_the_same_rows():
+    row = {"key": "a", "licence": "CC0-1.0", "azimuth": 1}
+    assert spelled({**row, "licence_url": None}) == spelled(row) != spelled({**row, "licence_url": ""})

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from vrm_synth.avatar.assets import UNNAMED
 from vrm_synth.avatar.humanoid import world_at_rest
 from vrm_synth.avatar.model import Avatar, Expression, LookAt, Material, RangeMap
 from vrm_synth.core.humanoid import BONE_NAMES, REQUIRED
@@ -27,7 +28,7 @@ def report(avatar: Avatar) -> dict[str, Any]:
         "version": meta.version,
         "authors": list(meta.authors),
         "licence": {
-            "name": licence.name,
+            "name": licence.name or UNNAMED,
             "url": licence.url,
             "is_cc0": licence.is_cc0,
             "terms": dict(licence.terms),
@@ -171,7 +172,8 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     by = f" by {', '.join(facts['authors'])}" if facts["authors"] else ""
     version = f" ({facts['version']})" if facts["version"] else ""
     yield "title", f"{facts['name'] or 'untitled'}{version}{by}"
-    yield "licence", " ".join(x for x in (licence["name"] or "none stated", licence["url"]) if x)
+    yield "licence", licence["name"]
+    yield "  url", "" if licence["url"] == licence["name"] else licence["url"]
     yield (
         "terms",
         ", ".join(f"{k} {v}" for k, v in licence["terms"].items() if k != "licenseName" and v != licence["url"]),

@@ -337,7 +337,7 @@ FirstPersonType = Literal["auto", "both", "thirdPersonOnly", "firstPersonOnly"]
 
 @dataclass(frozen=True)
 class Licence:
-    """What the file itself says. name: "CC0" …, "VRM Public License 1.0", "Other", or "" when absent.
+    """What the file itself says. name: what identifies it (licence.py), "" when absent; url: where it can be read.
 
     terms: the permission fields as written (allowedUserName, avatarPermission, commercialUsage …).
     """

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from vrm_synth.avatar.fields import Fields, unique, vector
 from vrm_synth.avatar.glb import Notes
-from vrm_synth.avatar.licence import licence0
+from vrm_synth.avatar.licence import contradictions, licence0
 from vrm_synth.avatar.model import Collider, FirstPersonType, LookAt, Meta, RangeMap, Spring, SpringJoint, Vec3
 from vrm_synth.avatar.runtime import Budget, Runtime, Source, check_springs, range_map
 from vrm_synth.avatar.vrm0_expressions import nodes_of_mesh, read_expressions0
@@ -58,8 +58,10 @@ def _meta(source: Source) -> Meta:
         thumbnail = source.gltf.textures[texture].source
     elif texture != -1:
         source.notes.add(f"{f.at('texture')} is {texture}, which is not in textures; there is no thumbnail")
-    author = f.text("author")
-    return Meta(f.text("title"), f.text("version"), (author,) if author else (), licence0(f), thumbnail, f.data)
+    author, licence = f.text("author"), licence0(f)
+    for line in contradictions(licence):
+        source.notes.add(line)
+    return Meta(f.text("title"), f.text("version"), (author,) if author else (), licence, thumbnail, f.data)
 
 
 def _bones(source: Source) -> Iterator[tuple[str, int, str]]:

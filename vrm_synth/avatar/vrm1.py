@@ -11,7 +11,7 @@ from vrm_synth.avatar.bind_weights import from_percent, within_range
 from vrm_synth.avatar.expression_names import plain_names
 from vrm_synth.avatar.fields import Fields, unique, vector
 from vrm_synth.avatar.glb import Notes
-from vrm_synth.avatar.licence import licence1
+from vrm_synth.avatar.licence import contradictions, licence1
 from vrm_synth.avatar.material import rgb
 from vrm_synth.avatar.model import (
     Collider,
@@ -66,8 +66,10 @@ def read_vrm1(source: Source) -> Runtime:
 def _meta(source: Source) -> Meta:
     f = source.ext.child_or_empty("meta")
     thumbnail = f.index("thumbnailImage", len(source.gltf.images), "images")
-    authors = tuple(a for a in f.texts("authors") if a)
-    return Meta(f.text("name"), f.text("version"), authors, licence1(f), thumbnail, f.data)
+    authors, licence = tuple(a for a in f.texts("authors") if a), licence1(f)
+    for line in contradictions(licence):
+        source.notes.add(line)
+    return Meta(f.text("name"), f.text("version"), authors, licence, thumbnail, f.data)
 
 
 def _bones(source: Source) -> Iterator[tuple[str, int, str]]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from vrm_synth.cli.hints import misplaced
 from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.core.near import nearest
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -23,14 +25,54 @@ TRAINING = ("torch", "diffusers", "transformers", "accelerate", "peft", "safeten
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
+class Choice(click.Choice):
+    """One of some words; of a mistyped one the nearest is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as e:
+            near = nearest(value, map(str, self.choices))
+            if not near:
+                raise
+            raise click.BadParameter(f"{e.message} Did you mean {near!r}?", ctx, param) from None
+
+
+class OutFile(click.Path):
+    """A file to be written, whose folder is there: what takes long is not begun for one that cannot be."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from vrm_synth.dataset.files import check_writable
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        check_writable(path)
+        return path
+
+
 class Commands(click.Group):
     """A group where a VrmSynthError, and whatever the system says of a file, becomes one line on stderr and
-    exit status 1; so does an extra that is missing; Ctrl-C one line and 130."""
+    exit status 1, after its details, where it is about several things; so does an extra that is missing; Ctrl-C one
+    line and 130. The nearest command is named where there is no such one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = nearest(name, self.list_commands(ctx))
+            hint = misplaced(name) or (f"Did you mean {near!r}?" if near else "")
+            raise click.UsageError(f"No such command {name!r}. {hint}".rstrip(), ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except VrmSynthError as e:
+            for line in e.details:
+                click.echo(f"  {line}", err=True)
             raise click.ClickException(str(e)) from e
         except OSError as e:
             if e.errno == errno.EPIPE:
@@ -67,7 +109,7 @@ def renderer_option(command: F) -> F:
         "--renderer",
         default="gl",
         show_default=True,
-        type=click.Choice(["gl", "pyrender"]),
+        type=Choice(["gl", "pyrender"]),
         help="gl draws all of MToon; pyrender draws PBR and flat colours (needs vrm-synth[pyrender]).",
     )(command)
 

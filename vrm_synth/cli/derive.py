@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vrm_synth.cli.common import bar, plural
+from vrm_synth.cli.common import Choice, bar, plural
 
 F = TypeVar("F", bound=Callable[..., object])
 FORMATS = ("imagefolder", "webdataset", "parquet")
@@ -17,8 +17,8 @@ ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 def _options(command: F) -> F:
     options = (
         click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or begun."),
-        click.option("--format", "form", type=click.Choice(FORMATS), help="Its shards.  [default: as they are]"),
-        click.option("--encoding", type=click.Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
+        click.option("--format", "form", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
+        click.option("--encoding", type=Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
         click.option(
             "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."
         ),
@@ -92,9 +92,10 @@ def _derive(
     prefixed: bool = False,
 ) -> None:
     from vrm_synth.dataset.derive import Deriving, Source, pick
-    from vrm_synth.dataset.layout import SHEET
+    from vrm_synth.dataset.layout import SHEET, check_claimable
     from vrm_synth.dataset.stores import open_store
 
+    check_claimable(open_store(out))
     sources = tuple(Source.of(open_store(place), prefixed) for place in places)
     picks = pick(sources, where)
     deriving = Deriving(sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from vrm_synth.cli.common import bar
+from vrm_synth.cli.common import Choice, bar
 
 if TYPE_CHECKING:
     from vrm_synth.models import Base
@@ -71,7 +71,7 @@ def drawing_options(command: F) -> F:
             "--scheduler",
             default="dpm++2m",
             show_default=True,
-            type=click.Choice(["dpm++2m", "unipc", "ddim"]),
+            type=Choice(["dpm++2m", "unipc", "ddim"]),
             help="The sampler; betas and prediction type are the model's own.",
         ),
         click.option("--size", type=Size(), help="Pixels, such as 512 or 512x768.  [default: the model's own]"),
@@ -85,7 +85,7 @@ def drawing_options(command: F) -> F:
         click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: cuda where there is one]"),
         click.option(
             "--precision",
-            type=click.Choice(["float32", "bfloat16", "float16"]),
+            type=Choice(["float32", "bfloat16", "float16"]),
             help="Of U-Net and text encoder.  [default: bfloat16 on CUDA, float32 on a CPU]",
         ),
         click.option(

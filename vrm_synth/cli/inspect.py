@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vrm_synth.cli.common import bar, note, renderer_options
-from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.cli.common import OutFile, bar, note, renderer_options
+from vrm_synth.cli.hints import misplaced
+from vrm_synth.core.errors import AvatarError, VrmSynthError
 
 if TYPE_CHECKING:
     from vrm_synth.avatar import Avatar
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--render",
     "picture",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     metavar="PNG",
     help="Also draw a contact sheet of the one FILE: once around, and every expression that it really has.",
 )
@@ -53,6 +54,8 @@ def inspect(
     failed = False
     for source in sources:
         try:
+            if complaint := misplaced(source, "avatar"):
+                raise AvatarError(complaint)
             avatar = open_avatar(source)
             found = report(avatar)
             entry = evidence.get(found["sha256"])

@@ -54,6 +54,7 @@ def main() -> None:
     \b
     Start here:
       vrm-synth demo -o first --count 24      a dataset of the built-in avatar
-      vrm-synth render recipe.yaml -o out     a dataset of your own avatars
+      vrm-synth render my-avatars/ -o out     a dataset of your own avatars
+      vrm-synth render recipe.yaml -o out     the same, as a recipe has it
       vrm-synth inspect avatar.vrm            what a file holds, and its licence
     """

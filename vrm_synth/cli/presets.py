@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vrm_synth.cli.common import Commands, bar, plural, renderer_options
+from vrm_synth.cli.common import Commands, OutFile, bar, plural, renderer_options
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near import did_you_mean
 
 if TYPE_CHECKING:
     from vrm_synth.avatar import Avatar
@@ -38,7 +39,7 @@ def sheet_options(default: str) -> Callable[[F], F]:
             metavar="FILE",
             help="Whom to show: a VRM file, demo or demo:N.",
         )(command)
-        path = click.Path(path_type=Path, dir_okay=False)
+        path = OutFile()
         return click.option(
             "-o", "--out", default=default, show_default=True, type=path, metavar="FILE", help="The sheet, a PNG."
         )(command)
@@ -185,7 +186,7 @@ def _show(
 def _chosen(names: Sequence[str], known: Mapping[str, T], kind: str) -> list[T]:
     for name in names:
         if name not in known:
-            raise RecipeError(f"no such {kind}", got=name, allowed=", ".join(known))
+            raise RecipeError(f"no such {kind}{did_you_mean(name, known)}", got=name, allowed=", ".join(known))
     return [known[name] for name in names] or list(known.values())
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vrm_synth.cli.common import bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
+from vrm_synth.cli.common import Choice, bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
+from vrm_synth.cli.hints import expect
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
@@ -57,21 +58,21 @@ def _dataset_options(command: F) -> F:
             "form",
             default="imagefolder",
             show_default=True,
-            type=click.Choice(["imagefolder", "webdataset", "parquet"]),
+            type=Choice(["imagefolder", "webdataset", "parquet"]),
             help="What shards are: folders of pictures, tar files, or Parquet files.",
         ),
         click.option(
             "--encoding",
             default="png",
             show_default=True,
-            type=click.Choice(["png", "webp", "webp-lossy", "jpeg", "jxl"]),
+            type=Choice(["png", "webp", "webp-lossy", "jpeg", "jxl"]),
             help="What pictures are; webp and jxl are lossless.",
         ),
         click.option(
             "--pass",
             "passes",
             multiple=True,
-            type=click.Choice(["mask"]),
+            type=Choice(["mask"]),
             help="Another picture beside each: mask is how much of the figure covers each pixel.",
         ),
         click.option(
@@ -88,7 +89,12 @@ def _dataset_options(command: F) -> F:
             "accepted",
             multiple=True,
             metavar="NAME",
-            help="Take avatars under this licence, too, by the name that inspect prints; may be repeated.",
+            help="Take avatars under this licence, too, by the name that inspect prints or its URL; may be repeated.",
+        ),
+        click.option(
+            "--skip-unusable",
+            is_flag=True,
+            help="Go on without avatars that cannot be read or whose licence is not accepted; each is told of.",
         ),
         click.option(
             "--manifest",
@@ -110,7 +116,7 @@ def _dataset_options(command: F) -> F:
             "--engine",
             default="local",
             show_default=True,
-            type=click.Choice(["local", "ray"]),
+            type=Choice(["local", "ray"]),
             help="Who the workers are: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
         ),
         click.option(
@@ -132,18 +138,34 @@ def _dataset_options(command: F) -> F:
     return command
 
 
-@click.command()
-@click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
-@_dataset_options
-def render(recipe_file: Path, **options: Any) -> None:
-    """Render a dataset from a recipe.
+def _recipe_options(command: F) -> F:
+    """--count, --seed and --size, None where not given."""
+    own = "[default: the recipe's, else {}]"
+    count, size = click.IntRange(1, 1_000_000_000), click.IntRange(16, 8192)
+    options = (
+        click.option("--count", type=count, help=f"How many pictures.  {own.format(24)}"),
+        click.option("--seed", type=int, help=f"Another seed, other pictures.  {own.format(0)}"),
+        click.option("--size", type=size, help=f"Pixels of a side.  {own.format(512)}"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
-    RECIPE is a YAML file. The smallest one has three keys, paths being relative to the recipe:
+
+@click.command()
+@click.argument("inputs", metavar="RECIPE|AVATAR...", nargs=-1)
+@_recipe_options
+@_dataset_options
+def render(inputs: tuple[str, ...], **options: Any) -> None:
+    """Render a dataset from a recipe, or of avatars.
+
+    AVATAR is a .vrm file, a folder, a glob, demo or demo:N; everything else is then at its default. RECIPE is a YAML
+    file, whose own count, seed and size count where the options do not say otherwise. The smallest one has two keys,
+    paths being relative to the recipe:
 
     \b
         avatars: [avatars/*.vrm, demo]
         count: 100
-        seed: 1
 
     Shot i depends on the recipe and i alone, and so does which shard it is in: any number of workers, on any
     number of machines, in any order, make the same bytes on the same driver. Shards are written whole or not
@@ -153,33 +175,36 @@ def render(recipe_file: Path, **options: Any) -> None:
 
     \b
     Examples:
+      vrm-synth render my-avatars/ -o out
+      vrm-synth render aki.vrm demo:3 -o out --count 100 --size 256
       vrm-synth render recipe.yaml -o out
       vrm-synth render recipe.yaml -o out --format webdataset --encoding webp
       vrm-synth render recipe.yaml -o out --shard 0/4      on the first of four machines
-      vrm-synth render recipe.yaml -o out --accept-licence "VRM Public License 1.0"
+      vrm-synth render recipe.yaml -o out --accept-licence CC-BY-4.0
     """
-    from vrm_synth.shot import load_recipe
-
-    _render(load_recipe(recipe_file), **options)
+    if not inputs:
+        out = options["out"]
+        raise click.UsageError(
+            f"what to draw is missing: vrm-synth render recipe.yaml -o {out}, or vrm-synth render my-avatars/ -o {out}"
+        )
+    for text in inputs:
+        expect(text, "recipe", "avatar", "folder")
+    _render(_recipe(inputs, options), **options)
 
 
 @click.command()
+@_recipe_options
 @_dataset_options
-@click.option(
-    "--count", default=24, show_default=True, type=click.IntRange(1, 1_000_000_000), help="How many pictures."
-)
-@click.option("--seed", default=0, show_default=True, type=int, help="Another seed, other pictures.")
-@click.option("--size", default=512, show_default=True, type=click.IntRange(16, 8192), help="Pixels of a side.")
-def demo(count: int, seed: int, size: int, **options: Any) -> None:
+def demo(**options: Any) -> None:
     """Render a dataset of the built-in avatar's family.
 
     \b
     Example:
       vrm-synth demo -o first --count 24
     """
-    from vrm_synth.shot import builtin_recipe
+    from vrm_synth.shot.inputs import FAMILY
 
-    _render(builtin_recipe(count, seed, size), **options)
+    _render(_recipe((FAMILY,), options), **options)
 
 
 @click.command()
@@ -200,6 +225,7 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.resume import missing_shards
     from vrm_synth.dataset.stores import open_store
 
+    expect(out, "dataset", "folder")
     store = open_store(out)
     if missing := missing_shards(store):
         raise click.ClickException(
@@ -208,6 +234,14 @@ def finish(out: str) -> None:
     if not is_complete(store):
         finish_dataset(store)
     click.echo(f"finished: {out}/{SHEET}")
+
+
+def _recipe(inputs: tuple[str, ...], options: dict[str, Any]) -> Recipe:
+    """The recipe of a command's arguments; takes its options out of `options`."""
+    from vrm_synth.shot import recipe_of
+
+    changes = {name: options.pop(name) for name in ("count", "seed", "size")}
+    return recipe_of(inputs, **changes, note=note)
 
 
 def _render(
@@ -219,6 +253,7 @@ def _render(
     shard_size: int,
     part: tuple[int, int] | None,
     accepted: tuple[str, ...],
+    skip_unusable: bool,
     manifest: Path | None,
     workers: int | None,
     renderer: RendererName,
@@ -227,32 +262,35 @@ def _render(
     ray_address: str,
     ray_gpus: float,
 ) -> None:
+    from vrm_synth.dataset.layout import SHEET, check_claimable
+    from vrm_synth.dataset.stores import open_store
+
+    if engine == "ray" and "://" not in out:
+        out = os.path.abspath(out)  # an actor's working folder is another
+    store = open_store(out)
+    check_claimable(store)
     recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
     if engine == "ray":
         workers = how_many(workers, recipe.count)
-        out = out if "://" in out else os.path.abspath(out)  # an actor's working folder is another
     else:
         workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
     from vrm_synth.avatar import open_avatar
     from vrm_synth.avatar.evidence import known_evidence
     from vrm_synth.dataset.draw import Look
-    from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.make import Dataset, Settings, write_metrics
-    from vrm_synth.dataset.stores import open_store
     from vrm_synth.dataset.workers import work
 
     settings = Settings(
-        Look(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest), mips=mip_folder()
-    )
-    store = open_store(out)
+        Look(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest),
+        mips=mip_folder(), skip_unusable=skip_unusable,
+    )  # fmt: skip
     with bar(len(set(recipe.avatars)), "avatars") as shown:
-        dataset = Dataset(recipe, store, open_avatar, settings, shown.update)
+        dataset = Dataset(recipe, store, open_avatar, settings, shown.update, note)
     first, of = part or (0, 1)
     missing = dataset.missing()
     blocks = [block for block in missing if block % of == first]
     others = [block for block in missing if block % of != first]
-    count = sum(len(dataset.plan.shots(b)) for b in blocks)
-    with bar(count, "images") as shown:
+    with bar(sum(len(dataset.plan.shots(b)) for b in blocks), "images") as shown:
         if engine == "ray":
             from vrm_synth.engine.blocks import make
             from vrm_synth.engine.ray import Cluster

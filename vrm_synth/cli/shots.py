@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from vrm_synth import resources
-from vrm_synth.cli.common import bar, crew, mip_folder, note, out_folder, plural, renderer_options, workers_option
+from vrm_synth.cli.common import (
+    Choice,
+    bar,
+    crew,
+    mip_folder,
+    note,
+    out_folder,
+    plural,
+    renderer_options,
+    workers_option,
+)
+from vrm_synth.cli.hints import expect
 
 if TYPE_CHECKING:
     from vrm_synth.render import Compat
@@ -25,7 +36,7 @@ NEEDED = "vrm_synth.dataset.hand"  # by workers
     "--compat",
     default="none",
     show_default=True,
-    type=click.Choice(["none", "three-vrm"]),
+    type=Choice(["none", "three-vrm"]),
     help="three-vrm: draw as that renderer does where it differs from the specifications, to compare pictures.",
 )
 @renderer_options
@@ -46,6 +57,7 @@ def shots(
       vrm-synth shots shots.json -o answers --workers 8
       vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
     """
+    expect(str(shots_file), "shots", "dataset", "folder")
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
     crew(workers, shots_file.stat().st_size // SHORTEST_SHOT, NEEDED)
     from vrm_synth.dataset.answers import Answering, Done, answer_shots

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vrm_synth.cli.common import bar, note, plural
+from vrm_synth.cli.common import Choice, bar, note, plural
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from vrm_synth.train.run import Callbacks, Report
 
-PRECISIONS = click.Choice(["auto", "float32", "bfloat16"])
+PRECISIONS = Choice(["auto", "float32", "bfloat16"])
 
 
 def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -47,7 +47,7 @@ def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--lr", "learning_rate", type=float, help="Learning rate.")
 @click.option("--warmup", type=click.IntRange(0), help="Updates in which the learning rate grows to that.")
 @click.option("--seed", type=click.IntRange(0), help="Another seed: other order, noise and new weights.")
-@click.option("--init", type=click.Choice(["base", "scratch"]), help="scratch: the U-Net begins with new weights.")
+@click.option("--init", type=Choice(["base", "scratch"]), help="scratch: the U-Net begins with new weights.")
 @click.option("--lora", "lora_rank", type=click.IntRange(1), metavar="RANK", help="Train a LoRA of this rank.")
 @click.option("--dora", "dora_rank", type=click.IntRange(1), metavar="RANK", help="Train a DoRA of this rank.")
 @click.option("--min-snr-gamma", type=float, help="Min-SNR weighting; 5 is usual.")
@@ -60,7 +60,7 @@ def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "--preview-every", type=click.IntRange(1), metavar="N", help="Updates between previews: RUN/preview.html."
 )
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="How many of the last checkpoints stay.")
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True, help="Where.")
+@click.option("--device", type=Choice(["auto", "cpu"]), default="auto", show_default=True, help="Where.")
 @click.option("--online", is_flag=True, help="Fetch a base that is not at hand. Without it nothing is fetched.")
 @click.option("--presets", is_flag=True, is_eager=True, expose_value=False, callback=_presets, help="List presets.")
 def train(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vrm_synth.cli.common import bar, note, plural, renderer_options, workers_option
+from vrm_synth.cli.hints import expect
 
 if TYPE_CHECKING:
     from vrm_synth.dataset.store import Store
@@ -59,6 +60,7 @@ def verify(
     """
     from vrm_synth.dataset.stores import open_store
 
+    expect(dataset, "dataset", "folder")
     store = open_store(dataset)
     found = _verified(store, redraw, near, workers, renderer, device)
     if as_json:

@@ -13,7 +13,10 @@ class VrmSynthError(Exception):
     got: the offending value, shown shortened.
     allowed: what would have been accepted.
     where: the file, and the place in it ("avatar.vrm: accessors[3].bufferView").
+    details: more lines for a terminal, where one error is about several things.
     """
+
+    details: tuple[str, ...] = ()
 
     def __init__(self, what: str, *, got: object = None, allowed: object = None, where: object = None):
         self.what, self.got, self.allowed, self.where = what, got, allowed, where
@@ -28,7 +31,9 @@ class VrmSynthError(Exception):
     def at(self, where: object) -> VrmSynthError:
         """The same error, placed inside `where` (a file, a shot, a line)."""
         outer = str(where) if self.where is None else f"{where}: {self.where}"
-        return type(self)(self.what, got=self.got, allowed=self.allowed, where=outer)
+        error = type(self)(self.what, got=self.got, allowed=self.allowed, where=outer)
+        error.details = self.details
+        return error
 
 
 class AvatarError(VrmSynthError):
@@ -37,6 +42,10 @@ class AvatarError(VrmSynthError):
 
 class LicenceError(VrmSynthError):
     """The avatar's licence was not accepted."""
+
+
+class UnusableAvatarsError(VrmSynthError):
+    """Several avatars of a recipe cannot be used; `details` has a line for each."""
 
 
 class RecipeError(VrmSynthError):

@@ -75,9 +75,10 @@ def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence
         _licence_note(free),
         "## Loading",
         _LOADING[form],
-        "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `licence`, the shot's index `i`, the "
-        "recipe's `seed`, the `attempt` that was kept, the `renderer` that drew it, and `shot`: the picture as data, "
-        "an entry of the shots format. `metadata.parquet` is one table of all of it.",
+        "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `licence`, `licence_url` and "
+        "`licence_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
+        "drew it, and `shot`: the picture as data, an entry of the shots format. `metadata.parquet` is one table of "
+        "all of it.",
         "## Making it again",
         f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_made(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
@@ -123,10 +124,14 @@ def _counts(found: Summary, recipe: Mapping[str, Any], shown: Sequence[object]) 
 
 
 def _avatars(shown: Sequence[Mapping[str, Any]], used: Mapping[str, int]) -> str:
-    lines = ["| avatar | title | by | licence | says | pictures | sha256 |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| avatar | title | by | licence | terms | says | pictures | sha256 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for a in shown:
         says = "its own metadata" if a["evidence"] == "file" else a["evidence"]
-        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["licence"], says)
+        terms = " ".join(x for x in (a.get("licence_url"), a.get("licence_terms")) if x)
+        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["licence"], terms, says)
         lines.append(f"| {' | '.join(_plain(str(c)) for c in cells)} | {used[a['sha256']]} | `{a['sha256']}` |")
     return "\n".join(lines)
 

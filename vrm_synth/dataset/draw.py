@@ -35,6 +35,7 @@ from vrm_synth.render import Renderer, RendererName, open_renderer
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 
 ATTEMPTS = 4
+LICENCE = ("licence", "licence_url", "licence_terms")  # columns of a row that say it
 STAGES = ("load", "plan", "draw", "encode")
 
 
@@ -72,14 +73,14 @@ class Lost:
 class Drawing:
     """Drawing shots of a recipe by their numbers.
 
-    home: the folder that avatars' paths are told from; licences: by source; renderer, devices: each process takes one
-    of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer takes it; hashes: SHA-256
-    that avatars are to have, by source, where it is known.
+    home: the folder that avatars' paths are told from; licences: by source, the columns of LICENCE; renderer, devices:
+    each process takes one of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer
+    takes it; hashes: SHA-256 that avatars are to have, by source, where it is known.
     """
 
     recipe: Recipe
     home: Path | None
-    licences: Mapping[str, str]
+    licences: Mapping[str, Mapping[str, str]]
     look: Look = field(default_factory=Look)
     renderer: RendererName = "gl"
     devices: tuple[int, ...] = (0,)
@@ -163,7 +164,7 @@ def _attempt(task: Drawing, renderer: Renderer, open_one: Callable[[str], Avatar
         "attempt": attempt,
         "avatar": avatar_id(source),
         "avatar_sha256": avatar.sha256,
-        "licence": task.licences[source],
+        **task.licences[source],
         "renderer": renderer.device,
         "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
     }

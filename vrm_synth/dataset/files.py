@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +41,22 @@ def write_file(path: Path, source: bytes | Path, durable: bool = False) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def check_writable(path: Path) -> None:
+    """Raises DatasetError where no file can be written at `path`. Leaves nothing there."""
+    with file_errors(path, "written"):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        try_writing(path.parent)
+
+
+def try_writing(folder: Path) -> None:
+    """Make a file without a name in a folder: root, read-only disks and network shares make permissions a guess.
+
+    Raises OSError.
+    """
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def make_folder(path: Path) -> None:

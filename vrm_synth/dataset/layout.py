@@ -22,7 +22,7 @@ from typing import Any
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.store import Store
+from vrm_synth.dataset.store import LocalStore, Store
 
 IDENTITY = "dataset.json"
 CARD = "README.md"
@@ -64,12 +64,24 @@ def read_identity(store: Store) -> dict[str, Any]:
 _KINDS: Mapping[str, type] = {"vrm_synth": str, "recipe_sha256": str, "recipe": dict, "told": dict, "avatars": list}
 
 
+def check_claimable(store: Store) -> None:
+    """Raises DatasetError where no dataset of ours can be made in a store: it holds other things, or cannot be written.
+
+    Nothing is written. Whether the dataset there is the same one, `claim` finds.
+    """
+    if isinstance(store, LocalStore):
+        store.check_writable()
+    # Another job of the same dataset may put it between the two looks.
+    if store.exists(IDENTITY):
+        read_identity(store)
+    elif IDENTITY not in (files := store.list()) and files:
+        raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
+
+
 def claim(store: Store, mine: Mapping[str, Any]) -> None:
     """Make the folder this recipe's. Raises DatasetError where it holds anything else."""
-    # Another job of the same dataset may put it between the two looks.
-    if not store.exists(IDENTITY) and IDENTITY not in (files := store.list()):
-        if files:
-            raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
+    check_claimable(store)
+    if not store.exists(IDENTITY):
         store.put_file(IDENTITY, identity_bytes(mine))
         return
     there = read_identity(store)
@@ -78,7 +90,7 @@ def claim(store: Store, mine: Mapping[str, Any]) -> None:
         changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
         raise DatasetError(
             "the folder holds another recipe's dataset",
-            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}",
+            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}{_avatars_differ(there, mine)}",
             allowed="the same recipe, avatars and options, or a new folder",
             where=str(store),
         )
@@ -89,3 +101,17 @@ def claim(store: Store, mine: Mapping[str, Any]) -> None:
             allowed=f"{mine['vrm_synth']}, or a new folder",
             where=str(store),
         )
+
+
+def _avatars_differ(there: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
+    """Which avatars one dataset.json has and the other has not: " (without aki; with bea)", "" where all are alike."""
+    try:
+        before, now = ({(a["id"], a["sha256"]) for a in x["recipe"].get("avatars", ())} for x in (there, mine))
+    except (KeyError, TypeError):
+        return ""
+    parts = [
+        f"{word} {', '.join(names[:3])}{' …' * (len(names) > 3)}"
+        for word, some in (("without", before - now), ("with", now - before))
+        if (names := sorted(str(name) for name, _ in some))
+    ]
+    return f" ({'; '.join(parts)})" if parts else ""

@@ -17,21 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vrm_synth.avatar.assets import Standing, gate
 from vrm_synth.avatar.evidence import Evidence
 from vrm_synth.avatar.model import Avatar
-from vrm_synth.avatar.runtime import PRESETS
-from vrm_synth.core.errors import RecipeError
-from vrm_synth.dataset.cache import AvatarCache
 from vrm_synth.dataset.deaths import IN_A_ROW, OF_AVATAR, OF_SHOT, Deaths
-from vrm_synth.dataset.draw import Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
+from vrm_synth.dataset.draw import LICENCE, Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.finish import finish, is_complete, reopen
-from vrm_synth.dataset.layout import METRICS, claim, identity
+from vrm_synth.dataset.layout import METRICS, check_claimable, claim, identity
 from vrm_synth.dataset.plan import SHARD_SIZE, Plan
 from vrm_synth.dataset.resume import missing_of
 from vrm_synth.dataset.shards import Shards
 from vrm_synth.dataset.store import Store
+from vrm_synth.dataset.usable import usable_avatars
 from vrm_synth.dataset.workers import Task, work
 from vrm_synth.render import RendererName
 from vrm_synth.shot import Recipe, source_at
@@ -50,7 +47,8 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class Settings:
     """How a dataset is made. evidence: the licence manifest by SHA-256; devices: EGL indices that workers share;
-    memory: bytes of avatars that a process keeps; mips: a folder for mip chains."""
+    memory: bytes of avatars that a process keeps; mips: a folder for mip chains; skip_unusable: go on without avatars
+    that cannot be read or whose licence is not accepted."""
 
     look: Look = field(default_factory=Look)
     shard_size: int = SHARD_SIZE
@@ -59,6 +57,7 @@ class Settings:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     memory: int = 1 << 30
     mips: Path | None = None
+    skip_unusable: bool = False
 
 
 @dataclass
@@ -79,9 +78,10 @@ class Progress:
 class Dataset:
     """A recipe on its way into a store.
 
-    open_avatar: source → Avatar; checked: called for each avatar that passed. Making one reads every avatar of the
-    recipe once. Raises LicenceError for an avatar that may not be shown, DatasetError for a store that is taken,
-    and whatever reading an avatar raises: nothing is drawn unless all of it may be.
+    open_avatar: source → Avatar; checked: called for each avatar that was looked at; note: with a line for each that
+    is skipped. Making one reads every avatar of the recipe once. Raises LicenceError for an avatar that may not be
+    shown, AvatarError for one that cannot be read, UnusableAvatarsError for several, DatasetError for a store that is
+    taken or cannot be written: nothing is drawn unless all of it may be.
     """
 
     def __init__(
@@ -91,28 +91,28 @@ class Dataset:
         open_avatar: Callable[[str], Avatar],
         settings: Settings | None = None,
         checked: Callable[[], object] = lambda: None,
+        note: Callable[[str], object] = lambda text: None,
     ):
         settings = settings or Settings()
         check_look(settings.look, recipe)
-        open_one = AvatarCache(open_avatar)
-        credits: dict[str, dict[str, Any]] = {}
-        expressions = set(PRESETS)
-        for source in dict.fromkeys(recipe.avatars):
-            avatar = open_one(source)
-            standing = gate(avatar, settings.evidence, recipe.accept_licences)
-            credits[source] = _credit(source, avatar, standing)
-            expressions |= avatar.expressions.keys()
-            checked()
-        unknown = [name for name in recipe.expressions if name not in expressions]
-        if unknown:
-            known = ", ".join(sorted(expressions))
-            raise RecipeError("no avatar of this recipe has the expression", got=unknown[0], allowed=known)
+        check_claimable(store)  # before the avatars are read, which may take long
+        usable = usable_avatars(
+            recipe,
+            open_avatar,
+            settings.evidence,
+            skip_unusable=settings.skip_unusable,
+            checked=checked,
+            note=note,
+        )
+        recipe, credits = usable.recipe, usable.credits
         self.plan = Plan(recipe, settings.shard_size)
         self.store = store
         self.shards = Shards(self.plan, store, settings.look.form)
-        claim(store, identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values())))
+        mine = identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values()))
+        claim(store, mine | ({"skipped": list(usable.skipped)} if usable.skipped else {}))
         home = home_of(store, settings.look.form)
-        licences, hashes = ({source: credit[k] for source, credit in credits.items()} for k in ("licence", "sha256"))
+        licences = {source: {k: c[k] for k in LICENCE} for source, c in credits.items()}
+        hashes = {source: c["sha256"] for source, c in credits.items()}
         self.drawing = Drawing(
             recipe,
             home,
@@ -261,15 +261,3 @@ def _told(recipe: Recipe) -> dict[str, Any]:
 
 def _dump(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licences"})
-
-
-def _credit(source: str, avatar: Avatar, found: Standing) -> dict[str, Any]:
-    return {
-        "id": avatar_id(source),
-        "name": avatar.meta.name,
-        "authors": list(avatar.meta.authors),
-        "sha256": avatar.sha256,
-        "licence": found.licence,
-        "is_cc0": found.is_cc0,
-        "evidence": found.source,
-    }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vrm_synth.dataset.files import UNFINISHED, file_errors, make_folder, write_file
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.files import UNFINISHED, file_errors, make_folder, try_writing, write_file
 
 
 class Store(Protocol):
@@ -88,6 +89,17 @@ class LocalStore:
     def delete(self, name: str) -> None:
         with file_errors(self.folder / name, "removed"):
             (self.folder / name).unlink(missing_ok=True)
+
+    def check_writable(self) -> None:
+        """Raises DatasetError where files cannot be put below the folder, which need not be there. Leaves nothing."""
+        there = self.folder.absolute()
+        while not os.path.lexists(there) and there != there.parent:
+            there = there.parent
+        if not there.is_dir():
+            why = "a link to nothing" if there.is_symlink() and not there.exists() else "not a folder"
+            raise DatasetError(f"cannot be made: {there} is {why}", allowed="a new folder", where=self.folder)
+        with file_errors(self.folder, "made"):
+            try_writing(there)
 
     def tidy(self) -> None:
         """Remove what writers that died have left unfinished."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.near import did_you_mean
 from vrm_synth.dataset.files import file_errors, to_json
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ REMEDY = "pip install 'vrm-synth[tables]'"
 # column → Arrow type, in the order of the table
 COLUMNS: Mapping[str, str] = {
     "key": "string", "split": "string", "shard": "int32", "i": "int64", "attempt": "int32", "seed": "int64",
-    "caption": "string", "avatar": "string", "avatar_sha256": "string", "licence": "string", "renderer": "string",
-    "width": "int32", "height": "int32",
+    "caption": "string", "avatar": "string", "avatar_sha256": "string", "licence": "string", "licence_url": "string",
+    "licence_terms": "string", "renderer": "string", "width": "int32", "height": "int32",
 }  # fmt: skip
 # label of a shot → Arrow type; what shot/sample.py measures, less what is of no use but to its wording
 LABELS: Mapping[str, str] = {
@@ -64,9 +65,10 @@ def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, 
 
 
 def spelled(row: Mapping[str, Any]) -> bytes:
-    """A row of the table in one spelling, whether it comes from a line or from the table."""
+    """A row of the table in one spelling, whether it comes from a line or from the table, which may be from before a
+    column was there."""
     kinds = {**COLUMNS, **LABELS}
-    plain = {k: float(v) if kinds.get(k) == "double" and v is not None else v for k, v in row.items()}
+    plain = {k: float(v) if kinds.get(k) == "double" else v for k, v in row.items() if v is not None}
     return to_json(plain).encode()
 
 
@@ -169,7 +171,8 @@ def _checked(duckdb: Any, where: str) -> Any:
 def _known(columns: Sequence[str]) -> Sequence[str]:
     for name in columns:
         if name not in (*COLUMNS, *LABELS, SHOT):
-            raise DatasetError("no such column", got=name, allowed=", ".join((*COLUMNS, *LABELS, SHOT)))
+            known = (*COLUMNS, *LABELS, SHOT)
+            raise DatasetError(f"no such column{did_you_mean(name, known)}", got=name, allowed=", ".join(known))
     return columns
 
 

@@ -13,7 +13,6 @@ Fingers come from a named hand of poses/hands/*.yaml, written for the left hand;
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from vrm_synth import resources
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.humanoid import BONE_NAMES
+from vrm_synth.core.near import did_you_mean
 from vrm_synth.strict_yaml import RefusedError, load
 
 Vec3 = tuple[float, float, float]
@@ -144,9 +144,8 @@ class _Strict(BaseModel):
 
 def _check_bone(name: str) -> None:
     if name not in BONE_NAMES and ("left" + name.removeprefix("both") not in BONE_NAMES or not name.startswith("both")):
-        near = difflib.get_close_matches(name, BONE_NAMES, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise RefusedError(f"unknown bone{hint}", "VRM 1.0's bones, and both… for left and right", (name,))
+        what = f"unknown bone{did_you_mean(name, BONE_NAMES)}"
+        raise RefusedError(what, "VRM 1.0's bones, and both… for left and right", (name,))
 
 
 class _PhraseFile(_Strict):

@@ -29,10 +29,11 @@ from vrm_synth.render.base import Draw, Frame, View
 from vrm_synth.render.gl.order import draw_order
 from vrm_synth.render.pyrender_import import EGL, GL, ShaderProgramCache, pyrender, pyrender_egl
 from vrm_synth.render.pyrender_meshes import PosedMesh, TextureStore, posed_meshes
-from vrm_synth.render.system import explain_missing_gl
+from vrm_synth.render.system import explain_missing_gl, find_fault
 
 _SHADERS = Path(__file__).resolve().parent / "pyrender_shaders"
 _FLAGS = pyrender.RenderFlags.RGBA | pyrender.RenderFlags.OFFSCREEN
+REQUIRED_GL = (4, 1)  # what pyrender asks EGL for
 _SHADING = {"unlit": 0, "mtoon": 1, "pbr": 2}
 
 
@@ -43,9 +44,12 @@ class PyrenderRenderer:
     """
 
     def __init__(self, device: int = 0):
-        devices = pyrender_egl.query_devices()
+        try:
+            devices = pyrender_egl.query_devices()
+        except RuntimeError:  # EGL without the extension that lists them
+            devices = []
         if not 0 <= device < len(devices):
-            raise RenderError("no such EGL device", got=device, allowed=f"0 to {len(devices) - 1}")
+            raise _cannot_start(device, IndexError("EGL finds no device"))
         self._platform = _Platform(1, 1, devices[device])
         try:
             with self._platform.current():
@@ -55,7 +59,7 @@ class PyrenderRenderer:
                 )
                 self._drawer = _Drawer()
         except (AssertionError, GL.GLError, EGL.EGLError) as e:  # what pyrender's platform and PyOpenGL raise
-            raise RenderError(explain_missing_gl(e)) from e
+            raise _cannot_start(device, e) from e
         self._textures = TextureStore()
 
     @property
@@ -99,6 +103,13 @@ class PyrenderRenderer:
         scene.bg_color = np.full(4, clear)
         color, _ = self._drawer.render(scene, _FLAGS)
         return color.astype(np.float32) / 255.0
+
+
+def _cannot_start(device: int, e: Exception) -> RenderError:
+    fault = find_fault(device, REQUIRED_GL)
+    if fault is None:
+        return RenderError(explain_missing_gl(e))
+    return RenderError(fault.what, got=fault.got, allowed=fault.allowed)
 
 
 class _Platform(pyrender_egl.EGLPlatform):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from vrm_synth.core.errors import RenderError
-from vrm_synth.render.system import explain_missing_gl
+from vrm_synth.render.system import explain_missing_gl, missing_libraries
 
 # pyrender and PyOpenGL choose their platform from this variable while they are imported, and offer no
 # other way: the one place outside cli.py that touches the environment.
@@ -22,6 +22,7 @@ try:
 except ModuleNotFoundError as e:
     raise RenderError(f"no module {e.name}; install the pyrender renderer: pip install vrm-synth[pyrender]") from e
 except (ImportError, AttributeError) as e:  # PyOpenGL's ways to say that libEGL is missing
-    raise RenderError(explain_missing_gl(e)) from e
+    missing = missing_libraries()
+    raise RenderError(explain_missing_gl(OSError(f"{missing[0]} is missing") if missing else e)) from e
 
 __all__ = ["EGL", "GL", "ShaderProgramCache", "pyrender", "pyrender_egl"]

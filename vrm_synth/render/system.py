@@ -1,5 +1,6 @@
-"""What to install when this machine lacks the graphics libraries: one line, the package names exact.
+"""Why OpenGL does not start on this machine, and what to do: one line, package names exact.
 
+EGL itself is asked rather than files looked for, so that Mesa old and new and NVIDIA's driver all count.
 Standard library only: `scripts/check_gl.py` loads this file before anything is installed.
 """
 
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 # What each family of distributions calls EGL, Mesa's software driver and libGL. glcontext looks for
 # libGL even where the context comes from EGL.
@@ -27,21 +30,131 @@ _FAMILY = {
 }
 _SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "swrast")
 _LIBRARIES = ("libEGL.so.1", "libGL.so.1")
+_NVIDIA = "/dev/nvidiactl"  # NVIDIA's kernel driver is there, and in a container this much of it
+
+REQUIRED_GL = (4, 3)  # storage buffers in the vertex stage and binding layouts
+# Versions of core profiles, and 3.0 and 2.1, which have none.
+_VERSIONS = ((4, 6), (4, 5), (4, 4), (4, 3), (4, 2), (4, 1), (4, 0), (3, 3), (3, 2), (3, 1), (3, 0), (2, 1))
+
+_PLATFORM_DEVICE, _OPENGL_API, _NONE = 0x313F, 0x30A2, 0x3038
+_SURFACE_TYPE, _PBUFFER_BIT, _RENDERABLE_TYPE, _OPENGL_BIT = 0x3033, 1, 0x3040, 8
+_MAJOR_VERSION, _MINOR_VERSION, _PROFILE_MASK, _CORE_PROFILE = 0x3098, 0x30FB, 0x30FD, 1
+_MOST_DEVICES = 64
+
+
+class Fault(NamedTuple):
+    """Why no context starts, in the parts of a VrmSynthError."""
+
+    what: str
+    got: object = None
+    allowed: str | None = None
+
+    def __str__(self) -> str:
+        got = "" if self.got is None else f"; got {self.got}"
+        return f"{self.what}{got}" + ("" if self.allowed is None else f"; allowed: {self.allowed}")
+
+
+def find_fault(
+    device: int | None = None, needed: tuple[int, int] = REQUIRED_GL, os_release: str | None = None
+) -> Fault | None:
+    """Why no context of OpenGL `needed` starts on the EGL device of that index; None where one does.
+
+    device: None for whichever; os_release: as explain_missing_gl's.
+    """
+    if "libEGL.so.1" in missing_libraries():
+        return Fault(explain_missing_gl(OSError("libEGL.so.1 is missing"), os_release))
+    return fault_of(list(_versions()), device, needed, os_release)
+
+
+def fault_of(
+    versions: list[tuple[int, int] | None],
+    device: int | None,
+    needed: tuple[int, int] = REQUIRED_GL,
+    os_release: str | None = None,
+) -> Fault | None:
+    """What find_fault tells of EGL devices that have these versions of OpenGL, None where a device does not start."""
+    hint = install_hint(_read_os_release() if os_release is None else os_release)
+    good = [n for n, version in enumerate(versions) if version is not None and version >= needed]
+    if (good and device is None) or device in good:
+        return None
+    if not versions:
+        mesa = hint.replace("install it with", "install Mesa's driver with")
+        nvidia = "in a container with an NVIDIA GPU: the graphics capability, NVIDIA_DRIVER_CAPABILITIES=all"
+        ways = [nvidia, mesa] if Path(_NVIDIA).exists() else [mesa, nvidia]
+        ways.append("where __EGL_VENDOR_LIBRARY_FILENAMES is set, check that it names a driver's file")
+        return Fault(f"OpenGL cannot start: EGL finds no device; {'; '.join(ways)}")
+    if device is not None and not 0 <= device < len(versions):
+        return Fault(
+            "no such EGL device", device, f"0 to {len(versions) - 1}" if len(versions) > 1 else "0, the only one"
+        )
+    other = f"; --device {good[0]} has it" if good else ""
+    which = max(range(len(versions)), key=lambda n: versions[n] or (0, 0)) if device is None else device
+    version = versions[which]
+    if version is None:
+        return Fault(f"OpenGL cannot start on EGL device {which}: its driver is not installed; {hint}{other}")
+    return Fault(
+        f"OpenGL {needed[0]}.{needed[1]} is needed",
+        f"{version[0]}.{version[1]}, of EGL device {which}",
+        f"a newer driver{other}; where MESA_GL_VERSION_OVERRIDE or GALLIUM_DRIVER is set, check it",
+    )
+
+
+def _versions() -> Iterator[tuple[int, int] | None]:
+    """The highest version of OpenGL that each EGL device starts with, None where it does not start."""
+    egl = ctypes.CDLL("libEGL.so.1")
+    number, pointer = ctypes.c_uint, ctypes.c_void_p
+    query = _extension(egl, b"eglQueryDevicesEXT", number, ctypes.c_int, pointer, pointer)
+    open_display = _extension(egl, b"eglGetPlatformDisplayEXT", pointer, number, pointer, pointer)
+    if query is None or open_display is None:
+        return
+    devices, count = (pointer * _MOST_DEVICES)(), ctypes.c_int(0)
+    query(_MOST_DEVICES, devices, ctypes.byref(count))
+    egl.eglInitialize.argtypes = (pointer, pointer, pointer)
+    for device in devices[: count.value]:
+        display = open_display(_PLATFORM_DEVICE, device, None)
+        started = display and egl.eglInitialize(display, None, None) and egl.eglBindAPI(_OPENGL_API)
+        yield _highest(egl, display) if started else None
+
+
+def _highest(egl: Any, display: int) -> tuple[int, int] | None:
+    pointer = ctypes.c_void_p
+    egl.eglChooseConfig.argtypes = (pointer, pointer, pointer, ctypes.c_int, pointer)
+    egl.eglCreateContext.argtypes, egl.eglCreateContext.restype = (pointer, pointer, pointer, pointer), pointer
+    egl.eglDestroyContext.argtypes = (pointer, pointer)
+    config, count = pointer(), ctypes.c_int(0)
+    wanted = _attributes(_SURFACE_TYPE, _PBUFFER_BIT, _RENDERABLE_TYPE, _OPENGL_BIT)
+    if not egl.eglChooseConfig(display, wanted, ctypes.byref(config), 1, ctypes.byref(count)) or not count.value:
+        return None
+    for major, minor in _VERSIONS:
+        profile = (_PROFILE_MASK, _CORE_PROFILE) if (major, minor) >= (3, 2) else ()
+        wanted = _attributes(_MAJOR_VERSION, major, _MINOR_VERSION, minor, *profile)
+        if context := egl.eglCreateContext(display, config, None, wanted):
+            egl.eglDestroyContext(display, context)  # the display stays open: other contexts may be on it
+            return major, minor
+    return None
+
+
+def _attributes(*values: int) -> Any:
+    return (ctypes.c_int * (len(values) + 1))(*values, _NONE)
+
+
+def _extension(egl: Any, name: bytes, result: Any, *arguments: Any) -> Callable[..., Any] | None:
+    egl.eglGetProcAddress.restype = ctypes.c_void_p
+    address = egl.eglGetProcAddress(name)
+    return ctypes.CFUNCTYPE(result, *arguments)(address) if address else None
 
 
 def explain_missing_gl(exc: BaseException, os_release: str | None = None) -> str:
-    """One line that says what failed and what to install.
+    """One line that says what failed, and what to install where a library is missing.
 
     exc: what the context creation raised; os_release: the text of /etc/os-release, read from this
     machine when None.
     """
-    text = _read_os_release() if os_release is None else os_release
     library = re.search(r"lib\w+\.so(?:\.\d+)*", str(exc))
-    if library:
-        what = f"OpenGL cannot start: {library[0]} is missing"
-    else:
-        what = f"OpenGL cannot start: {' '.join(str(exc).split()) or type(exc).__name__}"
-    return f"{what}; {install_hint(text)}"
+    if not library:
+        return f"OpenGL cannot start: {' '.join(str(exc).split()) or type(exc).__name__}"
+    text = _read_os_release() if os_release is None else os_release
+    return f"OpenGL cannot start: {library[0]} is missing; {install_hint(text)}"
 
 
 def install_hint(os_release: str) -> str:

@@ -12,18 +12,30 @@ from vrm_synth.core.lazy import lazily
 
 if TYPE_CHECKING:
     from vrm_synth.shot.description import Shot
-    from vrm_synth.shot.recipe import Recipe, builtin_recipe, load_recipe
+    from vrm_synth.shot.inputs import builtin_recipe, default_recipe, recipe_of
+    from vrm_synth.shot.recipe import Recipe, load_recipe
     from vrm_synth.shot.sample import PlannedShot, plan_shot, preset_shot, shot_at, source_at
 
 __all__ = [
-    "PlannedShot", "Recipe", "Shot", "builtin_recipe", "load_recipe", "plan_shot", "preset_shot", "shot_at", "source_at"
-]  # fmt: skip
+    "PlannedShot",
+    "Recipe",
+    "Shot",
+    "builtin_recipe",
+    "default_recipe",
+    "load_recipe",
+    "plan_shot",
+    "preset_shot",
+    "recipe_of",
+    "shot_at",
+    "source_at",
+]
 
 __getattr__ = lazily(
     __name__,
     {
         "Shot": "description",
-        **dict.fromkeys(("Recipe", "builtin_recipe", "load_recipe"), "recipe"),
+        **dict.fromkeys(("builtin_recipe", "default_recipe", "recipe_of"), "inputs"),
+        **dict.fromkeys(("Recipe", "load_recipe"), "recipe"),
         **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "shot_at", "source_at"), "sample"),
     },
 )

@@ -5,7 +5,6 @@ Every check takes the value and `name`, its path inside the shot ("camera.near")
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.names import is_plain
+from vrm_synth.core.near import did_you_mean
 
 Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]
@@ -34,9 +34,8 @@ def keys(value: Mapping[str, Any], allowed: Iterable[str], required: Iterable[st
     allowed = tuple(allowed)
     for key in value:
         if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, 1)
-            hint = f"unknown key (did you mean {near[0]}?)" if near else "unknown key"
-            raise ShotError(hint, got=key, allowed=", ".join(allowed), where=name or None)
+            what = f"unknown key{did_you_mean(key, allowed)}"
+            raise ShotError(what, got=key, allowed=", ".join(allowed), where=name or None)
     for key in required:
         if key not in value:
             raise ShotError(f"missing key {key}", allowed=", ".join(allowed), where=name or None)
@@ -74,7 +73,9 @@ def one_of(value: object, name: str, allowed: Iterable[str]) -> Any:
     """One of some names."""
     allowed = tuple(allowed)
     if value not in allowed:
-        raise ShotError("unknown name", got=value, allowed=", ".join(allowed), where=name)
+        raise ShotError(
+            f"unknown name{did_you_mean(value, allowed)}", got=value, allowed=", ".join(allowed), where=name
+        )
     return value
 
 

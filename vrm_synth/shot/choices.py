@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from vrm_synth.core.near import did_you_mean
 from vrm_synth.core.rng import rng
 from vrm_synth.strict_yaml import RefusedError
 
@@ -24,9 +24,7 @@ def read(value: Any, allowed: Callable[[str], Iterable[str]], known: Iterable[st
     for at, name, weight in _written(value, known):
         names = tuple(allowed(name)) if isinstance(name, str) else ()
         if not names:
-            near = difflib.get_close_matches(str(name), known, 1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise RefusedError(f"unknown name{hint}", ", ".join(known), at)
+            raise RefusedError(f"unknown name{did_you_mean(name, known)}", ", ".join(known), at)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1e9:
             raise RefusedError("not a weight", "a number from 0 to 1e9", at)
         for n in names:

@@ -25,7 +25,7 @@ from vrm_synth.shot.description import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
 from vrm_synth.stage.lighting import SETUPS
-from vrm_synth.strict_yaml import RefusedError, load, parse
+from vrm_synth.strict_yaml import RefusedError, parse, read
 
 GAZES = ("viewer", "ahead", "aside")
 RANDOM = "random"
@@ -76,7 +76,8 @@ def _size(value: Any) -> Any:
 
 
 def _sources(value: Any, info: ValidationInfo) -> tuple[str, ...]:
-    return sources.resolve(value, (info.context or {}).get("base", Path()))
+    context = info.context or {}
+    return sources.resolve(value, context.get("base", Path()), context.get("note", lambda line: None))
 
 
 Weights = dict[str, float]
@@ -174,8 +175,8 @@ class Recipe(_Strict):
 
     # What captions call an avatar: {"aki.vrm": {name: Aki, description: a boy with red hair}}, by file name or source.
     characters: dict[str, CharacterWords] = {}
-    # Licences beside CC0 that you accept, by the name that `vrm-synth inspect` prints.
-    accept_licences: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    # Licences beside CC0 that you accept, as `vrm-synth inspect` prints them, or by their URLs.
+    accept_licences: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = ()
 
     @property
     def avatars(self) -> tuple[str, ...]:
@@ -210,16 +211,14 @@ class Recipe(_Strict):
         return self
 
 
-def load_recipe(path: str | Path) -> Recipe:
-    """The recipe in a YAML file, its avatars resolved from the file's own folder. Raises RecipeError with the line."""
-    path = Path(path)
-    return load(path, Recipe, base=path.absolute().parent)
+def load_recipe(
+    path: str | Path, note: sources.Note = lambda line: None, **changes: int | tuple[int, int] | None
+) -> Recipe:
+    """The recipe in a YAML file, its avatars resolved from the file's own folder. Raises RecipeError with the line.
 
-
-def builtin_recipe(count: int = 24, seed: int = 0, size: int = 512) -> Recipe:
-    """What `vrm-synth demo` renders: eight members of the built-in family, everything else at its default.
-
-    Raises RecipeError for a count, seed or size that a recipe would not take either.
+    note: called with a line about files that a folder or a glob has and that are no avatars; changes: keys that count
+    instead of the file's (count=5), None where its own does.
     """
-    text = f"avatars: [demo:0..7]\ncount: {count!r}\nseed: {seed!r}\nsize: {size!r}\n"
-    return parse(text, Recipe, "the built-in recipe")
+    path = Path(path)
+    changed = {key: value for key, value in changes.items() if value is not None}
+    return parse(read(path), Recipe, str(path), changed, base=path.absolute().parent, note=note)

@@ -11,6 +11,7 @@ from vrm_synth.avatar.model import Avatar
 from vrm_synth.camera.framing import Aim, Margins
 from vrm_synth.camera.views import NamedView, load_azimuths, load_views, view
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.near import did_you_mean
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.library import NamedPose, Vec3, load_poses
@@ -133,7 +134,7 @@ def preset_shot(
     """
     for name, table in ((pose, load_poses()), (view_name, load_views())):
         if name not in table:
-            raise ShotError("no such preset", got=name, allowed=", ".join(table))
+            raise ShotError(f"no such preset{did_you_mean(name, table)}", got=name, allowed=", ".join(table))
     v = load_views()[view_name]
     figure = pose_figure(avatar, load_poses()[pose])
     key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))

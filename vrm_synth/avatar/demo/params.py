@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from vrm_synth.core.errors import AvatarError
+from vrm_synth.core.near import did_you_mean
 from vrm_synth.core.rng import rng
 
 HAIR_STYLES = ("bob", "long", "twintails", "ponytail", "short")
@@ -107,9 +108,9 @@ class DemoParams:
             key, equals, value = text.partition("=")
             key, value = key.strip(), value.strip()
             if not equals or key not in allowed_values():
-                raise AvatarError(
-                    "a demo avatar's setting is key=value", got=text, allowed=", ".join(allowed_values()), where="demo"
-                )
+                near = did_you_mean(key, allowed_values()) if equals else ""
+                what = f"a demo avatar's setting is key=value{near}"
+                raise AvatarError(what, got=text, allowed=", ".join(allowed_values()), where="demo")
             given[key] = _number(key, value) if key in _RANGES else value
         return cls(**given)
 
