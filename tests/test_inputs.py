@@ -172,3 +172,15 @@ def test_a_folder_with_none_but_such_is_refused(here):
 
 def test_a_pattern_names_each_file_once(here):
     assert names(resolve("**/**/a.vrm", here)) == ["a.vrm"]
+
+
+@pytest.mark.parametrize("name", ["あき\u3000春.vrm", "👩\u200d🎤.vrm"])
+def test_a_path_with_wide_spaces_or_joiners_is_a_path(here, name):
+    (here / name).write_bytes(b"glTF")
+    assert names(resolve(name, here)) == [name]
+
+
+@pytest.mark.parametrize("entry", ["a\nb.vrm", "a\x1b[2J.vrm", "a" * 5000])
+def test_a_path_with_control_characters_or_too_long_is_refused(here, entry):
+    with pytest.raises(RefusedError, match="not an avatar"):
+        resolve(entry, here)

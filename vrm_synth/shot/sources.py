@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vrm_synth.core.errors import AvatarError
+from vrm_synth.core.names import is_plain
 from vrm_synth.core.near import did_you_mean
 from vrm_synth.strict_yaml import RefusedError
 
@@ -18,6 +19,7 @@ MOST = 100_000
 MOST_NAMED = 5  # of the files that are passed over
 ALLOWED = "a .vrm file, a folder, a glob, demo, demo:3, demo:0..7 or demo:hair_color=pink,…"
 
+LONGEST_PATH = 4096  # characters, Linux's PATH_MAX
 Note = Callable[[str], object]
 
 
@@ -27,7 +29,7 @@ def resolve(entry: object, base: Path, note: Note = lambda line: None) -> tuple[
     base: the recipe's folder, which relative paths start from, whatever its name; note: called with a line about what
     a folder or a glob has that is called .vrm and is no file of an avatar. Raises RefusedError.
     """
-    if not isinstance(entry, str) or not entry or not entry.isprintable() or len(entry) > 4096:
+    if not isinstance(entry, str) or not is_plain(entry, LONGEST_PATH):
         raise RefusedError("not an avatar", ALLOWED)
     if is_built_in(entry):
         return _demo(entry)
