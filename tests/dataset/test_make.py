@@ -225,7 +225,9 @@ def test_webdataset_and_pyarrow_read_it(recipe_file, tmp_path):
     assert {s["__key__"]: s["txt"] for s in samples} == {row["key"]: row["caption"] for row in table}
     assert all(s["mask.png"].size == s["png"].size == (48, 64) for s in samples)
     for tar in tars:
-        index = [json.loads(line) for line in Path(tar).with_suffix(".index.jsonl").read_text().splitlines()]
+        index = [
+            json.loads(line) for line in (out / "records" / f"{Path(tar).stem}.index.jsonl").read_text().splitlines()
+        ]
         data = Path(tar).read_bytes()
         for entry in index:
             at, size = entry["members"]["png"]

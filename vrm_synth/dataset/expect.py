@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.layout import IDENTITY
-from vrm_synth.dataset.pack import FORMATS
+from vrm_synth.dataset.pack import FORMATS, index_name
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.shot import Recipe
 
@@ -34,7 +34,7 @@ class Expected:
 
     def owns(self, name: str) -> bool:
         """Whether a file of that name is one of the shard."""
-        return name.startswith((f"{self.stem}.", f"{self.stem}/"))
+        return name.startswith((f"{self.stem}.", f"{self.stem}/")) or name == index_name(self.number)
 
 
 class Expectation(Protocol):

@@ -1,8 +1,9 @@
 """Names within a dataset's folder, and whose it is.
 
     dataset.json            which recipe's it is, and how its files look; written first
-    train/00000…            shards, by split: a folder of pictures, a .tar with an .index.jsonl, or a .parquet
+    train/00000…            shards, by split: a folder of pictures, a .tar, or a .parquet
     records/00000.json      a shard's completion record, the last thing that is written of it
+    records/00000.index.jsonl  of a tar: where each member's bytes are, and the lines of metadata
     metadata.parquet        one table of everything
     README.md               the dataset card
     contact_sheet.png       24 of the pictures

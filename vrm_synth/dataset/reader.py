@@ -94,6 +94,23 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     return row
 
 
+def read_line(data: bytes, where: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """A line of an image folder's metadata: the sample's key, the suffixes of its pictures, its own one first, and its
+    row without their names. Raises DatasetError."""
+    row = read_row(data, where)
+    main = row.pop("file_name", None)
+    key, _, suffix = str(main).partition(".")
+    if not KEY.fullmatch(key) or suffix not in PICTURES:
+        raise DatasetError("not a picture of this folder", got=main, allowed="000123.png", where=where)
+    suffixes = [suffix]
+    for column in [name for name in row if name.endswith("_file_name")]:  # as `datasets` has further pictures
+        stem, _, suffix = str(other := row.pop(column)).partition(".")
+        if stem != key or not _is_suffix(suffix):
+            raise DatasetError("a picture of another name", got=other, allowed=f"{key}.mask.png", where=where)
+        suffixes.append(suffix)
+    return key, tuple(suffixes), row
+
+
 def _parsed(data: bytes | str, where: str) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant)
@@ -182,13 +199,12 @@ def read_folder(store: Store, stem: str) -> Iterator[Sample]:
         if not line:
             continue
         where = f"{name}:{number}"
-        row = read_row(line, where)
-        file_name = row.pop("file_name", None)
-        key, _, suffix = str(file_name).partition(".")
-        if not KEY.fullmatch(key) or suffix not in PICTURES or key in seen:
-            raise DatasetError("not a picture of this folder", got=file_name, allowed="000123.png, once", where=where)
+        key, suffixes, row = read_line(line, where)
+        if key in seen:
+            raise DatasetError("a key that comes again", got=key, allowed="each once", where=where)
         seen.add(key)
-        parts = {end: store.read(f"{stem}/{key}.{end}") for end in files.get(key, ())}
+        there = dict.fromkeys((*suffixes, *files.get(key, ())))
+        parts = {end: store.read(f"{stem}/{key}.{end}") for end in there}
         yield sample(key, {**parts, "json": to_json(row).encode()}, where)
 
 

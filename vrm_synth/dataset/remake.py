@@ -19,6 +19,7 @@ from vrm_synth.dataset.expect import DERIVED, expectation
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.layout import IDENTITY, read_identity
 from vrm_synth.dataset.make import Dataset, Settings
+from vrm_synth.dataset.pack import index_name
 from vrm_synth.dataset.record import record_name
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.verify import Verdict
@@ -72,7 +73,7 @@ def discard(store: Store, broken: Sequence[int]) -> None:
         for expected in plan.expected(block):
             if expected.number in wanted:
                 store.delete(record_name(expected.number))
-                for name in filter(expected.owns, store.list(expected.split)):
+                for name in filter(expected.owns, (*store.list(expected.split), index_name(expected.number))):
                     store.delete(name)
 
 
