@@ -169,7 +169,7 @@ def test_every_block_is_python_and_the_plugin_is_named_where_it_is_needed(form, 
 
 def test_the_index_of_a_tar_lies_with_the_records(bare):
     """Beside the tars `datasets` would take it for one of them."""
-    tars = [n for n in bare.list("train")]
+    tars = bare.list("train")
     assert tars == [f"train/{n:05d}.tar" for n in range(2)]
     for n, tar in enumerate(tars):
         data = bare.read(tar)

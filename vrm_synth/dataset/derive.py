@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.claim import claim, predecessor
 from vrm_synth.dataset.draw import home_of, path_from, source_from
 from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import DERIVED, Derived, Expected
 from vrm_synth.dataset.files import file_errors, to_json
 from vrm_synth.dataset.finish import finish, is_complete, reopen
-from vrm_synth.dataset.layout import claim, identity, read_identity
+from vrm_synth.dataset.layout import identity, read_identity
 from vrm_synth.dataset.pack import pack
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.reader import Sample, decode, read_shard
@@ -179,7 +180,8 @@ class Deriving:
 
         Raises DatasetError where `out` is another dataset's, or a source is not what its table says.
         """
-        claim(self.out, self.identity())
+        mine = self.identity()
+        predecessor(self.out, mine)
         missing = set(missing_of(self.out, range(self.plan.shards)))
         if missing:
             reopen(self.out)
@@ -187,7 +189,9 @@ class Deriving:
         for number, picks in enumerate(self._chunks()):
             if number in missing:
                 (expected,) = self.plan.expected(number)
-                put_shard(self.out, self.form, expected, [self._taken(reader, p) for p in picks])
+                taken = [self._taken(reader, p) for p in picks]
+                claim(self.out, mine)
+                put_shard(self.out, self.form, expected, taken)
             done()
         if not is_complete(self.out):
             finish(self.out)

@@ -46,6 +46,9 @@ class Expectation(Protocol):
     @property
     def shards(self) -> int: ...
 
+    @property
+    def samples(self) -> int: ...
+
     def expected(self, block: int) -> tuple[Expected, ...]: ...
 
 
@@ -64,6 +67,11 @@ class Rendered:
     def shards(self) -> int:
         """How many shards there are."""
         return self.plan.blocks * len(self.plan.splits)
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, those that could not be made included."""
+        return self.plan.recipe.count
 
     def expected(self, block: int) -> tuple[Expected, ...]:
         """The shards of a block."""
@@ -86,6 +94,11 @@ class Derived:
     def shards(self) -> int:
         """How many shards there are."""
         return sum(math.ceil(n / self.shard_size) for n in self.splits.values())
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return sum(self.splits.values())
 
     def expected(self, block: int) -> tuple[Expected, ...]:
         """The one shard of that number."""

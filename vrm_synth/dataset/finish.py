@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.card import Summary, card
+from vrm_synth.dataset.expect import expectation
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
 from vrm_synth.dataset.loading import Files
@@ -54,6 +55,7 @@ def finish(store: Store) -> None:
         write_table(table, rows())
         store.put_file(TABLE, table)
     found.quarantined = len(quarantined)
+    _check_count(store, sum(s.samples for s in shards) + len(quarantined), expectation(mine).samples)
     shown = list(_spread(store, form, shards))
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
@@ -71,6 +73,14 @@ def finish(store: Store) -> None:
         "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in made},
     }
     store.put_file(COMPLETE, (to_json(complete, indent=1) + "\n").encode())
+
+
+def _check_count(store: Store, there: int, wanted: int) -> None:
+    """Raises DatasetError where records tell of another number of shots: one may be of a smaller dataset's last shard,
+    put by a run of it that was still at work while another made the dataset grow."""
+    if there != wanted:
+        allowed = f"{wanted}; vrm-synth verify --repair makes again what is wrong"
+        raise DatasetError("the shards hold another number of shots", got=there, allowed=allowed, where=str(store))
 
 
 def is_complete(store: Store) -> bool:

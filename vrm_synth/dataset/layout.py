@@ -10,7 +10,7 @@
     complete.json           the very last; not there while anything is missing
     metrics.json            how fast the last run went; no part of the data
 
-A folder belongs to one recipe and one look. The same command again goes on where it ended; another is refused.
+A folder belongs to one recipe and one look (claim.py).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ CARD = "README.md"
 SHEET = "contact_sheet.png"
 COMPLETE = "complete.json"
 METRICS = "metrics.json"
+PROBE = ".probe-"  # begins the name of a file by which a run's processes on other machines see that it is one folder
 
 
 def identity(settings: Mapping[str, Any], told: Mapping[str, Any], avatars: list[dict[str, Any]]) -> dict[str, Any]:
@@ -63,30 +64,3 @@ def read_identity(store: Store) -> dict[str, Any]:
 
 
 _KINDS: Mapping[str, type] = {"vrm_synth": str, "recipe_sha256": str, "recipe": dict, "told": dict, "avatars": list}
-
-
-def claim(store: Store, mine: Mapping[str, Any]) -> None:
-    """Make the folder this recipe's. Raises DatasetError where it holds anything else."""
-    # Another job of the same dataset may put it between the two looks.
-    if not store.exists(IDENTITY) and IDENTITY not in (files := store.list()):
-        if files:
-            raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
-        store.put_file(IDENTITY, identity_bytes(mine))
-        return
-    there = read_identity(store)
-    if there["recipe_sha256"] != mine["recipe_sha256"]:
-        keys = {*there["recipe"], *mine["recipe"]}
-        changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
-        raise DatasetError(
-            "the folder holds another recipe's dataset",
-            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}",
-            allowed="the same recipe, avatars and options, or a new folder",
-            where=str(store),
-        )
-    if there["vrm_synth"] != mine["vrm_synth"]:
-        raise DatasetError(
-            "the folder was begun by another version, whose pictures may differ",
-            got=there["vrm_synth"],
-            allowed=f"{mine['vrm_synth']}, or a new folder",
-            where=str(store),
-        )
