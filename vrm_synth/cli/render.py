@@ -147,9 +147,9 @@ def render(recipe_file: Path, **options: Any) -> None:
 
     Shot i depends on the recipe and i alone, and so does which shard it is in: any number of workers, on any
     number of machines, in any order, make the same bytes on the same driver. Shards are written whole or not
-    at all; the same command again makes what is missing, and with a greater count what is new. A picture that shows nothing is drawn again, and told
-    of where that does not help. Avatars that are not CC0, by their
-    own metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
+    at all; the same command again makes what is missing, and with a greater count what is new. A picture that
+    shows nothing is drawn again, and told of where that does not help. Avatars that are not CC0, by their own
+    metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
 
     \b
     Examples:

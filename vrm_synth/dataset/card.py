@@ -87,7 +87,8 @@ def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Seque
         "## Making it again",
         f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_made(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
-        "`vrm-synth verify .` holds every file to its record.",
+        "`vrm-synth verify .` holds every file to its record. `vrm-synth shots . --id KEY --size 2048 -o again` draws "
+        "one picture again, in any size.",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -116,6 +116,19 @@ def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> I
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
 
 
+def places(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Key → (split, number of its shard), of those of some keys that the table has. Raises DatasetError."""
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_table(path, columns=["key", "split", "shard"], filters=[("key", "in", list(keys))])
+    except (pa.ArrowException, OSError) as e:
+        where = path if isinstance(path, Path) else TABLE
+        raise DatasetError("not a metadata table", got=str(e), where=where) from e
+    return {row["key"]: (row["split"], row["shard"]) for row in found.to_pylist()}
+
+
 def ask(
     path: Path, where: str = "true", columns: Sequence[str] = ("split", "shard", "key")
 ) -> Iterator[pa.RecordBatch]:
