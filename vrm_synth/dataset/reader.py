@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.store import Store
 from vrm_synth.shot.description import LONGEST_SIDE
@@ -56,7 +56,8 @@ def decode(data: bytes, where: str = "picture") -> NDArray[np.uint8]:
 
 
 def open_picture(data: bytes, where: str = "picture") -> Image.Image:
-    """The picture, read whole. Raises DatasetError where it is none, is cut, or is larger than any of ours."""
+    """The picture, read whole. Raises DatasetError where it is none, is cut, or is larger than any of ours; ExtraError
+    where nothing here reads it."""
     _load_plugin(data, where)
     try:
         known = [name for name in PICTURES.values() if name in Image.OPEN or (Image.init() and name in Image.OPEN)]
@@ -73,13 +74,20 @@ def open_picture(data: bytes, where: str = "picture") -> Image.Image:
 
 
 def _load_plugin(data: bytes, where: str) -> None:
-    """JPEG XL is read by a plugin that registers itself with Pillow. Raises DatasetError where it is missing."""
     if data.startswith(JPEG_XL):
         try:
-            importlib.import_module("pillow_jxl")
-        except ImportError as e:
-            allowed = "pip install 'vrm-synth[jxl]'"
-            raise DatasetError("JPEG XL needs a plugin", allowed=allowed, where=where) from e
+            load_jxl()
+        except ExtraError as e:
+            raise e.at(where) from None
+
+
+def load_jxl() -> None:
+    """The plugin that reads and writes JPEG XL, which registers itself with Pillow. Raises ExtraError where it is
+    missing."""
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError as e:
+        raise ExtraError("JPEG XL needs a plugin", allowed="pip install 'vrm-synth[jxl]'") from e
 
 
 def read_row(data: bytes, where: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from vrm_synth.dataset.record import record_name
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.verify import Verdict
 from vrm_synth.dataset.workers import work
+from vrm_synth.render import open_renderer
 from vrm_synth.shot import Recipe
 
 OURS = ("renderer", "format", "encoding", "passes", "shard_size", "avatars")  # of the settings, what no recipe has
@@ -57,6 +58,7 @@ def remake(
             where=store,
         )
     dataset = reopened(store, told, found.sources, device)
+    open_renderer(dataset.drawing.renderer, device).close()  # before anything is removed that nobody here could make
     discard(store, found.broken)
     blocks = dataset.missing()
     dataset.make(blocks, functools.partial(work, workers=workers), note=note)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.dataset.files import file_errors, to_json
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError as e:
-        raise DatasetError("tables need pyarrow, which is not installed", allowed=REMEDY) from e
+        raise ExtraError("tables need pyarrow, which is not installed", allowed=REMEDY) from e
     return pyarrow
 
 
@@ -206,5 +206,5 @@ def _duckdb() -> Any:
     try:
         import duckdb
     except ImportError as e:
-        raise DatasetError("questions need DuckDB, which is not installed", allowed=REMEDY) from e
+        raise ExtraError("questions need DuckDB, which is not installed", allowed=REMEDY) from e
     return duckdb
