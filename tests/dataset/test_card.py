@@ -8,6 +8,7 @@ import yaml
 
 from vrm_synth.dataset.card import Summary
 from vrm_synth.dataset.card import card as card_of
+from vrm_synth.dataset.loading import Files
 
 FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "licence": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip
@@ -24,7 +25,7 @@ def card(rows, recipe, avatars, form="imagefolder"):
     found = Summary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
     for r in rows:
         found.add(r, "train")
-    return card_of(found, recipe, form, avatars)
+    return card_of(found, recipe, Files(form), avatars)
 
 
 def head(text):

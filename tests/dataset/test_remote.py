@@ -7,13 +7,10 @@ import yaml
 from click.testing import CliRunner
 
 from tests.dataset.s3 import serving
-from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS
-from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.record import read_records
 from vrm_synth.dataset.stores import open_store
-from vrm_synth.shot import load_recipe
 
 COUNT, SHARD = 7, 3
 
@@ -114,9 +111,22 @@ def test_a_bucket_that_is_not_there_is_one_line(s3, recipe_file):
     assert "Traceback" not in done.output
 
 
-def test_another_recipe_is_refused_there_too(s3, recipe_file, tmp_path):
+def test_another_recipe_is_refused_there_too(s3, recipe_file):
     url = f"{s3.bucket()}/a"
-    recipe = load_recipe(recipe_file)
-    Dataset(recipe, open_store(url), open_avatar, Settings(shard_size=SHARD))
+    assert render(recipe_file, url).exit_code == 0
     done = render(recipe_file, url, "--format", "parquet")
     assert done.exit_code == 1 and "differs in format" in done.stderr
+
+
+def test_it_grows_there(s3, recipe_file):
+    """Nothing that is whole is put again, and what is there at the end is what is made at once."""
+    url, once = f"{s3.bucket()}/a", f"{s3.bucket()}/a"
+    assert render(recipe_file, url).exit_code == 0
+    more = recipe_file.with_name("more.yaml")
+    more.write_text(yaml.safe_dump(yaml.safe_load(recipe_file.read_text()) | {"count": COUNT + 4}))
+    s3.asked.clear()
+    assert render(more, url).exit_code == 0
+    put = s3.put()
+    assert not [k for k in put if k.startswith(("a/train/00000", "a/train/00001", "a/records/00001"))]
+    assert render(more, once).exit_code == 0
+    assert without_metrics(s3.files(url)) == without_metrics(s3.files(once))

@@ -145,7 +145,7 @@ def test_the_same_command_again_makes_what_is_missing_of_a_derived_dataset(s3, u
     assert call(*command).exit_code == 0
     assert s3.files(out) == files
     assert {key for key in s3.put() if key.startswith(("out/train", "out/records"))} == {
-        "out/train/00001.tar", "out/train/00001.index.jsonl", "out/records/00001.json",
+        "out/train/00001.tar", "out/records/00001.index.jsonl", "out/records/00001.json",
     }  # fmt: skip
 
 

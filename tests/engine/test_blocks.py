@@ -21,7 +21,7 @@ from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import deaths
 from vrm_synth.dataset.draw import Drawing, Drawn
-from vrm_synth.dataset.layout import IDENTITY, METRICS
+from vrm_synth.dataset.layout import METRICS, PROBE
 from vrm_synth.dataset.make import Dataset, Settings
 from vrm_synth.dataset.record import read_records
 from vrm_synth.dataset.store import LocalStore
@@ -199,11 +199,10 @@ def test_a_node_that_sees_another_folder_is_told_of(begun):
     elsewhere = replace(dataset.shards, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (
         pytest.raises(DatasetError, match=r"elsewhere: a node does not see this dataset; allowed: a folder that every"),
-        Making(dataset.drawing, elsewhere, "").opened(),
+        Making(dataset.drawing, elsewhere, f"{PROBE}0").opened(),
     ):
         pass
-    dataset.store.put_file(IDENTITY, b"{}")
-    other = Making(dataset.drawing, dataset.shards, "")
+    other = Making(dataset.drawing, dataset.shards, f"{PROBE}0")
     with pytest.raises(DatasetError, match="does not see this dataset"), other.opened():
         pass
 

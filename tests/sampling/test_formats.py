@@ -42,7 +42,7 @@ def dataset(folder: Path, form: str) -> Path:
             (folder / name).write_bytes(data)
     # What lies beside shards, and holds none.
     (folder / "metadata.parquet").write_bytes(b"PAR1")
-    (folder / "records").mkdir()
+    (folder / "records").mkdir(exist_ok=True)
     (folder / "records" / "00000.json").write_text("{}")
     return folder
 

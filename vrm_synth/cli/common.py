@@ -97,10 +97,14 @@ def out_folder(help_text: str) -> Callable[[F], F]:
 
 def renderer_options(command: F) -> F:
     """--renderer and --device."""
-    command = click.option(
+    return renderer_option(device_option(command))
+
+
+def device_option(command: F) -> F:
+    """--device."""
+    return click.option(
         "--device", default=0, show_default=True, type=click.IntRange(min=0), help="Index of the EGL device that draws."
     )(command)
-    return renderer_option(command)
 
 
 def renderer_option(command: F) -> F:

@@ -37,7 +37,8 @@ def subset(source: str, where: str, **options: Any) -> None:
 
     Columns: key, split, i, caption, avatar, licence, width, height and, of what was measured, pose, mirrored, crop,
     view, framing, azimuth, elevation, face_azimuth, expression, gaze, lighting, background and more; the whole
-    shot is JSON in shot. The condition is SQL as DuckDB has it, and can reach nothing but this table.
+    shot is JSON in shot. The condition is SQL as DuckDB has it (pip install 'vrm-synth[tables]'), and
+    can reach nothing but this table.
 
     \b
     Examples:
@@ -88,15 +89,17 @@ def _derive(
     form: str | None,
     encoding: str | None,
     shard_size: int,
-    where: str = "true",
+    where: str | None = None,
     prefixed: bool = False,
 ) -> None:
-    from vrm_synth.dataset.derive import Deriving, Source, pick
-    from vrm_synth.dataset.layout import SHEET, check_claimable
+    from vrm_synth.dataset.claim import check_claimable
+    from vrm_synth.dataset.derive import ALL, Deriving, Source, pick
+    from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.stores import open_store
 
     check_claimable(open_store(out))
     sources = tuple(Source.of(open_store(place), prefixed) for place in places)
+    where = ALL if where is None else where
     picks = pick(sources, where)
     deriving = Deriving(sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size)
     with bar(deriving.plan.blocks, "shards") as shown:

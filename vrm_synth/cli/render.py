@@ -169,9 +169,9 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
 
     Shot i depends on the recipe and i alone, and so does which shard it is in: any number of workers, on any
     number of machines, in any order, make the same bytes on the same driver. Shards are written whole or not
-    at all; the same command again makes what is missing. A picture that shows nothing is drawn again, and told
-    of where that does not help. Avatars that are not CC0, by their
-    own metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
+    at all; the same command again makes what is missing, and with a greater count what is new. A picture that
+    shows nothing is drawn again, and told of where that does not help. Avatars that are not CC0, by their own
+    metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
 
     \b
     Examples:
@@ -262,7 +262,8 @@ def _render(
     ray_address: str,
     ray_gpus: float,
 ) -> None:
-    from vrm_synth.dataset.layout import SHEET, check_claimable
+    from vrm_synth.dataset.claim import check_claimable
+    from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.stores import open_store
 
     if engine == "ray" and "://" not in out:

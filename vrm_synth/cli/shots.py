@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,15 +24,38 @@ from vrm_synth.cli.common import (
 from vrm_synth.cli.hints import expect
 
 if TYPE_CHECKING:
+    from vrm_synth.dataset.shotlist import Listed, Size
     from vrm_synth.render import Compat
+
+
+class PictureSize(click.ParamType):
+    """SIDE, the longer one, or WIDTHxHEIGHT, pixels."""
+
+    name = "SIDE|WIDTHxHEIGHT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        from vrm_synth.shot.description import LONGEST_SIDE
+
+        found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
+        sides = [int(n) for n in found.groups() if n is not None] if found else []
+        if not sides or not all(1 <= side <= LONGEST_SIDE for side in sides):
+            self.fail(f"{value!r} is neither a side nor WIDTHxHEIGHT, of 1 to {LONGEST_SIDE} pixels.", param, ctx)
+        return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
 
 SHORTEST_SHOT = 150  # bytes of JSON, about
 NEEDED = "vrm_synth.dataset.hand"  # by workers
 
 
 @click.command()
-@click.argument("shots_file", metavar="SHOTS", type=click.Path(path_type=Path))
+@click.argument("place", metavar="SHOTS|DATASET")
 @out_folder("Where the answers go; made when missing, answers there are overwritten.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="This shot alone; may be repeated.")
+@click.option(
+    "--size",
+    type=PictureSize(),
+    help="Pixels of the longer side, the shot's proportions kept, or WIDTHxHEIGHT.  [default: the shot's own]",
+)
 @workers_option
 @click.option(
     "--compat",
@@ -42,31 +67,37 @@ NEEDED = "vrm_synth.dataset.hand"  # by workers
 @renderer_options
 @click.pass_context
 def shots(
-    ctx: click.Context, shots_file: Path, out: Path, workers: int | None, compat: Compat, renderer: str, device: int
+    ctx: click.Context,
+    place: str,
+    out: Path,
+    ids: tuple[str, ...],
+    size: Size | None,
+    workers: int | None,
+    compat: Compat,
+    renderer: str,
+    device: int,
 ) -> None:
-    """Render an explicit list of shots.
+    """Render an explicit list of shots, or pictures of a dataset again.
 
-    SHOTS is a JSON list of shots, or a dataset's metadata.jsonl. Each shot is answered with <id>.png and
+    SHOTS is a JSON list of shots (docs/shots.md), or JSON lines that hold one each; DATASET is the folder or URL of a
+    dataset of any format, whose ids are its pictures' keys. Each shot is answered with <id>.png and
     <id>.json (bone positions, expressions, gaze, draw order, warnings). A shot that fails gets an <id>.json
-    with "error", the others go on, and the exit status is 1. Avatar paths are relative to SHOTS. Licences
-    are printed, not judged.
+    with "error", the others go on, and the exit status is 1. Avatar paths are relative to SHOTS; those of a
+    DATASET are the files that it was made from. Licences are printed, not judged.
 
     \b
     Examples:
       vrm-synth shots shots.json -o answers
       vrm-synth shots shots.json -o answers --workers 8
-      vrm-synth shots first/metadata.jsonl -o again     the same bytes as first/images
+      vrm-synth shots out --id 000003 -o again                  the same bytes
+      vrm-synth shots out --id 000003 --size 2048 -o again      the same picture, larger
     """
-    expect(str(shots_file), "shots", "dataset", "folder")
-    # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
-    crew(workers, shots_file.stat().st_size // SHORTEST_SHOT, NEEDED)
+    expect(place, "shots", "dataset", "folder")
+    listed, base = _listed(place, ids, workers)
     from vrm_synth.dataset.answers import Answering, Done, answer_shots
-    from vrm_synth.dataset.shotlist import read_shots
 
-    listed = read_shots(shots_file)
-    task = Answering(
-        out=out, base=shots_file.parent, renderer=renderer, device=device, compat=compat, mips=mip_folder()
-    )
+    listed = [replace(entry, size=size) for entry in listed]
+    task = Answering(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
         for event in answer_shots(listed, task, crew(workers, len(listed), NEEDED)):
@@ -81,6 +112,22 @@ def shots(
     click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)
+
+
+def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list[Listed], Path]:
+    """The shots, and the folder that their avatars' paths start from."""
+    path = Path(place)
+    if "://" in place or path.is_dir():
+        from vrm_synth.dataset.shot_lookup import dataset_shots
+        from vrm_synth.dataset.stores import open_store
+
+        return dataset_shots(open_store(place), ids), Path()
+    # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
+    crew(workers, len(ids) or path.stat().st_size // SHORTEST_SHOT, NEEDED)
+    from vrm_synth.dataset.shotlist import read_shots, select
+
+    listed = read_shots(path)
+    return (select(listed, ids) if ids else listed), path.parent
 
 
 def _beyond(sha256: str) -> str:

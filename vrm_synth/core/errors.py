@@ -68,6 +68,10 @@ class StoreError(DatasetError):
     """A place for files does not answer, or refuses: nothing is known of what lies there."""
 
 
+class ExtraError(DatasetError):
+    """An optional library is missing, one of pyproject.toml's extras: nothing is known of what it was wanted for."""
+
+
 class ModelError(VrmSynthError):
     """The base model, a run's checkpoint or a file of weights cannot be used."""
 

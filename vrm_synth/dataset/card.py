@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 from vrm_synth import __version__
+from vrm_synth.dataset import loading
+from vrm_synth.dataset.loading import Files
 
 SIZES = (
     (1_000, "n<1K"),
@@ -21,9 +23,13 @@ SIZES = (
 )
 
 
+_TYPES = {bool: "bool", int: "int64", float: "float64"}
+
+
 @dataclass
 class Summary:
-    """What the card tells of the pictures, gathered row by row. samples: (file, caption) of a few."""
+    """What the card tells of the pictures, gathered row by row. columns: of a row as files have it, each with its type
+    as `datasets` spells it; samples: (file, caption) of a few."""
 
     pictures: int = 0
     quarantined: int = 0
@@ -32,6 +38,7 @@ class Summary:
     avatars: Counter[str] = field(default_factory=Counter)
     poses: set[str] = field(default_factory=set)
     renderers: set[str] = field(default_factory=set)
+    columns: dict[str, str] = field(default_factory=dict)
     samples: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any], split: str) -> None:
@@ -42,13 +49,14 @@ class Summary:
         self.sizes[f"{width}×{height}"] += 1
         self.avatars[row["avatar_sha256"]] += 1
         self.renderers.add(row["renderer"])
+        self.columns |= {k: _TYPES.get(type(v), "string") for k, v in row.items() if k not in self.columns}
         if pose := row["shot"].get("labels", {}).get("pose"):
             self.poses.add(pose)
 
 
-def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown. recipe: as its maker wrote it, without the avatars' paths; form: the shards' format; avatars: the
-    credits of those that it names."""
+def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown. recipe: as its maker wrote it, without the avatars' paths; avatars: the credits of those that it
+    names."""
     shown = [a for a in avatars if found.avatars[a["sha256"]]]
     free = all(a["is_cc0"] for a in shown)
     head: dict[str, Any] = {
@@ -59,9 +67,7 @@ def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence
         "tags": ["synthetic", "vrm", "anime", "3d"],
         "pretty_name": "Pictures of VRM avatars",
     }
-    if form == "parquet":  # the table of metadata beside the shards is no part of the data
-        files = [{"split": name, "path": f"{name}/*.parquet"} for name in found.splits]
-        head["configs"] = [{"config_name": "default", "data_files": files}]
+    head |= loading.head(files, found.columns)
     sections = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         "# Pictures of VRM avatars",
@@ -74,7 +80,7 @@ def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence
         _avatars(shown, found.avatars),
         _licence_note(free),
         "## Loading",
-        _LOADING[form],
+        *loading.sections(files),
         "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `licence`, `licence_url` and "
         "`licence_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
         "drew it, and `shot`: the picture as data, an entry of the shots format. `metadata.parquet` is one table of "
@@ -82,7 +88,8 @@ def card(found: Summary, recipe: Mapping[str, Any], form: str, avatars: Sequence
         "## Making it again",
         f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_made(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
-        "`vrm-synth verify .` holds every file to its record.",
+        "`vrm-synth verify .` holds every file to its record. `vrm-synth shots . --id KEY --size 2048 -o again` draws "
+        "one picture again, in any size.",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -95,15 +102,6 @@ def _made(recipe: Mapping[str, Any]) -> str:
         f"The whole was made {by} by `vrm-synth render` from this recipe, which `dataset.json` has with every default "
         "written out:"
     )
-
-
-_LOADING = {
-    "imagefolder": "```python\nfrom datasets import load_dataset  # 3.6 or newer\n\n"
-    'pictures = load_dataset("imagefolder", data_dir="PATH/OF/THIS/FOLDER")\n```',
-    "webdataset": "```python\nimport webdataset\n\n"
-    'pictures = webdataset.WebDataset("PATH/OF/THIS/FOLDER/train/{00000..00009}.tar").decode("pil")\n```',
-    "parquet": '```python\nfrom datasets import load_dataset\n\npictures = load_dataset("PATH/OF/THIS/FOLDER")\n```',
-}
 
 
 def _counts(found: Summary, recipe: Mapping[str, Any], shown: Sequence[object]) -> str:

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.claim import claim, predecessor
 from vrm_synth.dataset.draw import home_of, path_from, source_from
-from vrm_synth.dataset.encodings import ENCODINGS
+from vrm_synth.dataset.encodings import ENCODINGS, check_encoding
 from vrm_synth.dataset.expect import DERIVED, Derived, Expected
 from vrm_synth.dataset.files import file_errors, to_json
 from vrm_synth.dataset.finish import finish, is_complete, reopen
-from vrm_synth.dataset.layout import claim, identity, read_identity
+from vrm_synth.dataset.layout import identity, read_identity
 from vrm_synth.dataset.pack import pack
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.reader import Sample, decode, read_shard
@@ -36,7 +37,9 @@ from vrm_synth.dataset.record import FileRecord, Record, record_name, words_dige
 from vrm_synth.dataset.resume import missing_of
 from vrm_synth.dataset.shards import packages
 from vrm_synth.dataset.store import LocalStore, Store
-from vrm_synth.dataset.table import TABLE, ask
+from vrm_synth.dataset.table import TABLE, ask, read_table
+
+ALL = "true"  # the condition that holds for every picture
 
 
 @dataclass(frozen=True)
@@ -106,19 +109,30 @@ class Picks:
         return dict(self._counts)
 
 
-def pick(sources: Sequence[Source], where: str = "true") -> Picks:
-    """The samples for which the SQL condition holds. Raises DatasetError where it is none, or holds for none."""
+def pick(sources: Sequence[Source], where: str = ALL) -> Picks:
+    """The samples for which the SQL condition holds, all where it is ALL, which needs no DuckDB. Raises DatasetError
+    where it is none, or holds for none."""
     found = Picks()
     for number, source in enumerate(sources):
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / TABLE  # a name that is no pattern to DuckDB
             _copy_table(source.store, copy)
-            for batch in ask(copy, where, ("split", "shard", "key")):
-                for split, shard, key in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-                    found.add(Pick(number, split, shard, key))
+            for split, shard, key in _answers(copy, where):
+                found.add(Pick(number, split, shard, key))
     if not found.counts():
         raise DatasetError("the condition holds for no picture", got=where)
     return found
+
+
+def _answers(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
+    """Split, shard and key of the rows for which the condition holds."""
+    columns = ("split", "shard", "key")
+    if where == ALL:
+        for row in read_table(table, columns):
+            yield row["split"], row["shard"], row["key"]
+        return
+    for batch in ask(table, where, columns):
+        yield from zip(*(c.to_pylist() for c in batch.columns), strict=True)
 
 
 def _copy_table(store: Store, to: Path) -> None:
@@ -143,7 +157,7 @@ class Deriving:
     command: str
     form: str
     encoding: str | None = None
-    where: str = "true"
+    where: str = ALL
     shard_size: int = SHARD_SIZE
 
     def identity(self) -> dict[str, Any]:
@@ -179,7 +193,10 @@ class Deriving:
 
         Raises DatasetError where `out` is another dataset's, or a source is not what its table says.
         """
-        claim(self.out, self.identity())
+        if self.encoding is not None:
+            check_encoding(self.encoding)
+        mine = self.identity()
+        predecessor(self.out, mine)
         missing = set(missing_of(self.out, range(self.plan.shards)))
         if missing:
             reopen(self.out)
@@ -187,7 +204,9 @@ class Deriving:
         for number, picks in enumerate(self._chunks()):
             if number in missing:
                 (expected,) = self.plan.expected(number)
-                put_shard(self.out, self.form, expected, [self._taken(reader, p) for p in picks])
+                taken = [self._taken(reader, p) for p in picks]
+                claim(self.out, mine)
+                put_shard(self.out, self.form, expected, taken)
             done()
         if not is_complete(self.out):
             finish(self.out)

@@ -24,7 +24,7 @@ from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.caption import english
 from vrm_synth.core.errors import AvatarError, DatasetError, ShotError
 from vrm_synth.dataset.cache import AvatarCache
-from vrm_synth.dataset.encodings import ENCODINGS, encode_mask
+from vrm_synth.dataset.encodings import ENCODINGS, check_encoding, encode_mask
 from vrm_synth.dataset.gate import fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.reader import Sample, decode
@@ -215,8 +215,9 @@ def path_from(home: Path | None, source: str) -> str:
 
 
 def check_look(look: Look, recipe: Recipe) -> None:
-    """Raises DatasetError for what cannot be had, or would lose what the recipe asks for."""
+    """Raises DatasetError for what cannot be had here, or would lose what the recipe asks for."""
     if not ENCODINGS[look.encoding].alpha and "transparent" in recipe.background:
         raise DatasetError(
             "JPEG has no transparency", got="background: transparent", allowed="png, webp, or other backgrounds"
         )
+    check_encoding(look.encoding)

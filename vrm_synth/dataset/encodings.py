@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.encode import encode_png
+from vrm_synth.dataset.reader import load_jxl
 
 Pixels = NDArray[np.uint8]
 
@@ -39,10 +39,7 @@ def _jpeg(rgba: Pixels) -> bytes:
 
 
 def _jxl(rgba: Pixels) -> bytes:
-    try:
-        import pillow_jxl  # noqa: F401  # registers itself with Pillow
-    except ImportError as e:
-        raise DatasetError("JPEG XL needs a plugin", allowed="pip install 'vrm-synth[jxl]'") from e
+    load_jxl()
     return _saved(rgba, "JXL", lossless=True, effort=1)
 
 
@@ -53,6 +50,12 @@ ENCODINGS: Mapping[str, Encoding] = {
     "jpeg": Encoding("jpg", False, False, _jpeg),
     "jxl": Encoding("jxl", True, True, _jxl),
 }
+
+
+def check_encoding(name: str) -> None:
+    """Raises ExtraError where pictures cannot be written so on this machine."""
+    if ENCODINGS[name].suffix == "jxl":
+        load_jxl()
 
 
 def encode_mask(mask: Pixels) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.layout import IDENTITY
-from vrm_synth.dataset.pack import FORMATS
+from vrm_synth.dataset.pack import FORMATS, index_name
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.shot import Recipe
 
@@ -34,7 +34,7 @@ class Expected:
 
     def owns(self, name: str) -> bool:
         """Whether a file of that name is one of the shard."""
-        return name.startswith((f"{self.stem}.", f"{self.stem}/"))
+        return name.startswith((f"{self.stem}.", f"{self.stem}/")) or name == index_name(self.number)
 
 
 class Expectation(Protocol):
@@ -45,6 +45,9 @@ class Expectation(Protocol):
 
     @property
     def shards(self) -> int: ...
+
+    @property
+    def samples(self) -> int: ...
 
     def expected(self, block: int) -> tuple[Expected, ...]: ...
 
@@ -64,6 +67,11 @@ class Rendered:
     def shards(self) -> int:
         """How many shards there are."""
         return self.plan.blocks * len(self.plan.splits)
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, those that could not be made included."""
+        return self.plan.recipe.count
 
     def expected(self, block: int) -> tuple[Expected, ...]:
         """The shards of a block."""
@@ -86,6 +94,11 @@ class Derived:
     def shards(self) -> int:
         """How many shards there are."""
         return sum(math.ceil(n / self.shard_size) for n in self.splits.values())
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return sum(self.splits.values())
 
     def expected(self, block: int) -> tuple[Expected, ...]:
         """The one shard of that number."""

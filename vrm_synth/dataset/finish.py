@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.card import Summary, card
+from vrm_synth.dataset.expect import expectation
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
+from vrm_synth.dataset.loading import Files
 from vrm_synth.dataset.pack import rows_of
+from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.reader import Sample, decode, read_shard
 from vrm_synth.dataset.record import read_records, record_name
 from vrm_synth.dataset.sheet import Cell, contact_sheet
@@ -34,7 +37,8 @@ def finish(store: Store) -> None:
     if isinstance(store, LocalStore):
         store.tidy()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
-    form = str(mine["recipe"]["format"])
+    settings = mine["recipe"]
+    form = str(settings["format"])
     found, shards, quarantined = Summary(), list[_Shard](), dict[str, str]()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -51,12 +55,14 @@ def finish(store: Store) -> None:
         write_table(table, rows())
         store.put_file(TABLE, table)
     found.quarantined = len(quarantined)
+    _check_count(store, sum(s.samples for s in shards) + len(quarantined), expectation(mine).samples)
     shown = list(_spread(store, form, shards))
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
-    store.put_file(CARD, card(found, mine["told"], form, mine["avatars"]).encode())
-    store.put_file(SHEET, _sheet(shown, found, mine["recipe"].get("seed")))
-    files = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
+    files = Files(form, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
+    store.put_file(CARD, card(found, mine["told"], files, mine["avatars"]).encode())
+    store.put_file(SHEET, _sheet(shown, found, settings.get("seed")))
+    made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
     complete = {
         "recipe_sha256": mine["recipe_sha256"],
         "shards": len(shards),
@@ -64,9 +70,17 @@ def finish(store: Store) -> None:
         "splits": dict(sorted(found.splits.items())),
         "quarantined": quarantined,
         # of what no record accounts for, and of the records
-        "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in files},
+        "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in made},
     }
     store.put_file(COMPLETE, (to_json(complete, indent=1) + "\n").encode())
+
+
+def _check_count(store: Store, there: int, wanted: int) -> None:
+    """Raises DatasetError where records tell of another number of shots: one may be of a smaller dataset's last shard,
+    put by a run of it that was still at work while another made the dataset grow."""
+    if there != wanted:
+        allowed = f"{wanted}; vrm-synth verify --repair makes again what is wrong"
+        raise DatasetError("the shards hold another number of shots", got=there, allowed=allowed, where=str(store))
 
 
 def is_complete(store: Store) -> bool:
@@ -103,6 +117,11 @@ class _Shard(NamedTuple):
     split: str
     number: int
     samples: int
+
+
+def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
+    """Names of splits, the rest's first."""
+    return tuple(sorted(splits, key=lambda name: (name != REST, name)))
 
 
 def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str, Sample]]:

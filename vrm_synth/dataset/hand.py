@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vrm_synth.avatar import open_avatar
 from vrm_synth.avatar.compat import as_three_vrm
 from vrm_synth.avatar.model import Avatar
-from vrm_synth.core.errors import ShotError, VrmSynthError
+from vrm_synth.core.errors import AvatarError, ShotError, VrmSynthError
 from vrm_synth.dataset.answers import Answering, Done, Event, Loaded, fail, write_answer
 from vrm_synth.dataset.encode import encode_png
 from vrm_synth.dataset.files import write_file
@@ -39,6 +39,11 @@ class Hand:
         avatar, out = self._avatar, self._task.out
         if isinstance(avatar, Exception):
             yield fail(shot.id, _reason(avatar, f"{shot.avatar}: "), out)
+            return
+        if listed.avatar_sha256 not in ("", avatar.sha256):
+            what = "the avatar is another file than the one that the picture shows"
+            changed = AvatarError(what, got=avatar.sha256, allowed=listed.avatar_sha256, where=avatar.source)
+            yield fail(shot.id, str(changed), out)
             return
         try:
             posed, frame = take(self._renderer, avatar, shot, self._task.compat)

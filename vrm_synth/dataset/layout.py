@@ -1,15 +1,16 @@
 """Names within a dataset's folder, and whose it is.
 
     dataset.json            which recipe's it is, and how its files look; written first
-    train/00000…            shards, by split: a folder of pictures, a .tar with an .index.jsonl, or a .parquet
+    train/00000…            shards, by split: a folder of pictures, a .tar, or a .parquet
     records/00000.json      a shard's completion record, the last thing that is written of it
+    records/00000.index.jsonl  of a tar: where each member's bytes are, and the lines of metadata
     metadata.parquet        one table of everything
     README.md               the dataset card
     contact_sheet.png       24 of the pictures
     complete.json           the very last; not there while anything is missing
     metrics.json            how fast the last run went; no part of the data
 
-A folder belongs to one recipe and one look. The same command again goes on where it ended; another is refused.
+A folder belongs to one recipe and one look (claim.py).
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from typing import Any
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.store import Store
 
 IDENTITY = "dataset.json"
 CARD = "README.md"
 SHEET = "contact_sheet.png"
 COMPLETE = "complete.json"
 METRICS = "metrics.json"
+PROBE = ".probe-"  # begins the name of a file by which a run's processes on other machines see that it is one folder
 
 
 def identity(settings: Mapping[str, Any], told: Mapping[str, Any], avatars: list[dict[str, Any]]) -> dict[str, Any]:
@@ -62,56 +64,3 @@ def read_identity(store: Store) -> dict[str, Any]:
 
 
 _KINDS: Mapping[str, type] = {"vrm_synth": str, "recipe_sha256": str, "recipe": dict, "told": dict, "avatars": list}
-
-
-def check_claimable(store: Store) -> None:
-    """Raises DatasetError where no dataset of ours can be made in a store: it holds other things, or cannot be written.
-
-    Nothing is written. Whether the dataset there is the same one, `claim` finds.
-    """
-    if isinstance(store, LocalStore):
-        store.check_writable()
-    # Another job of the same dataset may put it between the two looks.
-    if store.exists(IDENTITY):
-        read_identity(store)
-    elif IDENTITY not in (files := store.list()) and files:
-        raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
-
-
-def claim(store: Store, mine: Mapping[str, Any]) -> None:
-    """Make the folder this recipe's. Raises DatasetError where it holds anything else."""
-    check_claimable(store)
-    if not store.exists(IDENTITY):
-        store.put_file(IDENTITY, identity_bytes(mine))
-        return
-    there = read_identity(store)
-    if there["recipe_sha256"] != mine["recipe_sha256"]:
-        keys = {*there["recipe"], *mine["recipe"]}
-        changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
-        raise DatasetError(
-            "the folder holds another recipe's dataset",
-            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}{_avatars_differ(there, mine)}",
-            allowed="the same recipe, avatars and options, or a new folder",
-            where=str(store),
-        )
-    if there["vrm_synth"] != mine["vrm_synth"]:
-        raise DatasetError(
-            "the folder was begun by another version, whose pictures may differ",
-            got=there["vrm_synth"],
-            allowed=f"{mine['vrm_synth']}, or a new folder",
-            where=str(store),
-        )
-
-
-def _avatars_differ(there: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
-    """Which avatars one dataset.json has and the other has not: " (without aki; with bea)", "" where all are alike."""
-    try:
-        before, now = ({(a["id"], a["sha256"]) for a in x["recipe"].get("avatars", ())} for x in (there, mine))
-    except (KeyError, TypeError):
-        return ""
-    parts = [
-        f"{word} {', '.join(names[:3])}{' …' * (len(names) > 3)}"
-        for word, some in (("without", before - now), ("with", now - before))
-        if (names := sorted(str(name) for name, _ in some))
-    ]
-    return f" ({'; '.join(parts)})" if parts else ""

@@ -19,11 +19,12 @@ from typing import Any, Protocol
 
 from vrm_synth.avatar.evidence import Evidence
 from vrm_synth.avatar.model import Avatar
+from vrm_synth.dataset.claim import check_claimable, outgrown, predecessor
 from vrm_synth.dataset.deaths import IN_A_ROW, OF_AVATAR, OF_SHOT, Deaths
 from vrm_synth.dataset.draw import LICENCE, Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.finish import finish, is_complete, reopen
-from vrm_synth.dataset.layout import METRICS, check_claimable, claim, identity
+from vrm_synth.dataset.layout import METRICS, identity
 from vrm_synth.dataset.plan import SHARD_SIZE, Plan
 from vrm_synth.dataset.resume import missing_of
 from vrm_synth.dataset.shards import Shards
@@ -79,9 +80,9 @@ class Dataset:
     """A recipe on its way into a store.
 
     open_avatar: source → Avatar; checked: called for each avatar that was looked at; note: with a line for each that
-    is skipped. Making one reads every avatar of the recipe once. Raises LicenceError for an avatar that may not be
-    shown, AvatarError for one that cannot be read, UnusableAvatarsError for several, DatasetError for a store that is
-    taken or cannot be written: nothing is drawn unless all of it may be.
+    is skipped. Making one reads every avatar of the recipe once, and nothing is written yet. Raises LicenceError for
+    an avatar that may not be shown, AvatarError for one that cannot be read, UnusableAvatarsError for several,
+    DatasetError for a store that is taken or cannot be written: nothing is drawn unless all of it may be.
     """
 
     def __init__(
@@ -107,9 +108,10 @@ class Dataset:
         recipe, credits = usable.recipe, usable.credits
         self.plan = Plan(recipe, settings.shard_size)
         self.store = store
-        self.shards = Shards(self.plan, store, settings.look.form)
         mine = identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values()))
-        claim(store, mine | ({"skipped": list(usable.skipped)} if usable.skipped else {}))
+        mine |= {"skipped": list(usable.skipped)} if usable.skipped else {}
+        predecessor(store, mine)
+        self.shards = Shards(self.plan, store, settings.look.form, mine)
         home = home_of(store, settings.look.form)
         licences = {source: {k: c[k] for k in LICENCE} for source, c in credits.items()}
         hashes = {source: c["sha256"] for source, c in credits.items()}
@@ -129,7 +131,9 @@ class Dataset:
         """The blocks, of these or of all, of which a shard is missing."""
         some = range(self.plan.blocks) if blocks is None else blocks
         numbers = [n for b in some for n in self.plan.numbers(b)]
-        return sorted({n // len(self.plan.splits) for n in missing_of(self.store, numbers)})
+        mine = self.shards.identity
+        others = set(outgrown(predecessor(self.store, mine), mine)).intersection(numbers)
+        return sorted({n // len(self.plan.splits) for n in others.union(missing_of(self.store, numbers))})
 
     def make(
         self,
@@ -141,12 +145,18 @@ class Dataset:
         """Draw these blocks and put their shards. done: called for each shot that is through; note: with a line of
         what somebody should know. What is whole when this ends, by its end, an error or an interruption, stays."""
         progress, start = Progress(), time.monotonic()
-        if blocks:
-            reopen(self.store)
+        self.begin(blocks)
         for at in range(0, len(blocks), WINDOW):
             _Making(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
         progress.seconds = time.monotonic() - start
         return progress
+
+    def begin(self, blocks: Sequence[int]) -> None:
+        """Take the mark of completion away before blocks are made; not yet where it is a smaller dataset's, which is
+        whole until the first new shard is put."""
+        there = predecessor(self.store, self.shards.identity) if blocks else None
+        if there is not None and there["recipe_sha256"] == self.shards.identity["recipe_sha256"]:
+            reopen(self.store)
 
     def finish(self, blocks: Iterable[int] | None = None) -> bool:
         """Table, card and sheet, where all shards are there; whether they are. blocks: where one may be missing."""

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import ExtraError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,18 +35,24 @@ Hashes = NDArray[np.uint8]  # (n, SIDE² / 8)
 
 
 def perceptual_hash(picture: Image.Image) -> NDArray[np.uint8]:
-    """The hash of a picture over white, (SIDE² / 8,) uint8. Raises DatasetError where ImageHash is missing."""
-    try:
-        import imagehash
-    except ImportError as e:
-        allowed = "pip install 'vrm-synth[tables]'"
-        raise DatasetError("near-duplicates need ImageHash, which is not installed", allowed=allowed) from e
+    """The hash of a picture over white, (SIDE² / 8,) uint8. Raises ExtraError where ImageHash is missing."""
+    imagehash = library()
     from PIL import Image
 
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return np.packbits(imagehash.phash(picture, hash_size=SIDE).hash.ravel())
+
+
+def library() -> Any:
+    """ImageHash. Raises ExtraError where it is missing."""
+    try:
+        import imagehash
+    except ImportError as e:
+        allowed = "pip install 'vrm-synth[tables]'"
+        raise ExtraError("near-duplicates need ImageHash, which is not installed", allowed=allowed) from e
+    return imagehash
 
 
 def near_groups(hashes: Hashes, distance: int = NEAR) -> list[tuple[int, ...]]:

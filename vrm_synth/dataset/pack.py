@@ -9,17 +9,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.reader import LINES, Sample, read_row, read_shard
+from vrm_synth.dataset.reader import LINES, Sample, read_line, read_row, read_shard
+from vrm_synth.dataset.record import RECORDS
 from vrm_synth.dataset.store import Store
 
-INDEX = ".index.jsonl"  # key, where each member's bytes are in the tar, and the line of metadata
 _IMAGE = {"_type": "Image"}
 FORMATS = ("imagefolder", "webdataset", "parquet")
 
 
 def pack(form: str, split: str, shard: int, samples: Sequence[Sample]) -> dict[str, bytes]:
     """name → bytes."""
-    return {"imagefolder": _folder, "webdataset": _tar, "parquet": _parquet}[form](f"{split}/{shard:05d}", samples)
+    stem = f"{split}/{shard:05d}"
+    if form == "webdataset":
+        return _tar(stem, index_name(shard), samples)
+    return {"imagefolder": _folder, "parquet": _parquet}[form](stem, samples)
+
+
+def index_name(shard: int) -> str:
+    """The index of a tar: JSON lines of `key`, `members` (suffix → offset and size in bytes) and `row`.
+
+    Beside the records and not beside the tar: `datasets` takes every file of a split's folder for a part of the data.
+    """
+    return f"{RECORDS}/{shard:05d}.index.jsonl"
 
 
 def _folder(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
@@ -28,16 +39,28 @@ def _folder(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
     for s in samples:
         files[f"{stem}/{s.key}.{s.suffix}"] = s.picture
         files |= {f"{stem}/{s.key}.{suffix}": data for suffix, data in s.extras.items()}
-        # The shot as text: every line of every shard then has the same columns, which `datasets` insists on.
-        lines.append(to_json({"file_name": f"{s.key}.{s.suffix}", **s.row, "shot": to_json(s.row["shot"])}) + "\n")
+        names = {"file_name": s.suffix, **{f"{suffix.partition('.')[0]}_file_name": suffix for suffix in s.extras}}
+        pictures = {column: f"{s.key}.{suffix}" for column, suffix in names.items()}
+        lines.append(to_json({**pictures, **_with_text(s.row)}) + "\n")
     return files | {f"{stem}/metadata.jsonl": "".join(lines).encode()}
 
 
-def _tar(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
+def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its shot as text: every line of every shard then has the same columns, which `datasets` insists
+    on."""
+    return {**row, "shot": to_json(row["shot"])}
+
+
+def _tar(stem: str, index: str, samples: Sequence[Sample]) -> dict[str, bytes]:
     out, lines = io.BytesIO(), []
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for s in samples:
-            parts = {s.suffix: s.picture, **s.extras, "txt": s.caption.encode(), "json": to_json(s.row).encode()}
+            parts = {
+                s.suffix: s.picture,
+                **s.extras,
+                "txt": s.caption.encode(),
+                "json": to_json(_with_text(s.row)).encode(),
+            }
             members: dict[str, list[int]] = {}
             for suffix, data in parts.items():
                 info = tarfile.TarInfo(f"{s.key}.{suffix}")
@@ -45,7 +68,7 @@ def _tar(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
                 members[suffix] = [tar.offset + tarfile.BLOCKSIZE, len(data)]
                 tar.addfile(info, io.BytesIO(data))
             lines.append(to_json({"key": s.key, "members": members, "row": s.row}) + "\n")
-    return {f"{stem}.tar": out.getvalue(), f"{stem}{INDEX}": "".join(lines).encode()}
+    return {f"{stem}.tar": out.getvalue(), index: "".join(lines).encode()}
 
 
 def _parquet(stem: str, samples: Sequence[Sample]) -> dict[str, bytes]:
@@ -72,12 +95,13 @@ def rows_of(store: Store, form: str, split: str, shard: int) -> Iterator[tuple[s
     stem = f"{split}/{shard:05d}"
     if form == "imagefolder":
         for number, line in enumerate(store.read(f"{stem}/{LINES}").splitlines(), 1):
-            row = read_row(line, f"{stem}/{LINES}:{number}")
-            yield str(row.pop("file_name")).partition(".")[0], row
+            key, _, row = read_line(line, f"{stem}/{LINES}:{number}")
+            yield key, row
     elif form == "webdataset":
-        for number, line in enumerate(store.read(f"{stem}{INDEX}").splitlines(), 1):
+        index = index_name(shard)
+        for number, line in enumerate(store.read(index).splitlines(), 1):
             entry = json.loads(line)
-            yield entry["key"], read_row(to_json(entry["row"]).encode(), f"{stem}{INDEX}:{number}")
+            yield entry["key"], read_row(to_json(entry["row"]).encode(), f"{index}:{number}")
     else:
         for sample in read_shard(store, form, split, shard):
             yield sample.key, dict(sample.row)

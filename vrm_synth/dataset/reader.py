@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.store import Store
 from vrm_synth.shot.description import LONGEST_SIDE
@@ -56,7 +56,8 @@ def decode(data: bytes, where: str = "picture") -> NDArray[np.uint8]:
 
 
 def open_picture(data: bytes, where: str = "picture") -> Image.Image:
-    """The picture, read whole. Raises DatasetError where it is none, is cut, or is larger than any of ours."""
+    """The picture, read whole. Raises DatasetError where it is none, is cut, or is larger than any of ours; ExtraError
+    where nothing here reads it."""
     _load_plugin(data, where)
     try:
         known = [name for name in PICTURES.values() if name in Image.OPEN or (Image.init() and name in Image.OPEN)]
@@ -73,13 +74,20 @@ def open_picture(data: bytes, where: str = "picture") -> Image.Image:
 
 
 def _load_plugin(data: bytes, where: str) -> None:
-    """JPEG XL is read by a plugin that registers itself with Pillow. Raises DatasetError where it is missing."""
     if data.startswith(JPEG_XL):
         try:
-            importlib.import_module("pillow_jxl")
-        except ImportError as e:
-            allowed = "pip install 'vrm-synth[jxl]'"
-            raise DatasetError("JPEG XL needs a plugin", allowed=allowed, where=where) from e
+            load_jxl()
+        except ExtraError as e:
+            raise e.at(where) from None
+
+
+def load_jxl() -> None:
+    """The plugin that reads and writes JPEG XL, which registers itself with Pillow. Raises ExtraError where it is
+    missing."""
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError as e:
+        raise ExtraError("JPEG XL needs a plugin", allowed="pip install 'vrm-synth[jxl]'") from e
 
 
 def read_row(data: bytes, where: str) -> dict[str, Any]:
@@ -92,6 +100,23 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(row, dict) or not isinstance(row.get("shot"), dict):
         raise DatasetError("not a line of metadata", got=row, allowed='{…, "shot": {…}}', where=where)
     return row
+
+
+def read_line(data: bytes, where: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """A line of an image folder's metadata: the sample's key, the suffixes of its pictures, its own one first, and its
+    row without their names. Raises DatasetError."""
+    row = read_row(data, where)
+    main = row.pop("file_name", None)
+    key, _, suffix = str(main).partition(".")
+    if not KEY.fullmatch(key) or suffix not in PICTURES:
+        raise DatasetError("not a picture of this folder", got=main, allowed="000123.png", where=where)
+    suffixes = [suffix]
+    for column in [name for name in row if name.endswith("_file_name")]:  # as `datasets` has further pictures
+        stem, _, suffix = str(other := row.pop(column)).partition(".")
+        if stem != key or not _is_suffix(suffix):
+            raise DatasetError("a picture of another name", got=other, allowed=f"{key}.mask.png", where=where)
+        suffixes.append(suffix)
+    return key, tuple(suffixes), row
 
 
 def _parsed(data: bytes | str, where: str) -> Any:
@@ -182,13 +207,12 @@ def read_folder(store: Store, stem: str) -> Iterator[Sample]:
         if not line:
             continue
         where = f"{name}:{number}"
-        row = read_row(line, where)
-        file_name = row.pop("file_name", None)
-        key, _, suffix = str(file_name).partition(".")
-        if not KEY.fullmatch(key) or suffix not in PICTURES or key in seen:
-            raise DatasetError("not a picture of this folder", got=file_name, allowed="000123.png, once", where=where)
+        key, suffixes, row = read_line(line, where)
+        if key in seen:
+            raise DatasetError("a key that comes again", got=key, allowed="each once", where=where)
         seen.add(key)
-        parts = {end: store.read(f"{stem}/{key}.{end}") for end in files.get(key, ())}
+        there = dict.fromkeys((*suffixes, *files.get(key, ())))
+        parts = {end: store.read(f"{stem}/{key}.{end}") for end in there}
         yield sample(key, {**parts, "json": to_json(row).encode()}, where)
 
 

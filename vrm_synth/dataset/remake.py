@@ -19,10 +19,12 @@ from vrm_synth.dataset.expect import DERIVED, expectation
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.layout import IDENTITY, read_identity
 from vrm_synth.dataset.make import Dataset, Settings
+from vrm_synth.dataset.pack import index_name
 from vrm_synth.dataset.record import record_name
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.verify import Verdict
 from vrm_synth.dataset.workers import work
+from vrm_synth.render import open_renderer
 from vrm_synth.shot import Recipe
 
 OURS = ("renderer", "format", "encoding", "passes", "shard_size", "avatars")  # of the settings, what no recipe has
@@ -56,6 +58,7 @@ def remake(
             where=store,
         )
     dataset = reopened(store, told, found.sources, device)
+    open_renderer(dataset.drawing.renderer, device).close()  # before anything is removed that nobody here could make
     discard(store, found.broken)
     blocks = dataset.missing()
     dataset.make(blocks, functools.partial(work, workers=workers), note=note)
@@ -72,7 +75,7 @@ def discard(store: Store, broken: Sequence[int]) -> None:
         for expected in plan.expected(block):
             if expected.number in wanted:
                 store.delete(record_name(expected.number))
-                for name in filter(expected.owns, store.list(expected.split)):
+                for name in filter(expected.owns, (*store.list(expected.split), index_name(expected.number))):
                     store.delete(name)
 
 

@@ -8,8 +8,10 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from vrm_synth import __version__
+from vrm_synth.dataset.claim import claim
 from vrm_synth.dataset.draw import Drawn
 from vrm_synth.dataset.pack import pack
 from vrm_synth.dataset.plan import Plan, PlannedShard
@@ -23,12 +25,13 @@ PACKAGES = ("numpy", "pillow", "moderngl", "isal", "pyarrow")
 
 @dataclass(frozen=True)
 class Shards:
-    """The shards of a plan in a store. form: their format. Frozen and picklable: every process that puts some has its
-    own copy."""
+    """The shards of a plan in a store. form: their format; identity: what dataset.json says of the dataset. Frozen and
+    picklable: every process that puts some has its own copy."""
 
     plan: Plan
     store: Store
     form: str
+    identity: Mapping[str, Any]
 
     def groups(self, shots: Iterable[int]) -> list[list[int]]:
         """Shots of one block and one avatar together: blocks one after the other, so that few are open at a time."""
@@ -40,8 +43,9 @@ class Shards:
     def put(self, block: int, drawn: Mapping[int, Drawn]) -> int:
         """Put the shards of a block that are missing, of which `drawn` has every shot; returns how many.
 
-        Raises DatasetError.
+        Raises DatasetError where the folder has become another dataset's, or cannot be written.
         """
+        claim(self.store, self.identity)
         missing = set(missing_of(self.store, self.plan.numbers(block)))
         planned = [shard for shard in self.plan.shards(block) if shard.number in missing]
         for shard in planned:

@@ -6,9 +6,10 @@ entries out is not kept waiting by what drawing needs.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,29 +23,56 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1 << 30  # bytes; a shot takes two to four thousand
 
 
+Size = tuple[int, int] | int  # of pictures, pixels: (width, height), or the longer side
+
+
 @dataclass(frozen=True)
 class Listed:
-    """One entry: its name, which is a usable one, its avatar, "" where that is not text, what it says as JSON, and
-    its place in the list."""
+    """One entry of a list of shots.
+
+    id: a usable name. avatar: "" where it is not text. text: the entry as JSON. where: its place in the list.
+    size: of the picture, instead of the entry's own. avatar_sha256: of the avatar's file, where that is known.
+    """
 
     id: str
     avatar: str
     text: str
     where: str
+    size: Size | None = None
+    avatar_sha256: str = ""
 
     def shot(self) -> Shot:
-        """The shot. Raises ShotError, which names the place."""
+        """The shot, in the size that is wanted. Raises ShotError, which names the place."""
         from vrm_synth.shot import Shot
 
         try:
             self.text.encode()
-            return Shot.from_json(json.loads(self.text))
+            shot = Shot.from_json(json.loads(self.text))
+            return shot if self.size is None else replace(shot, size=scaled(shot.size, self.size))
         except ShotError as e:
             raise e.at(self.where) from None
         except UnicodeEncodeError:
             raise ShotError("not Unicode text", got="half a surrogate pair", where=self.where) from None
         except RecursionError as e:  # nested as deep as the reader of the list could just follow
             raise ShotError("not a shot", got=str(e), where=self.where) from None
+
+
+def scaled(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
+    """Width and height in pixels: as wanted, or with that longer side and the proportions that they had."""
+    if not isinstance(wanted, int):
+        return wanted
+    width, height = (max(1, round(side * wanted / max(size))) for side in size)
+    return width, height
+
+
+def select(listed: Sequence[Listed], ids: Sequence[str]) -> list[Listed]:
+    """The entries of these names, in their order. Raises ShotError where one is missing."""
+    by_id = {entry.id: entry for entry in listed}
+    for name in ids:
+        if name not in by_id:
+            near = difflib.get_close_matches(name, by_id, 5, 0.0)
+            raise ShotError("no such shot in the list", got=name, allowed=", ".join(near))
+    return [by_id[name] for name in dict.fromkeys(ids)]
 
 
 def read_shots(path: Path) -> list[Listed]:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.core.near import did_you_mean
 from vrm_synth.dataset.files import file_errors, to_json
 
@@ -118,6 +118,19 @@ def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> I
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
 
 
+def places(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Key → (split, number of its shard), of those of some keys that the table has. Raises DatasetError."""
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_table(path, columns=["key", "split", "shard"], filters=[("key", "in", list(keys))])
+    except (pa.ArrowException, OSError) as e:
+        where = path if isinstance(path, Path) else TABLE
+        raise DatasetError("not a metadata table", got=str(e), where=where) from e
+    return {row["key"]: (row["split"], row["shard"]) for row in found.to_pylist()}
+
+
 def ask(
     path: Path, where: str = "true", columns: Sequence[str] = ("split", "shard", "key")
 ) -> Iterator[pa.RecordBatch]:
@@ -188,7 +201,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError as e:
-        raise DatasetError("tables need pyarrow, which is not installed", allowed=REMEDY) from e
+        raise ExtraError("tables need pyarrow, which is not installed", allowed=REMEDY) from e
     return pyarrow
 
 
@@ -196,5 +209,5 @@ def _duckdb() -> Any:
     try:
         import duckdb
     except ImportError as e:
-        raise DatasetError("questions need DuckDB, which is not installed", allowed=REMEDY) from e
+        raise ExtraError("questions need DuckDB, which is not installed", allowed=REMEDY) from e
     return duckdb

@@ -25,20 +25,20 @@ from typing import Any
 import numpy as np
 
 from vrm_synth.avatar.model import Avatar
-from vrm_synth.core.errors import DatasetError, StoreError, VrmSynthError
+from vrm_synth.core.errors import DatasetError, ExtraError, StoreError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.again import claims, draw_again, its_avatar, likeness
 from vrm_synth.dataset.encodings import ENCODINGS
 from vrm_synth.dataset.expect import Expectation, Expected, expectation
 from vrm_synth.dataset.finish import finished_files
 from vrm_synth.dataset.layout import COMPLETE, read_identity
-from vrm_synth.dataset.nearest import near_groups, perceptual_hash
-from vrm_synth.dataset.reader import Sample, decode, open_picture, read_shard
+from vrm_synth.dataset.nearest import library, near_groups, perceptual_hash
+from vrm_synth.dataset.reader import Sample, decode, load_jxl, open_picture, read_shard
 from vrm_synth.dataset.record import RECORDS, Record, record_name, words_digest
 from vrm_synth.dataset.store import Store
 from vrm_synth.dataset.table import TABLE, flat, read_table, spelled
 from vrm_synth.dataset.workers import work
-from vrm_synth.render.base import Renderer
+from vrm_synth.render import Renderer, renderer_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Fault:
 class Checked:
     """What was found in a shard. keys: of its samples; hashes: key → perceptual hash, of pictures that could be
     decoded; rows: SHA-256 over its rows of the table; files: what its record
-    accounts for; sources: an avatar's SHA-256 → what its shots name it."""
+    accounts for; sources: an avatar's SHA-256 → what its shots name it; undecoded: how many pictures nothing here
+    reads."""
 
     expected: Expected
     faults: tuple[Fault, ...]
@@ -67,6 +68,7 @@ class Checked:
     rows: str = ""
     files: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    undecoded: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class Checking:
 class Verdict:
     """faults: all that was found, shard by shard; samples: pictures that were decoded; redrawn: how many were drawn
     again; near: groups of keys whose pictures look the same; sources: an avatar's SHA-256 → what shots call it;
-    undrawable: why shots were not drawn again, of avatars that are not here."""
+    undrawable: why shots were not drawn again, of avatars that are not here; unchecked: what else could not be looked
+    at here, and what to install for it."""
 
     faults: tuple[Fault, ...]
     samples: int
@@ -105,6 +108,7 @@ class Verdict:
     near: tuple[tuple[str, ...], ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     undrawable: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
     @property
     def broken(self) -> tuple[int, ...]:
@@ -124,13 +128,17 @@ def verify(
 ) -> Verdict:
     """Check a whole dataset; nothing in it is changed.
 
-    workers: processes; near: look for near-duplicates, too; redraw: how many shots to draw again, with `renderer` and
-    `open_avatar` (what a shot names → Avatar); done: called for each shard that is checked.
+    workers: processes; near: look for near-duplicates, too, where ImageHash is there; redraw: how many shots to draw
+    again, with `renderer` and `open_avatar` (what a shot names → Avatar); done: called for each shard that is checked.
     Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
     not answer is no fault of a shard, which `--repair` would remove for it.
     """
     identity = read_identity(store)
     plan = expectation(identity)
+    unchecked = []
+    if near and (lacking := _lacking(library)):
+        near = False
+        unchecked.append(lacking)
     task = Checking(store, plan, identity["recipe"]["format"], near)
     shards: list[Checked] = []
     with contextlib.closing(work(task, [range(plan.blocks)], workers)) as checking:
@@ -148,6 +156,8 @@ def verify(
     if redraw and renderer and open_avatar:
         redrawn = [*redraw_some(store, identity, sound, redraw, renderer, open_avatar)]
         faults += [r.fault for r in redrawn if r.fault]
+    if undecoded := sum(c.undecoded for c in shards):
+        unchecked.append(f"the pixels of {undecoded} pictures: {_lacking(load_jxl) or 'JPEG XL needs a plugin'}")
     sources = {sha256: name for c in shards for sha256, name in c.sources.items()}
     return Verdict(
         tuple(faults),
@@ -156,7 +166,17 @@ def verify(
         tuple(tuple(keys[n] for n in group) for group in alike),
         sources,
         tuple(dict.fromkeys(r.undrawable for r in redrawn if r.undrawable)),
+        tuple(unchecked),
     )
+
+
+def _lacking(load: Callable[[], object]) -> str:
+    """What an optional library's door says: "" where it opens."""
+    try:
+        load()
+    except ExtraError as e:
+        return str(e)
+    return ""
 
 
 def check_shard(task: Checking, expected: Expected) -> Checked:
@@ -181,7 +201,16 @@ def check_shard(task: Checking, expected: Expected) -> Checked:
     except DatasetError as e:
         return Checked(expected, (*faults, Fault(expected.stem, str(e), number)), tuple(read.keys), files=names)
     faults += [Fault(file, what, number) for file, what in (*read.faults, *read.against(record))]
-    return Checked(expected, tuple(faults), tuple(read.keys), read.hashes, read.table.hexdigest(), names, read.sources)
+    return Checked(
+        expected,
+        tuple(faults),
+        tuple(read.keys),
+        read.hashes,
+        read.table.hexdigest(),
+        names,
+        read.sources,
+        read.undecoded,
+    )
 
 
 class _Reading:
@@ -193,6 +222,7 @@ class _Reading:
         self.hashes: dict[str, bytes] = {}
         self.sources: dict[str, str] = {}
         self.table = hashlib.sha256()
+        self.undecoded = 0
         self._stem = stem
         self._pixels = hashlib.sha256()
         self._rows: list[Mapping[str, Any]] = []
@@ -206,6 +236,9 @@ class _Reading:
         self.sources.setdefault(str(s.row.get("avatar_sha256")), str(s.row["shot"].get("avatar")))
         try:
             picture = open_picture(s.picture)
+        except ExtraError:  # the record's hash holds the file; of its pixels nothing is known
+            self.undecoded += 1
+            return
         except DatasetError as e:
             self.faults.append((where, str(e)))
             return
@@ -219,7 +252,7 @@ class _Reading:
         """What the record says otherwise."""
         if tuple(self.keys) != record.keys:
             yield self._stem, f"holds other samples than its record says: {_differ(self.keys, record.keys)}"
-        if self._pixels.hexdigest() != record.pixels:
+        if not self.undecoded and self._pixels.hexdigest() != record.pixels:
             yield self._stem, "other pixels than its record says"
         if words_digest(self._rows) != record.words:
             yield self._stem, "other metadata than its record says"
@@ -303,6 +336,12 @@ def _compared(
     s: Sample, expected: Expected, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
 ) -> Redrawn:
     name = f"{expected.stem}/{s.key}"
+    if (drew := renderer_of(str(s.row.get("renderer")))) != (ours := renderer_of(renderer.device)):
+        return Redrawn(undrawable=f"{drew} drew it, and not {ours}: --renderer {drew} draws it again")
+    try:
+        decode(s.picture, name)
+    except ExtraError as e:
+        return Redrawn(undrawable=str(e))
     try:
         avatar = its_avatar(s, open_avatar)
     except (VrmSynthError, OSError) as e:

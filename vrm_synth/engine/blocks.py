@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.draw import Drawing, Drawn
-from vrm_synth.dataset.finish import reopen
-from vrm_synth.dataset.layout import IDENTITY
+from vrm_synth.dataset.layout import PROBE
 from vrm_synth.dataset.make import Dataset, Progress
 from vrm_synth.dataset.shards import Shards
+from vrm_synth.dataset.store import Store
 from vrm_synth.engine.ray import HERE, Cluster, connected, work
 
 TELL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
@@ -57,11 +57,11 @@ Event = tuple[Told, ...] | Put | LostBlock
 
 @dataclass(frozen=True)
 class Making:
-    """The task of making a dataset's blocks, by their numbers. identity: SHA-256 of its dataset.json."""
+    """The task of making a dataset's blocks, by their numbers. probe: the name of a file that the driver has put."""
 
     drawing: Drawing
     shards: Shards
-    identity: str
+    probe: str
 
     def on(self, device: int) -> Making:
         """The same on one EGL device."""
@@ -71,7 +71,7 @@ class Making:
     def opened(self) -> Iterator[Callable[[int], Iterator[Event]]]:
         """Block → what is told of it. Raises DatasetError where the dataset is not the one that the driver sees."""
         store = self.shards.store
-        if not store.exists(IDENTITY) or hashlib.sha256(store.read(IDENTITY)).hexdigest() != self.identity:
+        if not store.exists(self.probe):
             allowed = "a folder that every node shares, or a URL"
             raise DatasetError("a node does not see this dataset", allowed=allowed, where=str(store))
         with self.drawing.opened() as draw:
@@ -106,16 +106,27 @@ def make(
 ) -> Progress:
     """Dataset.make by Ray: the same bytes. Raises what that raises, and RenderError where Ray cannot be had."""
     start = time.monotonic()
-    if blocks:
-        reopen(dataset.store)
+    dataset.begin(blocks)
     run = _Run(dataset, actors, cluster, done, note)
-    with connected(cluster, actors):
+    with connected(cluster, actors), _probe(dataset.store) as run.probe:
         left = list(blocks)
         for _ in range(TRIES):
             left = run.whole(left)
         run.shot_by_shot(left)
     run.progress.seconds = time.monotonic() - start
     return run.progress
+
+
+@contextlib.contextmanager
+def _probe(store: Store) -> Iterator[str]:
+    """The name of an empty file in the dataset's folder, for as long as a run is at work: by it a node sees that its
+    folder is the driver's. Not dataset.json, which comes with the first shard."""
+    name = f"{PROBE}{secrets.token_hex(8)}"
+    store.put_file(name, b"")
+    try:
+        yield name
+    finally:
+        store.delete(name)
 
 
 class _Run:
@@ -131,12 +142,12 @@ class _Run:
     ):
         self._dataset, self._actors, self._cluster, self._done, self._note = dataset, actors, cluster, done, note
         self._seen: set[int] = set()  # shots that `done` was called for whose blocks are not in the store
+        self.probe = ""
         self.progress = Progress()
 
     def whole(self, blocks: Sequence[int]) -> list[int]:
         """Make blocks in one call each; returns those that their process died of."""
-        identity = hashlib.sha256(self._dataset.store.read(IDENTITY)).hexdigest()
-        task = Making(self._dataset.drawing, self._dataset.shards, identity)
+        task = Making(self._dataset.drawing, self._dataset.shards, self.probe)
         lost: list[int] = []
         told: dict[int, Told] = {}
         with contextlib.closing(work(task, [blocks], self._actors, self._cluster, self._note)) as events:

@@ -8,7 +8,12 @@ from typing import get_args
 from vrm_synth.core.errors import RenderError
 from vrm_synth.render.base import Compat, Draw, Frame, Renderer, RendererName, View
 
-__all__ = ["Compat", "Draw", "Frame", "Renderer", "RendererName", "View", "open_renderer"]
+__all__ = ["Compat", "Draw", "Frame", "Renderer", "RendererName", "View", "open_renderer", "renderer_of"]
+
+
+def renderer_of(device: str) -> RendererName:
+    """The renderer that a `Renderer.device` is of."""
+    return "pyrender" if device.endswith(", pyrender") else "gl"
 
 
 def open_renderer(name: str = "gl", device: int = 0, mips: Path | None = None) -> Renderer:

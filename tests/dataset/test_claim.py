@@ -1,0 +1,290 @@
+"""Whose a folder is, and how a dataset grows: to the bytes of one that was made at once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from vrm_synth.avatar import Avatar, open_avatar
+from vrm_synth.core.errors import DatasetError, RenderError
+from vrm_synth.dataset import draw
+from vrm_synth.dataset.claim import claim, outgrown, predecessor
+from vrm_synth.dataset.derive import Deriving, Source, pick
+from vrm_synth.dataset.draw import Look
+from vrm_synth.dataset.finish import finish, is_complete
+from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
+from vrm_synth.dataset.make import Dataset, Settings
+from vrm_synth.dataset.pack import FORMATS
+from vrm_synth.dataset.record import record_name
+from vrm_synth.dataset.resume import missing_shards
+from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.store_fsspec import FsspecStore
+from vrm_synth.dataset.verify import verify
+from vrm_synth.dataset.workers import work
+from vrm_synth.shot import Recipe
+
+SHARD, FEW, MANY = 4, 10, 17
+
+
+@pytest.fixture(scope="module", autouse=True)
+def avatars_are_opened_once():
+    once = functools.cache(open_avatar)
+
+    def opened(source: str, base: Path = Path()) -> Avatar:
+        return once(source)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "open_avatar", opened)
+        yield
+
+
+@pytest.fixture(scope="module")
+def source(avatars) -> str:
+    return str(avatars / "free.vrm")
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Datasets of one recipe, as many shots of it as wanted."""
+
+    source: str
+
+    def dataset(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Dataset:
+        plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
+        recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | more)
+        return Dataset(recipe, store, open_avatar, Settings(Look(form), SHARD))
+
+    def whole(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Store:
+        made = self.dataset(store, count, form, **more)
+        made.make(made.missing())
+        assert made.finish()
+        return store
+
+
+@pytest.fixture(scope="module")
+def maker(source) -> Maker:
+    return Maker(source)
+
+
+def files(store: Store) -> dict[str, bytes]:
+    return {name: store.read(name) for name in store.list() if name != METRICS}
+
+
+@pytest.fixture(scope="module")
+def at_once(maker, tmp_path_factory) -> Callable[[str], dict[str, bytes]]:
+    """Form → the files of the great dataset, made at once; its folder is as deep as the others'."""
+    top = tmp_path_factory.mktemp("once")
+    return functools.cache(lambda form: files(maker.whole(LocalStore(top / form), MANY, form)))
+
+
+@pytest.fixture
+def store(tmp_path_factory) -> LocalStore:
+    return LocalStore(tmp_path_factory.mktemp("grown") / "a")
+
+
+# ---------------------------------------------------------------- growing
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(maker, store, at_once, form):
+    maker.whole(store, FEW, form)
+    before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
+    grown, drawn = maker.dataset(store, MANY, form), []
+    assert grown.missing() == [2, 3, 4], "the third block was not whole"
+    grown.make(grown.missing(), done=lambda: drawn.append(1))
+    assert grown.finish() and len(drawn) == MANY - 2 * SHARD
+    assert files(store) == at_once(form)
+    whole = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
+    assert whole and all((store.folder / n).stat().st_mtime_ns == before[n] for n in whole)
+    assert verify(store, near=False).faults == ()
+
+
+def test_in_a_store_behind_a_url(maker):
+    a, b = FsspecStore("memory://once/a"), FsspecStore("memory://grown/a")
+    assert files(maker.whole(maker.whole(b, FEW), MANY)) == files(maker.whole(a, MANY))
+
+
+def test_by_several_processes(maker, store, at_once):
+    maker.whole(store, FEW)
+    grown = maker.dataset(store, MANY)
+    grown.make(grown.missing(), functools.partial(work, workers=2))
+    assert grown.finish() and files(store) == at_once("imagefolder")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
+    """Both begin before either has put a shard; the one that has the unfinished block may be the second."""
+    maker.whole(store, FEW)
+    jobs = [maker.dataset(store, MANY) for _ in order]
+    mine = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
+    assert sorted(mine) == [[2, 4], [3]]
+    done = [bool(jobs[n].make(mine[n])) and jobs[n].finish() for n in order]
+    assert done == [False, True] and files(store) == at_once("imagefolder")
+
+
+def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(maker, store, at_once):
+    maker.whole(store, FEW)
+    late, first = maker.dataset(store, MANY), maker.dataset(store, MANY)
+    before = store.read(IDENTITY)
+    first.make([2])
+    now = store.read(IDENTITY)
+    store.put_file(IDENTITY, before)  # what the late one read a moment ago
+    claim(store, late.shards.identity)
+    assert store.read(IDENTITY) == now and 2 not in late.missing()
+    late.make(late.missing())
+    assert late.finish() and files(store) == at_once("imagefolder")
+
+
+def test_in_steps_and_interrupted_at_any_shard(maker, store, at_once):
+    maker.whole(store, 3)
+    for count in (FEW, 12, MANY):
+        grown = maker.dataset(store, count)
+        grown.make(grown.missing()[:1])
+        assert not store.exists(COMPLETE)
+        assert grown.missing() == maker.dataset(store, count).missing()
+        maker.whole(store, count)
+    assert files(store) == at_once("imagefolder")
+
+
+def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, store, at_once, monkeypatch):
+    maker.whole(store, FEW)
+    small = files(store)
+    put = LocalStore.put_file
+
+    def fails(self, name, data):
+        if name == IDENTITY:
+            raise DatasetError("pulled out")
+        put(self, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put_file", fails)
+        grown = maker.dataset(store, MANY)
+        with pytest.raises(DatasetError, match="pulled out"):
+            grown.make(grown.missing())
+    assert missing_shards(store) == [4, 5] and not is_complete(store)
+    assert files(maker.whole(store, FEW)) == small
+    assert files(maker.whole(store, MANY)) == at_once("imagefolder")
+
+
+def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, monkeypatch):
+    maker.whole(store, FEW)
+    before = files(store)
+
+    def nothing(*_: object) -> object:
+        raise RenderError("no OpenGL")
+
+    grown = maker.dataset(store, MANY)
+    with monkeypatch.context() as patch:
+        patch.setattr(draw, "open_renderer", nothing)
+        with pytest.raises(RenderError, match="no OpenGL"):
+            grown.make(grown.missing())
+    assert files(store) == before and is_complete(store)
+
+
+def test_by_avatar_each_stays_in_its_split(maker, store, tmp_path_factory):
+    more = {"split_by": "avatar", "splits": {"test": 0.5}}
+    other = LocalStore(tmp_path_factory.mktemp("once") / "a")
+    assert files(maker.whole(maker.whole(store, FEW, **more), MANY, **more)) == files(maker.whole(other, MANY, **more))
+
+
+def test_a_smaller_count_and_whatever_else_changes_are_refused_with_what_to_do(maker, store, tmp_path):
+    maker.whole(store, FEW)
+    before = files(store)
+    with pytest.raises(DatasetError, match=r"more pictures of this recipe; got count: 9; allowed: count: 10 or more"):
+        maker.dataset(store, FEW - 1)
+    for more, what in (({"seed": 5}, "count, seed"), ({"splits": {"val": 0.3}}, "count, splits")):
+        with pytest.raises(DatasetError, match=f"differs in {what}; .* only count may change, and grow"):
+            maker.dataset(store, MANY, **more)
+    assert files(store) == before
+
+
+def test_a_run_of_the_smaller_dataset_stops_at_its_next_shard(maker, store, at_once):
+    small = maker.dataset(store, FEW)
+    small.make([0, 1])
+    maker.whole(store, MANY)
+    with pytest.raises(DatasetError, match="more pictures of this recipe"):
+        small.make([2])
+    maker.whole(store, MANY)
+    assert files(store) == at_once("imagefolder")
+
+
+def test_a_record_of_the_smaller_dataset_is_never_finished_over(maker, store, tmp_path):
+    old = files(maker.whole(LocalStore(tmp_path / "b"), FEW))
+    maker.whole(store, MANY)
+    for number in (4, 5):
+        store.put_file(record_name(number), old[record_name(number)])
+    with pytest.raises(DatasetError, match=f"another number of shots; got {MANY - 2}; allowed: {MANY}; .*--repair"):
+        finish(store)
+
+
+def test_what_is_outgrown(maker, source):
+    def told(count: int) -> dict:
+        return maker.dataset(LocalStore(Path("nowhere")), count).shards.identity
+
+    assert list(outgrown(told(FEW), told(MANY))) == [4, 5]
+    assert list(outgrown(told(8), told(MANY))) == list(outgrown(told(FEW), told(FEW))) == []
+    assert list(outgrown(None, told(FEW))) == []
+
+
+# ---------------------------------------------------------------- whose it is
+
+
+def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, monkeypatch):
+    def nothing(*_: object) -> object:
+        raise RenderError("no OpenGL")
+
+    failing = maker.dataset(store, FEW)
+    with monkeypatch.context() as patch:
+        patch.setattr(draw, "open_renderer", nothing)
+        with pytest.raises(RenderError):
+            failing.make(failing.missing())
+    assert store.list() == []
+    maker.whole(store, 3, "parquet", seed=9)
+
+
+def test_a_folder_with_nothing_but_anothers_name_is_free(maker, store):
+    store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).shards.identity))
+    store.put_file(METRICS, b"{}")
+    assert predecessor(store, maker.dataset(store, FEW).shards.identity) is None
+    maker.whole(store, FEW)
+    other = identity({"seed": 1}, {}, [])
+    with pytest.raises(DatasetError, match="another recipe's dataset"):
+        predecessor(store, other)
+    for name in store.list("records"):
+        store.delete(name)
+    with pytest.raises(DatasetError, match="another recipe's dataset"):
+        predecessor(store, other)  # its pictures are still there
+
+
+def test_of_two_runs_in_one_new_folder_the_second_to_finish_a_shard_stops(maker, store):
+    one, other = maker.dataset(store, FEW), maker.dataset(store, FEW, seed=9)
+    one.make([0])
+    before = files(store)
+    with pytest.raises(DatasetError, match="another recipe's dataset; got a recipe that differs in seed"):
+        other.make([1])
+    assert files(store) == before
+    one.make(one.missing())
+    assert one.finish() and verify(store, near=False).faults == ()
+
+
+def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, store, tmp_path, monkeypatch):
+    maker.whole(store, FEW)
+    out = LocalStore(tmp_path / "out")
+
+    def deriving() -> Deriving:
+        sources = (Source.of(store),)
+        return Deriving(sources, pick(sources), out, "convert", "webdataset", shard_size=SHARD)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Deriving, "_taken", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deriving().make()
+    assert out.list() == []
+    deriving().make()
+    maker.whole(store, MANY)
+    with pytest.raises(DatasetError, match=r"differs in derived, splits; allowed: .*or a new folder"):
+        deriving().make()

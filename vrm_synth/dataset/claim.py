@@ -1,0 +1,157 @@
+"""Whose a folder is: the first shard's that is put into it.
+
+A folder belongs to one recipe and one look, which its dataset.json names. The same command goes on where it ended,
+another is refused. dataset.json is written before the first shard and not when a run begins, so that a run which
+makes nothing (no OpenGL, a full disk) leaves a folder as it was; `claim` is called before every shard is put, so that
+of two runs that begin in one new folder the second one to finish a shard stops there.
+
+Growing: shot i depends on the recipe and i alone, and shard s is of block s // splits whatever the count. The same
+recipe with a greater count adds shards behind those that are there, and makes the last block anew where it was not
+whole. The count in dataset.json changes with the first shard that is put, too; until then the dataset is the smaller
+one, finished if it was. Records of the unfinished block go before the count changes: when that is interrupted, what is
+there is the smaller dataset with shards missing, and either command goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.expect import Rendered, expectation
+from vrm_synth.dataset.finish import reopen
+from vrm_synth.dataset.layout import IDENTITY, METRICS, PROBE, identity_bytes, read_identity
+from vrm_synth.dataset.record import RECORDS, Record, record_name
+from vrm_synth.dataset.store import LocalStore, Store
+
+COUNT = "count"
+
+
+def check_claimable(store: Store) -> None:
+    """Raises DatasetError where no dataset of ours can be made in a store: it holds other things, or cannot be written.
+
+    Nothing is written. Whether the dataset there is the same one, `predecessor` finds.
+    """
+    if isinstance(store, LocalStore):
+        store.check_writable()
+    if _holds_dataset(store):
+        read_identity(store)
+
+
+def _holds_dataset(store: Store) -> bool:
+    """Whether there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
+    if store.exists(IDENTITY):
+        return True
+    files = [name for name in store.list() if not name.startswith(PROBE)]
+    if IDENTITY in files:  # another job of the same dataset has put it between the two looks
+        return True
+    if files:
+        raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
+    return False
+
+
+def predecessor(store: Store, mine: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What dataset.json says of the dataset that `mine` goes on with: itself, or itself with a smaller count; None
+    where the folder is free, or holds a dataset.json and no shard yet.
+
+    mine: of `layout.identity`. Raises DatasetError where the folder holds anything else.
+    """
+    if not _holds_dataset(store):
+        return None
+    there = read_identity(store)
+    if there["recipe_sha256"] != mine["recipe_sha256"]:
+        if _is_bare(store):
+            return None
+        _check_same(store, there, mine)
+    if there["vrm_synth"] != mine["vrm_synth"]:
+        if _is_bare(store):
+            return None
+        raise DatasetError(
+            "the folder was begun by another version, whose pictures may differ",
+            got=there["vrm_synth"],
+            allowed=f"{mine['vrm_synth']}, or a new folder",
+            where=str(store),
+        )
+    return there
+
+
+def claim(store: Store, mine: Mapping[str, Any]) -> None:
+    """Make the folder `mine`'s, or see that it still is, before a shard is put. Raises DatasetError as `predecessor`
+    does."""
+    there = predecessor(store, mine)
+    if there is None:
+        store.put_file(IDENTITY, identity_bytes(mine))
+    elif there["recipe_sha256"] != mine["recipe_sha256"]:
+        reopen(store)
+        for number in outgrown(there, mine):
+            name = record_name(number)
+            # Another job of the grown dataset may be further, and have made the shard.
+            if store.exists(name) and not _is_of(store, name, number, mine):
+                store.delete(name)
+        store.put_file(IDENTITY, identity_bytes(mine))
+
+
+def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
+    """The shards of `there` that are others in `mine`, which has a greater count: those of a last block that was not
+    whole."""
+    if there is None or there["recipe_sha256"] == mine["recipe_sha256"]:
+        return range(0)
+    before = expectation(there)
+    if not isinstance(before, Rendered) or there["recipe"][COUNT] % before.plan.shard_size == 0:
+        return range(0)
+    return before.plan.numbers(before.plan.blocks - 1)
+
+
+def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> bool:
+    """Whether a record is of the shard as `mine` has it."""
+    plan = expectation(mine)
+    assert isinstance(plan, Rendered)
+    (wanted,) = (e for e in plan.expected(number // len(plan.plan.splits)) if e.number == number)
+    try:
+        record = Record.of_bytes(store.read(name), name)
+    except DatasetError:
+        return False
+    return sorted((*record.keys, *record.quarantined)) == sorted(wanted.keys or ())
+
+
+def _is_bare(store: Store) -> bool:
+    """Whether nothing has been made in the folder yet."""
+    if store.list(RECORDS):  # few files, of a folder that may have millions
+        return False
+    return all(name in (IDENTITY, METRICS) or name.startswith(PROBE) for name in store.list())
+
+
+def _check_same(store: Store, there: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
+    """Raises DatasetError where two recipes differ in more than that `mine` has the greater count."""
+    keys = {*there["recipe"], *mine["recipe"]}
+    changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
+    if changed != [COUNT]:
+        grows = f"; only {COUNT} may change, and grow" if COUNT in keys else ""
+        raise DatasetError(
+            "the folder holds another recipe's dataset",
+            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}{_avatars_differ(there, mine)}",
+            allowed=f"the same recipe, avatars and options{grows}; or a new folder",
+            where=str(store),
+        )
+    before, now = there["recipe"][COUNT], mine["recipe"][COUNT]
+    if not (isinstance(before, int) and isinstance(now, int) and before < now):
+        raise DatasetError(
+            "the folder holds more pictures of this recipe",
+            got=f"count: {now}",
+            allowed=f"count: {before} or more; `vrm-synth subset` makes a smaller dataset of it",
+            where=str(store),
+        )
+
+
+def _avatars_differ(there: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
+    """Which avatars one dataset.json has and the other has not: " (without aki; with bea)", "" where all are alike."""
+    try:
+        before, now = ({(a["id"], a["sha256"]) for a in x["recipe"].get("avatars", ())} for x in (there, mine))
+    except (KeyError, TypeError):
+        return ""
+    parts = [
+        f"{word} {', '.join(names[:3])}{' …' * (len(names) > 3)}"
+        for word, some in (("without", before - now), ("with", now - before))
+        if (names := sorted(str(name) for name, _ in some))
+    ]
+    return f" ({'; '.join(parts)})" if parts else ""
