@@ -308,7 +308,7 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     """Planning has posed it: whoever draws it poses it again for a gaze alone."""
     recipe, posed_again = load_recipe(recipe_file), []
     monkeypatch.setattr(take_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
-    task = draw.Drawing(recipe, None, dict.fromkeys(recipe.avatars, ""))
+    task = draw.Drawing(recipe, None, {source: {} for source in recipe.avatars})
     drawn = [draw.draw(task, gl, opened, i) for i in range(COUNT)]
     gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT

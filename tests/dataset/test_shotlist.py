@@ -29,7 +29,7 @@ def test_shots_come_in_order(write):
 
 def test_lines_may_be_shots_or_hold_one(write):
     lines = [json.dumps({"file_name": "x.png", "shot": shot("a")}), "", json.dumps(shot("b"))]
-    lines.append(json.dumps(shot("c", labels={"character": "line\u2028break"}), ensure_ascii=False))
+    lines.append(json.dumps({"caption": "line\u2028break", "shot": shot("c")}, ensure_ascii=False))
     listed = read_shots(write("\n".join(lines).encode(), "metadata.jsonl"))
     assert [entry.shot().id for entry in listed] == ["a", "b", "c"]
 
