@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vrm_synth.train.entry import Columns, Entry, Found, LeftOut, Piece, entry_of, parse_row
+from vrm_synth.dataset.data_files import LeftOut
+from vrm_synth.train.entry import Columns, Entry, Found, Piece, entry_of, parse_row
 from vrm_synth.train.picture import LONGEST_FILE, measure
 from vrm_synth.train.piece import status
 from vrm_synth.train.source import BadRowError
@@ -28,6 +29,15 @@ ORIGIN = ("licence", "avatar", "avatar_sha256")
 # What pyarrow raises where a file is not what it says; BadRowError is ours, for a row group too large.
 _DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, BadRowError)
 LONGEST_GROUP = 4 << 30  # bytes, unpacked: what is held in memory at once
+
+
+def has_pictures(path: Path) -> bool:
+    """Whether a Parquet file has the column of pictures, or cannot be asked: scanning will say why."""
+    try:
+        status(path)
+        return PICTURE in pq.read_schema(path, memory_map=False).names
+    except _DAMAGED:
+        return True
 
 
 def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
