@@ -116,11 +116,34 @@ def test_what_is_not_kept_back_is_refused(tmp_path, data):
     for split, said in cases.items():
         with pytest.raises(TrainError, match=said):
             runs.go(settings(data, validation={"split": split}), tmp_path / split)
-    whole = tmp_path / "whole"
-    disk.folder(whole / "some", 4)
-    disk.folder(whole / "val", 4)
-    with pytest.raises(TrainError, match="trained on with its split val"):
-        runs.go(settings(whole), tmp_path / "run")
+    with pytest.raises(TrainError, match="trained on with its split validation"):  # another word for val
+        runs.go(
+            settings(data, more={"sources": [{"path": str(data), "split": "val"}]}, validation={"split": "validation"}),
+            tmp_path / "run",
+        )
+
+
+@pytest.mark.parametrize("split", ["val", "validation", "dev"])
+def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
+    from vrm_synth.train.config import RunConfig
+    from vrm_synth.train.scan import look
+    from vrm_synth.train.validation import kept_back
+
+    place = tmp_path / "hub"
+    for i, name in enumerate(("train-00000-of-00001", "validation-00000-of-00001", "test-00000-of-00001")):
+        disk.tar(place / f"data/{name}.tar", disk.members([i]))
+    kept = kept_back(RunConfig.model_validate(settings(place, validation={"split": split})))
+    assert kept is not None
+    assert look(place, kept.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
+    assert look(place, "train").parts == ("data/train-00000-of-00001.tar",)
+
+
+def test_folders_of_pictures_beside_the_split_that_is_kept_back_are_trained_on(tmp_path):
+    disk.folder(tmp_path / "set/some", 4)
+    disk.folder(tmp_path / "set/val", 4)
+    runs.go(settings(tmp_path / "set", steps=1), tmp_path / "run")
+    (source,) = json.loads((tmp_path / "run/ledger.json").read_text())["sources"]
+    assert source["pictures"] == 4 and source["quarantined"] == {"of another split": 1}
 
 
 def test_other_pictures_to_validate_by_are_refused(tmp_path, data):

@@ -71,26 +71,32 @@ def data_files(root: Path) -> DataFiles:
     paths: list[str] = []
     left_out: list[LeftOut] = []
     seen = {_identity(root)}
-    for folder, below, names in os.walk(root, onerror=_cannot_read, followlinks=True):
-        relative = os.path.relpath(folder, root)
-        folders.append(relative)
-        enter = []
-        for name in sorted(below):
-            path = os.path.normpath(os.path.join(relative, name))
-            reason = _not_entered(root / path, path, seen)
-            if reason is None:
-                enter.append(name)
-            elif _holds_data(root / path):
-                left_out.append(LeftOut(f"{path}/", *reason))
-        below[:] = enter
-        for name in names:
-            if is_data(name):
+    starts = ["."]  # the folder itself, then linked ones: a folder is found by its own name before it is by a link
+    while starts:
+        for folder, below, names in os.walk(root / starts.pop(0), onerror=_cannot_read):
+            relative = os.path.relpath(folder, root)
+            folders.append(relative)
+            enter = []
+            for name in sorted(below):
+                path = os.path.normpath(os.path.join(relative, name))
+                linked = (root / path).is_symlink()
+                reason = hidden(path) or _too_deep(path) or (None if linked else _again(root / path, seen))
+                if reason is not None:
+                    left_out += _folder_left_out(root, path, reason)
+                elif linked:
+                    starts.append(path)
+                else:
+                    enter.append(name)
+            below[:] = enter
+            for name in filter(is_data, names):
                 path = os.path.normpath(os.path.join(relative, name))
                 why = hidden(name)
                 if why is None:
                     paths.append(path)
                 else:
                     left_out.append(LeftOut(path, *why))
+        while starts and (reason := _again(root / starts[0], seen)) is not None:
+            left_out += _folder_left_out(root, starts.pop(0), reason)
     return DataFiles(root, tuple(folders), tuple(sorted(paths)), tuple(left_out))
 
 
@@ -170,12 +176,16 @@ def beside_split(place: Path, split: str) -> Iterator[LeftOut]:
             yield of_another_split(entry.name, f"only {split}/ is read")
 
 
-def _not_entered(folder: Path, path: str, seen: set[tuple[int, int]]) -> tuple[str, str] | None:
-    reason = hidden(path)
-    if reason is not None:
-        return reason
-    if path.count("/") >= DEEPEST:
-        return "folder is too deep", f"allowed: {DEEPEST} folders"
+def _folder_left_out(root: Path, path: str, reason: tuple[str, str]) -> list[LeftOut]:
+    """Nothing where no data lies in it."""
+    return [LeftOut(f"{path}/", *reason)] if _holds_data(root / path) else []
+
+
+def _too_deep(path: str) -> tuple[str, str] | None:
+    return ("folder is too deep", f"allowed: {DEEPEST} folders") if path.count("/") >= DEEPEST else None
+
+
+def _again(folder: Path, seen: set[tuple[int, int]]) -> tuple[str, str] | None:
     identity = _identity(folder)
     if identity in seen:
         return "folder is linked again", "it is read where it was found first"

@@ -67,7 +67,7 @@ def called(path: str, split: str) -> str:
     """What a file's split may be called where no rule knows it: by its shard's name, or its topmost folder's."""
     *folders, name = PurePosixPath(path).parts
     shard = _SHARD.fullmatch(name)
-    return split or (shard[1] if shard else next(iter(folders), ""))
+    return split or (shard[1] if shard else next((f for f in folders if f != "data"), ""))
 
 
 def card_patterns(card: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ read is left out with its reason.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,10 +26,11 @@ from vrm_synth.dataset.data_files import (
     beside_split,
     data_files,
     names_of_splits,
+    of_another_split,
     split_files,
     split_folder,
 )
-from vrm_synth.dataset.splits import Namer
+from vrm_synth.dataset.splits import Namer, canonical
 from vrm_synth.train.beside import Beside
 from vrm_synth.train.entry import Columns, Found
 from vrm_synth.train.scan_folder import scan_listed, scan_texts, unlisted
@@ -37,9 +38,9 @@ from vrm_synth.train.scan_parquet import has_pictures, scan_parquet
 from vrm_synth.train.scan_tar import scan_tar
 
 
-def _nothing(path: str) -> str:
-    """The `Namer` where names say no split."""
-    return ""
+def _of_the_split(path: str) -> str | None:
+    """`Layout.other` where names say no split."""
+    return None
 
 
 class Layout(NamedTuple):
@@ -47,8 +48,8 @@ class Layout(NamedTuple):
 
     kind: tar, parquet, listed or texts. root: the folder that paths start from. parts: what is scanned, one after the
     other: shards, lists, or folders. folders: all that were looked into. names: folder → its pictures and captions
-    (texts), or the pictures that lists should list (listed). split: which is read, where names say it, and named: how
-    a listed picture's path does. left_out: what is not read.
+    (texts), or the pictures that lists should list (listed). other: a listed picture's path → None where it is of the
+    split, else the split that it is named for, "" for none. left_out: what is not read.
     """
 
     kind: str
@@ -56,15 +57,15 @@ class Layout(NamedTuple):
     parts: tuple[str, ...]
     folders: tuple[str, ...] = ()
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    split: str = ""
-    named: Namer = _nothing
+    other: Callable[[str], str | None] = _of_the_split
     left_out: tuple[LeftOut, ...] = ()
 
     def files(self) -> set[Path]:
-        """What is read: shards, lists, or pictures with captions of their own."""
-        if self.kind != "texts":
+        """What is read: shards, or pictures."""
+        if self.kind in ("tar", "parquet"):
             return {self.root / part for part in self.parts}
-        return {self.root / part / name for part in self.parts for name in self.names[part]}
+        names = ((folder, name) for folder, several in self.names.items() for name in several)
+        return {self.root / folder / name for folder, name in names if name.lower().endswith(PICTURES)}
 
 
 def look(path: Path, split: str) -> Layout:
@@ -102,7 +103,7 @@ def scan(layout: Layout, columns: Columns) -> Found:
             case "parquet":
                 yield from scan_parquet(layout.root, part, columns)
             case "listed":
-                yield from scan_listed(layout.root, part, columns, layout.split, layout.named, listed)
+                yield from scan_listed(layout.root, part, columns, layout.other, listed)
             case _:
                 yield from scan_texts(layout.root, part, layout.names[part], columns)
     if layout.kind == "listed":
@@ -118,11 +119,11 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
     kind = next((k for k, paths in several.items() if paths), None)
     if kind is None:
         return None
+    if kind == "listed":
+        return _listed_layout(files, tables, split)
     paths, others = several[kind], list[LeftOut]()
-    named: Namer = _nothing
     if split:
-        named = _namer(files, kind, paths, split)
-        paths, others = split_files(files, paths, split, named)
+        paths, others = split_files(files, paths, split, _namer(files, kind, paths, split))
     names: dict[str, tuple[str, ...]] = {}
     if kind == "shards":
         suffixes = {PurePosixPath(p).suffix.lower() for p in paths}
@@ -130,14 +131,37 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
             allowed = "one kind; name the folder of one"
             raise DatasetError("both .tar and .parquet shards", allowed=allowed, where=files.root)
         kind, parts = suffixes.pop()[1:], paths
-    elif kind == "listed":
-        names, parts = _by_folder(_to_be_listed(files, paths)), paths
     else:
         names = _by_folder([*paths, *files.ending(*TEXTS)])
         parts = list(_by_folder(paths))
         others += _captions_alone(files)
     left_out = (*files.left_out, *others, *tables, *_unread(files, kind))
-    return Layout(kind, files.root, tuple(sorted(parts)), files.folders, names, split, named, left_out)
+    return Layout(kind, files.root, tuple(sorted(parts)), files.folders, names, left_out=left_out)
+
+
+def _listed_layout(files: DataFiles, tables: list[LeftOut], split: str) -> Layout:
+    """Of lists, which are of a split by their own folder's name, or else row by row, by their pictures' folders'."""
+    lists, others, other = files.named(LIST), list[LeftOut](), _of_the_split
+    pictures = _to_be_listed(files, lists)
+    if split:
+        named, wanted = _namer(files, "listed", [*lists, *pictures], split), canonical(split)
+        by_row = [path for path in lists if not named(path)]
+        strict = wanted in map(named, pictures)
+        if wanted in map(named, lists) or not by_row or not strict:
+            lists, others = split_files(files, lists, split, named)
+        else:
+            others = [of_another_split(path, named(path)) for path in lists if path not in by_row]
+            lists = by_row
+
+        def other(path: str) -> str | None:
+            found = named(path)
+            return None if found == wanted or not (found or strict) else found
+
+        pictures = [path for path in _to_be_listed(files, lists) if other(path) is None]
+    left_out = (*files.left_out, *others, *tables, *_unread(files, "listed"))
+    return Layout(
+        "listed", files.root, tuple(sorted(lists)), files.folders, _by_folder(pictures), other, tuple(left_out)
+    )
 
 
 def _shards(files: DataFiles) -> tuple[list[str], list[LeftOut]]:
@@ -162,8 +186,8 @@ def _pictures_with_texts(files: DataFiles) -> list[str]:
 
 
 def _namer(files: DataFiles, kind: str, paths: list[str], split: str) -> Namer:
-    """How paths name a split. A single picture's own name does where every picture's does: in a collection
-    "portrait test.png" is no split."""
+    """How paths name a split: a shard by all of its path, a list or picture by its folders'. A picture's own name does
+    where every picture's does: in a collection "portrait test.png" is no split."""
     named = names_of_splits(files, paths, split)
     if kind == "shards" or (kind == "texts" and all(map(named, paths))):
         return named

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.data_files import TEXTS, LeftOut, of_another_split
-from vrm_synth.dataset.splits import Namer, canonical
 from vrm_synth.train.beside import Beside
 from vrm_synth.train.entry import (
     LONGEST_TEXT,
@@ -27,14 +26,13 @@ from vrm_synth.train.piece import opened, read_piece
 from vrm_synth.train.source import BadRowError, Words
 
 
-def scan_listed(root: Path, part: str, columns: Columns, split: str, named: Namer, listed: set[str]) -> Found:
+def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]) -> Found:
     """metadata.jsonl: one row a line; file_name from its own folder.
 
-    split, named: rows whose pictures lie in a folder that is named for another split are left out; split "": none is.
-    listed: gets the path of every picture and mask that a row names.
+    other: of a picture's path, None where it is of the split that is read, else the name of its own. listed: gets the
+    path of every picture and mask that a row names.
     """
     folder = PurePosixPath(part).parent
-    wanted = canonical(split)
     try:
         with opened(root / part, None) as lines:
             number = 0
@@ -48,8 +46,8 @@ def scan_listed(root: Path, part: str, columns: Columns, split: str, named: Name
                         line = lines.readline(LONGEST_TEXT)
                     continue
                 found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
-                other = named(found.key) if split else ""
-                yield of_another_split(found.key, other) if other not in ("", wanted) else found
+                split = other(found.key) if found.key in listed else None
+                yield found if split is None else of_another_split(found.key, split)
     except BadRowError as e:
         yield LeftOut.of(part, e)
     except OSError as e:

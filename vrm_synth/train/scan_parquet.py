@@ -43,6 +43,7 @@ def has_pictures(path: Path) -> bool:
 def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
     """The samples of one file. Pictures are read whole for their sizes: Parquet has no way to read a part."""
     try:
+        status(root / part)
         file = pq.ParquetFile(root / part, memory_map=False)
         names = file.schema_arrow.names
     except _DAMAGED as e:

@@ -241,23 +241,20 @@ def _watch(layout: Layout) -> dict[str, tuple[int, int]]:
     if layout.kind == "texts":
         for folder, names in layout.names.items():
             paths += [os.path.join(folder, n) for n in names if n.lower().endswith(TEXTS)]
-    watched = {}
-    for path in paths:
-        with file_errors(layout.root / path, "read"):
-            found = os.stat(layout.root / path)
-        watched[path] = (found.st_size, found.st_mtime_ns)
-    return watched
+    return {path: _marks(layout.root / path) for path in paths}
 
 
 def _fresh(account: Account) -> bool:
-    for path, (size, mtime) in account.watched.items():
-        try:
-            found = os.stat(os.path.join(account.root, path))
-        except OSError:  # gone, or not to be looked at any more: scanning will say
-            return False
-        if (found.st_size, found.st_mtime_ns) != (size, mtime):
-            return False
-    return True
+    return all(_marks(Path(account.root, path)) == marks for path, marks in account.watched.items())
+
+
+def _marks(path: Path) -> tuple[int, int]:
+    """(bytes, mtime in ns); (−1, −1) of what is not there or may not be looked at, which scanning tells of."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
 
 
 def _dump(account: Account) -> dict[str, Any]:
