@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 
 import numpy as np
 import pytest
 import torch
 
+from tests.patience import HANG, free_port
 from tests.train import disk, runs
 from vrm_synth.core.errors import TrainError
 from vrm_synth.models.run import best, checkpoints
@@ -95,13 +95,13 @@ def test_a_run_that_goes_on_has_each_loss_once_and_the_same(tmp_path, data, run)
 
 
 def test_two_ranks_have_the_loss_of_one(tmp_path, data, run):
-    port = 29500 + random.SystemRandom().randrange(2000)
+    port = free_port()
     told = settings(data, keep=9)
     ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(told, tmp_path / "two", r, 2, port)) for r in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join(180)
+        rank.join(HANG)
     assert [rank.exitcode for rank in ranks] == [0, 0]
     assert losses(tmp_path / "two") == pytest.approx(losses(run), rel=1e-3)
 
