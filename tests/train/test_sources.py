@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.train import disk
+from tests.train import disk, runs
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data import open_data
@@ -88,11 +88,13 @@ def test_the_folder_called_like_the_split_is_read_alone_and_what_lies_beside_it_
     tar(tmp_path / "set/train/test-0.tar", "a")
     tar(tmp_path / "set/val/0.tar", "b")
     tar(tmp_path / "set/more.tar", "c")
+    picture(tmp_path / "set/loose.png", "d")
+    picture(tmp_path / "set/contact_sheet.png")
     (tmp_path / "set/records").mkdir()
     (tmp_path / "set/records/00000.json").write_text("{}")
     (tmp_path / "set/metadata.parquet").write_bytes(b"")
-    source = opened(tmp_path / "set")
-    assert captions(source) == ["a"] and left_out(source) == dict.fromkeys(["more.tar", "val/"], "of another split")
+    source, told = opened(tmp_path / "set"), ["loose.png", "more.tar", "val/"]
+    assert captions(source) == ["a"] and left_out(source) == dict.fromkeys(told, "of another split")
     with pytest.raises(DatasetError, match="not the name of a split"):
         opened(tmp_path / "set/train", split="..")
 
@@ -277,6 +279,19 @@ def test_what_is_not_used_is_named_in_the_quarantine_and_told_in_a_line(tmp_path
     assert summary(data.quarantined) == "Not used: 2 (1 AppleDouble file; 1 of another split)"
     assert summary({}) == "" and summary({"b": 1, "a": 1200, "c": 0}) == "Not used: 1,201 (1,200 a; 1 b)"
     data.close()
+
+
+def test_a_run_says_in_one_line_how_much_it_does_not_use(tmp_path):
+    from vrm_synth.train.config import RunConfig
+    from vrm_synth.train.run import Callbacks, train
+
+    tar(tmp_path / "set/train-0.tar", *map(str, range(4)))
+    tar(tmp_path / "set/test-0.tar", "a")
+    said: list[str] = []
+    sources = {"sources": [{"path": str(tmp_path / "set"), "licence": "x"}]}
+    config = RunConfig.model_validate(runs.settings(tmp_path / "set", more=sources, steps=1))
+    train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu")
+    assert said == [f"Not used: 1 (1 of another split): {tmp_path / 'run/quarantine.jsonl'}"]
 
 
 # ---------------------------------------------------------------- upright

@@ -166,14 +166,16 @@ def beside_split(place: Path, split: str) -> Iterator[LeftOut]:
     """What lies in a folder beside its folder that is called like the split, which is read alone."""
     with file_errors(place, "read"):
         entries = sorted(os.scandir(place), key=lambda e: e.name)
+    captions = {e.name.rpartition(".")[0] for e in entries if e.name.lower().endswith(TEXTS)}
     for entry in entries:
-        if entry.name == split:
+        lower = entry.name.lower()
+        if hidden(entry.name) is not None or entry.name in (split, TABLE):
             continue
-        if entry.is_dir():
-            if hidden(entry.name) is None and _holds_data(Path(entry.path)):
-                yield of_another_split(f"{entry.name}/", f"only {split}/ is read")
-        elif entry.name != TABLE and entry.name.lower().endswith((*SHARDS, LIST, *OTHER_LISTS)):
+        captioned = lower.endswith(PICTURES) and entry.name.rpartition(".")[0] in captions
+        if captioned or (lower.endswith((*SHARDS, LIST, *OTHER_LISTS)) and entry.is_file()):
             yield of_another_split(entry.name, f"only {split}/ is read")
+        elif entry.is_dir() and _holds_data(Path(entry.path)):
+            yield of_another_split(f"{entry.name}/", f"only {split}/ is read")
 
 
 def _folder_left_out(root: Path, path: str, reason: tuple[str, str]) -> list[LeftOut]:

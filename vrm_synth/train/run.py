@@ -5,7 +5,7 @@
       base/                    the tiny base, where the run has it
       ledger.json              licences
       cache/                   tables and latents, unless the configuration names a folder
-      quarantine.jsonl         pictures that were left out, and why
+      quarantine.jsonl         pictures and files that were left out, and why
       log.jsonl, tensorboard/  every update
       checkpoints/step-000123/
       preview.html, samples/   where the configuration asks for them
