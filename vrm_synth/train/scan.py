@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import NamedTuple
@@ -191,7 +192,13 @@ def _namer(files: DataFiles, kind: str, paths: list[str], split: str) -> Namer:
     named = names_of_splits(files, paths, split)
     if kind == "shards" or (kind == "texts" and all(map(named, paths))):
         return named
-    return lambda path: named(str(PurePosixPath(path).with_name(f"x{PurePosixPath(path).suffix}")))
+    of_folder = lru_cache(named)
+
+    def by_folder(path: str) -> str:
+        folder, slash, name = path.rpartition("/")
+        return of_folder(f"{folder}{slash}x.{name.rpartition('.')[2]}")
+
+    return by_folder
 
 
 def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
@@ -204,7 +211,7 @@ def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
     }
     wanted = {folder for folder, owner in nearest.items() if owner is None or owner in mine}
     pictures = files.ending(*PICTURES, *OTHER_PICTURES)
-    return [path for path in pictures if str(PurePosixPath(path).parent) in wanted]
+    return [path for path in pictures if (path.rpartition("/")[0] or ".") in wanted]
 
 
 def _captions_alone(files: DataFiles) -> Iterator[LeftOut]:
@@ -234,6 +241,6 @@ def _by_folder(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Folder → the names in it, both in their order."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        at = PurePosixPath(path)
-        found[str(at.parent)].append(at.name)
+        folder, _, name = path.rpartition("/")
+        found[folder or "."].append(name)
     return {folder: tuple(names) for folder, names in found.items()}
