@@ -110,6 +110,8 @@ def is_data(name: str) -> bool:
 
 def hidden(path: str) -> tuple[str, str] | None:
     """(reason, detail) why a path on a disk or in an archive holds no data, None where it may."""
+    if not path.startswith(".") and "/." not in path and "__MACOSX" not in path:
+        return None  # as nearly all are: millions of members are asked for
     parts = PurePosixPath(path).parts
     if any(p.startswith("._") or p == "__MACOSX" for p in parts):
         return "AppleDouble file", "macOS keeps a file's attributes in it"

@@ -114,8 +114,12 @@ def _tar_samples(
 ) -> Iterator[Entry | LeftOut]:
     """Of the members of one key, by what follows it: its picture; and pictures with a caption of the same name up to
     the last dot, "photo.1.png" beside "photo.1.txt", which the rule for keys takes for parts of one sample."""
+    pictures = [s for s in PICTURES if s in members]
+    if len(pictures) == 1 and all(s.count(".") == 1 or s == MASK for s in members):
+        yield _tar_sample(part, tar, key, "", pictures[0], members, columns)  # as nearly all are
+        return
     beside = Beside(members)
-    first = next((s for s in PICTURES if s in members), None)
+    first = next(iter(pictures), None)
     with_captions = [p for p in beside.pictures() if p.count(".") > 1 and beside.own(p, (*TEXTS, ".json"))]
     samples = [p for p in with_captions if not beside.is_pass(p, (*TEXTS, ".json"))]
     if first is not None or not samples:
