@@ -61,8 +61,8 @@ class DataFiles:
         return [p for p in self.paths if p.lower().endswith(suffixes)]
 
     def named(self, *names: str) -> list[str]:
-        """The paths of files that are called so."""
-        return [p for p in self.paths if PurePosixPath(p).name in names]
+        """The paths of files that are called so, in capitals, too."""
+        return [p for p in self.paths if p.rpartition("/")[2].lower() in names]
 
 
 def data_files(root: Path) -> DataFiles:
