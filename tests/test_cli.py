@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from PIL import Image
 from tests.avatar.vrm_file import glb, vrm0, vrm1
 from tests.corpus import CORPUS, needs_corpus
 from tests.dataset.conftest import shot
+from tests.patience import HANG, descendants, ended, wait_until
 from vrm_synth import __version__
 from vrm_synth.avatar import load
 from vrm_synth.cli import main
@@ -89,7 +89,7 @@ def test_help_and_version_are_quick_and_load_nothing_heavy():
     code = (
         "import sys; from vrm_synth.cli import main\ntry: main(['--version'])\nexcept SystemExit: print(*sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=True)
     version, modules = done.stdout.splitlines()
     assert version == f"vrm-synth, version {__version__}"
     assert not {"numpy", "scipy", "PIL", "moderngl", "pydantic", "tqdm", "torch", "yaml"} & set(modules.split())
@@ -306,26 +306,27 @@ def test_a_full_disk_is_one_line(here, command):
         f"sys.argv = ['vrm-synth', {command!r}, {str(here / source)!r}, '-o', {str(here / 'out')!r}]\nmain()"
     )
     environment = {**os.environ, "MESA_SHADER_CACHE_DISABLE": "true"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, env=environment)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
     assert not list((here / "out").rglob("*.part"))
 
 
-def wait_for(condition, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 60
-    while not condition() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
+SLOW = 1000  # shots that take long: so many that nobody who looks at the first is too late for the last
+
+
+def slow_shots(here: Path) -> Path:
+    path = here / "shots.json"
+    path.write_text(json.dumps([shot(f"s{i}", spring_bones={"settle_seconds": 40 + i / 100}) for i in range(SLOW)]))
+    return path
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_is_one_line_and_130(here, workers):
-    slow = [shot(f"s{i}", spring_bones={"settle_seconds": 40 + i / 10}) for i in range(200)]
-    (here / "shots.json").write_text(json.dumps(slow))
-    process = start("shots", here / "shots.json", "-o", here / "out", "--workers", workers)
-    wait_for(lambda: list((here / "out").glob("*.png")), process)
+    process = start("shots", slow_shots(here), "-o", here / "out", "--workers", workers)
+    assert wait_until(lambda: list((here / "out").glob("*.png")), lambda: process.poll() is None)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=HANG)
     # A shell shows 130 for either: Python may end itself by the signal where it was inside a C call.
     assert process.returncode in (130, -signal.SIGINT)
     assert out == "" and err.splitlines()[-1] == "Interrupted." and "Traceback" not in err
@@ -335,9 +336,9 @@ def test_ctrl_c_is_one_line_and_130(here, workers):
 def test_ctrl_c_leaves_a_folder_that_the_same_command_goes_on_with(here):
     (here / "recipe.yaml").write_text("avatars: [free.vrm]\ncount: 100000\nsize: 32\n")
     process = start("render", here / "recipe.yaml", "-o", here / "out", "--shard-size", 4)
-    wait_for(lambda: len(list((here / "out").glob("records/*.json"))) > 1, process)
+    assert wait_until(lambda: len(list((here / "out").glob("records/*.json"))) > 1, lambda: process.poll() is None)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANG)
     assert process.returncode in (130, -signal.SIGINT) and "Traceback" not in err
     assert {p.name for p in (here / "out").iterdir()} == {"train", "records", "dataset.json"}
     for record in here.glob("out/records/*.json"):
@@ -348,23 +349,19 @@ def test_ctrl_c_leaves_a_folder_that_the_same_command_goes_on_with(here):
 
 
 def test_workers_end_when_their_parent_is_killed(here):
-    slow = [shot(f"s{i}", spring_bones={"settle_seconds": 40 + i / 10}) for i in range(200)]
-    (here / "shots.json").write_text(json.dumps(slow))
-    process = start("shots", here / "shots.json", "-o", here / "out", "--workers", 2)
-    wait_for(lambda: list((here / "out").glob("*.png")), process)
+    process = start("shots", slow_shots(here), "-o", here / "out", "--workers", 2)
+    assert wait_until(lambda: list((here / "out").glob("*.png")), lambda: process.poll() is None)
+    started = descendants(process.pid)
+    assert len(started) >= 2
     process.kill()
-    process.communicate(timeout=60)
-    count = -1
-    until = time.monotonic() + 60
-    while (now := len(list((here / "out").glob("*.png")))) != count and time.monotonic() < until:
-        count = now
-        time.sleep(1)
-    assert count < 200
+    process.communicate(timeout=HANG)
+    wait_until(lambda: all(map(ended, started)))
+    assert len(list((here / "out").glob("*.png"))) < SLOW
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():
     command = f"{sys.executable} -m vrm_synth poses list --json | head -c 10"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=HANG)
     assert done.stdout.startswith("[") and done.stderr == ""
 
 

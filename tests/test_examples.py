@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.avatar.vrm_file import glb, vrm1
+from tests.patience import HANG
 from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.take import take
@@ -45,7 +46,7 @@ def test_the_list_of_shots_is_answered(tmp_path):
 
 def test_the_script_draws_its_picture(tmp_path):
     command = [sys.executable, EXAMPLES / "one_picture.py", "demo", tmp_path / "a.png"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     assert "licence CC0" in done.stdout
     with Image.open(tmp_path / "a.png") as picture:
@@ -54,7 +55,7 @@ def test_the_script_draws_its_picture(tmp_path):
 
 def test_the_turntable_turns(tmp_path):
     command = [sys.executable, EXAMPLES / "turntable.py", "demo", tmp_path / "a.webp", "4"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "a.webp") as picture:
         assert picture.n_frames == 4
@@ -70,7 +71,7 @@ def test_the_curating_script_makes_a_subset(tmp_path):
     made = ["demo", "-o", str(tmp_path / "a"), "--count", "4", "--size", "32", "--workers", "1"]
     assert CliRunner().invoke(main, made).exit_code == 0
     command = [sys.executable, EXAMPLES / "curate.py", tmp_path / "a", tmp_path / "b", "i < 3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"3 pictures in {tmp_path / 'b'}"
     assert (tmp_path / "b" / "complete.json").exists()
@@ -88,7 +89,7 @@ def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
 
     def run(*words, **slurm):
         done = subprocess.run(
-            [str(w) for w in words], cwd=tmp_path, env=env | slurm, capture_output=True, text=True, timeout=120
+            [str(w) for w in words], cwd=tmp_path, env=env | slurm, capture_output=True, text=True, timeout=HANG
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -110,7 +111,7 @@ def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
 
 def test_the_road_from_render_to_preview(tmp_path):
     command = [sys.executable, EXAMPLES / "train_tiny.py", tmp_path / "a b", "3", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("$ vrm-synth") == 4
     assert len(list((tmp_path / "a b" / "samples").glob("0*.png"))) == 4

@@ -30,9 +30,31 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "engine": ("core", "dataset"),
     "page": ("core",),
     # dataset.files writes whole files or none, dataset.sheet draws grids, dataset.reader opens shards
-    "sampling": ("core", "models", "dataset.files", "dataset.reader", "dataset.sheet", "page"),
+    # dataset.data_files and dataset.splits say which files of a folder are data, dataset.orientation which way up
+    "sampling": (
+        "core",
+        "models",
+        "dataset.data_files",
+        "dataset.files",
+        "dataset.orientation",
+        "dataset.reader",
+        "dataset.sheet",
+        "dataset.splits",
+        "page",
+    ),
     "models": ("core", "dataset.files"),
-    "train": ("core", "models", "dataset.files", "dataset.reader", "sampling", "resources", "strict_yaml"),
+    "train": (
+        "core",
+        "models",
+        "dataset.data_files",
+        "dataset.files",
+        "dataset.orientation",
+        "dataset.reader",
+        "dataset.splits",
+        "sampling",
+        "resources",
+        "strict_yaml",
+    ),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }

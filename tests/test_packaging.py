@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import vrm_synth
+from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -24,7 +25,7 @@ COMMAND = "import sys; from vrm_synth.cli import main; sys.argv[0] = 'vrm-synth'
 def run(*command: object, cwd: Path) -> str:
     # Without PYTHONPATH: what is tested is the installation.
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -37,7 +39,7 @@ def test_every_command_is_one_of_ours_or_a_target_of_the_makefile():
 @pytest.mark.parametrize("command", MAKE, ids=" ".join)
 def test_the_makefile_has_the_target(command):
     # -n: say what would be done; demo and test themselves are for a bare machine, not for inside a test.
-    done = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0 and "setup.sh" in done.stdout
 
 
@@ -49,7 +51,7 @@ def test_the_commands_run_one_after_the_other(tmp_path):
     for command in OURS:
         done = subprocess.run(
             [sys.executable, "-m", "vrm_synth", *command[1:]],
-            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=HANG, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
         if "-o" in command:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -65,11 +64,8 @@ def test_all_of_the_table_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_loads_soundly_and_quickly(name: str) -> None:
-    avatar(name)  # the first load of all may still import a picture plugin
-    start = time.perf_counter()
+def test_loads_soundly(name: str) -> None:
     a = load(path(name))
-    assert time.perf_counter() - start < 1.0
     sound(a)
     assert a.source == str(path(name))
     assert a.sha256 == hashlib.sha256(path(name).read_bytes()).hexdigest()

@@ -31,9 +31,6 @@ def test_every_stage_is_timed_and_every_picture_told(avatars):
     assert [r.workers for r in report.rates] == [1, 2]
     assert all(r.per_second > 0 and 20 * MIB < r.memory < 8192 * MIB for r in report.rates)
     assert report.triangles > 0 and "OpenGL" in report.device and report.cores >= 1
-    # One worker does one stage after the other: the stages are most of a picture's time, and never more than all.
-    picture = sum(ms for stage, ms in report.milliseconds.items() if stage != "load")
-    assert picture < 3 * 1e3 / report.rates[0].per_second
 
 
 def test_one_worker_is_measured_once(avatars):

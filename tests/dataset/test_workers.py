@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
 from vrm_synth.core.errors import DatasetError, RenderError, ShotError
 from vrm_synth.dataset.workers import LONGEST_PART, Queue, work
 
@@ -163,5 +164,5 @@ def test_ctrl_c_is_nothing_to_the_server_from_its_first_moment_on():
         "    time.sleep(0.02)\n"
         "assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
     )
-    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr

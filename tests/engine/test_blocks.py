@@ -16,6 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from tests.patience import HANG
 from vrm_synth.avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
@@ -186,11 +187,11 @@ def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, w
     command += ["--shard-size", str(SHARD), "--engine", "ray", "--workers", "2"]
     none_left = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "50"}
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=env | none_left, text=True, capture_output=True, timeout=300)
+    done = subprocess.run(command, env=env | none_left, text=True, capture_output=True, timeout=HANG)
     assert done.returncode == 1 and "Traceback" not in done.stderr and "quarantined" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: the cluster has no memory left; allowed: fewer workers")
     assert list(read_records(dataset.store)) == []
-    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=300)
+    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=HANG)
     assert done.returncode == 0 and files(dataset) == whole
 
 

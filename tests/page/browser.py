@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
+
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 QUIET = (
@@ -28,4 +30,4 @@ def screenshot(page: Path, profile: Path, out: Path, width: int = 1280, height: 
 
 def _run(page: Path, profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [CHROMIUM or "", *QUIET, f"--user-data-dir={profile}", *arguments, page.resolve().as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.patience import HANG, free_port
 from tests.sampling.made_run import make_run
 from tests.sampling.test_requests import dataset
 from vrm_synth.cli.main import main
@@ -95,9 +95,7 @@ def test_a_model_that_is_not_there(tmp_path):
 
 
 def test_two_processes_of_torchrun_share_the_pictures(folder, tmp_path):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -127,7 +125,7 @@ def test_two_processes_of_torchrun_share_the_pictures(folder, tmp_path):
         )
         for r in range(2)
     ]
-    said = [p.communicate(timeout=120)[0] for p in started]
+    said = [p.communicate(timeout=HANG)[0] for p in started]
     assert [p.returncode for p in started] == [0, 0]
     assert "5 pictures" in said[0] and said[1] == ""
     call("sample", folder, "--prompt", "a", "--count", "5", "--batch-size", "2", *QUICK, "-o", tmp_path / "one")

@@ -21,6 +21,7 @@ from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.dataset.pack import FORMATS, pack
 from vrm_synth.dataset.reader import Sample
 from vrm_synth.sampling.pairs import read_pairs
+from vrm_synth.sampling.preview import load_picture
 
 COLOURS = [(200, 40, 60), (30, 60, 220), (40, 180, 90)]
 
@@ -81,6 +82,35 @@ def test_preview_shows_truth_facts_and_how_to_draw_it_again(made, model, tmp_pat
     told = json.loads(Path(shlex.split(draw)[2]).read_text())
     shot = told.get("shot", told)
     assert (json.loads(shot) if isinstance(shot, str) else shot) == sample(0, "").row["shot"]
+
+
+def test_a_split_is_found_by_the_names_of_shards(tmp_path):
+    for split, i in (("train", 0), ("test", 1)):
+        data, *_ = pack("webdataset", split, 0, [sample(i, f"{split} {i}")]).values()
+        place = tmp_path / "hub" / f"{split}-00000.tar"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+    (tmp_path / "hub/._train-00000.tar").write_bytes(b"AppleDouble")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/hub").symlink_to(tmp_path / "hub")
+    for place in (tmp_path / "hub", tmp_path / "linked"):
+        assert [p.caption for p in read_pairs(place, "train")] == ["train 0"]
+        assert [p.caption for p in read_pairs(place, "test")] == ["test 1"]
+        assert [p.caption for p in read_pairs(place)] == ["test 1", "train 0"]
+        with pytest.raises(VrmSynthError, match=r"no such split; got val; allowed: .*test, train"):
+            read_pairs(place, "val")
+
+
+def test_the_truth_is_shown_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.new("RGB", (64, 32), (0, 0, 200))
+    picture.paste((250, 0, 0), (0, 0, 32, 32))
+    for name, options in (("a.png", {}), ("a.jpg", {}), ("a.webp", {"lossless": True})):
+        picture.save(tmp_path / name, exif=exif, **options)
+        for source in (tmp_path / name, (tmp_path / name).read_bytes()):
+            shown = load_picture(source, (32, 64)).astype(int)
+            assert abs(shown[8, 16] - (250, 0, 0)).max() < 20 and abs(shown[56, 16] - (0, 0, 200)).max() < 20
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("webdataset", ".tar"), ("parquet", ".parquet")])

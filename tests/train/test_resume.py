@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.patience import HANG, free_port, wait_until
 from tests.train import runs
 from vrm_synth.core.errors import TrainError
 from vrm_synth.models.run import checkpoints
@@ -19,6 +22,11 @@ def data(tmp_path_factory):
     return runs.dataset(tmp_path_factory.mktemp("data") / "set")
 
 
+def lines_of(run: Path) -> int:
+    log = run / "log.jsonl"
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_steps_it_ends_in_the_same_bits(tmp_path, data, kills):
     steps = 9 * kills + 9  # more than it can do until the last kill
@@ -26,24 +34,22 @@ def test_killed_at_random_steps_it_ends_in_the_same_bits(tmp_path, data, kills):
     runs.go(told, tmp_path / "whole")
     chance, run, killed = random.Random(kills), tmp_path / "killed", 0
     while killed < kills:
+        # Where nobody looked in time, and it was done before it could be killed, all of it begins anew.
         before = len(runs.log(run)) if (run / "log.jsonl").exists() else 0
         begin = before - before % 3  # where it goes on from
         until = begin + chance.randint(3, 6)  # past a checkpoint, for else it would never arrive
         assert until < steps
         child = runs.LOOP.Process(target=runs.go, args=(told, run))
         child.start()
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            lines = (run / "log.jsonl").read_bytes().count(b"\n") if (run / "log.jsonl").exists() else 0
-            if before != lines and lines >= until:
-                break
-            time.sleep(0.002)
+        wait_until(lambda b=before, u=until: b != (n := lines_of(run)) and n >= u, child.is_alive, every=0.002)
         time.sleep(chance.random() * 0.1)  # anywhere: in an update, in a checkpoint
         child.kill()
         child.join()
+        assert child.exitcode in (-9, 0)
         killed += child.exitcode == -9
         if child.exitcode == 0:
-            pytest.fail("it was done before it could be killed")
+            shutil.rmtree(run)
+            killed = 0
     runs.go(told, run)
     assert [line["step"] for line in runs.log(run)] == list(range(1, steps + 1))
     whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
@@ -122,12 +128,12 @@ def test_a_best_that_is_no_longer_goes_with_the_next(tmp_path):
 def test_two_ranks_see_the_samples_of_one(tmp_path, data):
     told = runs.settings(data, steps=4)
     runs.go(told, tmp_path / "one")
-    port = 29500 + random.SystemRandom().randrange(2000)
+    port = free_port()
     ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(told, tmp_path / "two", r, 2, port)) for r in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join(180)
+        rank.join(HANG)
     assert [rank.exitcode for rank in ranks] == [0, 0]
     one, two = runs.log(tmp_path / "one"), runs.log(tmp_path / "two")
     assert [x["samples"] for x in one] == [x["samples"] for x in two]

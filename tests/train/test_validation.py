@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 
 import numpy as np
 import pytest
 import torch
 
+from tests.patience import HANG, free_port
 from tests.train import disk, runs
 from vrm_synth.core.errors import TrainError
 from vrm_synth.models.run import best, checkpoints
@@ -95,13 +95,13 @@ def test_a_run_that_goes_on_has_each_loss_once_and_the_same(tmp_path, data, run)
 
 
 def test_two_ranks_have_the_loss_of_one(tmp_path, data, run):
-    port = 29500 + random.SystemRandom().randrange(2000)
+    port = free_port()
     told = settings(data, keep=9)
     ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(told, tmp_path / "two", r, 2, port)) for r in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join(180)
+        rank.join(HANG)
     assert [rank.exitcode for rank in ranks] == [0, 0]
     assert losses(tmp_path / "two") == pytest.approx(losses(run), rel=1e-3)
 
@@ -116,11 +116,34 @@ def test_what_is_not_kept_back_is_refused(tmp_path, data):
     for split, said in cases.items():
         with pytest.raises(TrainError, match=said):
             runs.go(settings(data, validation={"split": split}), tmp_path / split)
-    whole = tmp_path / "whole"
-    disk.folder(whole / "some", 4)
-    disk.folder(whole / "val", 4)
-    with pytest.raises(TrainError, match="trained on with its split val"):
-        runs.go(settings(whole), tmp_path / "run")
+    with pytest.raises(TrainError, match="trained on with its split validation"):  # another word for val
+        runs.go(
+            settings(data, more={"sources": [{"path": str(data), "split": "val"}]}, validation={"split": "validation"}),
+            tmp_path / "run",
+        )
+
+
+@pytest.mark.parametrize("split", ["val", "validation", "dev"])
+def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
+    from vrm_synth.train.config import RunConfig
+    from vrm_synth.train.scan import look
+    from vrm_synth.train.validation import kept_back
+
+    place = tmp_path / "hub"
+    for i, name in enumerate(("train-00000-of-00001", "validation-00000-of-00001", "test-00000-of-00001")):
+        disk.tar(place / f"data/{name}.tar", disk.members([i]))
+    kept = kept_back(RunConfig.model_validate(settings(place, validation={"split": split})))
+    assert kept is not None
+    assert look(place, kept.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
+    assert look(place, "train").parts == ("data/train-00000-of-00001.tar",)
+
+
+def test_folders_of_pictures_beside_the_split_that_is_kept_back_are_trained_on(tmp_path):
+    disk.folder(tmp_path / "set/some", 4)
+    disk.folder(tmp_path / "set/val", 4)
+    runs.go(settings(tmp_path / "set", steps=1), tmp_path / "run")
+    (source,) = json.loads((tmp_path / "run/ledger.json").read_text())["sources"]
+    assert source["pictures"] == 4 and source["quarantined"] == {"of another split": 1}
 
 
 def test_other_pictures_to_validate_by_are_refused(tmp_path, data):

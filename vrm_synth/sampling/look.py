@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vrm_synth.dataset.data_files import has_split
 from vrm_synth.dataset.files import make_folder, write_file
 from vrm_synth.models import Base
 from vrm_synth.sampling.pairs import Pair, read_pairs
@@ -45,7 +46,7 @@ def subject_of(
         return Subject(dataset, split, limit, seed)
     facts = read_run(run)
     place, own = facts.datasets[0]
-    there = [s for s in (split, facts.kept_back, own) if s and (s == split or (place / s).is_dir())]
+    there = [s for s in (split, facts.kept_back, own) if s and (s == split or has_split(place, s))]
     return Subject(place, there[0] if there else None, limit, seed)
 
 

@@ -11,12 +11,11 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from vrm_synth.dataset.data_files import LIST, TABLE, NoSplitError, data_files, split_files, split_folder
 from vrm_synth.dataset.files import file_errors
 from vrm_synth.dataset.reader import Sample, read_parquet, read_tar
 from vrm_synth.sampling.settings import SamplingError
 
-TABLE = "metadata.jsonl"
-OF_A_DATASET = "metadata.parquet"  # a table of everything, without pictures
 LONGEST_LINE = 1 << 20  # bytes
 CAPTIONS = ("caption", "text")
 _SHARDS: Mapping[str, Callable[[BinaryIO, str], Iterator[Sample]]] = {".tar": read_tar, ".parquet": read_parquet}
@@ -41,43 +40,46 @@ def read_pairs(folder: Path, split: str | None = None, limit: int | None = None)
 
 
 def pairs(folder: Path, split: str | None = None) -> Iterator[Pair]:
-    """The captioned pictures in or below the folder, or its folder `split`, in the order of the files' names: of its
-    .tar shards, or its .parquet shards, or else of every metadata.jsonl. A single such file is one, too.
+    """The captioned pictures in or below the folder, of all its splits or of one, in the order of the files' names: of
+    its .tar shards, or its .parquet shards, or else of every metadata.jsonl. A single such file is one, too.
 
     Raises SamplingError for a sample that has no caption or leads out of the dataset, for a split that is not there,
     and where there is none; DatasetError for a shard that is damaged.
     """
-    if split is not None and (not split or "/" in split or split in (".", "..") or not (folder / split).is_dir()):
-        with file_errors(folder, "read"):
-            there = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        raise SamplingError("no such split", got=split, allowed=", ".join(there) or None, where=folder)
-    place, none = folder if split is None else folder / split, True
-    for table in _tables(place):
-        for pair in _shard(table) if table.suffix in _SHARDS else _rows(table):
+    none = True
+    for table in _tables(folder, split):
+        for pair in _shard(table) if table.suffix.lower() in _SHARDS else _rows(table):
             none = False
             yield pair
     if none:
-        allowed = f"shards of ours, .tar or .parquet, or an image folder with {TABLE}"
-        raise SamplingError("no captioned pictures", allowed=allowed, where=place)
+        allowed = f"shards of ours, .tar or .parquet, or an image folder with {LIST}"
+        raise SamplingError("no captioned pictures", allowed=allowed, where=folder)
 
 
-def _tables(place: Path) -> list[Path]:
+def _tables(place: Path, split: str | None) -> list[Path]:
     if place.is_file():
-        return [place] if place.suffix in (*_SHARDS, ".jsonl") else []
+        return [place] if place.suffix.lower() in (*_SHARDS, ".jsonl") else []
     if not place.is_dir():
         return []
-    with file_errors(place, "read"):
-        found = sorted(p for p in place.rglob("*") if not p.name.startswith(".") and p.is_file())
-    for suffix in _SHARDS:
-        shards = [p for p in found if p.suffix == suffix and p.name != OF_A_DATASET]
-        if shards:
-            return shards
-    return [p for p in found if p.name == TABLE]
+    try:
+        inside = None if split is None else split_folder(place, split)
+        found = data_files(inside or place)
+        for paths in (found.ending(".tar"), _without_table(found.ending(".parquet")), found.named(LIST)):
+            if paths:
+                mine = paths if split is None or inside else split_files(found, paths, split)[0]
+                return [found.root / path for path in mine]
+    except NoSplitError as e:
+        raise SamplingError(e.what, got=e.got, allowed=e.allowed, where=e.where) from None
+    return []
+
+
+def _without_table(paths: list[str]) -> list[str]:
+    return [path for path in paths if PurePosixPath(path).name != TABLE]
 
 
 def _shard(file: Path) -> Iterator[Pair]:
     with file_errors(file, "read"), file.open("rb") as f:
-        for s in _SHARDS[file.suffix](f, str(file)):
+        for s in _SHARDS[file.suffix.lower()](f, str(file)):
             where = f"{file}: {s.key}"
             if not s.caption.strip():
                 raise SamplingError("not a captioned picture", allowed="a caption", where=where)

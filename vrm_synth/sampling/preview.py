@@ -15,6 +15,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from vrm_synth.dataset.files import to_json
+from vrm_synth.dataset.orientation import upright
 from vrm_synth.dataset.sheet import Cell, contact_sheet
 from vrm_synth.page import Entry, Grid, Page, Picture, to_html
 from vrm_synth.sampling.folder import enlarged
@@ -72,18 +73,19 @@ def compare(
 def load_picture(
     picture: Path | bytes, size: tuple[int, int], background: str = "#ffffff", where: str = "picture"
 ) -> Pixels:
-    """The middle of a picture as training sees it: on the background, cut to the shape of `size`, scaled.
+    """The middle of a picture as training sees it: upright, on the background, cut to the shape of `size`, scaled.
 
     picture: a file or its bytes; size: (width, height); where: for errors. Returns (height, width, 3) uint8. Raises
     SamplingError.
     """
     try:
-        with PIL.Image.open(
-            io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=_formats()
-        ) as found:
+        with (
+            io.BytesIO(picture) if isinstance(picture, bytes) else picture.open("rb") as file,
+            PIL.Image.open(file, formats=_formats()) as found,
+        ):
             if found.width * found.height > MOST_PIXELS:
                 raise ValueError(f"{found.width}×{found.height} pixels, more than {MOST_PIXELS}")
-            straight = found.convert("RGBA")
+            straight = upright(found, file).convert("RGBA")
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as e:
         what = "not a picture that can be read"
         allowed = "PNG, JPEG or WebP; JPEG XL with vrm-synth[jxl]"

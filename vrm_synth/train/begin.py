@@ -21,6 +21,7 @@ from vrm_synth.train.data_config import DataConfig
 from vrm_synth.train.encoder import VaeEncoder
 from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.objective import Objective
+from vrm_synth.train.quarantine import NAME as QUARANTINE
 
 CONFIG = "run.yaml"
 
@@ -101,7 +102,7 @@ def open_part(
         seed=seed,
         batch=config.batch,
         cache=run / "cache",
-        quarantine=run / "quarantine.jsonl",
+        quarantine=run / QUARANTINE,
         count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
         most_tokens=tokenizer.model_max_length,
         found=found,

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from vrm_synth.dataset.data_files import LeftOut
 from vrm_synth.train.buckets import Size
 from vrm_synth.train.piece import Piece
 from vrm_synth.train.source import BadRowError, Words
 
-TEXTS = (".txt", ".caption")
 MASK = ".mask.png"  # the pass that lies beside a picture and holds the share of figure
 
 LONGEST_CAPTION = 10_000  # characters; a tokenizer takes a few hundred
@@ -29,19 +29,6 @@ class Entry(NamedTuple):
     licence: str = ""
     avatar: str = ""
     avatar_sha256: str = ""
-
-
-class LeftOut(NamedTuple):
-    """What cannot be a sample. reason: one of few, to be counted; detail: this one's."""
-
-    key: str
-    reason: str
-    detail: str
-
-    @staticmethod
-    def of(key: str, e: BadRowError) -> LeftOut:
-        """With the error's words."""
-        return LeftOut(key, e.what, str(e))
 
 
 Found = Iterator[Entry | LeftOut]

@@ -10,34 +10,25 @@ from typing import BinaryIO
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import ImageOps
 
 from vrm_synth.core.png import eight_bit
+from vrm_synth.dataset.orientation import SIDEWAYS, orientation, upright, webp_orientation
 from vrm_synth.train.buckets import Size, crop
 from vrm_synth.train.source import BadRowError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".jxl")
+DECODING = b"2"  # of how files become pixels: raised where the same bytes give others than before
 LONGEST_FILE = 512 << 20  # bytes
 MOST_PIXELS = 1 << 27  # of a picture: 134 million, four bytes each; museums scan up to about 100 million
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")  # a bare codestream, and a container (ISO/IEC 18181-2)
 _PNG_END = b"IEND\xaeB`\x82"
 _FORMATS = ("PNG", "JPEG", "WEBP")
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # Exif 2.32, 4.6.4: values whose rows are columns
 
 
 def measure(file: BinaryIO) -> Size:
     """(width, height) as `decode` will give it, from the head of a file. Raises BadRowError."""
-    head = file.read(30)
-    file.seek(0)
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        size = _webp_size(head)  # Pillow reads a WebP whole to open it
-    else:
-        picture = _open(file)
-        size = picture.size
-        if picture.format == "JPEG" and _orientation(picture) in _TURNED:
-            size = size[1], size[0]
+    size, turn, _ = _look(file)
     _check_size(size)
-    return size
+    return (size[1], size[0]) if turn in SIDEWAYS else size
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -45,19 +36,26 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
     Colour profiles are ignored; 16 bits become 8.
     """
-    picture = _open(io.BytesIO(data))
+    file = io.BytesIO(data)
+    picture = _open(file)
     _check_size(picture.size)
     if picture.format == "PNG" and _PNG_END not in data:  # Pillow is content without the checksums
         raise BadRowError("picture is damaged", got="a PNG without its end")
     try:
-        picture = eight_bit(picture, data)
-        if picture.format == "JPEG" and _orientation(picture) > 1:
-            picture = ImageOps.exif_transpose(picture)
+        picture = upright(
+            eight_bit(picture, data), file
+        )  # in this order: the key of 16-bit RGB is of the stored pixels
         picture.load()
         clear = "A" in picture.getbands() or "transparency" in picture.info
         return np.asarray(picture.convert("RGBA" if clear else "RGB"))
     except Exception as e:  # Pillow's plugins raise whatever they meet, without a common base
         raise BadRowError("picture is damaged", got=str(e)) from e
+
+
+def turned(data: bytes) -> bool:
+    """Whether `decode` turns a picture that version 1 of the decoding left as it is stored: all but plain JPEG."""
+    _, turn, form = _look(io.BytesIO(data))
+    return turn > 1 and form != "JPEG"
 
 
 def fit(
@@ -111,6 +109,16 @@ def _open(file: BinaryIO) -> PIL.Image.Image:
         raise BadRowError("picture is damaged", got=str(e)) from e
 
 
+def _look(file: BinaryIO) -> tuple[Size, int, str]:
+    """(width, height) as stored, orientation, Pillow's name of the format. Raises BadRowError."""
+    head = file.read(30)
+    file.seek(0)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _webp_size(head), webp_orientation(file), "WEBP"  # Pillow reads a WebP whole to open it
+    picture = _open(file)
+    return picture.size, orientation(picture, file), picture.format or ""
+
+
 def _is_jxl(file: BinaryIO) -> bool:
     """Whether it is JPEG XL, whose plugin then is there. Raises BadRowError where it is not."""
     found = file.read(12).startswith(_JXL)
@@ -126,13 +134,6 @@ def _is_jxl(file: BinaryIO) -> bool:
 def _check_size(size: Size) -> None:
     if min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
         raise BadRowError("picture is too large or empty", got=f"{size[0]}×{size[1]}", allowed=f"{MOST_PIXELS} pixels")
-
-
-def _orientation(picture: PIL.Image.Image) -> int:
-    try:
-        return int(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:  # whose Exif block is damaged stands as it is stored, here and in `decode`
-        return 1
 
 
 def _webp_size(head: bytes) -> Size:

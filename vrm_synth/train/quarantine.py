@@ -11,6 +11,14 @@ from pathlib import Path
 
 from vrm_synth.dataset.files import file_errors, make_folder, to_json
 
+NAME = "quarantine.jsonl"  # in a run's folder
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """One line: how much is not used, and why; "" where everything is. counts: by reason."""
+    several = [f"{n:,} {reason}" for reason, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if n]
+    return f"Not used: {sum(counts.values()):,} ({'; '.join(several)})" if several else ""
+
 
 class Quarantine:
     """Rows left out, each once, also over several runs into one file.

@@ -5,7 +5,7 @@
       base/                    the tiny base, where the run has it
       ledger.json              licences
       cache/                   tables and latents, unless the configuration names a folder
-      quarantine.jsonl         pictures that were left out, and why
+      quarantine.jsonl         pictures and files that were left out, and why
       log.jsonl, tensorboard/  every update
       checkpoints/step-000123/
       preview.html, samples/   where the configuration asks for them
@@ -41,6 +41,8 @@ from vrm_synth.train.encoder import VaeEncoder
 from vrm_synth.train.log import Log
 from vrm_synth.train.objective import Objective
 from vrm_synth.train.probe import fitting
+from vrm_synth.train.quarantine import NAME as QUARANTINE
+from vrm_synth.train.quarantine import summary
 from vrm_synth.train.trainer import Ready, Trainer
 from vrm_synth.train.validation import kept_back, seed_of, steps_of
 
@@ -106,6 +108,8 @@ def train(
         open_part(config, of_stage(config.data, stage), config.seed, base, encoder, run, tell.found)
         for _, stage in parts
     ]
+    if accelerator.is_main_process and (line := summary(datas[-1].quarantined)):
+        tell.say(f"{line}: {run / QUARANTINE}")
     held = None if kept is None else open_part(config, kept, seed_of(config), base, encoder, run, tell.found)
     try:
         loop = _Loop(config, run, base, objective, accelerator, datas, held, tell)

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.data_files import TEXTS, LeftOut, of_another_split
+from vrm_synth.train.beside import Beside
 from vrm_synth.train.entry import (
     LONGEST_TEXT,
     MASK,
-    TEXTS,
     Columns,
     Entry,
     Found,
-    LeftOut,
     Piece,
     entry_of,
     parse_row,
     parse_text,
 )
-from vrm_synth.train.picture import LONGEST_FILE, SUFFIXES, measure
+from vrm_synth.train.picture import LONGEST_FILE, measure
 from vrm_synth.train.piece import opened, read_piece
 from vrm_synth.train.source import BadRowError, Words
 
-METADATA = "metadata.jsonl"
 
+def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]) -> Found:
+    """metadata.jsonl: one row a line; file_name from its own folder.
 
-def scan_listed(root: Path, part: str, columns: Columns) -> Found:
-    """metadata.jsonl: one row a line; file_name from its own folder."""
+    other: of a picture's path, None where it is of the split that is read, else the name of its own. listed: gets the
+    path of every picture and mask that a row names.
+    """
     folder = PurePosixPath(part).parent
     try:
-        with (root / part).open("rb") as lines:
+        with opened(root / part, None) as lines:
             number = 0
             while line := lines.readline(LONGEST_TEXT + 1):
                 number += 1
@@ -42,20 +45,28 @@ def scan_listed(root: Path, part: str, columns: Columns) -> Found:
                     while line and not line.endswith(b"\n"):
                         line = lines.readline(LONGEST_TEXT)
                     continue
-                yield _listed(root, folder, f"{part}:{number}", line, columns)
+                found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
+                split = other(found.key) if found.key in listed else None
+                yield found if split is None else of_another_split(found.key, split)
+    except BadRowError as e:
+        yield LeftOut.of(part, e)
     except OSError as e:
         raise DatasetError(f"cannot be read: {e.strerror or e}", where=root / part) from e
 
 
-def _listed(root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns) -> Entry | LeftOut:
+def _listed(
+    root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, listed: set[str]
+) -> Entry | LeftOut:
     key = where
     try:
         row = parse_row(line)
         name = _inside(row.get("file_name"))
         key = str(folder / name)
+        listed.add(key)
         words = columns.words(row)
         mask = row.get("mask_file_name")
         beside = name.with_name(name.stem + MASK) if mask is None else _inside(mask)
+        listed.add(str(folder / beside))
         return _picture_file(root, key, words, str(folder / beside), row)
     except BadRowError as e:
         return LeftOut.of(key, e)
@@ -71,20 +82,26 @@ def _inside(name: Any) -> PurePosixPath:
     return path
 
 
-def scan_texts(root: Path, part: str, columns: Columns) -> Found:
-    """A folder's pictures, each with the caption in the .txt of its name."""
-    try:
-        names = {e.name for e in os.scandir(root / part)}
-    except OSError as e:
-        raise DatasetError(f"cannot be read: {e.strerror or e}", where=root / part) from e
-    for name in sorted(n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith(".")):
-        stem = name.rpartition(".")[0]
-        base, _, pass_ = stem.partition(".")
-        if pass_ and any(f"{base}{s}" in names for s in SUFFIXES):
-            continue  # a pass beside the picture of its name
+def unlisted(names: Mapping[str, Sequence[str]], listed: set[str]) -> Iterator[LeftOut]:
+    """The pictures that no row names. names: folder → its pictures; listed: paths that rows name."""
+    for folder, pictures in names.items():
+        beside = Beside(pictures)
+        for name in pictures:
+            key = str(PurePosixPath(folder, name))
+            if key not in listed and not beside.is_pass(name, ()):
+                yield LeftOut(key, "picture is not listed", "no row names it")
+
+
+def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) -> Found:
+    """A folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
+    beside = Beside(names)
+    for name in beside.pictures():
+        if beside.is_pass(name, TEXTS):
+            continue
         key = os.path.normpath(os.path.join(part, name))
+        stem = name.rpartition(".")[0]
         try:
-            caption = next((f"{stem}{s}" for s in TEXTS if f"{stem}{s}" in names), None)
+            caption = beside.own(name, TEXTS)
             if caption is None:
                 raise BadRowError("no caption", allowed=f"{stem}.txt")
             data = read_piece(root, Piece(os.path.join(part, caption), 0, -1), LONGEST_TEXT)

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vrm_synth.train.entry import Columns, Entry, Found, LeftOut, Piece, entry_of, parse_row
+from vrm_synth.dataset.data_files import LeftOut
+from vrm_synth.train.entry import Columns, Entry, Found, Piece, entry_of, parse_row
 from vrm_synth.train.picture import LONGEST_FILE, measure
 from vrm_synth.train.piece import status
 from vrm_synth.train.source import BadRowError
@@ -30,9 +31,19 @@ _DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, BadRowError)
 LONGEST_GROUP = 4 << 30  # bytes, unpacked: what is held in memory at once
 
 
+def has_pictures(path: Path) -> bool:
+    """Whether a Parquet file has the column of pictures, or cannot be asked: scanning will say why."""
+    try:
+        status(path)
+        return PICTURE in pq.read_schema(path, memory_map=False).names
+    except _DAMAGED:
+        return True
+
+
 def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
     """The samples of one file. Pictures are read whole for their sizes: Parquet has no way to read a part."""
     try:
+        status(root / part)
         file = pq.ParquetFile(root / part, memory_map=False)
         names = file.schema_arrow.names
     except _DAMAGED as e:

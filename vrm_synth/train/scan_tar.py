@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.data_files import PICTURES, TEXTS, LeftOut, hidden, is_data
+from vrm_synth.train.beside import Beside
 from vrm_synth.train.entry import (
     LONGEST_TEXT,
     MASK,
-    TEXTS,
     Columns,
     Entry,
     Found,
-    LeftOut,
     Piece,
     entry_of,
     parse_row,
     parse_text,
 )
-from vrm_synth.train.picture import LONGEST_FILE, SUFFIXES, measure
+from vrm_synth.train.picture import LONGEST_FILE, measure
+from vrm_synth.train.piece import opened
 from vrm_synth.train.source import BadRowError
 
 
@@ -40,12 +42,13 @@ class _Header(tarfile.TarInfo):
 def scan_tar(root: Path, part: str, columns: Columns) -> Found:
     """One pass over a shard's headers; of the members only captions and the heads of pictures are read.
 
-    A sample is the members in a row whose names agree up to the first dot of the last part (WebDataset).
-    A shard that ends early, or breaks off, gives what lies before; the rest is one LeftOut.
+    A sample is the members in a row whose names agree up to the first dot of the last part (WebDataset). Members that
+    have no part in one, hidden ones among them, do not end it. A shard that ends early, or breaks off, gives what lies
+    before; the rest is one LeftOut.
     """
     path = root / part
     try:
-        with path.open("rb") as file:
+        with opened(path, None) as file:
             size = os.fstat(file.fileno()).st_size
             with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header, errors="replace") as tar:
                 sample: dict[str, tarfile.TarInfo] = {}
@@ -55,9 +58,12 @@ def scan_tar(root: Path, part: str, columns: Columns) -> Found:
                         tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
                         if member.isdir():
                             continue
+                        if (why := _no_part(member.name)) is not None:
+                            yield from (LeftOut(f"{part}: {member.name}", *w) for w in why)
+                            continue
                         stem, suffix = _key(member.name)
                         if sample and (stem != key or suffix in sample):
-                            yield _tar_sample(part, tar, key, sample, columns)
+                            yield from _tar_samples(part, tar, key, sample, columns)
                             sample = {}
                         key = stem
                         if not member.isreg() or member.issparse():
@@ -69,7 +75,7 @@ def scan_tar(root: Path, part: str, columns: Columns) -> Found:
                         else:
                             sample[suffix] = member
                     if sample:
-                        yield _tar_sample(part, tar, key, sample, columns)
+                        yield from _tar_samples(part, tar, key, sample, columns)
                     file.seek(tar.offset)
                     end = file.read(tarfile.BLOCKSIZE)
                     if len(end) < tarfile.BLOCKSIZE or end.strip(b"\0"):
@@ -77,10 +83,12 @@ def scan_tar(root: Path, part: str, columns: Columns) -> Found:
                         yield LeftOut(part, "shard breaks off", f"no end mark at byte {tar.offset}")
                 except tarfile.TarError as e:
                     if sample:
-                        yield _tar_sample(part, tar, key, sample, columns)
+                        yield from _tar_samples(part, tar, key, sample, columns)
                     yield LeftOut(part, "shard breaks off", str(e))
     except tarfile.TarError as e:
         yield LeftOut(part, "shard is no tar", str(e))
+    except BadRowError as e:
+        yield LeftOut.of(part, e)
     except OSError as e:
         raise DatasetError(f"cannot be read: {e.strerror or e}", where=path) from e
 
@@ -91,20 +99,63 @@ def _key(name: str) -> tuple[str, str]:
     return (f"{folder}/{stem}" if folder else stem), f".{suffix.lower()}"
 
 
-def _tar_sample(
+def _no_part(name: str) -> list[tuple[str, str]] | None:
+    """None where a member may be part of a sample, else (reason, detail) of what is to be told of it, if anything."""
+    why = hidden(name)
+    if why is not None:
+        return [why] if is_data(name) or why[0] == "AppleDouble file" else []
+    if "." not in name.rpartition("/")[2]:
+        return [("member has no suffix", "a sample's members are called key.suffix")]
+    return None
+
+
+def _tar_samples(
     part: str, tar: tarfile.TarFile, key: str, members: dict[str, tarfile.TarInfo], columns: Columns
+) -> Iterator[Entry | LeftOut]:
+    """Of the members of one key, by what follows it: its picture; and pictures with a caption of the same name up to
+    the last dot, "photo.1.png" beside "photo.1.txt", which the rule for keys takes for parts of one sample."""
+    pictures = [s for s in PICTURES if s in members]
+    if len(pictures) == 1 and all(s.count(".") == 1 or s == MASK for s in members):
+        yield _tar_sample(part, tar, key, "", pictures[0], members, columns)  # as nearly all are
+        return
+    beside = Beside(members)
+    first = next(iter(pictures), None)
+    with_captions = [p for p in beside.pictures() if p.count(".") > 1 and beside.own(p, (*TEXTS, ".json"))]
+    samples = [p for p in with_captions if not beside.is_pass(p, (*TEXTS, ".json"))]
+    if first is not None or not samples:
+        yield _tar_sample(part, tar, key, "", first, members, columns)
+    for picture in samples:
+        yield _tar_sample(part, tar, key, picture.rpartition(".")[0], picture, members, columns)
+    if first is None and not samples:
+        return
+    for picture in beside.pictures():
+        if picture not in (first, *samples) and not beside.is_pass(picture, (*TEXTS, ".json")):
+            what = "another picture of its sample" if picture.count(".") == 1 else "no caption"
+            yield LeftOut(f"{part}: {key}{picture}", what, "it has no caption of its own")
+
+
+def _tar_sample(
+    part: str,
+    tar: tarfile.TarFile,
+    key: str,
+    stem: str,
+    suffix: str | None,
+    members: dict[str, tarfile.TarInfo],
+    columns: Columns,
 ) -> Entry | LeftOut:
-    name = f"{part}: {key}"
+    """The sample of one picture. stem: what stands between the key and the last dot of its members, often nothing;
+    suffix: the picture's, None where there is none."""
+    name = f"{part}: {key}{stem}"
     try:
         row: dict[str, Any] = {}
-        if ".json" in members:
-            row = parse_row(_small(tar, members[".json"]))
-        for suffix in TEXTS:
-            if suffix in members and (columns.caption == "caption" or columns.caption not in row):
-                row[columns.caption] = parse_text(_small(tar, members[suffix]))
-        picture = next((members[s] for s in SUFFIXES if s in members), None)
-        if picture is None:
-            raise BadRowError("no picture", got=", ".join(sorted(members)), allowed=", ".join(SUFFIXES))
+        if f"{stem}.json" in members:
+            row = parse_row(_small(tar, members[f"{stem}.json"]))
+        for s in TEXTS:
+            if f"{stem}{s}" in members and (columns.caption == "caption" or columns.caption not in row):
+                row[columns.caption] = parse_text(_small(tar, members[f"{stem}{s}"]))
+        if suffix is None:
+            raise BadRowError("no picture", got=", ".join(sorted(members)), allowed=", ".join(PICTURES))
+        picture = members[suffix]
         words = columns.words(row)
         if picture.size > LONGEST_FILE:
             raise BadRowError("picture's file is too long", got=picture.size, allowed=LONGEST_FILE)
@@ -112,7 +163,7 @@ def _tar_sample(
         if content is None:
             raise BadRowError("no picture", got="a link")
         size = measure(content)  # type: ignore[arg-type]
-        mask = members.get(MASK)
+        mask = members.get(f"{stem}{MASK}")
         return entry_of(
             name,
             words,

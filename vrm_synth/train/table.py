@@ -25,14 +25,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.data_files import TEXTS, LeftOut
 from vrm_synth.dataset.files import file_errors, to_json, write_file
 from vrm_synth.train.buckets import Size
-from vrm_synth.train.entry import Columns, Entry, LeftOut
+from vrm_synth.train.entry import Columns, Entry
 from vrm_synth.train.piece import Piece
 from vrm_synth.train.scan import Layout, look, scan
 from vrm_synth.train.source import Words
 
-VERSION = 1
+VERSION = 2  # of how files are looked through and measured
 ROWS = 1 << 16
 NAMED = 10_000  # of the rows left out, how many are kept by name; all are counted
 SCHEMA = pa.schema(
@@ -170,8 +171,7 @@ def open_table(
     layout = look(place, split)
     watched = _watch(layout)
     made = Account(made_from, layout.kind, str(layout.root), watched)
-    entries = (entry for part in layout.parts for entry in scan(layout, part, columns))
-    write_table(arrow, entries, made, found)
+    write_table(arrow, scan(layout, columns), made, found)
     if _watch(layout) != watched:
         raise DatasetError(
             "files changed while they were looked through", allowed="the same command again", where=place
@@ -239,26 +239,22 @@ def _watch(layout: Layout) -> dict[str, tuple[int, int]]:
     """What tells of a change: the parts, the folders, and each caption where captions are files of their own."""
     paths = [*layout.parts, *layout.folders]
     if layout.kind == "texts":
-        for part in layout.parts:
-            names = sorted(os.listdir(layout.root / part))
-            paths += [os.path.join(part, n) for n in names if n.lower().endswith((".txt", ".caption"))]
-    watched = {}
-    for path in paths:
-        with file_errors(layout.root / path, "read"):
-            found = os.stat(layout.root / path)
-        watched[path] = (found.st_size, found.st_mtime_ns)
-    return watched
+        for folder, names in layout.names.items():
+            paths += [os.path.join(folder, n) for n in names if n.lower().endswith(TEXTS)]
+    return {path: _marks(layout.root / path) for path in paths}
 
 
 def _fresh(account: Account) -> bool:
-    for path, (size, mtime) in account.watched.items():
-        try:
-            found = os.stat(os.path.join(account.root, path))
-        except OSError:  # gone, or not to be looked at any more: scanning will say
-            return False
-        if (found.st_size, found.st_mtime_ns) != (size, mtime):
-            return False
-    return True
+    return all(_marks(Path(account.root, path)) == marks for path, marks in account.watched.items())
+
+
+def _marks(path: Path) -> tuple[int, int]:
+    """(bytes, mtime in ns); (−1, −1) of what is not there or may not be looked at, which scanning tells of."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
 
 
 def _dump(account: Account) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.buckets import Size
 from vrm_synth.train.data_config import SourceConfig, source_name
 from vrm_synth.train.entry import Columns
-from vrm_synth.train.picture import LONGEST_FILE, decode
+from vrm_synth.train.picture import DECODING, LONGEST_FILE, decode, turned
 from vrm_synth.train.piece import Piece, read_piece, status
 from vrm_synth.train.scan_parquet import MASK, PICTURE, ParquetPictures
 from vrm_synth.train.source import BadRowError, Credit, Picture, Words
@@ -64,7 +64,7 @@ class TableSource:
         """Of where the bytes lie and the files' marks: as git and make do, a changed file is known by its size,
         inode and times, of which ctime cannot be set back."""
         found = self._row(row)
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(DECODING)
         for piece in (found.picture, found.mask):
             if piece is not None:
                 s = status(self._root / piece.path)
@@ -77,6 +77,8 @@ class TableSource:
         data = self._read(found.picture, PICTURE)
         digest = hashlib.sha256(data)
         pixels = decode(data)
+        if turned(data):  # or the cache would give what an earlier version, which did not turn it, has made of it
+            digest.update(b"turned")
         if (pixels.shape[1], pixels.shape[0]) != (found.width, found.height):
             raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=found.key)
         mask = None

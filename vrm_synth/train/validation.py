@@ -10,8 +10,10 @@ from pathlib import Path
 
 from vrm_synth.core.errors import TrainError
 from vrm_synth.core.rng import rng
+from vrm_synth.dataset.data_files import NoSplitError
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data_config import DataConfig, source_name
+from vrm_synth.train.scan import look
 
 
 def kept_back(config: RunConfig) -> DataConfig | None:
@@ -24,14 +26,19 @@ def kept_back(config: RunConfig) -> DataConfig | None:
     split, found = config.validation.split, []
     for source in config.data.sources:
         path, name = Path(source.path), source_name(source)
-        if not (path / split).is_dir():
+        if not path.is_dir():
             continue
-        if source.split == split or not (path / source.split).is_dir():
+        try:
+            kept = look(path, split).files()
+        except NoSplitError:
+            continue
+        if kept & look(path, source.split).files():
             what = f"the source {name} is trained on with its split {split}"
             raise TrainError(what, allowed="another split to validate by", where=path)
         found.append(source.model_copy(update={"name": f"{name}/{split}", "split": split, "mirror": 0.0}))
     if not found:
-        raise TrainError("no source has the split to validate by", got=split, allowed="a folder of that name in one")
+        allowed = "a folder, shards or lists of that name in one"
+        raise TrainError("no source has the split to validate by", got=split, allowed=allowed)
     size, buckets = config.data.size, config.data.buckets
     if config.stages:
         size, buckets = config.stages[-1].size, config.stages[-1].buckets
