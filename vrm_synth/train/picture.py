@@ -42,9 +42,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if picture.format == "PNG" and _PNG_END not in data:  # Pillow is content without the checksums
         raise BadRowError("picture is damaged", got="a PNG without its end")
     try:
-        picture = upright(
-            eight_bit(picture, data), file
-        )  # in this order: the key of 16-bit RGB is of the stored pixels
+        # Turned last: the transparent colour of 16-bit RGB is found in the pixels as they are stored.
+        picture = upright(eight_bit(picture, data), file)
         picture.load()
         clear = "A" in picture.getbands() or "transparency" in picture.info
         return np.asarray(picture.convert("RGBA" if clear else "RGB"))
