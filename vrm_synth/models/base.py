@@ -29,6 +29,7 @@ from vrm_synth.models.quiet import quiet
 from vrm_synth.models.tiny import make_tiny
 
 PREDICTIONS = ("epsilon", "v_prediction")
+MOST_TIMESTEPS = 100_000  # a hundred times as many as such models have
 COMPONENTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 FROZEN = ("vae", "text_encoder", "tokenizer")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*@[\w./-]+")
@@ -212,6 +213,11 @@ def check(configs: Mapping[str, Mapping[str, Any]], where: object, preset: Prese
     if prediction not in PREDICTIONS:
         allowed = " or ".join(PREDICTIONS)
         raise ModelError("unknown prediction_type", got=prediction, allowed=allowed, where=where)
+    timesteps = configs["scheduler"].get("num_train_timesteps", 1000)
+    if type(timesteps) is not int or not 1 <= timesteps <= MOST_TIMESTEPS:
+        raise ModelError(
+            "num_train_timesteps out of range", got=timesteps, allowed=f"1 to {MOST_TIMESTEPS}", where=where
+        )
     if preset is not None:
         _check_preset(configs, preset, prediction, where)
 

@@ -110,7 +110,7 @@ class RunConfig(_Strict):
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     learning_rate: Positive = 1e-5
     warmup: Annotated[int, Field(ge=0, le=1_000_000_000, strict=True)] = 0
-    # After the warm-up: constant, or a half cosine down to nothing at step `decay_steps`.
+    # After the warm-up: constant, or a half cosine down to nothing at step `decay_steps`, where it stays.
     schedule: Literal["constant", "cosine"] = "constant"
     decay_steps: Count | None = None
     betas: tuple[Share, Share] = (0.9, 0.999)
@@ -173,6 +173,9 @@ class RunConfig(_Strict):
             raise RefusedError("a preview is made of a checkpoint", allowed, ("preview_every",))
         if (self.schedule == "cosine") != (self.decay_steps is not None):
             raise RefusedError("decay_steps belongs to schedule: cosine", "both or neither", ("schedule",))
+        if self.decay_steps is not None and self.decay_steps <= self.warmup:
+            allowed = f"more than warmup, {self.warmup}"
+            raise RefusedError("the cosine ends before the warm-up does", allowed, ("decay_steps",))
         if self.lora is not None and self.init == "scratch":
             raise RefusedError("a LoRA needs weights to lie beside", "init: base", ("lora",))
         ends = [s.until for s in self.stages[:-1]]

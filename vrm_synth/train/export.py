@@ -6,14 +6,17 @@ carries the base's own licence and what it asks of derived models: training on C
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+from diffusers import DDIMScheduler, SchedulerMixin
 from diffusers.utils import convert_state_dict_to_diffusers
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
@@ -53,11 +56,12 @@ def export(
     with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
+        scheduler = None
         if state["model"]["lora"] is not None and not merged:
-            _lora(run, place, state, made, ema, offline)
+            scheduler = _lora(run, place, state, made, ema, offline)
         else:
             _whole(open_run(run, place.name, ema=ema, offline=offline), made)
-        (made / CARD).write_text(card(state, told, run.resolve().name), encoding="utf-8")
+        (made / CARD).write_text(card(state, told, run.resolve().name, scheduler), encoding="utf-8")
         hashes = {p.relative_to(made).as_posix(): files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()}
         record = {"vrm_synth": __version__, "run": run.resolve().name, "step": state["step"], "ema": ema,
                   "licence": told, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
@@ -78,10 +82,7 @@ def _whole(base: Base, made: Path) -> None:
         shutil.copyfile(licence, made / licence.name)
     with torch.no_grad():
         base.unet.save_pretrained(made / "unet", safe_serialization=True)
-    scheduler = dict(base.scheduler_config)
-    (made / "scheduler").mkdir()
-    (made / "scheduler" / "scheduler_config.json").write_text(to_json(scheduler, indent=2) + "\n", encoding="utf-8")
-    kind = scheduler.get("_class_name", "DDIMScheduler")
+    kind = _write_scheduler(base.scheduler_config, made)
     text = [base.text_encoder.__class__.__name__, base.tokenizer.__class__.__name__]
     index = {
         "_class_name": "StableDiffusionPipeline",
@@ -99,12 +100,44 @@ def _whole(base: Base, made: Path) -> None:
     (made / "model_index.json").write_text(to_json(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: bool, offline: bool) -> None:
-    """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata."""
+def scheduler_config(trained: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedule that a model was trained by, as a config that diffusers samples it by.
+
+    The base's own class where that reads what the model was trained by; else DDIMScheduler, which reads all of it:
+    PNDMScheduler for one ignores rescale_betas_zero_snr.
+    """
+    needed = ["prediction_type"] if trained.get("prediction_type", "epsilon") != "epsilon" else []
+    if trained.get("rescale_betas_zero_snr"):
+        needed += ["rescale_betas_zero_snr", "timestep_spacing"]
+    kind = getattr(diffusers, str(trained.get("_class_name", "DDIMScheduler")), None)
+    own = kind if isinstance(kind, type) and issubclass(kind, SchedulerMixin) else None
+    if own is not None and set(needed) <= set(_options(own)):
+        return dict(trained)
+    read = {k: v for k, v in trained.items() if k in _options(DDIMScheduler)}
+    # Where they are not given DDIMScheduler clips latents as if they were pixels, and ends in no timestep's noise level.
+    return {"_class_name": "DDIMScheduler", "set_alpha_to_one": False, **read, "clip_sample": False}
+
+
+def _options(kind: type) -> Iterable[str]:
+    return inspect.signature(kind).parameters
+
+
+def _write_scheduler(trained: Mapping[str, Any], made: Path) -> str:
+    """Into `made`; returns the class's name."""
+    written = {"_class_name": "DDIMScheduler", **scheduler_config(trained)}
+    (made / "scheduler").mkdir()
+    (made / "scheduler" / "scheduler_config.json").write_text(to_json(written, indent=2) + "\n", encoding="utf-8")
+    return str(written["_class_name"])
+
+
+def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: bool, offline: bool) -> str | None:
+    """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata; and scheduler/
+    where the LoRA was trained by another schedule than the base's, whose class is returned."""
     file = place / ("ema.safetensors" if ema and (place / "ema.safetensors").is_file() else "lora.safetensors")
     verify(place, dict(state), file.name)
     lora = state["model"]["lora"]
-    unet = add_lora(open_run_base(run, state["model"], offline=offline).unet, lora)
+    base = open_run_base(run, state["model"], offline=offline)
+    unet = add_lora(base.unet, lora)
     load_into(unet, file)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     # What the weights mean, and no more: peft refuses a file that tells a setting its version does not have, and
@@ -123,6 +156,9 @@ def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: boo
     written = made / "pytorch_lora_weights.safetensors"
     if len(load_file(str(written))) != len(layers):
         raise ModelError("not all of the LoRA was written", where=written)
+    trained = state["model"]["scheduler"]
+    same = scheduler_config(trained) == {"prediction_type": "epsilon", **base.scheduler_config}
+    return None if same else _write_scheduler(trained, made)
 
 
 # ------------------------------------------------------------ licences
@@ -138,8 +174,9 @@ def _licence(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str,
     return dict(known) if known is not None else {"name": str(given), "terms": "", "url": ""}
 
 
-def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str) -> str:
-    """The model's README.md: licence, what it was made from, how to use it."""
+def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str, scheduler: str | None = None) -> str:
+    """The model's README.md: licence, what it was made from, how to use it. scheduler: the class that a LoRA's own
+    schedule has, where it has one."""
     ledger, lora = state["ledger"], state["model"]["lora"]
     base, scratch = ledger["base"], ledger["base"]["trained_from"] == "scratch"
     head = {"license": "other", "license_name": licence["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
@@ -176,7 +213,10 @@ def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str) -> str
     use = "pipe = StableDiffusionPipeline.from_pretrained(FOLDER, use_safetensors=True)"
     if lora:
         use = "pipe.load_lora_weights(FOLDER)  # pipe: a StableDiffusionPipeline of the base"
-    lines += ["", "## Use", "", "```python", "from diffusers import StableDiffusionPipeline", "", use, "```", ""]
+        if scheduler is not None:
+            use += f'\npipe.scheduler = {scheduler}.from_pretrained(FOLDER, subfolder="scheduler")'
+    imports = f"from diffusers import {', '.join(sorted({'StableDiffusionPipeline', *filter(None, [scheduler])}))}"
+    lines += ["", "## Use", "", "```python", imports, "", use, "```", ""]
     return "\n".join(lines)
 
 

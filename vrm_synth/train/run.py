@@ -157,6 +157,8 @@ class _Loop:
         config, tell = self._config, self._tell
         if self.step >= config.steps:
             return self.step
+        if config.decay_steps is not None and config.decay_steps < config.steps:
+            tell.say(f"The learning rate is 0 after step {config.decay_steps} (decay_steps) of {config.steps}.")
         self._prepare()
         if self._held is not None:
             # Once and now, while no thread makes others ready.

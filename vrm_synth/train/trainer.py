@@ -238,8 +238,10 @@ def _schedule(config: RunConfig, optimizer: torch.optim.Optimizer) -> Callable[[
     name = "cosine" if config.schedule == "cosine" else "constant_with_warmup"
     made = get_scheduler(name, optimizer, num_warmup_steps=config.warmup, num_training_steps=config.decay_steps)
     chosen: Callable[[int], float] = made.lr_lambdas[0]
-    # diffusers counts the first update as number 0, with a rate of 0: an update that is none.
-    return lambda step: chosen(step + 1)
+    # diffusers counts the first update as number 0, with a rate of 0: an update that is none. Beyond its last step its
+    # cosine rises again.
+    last = config.decay_steps
+    return lambda step: chosen(step + 1 if last is None else min(step + 1, last))
 
 
 def _copy(to: dict[str, torch.Tensor], of: dict[str, torch.Tensor], what: str) -> None:
