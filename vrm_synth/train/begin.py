@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 
 from vrm_synth.core.errors import TrainError
 from vrm_synth.dataset.files import make_folder, write_file
@@ -23,6 +25,9 @@ from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.objective import Objective
 
 CONFIG = "run.yaml"
+# Ranks wait for one another while one fetches the base, indexes, encodes, writes a checkpoint or draws a preview: longer
+# than NCCL's ten minutes. Where one has died, torchrun ends the others.
+LONGEST_WAIT = datetime.timedelta(days=7)
 
 
 def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
@@ -30,7 +35,10 @@ def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
     cpu = device == "cpu"
     cuda = torch.cuda.is_available() and not cpu
     precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
-    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no")
+    wait = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
+    accelerator = Accelerator(
+        cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no", kwargs_handlers=[wait]
+    )
     if config.batch % accelerator.num_processes:
         got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
         raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)

@@ -111,13 +111,24 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dic
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], saved: Tensors) -> None:
-    """The inverse of `optimizer_tensors`."""
+    """The inverse of `optimizer_tensors`. What has a parameter's shape gets its strides: fused AdamW on CUDA takes no
+    contiguous moments for channels_last weights, and 8-bit AdamW would take each for another weight's."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     numbers = {name: i for i, name in enumerate(names)}
     state: dict[int, dict[str, Any]] = {}
     for key, value in saved.items():
         name, _, what = key.rpartition("/")
-        state.setdefault(numbers[name], {})[what] = value
+        number = numbers[name]
+        state.setdefault(number, {})[what] = _restored(value, parameters[number])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _restored(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor | int:
+    if value.ndim == 0 and not value.is_floating_point():
+        return int(value)  # a count that was none before it was saved
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _sync(path: Path) -> None:

@@ -322,18 +322,8 @@ class _Loop:
         masks = torch.ones(count, 1, *shape[2:])
         batch = Batch(0, size, tuple(range(count)), ("",) * count, ("",) * count, torch.zeros(shape), masks)
         # What the optimiser has not allocated yet, before its first step.
-        parameters = sum(p.numel() for p in self._trainer.weights().values())
-        fits, room = True, None
-        try:
-            room = (
-                None if self.step else torch.empty(8 * parameters, dtype=torch.uint8, device=self._accelerator.device)
-            )
-            with self._accelerator.no_sync(self._trainer.unet):
-                self._trainer.backward(self._trainer.ready(batch, 0.0))
-        except torch.OutOfMemoryError:
-            fits = False
-        del room
-        self._trainer.forget_gradients()
+        moments = 0 if self.step else 8 * sum(p.numel() for p in self._trainer.weights().values())
+        fits = self._trainer.fits(self._trainer.ready(batch, 0.0), moments)
         torch.cuda.empty_cache()
         return bool(
             self._accelerator.reduce(torch.tensor(float(fits), device=self._accelerator.device), "sum") == self._world

@@ -148,9 +148,22 @@ class Trainer:
         """The learning rate of an update, a function of its number alone."""
         return self._config.learning_rate * self._rate(step)
 
-    def forget_gradients(self) -> None:
-        """After a trial."""
-        self._optimizer.zero_grad(set_to_none=True)
+    def fits(self, part: Ready, reserved: int = 0) -> bool:
+        """Whether a micro-batch and so many bytes beside it fit into memory, tried forwards and backwards. Nothing is
+        changed, and nothing awaited of other ranks: one may run out of memory where another does not."""
+        room = None
+        try:
+            room = torch.empty(reserved, dtype=torch.uint8, device=self._device)
+            with self._accelerator.no_sync(self._wrapped):
+                self.backward(part)
+        except RuntimeError as e:
+            if not _ran_out(e):
+                raise
+            return False
+        finally:
+            del room
+            self._optimizer.zero_grad(set_to_none=True)
+        return True
 
     def _losses(self, part: Ready) -> torch.Tensor:
         to = {"device": self._device, "non_blocking": True}
@@ -203,6 +216,11 @@ def _parts(ready: Ready, count: int) -> list[Ready]:
         )
         for part, cut in zip(ready.batch.split(count), cuts, strict=True)
     ]
+
+
+def _ran_out(e: RuntimeError) -> bool:
+    # cuBLAS, cuDNN and the driver have words of their own for it, and no OutOfMemoryError.
+    return isinstance(e, torch.OutOfMemoryError) or "out of memory" in str(e) or "ALLOC_FAILED" in str(e)
 
 
 def _trainable(config: RunConfig, base: Base) -> Any:
