@@ -36,7 +36,8 @@ def test_a_class_that_ignores_it_becomes_ddim(name):
     found = scheduler_config(resolved({**V, "_class_name": name, "clip_sample": True}, None, True))
     wanted = {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True,
               "timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1,
-              "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}  # fmt: skip
+              "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+              "num_train_timesteps": 1000}  # fmt: skip
     assert found == wanted
 
 

@@ -38,7 +38,8 @@ def test_a_constant_rate_stays_after_its_warm_up():
 
 def test_a_cosine_that_ends_within_its_warm_up_is_refused():
     text = "base: tiny\nsteps: 9\ndata: {sources: [x]}\nschedule: cosine\nwarmup: 5\ndecay_steps: 5\n"
-    with pytest.raises(RecipeError, match=r"run\.yaml:6: decay_steps: the cosine ends before the warm-up.*more than warmup, 5"):  # fmt: skip
+    words = r"run\.yaml:6: decay_steps: the cosine ends before the warm-up.*more than warmup, 5"
+    with pytest.raises(RecipeError, match=words):
         parse(text, RunConfig, "run.yaml")
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from vrm_synth.cli.common import Commands
+from vrm_synth.cli.common import Commands, OutFile
 
 
 @click.group(cls=Commands)
@@ -16,7 +16,7 @@ def avatar() -> None:
 
 
 @avatar.command()
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to write it.")
+@click.option("-o", "--out", type=OutFile(".vrm", ".glb"), metavar="FILE", help="Where to write it: .vrm or .glb.")
 @click.option("--vrm", default="1", show_default=True, type=click.Choice(["0", "1"]), help="VRM 0.x or VRM 1.0.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose an attribute; may be repeated.")
 @click.option("--variant", type=click.IntRange(min=0), metavar="N", help="Member N of its family, instead of --set.")

@@ -48,6 +48,21 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+class OutFile(click.Path):
+    """A file to write, whose name must say what it will be: OutFile(".png")."""
+
+    def __init__(self, *suffixes: str):
+        super().__init__(path_type=Path, dir_okay=False)
+        self._suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        if Path(path).suffix.lower() not in self._suffixes:
+            allowed = " or ".join(self._suffixes)
+            self.fail(f"{str(path)!r} is written as {allowed}: name it so.", param, ctx)
+        return path
+
+
 def out_folder(help_text: str) -> Callable[[F], F]:
     """-o DIR."""
     return click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help=help_text)

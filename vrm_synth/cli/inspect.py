@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vrm_synth.cli.common import bar, note, renderer_options
+from vrm_synth.cli.common import OutFile, bar, note, renderer_options
 from vrm_synth.core.errors import VrmSynthError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--render",
     "picture",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(".png"),
     metavar="PNG",
     help="Also draw a contact sheet of the one FILE: once around, and every expression that it really has.",
 )

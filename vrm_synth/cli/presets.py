@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vrm_synth.cli.common import Commands, bar, plural, renderer_options
+from vrm_synth.cli.common import Commands, OutFile, bar, plural, renderer_options
 from vrm_synth.core.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def sheet_options(default: str) -> Callable[[F], F]:
             metavar="FILE",
             help="Whom to show: a VRM file, demo or demo:N.",
         )(command)
-        path = click.Path(path_type=Path, dir_okay=False)
+        path = OutFile(".png")
         return click.option(
             "-o", "--out", default=default, show_default=True, type=path, metavar="FILE", help="The sheet, a PNG."
         )(command)

@@ -8,7 +8,8 @@ timestep once. diffusers' spacings do not always: with 1000 timesteps "leading" 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -18,39 +19,35 @@ from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from vrm_synth.sampling.settings import SamplingError, SchedulerName
 
 PREDICTIONS = ("epsilon", "v_prediction")
+Device = str | torch.device | None
 SPACINGS = ("leading", "linspace", "trailing")
 
 
-class _FromTheEnd:
-    """A scheduler whose n timesteps start at the last one of the schedule and fall."""
-
-    def set_timesteps(self: Any, num_inference_steps: int, device: str | torch.device | None = None) -> None:
-        """In the configured spacing where that gives such timesteps, in "trailing" elsewhere. Raises SamplingError
-        where the schedule has fewer timesteps than steps are asked for."""
-        check_steps(num_inference_steps, self.config)
-        super().set_timesteps(num_inference_steps, device=device)
-        if not self._from_the_end(num_inference_steps):
-            configured = self.config.timestep_spacing
-            self.register_to_config(timestep_spacing="trailing")
-            super().set_timesteps(num_inference_steps, device=device)
-            self.register_to_config(timestep_spacing=configured)
-            self._cut(num_inference_steps)
-
-    def _from_the_end(self: Any, steps: int) -> bool:
-        found = self.timesteps.tolist()
-        falling = all(a > b for a, b in zip(found, found[1:], strict=False))
-        return len(found) == steps and found[0] == self.config.num_train_timesteps - 1 and found[-1] >= 0 and falling
-
-    def _cut(self: Any, steps: int) -> None:
-        """Without what is beyond the last of the steps."""
-        self.timesteps, self.num_inference_steps = self.timesteps[:steps], steps
-        if hasattr(self, "sigmas") and len(self.sigmas) > steps + 1:
-            self.sigmas = torch.cat([self.sigmas[:steps], self.sigmas[-1:]])
+def _from_the_end(scheduler: Any, set_timesteps: Callable[..., None], steps: int, device: Device) -> None:
+    """Set n timesteps that start at the last one of the schedule and fall: in the configured spacing where that gives
+    such, in "trailing" elsewhere. set_timesteps: diffusers' own. Raises SamplingError where the schedule has fewer."""
+    check_steps(steps, scheduler.config)
+    set_timesteps(steps, device=device)
+    found = scheduler.timesteps.tolist()
+    falling = all(a > b for a, b in itertools.pairwise(found))
+    if len(found) == steps and found[0] == scheduler.config.num_train_timesteps - 1 and found[-1] >= 0 and falling:
+        return
+    configured = scheduler.config.timestep_spacing
+    scheduler.register_to_config(timestep_spacing="trailing")
+    set_timesteps(steps, device=device)
+    scheduler.register_to_config(timestep_spacing=configured)
+    # Without what is beyond the last step.
+    scheduler.timesteps, scheduler.num_inference_steps = scheduler.timesteps[:steps], steps
+    if hasattr(scheduler, "sigmas"):
+        scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
 
 
-class _Ddim(_FromTheEnd, DDIMScheduler):
+class _Ddim(DDIMScheduler):
     """DDIM whose steps lead to the next timestep. DDIMScheduler's lead num_train_timesteps // n back, which is less
     wherever n does not divide: of 501 steps each removes half the noise that it should."""
+
+    def set_timesteps(self, num_inference_steps: int, device: Device = None) -> None:
+        _from_the_end(self, super().set_timesteps, num_inference_steps, device)
 
     def step(
         self, model_output: torch.Tensor, timestep: int | torch.Tensor, sample: torch.Tensor, return_dict: bool = True
@@ -71,12 +68,14 @@ class _Ddim(_FromTheEnd, DDIMScheduler):
         return DDIMSchedulerOutput(stepped, clean) if return_dict else (stepped, clean)
 
 
-class _DpmSolver(_FromTheEnd, DPMSolverMultistepScheduler):
-    pass
+class _DpmSolver(DPMSolverMultistepScheduler):
+    def set_timesteps(self, num_inference_steps: int, device: Device = None) -> None:
+        _from_the_end(self, super().set_timesteps, num_inference_steps, device)
 
 
-class _UniPc(_FromTheEnd, UniPCMultistepScheduler):
-    pass
+class _UniPc(UniPCMultistepScheduler):
+    def set_timesteps(self, num_inference_steps: int, device: Device = None) -> None:
+        _from_the_end(self, super().set_timesteps, num_inference_steps, device)
 
 
 KINDS: dict[SchedulerName, tuple[type[Any], dict[str, Any]]] = {

@@ -16,17 +16,16 @@ from accelerate.utils import InitProcessGroupKwargs
 from vrm_synth.core.errors import TrainError
 from vrm_synth.dataset.files import make_folder, write_file
 from vrm_synth.models import Base, open_base
-from vrm_synth.strict_yaml import load
-from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
+from vrm_synth.models.where import kept_source
+from vrm_synth.train.config import RunConfig, StageConfig, to_yaml
 from vrm_synth.train.data import Data, open_data
 from vrm_synth.train.data_config import DataConfig
 from vrm_synth.train.encoder import VaeEncoder
-from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.objective import Objective
+from vrm_synth.train.preflight import CONFIG, check_folder
 
-CONFIG = "run.yaml"
-# Ranks wait for one another while one fetches the base, indexes, encodes, writes a checkpoint or draws a preview: longer
-# than NCCL's ten minutes. Where one has died, torchrun ends the others.
+# Ranks wait for one another while one fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
+# longer than NCCL's ten minutes. Where one has died, torchrun ends the others.
 LONGEST_WAIT = datetime.timedelta(days=7)
 
 
@@ -47,19 +46,10 @@ def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
 
 def claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
     """Make the folder this run's, or see that it is. Raises TrainError."""
-    path = run / CONFIG
     if accelerator.is_main_process:
-        if path.exists():
-            # A run that never came to its first step is no run yet: what it stumbled over may be put right.
-            begun = (run / LOG).exists()
-            other = difference(load(path, RunConfig), config) if begun else None
-            if other is not None:
-                what = f"the folder holds another run: {other} differs"
-                raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
-        elif run.is_dir() and any(run.iterdir()):
-            raise TrainError("the folder is not empty and holds no run", allowed="a new folder", where=run)
+        check_folder(config, run)
         make_folder(run)
-        write_file(path, to_yaml(config).encode())
+        write_file(run / CONFIG, to_yaml(config).encode())
     accelerator.wait_for_everyone()
 
 
@@ -73,10 +63,10 @@ def open_base_of(config: RunConfig, run: Path, accelerator: Accelerator, offline
     return base
 
 
-def model_of(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any]:
+def model_of(config: RunConfig, run: Path, base: Base, objective: Objective) -> dict[str, Any]:
     """What vrm_synth/models/run.py needs to open a checkpoint."""
     return {
-        "base": "base" if config.base == "tiny" else str(base.folder),
+        **kept_source(base.name, base.folder, run),
         "name": base.name,
         "preset": config.preset,
         "scratch": config.seed if config.init == "scratch" else None,

@@ -132,9 +132,9 @@ class _Loop:
         self._all_sizes = sorted({s for d in (*datas, *([] if held is None else [held])) for s in d.sizes})
         self._held_batches: list[Ready] = []
         self._rank, self._world = accelerator.process_index, accelerator.num_processes
-        self._model = model_of(config, base, objective)
+        self._model = model_of(config, run, base, objective)
         self._manifests = [d.manifest for d in datas]
-        saved = checkpoint.newest(run)
+        saved, damaged = checkpoint.newest(run, tell.say if accelerator.is_main_process else lambda text: None)
         self._trainer = Trainer(config, base, objective, accelerator)
         self.step = 0
         length = 0
@@ -142,8 +142,11 @@ class _Loop:
             self._check(saved)
             self._trainer.restore(saved)
             self.step, length = saved.state["step"], saved.state["log_bytes"]
-        self._trainer.accumulation = self._fit(saved)
+        self._agree()
         main = accelerator.is_main_process
+        for place in damaged if main else ():
+            checkpoint.set_aside(place)
+        self._trainer.accumulation = self._fit(saved)
         if main:
             ledger.write(run, ledger.ledger(config, base, datas[0].credits))
         self._log = Log(run, length, self.step) if main else None
@@ -291,6 +294,13 @@ class _Loop:
             self._tell.say(f"No preview of step {self.step}: {' '.join(str(e).split())[:300]}")
         if self._accelerator.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _agree(self) -> None:
+        """Whether all ranks go on from the same step: a file may be damaged on one machine alone. Raises TrainError."""
+        steps = sorted(set(gather_object([self.step]))) if self._world > 1 else [self.step]
+        if len(steps) > 1:
+            what = "the ranks read different checkpoints"
+            raise TrainError(what, got=f"steps {steps}", allowed="one folder for all", where=self._run)
 
     def _check(self, saved: checkpoint.Saved) -> None:
         state, where = saved.state, self._run
