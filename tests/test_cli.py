@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import vrm_synth
 from tests.avatar.vrm_file import glb, vrm0, vrm1
 from tests.corpus import CORPUS, needs_corpus
 from tests.dataset.conftest import shot
@@ -103,8 +105,8 @@ def test_help_and_version_are_quick_and_load_nothing_heavy():
         ("demo", "-o", "x", "--shard", "a/b"), ("demo", "-o", "x", "--device", "0,"), ("inspect",),
         ("shots", "s.json"), ("shots", "s.json", "-o", "x", "--workers", "0"),
         ("shots", "s.json", "-o", "x", "--renderer", "vulkan"), ("avatar", "demo"),
-        ("avatar", "demo", "-o", "x", "--vrm", "2"),
-        ("avatar", "demo", "-o", "x", "--variant", "1", "--set", "outfit=dress"),
+        ("avatar", "demo", "-o", "x.vrm", "--vrm", "2"),
+        ("avatar", "demo", "-o", "x.vrm", "--variant", "1", "--set", "outfit=dress"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -114,8 +116,31 @@ def test_wrong_usage_is_status_2_and_makes_nothing(args, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("args", "name", "allowed"),
+    [
+        (("avatar", "demo", "-o"), "a.obj", ".vrm or .glb"),
+        (("avatar", "demo", "-o"), "a", ".vrm or .glb"),
+        (("poses", "show", "-o"), "a.gif", ".png"),
+        (("cameras", "show", "-o"), "a.jpg", ".png"),
+        (("inspect", "demo", "--render"), "a.webp", ".png"),
+    ],
+)  # fmt: skip
+def test_a_file_is_named_as_what_it_becomes(args, name, allowed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"'{name}' is written as {allowed}: name it so." in error(*args, name, code=2)
+    assert os.listdir(tmp_path) == []
+
+
+def test_avatar_demo_writes_glb_whatever_its_case(tmp_path):
+    run("avatar", "demo", "-o", tmp_path / "a.GLB")
+    assert (tmp_path / "a.GLB").read_bytes()[:4] == b"glTF"
+
+
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
+    for package in ("models", "sampling"):  # which the command imports anew
+        monkeypatch.setattr(vrm_synth, package, import_module(f"vrm_synth.{package}"))
     for name in [m for m in sys.modules if m.startswith(("vrm_synth.models", "vrm_synth.sampling"))]:
         monkeypatch.delitem(sys.modules, name)
     said = error("sample", "tiny", "--prompt", "a", "-o", tmp_path / "x")
@@ -292,7 +317,7 @@ def test_missing_files_and_folders_that_cannot_be_made_are_one_line(here):
     assert "cannot be made: Not a directory" in error("shots", here / "shots.json", "-o", here / "free.vrm" / "out")
     assert "cannot be made" in error("render", here / "recipe.yaml", "-o", here / "free.vrm" / "out")
     assert "cannot be written" in error(
-        "poses", "show", "stand", "--avatar", here / "free.vrm", "-o", here / "no" / "a"
+        "poses", "show", "stand", "--avatar", here / "free.vrm", "-o", here / "no" / "a.png"
     )
     assert "cannot be written" in error("avatar", "demo", "-o", here / "no" / "a.vrm")
     assert "gone.vrm" in error("poses", "show", "--avatar", here / "gone.vrm", "-o", here / "a.png")

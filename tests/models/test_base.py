@@ -147,6 +147,25 @@ def test_import_weights_gives_the_same_model(tiny, copy, tmp_path):
         assert all(torch.equal(p, q) for p, q in zip(x.parameters(), y.parameters(), strict=True))
 
 
+def test_import_weights_names_a_variant_as_its_library_does(tiny, copy, tmp_path):
+    for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "pytorch_model")):
+        (weights,) = (copy / part).glob("*.safetensors")
+        torch.save({k: v.half() for k, v in load_file(str(weights)).items()}, copy / part / f"{name}.fp16.bin")
+        weights.unlink()
+    import_weights(copy, tmp_path / "out")
+    assert (tmp_path / "out" / "text_encoder" / "model.fp16.safetensors").exists()
+    half = open_base(tiny).unet.conv_in.weight.half().float()
+    assert torch.equal(open_base(tmp_path / "out").unet.conv_in.weight, half)
+
+
+def test_a_single_file_of_weights_becomes_one_of_safetensors(copy, tmp_path):
+    torch.save({"x": torch.zeros(2)}, tmp_path / "a.bin")
+    with pytest.raises(ModelError, match=r"got b\.bin; allowed: \.safetensors"):
+        import_weights(tmp_path / "a.bin", tmp_path / "b.bin")
+    import_weights(tmp_path / "a.bin", tmp_path / "b.safetensors")
+    assert load_file(str(tmp_path / "b.safetensors")).keys() == {"x"}
+
+
 def test_the_tiny_text_encoder_has_the_names_that_transformers_4_knows(tiny):
     assert all(k.startswith("text_model.") for k in load_file(str(tiny / "text_encoder" / "model.safetensors")))
 

@@ -113,7 +113,7 @@ def test_another_checkpoint_can_be_looked_at_elsewhere(run, tmp_path):
     assert sorted(p.name for p in (tmp_path / "look").iterdir()) == ["preview.html", "preview.png"]
     with Image.open(tmp_path / "look" / "preview.png") as grid:
         assert grid.width > 4 * 190
-    assert "no such checkpoint; got 11; allowed: best, step-000010, step-000020" in call(
+    assert "no such checkpoint; got 11; allowed: latest, best, step-000010, step-000020" in call(
         "preview", run, *QUICK, "--checkpoint", "11", code=1
     )
 

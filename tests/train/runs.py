@@ -52,3 +52,29 @@ def contents(run: Path) -> dict[str, bytes]:
 def dataset(folder: Path) -> Path:
     """Six captioned pictures."""
     return disk.folder(folder, 6)
+
+
+def go_as_rank_out_of_memory(told: dict[str, Any], run: Path, rank: int, world: int, port: int, where: str) -> None:
+    """The same, where rank 1 has no memory for more than one picture at once; where: "forward" or "backward"."""
+    import torch
+
+    from vrm_synth.train import run as running
+
+    def refuse(module: object, given: object, made: torch.Tensor) -> None:
+        def out(_: object = None) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        if len(made) > 1:
+            out() if where == "forward" else made.register_hook(out)
+
+    class Small(running.Trainer):
+        def __init__(self, *args: Any):
+            super().__init__(*args)
+            if rank == 1:  # in the middle: some gradients are there already, and others are not
+                self.unet.mid_block.register_forward_hook(refuse)
+
+    running.Trainer = Small  # type: ignore[misc]
+    running._runs_out = lambda device: True
+    go_as_rank(told, run, rank, world, port)
+    group = torch.distributed.distributed_c10d._get_default_group()
+    assert group._get_backend(torch.device("cpu")).options._timeout.days == 7

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tests.train import disk, runs
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.models.run import checkpoints
+from vrm_synth.models.checkpoints import checkpoints
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.run import Callbacks, train
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing.connection
 import random
 import shutil
 import time
@@ -10,11 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.patience import HANG, free_port, wait_until
+from tests.patience import wait_until
 from tests.train import runs
-from vrm_synth.core.errors import TrainError
-from vrm_synth.models.run import checkpoints
+from vrm_synth.core.errors import ModelError, TrainError
+from vrm_synth.models import open_run
+from vrm_synth.models.checkpoints import best, checkpoints
 from vrm_synth.train import checkpoint
+from vrm_synth.train.config import RunConfig
+from vrm_synth.train.export import export
+from vrm_synth.train.run import Callbacks, train
+from vrm_synth.train.trainer import _ran_out
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +108,82 @@ def test_a_damaged_checkpoint_and_a_cut_log_are_told_of(tmp_path, data):
     log.write_bytes(whole)
     file = tmp_path / "run" / "checkpoints" / "step-000002" / "unet.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
-    from vrm_synth.core.errors import ModelError
-
     with pytest.raises(ModelError, match=r"checkpoint is damaged; got unet\.safetensors"):
         runs.go({**told, "steps": 3}, tmp_path / "run")
+
+
+def spoil(place: Path, name: str) -> None:
+    """One of a checkpoint's files: a byte changed, cut, or gone."""
+    file = place / name
+    if name == "ema.safetensors":
+        file.unlink()
+    elif name == "state.json":
+        file.write_bytes(file.read_bytes()[:-40])
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"\1")
+
+
+@pytest.mark.parametrize("name", ["unet.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"])
+def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_to_the_same_bits(tmp_path, data, name):
+    told, run, said = runs.settings(data, steps=4, keep=1), tmp_path / "run", []
+    runs.go({**told, "keep": 9}, tmp_path / "whole")
+    runs.go({**told, "keep": 9}, run)
+    spoil(run / "checkpoints" / "step-000004", name)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        config = RunConfig.model_validate({**told, "checkpoint_every": 3})
+        train(config, run, Callbacks(say=said.append), device="cpu")
+    finally:
+        torch.set_num_threads(before)
+    assert said == ["step-000004 is damaged: step-000002, the one before it, is used."]
+    whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
+    assert whole["log.jsonl"] == same["log.jsonl"]
+    for file in ("unet.safetensors", "ema.safetensors", "optimizer.safetensors"):
+        assert whole[f"checkpoints/step-000004/{file}"] == same[f"checkpoints/step-000004/{file}"]
+    # Neither deleted nor taken for one of the last: `keep` counts whole ones.
+    assert [p.name for p in checkpoints(run)][-1] == "step-000004"
+    assert (run / "checkpoints" / "damaged-step-000004").is_dir()
+
+
+def test_where_all_checkpoints_are_damaged_that_is_one_line(tmp_path, data):
+    told, run = runs.settings(data, steps=4), tmp_path / "run"
+    runs.go(told, run)
+    for step in (2, 4):
+        spoil(run / "checkpoints" / f"step-00000{step}", "unet.safetensors")
+    wanted = r"run: all checkpoints are damaged; got step-000004, step-000002; allowed: a copy of one, or a new run"
+    for start in (lambda: runs.go({**told, "steps": 5}, run), lambda: open_run(run, ema=False)):
+        with pytest.raises(ModelError, match=wanted) as e:
+            start()
+        assert "\n" not in str(e.value)
+    assert len(checkpoints(run)) == 2  # and nothing was moved
+
+
+def test_models_are_read_from_the_newest_checkpoint_that_is_whole(tmp_path, data):
+    run, said = tmp_path / "run", []
+    runs.go(runs.settings(data, steps=4), run)
+    assert open_run(run, say=said.append).identity["step"] == 4 and said == []
+    spoil(run / "checkpoints" / "step-000004", "ema.safetensors")
+    for name in (None, "latest"):
+        assert open_run(run, name, say=said.append).identity["step"] == 2
+    export(run, tmp_path / "model", say=said.append)
+    assert said == ["step-000004 is damaged: step-000002, the one before it, is used."] * 3
+    assert open_run(run, ema=False).identity["step"] == 4  # whose weights are whole
+    with pytest.raises(ModelError, match=r"cannot be read|checkpoint is damaged"):
+        open_run(run, "4")  # asked for by name
+
+
+def test_a_state_that_cannot_be_read_is_never_the_best_and_stops_no_pruning(tmp_path):
+    for step, loss in enumerate([2.0, 1.0, 3.0], 1):
+        state = {"model": {"lora": None}, "mean_loss": loss}
+        checkpoint.save(tmp_path, step, {"x": torch.zeros(1)}, None, {"x/step": torch.zeros(1)}, state)
+    there = checkpoints(tmp_path)
+    assert best(there).name == "step-000002"
+    for text in ("{", "{}", '{"mean_loss": "x"}', '{"mean_loss": NaN}', '{"validation": 3}'):
+        (there[1] / "state.json").write_text(text)
+        assert best(there).name == "step-000001", text
+    checkpoint.prune(tmp_path, 1)
+    assert [p.name for p in checkpoints(tmp_path)] == ["step-000001", "step-000003"]
 
 
 def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, data):
@@ -125,22 +204,136 @@ def test_a_best_that_is_no_longer_goes_with_the_next(tmp_path):
     assert [p.name for p in checkpoints(tmp_path)] == ["step-000003", "step-000004"]
 
 
+STATE = {
+    "model": {
+        "base": "base",
+        "name": "x",
+        "lora": None,
+        "preset": None,
+        "scratch": None,
+        "hashes": {},
+        "scheduler": {},
+    },
+    "log_bytes": 0,
+    "data_manifests": [],
+    "world": 1,
+    "accumulation": 1,
+}
+
+
+def two_ranks(target, told, run, *rest):
+    """Both to their ends. One that is left waiting by the other's failure is ended."""
+    port = free_port()
+    ranks = [runs.LOOP.Process(target=target, args=(told, run, r, 2, port, *rest)) for r in range(2)]
+    for rank in ranks:
+        rank.start()
+    while any(rank.is_alive() for rank in ranks):
+        multiprocessing.connection.wait([rank.sentinel for rank in ranks if rank.is_alive()])
+        if any(rank.exitcode for rank in ranks):
+            for rank in ranks:
+                rank.kill()
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+
+
 def test_two_ranks_see_the_samples_of_one(tmp_path, data):
     told = runs.settings(data, steps=4)
     runs.go(told, tmp_path / "one")
-    port = free_port()
-    ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(told, tmp_path / "two", r, 2, port)) for r in range(2)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(HANG)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
+    two_ranks(runs.go_as_rank, told, tmp_path / "two")
     one, two = runs.log(tmp_path / "one"), runs.log(tmp_path / "two")
     assert [x["samples"] for x in one] == [x["samples"] for x in two]
     assert torch.allclose(torch.tensor([x["loss"] for x in one]), torch.tensor([x["loss"] for x in two]), rtol=1e-4)
     assert torch.allclose(
         torch.tensor([x["grad_norm"] for x in one]), torch.tensor([x["grad_norm"] for x in two]), rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_rank_that_runs_out_of_memory_leaves_none_waiting(tmp_path, data, where):
+    told = runs.settings(data, steps=3)
+    runs.go(told, tmp_path / "one")
+    two_ranks(runs.go_as_rank_out_of_memory, told, tmp_path / "two", where)
+    state = json.loads((tmp_path / "two" / "checkpoints" / "step-000003" / "state.json").read_text())
+    assert (state["world"], state["accumulation"]) == (2, 2)
+    one, two = runs.log(tmp_path / "one"), runs.log(tmp_path / "two")
+    assert [x["samples"] for x in one] == [x["samples"] for x in two]
+    assert [x["loss"] for x in two] == pytest.approx([x["loss"] for x in one], rel=1e-4)
+
+
+def test_what_is_no_lack_of_memory_is_no_reason_for_smaller_parts():
+    told = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+            RuntimeError("shapes do not match")]  # fmt: skip
+    assert [_ran_out(e) for e in told] == [True, True, False]
+
+
+@pytest.mark.parametrize("fused", [None, True])
+def test_restored_moments_lie_in_memory_as_their_weights_do(tmp_path, fused):
+    def made():
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Conv2d(4, 6, 3), torch.nn.Conv2d(6, 6, 1)).to(
+            memory_format=torch.channels_last
+        )
+        return net, torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+
+    def update(net, optimizer, i):
+        x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(i))
+        net(x.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    whole, optimizer = made()
+    update(whole, optimizer, 0)
+    names = [n for n, _ in whole.named_parameters()]
+    weights = {n: p.detach() for n, p in whole.named_parameters()}
+    kept = checkpoint.optimizer_tensors(optimizer, names)
+    checkpoint.save(tmp_path, 1, weights, None, kept, STATE)
+    saved = checkpoint.load(tmp_path / "checkpoints" / "step-000001")
+    other, again = made()
+    with torch.no_grad():
+        for n, p in other.named_parameters():
+            p.copy_(saved.weights[n])
+    checkpoint.restore_optimizer(again, names, saved.optimizer)
+    for p in other.parameters():
+        for what in ("exp_avg", "exp_avg_sq"):
+            assert again.state[p][what].stride() == p.stride(), what
+    update(whole, optimizer, 1)
+    update(other, again, 1)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), other.parameters(), strict=True))
+
+
+def test_an_8_bit_optimizers_state_is_restored_as_it_was():
+    """Moments in bytes beside a weight, their scales by blocks, and a count that is no tensor."""
+    weight = torch.nn.Parameter(torch.zeros(3, 4, 2, 2).contiguous(memory_format=torch.channels_last))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    state = torch.arange(48, dtype=torch.uint8).reshape(3, 4, 2, 2)
+    optimizer.state[weight] = {"state1": state, "absmax1": torch.ones(2), "step": 7}
+    saved = checkpoint.optimizer_tensors(optimizer, ["w"])
+    optimizer.state.clear()
+    checkpoint.restore_optimizer(optimizer, ["w"], {k: v.contiguous() for k, v in saved.items()})
+    found = optimizer.state[weight]
+    assert found["step"] == 7 and type(found["step"]) is int
+    assert found["state1"].stride() == weight.stride() and torch.equal(found["state1"].to(torch.uint8), state)
+    assert torch.equal(found["absmax1"], torch.ones(2))
+
+
+def test_a_trainer_restores_into_channels_last(tmp_path, data):
+    from vrm_synth.models import open_base
+    from vrm_synth.train.begin import start_accelerator
+    from vrm_synth.train.config import RunConfig
+    from vrm_synth.train.objective import Objective
+    from vrm_synth.train.trainer import Trainer
+
+    runs.go(runs.settings(data, steps=2), tmp_path / "run")
+    config = RunConfig.model_validate(runs.settings(data, steps=2))
+    base = open_base(tmp_path / "run" / "base")
+    trainer = Trainer(config, base, Objective(base.scheduler_config), start_accelerator(config, "cpu"))
+    trainer.unet.to(memory_format=torch.channels_last)
+    saved, _ = checkpoint.newest(tmp_path / "run")
+    trainer.restore(saved)
+    weights = trainer.weights()
+    for key, value in trainer._optimizer.state.items():
+        assert value["exp_avg"].stride() == key.stride()
+    assert any(p.ndim == 4 and not p.is_contiguous() for p in weights.values())
+    assert all(torch.equal(v, saved.weights[n]) for n, v in weights.items())
 
 
 def test_parts_of_a_batch_add_up_to_the_whole(tmp_path, data):

@@ -11,7 +11,7 @@ import torch
 from tests.patience import HANG, free_port
 from tests.train import disk, runs
 from vrm_synth.core.errors import TrainError
-from vrm_synth.models.run import best, checkpoints
+from vrm_synth.models.checkpoints import best, checkpoints
 from vrm_synth.sampling.look import subject_of
 
 

@@ -16,7 +16,7 @@ def avatar() -> None:
 
 
 @avatar.command()
-@click.option("-o", "--out", type=OutFile(), metavar="FILE", help="Where to write it.")
+@click.option("-o", "--out", type=OutFile(".vrm", ".glb"), metavar="FILE", help="Where to write it: .vrm or .glb.")
 @click.option("--vrm", default="1", show_default=True, type=Choice(["0", "1"]), help="VRM 0.x or VRM 1.0.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose an attribute; may be repeated.")
 @click.option("--variant", type=click.IntRange(min=0), metavar="N", help="Member N of its family, instead of --set.")

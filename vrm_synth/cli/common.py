@@ -39,15 +39,21 @@ class Choice(click.Choice):
 
 
 class OutFile(click.Path):
-    """A file to be written, whose folder is there: what takes long is not begun for one that cannot be."""
+    """A file to write, whose name says what it will be, in a folder that is there: OutFile(".png").
 
-    def __init__(self) -> None:
+    What takes long is not begun for a file that cannot be written.
+    """
+
+    def __init__(self, *suffixes: str):
         super().__init__(path_type=Path, dir_okay=False)
+        self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from vrm_synth.dataset.files import check_writable
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self._suffixes:
+            self.fail(f"{str(path)!r} is written as {' or '.join(self._suffixes)}: name it so.", param, ctx)
         check_writable(path)
         return path
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from vrm_synth.cli.common import Choice, bar
+from vrm_synth.cli.common import Choice, bar, note
 
 if TYPE_CHECKING:
     from vrm_synth.models import Base
@@ -52,6 +52,8 @@ def drawing_options(command: F) -> F:
         click.option(
             "--checkpoint", metavar="STEP", help="Of a run: a step's number, best or latest.  [default: latest]"
         ),
+        click.option("--base", metavar="MODEL", help="Of a run: where its base lies now, if not where it did."),
+        click.option("--online", is_flag=True, help="Fetch a base that is not at hand."),
         click.option("--steps", default=20, show_default=True, type=click.IntRange(1, 1000), help="Denoising steps."),
         click.option(
             "--guidance",
@@ -110,6 +112,8 @@ class Drawing:
     """The options of `drawing_options`, as given."""
 
     checkpoint: str | None
+    base: str | None
+    online: bool
     steps: int
     guidance: float
     guidance_rescale: float
@@ -121,12 +125,20 @@ class Drawing:
     batch_size: int | None
     compiled: bool | None
 
+    def check(self, source: str) -> None:
+        """What is mistyped is answered before torch takes its seconds. Raises ModelError, SamplingError."""
+        from vrm_synth.sampling.run_facts import check_lora, check_model
+
+        check_model(source, self.checkpoint, self.base)
+        for file, _ in self.loras:
+            check_lora(file)
+
     def open(self, source: str) -> Base:
         """The model with its LoRAs. Raises ModelError, SamplingError."""
         from vrm_synth.sampling.lora import add_lora
         from vrm_synth.sampling.source import open_model
 
-        model = open_model(source, self.checkpoint)
+        model = open_model(source, self.checkpoint, base=self.base, offline=not self.online, say=note)
         for file, scale in self.loras:
             model = add_lora(model, file, scale)
         return model

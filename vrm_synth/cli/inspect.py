@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--render",
     "picture",
-    type=OutFile(),
+    type=OutFile(".png"),
     metavar="PNG",
     help="Also draw a contact sheet of the one FILE: once around, and every expression that it really has.",
 )

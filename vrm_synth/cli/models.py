@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vrm_synth.cli.common import note, plural
+from vrm_synth.core.errors import ModelError
 
 
 @click.command("import-weights")
@@ -36,9 +37,17 @@ def import_weights(source: Path, out: Path) -> None:
 @click.option("--no-ema", is_flag=True, help="The weights themselves instead of their running mean.")
 @click.option("--merged", is_flag=True, help="Of a LoRA run: a whole model with the LoRA in it.")
 @click.option("--base-licence", metavar="NAME", help="The base's licence, where the run does not know it.")
+@click.option("--base", metavar="MODEL", help="Where the run's base lies now, if not where it did.")
 @click.option("--online", is_flag=True, help="Fetch a base that is not at hand.")
 def export_model(
-    run: Path, out: Path, checkpoint: str | None, no_ema: bool, merged: bool, base_licence: str | None, online: bool
+    run: Path,
+    out: Path,
+    checkpoint: str | None,
+    no_ema: bool,
+    merged: bool,
+    base_licence: str | None,
+    base: str | None,
+    online: bool,
 ) -> None:
     """Write a run's model as a diffusers folder, or a LoRA's file, with a card that carries the base's licence.
 
@@ -47,7 +56,25 @@ def export_model(
       vrm-synth export-model run -o model
       vrm-synth export-model run -o model --checkpoint best --no-ema
     """
+    from vrm_synth.models.checkpoints import find_checkpoint
+    from vrm_synth.models.where import check_source
+
+    find_checkpoint(run, checkpoint)  # what is mistyped is answered before torch takes its seconds
+    if base is not None:
+        check_source(base)
+    if out.exists():
+        raise ModelError("is there already", allowed="a new name", where=out)
     from vrm_synth.train.export import export
 
-    record = export(run, out, checkpoint, ema=not no_ema, merged=merged, licence=base_licence, offline=not online)
+    record = export(
+        run,
+        out,
+        checkpoint,
+        ema=not no_ema,
+        merged=merged,
+        licence=base_licence,
+        base=base,
+        offline=not online,
+        say=note,
+    )
     click.echo(f"Step {record['step']} under {record['licence']['name']}: {out}")

@@ -39,7 +39,7 @@ def sheet_options(default: str) -> Callable[[F], F]:
             metavar="FILE",
             help="Whom to show: a VRM file, demo or demo:N.",
         )(command)
-        path = OutFile()
+        path = OutFile(".png")
         return click.option(
             "-o", "--out", default=default, show_default=True, type=path, metavar="FILE", help="The sheet, a PNG."
         )(command)

@@ -16,7 +16,7 @@ from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Where preview.html and preview.png go.  [default: RUN, and RUN/samples/STEP.png]",
 )
@@ -46,17 +46,23 @@ def preview(
       vrm-synth preview RUN --checkpoint best --limit 24 --steps 30
       vrm-synth preview RUN --dataset out/pictures --split test -o look
     """
-    from vrm_synth.sampling.look import subject_of, write_preview
-    from vrm_synth.sampling.preview import Shown
-    from vrm_synth.sampling.source import is_run, open_beginning
+    from vrm_synth.sampling.run_facts import is_run, read_run
 
     if not is_run(str(run)):
         raise click.UsageError(f"{run} is no training run: it has no run.yaml. vrm-synth sample draws with any model.")
-    subject, how = subject_of(run, dataset, split, limit, seed), Drawing(**drawing)
+    read_run(run)
+    how = Drawing(**drawing)
+    how.check(str(run))
+    from vrm_synth.sampling.look import subject_of, write_preview
+    from vrm_synth.sampling.preview import Shown
+    from vrm_synth.sampling.source import open_beginning
+
+    subject = subject_of(run, dataset, split, limit, seed)
     pairs = subject.pairs()
     now = how.sampler(how.open(str(run)), str(run))
-    beginning, base_command = open_beginning(run, how.checkpoint)
+    step = str(now.model.identity["step"])
+    beginning, base_command = open_beginning(run, step, base=how.base, offline=not how.online)
     base = Shown(how.sampler(beginning, str(run)), base_command)
     with picture_bar(2 * len(pairs)) as tick:
         page, grid = write_preview(run, subject, pairs, base, now, out, tick)
-    click.echo(f"{plural(len(pairs), 'caption')} at step {now.model.identity['step']}: {page}, {grid}")
+    click.echo(f"{plural(len(pairs), 'caption')} at step {step}: {page}, {grid}")

@@ -68,21 +68,23 @@ def sample(
       vrm-synth sample RUN --checkpoint best --dataset out/pictures --split test --limit 64 -o samples
       vrm-synth sample base/ --lora style.safetensors:0.8 --prompt "a girl" -o samples
     """
-    from vrm_synth.sampling import folder
-    from vrm_synth.sampling.process import wait_for_all
-    from vrm_synth.sampling.requests import from_dataset, from_prompts, from_table
-
     if sum([bool(prompts), table is not None, dataset is not None]) != 1:
         raise click.UsageError("Name what to draw by one of --prompt, --prompts and --dataset.")
     if dataset is None and (split is not None or limit is not None):
         raise click.UsageError("--split and --limit belong to --dataset.")
+    how, part = Drawing(**drawing), ranks()
+    how.check(model)
+    from vrm_synth.sampling.requests import from_dataset, from_prompts, from_table
+
     if dataset is not None:
         asked = from_dataset(dataset, split, limit, negative, seed, count)
     elif table is not None:
         asked = from_table(table, negative, seed, count)
     else:
         asked = from_prompts(prompts, negative, seed, count)
-    how, part = Drawing(**drawing), ranks()
+    from vrm_synth.sampling import folder
+    from vrm_synth.sampling.process import wait_for_all
+
     sampler = how.sampler(how.open(model), model)
     sampler.check(asked)
     folder.claim(out, len(asked))

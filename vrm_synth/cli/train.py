@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,8 @@ def train(
           sources: [out/pictures]
 
     The same command again goes on from the last checkpoint, to the same bits as if it had never stopped, and with
-    more --steps further. Ctrl-C writes a checkpoint and ends. Several GPUs: torchrun or accelerate launch, with
-    -m vrm_synth train and the same words.
+    more --steps further. Ctrl-C writes a checkpoint and ends with status 130. Several GPUs: torchrun or accelerate
+    launch, with -m vrm_synth train and the same words.
 
     \b
     Examples:
@@ -94,14 +95,23 @@ def train(
       vrm-synth train --base models/sd21-base --preset sd21-base --data out -o run --steps 10000 --lora 16
       vrm-synth train --base models/sd21-base --preset mitsua-vroid-scratch --data out -o run
     """
-    from vrm_synth.train import run as running
+    from vrm_synth.train.preflight import check
 
-    given = _given(sources, licence, lora_rank, dora_rank, flags)
-    config = _config(config_file, given)
-    with _stopping() as stop, _shown(stop) as tell:
-        step = running.train(config, run, tell, device=None if device == "auto" else device, offline=not online)
-    done = "Done" if step >= config.steps else "Stopped"
-    click.echo(f"{done} at step {step} of {config.steps}: {run}")
+    config = _config(config_file, _given(sources, licence, lora_rank, dora_rank, flags))
+    check(config, run)  # what is mistyped is answered before torch takes its seconds
+    with _stopping() as stop:
+        from vrm_synth.train import run as running
+
+        with _shown(stop) as tell:
+            step = running.train(config, run, tell, device=None if device == "auto" else device, offline=not online)
+    if step < config.steps:
+        click.echo(f"Stopped at step {step} of {config.steps}; the same command goes on: {run}")
+        raise SystemExit(128 + (stop.signal or signal.SIGINT))
+    if stop.begun:
+        click.echo(f"Done at step {step} of {config.steps}: {run}")
+    else:
+        beyond = "" if step == config.steps else f", beyond the {config.steps} asked for"
+        click.echo(f"Nothing to do, the run is at step {step} already{beyond}: {run}")
 
 
 def _given(
@@ -146,15 +156,24 @@ def _config(file: Path | None, given: dict[str, Any]) -> Any:
     return parse(yaml.safe_dump(given), RunConfig, "flags", base=Path.cwd())
 
 
+@dataclass
+class _Stop:
+    """Whether updates have begun, and the signal that asked to stop."""
+
+    begun: bool = False
+    signal: int | None = None
+
+
 @contextlib.contextmanager
-def _stopping() -> Iterator[list[bool]]:
-    """The first Ctrl-C, or SIGTERM, is taken as a wish to stop; the second one ends the process."""
-    asked: list[bool] = []
+def _stopping() -> Iterator[_Stop]:
+    """The first Ctrl-C, or SIGTERM, is taken as a wish to stop after the update; the second one ends the process, as
+    the first does before updates have begun, when there is nothing to write."""
+    stop = _Stop()
 
     def ask(number: int, frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(True)
+        if stop.signal is not None or not stop.begun:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        stop.signal = number
         note("Stopping after this update and its checkpoint; once more stops at once.")
 
     # Of several ranks some would stop and some wait for them: there a signal ends the process, and the run goes on
@@ -162,14 +181,14 @@ def _stopping() -> Iterator[list[bool]]:
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     before = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM) if alone}
     try:
-        yield asked
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def _shown(stop: list[bool]) -> Iterator[Callbacks]:
+def _shown(stop: _Stop) -> Iterator[Callbacks]:
     """Bars."""
     from vrm_synth.train.run import Callbacks
 
@@ -181,6 +200,7 @@ def _shown(stop: list[bool]) -> Iterator[Callbacks]:
         bars.append(bar(total, unit))
 
     def begin(done: int, total: int) -> None:
+        stop.begun = True
         new(total, "updates")
         bars[-1].initial = bars[-1].n = done  # the rate is of this process's own
         if done:
@@ -206,7 +226,7 @@ def _shown(stop: list[bool]) -> Iterator[Callbacks]:
             say=note,
             prepare=prepare,
             prepared=lambda n: bars[-1].update(n),
-            stop=lambda: bool(stop),
+            stop=lambda: stop.signal is not None,
         )
     finally:
         while bars:

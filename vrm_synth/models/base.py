@@ -27,11 +27,12 @@ from vrm_synth.models import files
 from vrm_synth.models.presets import PRESETS, Licence, Preset
 from vrm_synth.models.quiet import quiet
 from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.where import TINY, check_source, is_repository
 
 PREDICTIONS = ("epsilon", "v_prediction")
+MOST_TIMESTEPS = 100_000  # a hundred times as many as such models have
 COMPONENTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 FROZEN = ("vae", "text_encoder", "tokenizer")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*@[\w./-]+")
 _FETCHED = ["*.json", "*.txt", "*.md", "LICENSE*", *(f"{c}/*.safetensors" for c in COMPONENTS)]
 _CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
 
@@ -97,9 +98,9 @@ def open_base(
     """
     known = _preset(preset)
     folder, temporary = _folder(str(source), offline, made)
-    name = "tiny" if str(source) == "tiny" else _name(str(source), folder)
-    if name == "tiny" and known is None:
-        known = PRESETS["tiny"]
+    name = TINY if str(source) == TINY else _name(str(source), folder)
+    if name == TINY and known is None:
+        known = PRESETS[TINY]
     quiet()
     configs = {c: files.read_json(folder / c / "config.json") for c in ("vae", "text_encoder")}
     configs["scheduler"] = files.read_json(folder / "scheduler" / "scheduler_config.json")
@@ -149,19 +150,13 @@ def _preset(name: str | None) -> Preset | None:
 
 
 def _folder(source: str, offline: bool, made: Path | None) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
-    if source == "tiny":
+    if source == TINY:
         if made is not None:
             return make_tiny(made), None
         temporary = tempfile.TemporaryDirectory(prefix="vrm-synth-tiny-")
         return make_tiny(Path(temporary.name) / "tiny"), temporary
-    if Path(source).is_dir():
-        return Path(source).resolve(), None
-    if _REPOSITORY.fullmatch(source):
-        return _snapshot(source, offline), None
-    if source in PRESETS:
-        what = "a preset says what a base is, not where it lies"
-        raise ModelError(what, got=source, allowed=f"--base FOLDER --preset {source}")
-    raise ModelError("no such base model", got=source, allowed="a diffusers folder, owner/repository@revision, or tiny")
+    check_source(source)
+    return _snapshot(source, offline) if is_repository(source) else Path(source).resolve(), None
 
 
 def _snapshot(source: str, offline: bool) -> Path:
@@ -176,7 +171,7 @@ def _snapshot(source: str, offline: bool) -> Path:
 
 
 def _name(source: str, folder: Path) -> str:
-    return source if _REPOSITORY.fullmatch(source) and not Path(source).is_dir() else folder.name
+    return source if is_repository(source) else folder.name
 
 
 def _stated_licence(folder: Path) -> Licence | None:
@@ -212,6 +207,11 @@ def check(configs: Mapping[str, Mapping[str, Any]], where: object, preset: Prese
     if prediction not in PREDICTIONS:
         allowed = " or ".join(PREDICTIONS)
         raise ModelError("unknown prediction_type", got=prediction, allowed=allowed, where=where)
+    timesteps = configs["scheduler"].get("num_train_timesteps", 1000)
+    if type(timesteps) is not int or not 1 <= timesteps <= MOST_TIMESTEPS:
+        raise ModelError(
+            "num_train_timesteps out of range", got=timesteps, allowed=f"1 to {MOST_TIMESTEPS}", where=where
+        )
     if preset is not None:
         _check_preset(configs, preset, prediction, where)
 
@@ -250,13 +250,13 @@ def _unet_config(folder: Path, preset: Preset | None, scratch: int | None) -> di
 
 def _load(kind: Any, folder: Path, part: str) -> Any:
     weights = files.weights(folder / part)
-    for file in weights:
+    for file in weights.files:
         if file.suffix == ".safetensors":
             files.tensors(file)
     try:
         module, found = kind.from_pretrained(
             str(folder), subfolder=part, use_safetensors=True, local_files_only=True, output_loading_info=True,
-            torch_dtype=torch.float32,
+            torch_dtype=torch.float32, variant=weights.variant,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as e:
         raise ModelError(f"the {part} cannot be opened", got=str(e), where=folder / part) from e

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from safetensors import SafetensorError, safe_open
 from vrm_synth.core.errors import ModelError
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+VARIANTS = ("fp32", "fp16", "bf16")  # the more exact first
+# model.fp16.safetensors, model.fp16-00001-of-00002.safetensors, model.safetensors.index.fp16.json
+_VARIANT = re.compile(r"\.(\w+)(?:-\d+-of-\d+)?\.safetensors$|\.safetensors\.index\.(\w+)\.json$")
 LONGEST_JSON = 64 << 20  # bytes; a shard index of a large model has some hundred kilobytes
 
 
@@ -39,16 +44,34 @@ def read_json(file: Path) -> dict[str, Any]:
     return found
 
 
-def weights(folder: Path) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Weights:
     """A component's safetensors, and the index that names them where there are several.
+
+    variant: what stands in their names for another precision or kind, such as fp16; None in the plain ones.
+    """
+
+    files: tuple[Path, ...]
+    variant: str | None
+
+    def plain_name(self, name: str) -> str:
+        """A file's name as it is without the variant."""
+        return name if self.variant is None else name.replace(f".{self.variant}", "", 1)
+
+
+def weights(folder: Path) -> Weights:
+    """The plain ones, which diffusers reads, or where there are none another variant.
 
     Raises ModelError where there are none, and says how to convert a pickle where there is one.
     """
-    found = sorted(p for p in folder.glob("*.safetensors*") if p.suffix == ".safetensors" or p.suffix == ".json")
-    # Half-precision copies may lie beside: diffusers reads the plain one.
-    plain = tuple(p for p in found if not any(f".{v}." in p.name for v in ("fp16", "bf16", "non_ema")))
-    if plain:
-        return plain
+    found: dict[str | None, list[Path]] = {}
+    for path in sorted(folder.glob("*.safetensors*")):
+        if path.suffix in (".safetensors", ".json"):
+            named = _VARIANT.search(path.name)
+            found.setdefault(named and next(filter(None, named.groups())), []).append(path)
+    for variant in (None, *VARIANTS, *sorted(filter(None, found))):
+        if any(p.suffix == ".safetensors" for p in found.get(variant, ())):
+            return Weights(tuple(found[variant]), variant)
     pickles = sorted(p.name for p in folder.glob("*") if p.suffix in PICKLES) if folder.is_dir() else []
     if pickles:
         how = "safetensors; vrm-synth import-weights converts it"

@@ -20,11 +20,6 @@ from vrm_synth.dataset.files import file_errors, to_json
 from vrm_synth.models import files
 
 RECORD = "import.json"
-# diffusers' and transformers' names of a component's weights
-_NAMES = {
-    "diffusion_pytorch_model.bin": "diffusion_pytorch_model.safetensors",
-    "pytorch_model.bin": "model.safetensors",
-}
 _PLAIN = (".json", ".txt", ".md")
 
 
@@ -37,6 +32,10 @@ def import_weights(source: Path, out: Path, done: Callable[[str], object] = lamb
         raise ModelError("is there already", allowed="a new name", where=out)
     if not source.exists():
         raise ModelError("no such file or folder", where=source)
+    if source.is_file() and out.suffix != ".safetensors":
+        raise ModelError(
+            "a file of weights becomes one of safetensors", got=out.name, allowed=".safetensors", where=out
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         made = Path(temporary) / "made"
@@ -58,7 +57,7 @@ def _folder(source: Path, made: Path, done: Callable[[str], object]) -> dict[str
             continue
         target = made / name
         if file.suffix in files.PICKLES:
-            target = target.with_name(_NAMES.get(file.name, f"{file.stem}.safetensors"))
+            target = target.with_name(_safe_name(file))
             if (source / name).with_name(target.name).exists():
                 continue  # published both ways: the safe one is taken
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +72,12 @@ def _folder(source: Path, made: Path, done: Callable[[str], object]) -> dict[str
     if not any("from_sha256" in r for r in record.values()):
         raise ModelError("no pickle to convert", allowed=", ".join(files.PICKLES), where=source)
     return record
+
+
+def _safe_name(pickle: Path) -> str:
+    """As diffusers and transformers call it: pytorch_model.bin, or pytorch_model.fp16.bin, is transformers'."""
+    stem, dot, variant = pickle.stem.partition(".")
+    return f"{'model' if stem == 'pytorch_model' else stem}{dot}{variant}.safetensors"
 
 
 def _convert(source: Path, target: Path) -> dict[str, Any]:

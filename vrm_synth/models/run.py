@@ -1,14 +1,8 @@
-"""A training run's checkpoint as a model.
-
-RUN/checkpoints/step-000123/
-  unet.safetensors | lora.safetensors   what was trained, single precision
-  ema.safetensors                       its running mean, under the same names
-  optimizer.safetensors, state.json
-"""
+"""A training run's checkpoint as a model; checkpoints.py finds it."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,59 +14,27 @@ from safetensors.torch import load_file
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import files
 from vrm_synth.models.base import Base, open_base
-
-STATE = "state.json"
-_STEP = re.compile(r"step-(\d{6,12})")
-
-
-def checkpoints(run: Path) -> list[Path]:
-    """The run's finished checkpoints, oldest first."""
-    folder = run / "checkpoints"
-    if not folder.is_dir():
-        return []
-    found = [(int(m[1]), p) for p in folder.iterdir() if (m := _STEP.fullmatch(p.name)) and (p / STATE).is_file()]
-    return [p for _, p in sorted(found)]
+from vrm_synth.models.checkpoints import Say, open_checkpoint
+from vrm_synth.models.where import places
 
 
-def find_checkpoint(run: Path, name: str | None = None) -> Path:
-    """One checkpoint: by name ("step-000100"), "best", or the newest. Raises ModelError."""
-    there = checkpoints(run)
-    if not there:
-        raise ModelError("no checkpoint yet", allowed="a run of vrm-synth train", where=run)
-    if name is None:
-        return there[-1]
-    if name == "best":
-        return best(there)
-    wanted = f"step-{int(name):06d}" if name.isdecimal() else name
-    for path in there:
-        if path.name == wanted:
-            return path
-    raise ModelError("no such checkpoint", got=name, allowed=", ".join(["best", *(p.name for p in there)]), where=run)
-
-
-def best(there: list[Path]) -> Path:
-    """The one with the least loss on pictures that are not trained on; of a run without such, the least mean loss since
-    the one before it. The older of equals."""
-    return min(there, key=lambda p: (_loss(files.read_json(p / STATE)), p.name))
-
-
-def _loss(state: dict[str, Any]) -> float:
-    validation = state.get("validation")
-    return float(state.get("mean_loss", float("inf")) if validation is None else validation["loss"])
-
-
-def open_run(run: Path, checkpoint: str | None = None, *, ema: bool = True, offline: bool = True) -> Base:
-    """The base with a checkpoint's U-Net in it; ema: its running mean, where the run keeps one. Raises ModelError."""
-    place = find_checkpoint(run, checkpoint)
-    state = files.read_json(place / STATE)
-    model = state["model"]
-    base = open_run_base(run, model, offline=offline)
-    use_ema = ema and (place / "ema.safetensors").is_file()
-    name = "unet" if model["lora"] is None else "lora"
-    file = place / ("ema.safetensors" if use_ema else f"{name}.safetensors")
-    verify(place, state, file.name)
-    unet = add_lora(base.unet, model["lora"]) if model["lora"] is not None else base.unet
-    load_into(unet, file)
+def open_run(
+    run: Path,
+    checkpoint: str | None = None,
+    *,
+    ema: bool = True,
+    base: str | None = None,
+    offline: bool = True,
+    say: Say = lambda text: None,
+) -> Base:
+    """The base with a checkpoint's U-Net in it; ema: its running mean, where the run keeps one. base: where the run's
+    base lies now, if not where it did. say: called with one line where the newest checkpoint is damaged and another is
+    taken. Raises ModelError."""
+    found = open_checkpoint(run, checkpoint, ema=ema, say=say)
+    model = found.model
+    opened = open_run_base(run, model, base=base, offline=offline)
+    unet = add_lora(opened.unet, model["lora"]) if model["lora"] is not None else opened.unet
+    load_into(unet, found.weights)
     if model["lora"] is not None:
         from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -80,33 +42,36 @@ def open_run(run: Path, checkpoint: str | None = None, *, ema: bool = True, offl
             if isinstance(module, BaseTunerLayer):
                 module.merge()
         unet = _without_lora(unet)
-    identity = {"run": run.resolve().name, "step": state["step"], "weights_sha256": state["sha256"][file.name]}
+    digest = found.state["sha256"][found.weights.name]
+    identity = {"run": run.resolve().name, "step": found.state["step"], "weights_sha256": digest}
     unet = unet.eval().requires_grad_(False)
     return replace(
-        base,
+        opened,
         unet=unet,
         name=run.resolve().name,
         scheduler_config=model["scheduler"],
-        identity={**base.identity, **identity, "ema": use_ema},
+        identity={**opened.identity, **identity, "ema": found.ema},
     )
 
 
-def open_run_base(run: Path, model: dict[str, Any], *, offline: bool = True) -> Base:
-    """The base that a run began with. model: as state.json has it. Raises ModelError where it is another by now."""
-    source = model["base"]
-    folder = run / source if source == "base" else source
-    base = open_base(folder, preset=model["preset"], offline=offline, scratch=model["scratch"])
-    changed = sorted(k for k, v in model["hashes"].items() if base.hashes.get(k) != v)
-    if changed:
+def open_run_base(run: Path, model: Mapping[str, Any], *, base: str | None = None, offline: bool = True) -> Base:
+    """The base that a run began with. model: as state.json has it; base: where it lies now, instead of where it did.
+    Raises ModelError where it is not there, or another by now."""
+    tried, failed = places(run, model) if base is None else [base], []
+    for place in tried:
+        try:
+            opened = open_base(place, preset=model["preset"], offline=offline, scratch=model["scratch"])
+        except ModelError as e:
+            failed.append(e)
+            continue
+        other = sorted(k for k, v in model["hashes"].items() if opened.hashes.get(k) != v)
+        if not other:
+            return replace(opened, name=str(model["name"]))
         what = "the base is not the one that the run began with"
-        raise ModelError(what, got=changed[0], allowed="the same files", where=folder)
-    return base
-
-
-def verify(place: Path, state: dict[str, Any], name: str) -> None:
-    """Whether a checkpoint's file has the bytes that were written. Raises ModelError."""
-    if files.sha256(place / name) != state["sha256"].get(name):
-        raise ModelError("checkpoint is damaged", got=name, allowed="another checkpoint", where=place)
+        failed.append(ModelError(what, got=other[0], allowed="the same files", where=place))
+    first = failed[0]
+    allowed = first.allowed if base is not None else f"{first.allowed or 'a base'}; or --base with where it lies now"
+    raise ModelError(first.what, got=first.got, allowed=allowed, where=first.where)
 
 
 def load_into(unet: UNet2DConditionModel, file: Path) -> None:

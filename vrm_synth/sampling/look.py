@@ -15,9 +15,10 @@ from vrm_synth.dataset.files import make_folder, write_file
 from vrm_synth.models import Base
 from vrm_synth.sampling.pairs import Pair, read_pairs
 from vrm_synth.sampling.preview import Shown, compare, preview_grid, preview_page
+from vrm_synth.sampling.run_facts import read_run
 from vrm_synth.sampling.sampler import Sampler
 from vrm_synth.sampling.settings import Place, Settings
-from vrm_synth.sampling.source import default_side, open_beginning, open_model, read_run
+from vrm_synth.sampling.source import default_side, open_beginning, open_model
 
 PAGE = "preview.html"
 CAPTIONS = 8

@@ -1,45 +1,30 @@
-"""A LoRA from elsewhere, added into a model's own weights."""
+"""A LoRA from elsewhere, added into a model's own weights: the whole of it, or nothing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import torch
 
 from vrm_synth.models import Base
-from vrm_synth.models.files import sha256, tensors
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.models.files import sha256
+from vrm_synth.sampling.lora_file import changed, modules_of, read_lora
+from vrm_synth.sampling.run_facts import check_lora
 
 
+@torch.no_grad()
 def add_lora(model: Base, file: Path, scale: float = 1.0) -> Base:
-    """The model with a LoRA's or DoRA's weights added into its own. Raises ModelError, SamplingError.
+    """The model with a LoRA's, LoCon's or DoRA's weights added into its own. Raises ModelError, SamplingError.
 
-    file: .safetensors, as diffusers, peft and kohya's scripts write them.
+    file: .safetensors, as diffusers, peft, kohya's scripts and LyCORIS write them. scale: how far weights go from the
+    model's (0) to those that the file makes of them (1).
     """
-    if file.suffix != ".safetensors" or not file.is_file():
-        raise SamplingError("not a LoRA that can be opened", allowed="a .safetensors file", where=file)
-    tensors(file)
-    from diffusers import StableDiffusionPipeline  # takes seconds to import, and only its LoRA loader is of use
-
-    pipeline: Any = StableDiffusionPipeline(
-        vae=model.vae,
-        text_encoder=model.text_encoder,
-        tokenizer=model.tokenizer,
-        unet=model.unet,
-        scheduler=None,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    try:
-        pipeline.load_lora_weights(
-            str(file.parent), weight_name=file.name, use_safetensors=True, local_files_only=True, adapter_name="added"
-        )
-        if not pipeline.get_active_adapters():
-            raise ValueError("none of its layers is one of the model's")
-        pipeline.fuse_lora(lora_scale=scale)
-        pipeline.unload_lora_weights()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError) as e:
-        raise SamplingError("does not fit the model", got=str(e), where=file) from e
+    check_lora(file)
+    modules = modules_of({"unet": model.unet, "text_encoder": model.text_encoder})
+    layers = read_lora(file, modules)
+    made = [changed(layer, file) for layer in layers]  # all, before any is put in its place
+    for layer, whole in zip(layers, made, strict=True):
+        layer.weight.add_(whole - layer.weight, alpha=scale)
     loras = [*model.identity.get("loras", []), {"sha256": sha256(file), "scale": scale}]
     return replace(model, identity={**model.identity, "loras": loras})

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vrm_synth.models import Base
 from vrm_synth.sampling.noise import start_noise
 from vrm_synth.sampling.requests import Request, describe
-from vrm_synth.sampling.schedule import make_scheduler
+from vrm_synth.sampling.schedule import check_steps, make_scheduler
 from vrm_synth.sampling.settings import Place, SamplingError, Settings
 
 Pixels = NDArray[np.uint8]
@@ -32,7 +32,7 @@ class Sampler:
     """Draws pictures with one model on one device.
 
     The model's parts are moved there and keep the place's precision. Raises SamplingError where the size does not
-    suit the model.
+    suit the model, or its schedule has fewer timesteps than steps are asked for.
     """
 
     def __init__(self, model: Base, settings: Settings, place: Place):
@@ -40,6 +40,7 @@ class Sampler:
         self._dtype: torch.dtype = getattr(torch, place.precision)
         self._device = torch.device(place.device)
         fit_size(model, settings)
+        check_steps(settings.steps, model.scheduler_config)
         cuda = self._device.type == "cuda"
         layout = torch.channels_last if cuda else torch.contiguous_format
         self._unet = model.unet.to(self._device, self._dtype, memory_format=layout).eval()

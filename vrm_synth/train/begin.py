@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,20 +11,23 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 
 from vrm_synth.core.errors import TrainError
 from vrm_synth.dataset.files import make_folder, write_file
 from vrm_synth.models import Base, open_base
-from vrm_synth.strict_yaml import load
-from vrm_synth.train.config import RunConfig, StageConfig, difference, to_yaml
+from vrm_synth.models.where import kept_source
+from vrm_synth.train.config import RunConfig, StageConfig, to_yaml
 from vrm_synth.train.data import Data, open_data
 from vrm_synth.train.data_config import DataConfig
 from vrm_synth.train.encoder import VaeEncoder
-from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.objective import Objective
+from vrm_synth.train.preflight import CONFIG, check_folder
 from vrm_synth.train.quarantine import NAME as QUARANTINE
 
-CONFIG = "run.yaml"
+# Ranks wait for one another while one fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
+# longer than NCCL's ten minutes. Where one has died, torchrun ends the others.
+LONGEST_WAIT = datetime.timedelta(days=7)
 
 
 def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
@@ -31,7 +35,10 @@ def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
     cpu = device == "cpu"
     cuda = torch.cuda.is_available() and not cpu
     precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
-    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no")
+    wait = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
+    accelerator = Accelerator(
+        cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no", kwargs_handlers=[wait]
+    )
     if config.batch % accelerator.num_processes:
         got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
         raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)
@@ -40,19 +47,10 @@ def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
 
 def claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
     """Make the folder this run's, or see that it is. Raises TrainError."""
-    path = run / CONFIG
     if accelerator.is_main_process:
-        if path.exists():
-            # A run that never came to its first step is no run yet: what it stumbled over may be put right.
-            begun = (run / LOG).exists()
-            other = difference(load(path, RunConfig), config) if begun else None
-            if other is not None:
-                what = f"the folder holds another run: {other} differs"
-                raise TrainError(what, allowed="the same settings, more steps, or another folder", where=run)
-        elif run.is_dir() and any(run.iterdir()):
-            raise TrainError("the folder is not empty and holds no run", allowed="a new folder", where=run)
+        check_folder(config, run)
         make_folder(run)
-        write_file(path, to_yaml(config).encode())
+        write_file(run / CONFIG, to_yaml(config).encode())
     accelerator.wait_for_everyone()
 
 
@@ -66,10 +64,10 @@ def open_base_of(config: RunConfig, run: Path, accelerator: Accelerator, offline
     return base
 
 
-def model_of(config: RunConfig, base: Base, objective: Objective) -> dict[str, Any]:
+def model_of(config: RunConfig, run: Path, base: Base, objective: Objective) -> dict[str, Any]:
     """What vrm_synth/models/run.py needs to open a checkpoint."""
     return {
-        "base": "base" if config.base == "tiny" else str(base.folder),
+        **kept_source(base.name, base.folder, run),
         "name": base.name,
         "preset": config.preset,
         "scratch": config.seed if config.init == "scratch" else None,

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, safetensors and JSON alone. Their layout stands in vrm_synth/models/run.py.
+"""Checkpoints: whole or not there, safetensors and JSON alone. Their layout stands in vrm_synth/models/checkpoints.py.
 
 state.json's `sha256` names every other file's bytes; `seed` and `step` are all of a run's chance, for every draw
 follows from them (vrm_synth/core/rng.py): there is no generator whose state could be lost.
@@ -6,6 +6,7 @@ follows from them (vrm_synth/core/rng.py): there is no generator whose state cou
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Mapping
@@ -20,9 +21,10 @@ from safetensors.torch import load_file, save_file
 from vrm_synth.core.errors import TrainError
 from vrm_synth.dataset.files import file_errors, to_json
 from vrm_synth.models import files
-from vrm_synth.models.run import STATE, best, checkpoints, verify
+from vrm_synth.models.checkpoints import EMA, STATE, Say, best, checkpoints, kind_of, newest_whole, read_state, verify
 
 Tensors = Mapping[str, torch.Tensor]
+NEEDED = ("log_bytes", "data_manifests", "world", "accumulation")  # of state.json, to go on from
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,9 @@ def save(
     """Write a checkpoint; it is there when this returns, even if the machine loses power. Raises DatasetError."""
     final = run / "checkpoints" / f"step-{step:06d}"
     part = final.with_name(f".{final.name}.part")
-    kind = "unet" if state["model"]["lora"] is None else "lora"
-    tensors = {f"{kind}.safetensors": weights, "optimizer.safetensors": optimizer}
+    tensors = {f"{kind_of(state)}.safetensors": weights, "optimizer.safetensors": optimizer}
     if ema is not None:
-        tensors["ema.safetensors"] = ema
+        tensors[EMA] = ema
     with file_errors(final, "written"):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -74,23 +75,33 @@ def prune(run: Path, keep: int) -> None:
                 shutil.rmtree(gone)
 
 
-def newest(run: Path) -> Saved | None:
-    """The last checkpoint, verified; None where there is none yet. Raises ModelError, TrainError."""
-    there = checkpoints(run)
-    return load(there[-1]) if there else None
+def newest(run: Path, say: Say = lambda text: None) -> tuple[Saved | None, list[Path]]:
+    """The last checkpoint that is whole, None where there is none yet; and the damaged ones after it, which `say` names
+    in a line each. Raises ModelError, TrainError where all are damaged."""
+    return newest_whole(run, load, say) if checkpoints(run) else (None, [])
+
+
+def set_aside(damaged: Path) -> None:
+    """Rename a checkpoint to damaged-step-000123 (-2, -3 …), so that it neither counts as one nor is lost."""
+    suffixes = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
+    names = (f"damaged-{damaged.name}{suffix}" for suffix in suffixes)
+    with file_errors(damaged, "renamed"):
+        damaged.rename(next(p for p in map(damaged.with_name, names) if not p.exists()))
 
 
 def load(place: Path) -> Saved:
     """One checkpoint, verified. Raises ModelError, TrainError."""
-    state = files.read_json(place / STATE)
+    state = read_state(place)
     try:
         names = list(state["sha256"])
-        kind = "unet" if state["model"]["lora"] is None else "lora"
         for name in names:
             verify(place, state, name)
+        missing = [key for key in NEEDED if key not in state]
+        if missing:
+            raise KeyError(missing[0])
         return Saved(
-            load_file(str(place / f"{kind}.safetensors")),
-            load_file(str(place / "ema.safetensors")) if "ema.safetensors" in names else None,
+            load_file(str(place / f"{kind_of(state)}.safetensors")),
+            load_file(str(place / EMA)) if EMA in names else None,
             load_file(str(place / "optimizer.safetensors")),
             state,
         )
@@ -111,13 +122,24 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dic
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], saved: Tensors) -> None:
-    """The inverse of `optimizer_tensors`."""
+    """The inverse of `optimizer_tensors`. What has a parameter's shape gets its strides: fused AdamW on CUDA takes no
+    contiguous moments for channels_last weights, and 8-bit AdamW would take each for another weight's."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     numbers = {name: i for i, name in enumerate(names)}
     state: dict[int, dict[str, Any]] = {}
     for key, value in saved.items():
         name, _, what = key.rpartition("/")
-        state.setdefault(numbers[name], {})[what] = value
+        number = numbers[name]
+        state.setdefault(number, {})[what] = _restored(value, parameters[number])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _restored(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor | int:
+    if value.ndim == 0 and not value.is_floating_point():
+        return int(value)  # a count that was none before it was saved
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _sync(path: Path) -> None:

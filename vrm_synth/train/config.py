@@ -10,7 +10,6 @@ Everything else has a default, written beside each field below; a preset has its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,13 +18,13 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from vrm_synth.models.presets import PRESETS
+from vrm_synth.models.where import REPOSITORY, TINY
 from vrm_synth.strict_yaml import RefusedError
 from vrm_synth.train.data_config import MOST_BUCKETS, DataConfig, Share, ShortText, Side
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 # What may differ between a run and its continuation: nothing that has been drawn follows from it.
 FREE = ("steps", "checkpoint_every", "keep", "preview_every", "prepare")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*@[\w./-]+")
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
@@ -36,7 +35,7 @@ def _base(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str | Path) or not str(value):
         raise RefusedError("not a base model", "a diffusers folder, owner/repository@revision, or tiny")
     text = str(value)
-    if text == "tiny" or text in PRESETS or (_REPOSITORY.fullmatch(text) and not Path(text).exists()):
+    if text == TINY or text in PRESETS or (REPOSITORY.fullmatch(text) and not Path(text).exists()):
         return text
     return str(((info.context or {}).get("base", Path()) / Path(text).expanduser()).absolute())
 
@@ -110,7 +109,7 @@ class RunConfig(_Strict):
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     learning_rate: Positive = 1e-5
     warmup: Annotated[int, Field(ge=0, le=1_000_000_000, strict=True)] = 0
-    # After the warm-up: constant, or a half cosine down to nothing at step `decay_steps`.
+    # After the warm-up: constant, or a half cosine down to nothing at step `decay_steps`, where it stays.
     schedule: Literal["constant", "cosine"] = "constant"
     decay_steps: Count | None = None
     betas: tuple[Share, Share] = (0.9, 0.999)
@@ -173,6 +172,9 @@ class RunConfig(_Strict):
             raise RefusedError("a preview is made of a checkpoint", allowed, ("preview_every",))
         if (self.schedule == "cosine") != (self.decay_steps is not None):
             raise RefusedError("decay_steps belongs to schedule: cosine", "both or neither", ("schedule",))
+        if self.decay_steps is not None and self.decay_steps <= self.warmup:
+            allowed = f"more than warmup, {self.warmup}"
+            raise RefusedError("the cosine ends before the warm-up does", allowed, ("decay_steps",))
         if self.lora is not None and self.init == "scratch":
             raise RefusedError("a LoRA needs weights to lie beside", "init: base", ("lora",))
         ends = [s.until for s in self.stages[:-1]]

@@ -6,14 +6,17 @@ carries the base's own licence and what it asks of derived models: training on C
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+from diffusers import DDIMScheduler, SchedulerMixin
 from diffusers.utils import convert_state_dict_to_diffusers
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
@@ -23,7 +26,8 @@ from vrm_synth.core.errors import ModelError
 from vrm_synth.dataset.files import file_errors, to_json
 from vrm_synth.models import Base, files, open_run
 from vrm_synth.models.base import FROZEN
-from vrm_synth.models.run import STATE, add_lora, find_checkpoint, load_into, open_run_base, verify
+from vrm_synth.models.checkpoints import Checkpoint, Say, open_checkpoint
+from vrm_synth.models.run import add_lora, load_into, open_run_base
 
 RECORD = "export.json"
 CARD = "README.md"
@@ -37,27 +41,32 @@ def export(
     ema: bool = True,
     merged: bool = False,
     licence: str | None = None,
+    base: str | None = None,
     offline: bool = True,
+    say: Say = lambda text: None,
 ) -> Mapping[str, Any]:
     """Write the model into `out`, which must be new; returns what export.json says.
 
     ema: the running mean, where the run has one. merged: of a LoRA run, a whole folder with the LoRA in it instead of
-    its file alone. licence: the base's, where the run does not know it. Raises ModelError; nothing half is left.
+    its file alone. licence: the base's, where the run does not know it. base: where the run's base lies now, if not
+    where it did. say: called with one line where the newest checkpoint is damaged and another is taken. Raises
+    ModelError; nothing half is left.
     """
     if out.exists():
         raise ModelError("is there already", allowed="a new name", where=out)
-    place = find_checkpoint(run, checkpoint)
-    state = files.read_json(place / STATE)
-    told = _licence(state["ledger"]["base"], licence, run)
+    found = open_checkpoint(run, checkpoint, ema=ema, say=say)
+    state = found.state
+    told = _licence(_ledger(found)["base"], licence, run)
     out.parent.mkdir(parents=True, exist_ok=True)
     with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
+        scheduler = None
         if state["model"]["lora"] is not None and not merged:
-            _lora(run, place, state, made, ema, offline)
+            scheduler = _lora(found, open_run_base(run, found.model, base=base, offline=offline), made)
         else:
-            _whole(open_run(run, place.name, ema=ema, offline=offline), made)
-        (made / CARD).write_text(card(state, told, run.resolve().name), encoding="utf-8")
+            _whole(open_run(run, found.place.name, ema=ema, base=base, offline=offline), made)
+        (made / CARD).write_text(card(state, told, run.resolve().name, scheduler), encoding="utf-8")
         hashes = {p.relative_to(made).as_posix(): files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()}
         record = {"vrm_synth": __version__, "run": run.resolve().name, "step": state["step"], "ema": ema,
                   "licence": told, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
@@ -74,14 +83,13 @@ def _whole(base: Base, made: Path) -> None:
                 shutil.copyfile(base.folder / name, made / name)
                 if files.sha256(made / name) != digest:
                     raise ModelError("the base changed while it was copied", got=name, where=base.folder)
+        if part != "tokenizer":
+            _name_plainly(made / part)
     for licence in sorted(base.folder.glob("LICEN[SC]E*")):
         shutil.copyfile(licence, made / licence.name)
     with torch.no_grad():
         base.unet.save_pretrained(made / "unet", safe_serialization=True)
-    scheduler = dict(base.scheduler_config)
-    (made / "scheduler").mkdir()
-    (made / "scheduler" / "scheduler_config.json").write_text(to_json(scheduler, indent=2) + "\n", encoding="utf-8")
-    kind = scheduler.get("_class_name", "DDIMScheduler")
+    kind = _write_scheduler(base.scheduler_config, made)
     text = [base.text_encoder.__class__.__name__, base.tokenizer.__class__.__name__]
     index = {
         "_class_name": "StableDiffusionPipeline",
@@ -99,13 +107,55 @@ def _whole(base: Base, made: Path) -> None:
     (made / "model_index.json").write_text(to_json(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: bool, offline: bool) -> None:
-    """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata."""
-    file = place / ("ema.safetensors" if ema and (place / "ema.safetensors").is_file() else "lora.safetensors")
-    verify(place, dict(state), file.name)
-    lora = state["model"]["lora"]
-    unet = add_lora(open_run_base(run, state["model"], offline=offline).unet, lora)
-    load_into(unet, file)
+def _name_plainly(folder: Path) -> None:
+    """Give weights of which there is only a variant (fp16) the names that diffusers reads unasked."""
+    weights = files.weights(folder)
+    if weights.variant is None:
+        return
+    for file in weights.files:
+        renamed = file.rename(file.with_name(weights.plain_name(file.name)))
+        if renamed.suffix == ".json":
+            index = files.read_json(renamed)
+            shards = {tensor: weights.plain_name(shard) for tensor, shard in index["weight_map"].items()}
+            renamed.write_text(to_json({**index, "weight_map": shards}, indent=2) + "\n", encoding="utf-8")
+
+
+def scheduler_config(trained: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedule that a model was trained by, as a config that diffusers samples it by.
+
+    The base's own class where that reads what the model was trained by; else DDIMScheduler, which reads all of it:
+    PNDMScheduler for one ignores rescale_betas_zero_snr.
+    """
+    needed = ["prediction_type"] if trained.get("prediction_type", "epsilon") != "epsilon" else []
+    if trained.get("rescale_betas_zero_snr"):
+        needed += ["rescale_betas_zero_snr", "timestep_spacing"]
+    kind = getattr(diffusers, str(trained.get("_class_name", "DDIMScheduler")), None)
+    own = kind if isinstance(kind, type) and issubclass(kind, SchedulerMixin) else None
+    if own is not None and set(needed) <= set(_options(own)):
+        return dict(trained)
+    read = {k: v for k, v in trained.items() if k in _options(DDIMScheduler)}
+    # DDIMScheduler's own defaults clip latents as if they were pixels, and end in no timestep's noise level.
+    return {"_class_name": "DDIMScheduler", "set_alpha_to_one": False, **read, "clip_sample": False}
+
+
+def _options(kind: type) -> Iterable[str]:
+    return inspect.signature(kind).parameters
+
+
+def _write_scheduler(trained: Mapping[str, Any], made: Path) -> str:
+    """Into `made`; returns the class's name."""
+    written = {"_class_name": "DDIMScheduler", **scheduler_config(trained)}
+    (made / "scheduler").mkdir()
+    (made / "scheduler" / "scheduler_config.json").write_text(to_json(written, indent=2) + "\n", encoding="utf-8")
+    return str(written["_class_name"])
+
+
+def _lora(found: Checkpoint, base: Base, made: Path) -> str | None:
+    """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata; and scheduler/
+    where the LoRA was trained by another schedule than the base's, whose class is returned."""
+    lora = found.model["lora"]
+    unet = add_lora(base.unet, lora)
+    load_into(unet, found.weights)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     # What the weights mean, and no more: peft refuses a file that tells a setting its version does not have, and
     # diffusers one without the patterns.
@@ -123,9 +173,20 @@ def _lora(run: Path, place: Path, state: Mapping[str, Any], made: Path, ema: boo
     written = made / "pytorch_lora_weights.safetensors"
     if len(load_file(str(written))) != len(layers):
         raise ModelError("not all of the LoRA was written", where=written)
+    trained = found.model["scheduler"]
+    same = scheduler_config(trained) == {"prediction_type": "epsilon", **base.scheduler_config}
+    return None if same else _write_scheduler(trained, made)
 
 
 # ------------------------------------------------------------ licences
+
+
+def _ledger(found: Checkpoint) -> Mapping[str, Any]:
+    ledger = found.state.get("ledger")
+    base = ledger.get("base") if isinstance(ledger, dict) else None
+    if not isinstance(ledger, dict) or not isinstance(base, dict) or "licence" not in base:
+        raise ModelError("the checkpoint does not say whose work it is", allowed="a ledger", where=found.place)
+    return ledger
 
 
 def _licence(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str, str]:
@@ -138,8 +199,9 @@ def _licence(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str,
     return dict(known) if known is not None else {"name": str(given), "terms": "", "url": ""}
 
 
-def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str) -> str:
-    """The model's README.md: licence, what it was made from, how to use it."""
+def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str, scheduler: str | None = None) -> str:
+    """The model's README.md: licence, what it was made from, how to use it. scheduler: the class that a LoRA's own
+    schedule has, where it has one."""
     ledger, lora = state["ledger"], state["model"]["lora"]
     base, scratch = ledger["base"], ledger["base"]["trained_from"] == "scratch"
     head = {"license": "other", "license_name": licence["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
@@ -176,7 +238,10 @@ def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str) -> str
     use = "pipe = StableDiffusionPipeline.from_pretrained(FOLDER, use_safetensors=True)"
     if lora:
         use = "pipe.load_lora_weights(FOLDER)  # pipe: a StableDiffusionPipeline of the base"
-    lines += ["", "## Use", "", "```python", "from diffusers import StableDiffusionPipeline", "", use, "```", ""]
+        if scheduler is not None:
+            use += f'\npipe.scheduler = {scheduler}.from_pretrained(FOLDER, subfolder="scheduler")'
+    imports = f"from diffusers import {', '.join(sorted({'StableDiffusionPipeline', *filter(None, [scheduler])}))}"
+    lines += ["", "## Use", "", "```python", imports, "", use, "```", ""]
     return "\n".join(lines)
 
 

@@ -136,9 +136,9 @@ class _Loop:
         self._all_sizes = sorted({s for d in (*datas, *([] if held is None else [held])) for s in d.sizes})
         self._held_batches: list[Ready] = []
         self._rank, self._world = accelerator.process_index, accelerator.num_processes
-        self._model = model_of(config, base, objective)
+        self._model = model_of(config, run, base, objective)
         self._manifests = [d.manifest for d in datas]
-        saved = checkpoint.newest(run)
+        saved, damaged = checkpoint.newest(run, tell.say if accelerator.is_main_process else lambda text: None)
         self._trainer = Trainer(config, base, objective, accelerator)
         self.step = 0
         length = 0
@@ -146,8 +146,11 @@ class _Loop:
             self._check(saved)
             self._trainer.restore(saved)
             self.step, length = saved.state["step"], saved.state["log_bytes"]
-        self._trainer.accumulation = self._fit(saved)
+        self._agree()
         main = accelerator.is_main_process
+        for place in damaged if main else ():
+            checkpoint.set_aside(place)
+        self._trainer.accumulation = self._fit(saved)
         if main:
             ledger.write(run, ledger.ledger(config, base, datas[0].credits))
         self._log = Log(run, length, self.step) if main else None
@@ -161,6 +164,8 @@ class _Loop:
         config, tell = self._config, self._tell
         if self.step >= config.steps:
             return self.step
+        if config.decay_steps is not None and config.decay_steps < config.steps:
+            tell.say(f"The learning rate is 0 after step {config.decay_steps} (decay_steps) of {config.steps}.")
         self._prepare()
         if self._held is not None:
             # Once and now, while no thread makes others ready.
@@ -294,6 +299,13 @@ class _Loop:
         if self._accelerator.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def _agree(self) -> None:
+        """Whether all ranks go on from the same step: a file may be damaged on one machine alone. Raises TrainError."""
+        steps = sorted(set(gather_object([self.step]))) if self._world > 1 else [self.step]
+        if len(steps) > 1:
+            what = "the ranks read different checkpoints"
+            raise TrainError(what, got=f"steps {steps}", allowed="one folder for all", where=self._run)
+
     def _check(self, saved: checkpoint.Saved) -> None:
         state, where = saved.state, self._run
         # More steps may have brought more stages.
@@ -324,18 +336,8 @@ class _Loop:
         masks = torch.ones(count, 1, *shape[2:])
         batch = Batch(0, size, tuple(range(count)), ("",) * count, ("",) * count, torch.zeros(shape), masks)
         # What the optimiser has not allocated yet, before its first step.
-        parameters = sum(p.numel() for p in self._trainer.weights().values())
-        fits, room = True, None
-        try:
-            room = (
-                None if self.step else torch.empty(8 * parameters, dtype=torch.uint8, device=self._accelerator.device)
-            )
-            with self._accelerator.no_sync(self._trainer.unet):
-                self._trainer.backward(self._trainer.ready(batch, 0.0))
-        except torch.OutOfMemoryError:
-            fits = False
-        del room
-        self._trainer.forget_gradients()
+        moments = 0 if self.step else 8 * sum(p.numel() for p in self._trainer.weights().values())
+        fits = self._trainer.fits(self._trainer.ready(batch, 0.0), moments)
         torch.cuda.empty_cache()
         return bool(
             self._accelerator.reduce(torch.tensor(float(fits), device=self._accelerator.device), "sum") == self._world

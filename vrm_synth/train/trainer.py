@@ -148,9 +148,22 @@ class Trainer:
         """The learning rate of an update, a function of its number alone."""
         return self._config.learning_rate * self._rate(step)
 
-    def forget_gradients(self) -> None:
-        """After a trial."""
-        self._optimizer.zero_grad(set_to_none=True)
+    def fits(self, part: Ready, reserved: int = 0) -> bool:
+        """Whether a micro-batch and so many bytes beside it fit into memory, tried forwards and backwards. Nothing is
+        changed, and nothing awaited of other ranks: one may run out of memory where another does not."""
+        room = None
+        try:
+            room = torch.empty(reserved, dtype=torch.uint8, device=self._device)
+            with self._accelerator.no_sync(self._wrapped):
+                self.backward(part)
+        except RuntimeError as e:
+            if not _ran_out(e):
+                raise
+            return False
+        finally:
+            del room
+            self._optimizer.zero_grad(set_to_none=True)
+        return True
 
     def _losses(self, part: Ready) -> torch.Tensor:
         to = {"device": self._device, "non_blocking": True}
@@ -205,6 +218,11 @@ def _parts(ready: Ready, count: int) -> list[Ready]:
     ]
 
 
+def _ran_out(e: RuntimeError) -> bool:
+    # cuBLAS, cuDNN and the driver have words of their own for it, and no OutOfMemoryError.
+    return isinstance(e, torch.OutOfMemoryError) or "out of memory" in str(e) or "ALLOC_FAILED" in str(e)
+
+
 def _trainable(config: RunConfig, base: Base) -> Any:
     if config.lora is None:
         return base.unet.requires_grad_(True)
@@ -238,8 +256,10 @@ def _schedule(config: RunConfig, optimizer: torch.optim.Optimizer) -> Callable[[
     name = "cosine" if config.schedule == "cosine" else "constant_with_warmup"
     made = get_scheduler(name, optimizer, num_warmup_steps=config.warmup, num_training_steps=config.decay_steps)
     chosen: Callable[[int], float] = made.lr_lambdas[0]
-    # diffusers counts the first update as number 0, with a rate of 0: an update that is none.
-    return lambda step: chosen(step + 1)
+    # diffusers counts the first update as number 0, with a rate of 0: an update that is none. Beyond its last step its
+    # cosine rises again.
+    last = config.decay_steps
+    return lambda step: chosen(step + 1 if last is None else min(step + 1, last))
 
 
 def _copy(to: dict[str, torch.Tensor], of: dict[str, torch.Tensor], what: str) -> None:
