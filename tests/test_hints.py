@@ -106,7 +106,7 @@ def test_inspect_goes_on_past_what_is_no_avatar(here, name):
 
 @pytest.mark.parametrize(
     "command",
-    ["inspect aki.vrm --render no/a.png", "poses show -o no/a.png", "cameras show -o more", "avatar demo -o no/a"],
+    ["inspect aki.vrm --render no/a.png", "poses show -o no/a.png", "cameras show -o more", "avatar demo -o no/a.vrm"],
 )
 def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(here, command, monkeypatch):
     monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))

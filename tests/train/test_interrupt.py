@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -50,7 +49,7 @@ def call(*args: object) -> tuple[int, str]:
 def interrupting(number: signal.Signals = signal.SIGINT):
     def stop(*_: object, **__: object) -> None:
         os.kill(os.getpid(), number)
-        time.sleep(60)  # a signal's handler runs before this does anything
+        signal.pause()  # its handler has run before this
 
     return stop
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.patience import wait_until
+from tests.patience import free_port, wait_until
 from tests.train import runs
 from vrm_synth.core.errors import ModelError, TrainError
 from vrm_synth.models import open_run
