@@ -49,10 +49,12 @@ def error(*args: object, code: int = 1) -> str:
 
 
 def start(*args: object, **more: object) -> subprocess.Popen[str]:
-    """The command as a process of its own, in a group of its own."""
+    """The command as a process of its own, in a group of its own, which heeds Ctrl-C: where the tests themselves run in
+    a shell's background it would be ignored from the start."""
     return subprocess.Popen(
         [sys.executable, "-m", "vrm_synth", *map(str, args)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **more,  # type: ignore[call-overload]
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **more,  # type: ignore[call-overload]
     )  # fmt: skip
 
 
