@@ -115,7 +115,7 @@ def test_what_is_asked_for_and_missing_is_one_line_and_leaves_nothing(tmp_path):
         "ray": [[*small, "x", "--engine", "ray"]],
         "pyrender": [[*small, "x", "--renderer", "pyrender"], ["verify", "a", "--renderer", "pyrender"]],
         "remote": [[*small, "s3://b/x"], ["verify", "s3://b/x"], ["shots", "s3://b/x", "-o", "x"]],
-        "train": [["train", "--base", "tiny", "--data", "a", "-o", "x"], ["preview", "x"]],
+        "train": [["train", "--base", "tiny", "--data", "a", "-o", "x", "--steps", "1"], ["preview", "x"]],
     }
     wanted["pyrender"][1] += ["--redraw", "1"]
     commands = [c for several in wanted.values() for c in several]

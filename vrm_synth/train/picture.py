@@ -26,7 +26,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 
 def measure(file: BinaryIO) -> Size:
     """(width, height) as `decode` will give it, from the head of a file. Raises BadRowError."""
-    size, turn, _ = _look(file)
+    size, turn = _stored(file)
     _check_size(size)
     return (size[1], size[0]) if turn in SIDEWAYS else size
 
@@ -49,12 +49,6 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         return np.asarray(picture.convert("RGBA" if clear else "RGB"))
     except Exception as e:  # Pillow's plugins raise whatever they meet, without a common base
         raise BadRowError("picture is damaged", got=str(e)) from e
-
-
-def turned(data: bytes) -> bool:
-    """Whether `decode` turns a picture that version 1 of the decoding left as it is stored: all but plain JPEG."""
-    _, turn, form = _look(io.BytesIO(data))
-    return turn > 1 and form != "JPEG"
 
 
 def fit(
@@ -108,14 +102,14 @@ def _open(file: BinaryIO) -> PIL.Image.Image:
         raise BadRowError("picture is damaged", got=str(e)) from e
 
 
-def _look(file: BinaryIO) -> tuple[Size, int, str]:
-    """(width, height) as stored, orientation, Pillow's name of the format. Raises BadRowError."""
+def _stored(file: BinaryIO) -> tuple[Size, int]:
+    """(width, height) as stored, and the Exif orientation. Raises BadRowError."""
     head = file.read(30)
     file.seek(0)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _webp_size(head), webp_orientation(file), "WEBP"  # Pillow reads a WebP whole to open it
+        return _webp_size(head), webp_orientation(file)  # Pillow reads a WebP whole to open it
     picture = _open(file)
-    return picture.size, orientation(picture, file), picture.format or ""
+    return picture.size, orientation(picture, file)
 
 
 def _is_jxl(file: BinaryIO) -> bool:

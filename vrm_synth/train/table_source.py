@@ -18,7 +18,7 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.buckets import Size
 from vrm_synth.train.data_config import SourceConfig, source_name
 from vrm_synth.train.entry import Columns
-from vrm_synth.train.picture import DECODING, LONGEST_FILE, decode, turned
+from vrm_synth.train.picture import DECODING, LONGEST_FILE, decode
 from vrm_synth.train.piece import Piece, read_piece, status
 from vrm_synth.train.scan_parquet import MASK, PICTURE, ParquetPictures
 from vrm_synth.train.source import BadRowError, Credit, Picture, Words
@@ -75,10 +75,9 @@ class TableSource:
     def picture(self, row: int) -> Picture:
         found = self._row(row)
         data = self._read(found.picture, PICTURE)
-        digest = hashlib.sha256(data)
+        digest = hashlib.sha256(DECODING)  # or the cache would give what another decoding has made of it
+        digest.update(data)
         pixels = decode(data)
-        if turned(data):  # or the cache would give what an earlier version, which did not turn it, has made of it
-            digest.update(b"turned")
         if (pixels.shape[1], pixels.shape[0]) != (found.width, found.height):
             raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=found.key)
         mask = None
