@@ -29,13 +29,13 @@ from machine import quartiles
 from numpy.typing import NDArray
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.avatar import load
-from vrm_synth.avatar.model import Avatar
-from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.take import pose_for, take
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.dataset.render_shot import pose_for, render_shot
+from vrm_synth.io.png_encoder import encode_png
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot import Shot
+from vrm_synth.vrm import load
+from vrm_synth.vrm.model import Avatar
 
 WARM_UP = 3
 Draw = Callable[[Shot], NDArray[np.uint8]]
@@ -46,7 +46,7 @@ def our_loop(avatar: Avatar) -> Draw:
     from vrm_synth.render import open_renderer
 
     renderer = open_renderer("gl")
-    return lambda shot: take(renderer, avatar, shot)[1].rgba
+    return lambda shot: render_shot(renderer, avatar, shot)[1].rgba
 
 
 def pyrender_loop(avatar: Avatar) -> Draw:

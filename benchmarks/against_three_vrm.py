@@ -34,7 +34,7 @@ import machine
 from machine import Timed, quartiles
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.avatar import load
+from vrm_synth.vrm import load
 
 AVATARS = ["m_expressive", "crimsom", "zombie", "robot", "demo"]
 WARM_UP = 4  # shots that each side draws before anything counts

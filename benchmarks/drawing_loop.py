@@ -19,11 +19,11 @@ from typing import Any, get_args
 
 from machine import ROOT, environment
 
-from vrm_synth.avatar import load
-from vrm_synth.avatar.compat import as_three_vrm
-from vrm_synth.dataset.take import take
+from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.render import Compat, open_renderer
 from vrm_synth.shot import Shot
+from vrm_synth.vrm import load
+from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 WARM_UP = 5
 
@@ -72,11 +72,11 @@ def main() -> None:
     shots = [Shot.from_json(e) for e in entries]
     renderer = open_renderer("gl")
     for shot in shots[:WARM_UP]:
-        take(renderer, avatar, shot, compat)  # type: ignore[arg-type]
+        render_shot(renderer, avatar, shot, compat)  # type: ignore[arg-type]
     print("ready", flush=True)
     sys.stdin.readline()
     for shot in shots:
-        take(renderer, avatar, shot, compat)  # type: ignore[arg-type]
+        render_shot(renderer, avatar, shot, compat)  # type: ignore[arg-type]
     print("done", flush=True)
     renderer.close()
 

@@ -24,12 +24,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vrm_synth.avatar import open_avatar
-from vrm_synth.dataset.cache import AvatarCache
+from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.layout import IDENTITY, identity, identity_bytes
-from vrm_synth.dataset.record import RECORDS, FileRecord, Record, record_name, sealed
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.shards.record import RECORDS, FileRecord, Record, record_name, sealed
 from vrm_synth.dataset.table import ROWS_A_GROUP, TABLE, flat, schema
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import builtin_recipe, shot_at
 
 SHOTS = 64
@@ -51,8 +51,8 @@ seconds = time.perf_counter() - start
 RESUME = """
 import json, sys, time
 from pathlib import Path
-from vrm_synth.dataset.resume import missing_shards
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.pending import missing_shards
+from vrm_synth.io.store import LocalStore
 start = time.perf_counter()
 rows = len(missing_shards(LocalStore(Path(sys.argv[1]))))
 seconds = time.perf_counter() - start
@@ -80,7 +80,7 @@ def make_table(path: Path, rows: int) -> None:
             "caption": f"A girl, {shot.labels['pose']}, {shot.labels['expression'] or 'smiling'}.",
             "avatar": shot.avatar,
             "avatar_sha256": open_one(shot.avatar).sha256,
-            "licence": "CC0-1.0",
+            "license": "CC0-1.0",
             "renderer": "llvmpipe",
             "shot": shot.to_json(),
         }

@@ -22,11 +22,11 @@ import harness
 from PIL import Image
 from random_shots import avatar_files, random_shot
 
-from vrm_synth.avatar import load
-from vrm_synth.avatar.compat import as_three_vrm
-from vrm_synth.dataset.take import answer, take
+from vrm_synth.dataset.render_shot import answer, render_shot
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import Shot
+from vrm_synth.vrm import load
+from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 
 def draw_theirs(reference: Path, shots: Path, out: Path, work: Path) -> None:
@@ -47,7 +47,7 @@ def draw_ours(entries: list[dict[str, Any]], out: Path) -> None:
         if entry["avatar"] not in loaded:
             loaded = {entry["avatar"]: as_three_vrm(load(entry["avatar"]))}
         avatar, shot = loaded[entry["avatar"]], Shot.from_json(entry)
-        posed, frame = take(renderer, avatar, shot, "three-vrm")
+        posed, frame = render_shot(renderer, avatar, shot, "three-vrm")
         Image.fromarray(frame.rgba).save(out / f"{shot.id}.png", compress_level=1)
         (out / f"{shot.id}.json").write_text(json.dumps(answer(shot, posed, frame)))
     renderer.close()

@@ -26,13 +26,13 @@ from pathlib import Path
 import machine
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.avatar import load
-from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.take import pose_for
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.dataset.render_shot import pose_for
+from vrm_synth.io.png_encoder import encode_png
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import View
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import Shot
+from vrm_synth.vrm import load
 
 WAYS: dict[str, Callable[[View], View]] = {
     "none": lambda view: replace(view, supersample=1),

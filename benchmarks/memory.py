@@ -28,9 +28,9 @@ import machine
 import moderngl
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.avatar import load
-from vrm_synth.dataset.answers import Answering, Done
-from vrm_synth.dataset.shotlist import Listed
+from vrm_synth.dataset.shot_list.answers import ShotAnswer, ShotListTask
+from vrm_synth.dataset.shot_list.reader import ListedShot
+from vrm_synth.vrm import load
 
 AVATARS = ["m_expressive", "crimsom", "zombie", "robot", "bizdude", "demo"]
 ALLOWED = 0.05
@@ -53,13 +53,13 @@ def gl_objects() -> Counter[str]:
     return Counter(type(o).__name__ for o in gc.get_objects() if isinstance(o, GL_OBJECTS))
 
 
-def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) -> Iterator[Listed]:
+def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) -> Iterator[ListedShot]:
     """`count` shots, `block` of one avatar after `block` of the next. They repeat, so the folder stays small."""
     kept = {}
     for label, path in files:
         avatar = load(path)
         entries = [plain_shot(avatar, path, label, i, size) for i in range(min(DISTINCT, block))]
-        kept[label] = [Listed(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
+        kept[label] = [ListedShot(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
     for i in range(count):
         label, _ = files[(i // block) % len(files)]
         yield kept[label][i % block % len(kept[label])]
@@ -68,10 +68,10 @@ def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) ->
 def run(files: list[tuple[str, Path]], count: int, block: int, size: int, out: Path) -> list[tuple[int, float, int]]:
     """(pictures so far, MiB, GL objects) at the end of each round of the avatars."""
     every, samples, start = block * len(files), [], time.perf_counter()
-    with Answering(out=out, base=out, renderer="gl", device=0).opened() as answered:
+    with ShotListTask(out=out, base=out, renderer="gl", device=0).opened() as answered:
         for done, shot in enumerate(endless(files, count, block, size), 1):
             for event in answered(shot):
-                if isinstance(event, Done) and event.error:
+                if isinstance(event, ShotAnswer) and event.error:
                     raise SystemExit(event.error)
             if done % every == 0:
                 samples.append((done, rss(), sum(gl_objects().values())))

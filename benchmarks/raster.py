@@ -40,16 +40,16 @@ import moderngl
 import numpy as np
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.avatar import load
-from vrm_synth.avatar.model import Avatar
-from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.files import to_json, write_file
-from vrm_synth.dataset.take import answer, pose_for
+from vrm_synth.dataset.render_shot import answer, pose_for
+from vrm_synth.io.atomic_files import to_json, write_file
+from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.pose import springs
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import Shot
+from vrm_synth.vrm import load
+from vrm_synth.vrm.model import Avatar
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 STAGES = ("pose", "draw beyond bare", "read back", "encode", "answer", "write")

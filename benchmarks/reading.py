@@ -36,9 +36,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from vrm_synth.dataset.derive import put_shard
-from vrm_synth.dataset.expect import Expected
-from vrm_synth.dataset.reader import Sample, read_shard
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.verify.expected import Expected
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
+from vrm_synth.io.store import LocalStore
 
 A_SHARD = 250
 BATCH = 32
@@ -118,7 +118,7 @@ def prepare(work: Path, pictures: int, size: int) -> dict[str, list[Path]]:
     return found | {"imagefolder": sorted((work / "imagefolder" / "train").glob("*/*.png"))}
 
 
-def _renamed(s: Sample, i: int) -> Sample:
+def _renamed(s: DatasetSample, i: int) -> DatasetSample:
     key = f"{i:06d}"
     return replace(s, key=key, row={**s.row, "i": i, "shot": {**s.row["shot"], "id": key}})
 

@@ -24,14 +24,14 @@ from shaped import SHAPES, device_name, make_base, wait
 
 from vrm_synth.models import open_base
 from vrm_synth.sampling.requests import from_prompts
-from vrm_synth.sampling.sampler import Sampler
+from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.schedule import make_scheduler
-from vrm_synth.sampling.settings import Place, Settings
+from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
 
 
-def ours(base: Path, settings: Settings, place: Place) -> Callable[[int], None]:
+def ours(base: Path, settings: SamplingSettings, place: DeviceConfig) -> Callable[[int], None]:
     """Draws as many batches."""
-    sampler = Sampler(open_base(base), settings, place)
+    sampler = DiffusionSampler(open_base(base), settings, place)
 
     def draw(batches: int) -> None:
         for _ in sampler.draw(from_prompts(["a girl with pink hair"], "blurry", count=batches * place.batch_size)):
@@ -40,7 +40,7 @@ def ours(base: Path, settings: Settings, place: Place) -> Callable[[int], None]:
     return draw
 
 
-def theirs(base: Path, settings: Settings, place: Place) -> Callable[[int], None]:
+def theirs(base: Path, settings: SamplingSettings, place: DeviceConfig) -> Callable[[int], None]:
     """The same by the pipeline."""
     half = getattr(torch, place.precision)
     pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(place.device)
@@ -62,7 +62,7 @@ def theirs(base: Path, settings: Settings, place: Place) -> Callable[[int], None
     return draw
 
 
-def rate(draw: Callable[[int], None], batches: int, place: Place) -> float:
+def rate(draw: Callable[[int], None], batches: int, place: DeviceConfig) -> float:
     """Pictures a second."""
     start = time.perf_counter()
     draw(batches)
@@ -82,8 +82,8 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="add nothing to the results")
     o = parser.parse_args()
     cuda = torch.cuda.is_available()
-    place = Place("cuda" if cuda else "cpu", "bfloat16" if cuda else "float32", o.batch, cuda)
-    settings = Settings(o.size, o.size, o.steps, o.guidance)
+    place = DeviceConfig("cuda" if cuda else "cpu", "bfloat16" if cuda else "float32", o.batch, cuda)
+    settings = SamplingSettings(o.size, o.size, o.steps, o.guidance)
     rates: dict[str, list[float]] = {"ours": [], "pipeline": []}
     facts = machine.facts() | {"device": device_name(place.device), "torch": torch.__version__}
     print(f"{facts['device']}, torch {facts['torch']}, load before {facts['load']}, commit {facts['commit']}")

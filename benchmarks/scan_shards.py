@@ -22,8 +22,8 @@ import numpy as np
 import webdataset
 from PIL import Image
 
-from vrm_synth.train.data_config import SourceConfig
-from vrm_synth.train.table_source import open_source
+from vrm_synth.train.data.config import SourceConfig
+from vrm_synth.train.data.table_source import open_source
 
 EACH = 1000
 
@@ -76,7 +76,7 @@ def write(path: Path, numbers: range, size: int) -> None:
     with tarfile.open(path, "w") as tar:
         for i in numbers:
             caption = f"picture {i}"
-            row = json.dumps({"caption": caption, "licence": "CC0-1.0", "avatar": "demo", "shot": ["x"] * 200})
+            row = json.dumps({"caption": caption, "license": "CC0-1.0", "avatar": "demo", "shot": ["x"] * 200})
             for name, data in (("png", picture), ("txt", caption.encode()), ("json", row.encode())):
                 info = tarfile.TarInfo(f"{i:08d}.{name}")
                 info.size = len(data)

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from vrm_synth.models.presets import OPENCLIP_H, SD21_UNET, SD_VAE
+from vrm_synth.models.base_presets import OPENCLIP_H, SD21_UNET, SD_VAE
 from vrm_synth.models.quiet import quiet
 from vrm_synth.models.tiny import SCHEDULE, make_tiny
 

@@ -2,11 +2,12 @@
 
     python benchmarks/small_stages.py [--shots 60] [--size 512] [--avatars demo m_expressive crimsom]
 
-gate: dataset/gate.py's `fault` on packed pixels, against the same questions asked of single channels. listed: the
-primitives that are drawn (for what an expression moves, shot/witness.py), against a list from skinning the body.
-pose: the pose of a shot that planning has posed already, against posing it again (dataset/draw.py; only where no gaze
-turns the eyes). gaze: the angles of a gaze at a point, against those of the whole pose. What both find is held to be
-the same; they alternate; the least of three rounds counts, and means over the pictures are shown, before → now.
+gate: dataset/image_checks.py's `find_fault` on packed pixels, against the same questions asked of single channels.
+listed: the primitives that are drawn (for what an expression moves, shot/visibility.py), against a list from skinning
+the body. pose: the pose of a shot that planning has posed already, against posing it again (dataset/render_task.py;
+only where no gaze turns the eyes). gaze: the angles of a gaze at a point, against those of the whole pose. What both
+find is held to be the same; they alternate; the least of three rounds counts, and means over the pictures are shown,
+before → now.
 
 First seen (2 cores at load 4.6): gate 3.94 → 0.23, listed 1.02 → 0.01, pose 0.56 → 0.00 and gaze 0.55 → 0.26 ms of
 the built-in avatar's pictures; 3.78 → 0.21, 0.45 → 0.01, 0.35 → 0.00 and 0.30 → 0.20 of m_expressive's.
@@ -27,13 +28,14 @@ import machine
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.avatar import Avatar, open_avatar
-from vrm_synth.dataset.gate import fault
-from vrm_synth.dataset.take import pose_for, take
+from vrm_synth.dataset.image_checks import find_fault
+from vrm_synth.dataset.render_shot import pose_for, render_shot
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate, gaze_of
 from vrm_synth.pose.skinning import drawn_primitives, posed_primitives
 from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.shot import Recipe, plan_shot
+from vrm_synth.vrm import Avatar
 
 STAGES = ("gate", "listed", "pose", "gaze")
 ROUNDS = 3
@@ -62,8 +64,8 @@ def pairs(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int) -> Iterato
     """The stages that picture i goes through."""
     planned = plan_shot(recipe, i, lambda _: avatar)
     shot = planned.shot
-    posed, frame = take(renderer, avatar, shot, posed=planned.posed)
-    yield "gate", (lambda: fault_by_channels(frame.rgba, shot.size), lambda: fault(frame.rgba, shot.size))
+    posed, frame = render_shot(renderer, avatar, shot, posed=planned.posed)
+    yield "gate", (lambda: fault_by_channels(frame.rgba, shot.size), lambda: find_fault(frame.rgba, shot.size))
     yield (
         "listed",
         (

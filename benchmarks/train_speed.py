@@ -6,7 +6,7 @@
 Both train the same U-Net on the same image folder in the same run, round by round in turn; a round's rate is that of
 its updates after the first `--warm`, which hold compiling, the memory probe and the first reads.
 
-- ours: `vrm_synth.train.run.train` as the command calls it, log and running mean included; latents from the cache,
+- ours: `vrm_synth.train.loop.train` as the command calls it, log and running mean included; latents from the cache,
   which is filled before the first update (its time is printed apart), bfloat16, channels_last, fused AdamW,
   torch.compile on CUDA.
 - loop: what the example does with its defaults and bf16: a DataLoader that decodes and scales, VAE and text encoder
@@ -37,7 +37,7 @@ from shaped import SHAPES, device_name, make_base, wait
 from vrm_synth.models import Base, open_base
 from vrm_synth.train import flops
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.run import Callbacks, Report, train
+from vrm_synth.train.loop import Callbacks, Report, train
 
 
 def make_pictures(folder: Path, count: int, side: int) -> Path:
@@ -60,7 +60,7 @@ class Ours:
 
     def __init__(self, base: Path, data: Path, run: Path, size: int, batch: int):
         self._run = run
-        sources = [{"path": str(data), "licence": "CC0-1.0"}]
+        sources = [{"path": str(data), "license": "CC0-1.0"}]
         self._config = {"base": str(base), "seed": 0, "batch": batch, "data": {"sources": sources, "size": size}}
         self.preparing = 0.0
 

@@ -123,7 +123,7 @@ def whole_batch(asked: argparse.Namespace) -> dict[str, float]:
 def order_alone(asked: argparse.Namespace) -> dict[str, float]:
     """The rows of the step."""
     start = time.perf_counter()
-    from vrm_synth.train.order import Order
+    from vrm_synth.train.data.order import Order
 
     imported, base = time.perf_counter(), resident()
     order = Order(1, asked.batch, np.array([[asked.rows]]), [1.0], ["512x512"], ["data"])
@@ -160,8 +160,8 @@ class Zeros:
 
 
 def _config(folder: Path) -> tuple[Any, Any]:
-    from vrm_synth.train import data as data_module
-    from vrm_synth.train.data_config import DataConfig
+    from vrm_synth.train.data import step_data as data_module
+    from vrm_synth.train.data.config import DataConfig
 
     source = {"path": str(folder / "data"), "mirror": 0.5}
     return data_module, DataConfig.model_validate({"sources": [source], "size": 512, "buckets": 6})
@@ -171,12 +171,12 @@ def make(asked: argparse.Namespace) -> None:
     """The dataset's shards, its table, the latents of one batch, and the index of all."""
     from tqdm import tqdm
 
-    from vrm_synth.train.latent_shard import Latent
+    from vrm_synth.train.latents.shard import Latent
 
     for n in tqdm(range(asked.rows // A_SHARD), "shards"):
         empty(asked.folder / "data" / f"{n // 1000:03d}" / f"{n:05d}.tar", A_SHARD * PICTURE_BYTES)
     data_module, config = _config(asked.folder)
-    with tqdm(total=asked.rows, desc="table") as bar, patch("vrm_synth.train.table.scan", entries):
+    with tqdm(total=asked.rows, desc="table") as bar, patch("vrm_synth.train.data.row_table.scan", entries):
         data = data_module.open_data(
             config, Zeros(), seed=1, batch=asked.batch, cache=asked.folder / "cache", found=bar.update
         )
@@ -199,16 +199,16 @@ def make(asked: argparse.Namespace) -> None:
 
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
     """What scanning a shard would find."""
-    from vrm_synth.train.entry import Entry
-    from vrm_synth.train.piece import Piece
-    from vrm_synth.train.source import Words
+    from vrm_synth.train.data.byte_range import ByteRange
+    from vrm_synth.train.data.scan.entry import Entry
+    from vrm_synth.train.data.source import CaptionText
 
     for i in range(A_SHARD):
         said = (
             f"A full-body picture of a girl with pink hair, waving with the right hand, seen from the left, {part} {i}."
         )
-        piece = Piece(part, i * PICTURE_BYTES + 512, PICTURE_BYTES - 1024)
-        yield Entry(f"{part}: {i:06d}", Words(said), piece, SHAPES[i % 3], None, "CC0-1.0", "demo", "0" * 64)
+        piece = ByteRange(part, i * PICTURE_BYTES + 512, PICTURE_BYTES - 1024)
+        yield Entry(f"{part}: {i:06d}", CaptionText(said), piece, SHAPES[i % 3], None, "CC0-1.0", "demo", "0" * 64)
 
 
 def fill_index(folder: Path, rows: int) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 import machine
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.avatar import load
+from vrm_synth.vrm import load
 
 ONE_CORE = {"LP_NUM_THREADS": "0"}
 

@@ -13,9 +13,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from vrm_synth.dataset.derive import Deriving, Source, pick
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.table import TABLE, ask
+from vrm_synth.io.store import LocalStore
 
 
 def main(folder: str, out: str, where: str) -> None:
@@ -24,9 +24,9 @@ def main(folder: str, out: str, where: str) -> None:
         poses.update(batch["pose"].to_pylist())
     for pose, count in poses.most_common():
         print(f"{count:5} {pose}")
-    source = Source.of(LocalStore(Path(folder)))
+    source = SourceDataset.of(LocalStore(Path(folder)))
     picks = pick([source], where)
-    Deriving((source,), picks, LocalStore(Path(out)), "subset", source.form, where=where).make()
+    DeriveTask((source,), picks, LocalStore(Path(out)), "subset", source.form, where=where).make()
     print(f"{sum(picks.counts().values())} pictures in {out}")
 
 

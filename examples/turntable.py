@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from PIL import Image
 
-from vrm_synth.avatar import open_avatar
-from vrm_synth.dataset.take import pose_for
+from vrm_synth.dataset.render_shot import pose_for
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import preset_shot
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vrm_synth.avatar import open_avatar
-from vrm_synth.dataset.take import take
+from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import preset_shot
 from vrm_synth.stage.backgrounds import background
@@ -37,7 +37,7 @@ def main() -> None:
         avatar = open_avatar(source)
         shot = preset_shot(avatar, source, pose, view, size=TILE, supersample=4)
         shot = replace(shot, expressions=expressions, background=background(behind), settle_seconds=1.0)
-        tiles.append(take(renderer, avatar, shot)[1].rgba)
+        tiles.append(render_shot(renderer, avatar, shot)[1].rgba)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(tiles, 1)).convert("RGB").save(PAGE, optimize=True)
     print(PAGE.relative_to(PAGE.parents[2]))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.corpus import avatar_files, needs_corpus
-from vrm_synth.avatar import load
-from vrm_synth.dataset.take import take
+from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.shot import preset_shot
+from vrm_synth.vrm import load
 
 pytestmark = [needs_corpus, pytest.mark.corpus]
 
@@ -36,7 +36,7 @@ def test_every_pose_from_every_view(renderer: Renderer, path: Path) -> None:
     for pose in POSES:
         for view in VIEWS:
             shot = preset_shot(avatar, str(path), pose, view, size=(160, 160), supersample=1)
-            _, frame = take(renderer, avatar, replace(shot, background=None))
+            _, frame = render_shot(renderer, avatar, replace(shot, background=None))
             alpha = frame.rgba[..., 3] >= 128
             where = f"{path.stem} {pose} {view}"
             if avatar.triangle_count > 100:

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.avatar.vrm_file import glb, vrm1
 from tests.patience import HANG
-from vrm_synth.avatar import open_avatar
+from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.cli.main import main
-from vrm_synth.dataset.take import take
+from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import load_recipe, shot_at
 
@@ -29,7 +29,7 @@ def test_a_recipe_renders(path):
     recipe = load_recipe(path)
     shot = shot_at(recipe, recipe.count - 1, open_avatar)
     renderer = GLRenderer()
-    _, frame = take(renderer, open_avatar(shot.avatar), shot)
+    _, frame = render_shot(renderer, open_avatar(shot.avatar), shot)
     renderer.close()
     assert frame.rgba.shape == (recipe.size[1], recipe.size[0], 4)
     assert f"vrm-synth render examples/{path.name} " in path.read_text()
@@ -48,7 +48,7 @@ def test_the_script_draws_its_picture(tmp_path):
     command = [sys.executable, EXAMPLES / "one_picture.py", "demo", tmp_path / "a.png"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
-    assert "licence CC0" in done.stdout
+    assert "license CC0" in done.stdout
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 

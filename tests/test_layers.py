@@ -17,44 +17,39 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vrm_synth"
 # module → what of ours it may import (itself included without saying). A name covers what lies under it.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "core": (),
-    "resources": ("core",),
-    "strict_yaml": ("core",),
+    "yaml_models": ("core",),
     "stage": ("core",),
-    "avatar": ("core", "resources", "strict_yaml"),
-    "pose": ("core", "avatar.model", "resources", "strict_yaml"),
-    "camera": ("core", "avatar.model", "pose", "resources", "strict_yaml"),
-    "shot": ("core", "avatar", "pose", "camera", "stage", "render.base", "resources", "strict_yaml"),
-    "caption": ("core", "shot", "resources", "strict_yaml"),
-    "render": ("core", "avatar.model", "pose", "camera", "stage"),
-    "dataset": ("core", "avatar", "pose", "camera", "stage", "shot", "render", "caption", "resources", "strict_yaml"),
-    "engine": ("core", "dataset"),
+    "io": ("core", "shot.shot"),
+    "gltf": ("core", "io"),
+    "licensing": ("core", "gltf", "yaml_models"),
+    "vrm": ("core", "gltf", "licensing"),
+    "demo_avatar": ("core", "gltf", "licensing", "vrm"),
+    "pose": ("core", "gltf.model", "vrm.model", "yaml_models"),
+    "camera": ("core", "pose", "yaml_models"),
+    "render": ("core", "gltf.model", "vrm.model", "pose", "camera", "stage"),
+    "shot": ("core", "gltf.model", "vrm", "demo_avatar", "pose", "camera", "stage", "render.base", "yaml_models"),
+    "caption": ("core", "shot", "yaml_models"),
+    "execution": ("core", "dataset.plan", "shot"),
+    "dataset": (
+        "core",
+        "io",
+        "gltf",
+        "vrm",
+        "licensing",
+        "demo_avatar",
+        "pose",
+        "camera",
+        "stage",
+        "shot",
+        "render",
+        "caption",
+        "execution",
+        "yaml_models",
+    ),
     "page": ("core",),
-    # dataset.files writes whole files or none, dataset.sheet draws grids, dataset.reader opens shards
-    # dataset.data_files and dataset.splits say which files of a folder are data, dataset.orientation which way up
-    "sampling": (
-        "core",
-        "models",
-        "dataset.data_files",
-        "dataset.files",
-        "dataset.orientation",
-        "dataset.reader",
-        "dataset.sheet",
-        "dataset.splits",
-        "page",
-    ),
-    "models": ("core", "dataset.files"),
-    "train": (
-        "core",
-        "models",
-        "dataset.data_files",
-        "dataset.files",
-        "dataset.orientation",
-        "dataset.reader",
-        "dataset.splits",
-        "sampling",
-        "resources",
-        "strict_yaml",
-    ),
+    "models": ("core", "io"),
+    "sampling": ("core", "io", "models", "page"),
+    "train": ("core", "io", "models", "sampling", "yaml_models"),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }
@@ -69,19 +64,19 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "trimesh": ("render",),
     "peft": ("models", "train", "sampling"),
     "accelerate": ("train",),
-    "DracoPy": ("avatar.codec_process",),
-    "meshopt": ("avatar.codec_process",),
-    "opengl_basisu": ("avatar.codec_process",),
-    "fsspec": ("dataset.store_fsspec",),
-    "s3fs": ("dataset.store_fsspec",),
-    "ray": ("engine.ray",),
+    "DracoPy": ("gltf.codecs.decoder_process",),
+    "meshopt": ("gltf.codecs.decoder_process",),
+    "opengl_basisu": ("gltf.codecs.decoder_process",),
+    "fsspec": ("io.store_fsspec",),
+    "s3fs": ("io.store_fsspec",),
+    "ray": ("execution.ray_cluster",),
     "torch": ("models", "train", "sampling"),
     "diffusers": ("models", "train", "sampling"),
     "transformers": ("models", "train", "sampling"),
     "jinja2": ("page",),
-    # one process that is made to be lost: avatar/codecs.py says why
+    # one process that is made to be lost: gltf/codecs/decoder.py says why
     "duckdb": ("dataset.table",),
-    "imagehash": ("dataset.nearest",),
+    "imagehash": ("dataset.verify.near_duplicates",),
     "click": ("cli",),
     "argparse": ("cli",),
     "tqdm": ("cli",),
@@ -89,7 +84,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 
 # Reading the environment and printing belong to cli; the exceptions, each with its reason.
 EXCEPTIONS = {
-    "engine.ray": "Ray learns from RAY_USAGE_STATS_ENABLED that it is to tell nobody, and has no other door",
+    "execution.ray_cluster": "Ray learns from RAY_USAGE_STATS_ENABLED that it is to tell nobody, and has no other door",
     "render.pyrender_import": "pyrender chooses its platform from PYOPENGL_PLATFORM, and has no other door",
 }
 
@@ -189,6 +184,6 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.test_layers.PACKAGE", tmp_path / "vrm_synth")
     bad = tmp_path / "vrm_synth" / "core" / "bad.py"
     bad.parent.mkdir(parents=True)
-    bad.write_text("import moderngl\nfrom vrm_synth.avatar import load\nfrom ..cli import main\nprint(os.environ)\n")
+    bad.write_text("import moderngl\nfrom vrm_synth.vrm import load\nfrom ..cli import main\nprint(os.environ)\n")
     assert len(list(violations(bad))) == 3
     assert len(list(spoken(bad))) == 2

@@ -51,7 +51,7 @@ def installed(wheel, tmp_path_factory) -> Path:
     return root / "bin" / "python"
 
 
-def test_the_wheel_holds_code_data_types_and_licences(wheel):
+def test_the_wheel_holds_code_data_types_and_licenses(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("poses", "cameras"):
         files = [p for p in sorted((ROOT / folder).rglob("*")) if p.is_file()]

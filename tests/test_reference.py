@@ -21,12 +21,12 @@ from PIL import Image
 
 from tests.corpus import CORPUS, needs_corpus
 from tests.pictures import write_difference
-from vrm_synth.avatar import load
-from vrm_synth.avatar.compat import as_three_vrm
-from vrm_synth.avatar.model import Avatar
-from vrm_synth.dataset.take import answer, take
+from vrm_synth.dataset.render_shot import answer, render_shot
 from vrm_synth.render import Compat, Renderer, open_renderer
 from vrm_synth.shot import Shot
+from vrm_synth.vrm import load
+from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 FAILED = Path("out/reference")
 
@@ -60,7 +60,7 @@ def renderer() -> Iterator[Renderer]:
 
 def draw(renderer: Renderer, avatar: Avatar, entry: dict[str, Any], compat: Compat):
     shot = Shot.from_json(entry)
-    posed, frame = take(renderer, avatar, shot, compat)
+    posed, frame = render_shot(renderer, avatar, shot, compat)
     return frame, answer(shot, posed, frame)
 
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Image, Licence, Material, Mesh, Meta, Node, Primitive, Sampler, Texture
+from vrm_synth.gltf.model import Image, Material, Mesh, Node, Primitive, Sampler, Texture
+from vrm_synth.licensing.license import License
+from vrm_synth.vrm.model import Avatar, Meta
 
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
@@ -61,7 +63,7 @@ def avatar(
         sha256="",
         vrm_version="1",
         generator="tests",
-        meta=Meta("tiny", "", (), Licence("")),
+        meta=Meta("tiny", "", (), License("")),
         nodes=tuple(
             Node(f"node{k}", -1, (), place, IDENTITY, (1.0, 1.0, 1.0), mesh=k) for k, place in enumerate(places)
         ),

@@ -7,11 +7,11 @@ import pytest
 
 from tests.corpus import avatar_files, needs_corpus
 from tests.pose.builders import avatar, node
-from vrm_synth.avatar.model import LookAt, RangeMap
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError, VrmSynthError
 from vrm_synth.core.transforms import compose, quat_rotate, spherical, transform_points
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
+from vrm_synth.vrm.model import LookAt, RangeMap
 
 R2 = np.sqrt(0.5)
 FRONT, UP, AVATARS_LEFT = np.array([0, 0, 1.0]), np.array([0, 1.0, 0]), np.array([1.0, 0, 0])
@@ -21,7 +21,7 @@ FRONT, UP, AVATARS_LEFT = np.array([0, 0, 1.0]), np.array([0, 1.0, 0]), np.array
 @pytest.mark.corpus
 @pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
 def test_world_every_avatar_stands_up_with_its_left_at_plus_x(path: object) -> None:
-    from vrm_synth.avatar import load
+    from vrm_synth.vrm import load
 
     where = evaluate(load(path)).bone_positions()  # type: ignore[arg-type]
     left = where["leftUpperArm"] - where["rightUpperArm"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.avatar.vrm_file import glb, vrm1
+from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.render.gl.renderer import GLRenderer
 
 

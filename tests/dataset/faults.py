@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from vrm_synth.dataset.derive import put_shard
-from vrm_synth.dataset.expect import Expected, expectation
 from vrm_synth.dataset.layout import METRICS, read_identity
-from vrm_synth.dataset.reader import Sample, read_shard
-from vrm_synth.dataset.record import Record, record_name
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.shards.record import Record, record_name
+from vrm_synth.dataset.verify.expected import Expected, expectation
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
+from vrm_synth.io.store import LocalStore
 
 Plant = Callable[[LocalStore, np.random.Generator], str]
 UNTOUCHED = ("dataset.json", METRICS)  # what a dataset is held to, which has tests of its own, and no part of it
@@ -25,7 +25,7 @@ def shards(store: LocalStore) -> list[Expected]:
     return [e for block in range(plan.blocks) for e in plan.expected(block) if e.count]
 
 
-def samples(store: LocalStore, shard: Expected) -> list[Sample]:
+def samples(store: LocalStore, shard: Expected) -> list[DatasetSample]:
     return [*read_shard(store, read_identity(store)["recipe"]["format"], shard.split, shard.number)]
 
 
@@ -35,7 +35,7 @@ def _shard(store: LocalStore, random: np.random.Generator) -> Expected:
     return some[int(random.integers(len(some)))]
 
 
-def put(store: LocalStore, shard: Expected, what: list[Sample]) -> None:
+def put(store: LocalStore, shard: Expected, what: list[DatasetSample]) -> None:
     """Other samples in its place, with an honest record."""
     for name in filter(shard.owns, store.list(shard.split)):
         store.delete(name)

@@ -8,11 +8,11 @@ import pytest
 
 from vrm_synth.core.errors import AvatarError, RenderError
 from vrm_synth.dataset import bench as measuring
-from vrm_synth.dataset.bench import STAGES, WARM_UP, Making, Rate, Report, advice, bench, pictures
+from vrm_synth.dataset.bench import STAGES, WARM_UP, BenchReport, BenchTask, Rate, advice, bench, pictures
 from vrm_synth.render.system import is_software
 
 MIB = 2**20
-CALM = Report(
+CALM = BenchReport(
     avatar="demo",
     triangles=32_000,
     size=512,
@@ -52,7 +52,7 @@ def test_a_file_that_is_none_is_refused_before_anything_starts(tmp_path):
 
 def test_a_lost_worker_ends_it(tmp_path):
     with pytest.raises(RenderError, match="SIGKILL"):
-        Making("demo", tmp_path, 64, "gl", 0).lost(3, "SIGKILL")
+        BenchTask("demo", tmp_path, 64, "gl", 0).lost(3, "SIGKILL")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_software_drivers_are_known_by_name(device, software):
     assert first.startswith("The CPU draws" if software else "A GPU draws")
 
 
-def changed(**stages: float) -> Report:
+def changed(**stages: float) -> BenchReport:
     return dataclasses.replace(CALM, milliseconds=CALM.milliseconds | stages)
 
 

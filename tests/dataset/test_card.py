@@ -1,4 +1,4 @@
-"""The dataset card: its head tells the truth about the licence, and strangers' words stay words."""
+"""The dataset card: its head tells the truth about the license, and strangers' words stay words."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import yaml
 
 from vrm_synth.dataset.card import Summary
 from vrm_synth.dataset.card import card as card_of
-from vrm_synth.dataset.loading import Files
+from vrm_synth.dataset.loading_code import Files
 
-FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "licence": "CC0-1.0", "is_cc0": True,
+FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "license": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip
-KEPT = {**FREE, "id": "b", "sha256": "1" * 64, "licence": "CC-BY-4.0", "is_cc0": False, "evidence": "https://e.org/x"}
+KEPT = {**FREE, "id": "b", "sha256": "1" * 64, "license": "CC-BY-4.0", "is_cc0": False, "evidence": "https://e.org/x"}
 RECIPE = {"avatars": ["a.vrm"], "count": 3, "seed": 5}
 
 
@@ -47,8 +47,8 @@ def test_one_that_is_not_free_makes_it_other_and_is_named_with_its_evidence():
     assert "CC-BY-4.0" in line and "https://e.org/x" in line and "| 2 |" in line
 
 
-def test_url_and_terms_of_a_licence_are_on_the_card():
-    terms = {"licence_url": "https://e.org/l", "licence_terms": "modification=prohibited; allowRedistribution=false"}
+def test_url_and_terms_of_a_license_are_on_the_card():
+    terms = {"license_url": "https://e.org/l", "license_terms": "modification=prohibited; allowRedistribution=false"}
     text = card([row(0, KEPT)], RECIPE, [{**KEPT, **terms}])
     line = next(x for x in text.splitlines() if x.startswith("| b "))
     assert "| https://e.org/l modification=prohibited; allowRedistribution=false |" in line

@@ -9,23 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.core.errors import DatasetError, RenderError
-from vrm_synth.dataset import draw
+from vrm_synth.dataset import render_task
 from vrm_synth.dataset.claim import claim, outgrown, predecessor
-from vrm_synth.dataset.derive import Deriving, Source, pick
-from vrm_synth.dataset.draw import Look
+from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
-from vrm_synth.dataset.make import Dataset, Settings
-from vrm_synth.dataset.pack import FORMATS
-from vrm_synth.dataset.record import record_name
-from vrm_synth.dataset.resume import missing_shards
-from vrm_synth.dataset.store import LocalStore, Store
-from vrm_synth.dataset.store_fsspec import FsspecStore
-from vrm_synth.dataset.verify import verify
-from vrm_synth.dataset.workers import work
+from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.pending import missing_shards
+from vrm_synth.dataset.render_task import OutputFormat
+from vrm_synth.dataset.shards.record import record_name
+from vrm_synth.dataset.shards.writers import FORMATS
+from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.execution.process_pool import work
+from vrm_synth.io.store import LocalStore, Store
+from vrm_synth.io.store_fsspec import FsspecStore
 from vrm_synth.shot import Recipe
+from vrm_synth.vrm import Avatar
 
 SHARD, FEW, MANY = 4, 10, 17
 
@@ -38,7 +39,7 @@ def avatars_are_opened_once():
         return once(source)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "open_avatar", opened)
+        patch.setattr(render_task, "open_avatar", opened)
         yield
 
 
@@ -56,7 +57,7 @@ class Maker:
     def dataset(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Dataset:
         plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
         recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | more)
-        return Dataset(recipe, store, open_avatar, Settings(Look(form), SHARD))
+        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(form), SHARD))
 
     def whole(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Store:
         made = self.dataset(store, count, form, **more)
@@ -179,7 +180,7 @@ def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, 
 
     grown = maker.dataset(store, MANY)
     with monkeypatch.context() as patch:
-        patch.setattr(draw, "open_renderer", nothing)
+        patch.setattr(render_task, "open_renderer", nothing)
         with pytest.raises(RenderError, match="no OpenGL"):
             grown.make(grown.missing())
     assert files(store) == before and is_complete(store)
@@ -239,7 +240,7 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
 
     failing = maker.dataset(store, FEW)
     with monkeypatch.context() as patch:
-        patch.setattr(draw, "open_renderer", nothing)
+        patch.setattr(render_task, "open_renderer", nothing)
         with pytest.raises(RenderError):
             failing.make(failing.missing())
     assert store.list() == []
@@ -275,12 +276,12 @@ def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, 
     maker.whole(store, FEW)
     out = LocalStore(tmp_path / "out")
 
-    def deriving() -> Deriving:
-        sources = (Source.of(store),)
-        return Deriving(sources, pick(sources), out, "convert", "webdataset", shard_size=SHARD)
+    def deriving() -> DeriveTask:
+        sources = (SourceDataset.of(store),)
+        return DeriveTask(sources, pick(sources), out, "convert", "webdataset", shard_size=SHARD)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Deriving, "_taken", lambda *_: 1 / 0)
+        patch.setattr(DeriveTask, "_taken", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             deriving().make()
     assert out.list() == []

@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.faults import samples, shards
-from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.derive import Deriving, Pick, Picks, Source, encoded, pick
-from vrm_synth.dataset.draw import Look
+from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
 from vrm_synth.dataset.layout import COMPLETE
-from vrm_synth.dataset.make import Dataset, Settings
-from vrm_synth.dataset.pack import FORMATS
-from vrm_synth.dataset.reader import Sample, decode
-from vrm_synth.dataset.record import record_name
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.render_task import OutputFormat
+from vrm_synth.dataset.shards.record import record_name
+from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.table import TABLE, read_table
-from vrm_synth.dataset.verify import verify
+from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.io.shard_readers import DatasetSample, decode
+from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
+from vrm_synth.vrm import Avatar
 
 once = functools.cache(open_avatar)
 
@@ -38,8 +39,8 @@ def made(
     plain = {"avatars": [str(avatars / "free.vrm"), "demo"], "count": 12, "size": 32, "settle_seconds": None}
     recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}, "seed": 4} | more)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vrm_synth.dataset.draw.open_avatar", opened)
-        dataset = Dataset(recipe, store, opened, Settings(Look(form, passes=passes), shard_size=5))
+        patch.setattr("vrm_synth.dataset.render_task.open_avatar", opened)
+        dataset = Dataset(recipe, store, opened, DatasetSettings(OutputFormat(form, passes=passes), shard_size=5))
         dataset.make(dataset.missing())
     assert dataset.finish()
     return store
@@ -56,12 +57,12 @@ def other(avatars, tmp_path_factory) -> LocalStore:
 
 
 def derive(sources: list[LocalStore], out: Path, command: str, form: str, *, where: str = "true", **more) -> LocalStore:
-    found = tuple(Source.of(s, command == "merge") for s in sources)
-    Deriving(found, pick(found, where), LocalStore(out), command, form, where=where, **more).make()
+    found = tuple(SourceDataset.of(s, command == "merge") for s in sources)
+    DeriveTask(found, pick(found, where), LocalStore(out), command, form, where=where, **more).make()
     return LocalStore(out)
 
 
-def everything(store: LocalStore) -> dict[tuple[str, str], Sample]:
+def everything(store: LocalStore) -> dict[tuple[str, str], DatasetSample]:
     return {(e.split, s.key): s for e in shards(store) for s in samples(store, e)}
 
 
@@ -102,11 +103,11 @@ def test_a_subset_has_what_the_condition_says_and_nothing_else(whole, tmp_path):
     assert set(everything(part)) == wanted and 0 < len(wanted) < 12
     assert verify(part).faults == ()
     with pytest.raises(DatasetError, match="for no picture"):
-        pick([Source.of(whole)], "pose = 'nothing'")
+        pick([SourceDataset.of(whole)], "pose = 'nothing'")
 
 
 def test_merging_loses_nothing_and_its_shots_can_be_drawn(whole, other, tmp_path, gl):
-    from vrm_synth.dataset.draw import home_of, source_from
+    from vrm_synth.dataset.render_task import home_of, source_from
 
     both = derive([whole, other], tmp_path / "deep" / "both", "merge", "webdataset", shard_size=7)
     found = everything(both)
@@ -126,7 +127,7 @@ def test_what_does_not_go_together_is_refused(whole, avatars, tmp_path):
         derive([whole, bare], tmp_path / "b", "merge", "webdataset")
     bare.delete(COMPLETE)
     with pytest.raises(DatasetError, match="not finished"):
-        Source.of(bare)
+        SourceDataset.of(bare)
 
 
 def test_the_same_again_makes_what_is_missing_and_another_is_refused(whole, tmp_path):
@@ -150,8 +151,8 @@ def test_the_same_again_touches_nothing_where_nothing_is_missing(whole, tmp_path
 
 
 def test_picks_come_back_by_split_in_the_order_of_the_sources():
-    picks, awkward = Picks(), 'a\n"b\u2028'
-    some = [Pick(k // 6, "ab"[k % 2], k // 3, f"{awkward}{k}") for k in range(12)]
+    picks, awkward = PickedSamples(), 'a\n"b\u2028'
+    some = [PickedSample(k // 6, "ab"[k % 2], k // 3, f"{awkward}{k}") for k in range(12)]
     for p in some:
         picks.add(p)
     for _ in range(2):

@@ -15,22 +15,23 @@ import yaml
 from PIL import Image
 
 from vrm_synth import __version__
-from vrm_synth.avatar import Avatar, open_avatar
-from vrm_synth.core.errors import DatasetError, LicenceError, RecipeError, ShotError
-from vrm_synth.dataset import draw, gate
-from vrm_synth.dataset import take as take_module
-from vrm_synth.dataset.answers import Answering, answer_shots
-from vrm_synth.dataset.draw import Drawn, Look, Lost, gaze_in_angles, path_from
-from vrm_synth.dataset.make import Dataset, Settings
-from vrm_synth.dataset.pack import rows_of
-from vrm_synth.dataset.reader import decode, read_shard
-from vrm_synth.dataset.record import read_records
-from vrm_synth.dataset.shotlist import read_shots
-from vrm_synth.dataset.store import LocalStore
-from vrm_synth.dataset.take import pose_for, take
-from vrm_synth.dataset.workers import work
+from vrm_synth.core.errors import DatasetError, LicenseError, RecipeError, ShotError
+from vrm_synth.dataset import image_checks, render_task
+from vrm_synth.dataset import render_shot as take_module
+from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.render_shot import pose_for, render_shot
+from vrm_synth.dataset.render_task import FailedShot, OutputFormat, RenderResult, gaze_in_angles, path_from
+from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.dataset.shards.writers import rows_of
+from vrm_synth.dataset.shot_list.answers import ShotListTask, answer_shots
+from vrm_synth.dataset.shot_list.reader import read_shots
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.execution.process_pool import work
+from vrm_synth.io.shard_readers import decode, read_shard
+from vrm_synth.io.store import LocalStore
 from vrm_synth.pose.evaluate import LookAtAngles
 from vrm_synth.shot import Shot, load_recipe, plan_shot, source_at
+from vrm_synth.vrm import Avatar
 
 COUNT, SHARD = 10, 4
 STRICT = (
@@ -48,7 +49,7 @@ def opened(source: str) -> Avatar:
 @pytest.fixture(scope="module", autouse=True)
 def avatars_are_opened_once():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "open_avatar", opened)
+        patch.setattr(render_task, "open_avatar", opened)
         yield
 
 
@@ -81,7 +82,7 @@ def change(recipe_file, tmp_path):
 
 
 def dataset(recipe_file, out, settings=None):
-    return Dataset(load_recipe(recipe_file), LocalStore(out), opened, settings or Settings(shard_size=SHARD))
+    return Dataset(load_recipe(recipe_file), LocalStore(out), opened, settings or DatasetSettings(shard_size=SHARD))
 
 
 def render(recipe_file, out, settings=None, blocks=None, workers=1, done=lambda: None, note=lambda text: None):
@@ -120,7 +121,7 @@ def test_a_dataset_has_its_files(whole, avatars):
     hashes = {"free": open_avatar(str(avatars / "free.vrm")).sha256, "demo": open_avatar("demo").sha256}
     assert {r["avatar"]: r["avatar_sha256"] for r in rows(whole)} == hashes
     for i, row in enumerate(rows(whole)):
-        assert row["i"] == i and row["licence"] == "CC0-1.0" and row["caption"].endswith(".") and row["seed"] == 4
+        assert row["i"] == i and row["license"] == "CC0-1.0" and row["caption"].endswith(".") and row["seed"] == 4
         (file,) = whole.glob(f"t*/*/{i:06d}.png")
         with Image.open(file) as picture:
             assert picture.size == (48, 64) and picture.mode == "RGBA"
@@ -182,7 +183,7 @@ def test_a_damaged_record_is_a_missing_shard(recipe_file, whole, tmp_path, damag
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_picture_can_be_made_again_from_its_line(whole, tmp_path, workers):
     for lines in whole.glob("t*/*/metadata.jsonl"):
-        events = list(answer_shots(read_shots(lines), Answering(tmp_path, lines.parent, "gl", 0), workers))
+        events = list(answer_shots(read_shots(lines), ShotListTask(tmp_path, lines.parent, "gl", 0), workers))
         assert not any(getattr(e, "error", "") for e in events)
     for file in whole.glob("t*/*/*.png"):
         assert (tmp_path / file.name).read_bytes() == file.read_bytes()
@@ -204,7 +205,7 @@ def test_datasets_loads_it_and_hands_back_shots(whole, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("form", ["webdataset", "parquet"])
 def test_the_other_formats_hold_the_same_samples(recipe_file, whole, tmp_path, form):
-    out = render(recipe_file, tmp_path / form, Settings(Look(form), SHARD))
+    out = render(recipe_file, tmp_path / form, DatasetSettings(OutputFormat(form), SHARD))
     pictures = {}
     for record in read_records(LocalStore(out)):
         for sample in read_shard(LocalStore(out), form, record.split, record.shard) if record.keys else ():
@@ -222,7 +223,7 @@ def test_webdataset_and_pyarrow_read_it(recipe_file, tmp_path):
     import pyarrow.parquet as pq
     import webdataset
 
-    out = render(recipe_file, tmp_path / "w", Settings(Look("webdataset", passes=("mask",)), SHARD))
+    out = render(recipe_file, tmp_path / "w", DatasetSettings(OutputFormat("webdataset", passes=("mask",)), SHARD))
     tars = sorted(map(str, out.glob("*/*.tar")))
     samples = list(webdataset.WebDataset(tars, shardshuffle=False).decode("pil"))
     table = pq.read_table(out / "metadata.parquet").to_pylist()
@@ -242,7 +243,7 @@ def test_webdataset_and_pyarrow_read_it(recipe_file, tmp_path):
 @pytest.mark.parametrize("encoding", ["webp", "webp-lossy", "jpeg", "jxl"])
 def test_encodings_hold_the_picture(change, whole, tmp_path, encoding):
     path = change(background="pink", count=3)
-    out = render(path, tmp_path / encoding, Settings(Look(encoding=encoding), SHARD))
+    out = render(path, tmp_path / encoding, DatasetSettings(OutputFormat(encoding=encoding), SHARD))
     plain = render(path, tmp_path / "plain")
     for file in plain.glob("t*/*/*.png"):
         (other,) = out.glob(f"t*/*/{file.stem}.*")
@@ -253,12 +254,14 @@ def test_encodings_hold_the_picture(change, whole, tmp_path, encoding):
 
 def test_jpeg_refuses_transparency(recipe_file, tmp_path):
     with pytest.raises(DatasetError, match="JPEG has no transparency"):
-        dataset(recipe_file, tmp_path / "new", Settings(Look(encoding="jpeg"), SHARD))
+        dataset(recipe_file, tmp_path / "new", DatasetSettings(OutputFormat(encoding="jpeg"), SHARD))
     assert not (tmp_path / "new").exists()
 
 
 def test_a_mask_is_the_figure_without_its_background(change, tmp_path):
-    out = render(change(background="pink", count=2), tmp_path / "m", Settings(Look(passes=("mask",)), SHARD))
+    out = render(
+        change(background="pink", count=2), tmp_path / "m", DatasetSettings(OutputFormat(passes=("mask",)), SHARD)
+    )
     for file in out.glob("t*/*/*.mask.png"):
         with Image.open(file) as mask, Image.open(file.with_name(f"{file.name.split('.')[0]}.png")) as picture:
             covered, rgb = np.asarray(mask), np.asarray(picture.convert("RGB"), int)
@@ -299,7 +302,7 @@ def test_a_gaze_at_a_point_is_kept_as_angles_that_draw_the_same(gl, avatars):
     shot = Shot.from_json(entry | {"pose": {"bones": {"head": [0, 0.1, 0, 0.995]}}})
     angled = gaze_in_angles(avatar, shot)
     assert isinstance(angled.look_at, LookAtAngles)
-    (before, first), (after, second) = take(gl, avatar, shot), take(gl, avatar, angled)
+    (before, first), (after, second) = render_shot(gl, avatar, shot), render_shot(gl, avatar, angled)
     assert before.look_at == after.look_at and before.look_at.yaw != 0
     assert (first.rgba == second.rgba).all() and (before.world_from_node == after.world_from_node).all()
 
@@ -308,14 +311,14 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     """Planning has posed it: whoever draws it poses it again for a gaze alone."""
     recipe, posed_again = load_recipe(recipe_file), []
     monkeypatch.setattr(take_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
-    task = draw.Drawing(recipe, None, {source: {} for source in recipe.avatars})
-    drawn = [draw.draw(task, gl, opened, i) for i in range(COUNT)]
+    task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
+    drawn = [render_task.draw(task, gl, opened, i) for i in range(COUNT)]
     gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
     assert posed_again == [f"{i:06d}" for i, gaze in enumerate(gazes) if gaze]
     for d in drawn:
         shot = Shot.from_json(d.sample.row["shot"])
-        anew = take(gl, opened(source_at(recipe, d.i)), shot)[1].rgba
+        anew = render_shot(gl, opened(source_at(recipe, d.i)), shot)[1].rgba
         assert (decode(d.sample.picture) == anew).all(), shot.id
 
 
@@ -330,9 +333,10 @@ def test_another_recipe_is_refused_and_changes_nothing(change, whole, settings):
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        (Settings(shard_size=5), "shard_size"), (Settings(Look("parquet"), SHARD), "format"),
-        (Settings(Look(encoding="webp"), SHARD), "encoding"), (Settings(Look(passes=("mask",)), SHARD), "passes"),
-        (Settings(shard_size=SHARD, renderer="pyrender"), "renderer"),
+        (DatasetSettings(shard_size=5), "shard_size"), (DatasetSettings(OutputFormat("parquet"), SHARD), "format"),
+        (DatasetSettings(OutputFormat(encoding="webp"), SHARD), "encoding"),
+        (DatasetSettings(OutputFormat(passes=("mask",)), SHARD), "passes"),
+        (DatasetSettings(shard_size=SHARD, renderer="pyrender"), "renderer"),
     ],
 )  # fmt: skip
 def test_another_look_is_another_dataset(recipe_file, whole, settings, what):
@@ -356,13 +360,13 @@ def test_a_broken_identity_is_one_error(recipe_file, tmp_path, text):
         dataset(recipe_file, tmp_path)
 
 
-def test_accepting_a_licence_does_not_make_it_another_recipe(change, whole):
-    dataset(change(accept_licences=["Other"]), whole)
+def test_accepting_a_license_does_not_make_it_another_recipe(change, whole):
+    dataset(change(accept_licenses=["Other"]), whole)
 
 
 def test_an_avatar_that_has_changed_makes_it_another_recipe(tmp_path, avatars):
     shutil.copy(avatars / "free.vrm", tmp_path / "a.vrm")
-    (tmp_path / "r.yaml").write_text(f"avatars: [a.vrm]\ncount: 1\nsize: 16\naccept_licences: ['{STRICT}']")
+    (tmp_path / "r.yaml").write_text(f"avatars: [a.vrm]\ncount: 1\nsize: 16\naccept_licenses: ['{STRICT}']")
     render(tmp_path / "r.yaml", tmp_path / "out")
     shutil.copy(avatars / "kept.vrm", tmp_path / "a.vrm")
     with pytest.raises(DatasetError, match="differs in avatars"):
@@ -386,17 +390,17 @@ def test_another_versions_folder_is_refused(recipe_file, whole, tmp_path):
 
 def test_an_avatar_that_is_not_free_stops_it_before_anything_is_made(change, tmp_path, avatars):
     path = change(avatars=["demo", str(avatars / "kept.vrm")])
-    with pytest.raises(LicenceError, match=r"kept\.vrm: licence not accepted; got VRM Public License 1\.0"):
+    with pytest.raises(LicenseError, match=r"kept\.vrm: license not accepted; got VRM Public License 1\.0"):
         dataset(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_an_accepted_licence_is_carried_into_lines_and_card(change, tmp_path, avatars):
-    path = change(avatars=[str(avatars / "kept.vrm")], count=2, accept_licences=[STRICT])
+def test_an_accepted_license_is_carried_into_lines_and_card(change, tmp_path, avatars):
+    path = change(avatars=[str(avatars / "kept.vrm")], count=2, accept_licenses=[STRICT])
     out = render(path, tmp_path / "out")
     for r in rows(out):
-        assert r["licence"] == STRICT and r["licence_url"] == "https://vrm.dev/licenses/1.0/"
-        assert "allowRedistribution=" not in r["licence_terms"]  # the file leaves it at its default
+        assert r["license"] == STRICT and r["license_url"] == "https://vrm.dev/licenses/1.0/"
+        assert "allowRedistribution=" not in r["license_terms"]  # the file leaves it at its default
     card = (out / "README.md").read_text()
     assert "license: other" in card and "modification=prohibited" in card and "https://vrm.dev/licenses/1.0/" in card
 
@@ -430,13 +434,13 @@ def test_leftovers_of_a_killed_run_are_tidied_away(recipe_file, whole):
 
 
 def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tmp_path, monkeypatch):
-    real, asked = gate.fault, []
+    real, asked = image_checks.find_fault, []
 
     def once_black(rgba, size):
         asked.append(1)
         return "black" if len(asked) in (3, 4) else real(rgba, size)
 
-    monkeypatch.setattr(draw, "fault", once_black)
+    monkeypatch.setattr(render_task, "fault", once_black)
     out = render(recipe_file, tmp_path / "g")
     attempts = [row["attempt"] for row in rows(out)]
     assert sorted(attempts) == [0] * (COUNT - 1) + [2]
@@ -456,7 +460,7 @@ def test_what_never_shows_anything_is_quarantined_and_told_of(recipe_file, tmp_p
             raise ShotError("nothing to see")
         return plan_shot(recipe, i, opened, attempt)
 
-    monkeypatch.setattr(draw, "plan_shot", shot_or_error)
+    monkeypatch.setattr(render_task, "plan_shot", shot_or_error)
 
     told = []
     out = render(recipe_file, tmp_path / "q", note=told.append)
@@ -477,9 +481,9 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
 
     def engine(task, groups, skip):
         for event in work(task, groups, skip=skip):
-            if isinstance(event, Drawn) and event.i == 2 and left[0]:
+            if isinstance(event, RenderResult) and event.i == 2 and left[0]:
                 left[0] -= 1
-                event = Lost(2, "SIGKILL")
+                event = FailedShot(2, "SIGKILL")
             yield event
 
     made, told = dataset(recipe_file, tmp_path / "d"), []

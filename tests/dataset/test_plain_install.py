@@ -17,8 +17,8 @@ from tests.dataset.test_derive import made
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ExtraError, RenderError
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY
-from vrm_synth.dataset.record import record_name
-from vrm_synth.dataset.store import LocalStore
+from vrm_synth.dataset.shards.record import record_name
+from vrm_synth.io.store import LocalStore
 
 ROOT = Path(__file__).resolve().parents[2]
 # extra → what is imported of it; what comes along with others, too
@@ -180,7 +180,7 @@ def test_repair_removes_nothing_that_it_could_not_make(avatars, tmp_path, monkey
     def none(*_: object) -> object:
         raise RenderError("no OpenGL here")
 
-    monkeypatch.setattr("vrm_synth.dataset.remake.open_renderer", none)
+    monkeypatch.setattr("vrm_synth.dataset.verify.repair.open_renderer", none)
     done = CliRunner().invoke(main, ["verify", str(store.folder), "--repair", "--redraw", "0", "--workers", "1"])
     assert done.exit_code == 1 and "no OpenGL here" in done.stderr
     assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE)
@@ -192,17 +192,17 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
 
     from tests.dataset.faults import samples, shards
     from vrm_synth.dataset.derive import put_shard
-    from vrm_synth.dataset.verify import redraw_some
+    from vrm_synth.dataset.verify.checks import redraw_some
 
     store = made(tmp_path / "a", avatars, passes=(), count=4, splits={})
     (shard,) = shards(store)
     others = [replace(s, row={**s.row, "renderer": "llvmpipe, pyrender"}) for s in samples(store, shard)]
     put_shard(store, "webdataset", shard, others)
-    from vrm_synth.avatar import open_avatar
     from vrm_synth.dataset.layout import read_identity
-    from vrm_synth.dataset.verify import Checked
+    from vrm_synth.dataset.verify.checks import ShardCheck
+    from vrm_synth.demo_avatar.avatar_source import open_avatar
 
-    checked = Checked(shard, (), tuple(s.key for s in others))
+    checked = ShardCheck(shard, (), tuple(s.key for s in others))
     found = [*redraw_some(store, read_identity(store), [checked], 4, gl, open_avatar)]
     assert [r.fault for r in found] == [None] * 4
     assert {r.undrawable for r in found} == {"pyrender drew it, and not gl: --renderer pyrender draws it again"}
@@ -210,7 +210,7 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
 
 
 def test_an_extra_that_is_missing_is_told_with_its_place(monkeypatch):
-    from vrm_synth.dataset.reader import JPEG_XL, open_picture
+    from vrm_synth.io.shard_readers import JPEG_XL, open_picture
 
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(ExtraError, match=r"a\.jxl: JPEG XL needs a plugin; allowed: pip install 'vrm-synth\[jxl\]'"):

@@ -6,11 +6,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.dataset.s3 import serving
+from tests.io.s3 import serving
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS
-from vrm_synth.dataset.record import read_records
-from vrm_synth.dataset.stores import open_store
+from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.io.open_store import open_store
 
 COUNT, SHARD = 7, 3
 

@@ -17,11 +17,11 @@ from tests.dataset.test_derive import derive, everything, made
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError, ShotError
 from vrm_synth.dataset.layout import COMPLETE
-from vrm_synth.dataset.pack import FORMATS
+from vrm_synth.dataset.shards.writers import FORMATS
+from vrm_synth.dataset.shot_list.reader import scaled
 from vrm_synth.dataset.shot_lookup import dataset_shots
-from vrm_synth.dataset.shotlist import scaled
-from vrm_synth.dataset.store import LocalStore
-from vrm_synth.shot.description import _CHECKS, CAMERA_KEYS, KEYS, Shot
+from vrm_synth.io.store import LocalStore
+from vrm_synth.shot.shot import _CHECKS, CAMERA_KEYS, KEYS, Shot
 
 DOC = (Path(__file__).resolve().parents[2] / "docs" / "shots.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ import pytest
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import table
-from vrm_synth.dataset.table import COLUMNS, LABELS, ask, flat, read_table, schema, spelled, write_table
+from vrm_synth.dataset.table import COLUMNS, LABELS, ask, canonical_json, flat, read_table, schema, write_table
 from vrm_synth.shot import builtin_recipe, shot_at
 
 
@@ -39,7 +39,7 @@ def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp
 
 
 def test_every_label_of_a_real_shot_has_a_column_or_is_left_out_on_purpose():
-    from vrm_synth.avatar import open_avatar
+    from vrm_synth.demo_avatar.avatar_source import open_avatar
 
     labels = shot_at(builtin_recipe(1), 0, open_avatar).labels
     assert set(labels) - set(LABELS) == {"says", "wording"}
@@ -105,5 +105,9 @@ def test_columns_are_named_once():
 
 
 def test_a_table_from_before_a_column_was_there_spells_the_same_rows():
-    row = {"key": "a", "licence": "CC0-1.0", "azimuth": 1}
-    assert spelled({**row, "licence_url": None}) == spelled(row) != spelled({**row, "licence_url": ""})
+    row = {"key": "a", "license": "CC0-1.0", "azimuth": 1}
+    assert (
+        canonical_json({**row, "license_url": None})
+        == canonical_json(row)
+        != canonical_json({**row, "license_url": ""})
+    )

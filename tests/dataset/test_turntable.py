@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.avatar.vrm_file import MESH_NODE, changed, vrm0, vrm1
-from vrm_synth.avatar import load_bytes, open_avatar
+from tests.vrm.vrm_file import MESH_NODE, changed, vrm0, vrm1
 from vrm_synth.cli.main import main
-from vrm_synth.dataset.presets import TURN, faces, sheet, turntable_cells
+from vrm_synth.dataset.preset_sheets import TURN, faces, sheet, turntable_cells
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import open_renderer
 from vrm_synth.render.base import Frame
+from vrm_synth.vrm import load_bytes
 
 
 def test_each_cell_shows_what_its_title_says():

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import PRESETS, open_base
-from vrm_synth.models.importing import import_weights
-from vrm_synth.models.presets import SD21_UNET
+from vrm_synth.models.base_presets import SD21_UNET
+from vrm_synth.models.import_weights import import_weights
 from vrm_synth.models.tiny import make_tiny
 from vrm_synth.train.flops import unet_flop
 
@@ -49,7 +49,7 @@ def test_tiny_is_the_same_every_time(tiny, tmp_path):
     a, b = open_base(tiny), open_base("tiny", made=tmp_path / "again")
     assert dict(a.hashes) == dict(b.hashes)
     assert (a.vae_scale, a.side, a.prediction) == (8, 64, "epsilon")
-    assert b.licence is not None and b.licence.name == "CC0-1.0"
+    assert b.license is not None and b.license.name == "CC0-1.0"
 
 
 def test_tinys_vae_gives_back_the_mean_colours(tiny):

@@ -11,20 +11,20 @@ import pytest
 from PIL import Image
 
 from tests.page.browser import dom, needs_chromium, screenshot
-from vrm_synth.page import Entry, Grid, Page, Picture, Table, to_html
+from vrm_synth.page import Entry, Grid, Page, PageImage, Table, to_html
 
 NASTY = (
     """</title></style><script>document.title='taken'</script><img src=x onerror="document.title='taken'">"'&{{7*7}}"""
 )
 
 
-def picture(color: tuple[int, ...] = (200, 80, 90), side: int = 64) -> Picture:
-    return Picture.of(Image.new("RGBA" if len(color) == 4 else "RGB", (side, side), color), "a square")
+def picture(color: tuple[int, ...] = (200, 80, 90), side: int = 64) -> PageImage:
+    return PageImage.of(Image.new("RGBA" if len(color) == 4 else "RGB", (side, side), color), "a square")
 
 
 def nasty_page() -> Page:
     entry = Entry(NASTY, (picture(), None), (NASTY, ""), {NASTY: NASTY}, [(NASTY, NASTY)])
-    one = Entry(NASTY, [Picture(picture().data, 64, 64, NASTY)], [NASTY])
+    one = Entry(NASTY, [PageImage(picture().data, 64, 64, NASTY)], [NASTY])
     return Page(
         NASTY,
         [
@@ -91,15 +91,15 @@ def test_rows_must_fit_their_columns():
 
 def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
     pixels = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
-    kept = Picture.of(Image.fromarray(pixels))
+    kept = PageImage.of(Image.fromarray(pixels))
     assert (kept.width, kept.height, kept.small) == (48, 32, True)
     assert kept.uri.startswith("data:image/webp;base64,")
     with Image.open(io.BytesIO(kept.data)) as back:
         assert np.array_equal(np.asarray(back.convert("RGB")), pixels)
-    large = Picture.of(Image.new("RGB", (1000, 600)), longest=512)
+    large = PageImage.of(Image.new("RGB", (1000, 600)), longest=512)
     assert (large.width, large.height, large.small) == (512, 307, False)
     with pytest.raises(ValueError, match="PNG, JPEG or WebP"):
-        _ = Picture(b"GIF89a", 1, 1).uri
+        _ = PageImage(b"GIF89a", 1, 1).uri
 
 
 def test_a_clear_picture_stays_clear():

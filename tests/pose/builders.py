@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Licence, Meta, Node
-from vrm_synth.core.humanoid import BONES
+from vrm_synth.core.bones import BONES
+from vrm_synth.gltf.model import Node
+from vrm_synth.licensing.license import License
+from vrm_synth.vrm.model import Avatar, Meta
 
 
 def node(name: str, parent: int, translation: Sequence[float] = (0, 0, 0), **more: Any) -> Node:
@@ -32,7 +34,7 @@ def avatar(nodes: Sequence[Node], humanoid: Mapping[str, int] | None = None, **m
         "sha256": "",
         "vrm_version": "1",
         "generator": "",
-        "meta": Meta("", "", (), Licence("")),
+        "meta": Meta("", "", (), License("")),
         "nodes": linked,
         "scene_nodes": _parents_first(linked),
         "meshes": (),

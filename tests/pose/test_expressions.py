@@ -9,21 +9,11 @@ import numpy as np
 import pytest
 
 from tests.pose.builders import avatar, node
-from vrm_synth.avatar.model import (
-    Avatar,
-    Expression,
-    Material,
-    MaterialColorBind,
-    Mesh,
-    MorphTargetBind,
-    MToon,
-    Primitive,
-    TextureInfo,
-    TextureTransformBind,
-)
 from vrm_synth.core.errors import ShotError
+from vrm_synth.gltf.model import Material, Mesh, MToon, Primitive, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.expressions import effective_weights
+from vrm_synth.vrm.model import Avatar, Expression, MaterialColorBind, MorphTargetBind, TextureTransformBind
 
 
 def faces(**expressions: dict[str, Any]) -> dict[str, Expression]:

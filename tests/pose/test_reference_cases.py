@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.corpus import CORPUS, needs_corpus
-from vrm_synth.avatar import load
-from vrm_synth.avatar.model import Avatar
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
+from vrm_synth.vrm import load
+from vrm_synth.vrm.model import Avatar
 
 MILLIMETRES = 0.01
 

@@ -11,9 +11,10 @@ import pytest
 from tests.corpus import avatar_files, needs_corpus
 from tests.patience import calls
 from tests.pose.builders import avatar, node, random_rotation
-from vrm_synth.avatar.model import Avatar, Expression, Mesh, MorphTargetBind, Primitive, Skin
+from vrm_synth.gltf.model import Mesh, Primitive, Skin
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
+from vrm_synth.vrm.model import Avatar, Expression, MorphTargetBind
 
 HAPPY = {"happy": Expression("happy", True, morph_target_binds=(MorphTargetBind(3, 1, 0.8),))}
 
@@ -118,7 +119,7 @@ def test_thirty_thousand_vertices_take_as_many_calls_as_thirty() -> None:
 def test_at_rest_a_skinned_avatar_has_the_shape_of_its_file(path: object) -> None:
     """At rest linear blending is a no-op wherever the inverse bind matrices fit the rest pose, so the
     skin's points lie where a rigid copy bound to the first joint would put them."""
-    from vrm_synth.avatar import load
+    from vrm_synth.vrm import load
 
     a = load(path)  # type: ignore[arg-type]
     posed = evaluate(a)

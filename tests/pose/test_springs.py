@@ -10,11 +10,12 @@ import pytest
 from tests.corpus import CORPUS, needs_corpus
 from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from tests.pose.slow_springs import SlowSprings
-from vrm_synth.avatar.model import Avatar, Collider, Node, Spring, SpringJoint
 from vrm_synth.core.errors import AvatarError, ShotError
+from vrm_synth.gltf.model import Node
 from vrm_synth.pose import colliders as obstacles
 from vrm_synth.pose import springs
 from vrm_synth.pose.evaluate import evaluate, rig
+from vrm_synth.vrm.model import Avatar, Collider, Spring, SpringJoint
 
 SHAPES = ("sphere", "capsule", "plane", "insideSphere", "insideCapsule")
 
@@ -131,7 +132,7 @@ def test_unevenly_scaled_nodes(seed: int) -> None:
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", ["m_expressive", "v1_springbone_extended"])
 def test_real_springs_agree_with_the_specification(name: str) -> None:
-    from vrm_synth.avatar import load
+    from vrm_synth.vrm import load
 
     assert CORPUS is not None
     a = load(CORPUS / "avatars" / f"{name}.vrm")

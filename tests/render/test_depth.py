@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from vrm_synth.avatar import open_avatar
-from vrm_synth.avatar.model import Avatar, Material, MToon, TextureInfo
 from vrm_synth.camera.camera import Camera
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View, open_renderer
 from vrm_synth.stage.light import Light
+from vrm_synth.vrm.model import Avatar
 
 SIZE = 96
 # Neither in the middle nor level, so that depths are no round numbers.

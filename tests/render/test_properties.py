@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from vrm_synth.avatar.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.camera.camera import Camera
+from vrm_synth.gltf.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
 from vrm_synth.stage.light import Ambient, Light

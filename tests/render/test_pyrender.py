@@ -8,13 +8,14 @@ import pytest
 
 from tests import tiny
 from tests.corpus import CORPUS, needs_corpus
-from vrm_synth.avatar import load, open_avatar
-from vrm_synth.avatar.model import Material, MToon, TextureInfo
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View, open_renderer
 from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.vrm import load
 
 if importlib.util.find_spec("pyrender") is None:
     pytest.skip("the [pyrender] extra is not installed (make test installs it)", allow_module_level=True)

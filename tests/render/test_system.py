@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from vrm_synth.avatar import open_avatar
 from vrm_synth.core.errors import RenderError
-from vrm_synth.dataset.take import take
+from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import open_renderer, system
 from vrm_synth.render.system import explain_missing_gl, fault_of, find_fault, install_hint, missing_libraries
 from vrm_synth.shot import preset_shot
@@ -162,8 +162,8 @@ def test_looking_for_the_fault_leaves_other_contexts_as_they_are():
     avatar = open_avatar("demo")
     shot = preset_shot(avatar, "demo", "stand", "face_front_level", size=(32, 32))
     with contextlib.closing(open_renderer("gl")) as drawing:
-        before = take(drawing, avatar, shot)[1].rgba
+        before = render_shot(drawing, avatar, shot)[1].rgba
         with pytest.raises(RenderError, match="no such EGL device; got 60"):
             open_renderer("gl", 60)
         assert find_fault(0) is None
-        assert (take(drawing, avatar, shot)[1].rgba == before).all() and before[..., 3].any()
+        assert (render_shot(drawing, avatar, shot)[1].rgba == before).all() and before[..., 3].any()

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from vrm_synth.avatar.model import Avatar, Material, MToon, Sampler, Texture, TextureInfo
 from vrm_synth.camera.camera import Camera
+from vrm_synth.gltf.model import Material, MToon, Sampler, Texture, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
 from vrm_synth.render.gl import textures
 from vrm_synth.render.gl.mips import mip_chain
 from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.vrm.model import Avatar
 
 SIZE = 16
 SIDE = 1024  # 64 texels a pixel

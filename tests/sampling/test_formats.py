@@ -18,20 +18,20 @@ from PIL import Image
 from tests.sampling.made_run import make_run
 from tests.sampling.test_preview import QUICK, call, pictures
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.dataset.pack import FORMATS, pack
-from vrm_synth.dataset.reader import Sample
-from vrm_synth.sampling.pairs import read_pairs
-from vrm_synth.sampling.preview import load_picture
+from vrm_synth.dataset.shards.writers import FORMATS, pack
+from vrm_synth.io.shard_readers import DatasetSample
+from vrm_synth.sampling.captioned_images import read_captioned_images
+from vrm_synth.sampling.comparison import load_picture
 
 COLOURS = [(200, 40, 60), (30, 60, 220), (40, 180, 90)]
 
 
-def sample(i: int, said: str) -> Sample:
+def sample(i: int, said: str) -> DatasetSample:
     file = io.BytesIO()
     Image.new("RGB", (48, 40), COLOURS[i % 3]).save(file, "PNG")
     shot = {"id": f"{i:06d}", "avatar": "demo", "labels": {"pose": "wave's", "azimuth": -4.52}}
-    row = {"caption": said, "i": i, "seed": 9, "avatar": "demo", "licence": "CC0-1.0", "shot": shot}
-    return Sample(f"{i:06d}", file.getvalue(), "png", said, row, {"mask.png": b"mask"})
+    row = {"caption": said, "i": i, "seed": 9, "avatar": "demo", "license": "CC0-1.0", "shot": shot}
+    return DatasetSample(f"{i:06d}", file.getvalue(), "png", said, row, {"mask.png": b"mask"})
 
 
 def dataset(folder: Path, form: str) -> Path:
@@ -54,10 +54,10 @@ def made(request, tmp_path_factory) -> Path:
 
 
 def test_captions_of_a_split_in_their_order(made):
-    assert [p.caption for p in read_pairs(made, "train")] == ["train 0", "train 1", "train 2"]
-    assert [p.caption for p in read_pairs(made, "test")] == ["test 3"]
-    assert [p.caption for p in read_pairs(made, limit=2)] == ["test 3", "train 0"]
-    assert all(p.row["shot"]["labels"]["azimuth"] == -4.52 for p in read_pairs(made))
+    assert [p.caption for p in read_captioned_images(made, "train")] == ["train 0", "train 1", "train 2"]
+    assert [p.caption for p in read_captioned_images(made, "test")] == ["test 3"]
+    assert [p.caption for p in read_captioned_images(made, limit=2)] == ["test 3", "train 0"]
+    assert all(p.row["shot"]["labels"]["azimuth"] == -4.52 for p in read_captioned_images(made))
 
 
 def test_sample_draws_the_captions(made, folder, tmp_path):
@@ -94,11 +94,11 @@ def test_a_split_is_found_by_the_names_of_shards(tmp_path):
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked/hub").symlink_to(tmp_path / "hub")
     for place in (tmp_path / "hub", tmp_path / "linked"):
-        assert [p.caption for p in read_pairs(place, "train")] == ["train 0"]
-        assert [p.caption for p in read_pairs(place, "test")] == ["test 1"]
-        assert [p.caption for p in read_pairs(place)] == ["test 1", "train 0"]
+        assert [p.caption for p in read_captioned_images(place, "train")] == ["train 0"]
+        assert [p.caption for p in read_captioned_images(place, "test")] == ["test 1"]
+        assert [p.caption for p in read_captioned_images(place)] == ["test 1", "train 0"]
         with pytest.raises(VrmSynthError, match=r"no such split; got val; allowed: .*test, train"):
-            read_pairs(place, "val")
+            read_captioned_images(place, "val")
 
 
 def test_the_truth_is_shown_upright(tmp_path):
@@ -119,6 +119,6 @@ def test_a_damaged_shard_is_told_of_in_a_line(form, suffix, folder, tmp_path):
     shard = made / "train" / f"00001{suffix}"
     shard.write_bytes(shard.read_bytes()[:700])
     with pytest.raises(VrmSynthError, match=rf"00001{suffix}"):
-        read_pairs(made, "train")
+        read_captioned_images(made, "train")
     out = call("sample", folder, "--dataset", made, *QUICK, "-o", tmp_path / "s", code=1)
     assert f"00001{suffix}" in out and not (tmp_path / "s").exists()

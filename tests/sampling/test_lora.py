@@ -13,8 +13,8 @@ from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models import open_base
 from vrm_synth.sampling.lora import add_lora
 from vrm_synth.sampling.requests import Request
-from vrm_synth.sampling.sampler import Sampler
-from vrm_synth.sampling.settings import Place, SamplingError, Settings
+from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,10 @@ def test_weights_move_by_scale_times_alpha_over_rank_times_the_product(folder, f
 
 def test_pictures_change_and_say_which_lora(folder, file):
     plain, added = open_base(folder), add_lora(open_base(folder), file, 0.5)
-    settings = Settings(32, 32, steps=2)
-    one, other = (next(Sampler(m, settings, Place()).draw([Request("a")])).tobytes() for m in (plain, added))
+    settings = SamplingSettings(32, 32, steps=2)
+    one, other = (
+        next(DiffusionSampler(m, settings, DeviceConfig()).draw([Request("a")])).tobytes() for m in (plain, added)
+    )
     assert one != other
     (said,) = added.identity["loras"]
     assert said["scale"] == 0.5 and len(said["sha256"]) == 64

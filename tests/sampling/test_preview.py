@@ -19,7 +19,7 @@ from tests.page.browser import dom, needs_chromium, screenshot
 from tests.sampling.made_run import make_run
 from tests.sampling.test_requests import dataset
 from vrm_synth.cli.main import main
-from vrm_synth.sampling.preview import COLUMNS, load_picture, psnr
+from vrm_synth.sampling.comparison import COLUMNS, load_picture, psnr
 from vrm_synth.sampling.settings import SamplingError
 
 CAPTIONS = ["A girl & a 'boy' <b>waving</b>, 桜", "a red square"]
@@ -158,7 +158,7 @@ def test_rows_of_strangers_never_break_the_page(run, model, tmp_path):
             "file_name": "a.png",
             "text": "t",
             "shot": {"labels": {"pose": {"a": [1]}, "azimuth": "</script>"}},
-            "licence": 3,
+            "license": 3,
         },
     ]
     place = dataset(tmp_path / "d", *rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vrm_synth.sampling.pairs import read_pairs
+from vrm_synth.sampling.captioned_images import read_captioned_images
 from vrm_synth.sampling.requests import MOST_SEED, Request, from_dataset, from_prompts, from_table
 from vrm_synth.sampling.settings import SamplingError
 
@@ -77,15 +77,15 @@ def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
         {"file_name": "b.png", "caption": "second"},
     )
     dataset(tmp_path / "test" / "00000", {"file_name": "a.png", "caption": "held back"})
-    assert [p.caption for p in read_pairs(tmp_path)] == ["held back", "first", "second", "third"]
+    assert [p.caption for p in read_captioned_images(tmp_path)] == ["held back", "first", "second", "third"]
     assert [r.prompt for r in from_dataset(tmp_path, "train", limit=2, count=2)] == ["first"] * 2 + ["second"] * 2
-    first = read_pairs(tmp_path, "train")[0]
+    first = read_captioned_images(tmp_path, "train")[0]
     assert first.picture == tmp_path / "train" / "00000" / "images" / "a.png" and first.line == 1
-    assert [p.caption for p in read_pairs(first.table)] == ["first", "second"]
+    assert [p.caption for p in read_captioned_images(first.table)] == ["first", "second"]
     for wrong in ("val", "..", "", "train/00000"):
         kind = "no such split; got val; allowed: test, train" if wrong == "val" else "not the name of a split; got "
         with pytest.raises(SamplingError, match=kind):
-            read_pairs(tmp_path, wrong)
+            read_captioned_images(tmp_path, wrong)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
 )
 def test_rows_that_are_refused(tmp_path, row, said):
     with pytest.raises(SamplingError) as e:
-        read_pairs(dataset(tmp_path, {"file_name": "fine.png", "caption": "a"}, row))
+        read_captioned_images(dataset(tmp_path, {"file_name": "fine.png", "caption": "a"}, row))
     assert f"metadata.jsonl:2: {said}" in str(e.value) and len(str(e.value)) < 600
 
 
 def test_a_folder_without_captions_is_told_of(tmp_path):
     with pytest.raises(SamplingError, match="no captioned pictures"):
-        read_pairs(tmp_path)
+        read_captioned_images(tmp_path)
     with pytest.raises(SamplingError, match="no captioned pictures"):
-        read_pairs(tmp_path / "none")
+        read_captioned_images(tmp_path / "none")

@@ -11,25 +11,27 @@ from diffusers import StableDiffusionPipeline
 
 from tests.sampling.conftest import variant
 from vrm_synth.models import Base, open_base
-from vrm_synth.sampling.noise import start_noise
 from vrm_synth.sampling.requests import Request
-from vrm_synth.sampling.sampler import Sampler
+from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.schedule import make_scheduler
-from vrm_synth.sampling.settings import SCHEDULERS, Place, SamplingError, Settings
+from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
+from vrm_synth.sampling.start_noise import start_noise
 
-SETTINGS = Settings(32, 32, steps=4, guidance=3.0)
+SETTINGS = SamplingSettings(32, 32, steps=4, guidance=3.0)
 ASKED = [Request(f"a girl, picture {i}", "blurry" if i % 2 else "", seed=100 + i) for i in range(7)]
 
 
-def draw(model: Base, requests: list[Request], place: Place, settings: Settings = SETTINGS) -> list[bytes]:
-    return [p.tobytes() for p in Sampler(model, settings, place).draw(requests)]
+def draw(
+    model: Base, requests: list[Request], place: DeviceConfig, settings: SamplingSettings = SETTINGS
+) -> list[bytes]:
+    return [p.tobytes() for p in DiffusionSampler(model, settings, place).draw(requests)]
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize(("guidance", "rescale"), [(1.0, 0.0), (4.0, 0.0), (4.0, 0.7)])
 def test_the_same_bytes_as_diffusers_pipeline(folder, model, scheduler, guidance, rescale):
     settings = replace(SETTINGS, scheduler=scheduler, guidance=guidance, guidance_rescale=rescale)
-    ours = Sampler(model, settings, Place(batch_size=2)).denoise(ASKED[:2])
+    ours = DiffusionSampler(model, settings, DeviceConfig(batch_size=2)).denoise(ASKED[:2])
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, use_safetensors=True)
     pipeline.scheduler = make_scheduler(scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
@@ -49,7 +51,7 @@ def test_the_same_bytes_as_diffusers_pipeline(folder, model, scheduler, guidance
 
 @pytest.mark.parametrize("size", [1, 3, 4])
 def test_a_pictures_bytes_do_not_depend_on_order_or_companions(model, size):
-    place = Place(batch_size=size)
+    place = DeviceConfig(batch_size=size)
     straight = dict(zip(ASKED, draw(model, ASKED, place), strict=True))
     assert len(set(straight.values())) == len(ASKED)
     backwards = ASKED[::-1]
@@ -69,7 +71,7 @@ def test_noise_is_the_pictures_own():
 def test_v_prediction_is_read_from_the_model(model, tmp_path):
     """The same weights, told to mean v, draw another picture; and the step is the closed form's."""
     v = variant(tmp_path / "v", prediction_type="v_prediction")
-    assert draw(v, ASKED[:1], Place()) != draw(model, ASKED[:1], Place())
+    assert draw(v, ASKED[:1], DeviceConfig()) != draw(model, ASKED[:1], DeviceConfig())
     scheduler = make_scheduler("ddim", v.scheduler_config)
     scheduler.set_timesteps(10)
     t = scheduler.timesteps[3]
@@ -86,7 +88,7 @@ def test_a_schedule_that_ends_in_noise_is_sampled_from_its_end(tmp_path):
         scheduler.set_timesteps(5)
         assert int(scheduler.timesteps[0]) == 999, name
         assert float(scheduler.alphas_cumprod[-1]) < 1e-6, name
-    assert draw(trained, ASKED[:1], Place())
+    assert draw(trained, ASKED[:1], DeviceConfig())
 
 
 def test_an_unknown_prediction_is_refused():
@@ -95,7 +97,7 @@ def test_an_unknown_prediction_is_refused():
 
 
 def test_a_prompt_longer_than_the_window_is_refused_before_anything_is_drawn(model):
-    sampler = Sampler(model, SETTINGS, Place())
+    sampler = DiffusionSampler(model, SETTINGS, DeviceConfig())
     with pytest.raises(SamplingError, match=r'"x x .*": prompt is too long; got 302 tokens; allowed: up to 256'):
         next(sampler.draw([ASKED[0], Request("x " * 300)]))
     with pytest.raises(SamplingError, match="too long"):
@@ -104,8 +106,8 @@ def test_a_prompt_longer_than_the_window_is_refused_before_anything_is_drawn(mod
 
 def test_sizes_must_suit_the_model(model):
     with pytest.raises(SamplingError, match="width does not suit the model; got 30; allowed: multiples of 16"):
-        Sampler(model, replace(SETTINGS, width=30), Place())
-    (wide,) = Sampler(model, replace(SETTINGS, width=48), Place()).draw(ASKED[:1])
+        DiffusionSampler(model, replace(SETTINGS, width=30), DeviceConfig())
+    (wide,) = DiffusionSampler(model, replace(SETTINGS, width=48), DeviceConfig()).draw(ASKED[:1])
     assert wide.shape == (32, 48, 3)
 
 
@@ -131,12 +133,12 @@ def test_a_model_that_draws_no_numbers_is_told_of(folder):
     with torch.no_grad():
         broken.unet.conv_out.bias.fill_(float("nan"))
     with pytest.raises(SamplingError, match=r"picture 0.*not made of numbers.*another precision"):
-        draw(broken, ASKED[:1], Place())
+        draw(broken, ASKED[:1], DeviceConfig())
 
 
 def test_reconstruction_is_the_vaes_own(model):
     picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
-    found = Sampler(model, SETTINGS, Place()).reconstruct([picture, picture])
+    found = DiffusionSampler(model, SETTINGS, DeviceConfig()).reconstruct([picture, picture])
     assert found[0].shape == (32, 32, 3) and np.array_equal(found[0], found[1])
     with torch.no_grad():
         given = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
@@ -146,13 +148,13 @@ def test_reconstruction_is_the_vaes_own(model):
 
 
 def test_half_precision_draws_nearly_the_same(folder):
-    single = Sampler(open_base(folder), SETTINGS, Place()).denoise(ASKED[:1])
-    half = Sampler(open_base(folder), SETTINGS, Place(precision="bfloat16")).denoise(ASKED[:1])
+    single = DiffusionSampler(open_base(folder), SETTINGS, DeviceConfig()).denoise(ASKED[:1])
+    half = DiffusionSampler(open_base(folder), SETTINGS, DeviceConfig(precision="bfloat16")).denoise(ASKED[:1])
     assert half.dtype == torch.float32
     assert float((half - single).std() / single.std()) < 0.1 and not torch.equal(half, single)
 
 
 def test_progress_adds_up_to_the_pictures(model):
     ticks: list[float] = []
-    list(Sampler(model, SETTINGS, Place(batch_size=4)).draw(ASKED, ticks.append))
+    list(DiffusionSampler(model, SETTINGS, DeviceConfig(batch_size=4)).draw(ASKED, ticks.append))
     assert sum(ticks) == pytest.approx(len(ASKED))

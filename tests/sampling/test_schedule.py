@@ -12,9 +12,9 @@ from diffusers import DDIMScheduler
 from tests.sampling.conftest import variant
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models.tiny import SCHEDULE
-from vrm_synth.sampling.sampler import Sampler
+from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.schedule import SPACINGS, make_scheduler
-from vrm_synth.sampling.settings import SCHEDULERS, Place, SamplingError, Settings
+from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
 
 def scheduler(name: str, **trained: object):
@@ -80,10 +80,10 @@ def test_a_model_that_knows_its_pictures_draws_their_spread(name, n):
 def test_more_steps_than_timesteps_are_refused_before_anything_is_drawn(tmp_path):
     short = variant(tmp_path / "short", num_train_timesteps=100)
     for name in SCHEDULERS:
-        settings = Settings(32, 32, steps=100, scheduler=name)
-        Sampler(short, settings, Place())
+        settings = SamplingSettings(32, 32, steps=100, scheduler=name)
+        DiffusionSampler(short, settings, DeviceConfig())
         with pytest.raises(SamplingError, match=r"more steps than.*timesteps; got 101; allowed: 1 to 100"):
-            Sampler(short, replace(settings, steps=101), Place())
+            DiffusionSampler(short, replace(settings, steps=101), DeviceConfig())
 
 
 def test_a_schedule_that_cannot_be_is_refused(tmp_path):

@@ -31,7 +31,7 @@ def png(i: int, size: tuple[int, int] = SIZE, mode: str = "RGB", form: str = "PN
 def row(i: int, caption: str | None = None, **more: object) -> dict[str, object]:
     """Its metadata."""
     said = f"picture {i}, seen from the left" if caption is None else caption
-    return {"caption": said, "licence": "CC0-1.0", "avatar": "demo", "avatar_sha256": "0" * 64, **more}
+    return {"caption": said, "license": "CC0-1.0", "avatar": "demo", "avatar_sha256": "0" * 64, **more}
 
 
 def folder(path: Path, count: int = 6, sizes: Sequence[tuple[int, int]] = (SIZE,), mode: str = "RGB") -> Path:

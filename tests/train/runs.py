@@ -11,7 +11,7 @@ from typing import Any
 from tests.train import disk
 
 LOOP = multiprocessing.get_context("forkserver")
-LOOP.set_forkserver_preload(["vrm_synth.train.run"])  # a child then starts in a moment
+LOOP.set_forkserver_preload(["vrm_synth.train.loop"])  # a child then starts in a moment
 
 
 def settings(data: Path, *, more: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def go(told: dict[str, Any], run: Path) -> int:
     import torch
 
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.run import train
+    from vrm_synth.train.loop import train
 
     torch.set_num_threads(1)
     return train(RunConfig.model_validate(told), run, device="cpu")
@@ -58,7 +58,7 @@ def go_as_rank_out_of_memory(told: dict[str, Any], run: Path, rank: int, world: 
     """The same, where rank 1 has no memory for more than one picture at once; where: "forward" or "backward"."""
     import torch
 
-    from vrm_synth.train import run as running
+    from vrm_synth.train import loop as running
 
     def refuse(module: object, given: object, made: torch.Tensor) -> None:
         def out(_: object = None) -> None:

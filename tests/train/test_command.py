@@ -1,4 +1,4 @@
-"""`vrm-synth train` itself: its flags, and what it says of pictures whose licence nobody told."""
+"""`vrm-synth train` itself: its flags, and what it says of pictures whose license nobody told."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ def call(*args: object, code: int = 0) -> str:
     return result.output
 
 
-def test_a_licence_is_asked_for_and_goes_into_ledger_and_card(tmp_path):
+def test_a_license_is_asked_for_and_goes_into_ledger_and_card(tmp_path):
     data, run = disk.texts(tmp_path / "museum"), tmp_path / "run"
     train = ["train", "--base", "tiny", "--data", data, "-o", run, "--steps", "1", "--batch", "2"]
     said = call(*train, code=1)
-    assert "the licence of these pictures is not known; got 6 pictures that do not say" in said
-    assert "allowed: --licence NAME, or licence: of the source museum" in said
-    assert "Done at step 1" in call(*train, "--licence", "CC0-1.0")
+    assert "the license of these pictures is not known; got 6 pictures that do not say" in said
+    assert "allowed: --license NAME, or license: of the source museum" in said
+    assert "Done at step 1" in call(*train, "--license", "CC0-1.0")
     (source,) = json.loads((run / "ledger.json").read_text())["sources"]
-    assert source["licences"] == {"CC0-1.0": 6}
+    assert source["licenses"] == {"CC0-1.0": 6}
     # What was said wrongly can be put right: no sample follows from it.
-    call(*train[:-4], "--steps", "2", "--batch", "2", "--licence", "CC-BY-4.0")
+    call(*train[:-4], "--steps", "2", "--batch", "2", "--license", "CC-BY-4.0")
     call("export-model", run, "-o", tmp_path / "model")
     assert "| museum | 6 | CC-BY-4.0 (6) |" in (tmp_path / "model" / "README.md").read_text()
 
 
-def test_pictures_that_say_their_licence_keep_it(tmp_path):
+def test_pictures_that_say_their_license_keep_it(tmp_path):
     data = runs.dataset(tmp_path / "set")
     args = ["--base", "tiny", "--data", data, "-o", tmp_path / "run", "--steps", "1", "--batch", "2"]
-    call("train", *args, "--licence", "CC-BY-4.0")
+    call("train", *args, "--license", "CC-BY-4.0")
     (source,) = json.loads((tmp_path / "run" / "ledger.json").read_text())["sources"]
-    assert source["licences"] == {"CC0-1.0": 6}
+    assert source["licenses"] == {"CC0-1.0": 6}
 
 
-def test_a_licence_belongs_to_data(tmp_path):
+def test_a_license_belongs_to_data(tmp_path):
     (tmp_path / "run.yaml").write_text("base: tiny\nsteps: 1\ndata:\n  sources: [x]\n")
-    said = call("train", tmp_path / "run.yaml", "-o", tmp_path / "run", "--licence", "CC0-1.0", code=2)
-    assert "--licence belongs to --data" in said
+    said = call("train", tmp_path / "run.yaml", "-o", tmp_path / "run", "--license", "CC0-1.0", code=2)
+    assert "--license belongs to --data" in said
 
 
 def test_a_run_that_never_began_can_be_told_otherwise_one_that_did_cannot(tmp_path):

@@ -11,7 +11,7 @@ from diffusers import UNet2DConditionModel
 
 from tests.train import disk, runs
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.run import Callbacks, train
+from vrm_synth.train.loop import Callbacks, train
 from vrm_synth.train.trainer import Trainer
 
 SHAPES = [(192, 192), (128, 256), (256, 128)]
@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_made_in_parts_of_the_same_batch(tmp_path, monkeypa
         return backward(self, part)
 
     monkeypatch.setattr(Trainer, "backward", limited)
-    monkeypatch.setattr("vrm_synth.train.run._runs_out", lambda device: True)
+    monkeypatch.setattr("vrm_synth.train.loop._runs_out", lambda device: True)
     said: list[str] = []
     train(RunConfig.model_validate(told), tmp_path / "parts", Callbacks(say=said.append), device="cpu")
     assert said == [
@@ -114,8 +114,8 @@ def test_what_does_not_fit_is_made_in_parts_of_the_same_batch(tmp_path, monkeypa
 def test_a_continued_run_keeps_its_parts(tmp_path, monkeypatch):
     """With more room than before, too: sums of parts round otherwise."""
     told = runs.settings(runs.dataset(tmp_path / "set"), steps=4, keep=9)
-    monkeypatch.setattr("vrm_synth.train.run._runs_out", lambda device: True)
-    trial = "vrm_synth.train.run._Loop._trial"
+    monkeypatch.setattr("vrm_synth.train.loop._runs_out", lambda device: True)
+    trial = "vrm_synth.train.loop._Loop._trial"
     for name, stop in (("one", 4), ("two", 2)):
         monkeypatch.setattr(trial, lambda self, size, count: count <= 2)
         runs.go({**told, "steps": stop}, tmp_path / name)

@@ -12,8 +12,8 @@ from tests.train import disk
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.rng import rng
-from vrm_synth.train.data import open_data
-from vrm_synth.train.data_config import DataConfig
+from vrm_synth.train.data.config import DataConfig
+from vrm_synth.train.data.step_data import open_data
 
 IN_PLACE = (0, 1, 2)
 
@@ -42,7 +42,7 @@ def spoil(data: bytes, chance: np.random.Generator, kinds: tuple[int, ...] = (*I
 
 def use(tmp: Path, source: Path) -> int:
     """Everything that a run does with a source; how many pictures it gave."""
-    told = {"sources": [{"path": str(source), "licence": "x", "mirror": 0.5, "tag_share": 0.5}], "size": 64}
+    told = {"sources": [{"path": str(source), "license": "x", "mirror": 0.5, "tag_share": 0.5}], "size": 64}
     config = DataConfig.model_validate(told)
     data = open_data(config, PoolingEncoder(), seed=1, batch=2, cache=tmp / "cache", quarantine=tmp / "q.jsonl")
     seen = {key for batch in data.batches(range(6)) for key in batch.keys}

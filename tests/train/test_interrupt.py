@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from tests.train import runs
 from vrm_synth.cli.main import main
 from vrm_synth.models.tiny import make_tiny
-from vrm_synth.train import run as running
-from vrm_synth.train.encoder import VaeEncoder
+from vrm_synth.train import loop as running
+from vrm_synth.train.latents.encoder import VaeEncoder
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_the_second_ctrl_c_waits_for_nothing(tmp_path, data, monkeypatch):
         (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.Sampler.denoise"),
         (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.Sampler.denoise"),
         (("export-model", "RUN", "-o", "OUT"), "vrm_synth.train.export._whole"),
-        (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.importing._convert"),
+        (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.import_weights._convert"),
     ],
     ids=lambda x: x[0] if isinstance(x, tuple) else "",
 )  # fmt: skip

@@ -14,9 +14,9 @@ import torch
 
 from tests.train import disk
 from tests.train.disk import PoolingEncoder
-from vrm_synth.train import latents
-from vrm_synth.train.data import Data, open_data
-from vrm_synth.train.data_config import DataConfig
+from vrm_synth.train.data.config import DataConfig
+from vrm_synth.train.data.step_data import StepData, open_data
+from vrm_synth.train.latents import latent_cache
 
 SCRIPT = """
 import sys
@@ -39,7 +39,7 @@ class Slow(PoolingEncoder):
         return super().__call__(pixels)
 
 
-def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> Data:
+def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> StepData:
     config = DataConfig.model_validate({"sources": [str(source)], "size": 64})
     quarantine = tmp / "quarantine.jsonl"
     return open_data(config, encoder, seed=3, batch=8, cache=tmp / "cache", quarantine=quarantine)
@@ -71,7 +71,7 @@ def test_killed_while_it_fills_the_cache(kills, tmp_path):
 
 
 def test_several_fill_one_cache_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(latents, "SHARD_BYTES", 4 * 6 * 64 * 2)
+    monkeypatch.setattr(latent_cache, "SHARD_BYTES", 4 * 6 * 64 * 2)
     source = disk.folder(tmp_path / "data", 64)
 
     def fill(_: int) -> None:

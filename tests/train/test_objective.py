@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from vrm_synth.core.errors import RecipeError, TrainError
 from vrm_synth.models.tiny import SCHEDULE
-from vrm_synth.strict_yaml import parse
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.objective import Objective, draws, sampled, timesteps
-from vrm_synth.train.probe import fitting
+from vrm_synth.train.memory_probe import find_micro_batch
+from vrm_synth.train.objective import Objective, draw_noise, sample_latents, timesteps
+from vrm_synth.yaml_models.strict_yaml import parse
 
 T = torch.tensor([0, 10, 400, 999])
 
@@ -94,8 +94,8 @@ def test_stratified_timesteps_are_one_of_each_part():
 
 
 def test_a_samples_chance_is_its_own():
-    whole = draws(7, 3, range(12, 16), 4, (4, 8, 8), 1000, True)
-    part = draws(7, 3, range(14, 16), 4, (4, 8, 8), 1000, True)
+    whole = draw_noise(7, 3, range(12, 16), 4, (4, 8, 8), 1000, True)
+    part = draw_noise(7, 3, range(14, 16), 4, (4, 8, 8), 1000, True)
     assert torch.equal(whole.noise[2:], part.noise) and torch.equal(whole.times[2:], part.times)
     assert torch.equal(whole.posterior[2:], part.posterior) and torch.equal(whole.offset[2:], part.offset)
     assert not torch.equal(whole.noise[0], whole.noise[1]) and not torch.equal(whole.noise, whole.posterior)
@@ -107,7 +107,7 @@ def test_latents_are_a_draw_from_the_posterior():
     moments, e = some(2, 8, 4, 4), some(2, 4, 4, 4, seed=1)
     posterior = DiagonalGaussianDistribution(moments)
     wanted = (posterior.mean + posterior.std * e) * 0.18215
-    assert torch.allclose(sampled(moments, e, {"scaling_factor": 0.18215}), wanted)
+    assert torch.allclose(sample_latents(moments, e, {"scaling_factor": 0.18215}), wanted)
 
 
 def test_memory_that_does_not_suffice_raises_accumulation_and_not_the_batch():
@@ -118,11 +118,11 @@ def test_memory_that_does_not_suffice_raises_accumulation_and_not_the_batch():
         tried.append((size, count))
         return size[0] * count <= 512
 
-    assert fitting(12, 1, [(64, 64), (128, 128)], fits, said.append) == 3
+    assert find_micro_batch(12, 1, [(64, 64), (128, 128)], fits, said.append) == 3
     assert tried == [((64, 64), 12), ((64, 64), 6), ((128, 128), 6), ((128, 128), 4)]
     assert "12 pictures of 64×64 at once do not fit" in said[0] and "2 parts of 6" in said[0]
     with pytest.raises(TrainError, match="not even one picture"):
-        fitting(4, 1, [(64, 64)], lambda size, count: False)
+        find_micro_batch(4, 1, [(64, 64)], lambda size, count: False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from vrm_synth.cli.main import main
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models.checkpoints import checkpoints
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.run import Callbacks, train
+from vrm_synth.train.loop import Callbacks, train
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_preview_that_fails_is_told_of_and_the_run_goes_on(tmp_path, data, pla
     def fail(*_):
         raise torch.OutOfMemoryError("no\nroom")
 
-    monkeypatch.setattr("vrm_synth.train.run.preview_checkpoint", fail)
+    monkeypatch.setattr("vrm_synth.train.loop.preview_checkpoint", fail)
     said: list[str] = []
     config = RunConfig.model_validate(runs.settings(data, steps=5, preview_every=4))
     assert train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu") == 5
@@ -53,7 +53,7 @@ def test_a_preview_that_fails_is_told_of_and_the_run_goes_on(tmp_path, data, pla
 
 def test_what_cannot_be_shown_is_refused_before_the_first_step(tmp_path):
     texts = disk.texts(tmp_path / "texts")
-    more = {"sources": [{"path": str(texts), "licence": "CC0-1.0"}]}
+    more = {"sources": [{"path": str(texts), "license": "CC0-1.0"}]}
     with pytest.raises(VrmSynthError, match="no captioned pictures"):
         runs.go(runs.settings(texts, more=more, preview_every=2), tmp_path / "run")
     assert not (tmp_path / "run" / "log.jsonl").exists()

@@ -20,7 +20,7 @@ from vrm_synth.models.checkpoints import best, checkpoints
 from vrm_synth.train import checkpoint
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.export import export
-from vrm_synth.train.run import Callbacks, train
+from vrm_synth.train.loop import Callbacks, train
 from vrm_synth.train.trainer import _ran_out
 
 
@@ -317,9 +317,9 @@ def test_an_8_bit_optimizers_state_is_restored_as_it_was():
 
 def test_a_trainer_restores_into_channels_last(tmp_path, data):
     from vrm_synth.models import open_base
-    from vrm_synth.train.begin import start_accelerator
     from vrm_synth.train.config import RunConfig
     from vrm_synth.train.objective import Objective
+    from vrm_synth.train.setup import start_accelerator
     from vrm_synth.train.trainer import Trainer
 
     runs.go(runs.settings(data, steps=2), tmp_path / "run")

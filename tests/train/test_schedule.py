@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from tests.train import runs
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.strict_yaml import parse
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.run import Callbacks, train
+from vrm_synth.train.loop import Callbacks, train
 from vrm_synth.train.trainer import _schedule
+from vrm_synth.yaml_models.strict_yaml import parse
 
 
 def rates(steps: int, **told: object) -> list[float]:

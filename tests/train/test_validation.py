@@ -12,7 +12,7 @@ from tests.patience import HANG, free_port
 from tests.train import disk, runs
 from vrm_synth.core.errors import TrainError
 from vrm_synth.models.checkpoints import best, checkpoints
-from vrm_synth.sampling.look import subject_of
+from vrm_synth.sampling.run_preview import subject_of
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,9 @@ def test_it_is_the_loss_of_the_weights_that_are_drawn_with(run, data):
     """By hand: the running mean's weights, the pictures' latents, the noise and times of the seed."""
     from vrm_synth.models import open_run
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.data import open_data
-    from vrm_synth.train.encoder import VaeEncoder
-    from vrm_synth.train.objective import Objective, draws, sampled
+    from vrm_synth.train.data.step_data import open_data
+    from vrm_synth.train.latents.encoder import VaeEncoder
+    from vrm_synth.train.objective import Objective, draw_noise, sample_latents
     from vrm_synth.train.validation import kept_back, seed_of, steps_of
 
     config = RunConfig.model_validate(settings(data, keep=9))
@@ -76,8 +76,8 @@ def test_it_is_the_loss_of_the_weights_that_are_drawn_with(run, data):
     opened = open_data(kept, encoder, seed=seed, batch=4, cache=run / "cache")
     for batch in opened.batches(range(2)):
         assert all(batch.captions) and all(k.startswith("set/val/") for k in batch.keys)
-        d = draws(seed, batch.step, batch.numbers, 4, (4, 8, 8), 1000, True)
-        latents = sampled(batch.moments, d.posterior, model.vae.config)
+        d = draw_noise(seed, batch.step, batch.numbers, 4, (4, 8, 8), 1000, True)
+        latents = sample_latents(batch.moments, d.posterior, model.vae.config)
         read = model.tokenizer(list(batch.captions), padding="max_length", max_length=256, return_tensors="pt")
         with torch.no_grad():
             text = model.text_encoder(read.input_ids)[0]
@@ -126,7 +126,7 @@ def test_what_is_not_kept_back_is_refused(tmp_path, data):
 @pytest.mark.parametrize("split", ["val", "validation", "dev"])
 def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.scan import look
+    from vrm_synth.train.data.scan.scan import look
     from vrm_synth.train.validation import kept_back
 
     place = tmp_path / "hub"

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from vrm_synth import resources
 from vrm_synth.camera.framing import Aim, Margins
-from vrm_synth.strict_yaml import load
+from vrm_synth.yaml_models import resources
+from vrm_synth.yaml_models.strict_yaml import load
 
 Part = Literal["chin", "chest", "mid_thigh", "everything"]
 T = TypeVar("T", bound=BaseModel)

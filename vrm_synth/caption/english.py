@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vrm_synth.caption.facts import Facts, facts
 from vrm_synth.core.rng import rng
 from vrm_synth.shot.character import with_article
-from vrm_synth.strict_yaml import load
+from vrm_synth.yaml_models.strict_yaml import load
 
 Ways = Annotated[tuple[str, ...], Field(min_length=1)]
 

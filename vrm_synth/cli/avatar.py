@@ -32,8 +32,8 @@ def demo(
       vrm-synth avatar demo -o mio0.vrm --vrm 0 --set hair_color=blue --set outfit=dress
       vrm-synth avatar demo --list
     """
-    from vrm_synth.avatar import demo as character
-    from vrm_synth.dataset.files import write_file
+    from vrm_synth import demo_avatar as character
+    from vrm_synth.io.atomic_files import write_file
 
     if listing:
         allowed = character.allowed_values()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vrm_synth.cli.common import bar, plural, renderer_options
-from vrm_synth.cli.hints import expect
+from vrm_synth.cli.suggestions import expect
 
 if TYPE_CHECKING:
-    from vrm_synth.dataset.bench import Report
+    from vrm_synth.dataset.bench import BenchReport
 
 
 @click.command()
@@ -51,7 +51,7 @@ def bench(avatar: str, count: int, workers: int | None, size: int, as_json: bool
             click.echo(f"- {line}")
 
 
-def table(report: Report) -> str:
+def table(report: BenchReport) -> str:
     """The figures as aligned text."""
     lines = [
         f"{report.device}, {plural(report.cores, 'core')}",

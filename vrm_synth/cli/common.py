@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from vrm_synth.cli.hints import misplaced
+from vrm_synth.cli.suggestions import misplaced
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.core.near import nearest
+from vrm_synth.core.near_names import nearest
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -49,7 +49,7 @@ class OutFile(click.Path):
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from vrm_synth.dataset.files import check_writable
+        from vrm_synth.io.atomic_files import check_writable
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() not in self._suffixes:
@@ -143,7 +143,7 @@ def crew(asked: int | None, pictures: int, *modules: str) -> int:
     """How many workers to have; several are on their way when this returns. modules: what they will import."""
     workers = how_many(asked, pictures)
     if workers > 1:
-        from vrm_synth.dataset.workers import prepare
+        from vrm_synth.execution.process_pool import prepare
 
         # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process a core beats several threads a
         # process, and a server that workers are forked from has no threads.

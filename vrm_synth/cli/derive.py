@@ -35,7 +35,7 @@ def _options(command: F) -> F:
 def subset(source: str, where: str, **options: Any) -> None:
     """Make a dataset of those pictures for which a condition holds.
 
-    Columns: key, split, i, caption, avatar, licence, width, height and, of what was measured, pose, mirrored, crop,
+    Columns: key, split, i, caption, avatar, license, width, height and, of what was measured, pose, mirrored, crop,
     view, framing, azimuth, elevation, face_azimuth, expression, gaze, lighting, background and more; the whole
     shot is JSON in shot. The condition is SQL as DuckDB has it (pip install 'vrm-synth[tables]'), and
     can reach nothing but this table.
@@ -93,15 +93,17 @@ def _derive(
     prefixed: bool = False,
 ) -> None:
     from vrm_synth.dataset.claim import check_claimable
-    from vrm_synth.dataset.derive import ALL, Deriving, Source, pick
+    from vrm_synth.dataset.derive import ALL, DeriveTask, SourceDataset, pick
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.dataset.stores import open_store
+    from vrm_synth.io.open_store import open_store
 
     check_claimable(open_store(out))
-    sources = tuple(Source.of(open_store(place), prefixed) for place in places)
+    sources = tuple(SourceDataset.of(open_store(place), prefixed) for place in places)
     where = ALL if where is None else where
     picks = pick(sources, where)
-    deriving = Deriving(sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size)
+    deriving = DeriveTask(
+        sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size
+    )
     with bar(deriving.plan.blocks, "shards") as shown:
         deriving.make(shown.update)
     click.echo(f"{plural(sum(picks.counts().values()), 'picture')} in {out}; a look at them: {out}/{SHEET}")

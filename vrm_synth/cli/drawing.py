@@ -16,8 +16,8 @@ from vrm_synth.cli.common import Choice, bar, note
 
 if TYPE_CHECKING:
     from vrm_synth.models import Base
-    from vrm_synth.sampling.sampler import Sampler
-    from vrm_synth.sampling.settings import Precision, SchedulerName, Settings
+    from vrm_synth.sampling.sampler import DiffusionSampler
+    from vrm_synth.sampling.settings import Precision, SamplingSettings, SchedulerName
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -136,35 +136,35 @@ class Drawing:
     def open(self, source: str) -> Base:
         """The model with its LoRAs. Raises ModelError, SamplingError."""
         from vrm_synth.sampling.lora import add_lora
-        from vrm_synth.sampling.source import open_model
+        from vrm_synth.sampling.model_source import open_model
 
         model = open_model(source, self.checkpoint, base=self.base, offline=not self.online, say=note)
         for file, scale in self.loras:
             model = add_lora(model, file, scale)
         return model
 
-    def settings(self, model: Base, source: str) -> Settings:
+    def settings(self, model: Base, source: str) -> SamplingSettings:
         """With the size that the source is for where none was asked for. Raises SamplingError."""
-        from vrm_synth.sampling.settings import Settings
-        from vrm_synth.sampling.source import default_side
+        from vrm_synth.sampling.model_source import default_side
+        from vrm_synth.sampling.settings import SamplingSettings
 
         width, height = self.size or (default_side(source, model),) * 2
-        return Settings(width, height, self.steps, self.guidance, self.guidance_rescale, self.scheduler)
+        return SamplingSettings(width, height, self.steps, self.guidance, self.guidance_rescale, self.scheduler)
 
-    def sampler(self, model: Base, source: str) -> Sampler:
+    def sampler(self, model: Base, source: str) -> DiffusionSampler:
         """Ready to draw on the device asked for, or the best there is. Raises SamplingError."""
-        from vrm_synth.sampling.process import find_device
-        from vrm_synth.sampling.sampler import Sampler
-        from vrm_synth.sampling.settings import Place
+        from vrm_synth.sampling.devices import find_device
+        from vrm_synth.sampling.sampler import DiffusionSampler
+        from vrm_synth.sampling.settings import DeviceConfig
 
-        usual = Place.usual(find_device(self.device, int(os.environ.get("LOCAL_RANK", "0"))))
-        place = Place(
+        usual = DeviceConfig.usual(find_device(self.device, int(os.environ.get("LOCAL_RANK", "0"))))
+        place = DeviceConfig(
             usual.device,
             self.precision or usual.precision,
             self.batch_size or usual.batch_size,
             usual.compiled if self.compiled is None else self.compiled,
         )
-        return Sampler(model, self.settings(model, source), place)
+        return DiffusionSampler(model, self.settings(model, source), place)
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vrm_synth.cli.common import OutFile, bar, note, renderer_options
-from vrm_synth.cli.hints import misplaced
+from vrm_synth.cli.suggestions import misplaced
 from vrm_synth.core.errors import AvatarError, VrmSynthError
 
 if TYPE_CHECKING:
-    from vrm_synth.avatar import Avatar
+    from vrm_synth.vrm import Avatar
 
 
 @click.command()
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def inspect(
     ctx: click.Context, sources: tuple[str, ...], as_json: bool, picture: Path | None, renderer: str, device: int
 ) -> None:
-    """Say what avatar files hold: version, licence, bones, expressions, materials, springs, oddities.
+    """Say what avatar files hold: version, license, bones, expressions, materials, springs, oddities.
 
     FILE is a VRM file, or demo for the built-in avatar (demo:3 for another of its family). A file that cannot
     be read gets its one line, the others go on, and the exit status is 1.
@@ -40,12 +40,12 @@ def inspect(
     \b
     Examples:
       vrm-synth inspect avatar.vrm
-      vrm-synth inspect avatars/*.vrm --json | jq '.[] | [.source, .licence.name]'
+      vrm-synth inspect avatars/*.vrm --json | jq '.[] | [.source, .license.name]'
       vrm-synth inspect avatar.vrm --render avatar.png
     """
-    from vrm_synth.avatar import open_avatar
-    from vrm_synth.avatar.evidence import known_evidence
-    from vrm_synth.avatar.inspect import report, table
+    from vrm_synth.demo_avatar.avatar_source import open_avatar
+    from vrm_synth.licensing.evidence import known_evidence
+    from vrm_synth.vrm.inspect import report, table
 
     evidence = known_evidence()
     if picture is not None and len(sources) > 1:
@@ -68,7 +68,7 @@ def inspect(
         if not as_json:
             click.echo(("\n" if facts else "") + table(found))
             if entry:
-                click.echo(f"evidence: {entry.licence} by {entry.evidence}: {entry.quote}")
+                click.echo(f"evidence: {entry.license} by {entry.evidence}: {entry.quote}")
         facts.append(found)
         if picture is not None:
             _draw(avatar, picture, renderer, device)
@@ -79,8 +79,8 @@ def inspect(
 
 
 def _draw(avatar: Avatar, picture: Path, renderer: str, device: int) -> None:
-    from vrm_synth.dataset.files import write_file
-    from vrm_synth.dataset.presets import TURN, faces, sheet, turntable_cells
+    from vrm_synth.dataset.preset_sheets import TURN, faces, sheet, turntable_cells
+    from vrm_synth.io.atomic_files import write_file
     from vrm_synth.render import open_renderer
 
     cells = []

@@ -56,5 +56,5 @@ def main() -> None:
       vrm-synth demo -o first --count 24      a dataset of the built-in avatar
       vrm-synth render my-avatars/ -o out     a dataset of your own avatars
       vrm-synth render recipe.yaml -o out     the same, as a recipe has it
-      vrm-synth inspect avatar.vrm            what a file holds, and its licence
+      vrm-synth inspect avatar.vrm            what a file holds, and its license
     """

@@ -24,7 +24,7 @@ def import_weights(source: Path, out: Path) -> None:
       vrm-synth import-weights downloads/mitsua-cc0 -o models/mitsua-cc0
       vrm-synth import-weights unet/diffusion_pytorch_model.bin -o unet/diffusion_pytorch_model.safetensors
     """
-    from vrm_synth.models.importing import import_weights as convert
+    from vrm_synth.models.import_weights import import_weights as convert
 
     record = convert(source, out, note)
     click.echo(f"{plural(sum('from_sha256' in r for r in record.values()), 'pickle')} converted: {out}")
@@ -36,7 +36,7 @@ def import_weights(source: Path, out: Path) -> None:
 @click.option("--checkpoint", metavar="STEP", help="A step, or best. Default: the newest.")
 @click.option("--no-ema", is_flag=True, help="The weights themselves instead of their running mean.")
 @click.option("--merged", is_flag=True, help="Of a LoRA run: a whole model with the LoRA in it.")
-@click.option("--base-licence", metavar="NAME", help="The base's licence, where the run does not know it.")
+@click.option("--base-license", metavar="NAME", help="The base's license, where the run does not know it.")
 @click.option("--base", metavar="MODEL", help="Where the run's base lies now, if not where it did.")
 @click.option("--online", is_flag=True, help="Fetch a base that is not at hand.")
 def export_model(
@@ -45,19 +45,19 @@ def export_model(
     checkpoint: str | None,
     no_ema: bool,
     merged: bool,
-    base_licence: str | None,
+    base_license: str | None,
     base: str | None,
     online: bool,
 ) -> None:
-    """Write a run's model as a diffusers folder, or a LoRA's file, with a card that carries the base's licence.
+    """Write a run's model as a diffusers folder, or a LoRA's file, with a card that carries the base's license.
 
     \b
     Examples:
       vrm-synth export-model run -o model
       vrm-synth export-model run -o model --checkpoint best --no-ema
     """
+    from vrm_synth.models.base_location import check_source
     from vrm_synth.models.checkpoints import find_checkpoint
-    from vrm_synth.models.where import check_source
 
     find_checkpoint(run, checkpoint)  # what is mistyped is answered before torch takes its seconds
     if base is not None:
@@ -72,9 +72,9 @@ def export_model(
         checkpoint,
         ema=not no_ema,
         merged=merged,
-        licence=base_licence,
+        license=base_license,
         base=base,
         offline=not online,
         say=note,
     )
-    click.echo(f"Step {record['step']} under {record['licence']['name']}: {out}")
+    click.echo(f"Step {record['step']} under {record['license']['name']}: {out}")

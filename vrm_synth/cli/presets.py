@@ -12,16 +12,16 @@ import click
 
 from vrm_synth.cli.common import Commands, OutFile, bar, plural, renderer_options
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.core.near import did_you_mean
+from vrm_synth.core.near_names import did_you_mean
 
 if TYPE_CHECKING:
-    from vrm_synth.avatar import Avatar
-    from vrm_synth.dataset.sheet import Cell
+    from vrm_synth.io.contact_sheet import SheetCell
     from vrm_synth.render import Renderer
+    from vrm_synth.vrm import Avatar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-Draw = Callable[["Renderer", "Avatar"], "Iterator[Cell]"]
+Draw = Callable[["Renderer", "Avatar"], "Iterator[SheetCell]"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 names_argument = click.argument("names", metavar="[NAME]...", nargs=-1)
@@ -56,7 +56,7 @@ def poses() -> None:
 @json_option
 def list_poses(as_json: bool) -> None:
     """List the named poses: what a caption may say of each, and its tags."""
-    from vrm_synth.pose.library import load_poses
+    from vrm_synth.pose.pose_library import load_poses
 
     found = load_poses().values()
     if as_json:
@@ -88,8 +88,8 @@ def show_poses(names: tuple[str, ...], view: str, out: Path, avatar: str, render
       vrm-synth poses show -o poses.png
       vrm-synth poses show wave peace salute -o three.png --avatar my.vrm --view bust_front_level
     """
-    from vrm_synth.dataset.presets import pose_cells
-    from vrm_synth.pose.library import load_poses
+    from vrm_synth.dataset.preset_sheets import pose_cells
+    from vrm_synth.pose.pose_library import load_poses
 
     chosen = _chosen(names, load_poses(), "pose")
     _show(
@@ -150,7 +150,7 @@ def show_cameras(names: tuple[str, ...], pose: str, out: Path, avatar: str, rend
       vrm-synth cameras show face_front_level full_back_high -o two.png --avatar my.vrm
     """
     from vrm_synth.camera.views import load_elevations, load_views
-    from vrm_synth.dataset.presets import view_cells
+    from vrm_synth.dataset.preset_sheets import view_cells
 
     chosen = _chosen(names, load_views(), "view")
     _show(
@@ -168,9 +168,9 @@ def show_cameras(names: tuple[str, ...], pose: str, out: Path, avatar: str, rend
 def _show(
     title: str, count: int, draw: Draw, *, columns: int, out: Path, avatar: str, renderer: str, device: int
 ) -> None:
-    from vrm_synth.avatar import open_avatar
-    from vrm_synth.dataset.files import write_file
-    from vrm_synth.dataset.presets import sheet
+    from vrm_synth.dataset.preset_sheets import sheet
+    from vrm_synth.demo_avatar.avatar_source import open_avatar
+    from vrm_synth.io.atomic_files import write_file
     from vrm_synth.render import open_renderer
 
     subject = open_avatar(avatar)

@@ -53,16 +53,16 @@ def preview(
     read_run(run)
     how = Drawing(**drawing)
     how.check(str(run))
-    from vrm_synth.sampling.look import subject_of, write_preview
-    from vrm_synth.sampling.preview import Shown
-    from vrm_synth.sampling.source import open_beginning
+    from vrm_synth.sampling.comparison import ComparedModel
+    from vrm_synth.sampling.model_source import open_beginning
+    from vrm_synth.sampling.run_preview import subject_of, write_preview
 
     subject = subject_of(run, dataset, split, limit, seed)
     pairs = subject.pairs()
     now = how.sampler(how.open(str(run)), str(run))
     step = str(now.model.identity["step"])
     beginning, base_command = open_beginning(run, step, base=how.base, offline=not how.online)
-    base = Shown(how.sampler(beginning, str(run)), base_command)
+    base = ComparedModel(how.sampler(beginning, str(run)), base_command)
     with picture_bar(2 * len(pairs)) as tick:
         page, grid = write_preview(run, subject, pairs, base, now, out, tick)
     click.echo(f"{plural(len(pairs), 'caption')} at step {step}: {page}, {grid}")

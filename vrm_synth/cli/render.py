@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vrm_synth.cli.common import Choice, bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
-from vrm_synth.cli.hints import expect
+from vrm_synth.cli.suggestions import expect
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
@@ -85,22 +85,22 @@ def _dataset_options(command: F) -> F:
             help="Make the shards of job I of N (0/4 to 3/4), and no more; then vrm-synth finish DIR, once.",
         ),
         click.option(
-            "--accept-licence",
+            "--accept-license",
             "accepted",
             multiple=True,
             metavar="NAME",
-            help="Take avatars under this licence, too, by the name that inspect prints or its URL; may be repeated.",
+            help="Take avatars under this license, too, by the name that inspect prints or its URL; may be repeated.",
         ),
         click.option(
             "--skip-unusable",
             is_flag=True,
-            help="Go on without avatars that cannot be read or whose licence is not accepted; each is told of.",
+            help="Go on without avatars that cannot be read or whose license is not accepted; each is told of.",
         ),
         click.option(
             "--manifest",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Your own licence evidence, in the form of assets_manifest.yaml.",
+            help="Your own license evidence, in the form of assets_manifest.yaml.",
         ),
         workers_option,
         click.option(
@@ -171,7 +171,7 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
     number of machines, in any order, make the same bytes on the same driver. Shards are written whole or not
     at all; the same command again makes what is missing, and with a greater count what is new. A picture that
     shows nothing is drawn again, and told of where that does not help. Avatars that are not CC0, by their own
-    metadata or by the manifest's evidence, are refused unless you name the licence that you accept.
+    metadata or by the manifest's evidence, are refused unless you name the license that you accept.
 
     \b
     Examples:
@@ -180,7 +180,7 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
       vrm-synth render recipe.yaml -o out
       vrm-synth render recipe.yaml -o out --format webdataset --encoding webp
       vrm-synth render recipe.yaml -o out --shard 0/4      on the first of four machines
-      vrm-synth render recipe.yaml -o out --accept-licence CC-BY-4.0
+      vrm-synth render recipe.yaml -o out --accept-license CC-BY-4.0
     """
     if not inputs:
         out = options["out"]
@@ -202,7 +202,7 @@ def demo(**options: Any) -> None:
     Example:
       vrm-synth demo -o first --count 24
     """
-    from vrm_synth.shot.inputs import FAMILY
+    from vrm_synth.shot.avatar_inputs import FAMILY
 
     _render(_recipe((FAMILY,), options), **options)
 
@@ -222,8 +222,8 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.finish import finish as finish_dataset
     from vrm_synth.dataset.finish import is_complete
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.dataset.resume import missing_shards
-    from vrm_synth.dataset.stores import open_store
+    from vrm_synth.dataset.pending import missing_shards
+    from vrm_synth.io.open_store import open_store
 
     expect(out, "dataset", "folder")
     store = open_store(out)
@@ -264,25 +264,25 @@ def _render(
 ) -> None:
     from vrm_synth.dataset.claim import check_claimable
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.dataset.stores import open_store
+    from vrm_synth.io.open_store import open_store
 
     if engine == "ray" and "://" not in out:
         out = os.path.abspath(out)  # an actor's working folder is another
     store = open_store(out)
     check_claimable(store)
-    recipe = recipe.model_copy(update={"accept_licences": (*recipe.accept_licences, *accepted)})
+    recipe = recipe.model_copy(update={"accept_licenses": (*recipe.accept_licenses, *accepted)})
     if engine == "ray":
         workers = how_many(workers, recipe.count)
     else:
         workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
-    from vrm_synth.avatar import open_avatar
-    from vrm_synth.avatar.evidence import known_evidence
-    from vrm_synth.dataset.draw import Look
-    from vrm_synth.dataset.make import Dataset, Settings, write_metrics
-    from vrm_synth.dataset.workers import work
+    from vrm_synth.dataset.make import Dataset, DatasetSettings, write_metrics
+    from vrm_synth.dataset.render_task import OutputFormat
+    from vrm_synth.demo_avatar.avatar_source import open_avatar
+    from vrm_synth.execution.process_pool import work
+    from vrm_synth.licensing.evidence import known_evidence
 
-    settings = Settings(
-        Look(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest),
+    settings = DatasetSettings(
+        OutputFormat(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest),
         mips=mip_folder(), skip_unusable=skip_unusable,
     )  # fmt: skip
     with bar(len(set(recipe.avatars)), "avatars") as shown:
@@ -293,8 +293,8 @@ def _render(
     others = [block for block in missing if block % of != first]
     with bar(sum(len(dataset.plan.shots(b)) for b in blocks), "images") as shown:
         if engine == "ray":
-            from vrm_synth.engine.blocks import make
-            from vrm_synth.engine.ray import Cluster
+            from vrm_synth.dataset.ray_blocks import make
+            from vrm_synth.execution.ray_cluster import Cluster
 
             progress = make(dataset, blocks, workers, Cluster(ray_address, devices, ray_gpus), shown.update, note)
         else:

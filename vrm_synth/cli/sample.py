@@ -82,17 +82,17 @@ def sample(
         asked = from_table(table, negative, seed, count)
     else:
         asked = from_prompts(prompts, negative, seed, count)
-    from vrm_synth.sampling import folder
-    from vrm_synth.sampling.process import wait_for_all
+    from vrm_synth.sampling import sample_folder
+    from vrm_synth.sampling.devices import wait_for_all
 
     sampler = how.sampler(how.open(model), model)
     sampler.check(asked)
-    folder.claim(out, len(asked))
-    with picture_bar(len(folder.share(len(asked), sampler.place.batch_size, part))) as tick:
-        kept = folder.fill(sampler, asked, out, part, tick)
+    sample_folder.claim(out, len(asked))
+    with picture_bar(len(sample_folder.share(len(asked), sampler.place.batch_size, part))) as tick:
+        kept = sample_folder.fill(sampler, asked, out, part, tick)
     if part[1] > 1:
         wait_for_all()
     if part[0] == 0:
-        folder.finish(out, len(asked))
+        sample_folder.finish(out, len(asked))
         told = f", {kept} of them from before" if kept else ""
-        click.echo(f"{plural(len(asked), 'picture')} in {out}{told}; a look at them: {out / folder.GRID}")
+        click.echo(f"{plural(len(asked), 'picture')} in {out}{told}; a look at them: {out / sample_folder.GRID}")

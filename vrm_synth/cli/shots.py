@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vrm_synth import resources
 from vrm_synth.cli.common import (
     Choice,
     bar,
@@ -21,10 +20,11 @@ from vrm_synth.cli.common import (
     renderer_options,
     workers_option,
 )
-from vrm_synth.cli.hints import expect
+from vrm_synth.cli.suggestions import expect
+from vrm_synth.yaml_models import resources
 
 if TYPE_CHECKING:
-    from vrm_synth.dataset.shotlist import Listed, Size
+    from vrm_synth.dataset.shot_list.reader import ListedShot, Size
     from vrm_synth.render import Compat
 
 
@@ -34,7 +34,7 @@ class PictureSize(click.ParamType):
     name = "SIDE|WIDTHxHEIGHT"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Size:
-        from vrm_synth.shot.description import LONGEST_SIDE
+        from vrm_synth.shot.shot import LONGEST_SIDE
 
         found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
         sides = [int(n) for n in found.groups() if n is not None] if found else []
@@ -44,7 +44,7 @@ class PictureSize(click.ParamType):
 
 
 SHORTEST_SHOT = 150  # bytes of JSON, about
-NEEDED = "vrm_synth.dataset.hand"  # by workers
+NEEDED = "vrm_synth.dataset.shot_list.render_list"  # by workers
 
 
 @click.command()
@@ -83,7 +83,7 @@ def shots(
     dataset of any format, whose ids are its pictures' keys. Each shot is answered with <id>.png and
     <id>.json (bone positions, expressions, gaze, draw order, warnings). A shot that fails gets an <id>.json
     with "error", the others go on, and the exit status is 1. Avatar paths are relative to SHOTS; those of a
-    DATASET are the files that it was made from. Licences are printed, not judged.
+    DATASET are the files that it was made from. Licenses are printed, not judged.
 
     \b
     Examples:
@@ -94,37 +94,37 @@ def shots(
     """
     expect(place, "shots", "dataset", "folder")
     listed, base = _listed(place, ids, workers)
-    from vrm_synth.dataset.answers import Answering, Done, answer_shots
+    from vrm_synth.dataset.shot_list.answers import ShotAnswer, ShotListTask, answer_shots
 
     listed = [replace(entry, size=size) for entry in listed]
-    task = Answering(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
+    task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
         for event in answer_shots(listed, task, crew(workers, len(listed), NEEDED)):
-            if isinstance(event, Done):
+            if isinstance(event, ShotAnswer):
                 shown.update()
                 if event.error:
                     failed += 1
                     note(f"Error: {event.error}")
             elif event.source not in told:
                 told.add(event.source)
-                note(f"{event.source}: licence {event.licence or 'not named'}{_beyond(event.sha256)}")
+                note(f"{event.source}: license {event.license or 'not named'}{_beyond(event.sha256)}")
     click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)
 
 
-def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list[Listed], Path]:
+def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list[ListedShot], Path]:
     """The shots, and the folder that their avatars' paths start from."""
     path = Path(place)
     if "://" in place or path.is_dir():
         from vrm_synth.dataset.shot_lookup import dataset_shots
-        from vrm_synth.dataset.stores import open_store
+        from vrm_synth.io.open_store import open_store
 
         return dataset_shots(open_store(place), ids), Path()
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
     crew(workers, len(ids) or path.stat().st_size // SHORTEST_SHOT, NEEDED)
-    from vrm_synth.dataset.shotlist import read_shots, select
+    from vrm_synth.dataset.shot_list.reader import read_shots, select
 
     listed = read_shots(path)
     return (select(listed, ids) if ids else listed), path.parent
@@ -141,4 +141,4 @@ def _beyond(sha256: str) -> str:
 
     end = text.find("\n\n", start)
     (entry,) = yaml.safe_load(text[start : end if end >= 0 else len(text)])
-    return f"; {entry['licence']} by {entry['evidence']}"
+    return f"; {entry['license']} by {entry['evidence']}"

@@ -17,7 +17,7 @@ from vrm_synth.cli.common import Choice, bar, note, plural
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from vrm_synth.train.run import Callbacks, Report
+    from vrm_synth.train.loop import Callbacks, Report
 
 PRECISIONS = Choice(["auto", "float32", "bfloat16"])
 
@@ -25,11 +25,11 @@ PRECISIONS = Choice(["auto", "float32", "bfloat16"])
 def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if not asked:
         return
-    from vrm_synth.models.presets import PRESETS
+    from vrm_synth.models.base_presets import PRESETS
 
     for p in PRESETS.values():
         click.echo(f"{p.name:<22}{p.about}")
-        click.echo(f"{'':<22}licence of the base: {p.licence.name if p.licence else 'as the base says'}")
+        click.echo(f"{'':<22}license of the base: {p.license.name if p.license else 'as the base says'}")
     ctx.exit()
 
 
@@ -39,7 +39,7 @@ def _presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--base", metavar="MODEL", help="A diffusers folder, owner/repository@revision, or tiny.")
 @click.option("--preset", metavar="NAME", help="What the base is, and defaults for the run: see --presets.")
 @click.option("--data", "sources", multiple=True, metavar="PATH", help="Captioned pictures; may be repeated.")
-@click.option("--licence", metavar="NAME", help="Of --data's pictures whose own rows do not say, such as CC0-1.0.")
+@click.option("--license", metavar="NAME", help="Of --data's pictures whose own rows do not say, such as CC0-1.0.")
 @click.option("--steps", type=click.IntRange(1), help="How many updates; more of them than before go on.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures an update, of all devices together.")
 @click.option("--micro-batch", type=click.IntRange(1), help="Pictures at once on one device.")
@@ -68,7 +68,7 @@ def train(
     config_file: Path | None,
     run: Path,
     sources: tuple[str, ...],
-    licence: str | None,
+    license: str | None,
     lora_rank: int | None,
     dora_rank: int | None,
     device: str,
@@ -97,10 +97,10 @@ def train(
     """
     from vrm_synth.train.preflight import check
 
-    config = _config(config_file, _given(sources, licence, lora_rank, dora_rank, flags))
+    config = _config(config_file, _given(sources, license, lora_rank, dora_rank, flags))
     check(config, run)  # what is mistyped is answered before torch takes its seconds
     with _stopping() as stop:
-        from vrm_synth.train import run as running
+        from vrm_synth.train import loop as running
 
         with _shown(stop) as tell:
             step = running.train(config, run, tell, device=None if device == "auto" else device, offline=not online)
@@ -116,7 +116,7 @@ def train(
 
 def _given(
     sources: tuple[str, ...],
-    licence: str | None,
+    license: str | None,
     lora_rank: int | None,
     dora_rank: int | None,
     flags: dict[str, Any],
@@ -126,10 +126,10 @@ def _given(
     data: dict[str, Any] = {k: given.pop(k) for k in ("size", "buckets") if k in given}
     if "validation" in given:
         given["validation"] = {"split": given["validation"]}
-    if licence is not None and not sources:
-        raise click.UsageError("--licence belongs to --data; in RUN.YAML each source has its own.")
+    if license is not None and not sources:
+        raise click.UsageError("--license belongs to --data; in RUN.YAML each source has its own.")
     if sources:
-        own = {} if licence is None else {"licence": licence}
+        own = {} if license is None else {"license": license}
         data["sources"] = [{"path": str(Path(s).expanduser().absolute()), **own} for s in sources]
     if data:
         given["data"] = data
@@ -144,8 +144,8 @@ def _given(
 def _config(file: Path | None, given: dict[str, Any]) -> Any:
     import yaml
 
-    from vrm_synth.strict_yaml import load, parse
     from vrm_synth.train.config import RunConfig, merged
+    from vrm_synth.yaml_models.strict_yaml import load, parse
 
     if file is not None:
         read = load(file, RunConfig, base=file.absolute().parent)
@@ -190,7 +190,7 @@ def _stopping() -> Iterator[_Stop]:
 @contextlib.contextmanager
 def _shown(stop: _Stop) -> Iterator[Callbacks]:
     """Bars."""
-    from vrm_synth.train.run import Callbacks
+    from vrm_synth.train.loop import Callbacks
 
     bars: list[tqdm[Any]] = []
 

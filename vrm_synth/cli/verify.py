@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vrm_synth.cli.common import Choice, bar, device_option, note, plural, workers_option
-from vrm_synth.cli.hints import expect
+from vrm_synth.cli.suggestions import expect
 from vrm_synth.core.errors import RenderError
 
 if TYPE_CHECKING:
-    from vrm_synth.dataset.store import Store
-    from vrm_synth.dataset.verify import Verdict
+    from vrm_synth.dataset.verify.checks import VerifyReport
+    from vrm_synth.io.store import Store
 
 REDRAWN = 16  # shots, where not said
 SHOWN = 20  # faults, and groups of near-duplicates
@@ -65,7 +65,7 @@ def verify(
       vrm-synth verify out --repair
       vrm-synth verify out --redraw 0 --no-near --workers 8    hashes, pictures and records alone
     """
-    from vrm_synth.dataset.stores import open_store
+    from vrm_synth.io.open_store import open_store
 
     expect(dataset, "dataset", "folder")
     store = open_store(dataset)
@@ -85,15 +85,15 @@ def verify(
 
 def _verified(
     store: Store, redraw: int | None, near: bool | None, workers: int | None, renderer: str | None, device: int
-) -> Verdict:
+) -> VerifyReport:
     """redraw, near, renderer: None is as much as this machine can, and what it cannot is noted."""
-    from vrm_synth.avatar import open_avatar
-    from vrm_synth.dataset.cache import AvatarCache
-    from vrm_synth.dataset.draw import home_of, source_from
-    from vrm_synth.dataset.expect import expectation
+    from vrm_synth.dataset.avatar_cache import AvatarCache
     from vrm_synth.dataset.layout import read_identity
-    from vrm_synth.dataset.nearest import library
-    from vrm_synth.dataset.verify import verify as check
+    from vrm_synth.dataset.render_task import home_of, source_from
+    from vrm_synth.dataset.verify.checks import verify as check
+    from vrm_synth.dataset.verify.expected import expectation
+    from vrm_synth.dataset.verify.near_duplicates import library
+    from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.render import open_renderer
 
     told = read_identity(store)
@@ -125,15 +125,15 @@ def _verified(
     return replace(found, undrawable=(*found.undrawable, lacking)) if lacking else found
 
 
-def _repair(store: Store, found: Verdict, workers: int | None, device: int) -> None:
-    from vrm_synth.dataset.remake import remake
+def _repair(store: Store, found: VerifyReport, workers: int | None, device: int) -> None:
+    from vrm_synth.dataset.verify.repair import remake
 
     with bar(len(found.broken), "shards") as shown:
         remake(store, found, workers or 1, device, shown.update, note)
     click.echo(f"{plural(len(found.broken), 'shard')} made again", err=True)
 
 
-def _tell(found: Verdict) -> None:
+def _tell(found: VerifyReport) -> None:
     for fault in found.faults[:SHOWN]:
         click.echo(f"- {fault}")
     if len(found.faults) > SHOWN:
@@ -153,7 +153,7 @@ def _tell(found: Verdict) -> None:
     click.echo(f"{plural(found.samples, 'picture')} checked{drawn}: {verdict}")
 
 
-def _facts(found: Verdict) -> dict[str, object]:
+def _facts(found: VerifyReport) -> dict[str, object]:
     return {
         "pictures": found.samples,
         "redrawn": found.redrawn,

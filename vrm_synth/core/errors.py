@@ -40,8 +40,8 @@ class AvatarError(VrmSynthError):
     """The avatar file is not one we can draw truthfully."""
 
 
-class LicenceError(VrmSynthError):
-    """The avatar's licence was not accepted."""
+class LicenseError(VrmSynthError):
+    """The avatar's license was not accepted."""
 
 
 class UnusableAvatarsError(VrmSynthError):

@@ -17,16 +17,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vrm_synth.avatar import Avatar, open_avatar
 from vrm_synth.core.errors import RenderError
-from vrm_synth.dataset.encode import encode_png
-from vrm_synth.dataset.files import write_file
-from vrm_synth.dataset.take import pose_for
-from vrm_synth.dataset.workers import work
+from vrm_synth.dataset.render_shot import pose_for
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.execution.process_pool import work
+from vrm_synth.io.atomic_files import write_file
+from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.render.system import is_software
 from vrm_synth.shot import Recipe, plan_shot
+from vrm_synth.vrm import Avatar
 
 STAGES = ("load", "plan", "pose", "draw", "read back", "encode", "write")
 # The same pictures, to the bit, in less CPU time with Mesa 25.0 than with 22.3: 19 % (zombie), 20 % (robot), 16 %
@@ -38,7 +39,7 @@ Laps = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Lap:
+class StageTimes:
     """One picture. seconds: by stage; device: what drew it; memory: bytes that its worker held at most."""
 
     seconds: Laps
@@ -56,7 +57,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """What was measured. milliseconds: by stage, medians of the run with one worker; "load" once an avatar."""
 
     avatar: str
@@ -76,17 +77,17 @@ def bench(
     renderer: str = "gl",
     device: int = 0,
     done: Callable[[], object] = lambda: None,
-) -> Report:
+) -> BenchReport:
     """Make `count` pictures of an avatar by one worker, then `count` a worker by `workers` at once.
 
     done: called for each picture, warm-up included: pictures(count, workers) times. Raises AvatarError, RenderError.
     """
     avatar = open_avatar(source)
     with tempfile.TemporaryDirectory() as folder:
-        task = Making(source, Path(folder), size, renderer, device)
+        task = BenchTask(source, Path(folder), size, renderer, device)
         runs = {n: _run(task, count, n, done) for n in dict.fromkeys((1, workers))}
     alone = runs[1][0]
-    return Report(
+    return BenchReport(
         avatar=source,
         triangles=avatar.triangle_count,
         size=size,
@@ -107,7 +108,7 @@ def pictures(count: int, workers: int) -> int:
 
 
 @dataclass(frozen=True)
-class Making:
+class BenchTask:
     """The task (workers.Task) of making picture i of a default recipe, with a clock around each stage."""
 
     source: str
@@ -117,7 +118,7 @@ class Making:
     device: int
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], tuple[Lap]]]:
+    def opened(self) -> Iterator[Callable[[int], tuple[StageTimes]]]:
         """i → its Lap."""
         start = time.perf_counter()
         avatar = open_avatar(self.source)
@@ -126,14 +127,14 @@ class Making:
         recipe = Recipe.model_validate({"avatars": ["demo"], "count": 1_000_000_000, "size": self.size})
         with contextlib.closing(open_renderer(self.renderer, self.device)) as renderer:
             yield lambda i: (
-                Lap(
+                StageTimes(
                     {"load": load} | make_picture(renderer, avatar, recipe, i, self.out),
                     renderer.device,
                     resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 ),
             )
 
-    def lost(self, piece: int, how: str) -> tuple[Lap]:
+    def lost(self, piece: int, how: str) -> tuple[StageTimes]:
         """A benchmark does not go on without one of its workers."""
         raise RenderError("a worker process died while it was drawing", got=how)
 
@@ -170,7 +171,7 @@ def lap(laps: Laps, stage: str) -> Iterator[None]:
     laps[stage] = time.perf_counter() - start
 
 
-def advice(report: Report) -> list[str]:
+def advice(report: BenchReport) -> list[str]:
     """What the figures say to do, one sentence a line; most telling first."""
     lines = []
     alone, most = report.rates[0], report.rates[-1]
@@ -217,7 +218,7 @@ def physical_memory() -> int:
         return 0
 
 
-def _run(task: Making, count: int, workers: int, done: Callable[[], object]) -> tuple[list[Lap], float]:
+def _run(task: BenchTask, count: int, workers: int, done: Callable[[], object]) -> tuple[list[StageTimes], float]:
     """The laps that count, and pictures a second of all workers."""
     laps, ends = [], []
     for found in work(task, [range((count + WARM_UP) * workers)], workers):

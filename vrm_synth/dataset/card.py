@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from vrm_synth import __version__
-from vrm_synth.dataset import loading
-from vrm_synth.dataset.loading import Files
+from vrm_synth.dataset import loading_code
+from vrm_synth.dataset.loading_code import Files
 
 SIZES = (
     (1_000, "n<1K"),
@@ -67,7 +67,7 @@ def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Seque
         "tags": ["synthetic", "vrm", "anime", "3d"],
         "pretty_name": "Pictures of VRM avatars",
     }
-    head |= loading.head(files, found.columns)
+    head |= loading_code.head(files, found.columns)
     sections = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         "# Pictures of VRM avatars",
@@ -76,13 +76,13 @@ def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Seque
         "## Captions",
         "\n".join(f"- `{_plain(name)}`: {_plain(caption)}" for name, caption in found.samples),
         "A caption names what its picture is known to show. Left and right are the character's own.",
-        "## Avatars and licences",
+        "## Avatars and licenses",
         _avatars(shown, found.avatars),
-        _licence_note(free),
+        _license_note(free),
         "## Loading",
-        *loading.sections(files),
-        "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `licence`, `licence_url` and "
-        "`licence_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
+        *loading_code.sections(files),
+        "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `license`, `license_url` and "
+        "`license_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
         "drew it, and `shot`: the picture as data, an entry of the shots format. `metadata.parquet` is one table of "
         "all of it.",
         "## Making it again",
@@ -123,26 +123,26 @@ def _counts(found: Summary, recipe: Mapping[str, Any], shown: Sequence[object]) 
 
 def _avatars(shown: Sequence[Mapping[str, Any]], used: Mapping[str, int]) -> str:
     lines = [
-        "| avatar | title | by | licence | terms | says | pictures | sha256 |",
+        "| avatar | title | by | license | terms | says | pictures | sha256 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for a in shown:
         says = "its own metadata" if a["evidence"] == "file" else a["evidence"]
-        terms = " ".join(x for x in (a.get("licence_url"), a.get("licence_terms")) if x)
-        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["licence"], terms, says)
+        terms = " ".join(x for x in (a.get("license_url"), a.get("license_terms")) if x)
+        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["license"], terms, says)
         lines.append(f"| {' | '.join(_plain(str(c)) for c in cells)} | {used[a['sha256']]} | `{a['sha256']}` |")
     return "\n".join(lines)
 
 
-def _licence_note(free: bool) -> str:
+def _license_note(free: bool) -> str:
     if free:
         return (
             "Every avatar, pose and background is CC0 1.0, and so are these pictures: use them for anything, "
             "without asking and without credit."
         )
     return (
-        "Not every avatar is CC0: their licences, which whoever made this dataset accepted, bind the pictures "
-        "that show them. Each line of `metadata.jsonl` carries the licence of its avatar."
+        "Not every avatar is CC0: their licenses, which whoever made this dataset accepted, bind the pictures "
+        "that show them. Each line of `metadata.jsonl` carries the license of its avatar."
     )
 
 

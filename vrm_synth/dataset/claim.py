@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.expect import Rendered, expectation
 from vrm_synth.dataset.finish import reopen
 from vrm_synth.dataset.layout import IDENTITY, METRICS, PROBE, identity_bytes, read_identity
-from vrm_synth.dataset.record import RECORDS, Record, record_name
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.shards.record import RECORDS, Record, record_name
+from vrm_synth.dataset.verify.expected import Rendered, expectation
+from vrm_synth.io.store import LocalStore, Store
 
 COUNT = "count"
 

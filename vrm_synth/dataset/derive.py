@@ -24,26 +24,26 @@ from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.claim import claim, predecessor
-from vrm_synth.dataset.draw import home_of, path_from, source_from
-from vrm_synth.dataset.encodings import ENCODINGS, check_encoding
-from vrm_synth.dataset.expect import DERIVED, Derived, Expected
-from vrm_synth.dataset.files import file_errors, to_json
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import identity, read_identity
-from vrm_synth.dataset.pack import pack
+from vrm_synth.dataset.pending import missing_of
 from vrm_synth.dataset.plan import SHARD_SIZE
-from vrm_synth.dataset.reader import Sample, decode, read_shard
-from vrm_synth.dataset.record import FileRecord, Record, record_name, words_digest
-from vrm_synth.dataset.resume import missing_of
-from vrm_synth.dataset.shards import packages
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.render_task import home_of, path_from, source_from
+from vrm_synth.dataset.shards.block_writer import packages
+from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
+from vrm_synth.dataset.shards.writers import pack
 from vrm_synth.dataset.table import TABLE, ask, read_table
+from vrm_synth.dataset.verify.expected import DERIVED, Derived, Expected
+from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
+from vrm_synth.io.shard_readers import DatasetSample, decode, read_shard
+from vrm_synth.io.store import LocalStore, Store
 
 ALL = "true"  # the condition that holds for every picture
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceDataset:
     """A finished dataset, its identity and what its keys begin with in the new one."""
 
     store: Store
@@ -51,12 +51,12 @@ class Source:
     prefix: str = ""
 
     @staticmethod
-    def of(store: Store, prefixed: bool = False) -> Source:
+    def of(store: Store, prefixed: bool = False) -> SourceDataset:
         """Raises DatasetError where it is not finished."""
         told = read_identity(store)
         if not is_complete(store):
             raise DatasetError("not finished", allowed="a dataset with all its shards: `vrm-synth finish`", where=store)
-        return Source(store, told, f"{told['recipe_sha256'][:8]}-" if prefixed else "")
+        return SourceDataset(store, told, f"{told['recipe_sha256'][:8]}-" if prefixed else "")
 
     @property
     def form(self) -> str:
@@ -65,7 +65,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Pick:
+class PickedSample:
     """A sample of a source. source: its number; shard, key: where it lies there."""
 
     source: int
@@ -74,27 +74,27 @@ class Pick:
     key: str
 
 
-class Picks:
+class PickedSamples:
     """What was picked, by split, in the order of the sources. Kept in files without names: it may be millions."""
 
     def __init__(self) -> None:
         self._files: dict[str, IO[str]] = {}
         self._counts = Counter[str]()
 
-    def add(self, p: Pick) -> None:
+    def add(self, p: PickedSample) -> None:
         """One more."""
         if p.split not in self._files:
             self._files[p.split] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # for as long as this is
         self._files[p.split].write(to_json([p.source, p.shard, p.key]) + "\n")
         self._counts[p.split] += 1
 
-    def of(self, split: str) -> Iterator[Pick]:
+    def of(self, split: str) -> Iterator[PickedSample]:
         """Those of a split, one by one; one such reading at a time."""
         file = self._files[split]
         file.seek(0)
         for line in file:
             source, shard, key = json.loads(line)
-            yield Pick(source, split, shard, key)
+            yield PickedSample(source, split, shard, key)
 
     def digest(self) -> str:
         """SHA-256 over all of it, hexadecimal."""
@@ -109,16 +109,16 @@ class Picks:
         return dict(self._counts)
 
 
-def pick(sources: Sequence[Source], where: str = ALL) -> Picks:
+def pick(sources: Sequence[SourceDataset], where: str = ALL) -> PickedSamples:
     """The samples for which the SQL condition holds, all where it is ALL, which needs no DuckDB. Raises DatasetError
     where it is none, or holds for none."""
-    found = Picks()
+    found = PickedSamples()
     for number, source in enumerate(sources):
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / TABLE  # a name that is no pattern to DuckDB
             _copy_table(source.store, copy)
             for split, shard, key in _answers(copy, where):
-                found.add(Pick(number, split, shard, key))
+                found.add(PickedSample(number, split, shard, key))
     if not found.counts():
         raise DatasetError("the condition holds for no picture", got=where)
     return found
@@ -144,15 +144,15 @@ def _copy_table(store: Store, to: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Deriving:
+class DeriveTask:
     """A dataset on its way from others.
 
     command: "subset", "merge" or "convert"; where: the condition that `picks` answer; form, encoding: of the new
     one's shards and pictures, None where pictures stay as they are.
     """
 
-    sources: tuple[Source, ...]
-    picks: Picks
+    sources: tuple[SourceDataset, ...]
+    picks: PickedSamples
     out: Store
     command: str
     form: str
@@ -211,14 +211,14 @@ class Deriving:
         if not is_complete(self.out):
             finish(self.out)
 
-    def _chunks(self) -> Iterator[list[Pick]]:
+    def _chunks(self) -> Iterator[list[PickedSample]]:
         """The picks of each shard."""
         for split in self.picks.counts():
             rest = self.picks.of(split)
             while chunk := list(itertools.islice(rest, self.shard_size)):
                 yield chunk
 
-    def _taken(self, reader: _Reader, p: Pick) -> Sample:
+    def _taken(self, reader: _Reader, p: PickedSample) -> DatasetSample:
         source, s = self.sources[p.source], reader.sample(p)
         key, shot = source.prefix + s.key, s.row["shot"]
         avatar = shot["avatar"]
@@ -228,7 +228,7 @@ class Deriving:
         return s if self.encoding is None else encoded(s, self.encoding)
 
 
-def encoded(s: Sample, name: str) -> Sample:
+def encoded(s: DatasetSample, name: str) -> DatasetSample:
     """The sample with its picture in that encoding. Raises DatasetError where that would lose transparency."""
     encoding, rgba = ENCODINGS[name], decode(s.picture, s.key)
     if not encoding.alpha and rgba[..., 3].min() < 255:
@@ -236,7 +236,7 @@ def encoded(s: Sample, name: str) -> Sample:
     return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
 
 
-def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[Sample]) -> None:
+def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[DatasetSample]) -> None:
     """Write a shard's files, then its record. Raises DatasetError."""
     files = pack(form, expected.split, expected.number, samples) if samples else {}
     out.put_files(files)
@@ -258,12 +258,12 @@ def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[Sampl
 class _Reader:
     """Samples of the sources by their picks; the last shard is kept, for picks come in its order."""
 
-    def __init__(self, sources: Sequence[Source]):
+    def __init__(self, sources: Sequence[SourceDataset]):
         self._sources = sources
         self._at: tuple[int, str, int] | None = None
-        self._held: dict[str, Sample] = {}
+        self._held: dict[str, DatasetSample] = {}
 
-    def sample(self, p: Pick) -> Sample:
+    def sample(self, p: PickedSample) -> DatasetSample:
         """Raises DatasetError where the source's table is not true."""
         source = self._sources[p.source]
         if (p.source, p.split, p.shard) != self._at:

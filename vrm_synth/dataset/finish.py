@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.card import Summary, card
-from vrm_synth.dataset.expect import expectation
-from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
-from vrm_synth.dataset.loading import Files
-from vrm_synth.dataset.pack import rows_of
+from vrm_synth.dataset.loading_code import Files
 from vrm_synth.dataset.plan import REST
-from vrm_synth.dataset.reader import Sample, decode, read_shard
-from vrm_synth.dataset.record import read_records, record_name
-from vrm_synth.dataset.sheet import Cell, contact_sheet
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.shards.record import read_records, record_name
+from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.table import TABLE, flat, write_table
+from vrm_synth.dataset.verify.expected import expectation
+from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
+from vrm_synth.io.shard_readers import DatasetSample, decode, read_shard
+from vrm_synth.io.store import LocalStore, Store
 
 ON_SHEET = 24
 ON_CARD = 8
@@ -124,7 +124,7 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(splits, key=lambda name: (name != REST, name)))
 
 
-def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str, Sample]]:
+def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
     """ON_SHEET samples, evenly spread, with their shards' names."""
     total = sum(s.samples for s in shards)
     wanted = [k * total // min(total, ON_SHEET) for k in range(min(total, ON_SHEET))]
@@ -138,10 +138,10 @@ def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str
         first += samples
 
 
-def _sheet(shown: list[tuple[str, Sample]], found: Summary, seed: int | None) -> bytes:
+def _sheet(shown: list[tuple[str, DatasetSample]], found: Summary, seed: int | None) -> bytes:
     from PIL import Image
 
-    cells = [Cell(Image.fromarray(decode(sample.picture, name)), sample.caption) for name, sample in shown]
+    cells = [SheetCell(Image.fromarray(decode(sample.picture, name)), sample.caption) for name, sample in shown]
     avatars = len(found.avatars)
     count = f"{found.pictures} picture{'s' * (found.pictures != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
     return contact_sheet(count if seed is None else f"{count}, seed {seed}", cells, columns=6, lines=6)

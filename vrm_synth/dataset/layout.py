@@ -22,8 +22,8 @@ from typing import Any
 
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.files import to_json
-from vrm_synth.dataset.store import Store
+from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.store import Store
 
 IDENTITY = "dataset.json"
 CARD = "README.md"

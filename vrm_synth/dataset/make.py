@@ -17,22 +17,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vrm_synth.avatar.evidence import Evidence
-from vrm_synth.avatar.model import Avatar
 from vrm_synth.dataset.claim import check_claimable, outgrown, predecessor
-from vrm_synth.dataset.deaths import IN_A_ROW, OF_AVATAR, OF_SHOT, Deaths
-from vrm_synth.dataset.draw import LICENCE, Drawing, Drawn, Look, Lost, avatar_id, check_look, home_of, is_built_in
-from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import METRICS, identity
+from vrm_synth.dataset.pending import missing_of
 from vrm_synth.dataset.plan import SHARD_SIZE, Plan
-from vrm_synth.dataset.resume import missing_of
-from vrm_synth.dataset.shards import Shards
-from vrm_synth.dataset.store import Store
-from vrm_synth.dataset.usable import usable_avatars
-from vrm_synth.dataset.workers import Task, work
+from vrm_synth.dataset.render_task import (
+    LICENSE,
+    FailedShot,
+    OutputFormat,
+    RenderResult,
+    RenderTask,
+    avatar_id,
+    check_look,
+    home_of,
+    is_built_in,
+)
+from vrm_synth.dataset.shards.block_writer import Shards
+from vrm_synth.dataset.usable_avatars import usable_avatars
+from vrm_synth.execution.crash_policy import IN_A_ROW, OF_AVATAR, OF_SHOT, CrashPolicy
+from vrm_synth.execution.process_pool import Task, work
+from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.store import Store
+from vrm_synth.licensing.evidence import Evidence
 from vrm_synth.render import RendererName
 from vrm_synth.shot import Recipe, source_at
+from vrm_synth.vrm.model import Avatar
 
 WINDOW = 64  # blocks that an engine is given at a time: their shots, not those of all, are held in memory
 
@@ -46,12 +56,12 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a dataset is made. evidence: the licence manifest by SHA-256; devices: EGL indices that workers share;
+class DatasetSettings:
+    """How a dataset is made. evidence: the license manifest by SHA-256; devices: EGL indices that workers share;
     memory: bytes of avatars that a process keeps; mips: a folder for mip chains; skip_unusable: go on without avatars
-    that cannot be read or whose licence is not accepted."""
+    that cannot be read or whose license is not accepted."""
 
-    look: Look = field(default_factory=Look)
+    look: OutputFormat = field(default_factory=OutputFormat)
     shard_size: int = SHARD_SIZE
     renderer: RendererName = "gl"
     devices: tuple[int, ...] = (0,)
@@ -80,7 +90,7 @@ class Dataset:
     """A recipe on its way into a store.
 
     open_avatar: source → Avatar; checked: called for each avatar that was looked at; note: with a line for each that
-    is skipped. Making one reads every avatar of the recipe once, and nothing is written yet. Raises LicenceError for
+    is skipped. Making one reads every avatar of the recipe once, and nothing is written yet. Raises LicenseError for
     an avatar that may not be shown, AvatarError for one that cannot be read, UnusableAvatarsError for several,
     DatasetError for a store that is taken or cannot be written: nothing is drawn unless all of it may be.
     """
@@ -90,11 +100,11 @@ class Dataset:
         recipe: Recipe,
         store: Store,
         open_avatar: Callable[[str], Avatar],
-        settings: Settings | None = None,
+        settings: DatasetSettings | None = None,
         checked: Callable[[], object] = lambda: None,
         note: Callable[[str], object] = lambda text: None,
     ):
-        settings = settings or Settings()
+        settings = settings or DatasetSettings()
         check_look(settings.look, recipe)
         check_claimable(store)  # before the avatars are read, which may take long
         usable = usable_avatars(
@@ -113,12 +123,12 @@ class Dataset:
         predecessor(store, mine)
         self.shards = Shards(self.plan, store, settings.look.form, mine)
         home = home_of(store, settings.look.form)
-        licences = {source: {k: c[k] for k in LICENCE} for source, c in credits.items()}
+        licenses = {source: {k: c[k] for k in LICENSE} for source, c in credits.items()}
         hashes = {source: c["sha256"] for source, c in credits.items()}
-        self.drawing = Drawing(
+        self.drawing = RenderTask(
             recipe,
             home,
-            licences,
+            licenses,
             settings.look,
             settings.renderer,
             settings.devices,
@@ -147,7 +157,7 @@ class Dataset:
         progress, start = Progress(), time.monotonic()
         self.begin(blocks)
         for at in range(0, len(blocks), WINDOW):
-            _Making(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
+            _DatasetTask(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
         progress.seconds = time.monotonic() - start
         return progress
 
@@ -167,14 +177,14 @@ class Dataset:
         return True
 
 
-class _Making:
+class _DatasetTask:
     """Some blocks of a dataset on their way: shots that are through, until their block is whole."""
 
     def __init__(self, dataset: Dataset, progress: Progress, done: Callable[[], object], note: Callable[[str], object]):
         self._plan, self._shards, self._drawing = dataset.plan, dataset.shards, dataset.drawing
         self._progress, self._done, self._note = progress, done, note
-        self._deaths = Deaths(dataset.plan)
-        self._open: dict[int, dict[int, Drawn]] = {}
+        self._deaths = CrashPolicy(dataset.plan)
+        self._open: dict[int, dict[int, RenderResult]] = {}
         self._through: set[int] = set()
 
     def make(self, blocks: Sequence[int], engine: Engine) -> None:
@@ -184,23 +194,23 @@ class _Making:
             groups = self._shards.groups(left)
             with contextlib.closing(engine(self._drawing, groups, skip=self._deaths.doubtful)) as drawn:
                 for event in drawn:
-                    if isinstance(event, Lost):
+                    if isinstance(event, FailedShot):
                         self._bury(event)
                     else:
                         self._deaths.survived(event.i)
                         self._take(event)
             for i in left:
                 if i not in self._through and self._deaths.given_up(i):
-                    self._take(Drawn(i, None, why=OF_AVATAR))
+                    self._take(RenderResult(i, None, why=OF_AVATAR))
             left = [i for i in left if i not in self._through]
 
-    def _bury(self, lost: Lost) -> None:
+    def _bury(self, lost: FailedShot) -> None:
         self._progress.deaths += 1
         self._note(f"shot {lost.i:06d}: the process that drew it died ({lost.how})")
         if self._deaths.add(lost.i):
-            self._take(Drawn(lost.i, None, why=OF_SHOT))
+            self._take(RenderResult(lost.i, None, why=OF_SHOT))
 
-    def _take(self, drawn: Drawn) -> None:
+    def _take(self, drawn: RenderResult) -> None:
         progress = self._progress
         self._through.add(drawn.i)
         progress.retries += drawn.attempts - 1
@@ -216,10 +226,10 @@ class _Making:
         if len(held) == len(self._plan.shots(block)):
             self._put(block, self._open.pop(block))
 
-    def _put(self, block: int, whole: dict[int, Drawn]) -> None:
+    def _put(self, block: int, whole: dict[int, RenderResult]) -> None:
         start, progress = time.perf_counter(), self._progress
         dropped = [i for i in whole if self._deaths.given_up(i)]
-        whole |= {i: Drawn(i, None, why=OF_AVATAR) for i in dropped}
+        whole |= {i: RenderResult(i, None, why=OF_AVATAR) for i in dropped}
         for source, n in Counter(source_at(self._plan.recipe, i) for i in dropped).items():
             what = f"avatar {avatar_id(source)} is given up in block {block}, processes died of {IN_A_ROW} of its shots"
             self._note(f"{what} in a row: {n} more of its shots there are quarantined")
@@ -248,7 +258,7 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
     store.put_file(METRICS, (to_json(told, indent=1) + "\n").encode())
 
 
-def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: Settings) -> dict[str, Any]:
+def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: DatasetSettings) -> dict[str, Any]:
     """Everything that the bytes follow from: the recipe, its avatars by their contents, what draws, how files look."""
     avatars = [{"id": credits[s]["id"], "sha256": credits[s]["sha256"]} for s in recipe.avatars]
     look = {"format": settings.look.form, "encoding": settings.look.encoding, "passes": list(settings.look.passes)}
@@ -270,4 +280,4 @@ def _told(recipe: Recipe) -> dict[str, Any]:
 
 
 def _dump(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licences"})
+    return recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licenses"})

@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.draw import home_of, source_from
-from vrm_synth.dataset.files import to_json
 from vrm_synth.dataset.finish import is_complete
 from vrm_synth.dataset.layout import read_identity
-from vrm_synth.dataset.pack import rows_of
-from vrm_synth.dataset.record import read_records
-from vrm_synth.dataset.shotlist import Listed
-from vrm_synth.dataset.store import LocalStore, Store
+from vrm_synth.dataset.render_task import home_of, source_from
+from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.dataset.shards.writers import rows_of
+from vrm_synth.dataset.shot_list.reader import ListedShot
 from vrm_synth.dataset.table import TABLE, places
+from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.store import LocalStore, Store
 
 Place = tuple[str, int]  # split and number of a shard
 NAMED = 5  # keys, in an error
 
 
-def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[Listed]:
+def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
     """The shots of a dataset's pictures: of these keys in their order, of all where there are none.
 
     keys: of samples; a number stands for the key of six digits. Avatars are named by whole paths; of a dataset that
@@ -32,17 +32,17 @@ def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[Listed]:
     form = str(read_identity(store)["recipe"]["format"])
     home = home_of(store, form)
 
-    def listed(place: Place, key: str, row: Mapping[str, Any]) -> Listed:
+    def listed(place: Place, key: str, row: Mapping[str, Any]) -> ListedShot:
         avatar = source_from(home, str(row["shot"].get("avatar")))
         where = f"{place[0]}/{place[1]:05d}/{key}"
         text = to_json({**row["shot"], "avatar": avatar})
-        return Listed(key, avatar, text, where, avatar_sha256=str(row.get("avatar_sha256", "")))
+        return ListedShot(key, avatar, text, where, avatar_sha256=str(row.get("avatar_sha256", "")))
 
     if not keys:
         shards = ((r.split, r.shard) for r in read_records(store) if r.keys)
         return [listed(place, key, row) for place in shards for key, row in rows_of(store, form, *place)]
     wanted = list(dict.fromkeys(f"{int(k):06d}" if k.isascii() and k.isdecimal() else k for k in keys))
-    found: dict[str, Listed] = {}
+    found: dict[str, ListedShot] = {}
     by_place = sorted((place, key) for key, place in _places(store, wanted).items())
     for place, group in itertools.groupby(by_place, lambda pair: pair[0]):
         mine = {key for _, key in group}

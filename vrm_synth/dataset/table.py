@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vrm_synth.core.errors import DatasetError, ExtraError
-from vrm_synth.core.near import did_you_mean
-from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.io.atomic_files import file_errors, to_json
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,10 +34,10 @@ REMEDY = "pip install 'vrm-synth[tables]'"
 # column → Arrow type, in the order of the table
 COLUMNS: Mapping[str, str] = {
     "key": "string", "split": "string", "shard": "int32", "i": "int64", "attempt": "int32", "seed": "int64",
-    "caption": "string", "avatar": "string", "avatar_sha256": "string", "licence": "string", "licence_url": "string",
-    "licence_terms": "string", "renderer": "string", "width": "int32", "height": "int32",
+    "caption": "string", "avatar": "string", "avatar_sha256": "string", "license": "string", "license_url": "string",
+    "license_terms": "string", "renderer": "string", "width": "int32", "height": "int32",
 }  # fmt: skip
-# label of a shot → Arrow type; what shot/sample.py measures, less what is of no use but to its wording
+# label of a shot → Arrow type; what shot/planner.py measures, less what is of no use but to its wording
 LABELS: Mapping[str, str] = {
     "character": "string", "noun": "string", "hair": "string", "eyes": "string", "outfit": "string",
     "pose": "string", "mirrored": "bool", "view": "string", "crop": "string", "framing": "string",
@@ -64,7 +64,7 @@ def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, 
     return plain | {name: labels.get(name) for name in LABELS} | {SHOT: to_json(shot)}
 
 
-def spelled(row: Mapping[str, Any]) -> bytes:
+def canonical_json(row: Mapping[str, Any]) -> bytes:
     """A row of the table in one spelling, whether it comes from a line or from the table, which may be from before a
     column was there."""
     kinds = {**COLUMNS, **LABELS}

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vrm_synth.core.lazy import lazily
+from vrm_synth.core.lazy_imports import lazily
 
 if TYPE_CHECKING:
     from vrm_synth.models.base import Base, open_base
-    from vrm_synth.models.presets import PRESETS, Preset
-    from vrm_synth.models.run import open_run
+    from vrm_synth.models.base_presets import PRESETS, Preset
+    from vrm_synth.models.run_checkpoint import open_run
 
 __all__ = ["PRESETS", "Base", "Preset", "open_base", "open_run"]
 
 __getattr__ = lazily(
     __name__,
-    {"PRESETS": "presets", "Base": "base", "Preset": "presets", "open_base": "base", "open_run": "run"},
+    {"PRESETS": "base_presets", "Base": "base", "Preset": "presets", "open_base": "base", "open_run": "run_checkpoint"},
 )

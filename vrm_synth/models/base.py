@@ -23,11 +23,11 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vrm_synth.core.errors import ModelError
-from vrm_synth.models import files
-from vrm_synth.models.presets import PRESETS, Licence, Preset
+from vrm_synth.models import weight_files
+from vrm_synth.models.base_location import TINY, check_source, is_repository
+from vrm_synth.models.base_presets import PRESETS, License, Preset
 from vrm_synth.models.quiet import quiet
 from vrm_synth.models.tiny import make_tiny
-from vrm_synth.models.where import TINY, check_source, is_repository
 
 PREDICTIONS = ("epsilon", "v_prediction")
 MOST_TIMESTEPS = 100_000  # a hundred times as many as such models have
@@ -42,7 +42,7 @@ class Base:
     """name: what ledgers and pictures call it. folder: where it lies. unet, vae, text_encoder: on the CPU, in
     evaluation mode; tokenizer; scheduler_config: as the folder's file has it.
 
-    licence: None where neither the preset nor the folder says. hashes: file below the folder → SHA-256, of what was
+    license: None where neither the preset nor the folder says. hashes: file below the folder → SHA-256, of what was
     opened. identity: what pictures say of it beside its name.
     """
 
@@ -53,7 +53,7 @@ class Base:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler_config: dict[str, Any]
-    licence: Licence | None
+    license: License | None
     hashes: Mapping[str, str]
     identity: dict[str, Any] = field(default_factory=dict)
 
@@ -93,7 +93,7 @@ def open_base(
 ) -> Base:
     """The base model `source`: a folder, "owner/repository@revision", or "tiny".
 
-    preset: what it must be (PRESETS), which also tells its licence. scratch: a seed for new U-Net weights instead of
+    preset: what it must be (PRESETS), which also tells its license. scratch: a seed for new U-Net weights instead of
     the folder's. made: where "tiny" is made, by default a folder that lives as long as the result. Raises ModelError.
     """
     known = _preset(preset)
@@ -102,8 +102,8 @@ def open_base(
     if name == TINY and known is None:
         known = PRESETS[TINY]
     quiet()
-    configs = {c: files.read_json(folder / c / "config.json") for c in ("vae", "text_encoder")}
-    configs["scheduler"] = files.read_json(folder / "scheduler" / "scheduler_config.json")
+    configs = {c: weight_files.read_json(folder / c / "config.json") for c in ("vae", "text_encoder")}
+    configs["scheduler"] = weight_files.read_json(folder / "scheduler" / "scheduler_config.json")
     configs["unet"] = _unet_config(folder, known, scratch)
     check(configs, folder, known)
     opened = {
@@ -112,13 +112,13 @@ def open_base(
         "unet": _load(UNet2DConditionModel, folder, "unet") if scratch is None else new_unet(configs["unet"], scratch),
     }
     hashed = [p for c in (*FROZEN, *(("unet",) if scratch is None else ())) for p in _files(folder, c)]
-    hashes = {p.relative_to(folder).as_posix(): files.sha256(p) for p in hashed}
+    hashes = {p.relative_to(folder).as_posix(): weight_files.sha256(p) for p in hashed}
     base = Base(
         name=name,
         folder=folder,
         tokenizer=_tokenizer(folder, configs["text_encoder"]),
         scheduler_config=configs["scheduler"],
-        licence=(known and known.licence) or _stated_licence(folder),
+        license=(known and known.license) or _stated_license(folder),
         hashes=hashes,
         identity={"base_sha256": combined(hashes)},
         **opened,
@@ -174,14 +174,14 @@ def _name(source: str, folder: Path) -> str:
     return source if is_repository(source) else folder.name
 
 
-def _stated_licence(folder: Path) -> Licence | None:
+def _stated_license(folder: Path) -> License | None:
     """From the front matter of the folder's card, where it has one."""
     card = folder / "README.md"
-    if not card.is_file() or card.stat().st_size > files.LONGEST_JSON:
+    if not card.is_file() or card.stat().st_size > weight_files.LONGEST_JSON:
         return None
     head = card.read_text(encoding="utf-8", errors="replace").partition("\n---")[0]
     found = re.search(r"^license(?:_name)?: *['\"]?([\w.+ -]{1,100}?)['\"]? *$", head, re.MULTILINE)
-    return Licence(found[1]) if found and head.startswith("---") else None
+    return License(found[1]) if found and head.startswith("---") else None
 
 
 # ------------------------------------------------------------ what it must be
@@ -245,14 +245,14 @@ def _unet_config(folder: Path, preset: Preset | None, scratch: int | None) -> di
     file = folder / "unet" / "config.json"
     if scratch is not None and not file.exists() and preset is not None and preset.unet:
         return {"sample_size": 64, **preset.unet}
-    return files.read_json(file)
+    return weight_files.read_json(file)
 
 
 def _load(kind: Any, folder: Path, part: str) -> Any:
-    weights = files.weights(folder / part)
+    weights = weight_files.weights(folder / part)
     for file in weights.files:
         if file.suffix == ".safetensors":
-            files.tensors(file)
+            weight_files.tensors(file)
     try:
         module, found = kind.from_pretrained(
             str(folder), subfolder=part, use_safetensors=True, local_files_only=True, output_loading_info=True,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vrm_synth.core.errors import ModelError, VrmSynthError
-from vrm_synth.models import files
+from vrm_synth.models import weight_files
 
 STATE = "state.json"
 EMA = "ema.safetensors"
@@ -113,7 +113,7 @@ def best(there: list[Path]) -> Path:
 
 def _loss(place: Path) -> float:
     try:
-        state = files.read_json(place / STATE)
+        state = weight_files.read_json(place / STATE)
         validation = state.get("validation")
         loss = float(state["mean_loss"] if validation is None else validation["loss"])
     except (ModelError, KeyError, TypeError, ValueError):
@@ -123,7 +123,7 @@ def _loss(place: Path) -> float:
 
 def read_state(place: Path) -> dict[str, Any]:
     """Of a checkpoint, `model` in it checked. Raises ModelError."""
-    state = files.read_json(place / STATE)
+    state = weight_files.read_json(place / STATE)
     model = state.get("model")
     if not isinstance(model, dict) or not {"lora", "preset", "scratch"} <= set(model):
         raise ModelError("not a checkpoint's state", allowed="model with lora, preset and scratch", where=place / STATE)
@@ -138,7 +138,7 @@ def read_state(place: Path) -> dict[str, Any]:
 
 def verify(place: Path, state: Mapping[str, Any], name: str) -> None:
     """Whether a checkpoint's file has the bytes that were written. Raises ModelError."""
-    if files.sha256(place / name) != state["sha256"].get(name):
+    if weight_files.sha256(place / name) != state["sha256"].get(name):
         raise ModelError("checkpoint is damaged", got=name, allowed="another checkpoint", where=place)
 
 

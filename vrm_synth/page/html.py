@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jinja2
 
-from vrm_synth.page.picture import Picture
+from vrm_synth.page.page_image import PageImage
 
 _HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ class Entry:
     """
 
     title: str
-    pictures: Sequence[Picture | None]
+    pictures: Sequence[PageImage | None]
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[tuple[str, str]] = ()

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.avatar.model import Collider
 from vrm_synth.core.transforms import Array, normal_matrix
-from vrm_synth.pose.tree import Index
+from vrm_synth.pose.node_tree import Index
+from vrm_synth.vrm.model import Collider
 
 _TRIES = 8  # hits of one joint in one step that are answered by trying all its colliders at once
 TINY = 1e-300  # keeps a vector of no length from dividing by zero

@@ -13,17 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Constraint
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.core.transforms import (
-    Array,
-    decompose,
-    quat_between,
-    quat_inverse,
-    quat_mul,
-    quat_rotate,
-)
-from vrm_synth.pose.tree import Index, Local, Tree
+from vrm_synth.core.transforms import Array, decompose, quat_between, quat_inverse, quat_mul, quat_rotate
+from vrm_synth.pose.node_tree import Index, Local, Tree
+from vrm_synth.vrm.model import Avatar, Constraint
 
 KINDS = ("roll", "rotation", "aim")
 AXES = {

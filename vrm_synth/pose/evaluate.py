@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
-from vrm_synth.avatar.model import Avatar, Vec3, Vec4
+from vrm_synth.gltf.model import Vec3, Vec4
 from vrm_synth.pose.constraints import Batch, apply_constraints, build_constraints
 from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, check_expressions
-from vrm_synth.pose.humanoid import HumanoidRig, build_humanoid, pose_humanoid, split_bones
 from vrm_synth.pose.lookat import LookAtAngles, apply_look_at
-from vrm_synth.pose.posed import LookAtState, PosedAvatar
+from vrm_synth.pose.node_tree import Tree, build_tree
+from vrm_synth.pose.normalized_pose import HumanoidRig, build_humanoid, pose_humanoid, split_bones
+from vrm_synth.pose.posed_avatar import LookAtState, PosedAvatar
 from vrm_synth.pose.springs import CALM, SpringRig, build_springs, settle
-from vrm_synth.pose.tree import Tree, build_tree
+from vrm_synth.vrm.model import Avatar
 
 __all__ = ["LookAtAngles", "Rig", "evaluate", "gaze_of", "rig"]
 

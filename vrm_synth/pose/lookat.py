@@ -14,12 +14,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from vrm_synth.avatar.model import LookAt, RangeMap
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, decompose, quat_axis_angle, quat_inverse, quat_mul, quat_rotate
-from vrm_synth.pose.humanoid import HumanoidRig, numbers, raw_rotation
-from vrm_synth.pose.posed import LookAtState
-from vrm_synth.pose.tree import Local, Tree
+from vrm_synth.pose.node_tree import Local, Tree
+from vrm_synth.pose.normalized_pose import HumanoidRig, numbers, raw_rotation
+from vrm_synth.pose.posed_avatar import LookAtState
+from vrm_synth.vrm.model import LookAt, RangeMap
 
 SMALLEST_INPUT_MAX = 1e-3  # degrees; the specification's own advice where inputMaxValue is 0
 
@@ -36,7 +36,7 @@ Target = LookAtAngles | Sequence[float]
 
 
 @dataclass(frozen=True, eq=False)
-class Gaze:
+class GazeResult:
     """What the gaze does: the local transforms after it, expression weights it asks for, its state, warnings."""
 
     local: Local
@@ -53,7 +53,7 @@ def apply_look_at(
     target: Target | None,
     *,
     reference_quirks: bool = False,
-) -> Gaze:
+) -> GazeResult:
     """Turn the gaze to `target` (angles, or a world point in metres). None leaves the eyes as posed.
 
     Raises ShotError where the target is not made of finite numbers.
@@ -61,19 +61,21 @@ def apply_look_at(
     if target is not None:
         _check(target)
     if look_at is None:
-        return Gaze(local, {}, None, () if target is None else ("look_at has no effect: this avatar has no lookAt",))
+        return GazeResult(
+            local, {}, None, () if target is None else ("look_at has no effect: this avatar has no lookAt",)
+        )
     if target is None:
-        return Gaze(local, {}, LookAtState(look_at.type, 0.0, 0.0))
+        return GazeResult(local, {}, LookAtState(look_at.type, 0.0, 0.0))
     angles = target if isinstance(target, LookAtAngles) else _toward(look_at, tree, humanoid, local, target)
     state = LookAtState(look_at.type, float(angles.yaw), float(angles.pitch))
     if look_at.type == "expression":
-        return Gaze(local, expression_weights(look_at, angles, reference_quirks), state)
+        return GazeResult(local, expression_weights(look_at, angles, reference_quirks), state)
     eyes = [e for e in ("leftEye", "rightEye") if e in humanoid.row]
     if not eyes:
-        return Gaze(local, {}, state, ("look_at has no effect: this avatar has no eye bones",))
+        return GazeResult(local, {}, state, ("look_at has no effect: this avatar has no eye bones",))
     rows = np.array([humanoid.row[e] for e in eyes], np.intp)
     turns = np.array([eye_rotation(look_at, e, angles, reference_quirks) for e in eyes])
-    return Gaze(local.turned(humanoid.node[rows], raw_rotation(humanoid, rows, turns)), {}, state)
+    return GazeResult(local.turned(humanoid.node[rows], raw_rotation(humanoid, rows, turns)), {}, state)
 
 
 def eye_rotation(look_at: LookAt, eye: str, angles: LookAtAngles, reference_quirks: bool = False) -> Array:

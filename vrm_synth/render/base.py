@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.camera.camera import Camera
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.stage.light import Ambient, Light
 
 Compat = Literal["none", "three-vrm"]

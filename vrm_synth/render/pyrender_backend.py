@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.transforms import compose, quat_between
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
-from vrm_synth.render.gl.order import draw_order
+from vrm_synth.render.gl.draw_order import draw_order
 from vrm_synth.render.pyrender_import import EGL, GL, ShaderProgramCache, pyrender, pyrender_egl
 from vrm_synth.render.pyrender_meshes import PosedMesh, TextureStore, posed_meshes
 from vrm_synth.render.system import explain_missing_gl, find_fault

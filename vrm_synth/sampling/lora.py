@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from vrm_synth.models import Base
-from vrm_synth.models.files import sha256
+from vrm_synth.models.weight_files import sha256
 from vrm_synth.sampling.lora_file import changed, modules_of, read_lora
 from vrm_synth.sampling.run_facts import check_lora
 

@@ -19,7 +19,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from vrm_synth.models.files import read_json, tensors
+from vrm_synth.models.weight_files import read_json, tensors
 from vrm_synth.sampling.settings import SamplingError
 
 Modules = Mapping[tuple[str, str], torch.nn.Module]

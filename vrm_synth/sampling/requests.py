@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.sampling.pairs import pairs
+from vrm_synth.sampling.captioned_images import captioned_images
 from vrm_synth.sampling.settings import SamplingError
 
 COLUMNS = ("prompt", "negative_prompt", "seed")
@@ -57,7 +57,7 @@ def from_dataset(
     folder: Path, split: str | None = None, limit: int | None = None, negative: str = "", seed: int = 0, count: int = 1
 ) -> list[Request]:
     """`count` pictures of each caption of a dataset, or of its first `limit`; seeds as `from_prompts` gives them."""
-    captions = [pair.caption for pair in islice(pairs(folder, split), limit)]
+    captions = [pair.caption for pair in islice(captioned_images(folder, split), limit)]
     return from_prompts(captions, negative, seed, count)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from vrm_synth.models.base_location import check_source
 from vrm_synth.models.checkpoints import find_checkpoint
-from vrm_synth.models.where import check_source
 from vrm_synth.sampling.settings import SamplingError
 
 LONGEST_CONFIG = 1 << 20  # bytes

@@ -20,22 +20,22 @@ import torch
 from numpy.typing import NDArray
 
 from vrm_synth.models import Base
-from vrm_synth.sampling.noise import start_noise
 from vrm_synth.sampling.requests import Request, describe
 from vrm_synth.sampling.schedule import check_steps, make_scheduler
-from vrm_synth.sampling.settings import Place, SamplingError, Settings
+from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
+from vrm_synth.sampling.start_noise import start_noise
 
 Pixels = NDArray[np.uint8]
 
 
-class Sampler:
+class DiffusionSampler:
     """Draws pictures with one model on one device.
 
     The model's parts are moved there and keep the place's precision. Raises SamplingError where the size does not
     suit the model, or its schedule has fewer timesteps than steps are asked for.
     """
 
-    def __init__(self, model: Base, settings: Settings, place: Place):
+    def __init__(self, model: Base, settings: SamplingSettings, place: DeviceConfig):
         self.model, self.settings, self.place = model, settings, place
         self._dtype: torch.dtype = getattr(torch, place.precision)
         self._device = torch.device(place.device)
@@ -145,7 +145,7 @@ class Sampler:
         return self.model.unet.config.in_channels, self.settings.height // scale, self.settings.width // scale
 
 
-def fit_size(model: Base, settings: Settings) -> None:
+def fit_size(model: Base, settings: SamplingSettings) -> None:
     """Raises SamplingError unless width and height suit the model."""
     for name, side in (("width", settings.width), ("height", settings.height)):
         if side % model.side_multiple:

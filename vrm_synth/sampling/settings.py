@@ -21,7 +21,7 @@ class SamplingError(VrmSynthError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class SamplingSettings:
     """How pictures are drawn from noise.
 
     guidance: classifier-free guidance's scale; 1 is none, and then negative prompts do nothing. guidance_rescale: how
@@ -50,7 +50,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Place:
+class DeviceConfig:
     """Where and how the arithmetic is done; other places, other last digits.
 
     device: as torch names it; precision: of U-Net and text encoder; batch_size: pictures at once, the one shape that
@@ -63,7 +63,7 @@ class Place:
     compiled: bool = False
 
     @classmethod
-    def usual(cls, device: str) -> Place:
+    def usual(cls, device: str) -> DeviceConfig:
         """As fast as pictures keep their looks: half precision and compiled on CUDA, neither on a CPU."""
         cuda = device.startswith("cuda")
         return cls(device, "bfloat16" if cuda else "float32", 8 if cuda else 1, cuda)

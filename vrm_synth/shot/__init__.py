@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vrm_synth.core.lazy import lazily
+from vrm_synth.core.lazy_imports import lazily
 
 if TYPE_CHECKING:
-    from vrm_synth.shot.description import Shot
-    from vrm_synth.shot.inputs import builtin_recipe, default_recipe, recipe_of
+    from vrm_synth.shot.avatar_inputs import builtin_recipe, default_recipe, recipe_of
+    from vrm_synth.shot.planner import PlannedShot, plan_shot, preset_shot, shot_at, source_at
     from vrm_synth.shot.recipe import Recipe, load_recipe
-    from vrm_synth.shot.sample import PlannedShot, plan_shot, preset_shot, shot_at, source_at
+    from vrm_synth.shot.shot import Shot
 
 __all__ = [
     "PlannedShot",
@@ -33,9 +33,9 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "Shot": "description",
-        **dict.fromkeys(("builtin_recipe", "default_recipe", "recipe_of"), "inputs"),
+        "Shot": "shot",
+        **dict.fromkeys(("builtin_recipe", "default_recipe", "recipe_of"), "avatar_inputs"),
         **dict.fromkeys(("Recipe", "load_recipe"), "recipe"),
-        **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "shot_at", "source_at"), "sample"),
+        **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "shot_at", "source_at"), "planner"),
     },
 )

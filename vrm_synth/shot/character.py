@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Protocol
 
-from vrm_synth.avatar.model import Avatar
+from vrm_synth.vrm.model import Avatar
 
 LONGEST_NAME = 40
 # What exporters and hurried authors leave in the title field.
@@ -71,14 +71,14 @@ def _built_in(source: str) -> Character | None:
     if source != "demo" and not source.startswith("demo:"):
         return None
     # Imported late: the generator is heavy, and a folder of files never asks for it.
-    from vrm_synth.avatar import demo
+    from vrm_synth import demo_avatar
 
     _, _, arguments = source.partition(":")
     if arguments.isdecimal():
-        params = demo.variant(int(arguments))
+        params = demo_avatar.variant(int(arguments))
     else:
-        params = demo.DemoParams.parse(arguments.split(",")) if arguments else demo.DemoParams()
-    known = demo.facts(params)
+        params = demo_avatar.DemoParams.parse(arguments.split(",")) if arguments else demo_avatar.DemoParams()
+    known = demo_avatar.facts(params)
     hair, tied = known["hair"], ""
     if known["hair_style"] in ("ponytail", "twintails"):
         tied = with_article(hair) if known["hair_style"] == "ponytail" else hair  # the one that is counted

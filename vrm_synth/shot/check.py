@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.names import is_plain
-from vrm_synth.core.near import did_you_mean
+from vrm_synth.core.near_names import did_you_mean
 
 Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]

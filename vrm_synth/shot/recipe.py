@@ -18,21 +18,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.names import is_plain
-from vrm_synth.pose.library import load_poses
+from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.render.base import Antialias
-from vrm_synth.shot import choices, sources
-from vrm_synth.shot.description import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
+from vrm_synth.shot import avatar_sources, weighted_choice
+from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
 from vrm_synth.stage.lighting import SETUPS
-from vrm_synth.strict_yaml import RefusedError, parse, read
+from vrm_synth.yaml_models.strict_yaml import RefusedError, parse, read
 
 GAZES = ("viewer", "ahead", "aside")
 RANDOM = "random"
 
 
 def _choice(expand: Callable[[str], Iterable[str]], known: Callable[[], Iterable[str]]) -> BeforeValidator:
-    return BeforeValidator(lambda value: choices.read(value, expand, known()))
+    return BeforeValidator(lambda value: weighted_choice.read(value, expand, known()))
 
 
 def _one_of(table: Callable[[], Iterable[str]]) -> BeforeValidator:
@@ -77,7 +77,7 @@ def _size(value: Any) -> Any:
 
 def _sources(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     context = info.context or {}
-    return sources.resolve(value, context.get("base", Path()), context.get("note", lambda line: None))
+    return avatar_sources.resolve_avatars(value, context.get("base", Path()), context.get("note", lambda line: None))
 
 
 Weights = dict[str, float]
@@ -90,7 +90,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
 
 
-class Straying(_Strict):
+class Jitter(_Strict):
     """How far shots stray from the presets: 0 not at all, 1 as far as keeps the captions true."""
 
     camera: Share = 1.0
@@ -165,7 +165,7 @@ class Recipe(_Strict):
     # Where the key light stands: front, side, top, or flat for nearly shadowless.
     lighting: Annotated[Weights, _one_of(lambda: SETUPS)] = {"front": 4.0, "side": 2.0, "top": 1.0, "flat": 1.0}
     # How far shots stray from the presets: {camera: 0..1, pose: 0..1}.
-    straying: Straying = Straying()
+    straying: Jitter = Jitter()
     # Seconds that hair and skirts swing before the picture; null leaves them at rest.
     settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0
     # Strongest wind on them, in the unit of springs' gravity power: 0.2 stirs hair, 1 blows it sideways.
@@ -175,8 +175,8 @@ class Recipe(_Strict):
 
     # What captions call an avatar: {"aki.vrm": {name: Aki, description: a boy with red hair}}, by file name or source.
     characters: dict[str, CharacterWords] = {}
-    # Licences beside CC0 that you accept, as `vrm-synth inspect` prints them, or by their URLs.
-    accept_licences: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = ()
+    # Licenses beside CC0 that you accept, as `vrm-synth inspect` prints them, or by their URLs.
+    accept_licenses: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = ()
 
     @property
     def avatars(self) -> tuple[str, ...]:
@@ -212,7 +212,7 @@ class Recipe(_Strict):
 
 
 def load_recipe(
-    path: str | Path, note: sources.Note = lambda line: None, **changes: int | tuple[int, int] | None
+    path: str | Path, note: avatar_sources.Note = lambda line: None, **changes: int | tuple[int, int] | None
 ) -> Recipe:
     """The recipe in a YAML file, its avatars resolved from the file's own folder. Raises RecipeError with the line.
 

@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vrm_synth.core.errors import TrainError
-from vrm_synth.dataset.files import file_errors, to_json
-from vrm_synth.models import files
+from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.models import weight_files
 from vrm_synth.models.checkpoints import EMA, STATE, Say, best, checkpoints, kind_of, newest_whole, read_state, verify
 
 Tensors = Mapping[str, torch.Tensor]
@@ -51,7 +51,7 @@ def save(
         part.mkdir(parents=True)
         for name, some in tensors.items():
             save_file({k: v.detach().contiguous().cpu() for k, v in some.items()}, str(part / name))
-        hashes = {name: files.sha256(part / name) for name in tensors}
+        hashes = {name: weight_files.sha256(part / name) for name in tensors}
         (part / STATE).write_text(to_json({"step": step, **state, "sha256": hashes}, indent=1) + "\n", encoding="utf-8")
         for file in (*part.iterdir(), part):
             _sync(file)

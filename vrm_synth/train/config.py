@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from vrm_synth.models.presets import PRESETS
-from vrm_synth.models.where import REPOSITORY, TINY
-from vrm_synth.strict_yaml import RefusedError
-from vrm_synth.train.data_config import MOST_BUCKETS, DataConfig, Share, ShortText, Side
+from vrm_synth.models.base_location import REPOSITORY, TINY
+from vrm_synth.models.base_presets import PRESETS
+from vrm_synth.train.data.config import MOST_BUCKETS, DataConfig, Share, ShortText, Side
+from vrm_synth.yaml_models.strict_yaml import RefusedError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 # What may differ between a run and its continuation: nothing that has been drawn follows from it.
@@ -89,8 +89,8 @@ class RunConfig(_Strict):
     base: Annotated[str, BeforeValidator(_base)]
     # What the base must be, and defaults for the run: vrm-synth train --presets.
     preset: ShortText | None = None
-    # Where neither preset nor folder says under which licence the base is.
-    base_licence: ShortText | None = None
+    # Where neither preset nor folder says under which license the base is.
+    base_license: ShortText | None = None
     # scratch: the U-Net begins with new weights.
     init: Literal["base", "scratch"] = "base"
     data: DataConfig
@@ -227,7 +227,7 @@ def _compared(config: RunConfig) -> dict[str, Any]:
     told = config.model_dump(mode="json", exclude={*FREE, "base"})
     for source in told["data"]["sources"]:
         # What lies there is compared by the data's manifest, the base by its hashes; no sample follows from the rest.
-        for key in ("path", "licence", "attribution"):
+        for key in ("path", "license", "attribution"):
             source.pop(key)
     told["data"].pop("cache")
     return {f"{k}.{n}" if n else k: v for k, part in told.items() for n, v in _entries(part)}

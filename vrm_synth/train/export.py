@@ -1,7 +1,7 @@
 """A checkpoint as others use it: a diffusers folder, or a LoRA's file; each with a card that says whose work it is.
 
 Frozen parts are copied file by file, byte by byte; export.json has every file's hash and where it is from. The card
-carries the base's own licence and what it asks of derived models: training on CC0 pictures does not lift it.
+carries the base's own license and what it asks of derived models: training on CC0 pictures does not lift it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from safetensors.torch import load_file
 
 from vrm_synth import __version__
 from vrm_synth.core.errors import ModelError
-from vrm_synth.dataset.files import file_errors, to_json
-from vrm_synth.models import Base, files, open_run
+from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.models import Base, open_run, weight_files
 from vrm_synth.models.base import FROZEN
 from vrm_synth.models.checkpoints import Checkpoint, Say, open_checkpoint
-from vrm_synth.models.run import add_lora, load_into, open_run_base
+from vrm_synth.models.run_checkpoint import add_lora, load_into, open_run_base
 
 RECORD = "export.json"
 CARD = "README.md"
@@ -40,7 +40,7 @@ def export(
     *,
     ema: bool = True,
     merged: bool = False,
-    licence: str | None = None,
+    license: str | None = None,
     base: str | None = None,
     offline: bool = True,
     say: Say = lambda text: None,
@@ -48,7 +48,7 @@ def export(
     """Write the model into `out`, which must be new; returns what export.json says.
 
     ema: the running mean, where the run has one. merged: of a LoRA run, a whole folder with the LoRA in it instead of
-    its file alone. licence: the base's, where the run does not know it. base: where the run's base lies now, if not
+    its file alone. license: the base's, where the run does not know it. base: where the run's base lies now, if not
     where it did. say: called with one line where the newest checkpoint is damaged and another is taken. Raises
     ModelError; nothing half is left.
     """
@@ -56,7 +56,7 @@ def export(
         raise ModelError("is there already", allowed="a new name", where=out)
     found = open_checkpoint(run, checkpoint, ema=ema, say=say)
     state = found.state
-    told = _licence(_ledger(found)["base"], licence, run)
+    told = _license(_ledger(found)["base"], license, run)
     out.parent.mkdir(parents=True, exist_ok=True)
     with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         made = Path(temporary) / "made"
@@ -67,9 +67,11 @@ def export(
         else:
             _whole(open_run(run, found.place.name, ema=ema, base=base, offline=offline), made)
         (made / CARD).write_text(card(state, told, run.resolve().name, scheduler), encoding="utf-8")
-        hashes = {p.relative_to(made).as_posix(): files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()}
+        hashes = {
+            p.relative_to(made).as_posix(): weight_files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()
+        }
         record = {"vrm_synth": __version__, "run": run.resolve().name, "step": state["step"], "ema": ema,
-                  "licence": told, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
+                  "license": told, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
         (made / RECORD).write_text(to_json(record, indent=1) + "\n", encoding="utf-8")
         made.rename(out)
     return record
@@ -81,12 +83,12 @@ def _whole(base: Base, made: Path) -> None:
         for name, digest in base.hashes.items():
             if name.startswith(f"{part}/"):
                 shutil.copyfile(base.folder / name, made / name)
-                if files.sha256(made / name) != digest:
+                if weight_files.sha256(made / name) != digest:
                     raise ModelError("the base changed while it was copied", got=name, where=base.folder)
         if part != "tokenizer":
             _name_plainly(made / part)
-    for licence in sorted(base.folder.glob("LICEN[SC]E*")):
-        shutil.copyfile(licence, made / licence.name)
+    for license in sorted(base.folder.glob("LICEN[SC]E*")):
+        shutil.copyfile(license, made / license.name)
     with torch.no_grad():
         base.unet.save_pretrained(made / "unet", safe_serialization=True)
     kind = _write_scheduler(base.scheduler_config, made)
@@ -109,13 +111,13 @@ def _whole(base: Base, made: Path) -> None:
 
 def _name_plainly(folder: Path) -> None:
     """Give weights of which there is only a variant (fp16) the names that diffusers reads unasked."""
-    weights = files.weights(folder)
+    weights = weight_files.weights(folder)
     if weights.variant is None:
         return
     for file in weights.files:
         renamed = file.rename(file.with_name(weights.plain_name(file.name)))
         if renamed.suffix == ".json":
-            index = files.read_json(renamed)
+            index = weight_files.read_json(renamed)
             shards = {tensor: weights.plain_name(shard) for tensor, shard in index["weight_map"].items()}
             renamed.write_text(to_json({**index, "weight_map": shards}, indent=2) + "\n", encoding="utf-8")
 
@@ -178,34 +180,34 @@ def _lora(found: Checkpoint, base: Base, made: Path) -> str | None:
     return None if same else _write_scheduler(trained, made)
 
 
-# ------------------------------------------------------------ licences
+# ------------------------------------------------------------ licenses
 
 
 def _ledger(found: Checkpoint) -> Mapping[str, Any]:
     ledger = found.state.get("ledger")
     base = ledger.get("base") if isinstance(ledger, dict) else None
-    if not isinstance(ledger, dict) or not isinstance(base, dict) or "licence" not in base:
+    if not isinstance(ledger, dict) or not isinstance(base, dict) or "license" not in base:
         raise ModelError("the checkpoint does not say whose work it is", allowed="a ledger", where=found.place)
     return ledger
 
 
-def _licence(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str, str]:
-    known = base["licence"]
+def _license(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str, str]:
+    known = base["license"]
     if known is None and given is None:
-        what = "the base's licence is not known, and a derived model has to carry it"
-        raise ModelError(what, allowed="--base-licence NAME", where=run)
+        what = "the base's license is not known, and a derived model has to carry it"
+        raise ModelError(what, allowed="--base-license NAME", where=run)
     if known is not None and given is not None and known["name"] != given:
-        raise ModelError("the base has another licence", got=given, allowed=known["name"], where=run)
+        raise ModelError("the base has another license", got=given, allowed=known["name"], where=run)
     return dict(known) if known is not None else {"name": str(given), "terms": "", "url": ""}
 
 
-def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str, scheduler: str | None = None) -> str:
-    """The model's README.md: licence, what it was made from, how to use it. scheduler: the class that a LoRA's own
+def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, scheduler: str | None = None) -> str:
+    """The model's README.md: license, what it was made from, how to use it. scheduler: the class that a LoRA's own
     schedule has, where it has one."""
     ledger, lora = state["ledger"], state["model"]["lora"]
     base, scratch = ledger["base"], ledger["base"]["trained_from"] == "scratch"
-    head = {"license": "other", "license_name": licence["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
-    if licence["name"] == "CC0-1.0":
+    head = {"license": "other", "license_name": license["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
+    if license["name"] == "CC0-1.0":
         head = {**{k: v for k, v in head.items() if k != "license_name"}, "license": "cc0-1.0"}
     kept = "VAE and text encoder" if scratch else "VAE, text encoder and the U-Net that training began with"
     lines = [
@@ -218,23 +220,23 @@ def card(state: Mapping[str, Any], licence: Mapping[str, str], name: str, schedu
         f"trained for {state['step']:,} steps with vrm-synth {__version__}"
         + (", its U-Net from scratch." if scratch else "."),
         "",
-        "## Licence",
+        "## License",
         "",
-        f"{kept} are {_text(base['name'])}'s, under **{_text(licence['name'])}**, which this model carries on. "
-        + " ".join(x for x in (licence.get("terms", ""), licence.get("url", "")) if x),
+        f"{kept} are {_text(base['name'])}'s, under **{_text(license['name'])}**, which this model carries on. "
+        + " ".join(x for x in (license.get("terms", ""), license.get("url", "")) if x),
         "",
         "## Pictures it was trained on",
         "",
-        "| source | pictures | licences | attribution |",
+        "| source | pictures | licenses | attribution |",
         "|---|---|---|---|",
     ]
     for s in ledger["sources"]:
-        licences = ", ".join(f"{_text(k)} ({v:,})" for k, v in s["licences"].items())
-        lines.append(f"| {_text(s['name'])} | {s['pictures']:,} | {licences} | {_text(s['attribution'])} |")
+        licenses = ", ".join(f"{_text(k)} ({v:,})" for k, v in s["licenses"].items())
+        lines.append(f"| {_text(s['name'])} | {s['pictures']:,} | {licenses} | {_text(s['attribution'])} |")
     avatars = [a for s in ledger["sources"] for a in s["avatars"]]
     if avatars:
         lines += ["", "Avatars drawn in them:", ""]
-        lines += [f"- {_text(a.get('avatar', ''))}: {_text(a.get('licence', ''))}" for a in avatars]
+        lines += [f"- {_text(a.get('avatar', ''))}: {_text(a.get('license', ''))}" for a in avatars]
     use = "pipe = StableDiffusionPipeline.from_pretrained(FOLDER, use_safetensors=True)"
     if lora:
         use = "pipe.load_lora_weights(FOLDER)  # pipe: a StableDiffusionPipeline of the base"

@@ -1,4 +1,4 @@
-"""RUN/ledger.json: whose work a model is made of, and under which licences."""
+"""RUN/ledger.json: whose work a model is made of, and under which licenses."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.dataset.files import to_json, write_file
+from vrm_synth.io.atomic_files import to_json, write_file
 from vrm_synth.models import Base
-from vrm_synth.models.presets import Licence
+from vrm_synth.models.base_presets import License
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.source import Credit
+from vrm_synth.train.data.source import Credit
 
 NAME = "ledger.json"
 
 
 def ledger(config: RunConfig, base: Base, credits: Sequence[Credit]) -> dict[str, Any]:
-    """Plain values: the base with its licence and files' hashes, and every source with its licences and avatars."""
-    licence = base.licence if config.base_licence is None else Licence(config.base_licence)
+    """Plain values: the base with its license and files' hashes, and every source with its licenses and avatars."""
+    license = base.license if config.base_license is None else License(config.base_license)
     return {
         "base": {
             "name": base.name,
-            "licence": None if licence is None else asdict(licence),
+            "license": None if license is None else asdict(license),
             "trained_from": config.init,
             "files": dict(base.hashes),
         },
@@ -30,7 +30,7 @@ def ledger(config: RunConfig, base: Base, credits: Sequence[Credit]) -> dict[str
             {
                 "name": c.name,
                 "pictures": c.rows,
-                "licences": dict(c.licences),
+                "licenses": dict(c.licenses),
                 "attribution": c.attribution,
                 "manifest": c.manifest,
                 "quarantined": dict(c.quarantined),

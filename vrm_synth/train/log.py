@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.core.errors import TrainError
-from vrm_synth.dataset.files import file_errors, to_json
+from vrm_synth.io.atomic_files import file_errors, to_json
 
 NAME = "log.jsonl"
 

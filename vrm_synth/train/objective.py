@@ -21,7 +21,7 @@ from vrm_synth.core.rng import rng
 
 
 @dataclass(frozen=True)
-class Draws:
+class NoiseDraws:
     """The chance of n samples.
 
     noise, posterior: (n, c, h, w) float32, normal; offset: (n, c, 1, 1), normal; times: (n,) int64.
@@ -33,9 +33,9 @@ class Draws:
     times: torch.Tensor
 
 
-def draws(
+def draw_noise(
     seed: int, step: int, numbers: Sequence[int], batch: int, shape: tuple[int, int, int], steps: int, stratified: bool
-) -> Draws:
+) -> NoiseDraws:
     """Of the samples `numbers` of a step whose global batch is `batch`. steps: timesteps that there are."""
     generators = [rng(seed, "noise", n) for n in numbers]
     # One generator draws all of a sample's, in this order.
@@ -44,7 +44,7 @@ def draws(
     )
     offset = torch.from_numpy(np.stack([g.standard_normal((shape[0], 1, 1), np.float32) for g in generators]))
     times = timesteps(seed, step, batch, steps, stratified)[np.asarray(numbers) - step * batch]
-    return Draws(noise, posterior, offset, torch.from_numpy(times))
+    return NoiseDraws(noise, posterior, offset, torch.from_numpy(times))
 
 
 def timesteps(seed: int, step: int, batch: int, steps: int, stratified: bool) -> NDArray[np.int64]:
@@ -126,7 +126,7 @@ def resolved(scheduler: Mapping[str, Any], prediction: str | None, zero_terminal
     return {**out, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero else out
 
 
-def sampled(moments: torch.Tensor, posterior: torch.Tensor, vae: Mapping[str, Any]) -> torch.Tensor:
+def sample_latents(moments: torch.Tensor, posterior: torch.Tensor, vae: Mapping[str, Any]) -> torch.Tensor:
     """Latents (n, c, h, w), scaled, of a VAE's moments (n, 2c, h, w): one draw from each posterior."""
     mean, log_variance = moments.chunk(2, dim=1)
     latents = mean + (0.5 * log_variance.clamp(-30, 20)).exp() * posterior

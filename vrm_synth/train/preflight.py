@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from vrm_synth.core.errors import DatasetError, TrainError
-from vrm_synth.models.where import check_source
-from vrm_synth.strict_yaml import load
+from vrm_synth.models.base_location import check_source
 from vrm_synth.train.config import RunConfig, difference
 from vrm_synth.train.log import NAME as LOG
 from vrm_synth.train.validation import kept_back
+from vrm_synth.yaml_models.strict_yaml import load
 
 CONFIG = "run.yaml"
 

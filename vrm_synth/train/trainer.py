@@ -18,21 +18,21 @@ from diffusers.training_utils import EMAModel
 
 from vrm_synth.core.errors import TrainError
 from vrm_synth.models import Base
-from vrm_synth.models.run import add_lora
+from vrm_synth.models.run_checkpoint import add_lora
 from vrm_synth.train import checkpoint
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.data import Batch
-from vrm_synth.train.objective import Draws, Objective, draws, sampled
+from vrm_synth.train.data.step_data import Batch
+from vrm_synth.train.objective import NoiseDraws, Objective, draw_noise, sample_latents
 
 MOST_GRAPHS = 128  # 16 stages of 6 buckets, and those that did not fit
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedBatch:
     """A rank's part of a batch with its chance and its captions as tokens: all that a device needs, on the CPU."""
 
     batch: Batch
-    chance: Draws
+    chance: NoiseDraws
     tokens: torch.Tensor
 
 
@@ -71,12 +71,12 @@ class Trainer:
 
     # ------------------------------------------------------------ one update
 
-    def ready(self, batch: Batch, offset_noise: float, seed: int | None = None) -> Ready:
+    def ready(self, batch: Batch, offset_noise: float, seed: int | None = None) -> PreparedBatch:
         """What an update needs that a thread can make while the device is busy. seed: of its chance, if not the
         run's."""
         c = self._config
         channels, height, width = batch.moments.shape[1] // 2, *batch.moments.shape[2:]
-        chance = draws(
+        chance = draw_noise(
             c.seed if seed is None else seed,
             batch.step,
             batch.numbers,
@@ -93,9 +93,9 @@ class Trainer:
             truncation=True,
             return_tensors="pt",
         )
-        return Ready(batch, Draws(noise, chance.posterior, chance.offset, chance.times), read.input_ids)
+        return PreparedBatch(batch, NoiseDraws(noise, chance.posterior, chance.offset, chance.times), read.input_ids)
 
-    def update(self, ready: Ready) -> tuple[torch.Tensor, torch.Tensor]:
+    def update(self, ready: PreparedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """One update. Returns the loss, the mean over the global batch, and the gradient's norm, both still on the
         device."""
         parts = self.accumulation
@@ -113,7 +113,7 @@ class Trainer:
         loss: torch.Tensor = self._accelerator.reduce(total, "sum") / self._config.batch
         return loss, norm.detach()
 
-    def backward(self, part: Ready) -> torch.Tensor:
+    def backward(self, part: PreparedBatch) -> torch.Tensor:
         """Gradients of one micro-batch; returns the sum of its losses."""
         losses = self._losses(part)
         # DDP takes the mean over ranks, so that the gradient is of the mean over the global batch.
@@ -121,7 +121,7 @@ class Trainer:
         self._accelerator.backward(losses.sum() * scale)
         return losses.detach().sum()
 
-    def validate(self, batches: Sequence[Ready]) -> float:
+    def validate(self, batches: Sequence[PreparedBatch]) -> float:
         """Mean loss of whole batches, of which this rank has its parts, by the weights that are drawn with: the
         running mean, where there is one. Nothing is changed."""
         total = torch.zeros((), device=self._device)
@@ -148,7 +148,7 @@ class Trainer:
         """The learning rate of an update, a function of its number alone."""
         return self._config.learning_rate * self._rate(step)
 
-    def fits(self, part: Ready, reserved: int = 0) -> bool:
+    def fits(self, part: PreparedBatch, reserved: int = 0) -> bool:
         """Whether a micro-batch and so many bytes beside it fit into memory, tried forwards and backwards. Nothing is
         changed, and nothing awaited of other ranks: one may run out of memory where another does not."""
         room = None
@@ -165,12 +165,12 @@ class Trainer:
             self._optimizer.zero_grad(set_to_none=True)
         return True
 
-    def _losses(self, part: Ready) -> torch.Tensor:
+    def _losses(self, part: PreparedBatch) -> torch.Tensor:
         to = {"device": self._device, "non_blocking": True}
         moments, posterior, noise, times = (
             x.to(**to) for x in (part.batch.moments, part.chance.posterior, part.chance.noise, part.chance.times)
         )
-        latents = sampled(moments, posterior, self._base.vae.config)
+        latents = sample_latents(moments, posterior, self._base.vae.config)
         given = self.objective.noised(latents, noise, times)
         if self._device.type == "cuda":
             given = given.contiguous(memory_format=torch.channels_last)
@@ -204,14 +204,14 @@ class Trainer:
             self._ema.optimization_step = saved.state["step"]
 
 
-def _parts(ready: Ready, count: int) -> list[Ready]:
+def _parts(ready: PreparedBatch, count: int) -> list[PreparedBatch]:
     size = len(ready.batch) // count
     cuts = [slice(i * size, (i + 1) * size) for i in range(count)]
     chance = ready.chance
     return [
-        Ready(
+        PreparedBatch(
             part,
-            Draws(chance.noise[cut], chance.posterior[cut], chance.offset[cut], chance.times[cut]),
+            NoiseDraws(chance.noise[cut], chance.posterior[cut], chance.offset[cut], chance.times[cut]),
             ready.tokens[cut],
         )
         for part, cut in zip(ready.batch.split(count), cuts, strict=True)

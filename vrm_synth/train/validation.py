@@ -10,10 +10,10 @@ from pathlib import Path
 
 from vrm_synth.core.errors import TrainError
 from vrm_synth.core.rng import rng
-from vrm_synth.dataset.data_files import NoSplitError
+from vrm_synth.io.data_files import NoSplitError
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.data_config import DataConfig, source_name
-from vrm_synth.train.scan import look
+from vrm_synth.train.data.config import DataConfig, source_name
+from vrm_synth.train.data.scan.scan import look
 
 
 def kept_back(config: RunConfig) -> DataConfig | None:

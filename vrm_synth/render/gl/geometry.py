@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.avatar.model import Avatar, Mesh, Node, Primitive
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.gltf.model import Mesh, Node, Primitive
+from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.vrm.model import Avatar
 
 VERTEX = np.dtype(
     [

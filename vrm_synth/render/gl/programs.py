@@ -7,11 +7,11 @@ from importlib.resources import files
 
 import moderngl
 
-from vrm_synth.avatar.model import Material
 from vrm_synth.core.errors import RenderError
+from vrm_synth.gltf.model import Material
 from vrm_synth.render.base import View
-from vrm_synth.render.gl.blocks import MIRRORED_REPEAT, SLOTS
 from vrm_synth.render.gl.geometry import Instance
+from vrm_synth.render.gl.uniforms import MIRRORED_REPEAT, SLOTS
 
 Features = frozenset[str]
 

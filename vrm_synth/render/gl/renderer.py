@@ -11,18 +11,18 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.avatar.model import Avatar
 from vrm_synth.core.errors import RenderError
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
-from vrm_synth.render.gl.blocks import FRAME_SIZE, Matrices, frame_block
 from vrm_synth.render.gl.context import create_context
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
 from vrm_synth.render.gl.scene import SceneBuffers
-from vrm_synth.render.gl.straight import straightened
 from vrm_synth.render.gl.targets import Target, Targets
+from vrm_synth.render.gl.uniforms import FRAME_SIZE, CameraMatrices, frame_block
+from vrm_synth.render.gl.unpremultiply import straightened
 from vrm_synth.render.system import is_software
+from vrm_synth.vrm.model import Avatar
 
 FRAME_BINDING = 0
 # Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,
@@ -92,7 +92,7 @@ class GLRenderer:
             r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
             drawn.clear(r * a, g * a, b * a, a, depth=1.0)
             self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
-            seen = Matrices.of(view)
+            seen = CameraMatrices.of(view)
             self._frame.write(frame_block(view, seen))
             self._frame.bind_to_uniform_block(FRAME_BINDING)
             return scene.draw(posed, view, seen, drawn)

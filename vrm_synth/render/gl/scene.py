@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import moderngl
 import numpy as np
 
-from vrm_synth.avatar.model import Avatar, Material, Texture
+from vrm_synth.gltf.model import Material, Texture
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.posed import PosedAvatar
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Compat, Draw, View
-from vrm_synth.render.gl.blocks import MATERIAL_STRIDE, SLOTS, Matrices, material_block
+from vrm_synth.render.gl.draw_order import DrawItem, culled_sides, draw_order
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
-from vrm_synth.render.gl.order import DrawItem, culled_sides, draw_order
 from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, glows, view_features
 from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
+from vrm_synth.render.gl.uniforms import MATERIAL_STRIDE, SLOTS, CameraMatrices, material_block
+from vrm_synth.vrm.model import Avatar
 
 MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
 MATRIX = 3 * 16  # bytes of the palette
@@ -58,7 +59,9 @@ class SceneBuffers:
         self._mipmaps = True  # that of what is bound
         self._bound: dict[_Variant, tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]] = {}
 
-    def draw(self, posed: PosedAvatar, view: View, seen: Matrices, target: moderngl.Framebuffer) -> tuple[Draw, ...]:
+    def draw(
+        self, posed: PosedAvatar, view: View, seen: CameraMatrices, target: moderngl.Framebuffer
+    ) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
         if self._indices is None:
             return ()
@@ -104,7 +107,7 @@ class SceneBuffers:
                 buffer.release()
         self._textures.release()
 
-    def _order(self, posed: PosedAvatar, outlines: bool, seen: Matrices) -> list[DrawItem]:
+    def _order(self, posed: PosedAvatar, outlines: bool, seen: CameraMatrices) -> list[DrawItem]:
         depth_row = seen.clip_from_view[2] @ seen.view_from_world
         depths = ((depth_row @ posed.world_from_node)[self._nodes] * self._centers).sum(-1)
         return draw_order([posed.materials[m] for m in self._material_ids], self._material_ids, depths, outlines)

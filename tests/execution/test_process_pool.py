@@ -1,0 +1,168 @@
+"""Who does what, and what is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.patience import HANG
+from vrm_synth.core.errors import DatasetError, RenderError, ShotError
+from vrm_synth.execution.process_pool import LONGEST_PART, Queue, work
+
+UNEXPECTED = {514: MemoryError(), 515: KeyError("hips\n"), 516: FileNotFoundError(2, "No such file", "a.vrm")}
+
+
+@dataclass(frozen=True)
+class Squaring:
+    """Says n² of n twice; dies of what `deadly` names, complains of 13 and fails at a few more, cannot start where
+    `broken`."""
+
+    deadly: int = -1
+    broken: str = ""
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
+        if self.broken == "dies":
+            os._exit(3)
+        if self.broken.startswith("/"):  # a file: whoever can take it away dies
+            with contextlib.suppress(FileNotFoundError):
+                Path(self.broken).unlink()
+                os._exit(3)
+            yield self.do
+            return
+        if self.broken:
+            raise RenderError(self.broken)
+        yield self.do
+
+    def do(self, n: int) -> Iterator[tuple[int, int]]:
+        if n == self.deadly:
+            os._exit(7)
+        if n == 13:
+            raise ShotError("unlucky", got=n, where="shot 13")
+        if n in UNEXPECTED:
+            raise UNEXPECTED[n]
+        yield n, n * n
+        yield n, -n * n
+
+    def on(self, device: int) -> Squaring:
+        return self
+
+    def lost(self, n: int, how: str) -> list[tuple[int, int]]:
+        if how != "exit status 7":
+            raise DatasetError("died otherwise", got=how)
+        return [(n, 0)]
+
+
+GROUPS = [range(100, 140), [1], [], range(2, 9)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_every_piece_is_told_of_once_its_events_together(workers):
+    events = list(work(Squaring(), GROUPS, workers))
+    assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
+    assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
+    assert workers > 1 or events[::2] == [(n, n * n) for group in GROUPS for n in group]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_dies_costs_one_piece():
+    events = list(work(Squaring(deadly=104), GROUPS, 2))
+    wanted = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
+    assert sorted(events) == sorted([*wanted, (104, 0)])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_keeps_its_kind_and_ends_it(workers):
+    with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
+        list(work(Squaring(), [range(20)], workers))
+    with pytest.raises(RenderError, match=r"^no driver$"):
+        list(work(Squaring(broken="no driver"), GROUPS, workers))
+    assert multiprocessing.active_children() == []
+
+
+UNEXPECTED_SAYS = [
+    (514, r"^out of memory; allowed: fewer workers, smaller pictures, or more memory$"),
+    (515, r"^\w+\.py:\d+: an error that should not be; got KeyError: 'hips\\n'$"),
+    (516, r"^\w+\.py:\d+: an error that .*; got FileNotFoundError: .*'a\.vrm'$"),
+]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
+def test_whatever_else_goes_wrong_is_one_line_and_nothing_is_lost_by_it(workers, n, says, capfd):
+    with pytest.raises(RenderError, match=says):
+        list(work(Squaring(), [[1, 2, n, 3]], workers))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):
+    (tmp_path / "once").touch()
+    events = list(work(Squaring(broken=str(tmp_path / "once")), GROUPS, 2))
+    assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
+    assert not (tmp_path / "once").exists()
+
+
+def test_workers_that_die_at_their_start_are_not_started_for_ever():
+    with pytest.raises(RenderError, match="died before it could draw; got exit status 3"):
+        list(work(Squaring(broken="dies"), GROUPS, 2))
+
+
+def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
+    queue = Queue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
+    parts: dict[str, list[int | None]] = {"a": [], "b": []}
+    at: dict[str, int | None] = {"a": None, "b": None}
+    seen: list[int] = []
+    while queue:
+        for name in parts:
+            found = queue.take(at[name])
+            if found:
+                at[name], part = found
+                assert 1 <= len(part) <= LONGEST_PART
+                parts[name].append(at[name])
+                seen += part
+    assert sorted(seen) == [*range(104), *range(200, 300)]
+    for groups in parts.values():
+        assert sum(one != other for one, other in itertools.pairwise(groups)) <= 2
+    assert {parts["a"][0], parts["b"][0]} == {0, 1} and 2 in parts["b"]
+
+
+def test_a_part_given_back_is_the_next():
+    queue = Queue([[1, 2, 3]], 1)
+    group, part = queue.take(None)
+    queue.give_back(group, part)
+    assert queue.take(None) == (group, part) == (0, (1, 2))
+
+
+def test_parts_are_shorter_towards_the_end():
+    queue = Queue([[*range(200)]], 2)
+    lengths = []
+    while queue:
+        _, part = queue.take(0)
+        lengths.append(len(part))
+    assert lengths == [16] * 9 + [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1]
+
+
+def test_ctrl_c_is_nothing_to_the_server_from_its_first_moment_on():
+    looked = (
+        "import pathlib, re, signal, time\n"
+        "from multiprocessing import forkserver\n"
+        "from vrm_synth.execution.process_pool import prepare\n"
+        "prepare('vrm_synth.dataset.shot_list.render_list')\n"
+        "for _ in range(20):\n"
+        "    told = pathlib.Path(f'/proc/{forkserver._forkserver._forkserver_pid}/status').read_text()\n"
+        "    masks = [int(re.search(rf'{n}:\\t(\\w+)', told)[1], 16) for n in ('SigBlk', 'SigIgn')]\n"
+        "    assert (masks[0] | masks[1]) & (1 << (signal.SIGINT - 1)), masks\n"
+        "    time.sleep(0.02)\n"
+        "assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=HANG)
+    assert done.returncode == 0, done.stderr

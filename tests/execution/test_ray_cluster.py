@@ -1,0 +1,102 @@
+"""Ray: the same events as from processes of our own, and an end for everything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.execution.test_process_pool import GROUPS, UNEXPECTED_SAYS, Squaring
+from vrm_synth.core.errors import RenderError, ShotError
+from vrm_synth.execution.ray_cluster import Cluster, connected, work
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def here():
+    """Ray on this machine for all tests of this file: it takes five seconds to start."""
+    with connected(Cluster(), 2):
+        yield
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Says of each piece what its process finds around it."""
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, int, dict[str, str]]]]]:
+        pid = os.getpid()
+        names = ("LP_NUM_THREADS", "OMP_NUM_THREADS", "RAY_USAGE_STATS_ENABLED")
+        yield lambda n: iter([(n, pid, {name: os.environ.get(name, "") for name in names})])
+
+    def lost(self, n: int, how: str) -> list[tuple[int, int, dict[str, str]]]:
+        raise AssertionError(how)
+
+    def on(self, device: int) -> Telling:
+        return self
+
+
+def test_every_piece_is_told_of_once_its_events_in_order(here):
+    events = list(work(Squaring(), GROUPS, 2))
+    for group in GROUPS:
+        for n in group:
+            assert [e for e in events if e[0] == n] == [(n, n * n), (n, -n * n)]
+    assert len(events) == 2 * sum(map(len, GROUPS))
+
+
+def test_each_actor_is_a_process_whose_threads_are_counted(here):
+    events = list(work(Telling(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
+    assert sorted(n for n, _, _ in events) == list(range(16))
+    assert len({pid for _, pid, _ in events} - {os.getpid()}) == 2
+    for _, _, found in events:
+        assert found == {"LP_NUM_THREADS": "3", "OMP_NUM_THREADS": "3", "RAY_USAGE_STATS_ENABLED": "0"}
+    assert Cluster(threads=1).environment["LP_NUM_THREADS"] == "0", "llvmpipe counts helpers"
+
+
+def test_an_error_keeps_its_kind_and_ends_it(here):
+    with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
+        list(work(Squaring(), [range(20)], 2))
+    with pytest.raises(RenderError, match=r"^no driver$"):
+        list(work(Squaring(broken="no driver"), GROUPS, 2))
+
+
+@pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
+def test_whatever_else_goes_wrong_is_one_line(here, n, says):
+    with pytest.raises(RenderError, match=says):
+        list(work(Squaring(), [[1, 2, n, 3]], 2))
+
+
+def test_actors_that_die_at_their_start_are_not_started_for_ever(here):
+    with pytest.raises(RenderError, match="an actor died before it could draw"):
+        list(work(Squaring(broken="dies"), GROUPS, 2))
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", "cannot connect to Ray; got ConnectionRefusedError"),
+        ("nonsense", "cannot connect to Ray; got ValueError"),
+        ("ray://127.0.0.1:10001", r"Ray's client cannot stream.*allowed: host:6379 or auto"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_one_line_at_once(address, says, monkeypatch):
+    """At once: Ray itself, which would ask for minutes and end the process, is not asked where nobody answers."""
+    import ray
+
+    asked, init = [], ray.init
+    monkeypatch.setattr(ray, "init", lambda **options: (asked.append(options["address"]), init(**options)))
+    with pytest.raises(RenderError, match=says), connected(Cluster(address), 2):
+        pass
+    assert asked == (["nonsense"] if address == "nonsense" else [])
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RenderError, match=r"Ray is not installed; allowed: pip install 'vrm-synth\[ray\]'"):
+        list(work(Squaring(), GROUPS, 2))

@@ -1,0 +1,5 @@
+"""The dataset tests' avatars."""
+
+from tests.dataset.conftest import avatars
+
+__all__ = ["avatars"]

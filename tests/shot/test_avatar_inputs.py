@@ -1,0 +1,186 @@
+"""What a command is given to draw: avatars, a recipe, or neither; and which files a folder or a glob means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.shot import load_recipe, recipe_of
+from vrm_synth.shot.avatar_sources import resolve_avatars
+from vrm_synth.yaml_models.strict_yaml import RefusedError
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a recipe, avatars beside it and in a folder whose name is a pattern."""
+    folder = tmp_path / "[CC0] avatars"
+    folder.mkdir()
+    for path in (tmp_path / "aki.vrm", folder / "a.vrm", folder / "b.VRM", folder / "c [1].vrm", folder / "c 1.vrm"):
+        path.write_bytes(b"glTF")
+    (tmp_path / "recipe.yaml").write_text("avatars: [aki.vrm]\ncount: 7\nseed: 3\nsize: [64, 32]\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(found: tuple[str, ...]) -> list[str]:
+    assert all(os.path.isabs(s) for s in found)
+    return [Path(s).name for s in found]
+
+
+# ---------------------------------------------------------------- commands' arguments
+
+
+@pytest.mark.parametrize(
+    ("inputs", "avatars"),
+    [
+        (["aki.vrm"], ["aki.vrm"]),
+        (["[CC0] avatars"], ["a.vrm", "b.VRM", "c 1.vrm", "c [1].vrm"]),
+        (["[CC0] avatars/"], ["a.vrm", "b.VRM", "c 1.vrm", "c [1].vrm"]),
+        (["[CC0] avatars/?.vrm", "aki.vrm"], ["a.vrm", "aki.vrm"]),
+        (["*.vrm"], ["aki.vrm"]),
+    ],
+    ids=str,
+)
+def test_avatars_are_a_recipe_with_everything_else_at_its_default(here, inputs, avatars):
+    found = recipe_of(inputs)
+    assert names(found.avatars) == avatars
+    (here / "same.yaml").write_text(f"avatars: {[str(s) for s in inputs]}\ncount: 24\n")
+    assert found.model_dump() == load_recipe(here / "same.yaml").model_dump()
+
+
+def test_the_built_in_family_is_avatars_too(here):
+    assert recipe_of(["demo", "demo:4..5"], count=3, seed=2, size=64).avatars == ("demo", "demo:4", "demo:5")
+
+
+def test_a_file_of_any_name_that_is_a_glb_is_an_avatar(here):
+    (here / "model.bin").write_bytes(b"glTF\2\0\0\0")
+    assert names(recipe_of(["model.bin"]).avatars) == ["model.bin"]
+
+
+def test_count_seed_and_size_count_instead_of_the_recipes_own(here):
+    plain, changed = recipe_of(["recipe.yaml"]), recipe_of(["recipe.yaml"], count=5, seed=0, size=16)
+    assert (plain.count, plain.seed, plain.size) == (7, 3, (64, 32))
+    assert (changed.count, changed.seed, changed.size) == (5, 0, (16, 16))
+    assert changed.avatars == plain.avatars
+    avatars = recipe_of(["aki.vrm"], count=5, seed=9, size=16)
+    assert (avatars.count, avatars.seed, avatars.size) == (5, 9, (16, 16))
+
+
+def test_a_recipe_need_not_say_what_the_command_does(here):
+    (here / "short.yaml").write_text("avatars: [aki.vrm]\n")
+    assert recipe_of(["short.yaml"], count=2).count == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (["akj.vrm"], r"avatars\[0\]: no such file \(did you mean aki.vrm\?\); got 'akj.vrm'"),
+        (["recipe.yml"], r"recipe.yml: no such file \(did you mean recipe.yaml\?\)"),
+        (["aki"], r"aki: no such file \(did you mean aki.vrm\?\)"),
+        (
+            ["recipe.yaml", "aki.vrm"],
+            "not to be drawn together; got recipe.yaml; allowed: one recipe, or avatars alone",
+        ),
+        (["recipe.yaml", "recipe.yaml"], "not to be drawn together"),
+        (["nothing*.vrm"], "the glob matches no file"),
+        (["demo:hair=2"], r"hair=2.*hair_color"),
+    ],
+    ids=str,
+)
+def test_what_is_neither_is_one_line(here, inputs, message):
+    with pytest.raises(RecipeError, match=message) as e:
+        recipe_of(inputs)
+    assert "\n" not in str(e.value)
+
+
+def test_a_change_that_no_recipe_may_have_is_told_as_the_recipes(here):
+    with pytest.raises(RecipeError, match=r"recipe.yaml:1: count: not allowed; got 0"):
+        load_recipe(here / "recipe.yaml", count=0)
+
+
+def test_a_folder_whose_folders_have_avatars_says_how_to_name_them(here):
+    (here / "all" / "one").mkdir(parents=True)
+    (here / "all" / "one" / "x.vrm").write_bytes(b"glTF")
+    with pytest.raises(RecipeError, match=r"the folder has no .vrm file; its folders have: write all/\*\*/\*.vrm"):
+        recipe_of(["all"])
+    assert names(recipe_of(["all/**/*.vrm"]).avatars) == ["x.vrm"]
+
+
+# ---------------------------------------------------------------- patterns and names
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ("*.vrm", ["a.vrm", "c 1.vrm", "c [1].vrm"]),
+        ("**/*.VRM", ["b.VRM"]),
+        ("[ab].*", ["a.vrm", "b.VRM"]),
+        ("c [1].vrm", ["c [1].vrm"]),
+        (".", ["a.vrm", "b.VRM", "c 1.vrm", "c [1].vrm"]),
+        ("../[CC0] avatars/c*.vrm", ["c 1.vrm", "c [1].vrm"]),
+        ("../[CC0] avatars", ["a.vrm", "b.VRM", "c 1.vrm", "c [1].vrm"]),
+        ("../*/a.vrm", ["a.vrm"]),
+    ],
+)
+def test_the_recipes_own_folder_is_no_pattern(here, entry, found):
+    assert names(resolve_avatars(entry, here / "[CC0] avatars")) == found
+
+
+def test_an_absolute_pattern_and_one_from_home_go_through_folders_with_brackets(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here / "[CC0] avatars"))
+    assert names(resolve_avatars(f"{here}/[CC0] avatars/?.vrm", Path("/"))) == ["a.vrm"]
+    assert names(resolve_avatars("~/?.vrm", Path("/"))) == ["a.vrm"]
+    assert names(resolve_avatars("~/c [1].vrm", Path("/"))) == ["c [1].vrm"]
+
+
+@pytest.mark.parametrize("entry", ["[CC0] avatars", "[CC0] avatars/*", "[CC0] avatars/**/*.vrm"])
+def test_what_only_looks_like_an_avatar_is_passed_over_and_told_of(here, entry):
+    folder = here / "[CC0] avatars"
+    (folder / "._a.vrm").write_bytes(b"attributes")
+    (folder / ".hidden.vrm").write_bytes(b"glTF")
+    (folder / "gone.vrm").symlink_to(here / "nowhere")
+    (folder / "link.vrm").symlink_to(folder / "a.vrm")
+    (folder / "z.vrm").mkdir()
+    told: list[str] = []
+    found = names(resolve_avatars(entry, here, told.append))
+    assert {"a.vrm", "c 1.vrm", "c [1].vrm", "link.vrm"} <= set(found)
+    assert not {"._a.vrm", ".hidden.vrm", "gone.vrm", "z.vrm"} & set(found)
+    (line,) = told
+    assert line.startswith(f"{entry}: passed over ") and "gone.vrm (a dangling link)" in line
+    assert "z.vrm (a folder)" in line
+
+
+def test_what_is_passed_over_is_told_in_a_bounded_line(here):
+    for n in range(30):
+        (here / "[CC0] avatars" / f"._{n}.vrm").write_bytes(b"")
+    told: list[str] = []
+    load = here / "r.yaml"
+    load.write_text("avatars: ['[CC0] avatars']\ncount: 1\n")
+    assert len(load_recipe(load, told.append).avatars) == 4
+    assert len(told) == 1 and told[0].endswith(" and 25 more") and len(told[0]) < 300
+
+
+def test_a_folder_with_none_but_such_is_refused(here):
+    (here / "empty").mkdir()
+    (here / "empty" / "._a.vrm").write_bytes(b"")
+    with pytest.raises(RefusedError, match=r"the folder has no \.vrm file"):
+        resolve_avatars("empty", here)
+
+
+def test_a_pattern_names_each_file_once(here):
+    assert names(resolve_avatars("**/**/a.vrm", here)) == ["a.vrm"]
+
+
+@pytest.mark.parametrize("name", ["あき\u3000春.vrm", "👩\u200d🎤.vrm"])
+def test_a_path_with_wide_spaces_or_joiners_is_a_path(here, name):
+    (here / name).write_bytes(b"glTF")
+    assert names(resolve_avatars(name, here)) == [name]
+
+
+@pytest.mark.parametrize("entry", ["a\nb.vrm", "a\x1b[2J.vrm", "a" * 5000])
+def test_a_path_with_control_characters_or_too_long_is_refused(here, entry):
+    with pytest.raises(RefusedError, match="not an avatar"):
+        resolve_avatars(entry, here)

@@ -1,0 +1,248 @@
+"""Recipes: three keys are enough, and whatever is wrong is named with its line."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from tests.patience import calls
+from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.pose.pose_library import load_poses
+from vrm_synth.shot import Recipe, builtin_recipe, load_recipe
+from vrm_synth.shot.weighted_choice import draw
+from vrm_synth.stage.backgrounds import NAMES
+from vrm_synth.stage.lighting import SETUPS
+from vrm_synth.yaml_models.strict_yaml import DEEPEST, LONGEST_FILE
+
+SMALLEST = "avatars: [demo]\ncount: 3\nseed: 1\n"
+
+
+def recipe(tmp_path: Path, text: str) -> Recipe:
+    path = tmp_path / "r.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_recipe(path)
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    """The complaint about a recipe, without the file's name; always one line of bearable length."""
+    with pytest.raises(RecipeError) as e:
+        recipe(tmp_path, text)
+    message = str(e.value)
+    prefix = f"{tmp_path / 'r.yaml'}:"
+    assert message.startswith(prefix)
+    assert "\n" not in message and len(message) < 1200
+    return message.removeprefix(prefix)
+
+
+def test_three_keys_are_enough(tmp_path: Path) -> None:
+    r = recipe(tmp_path, SMALLEST)
+    assert (r.avatars, r.count, r.seed) == (("demo",), 3, 1)
+    assert (r.size, r.supersample, r.outlines, r.settle_seconds) == ((512, 512), 2, True, 1.0)
+    assert r.poses.keys() == load_poses().keys()
+    assert r.background.keys() == set(NAMES)
+    assert r.lighting.keys() == SETUPS.keys()
+    assert (r.crops.keys(), r.azimuths.keys()) == (load_crops().keys(), load_azimuths().keys())
+    assert r.elevations.keys() == load_elevations().keys()
+
+
+def test_the_seed_may_be_left_out(tmp_path: Path) -> None:
+    assert recipe(tmp_path, "avatars: demo\ncount: 1\n").seed == 0
+
+
+def test_an_expression_is_named_by_any_name_that_a_shot_takes(tmp_path: Path) -> None:
+    long, wide = "x" * 200, "笑顔\u30001"
+    assert recipe(tmp_path, SMALLEST + f"expressions: [{long}, {wide}]\n").expressions.keys() == {long, wide}
+    for bad in ("x" * 201, "'a\\nb'".replace("'", '"'), "''"):
+        with pytest.raises(RecipeError, match="unknown name"):
+            recipe(tmp_path, SMALLEST + f"expressions: [{bad}]\n")
+
+
+def test_choices_in_all_their_forms(tmp_path: Path) -> None:
+    r = recipe(
+        tmp_path,
+        SMALLEST
+        + "size: [640, 480]\nbackground: ['#102030', white]\nposes: [wave, 'tag:sitting']\ncrops: bust\n"
+        + "azimuths: {front: 3, back: 1.5, side_left: 0}\nexpressions: {happy: 1, Joyful: 2}\n",
+    )
+    assert r.size == (640, 480)
+    assert r.background == {"#102030": 1.0, "white": 1.0}
+    assert r.crops == {"bust": 1.0}
+    assert r.azimuths == {"front": 3.0, "back": 1.5}
+    assert r.expressions == {"happy": 1.0, "Joyful": 2.0}
+    assert set(r.poses) == {"wave", *(n for n, p in load_poses().items() if "sitting" in p.tags)}
+    assert recipe(tmp_path, SMALLEST + "views: [bust_front_level]\n").views == {"bust_front_level": 1.0}
+    assert recipe(tmp_path, SMALLEST + "poses: all\n").poses == dict.fromkeys(load_poses(), 1.0)
+
+
+def test_avatars_are_found_from_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    for name in ("b.vrm", "a.vrm", "sub/c.VRM", "sub/deep/d.vrm", "sub/note.txt"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir("/")
+
+    def found(entry: str) -> list[str]:
+        sources = recipe(tmp_path, f"avatars: {entry}\ncount: 1\n").avatars
+        return [str(Path(s).relative_to(tmp_path)) if s.startswith("/") else s for s in sources]
+
+    assert found("b.vrm") == ["b.vrm"]
+    assert found("['*.vrm']") == ["a.vrm", "b.vrm"]
+    assert found("['**/*.vrm']") == ["a.vrm", "b.vrm", "sub/deep/d.vrm"]
+    assert found("sub") == ["sub/c.VRM"]
+    assert found("[b.vrm, demo, 'demo:2', 'demo:4..6', a.vrm]") == [
+        "b.vrm", "demo", "demo:2", "demo:4", "demo:5", "demo:6", "a.vrm",
+    ]  # fmt: skip
+    assert found(f"['{tmp_path}/a.vrm']") == ["a.vrm"]
+    assert found("['demo:hair_color=pink,outfit=dress']") == ["demo:hair_color=pink,outfit=dress"]
+
+
+BAD = [
+    ("count: 3\n", "1: missing key avatars"),
+    ("avatars: demo\n", "1: missing key count"),
+    ("", "1: not a mapping"),
+    ("- demo\n", "1: not a mapping"),
+    ("avatars: []\ncount: 1\n", "1: avatars: not allowed; got []; allowed: at least 1"),
+    ("avatars:\n  - demo\n  - gone.vrm\ncount: 1\n", "3: avatars[1]: no such file; got 'gone.vrm'"),
+    ("avatars:\n  - demo\n  - '*.vrm'\ncount: 1\n", "3: avatars[1]: the glob matches no file"),
+    ("avatars: [3]\ncount: 1\n", "1: avatars[0]: not an avatar"),
+    ("avatars: ['demo:hair=2']\ncount: 1\n", "1: avatars[0]: a demo avatar's setting is key=value"),
+    ("avatars: ['demo:7..3']\ncount: 1\n", "1: avatars[0]: not a range"),
+    ("avatars: ['demo:0..99999999']\ncount: 1\n", "1: avatars[0]: not a range"),
+    (SMALLEST + "\n\nsiez: 64\n", "6: siez: unknown key (did you mean size?)"),
+    (SMALLEST + "zzz: 64\n", "4: zzz: unknown key; got zzz; allowed: avatars, count, seed"),
+    (SMALLEST + "count: 4\n", "4: the same key twice; got count"),
+    ("avatars: demo\ncount: 0\n", "2: count: not allowed; got 0; allowed: greater than or equal to 1"),
+    ("avatars: demo\ncount: 1.5\n", "2: count: "),
+    ("avatars: demo\ncount: '7'\n", "2: count: not allowed; got '7'; allowed: a valid integer"),
+    ("avatars: demo\ncount: yes\n", "2: count: "),
+    (SMALLEST + "size: [64]\n", "4: size: not a size"),
+    (SMALLEST + "size: [64, 9000]\n", "4: size[1]: not allowed; got 9000"),
+    (SMALLEST + "size: 8192\nsupersample: 8\n", "4: size: size × supersample is too large"),
+    (SMALLEST + "background: blu\n", "4: background: unknown name (did you mean blue?); got 'blu'"),
+    (SMALLEST + "poses:\n  - wave\n  - wafe\n", "6: poses[1]: unknown name (did you mean wave?); got 'wafe'"),
+    (SMALLEST + "poses: ['tag:nope']\n", "4: poses[0]: unknown name"),
+    (SMALLEST + "crops:\n  bust: 1\n  fase: 1\n", "6: crops.fase: unknown name (did you mean face?)"),
+    (SMALLEST + "crops: {bust: -1}\n", "4: crops.bust: not a weight; got -1"),
+    (SMALLEST + "crops: {bust: .nan}\n", "4: crops.bust: not a weight"),
+    (SMALLEST + "crops: {bust: 0}\n", "4: crops: nothing is left"),
+    (SMALLEST + "crops: []\n", "4: crops: nothing is left"),
+    (SMALLEST + "crops: 3\n", "4: crops: not a choice"),
+    (SMALLEST + "views: [bust_front_level]\ncrops: bust\n", "4: views: views stands instead"),
+    (SMALLEST + "straying:\n  camera: 1\n  poze: 1\n", "6: straying.poze: unknown key (did you mean pose?)"),
+    (SMALLEST + "straying:\n  camera: 1.5\n", "5: straying.camera: not allowed; got 1.5; allowed: less than or equal"),
+    (SMALLEST + "fov: [40, 20]\n", "4: fov: fov ends before it begins"),
+    (SMALLEST + "settle_seconds: -1\n", "4: settle_seconds: "),
+    (SMALLEST + "settle_seconds: .inf\n", "4: settle_seconds: "),
+    (SMALLEST + "mirror: 2\n", "4: mirror: "),
+    (SMALLEST + "mirror: true\n", "4: mirror: "),
+    (SMALLEST + "fov: 30\n", "4: fov: not allowed; got 30; allowed: a list"),
+    (SMALLEST + "straying: 0\n", "4: straying: not allowed; got 0; allowed: a mapping of camera, pose"),
+    (SMALLEST + "accept_licenses: CC\n", "4: accept_licenses: not allowed; got 'CC'; allowed: a list"),
+    (SMALLEST + "characters: 3\n", "4: characters: not allowed; got 3; allowed: a mapping"),
+    (SMALLEST + "characters:\n  no.vrm: {name: x}\n", "5: characters.no.vrm: no avatar of this recipe is called so"),
+    (SMALLEST + "outlines: maybe\n", "4: outlines: "),
+    (SMALLEST + "characters: {a.vrm: {nam: x}}\n", "4: characters.a.vrm.nam: unknown key (did you mean name?)"),
+    (SMALLEST + "seed: &a 1\n", "4: anchors and aliases are not read"),
+    (SMALLEST + "x: *a\n", "4: anchors and aliases are not read"),
+    (SMALLEST + "x: !!python/object/apply:os.system [ls]\n", "4: not plain YAML"),
+    (SMALLEST + "x: !!python/name:os.system x\n", "4: not YAML: could not determine a constructor"),
+    (SMALLEST + "x: 2020-99-99\n", "4: not YAML: month"),
+    (SMALLEST + "<<: {count: 4}\n", "4: not a key"),
+    (SMALLEST + "[a, b]: 4\n", "4: not a key"),
+    (SMALLEST + "x: [1, 2\n", "5: not YAML: "),
+    (SMALLEST + "\tx: 1\n", "4: not YAML: "),
+    ("x: " + "[" * 5000, "1: nested too deeply"),
+    ("x:\n" + "".join(" " * i + "y:\n" for i in range(1, 40)), f"{DEEPEST + 1}: nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), BAD, ids=[c[:40] for _, c in BAD])
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+    assert refusal(tmp_path, text).startswith(complaint)
+
+
+def test_a_bomb_of_aliases_costs_nothing(tmp_path: Path) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join(['*' + a] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
+    text, cost = "\n".join(lines), []
+    for bomb in (lines[0], text):
+        cost.append(calls(partial(refusal, tmp_path, bomb)))
+    assert "anchors" in refusal(tmp_path, text)
+    assert cost[1] <= cost[0] + 100  # it is refused at its first anchor, whatever follows
+
+
+def test_files_that_are_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_bytes(b"count: 1\nx: \xff\n")
+    with pytest.raises(RecipeError, match=r"r\.yaml:2: not UTF-8"):
+        load_recipe(path)
+    path.write_bytes(b"#" * (LONGEST_FILE + 1))
+    with pytest.raises(RecipeError, match="too long"):
+        load_recipe(path)
+    path.write_bytes(b"a: \0")
+    with pytest.raises(RecipeError, match="not YAML"):
+        load_recipe(path)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path / "none.yaml")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
+    assert recipe(tmp_path, "\ufeff" + SMALLEST).count == 3
+
+
+def test_the_builtin_recipe() -> None:
+    r = builtin_recipe(count=12, seed=5, size=256)
+    assert (r.count, r.seed, r.size) == (12, 5, (256, 256))
+    assert r.avatars == tuple(f"demo:{i}" for i in range(8))
+    with pytest.raises(RecipeError, match="count"):
+        builtin_recipe(count=0)
+
+
+def test_every_field_is_documented() -> None:
+    """In docs/recipes.md, and in a comment above the field."""
+    page = Path(__file__).resolve().parents[2].joinpath("docs/recipes.md").read_text("utf-8")
+    keys = {f.alias or name for name, f in Recipe.model_fields.items()}
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == keys
+    lines = Path(__file__).resolve().parents[2].joinpath("vrm_synth/shot/recipe.py").read_text("utf-8").splitlines()
+    for name in Recipe.model_fields:
+        at = max(i for i, line in enumerate(lines) if line.startswith(f"    {name}: "))
+        assert lines[at - 1].startswith("    # "), name
+    assert issubclass(Recipe, BaseModel)
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def test_equal_weights_are_dealt() -> None:
+    weights = dict.fromkeys("abcde", 1.0)
+    for deal in range(20):
+        hand = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]
+        assert sorted(hand) == list("abcde")
+    orders = {tuple(draw(weights, 7, "x", deal * 5 + k) for k in range(5)) for deal in range(20)}
+    assert len(orders) > 10
+
+
+def test_weights_are_kept() -> None:
+    drawn = [draw({"a": 1.0, "b": 3.0, "c": 6.0}, 3, "x", i) for i in range(4000)]
+    for name, share in (("a", 0.1), ("b", 0.3), ("c", 0.6)):
+        assert drawn.count(name) / 4000 == pytest.approx(share, abs=0.025)
+
+
+def test_draws_are_keyed_by_position() -> None:
+    weights = {"a": 1.0, "b": 2.0}
+    forward = [draw(weights, 0, "x", i) for i in range(50)]
+    assert forward == [draw(weights, 0, "x", i) for i in reversed(range(50))][::-1]
+    assert forward != [draw(weights, 0, "y", i) for i in range(50)]
+    assert forward != [draw(weights, 1, "x", i) for i in range(50)]
+
+
+def test_all_views_can_be_named() -> None:
+    assert Recipe.model_validate({"avatars": ["demo"], "count": 1, "views": "all"}).views == dict.fromkeys(
+        load_views(), 1.0
+    )

@@ -1,0 +1,323 @@
+"""What a picture is said to show is what is measured in it: phrases, faces, hair, gaze, heights."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.corpus import avatar_files, needs_corpus
+from vrm_synth.camera.framing import project
+from vrm_synth.camera.views import load_views
+from vrm_synth.caption import english
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.pose import skinning
+from vrm_synth.pose.lookat import LookAtAngles
+from vrm_synth.pose.pose_library import NamedPose, load_poses, turns
+from vrm_synth.pose.skinning import posed_primitives
+from vrm_synth.shot import Recipe, shot_at
+from vrm_synth.shot.body_parts import body
+from vrm_synth.shot.posed_body import pose_body
+from vrm_synth.shot.visibility import ShotObserver
+
+opened = cache(open_avatar)
+
+
+def recipe(**fields: Any) -> Recipe:
+    return Recipe.model_validate({"avatars": ["demo"], "count": 200, "settle_seconds": None} | fields)
+
+
+def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[ShotObserver, tuple[str, ...]]:
+    named = load_poses()[pose].mirror() if mirrored else load_poses()[pose]
+    w = before(named, view, source)
+    return w, w.phrases(named)
+
+
+def before(pose: NamedPose, view: str, source: str = "demo", **expressions: float) -> ShotObserver:
+    figure, v = pose_body(opened(source), pose, expressions), load_views()[view]
+    camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
+    return ShotObserver(figure.body, figure.posed, figure.vertices, camera, (512, 512))
+
+
+@pytest.mark.parametrize(
+    ("pose", "view", "said"),
+    [
+        ("wave", "full_front_level", ("waving with the right hand",)),
+        ("wave", "face_front_level", ()),  # the hand is outside
+        ("hand_on_chest", "full_front_level", ("with the right hand on the chest",)),
+        ("hand_on_chest", "full_back_level", ()),  # the body hides the hand
+        ("shy", "full_back_level", ()),
+        ("hand_behind_head", "full_front_level", ("with the right hand behind the head",)),
+        ("hand_behind_head", "full_side_left_level", ()),  # the head hides the arm
+        ("kneel", "full_front_level", ("kneeling on one knee",)),
+        ("kneel", "bust_front_level", ()),
+        ("bow", "full_front_level", ("bowing politely", "with both hands in front")),
+        ("bow", "full_side_left_level", ("bowing politely",)),  # the left leg hides the right hand
+        ("prayer", "bust_front_level", ("with both palms pressed together in front of the chest",)),
+    ],
+)
+def test_phrases_need_what_they_speak_of(pose: str, view: str, said: tuple[str, ...]) -> None:
+    assert witness(pose, view)[1] == said
+
+
+def test_a_mirrored_pose_shows_and_says_the_other_side() -> None:
+    w, said = witness("wave", "full_front_level", mirrored=True)
+    assert said == ("waving with the left hand",)
+    hands = {side: w.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
+    assert hands["left"][1] > hands["right"][1] + 0.2
+    x = project(w.camera, 1.0, np.array([hands["left"]]))[0, 0]
+    assert x > 0  # the avatar's left is the picture's right when it faces the camera
+
+
+@needs_corpus
+def test_what_is_no_person_strikes_no_pose() -> None:
+    files = {p.stem: str(p) for p in avatar_files()}
+    for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
+        w, said = witness("arms_behind_back", "full_front_level", files[name])
+        assert said == () and not w.body.person
+    assert witness("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
+
+
+@needs_corpus
+def test_hands_that_do_not_meet_are_not_said_to() -> None:
+    """This avatar's shoulders are too wide for its palms to meet."""
+    crimsom = next(str(p) for p in avatar_files() if p.stem == "crimsom")
+    assert witness("prayer", "full_front_level", crimsom)[1] == ("with both hands raised in front of the chest",)
+
+
+@needs_corpus
+def test_fingertips_do_not_hold_hands() -> None:
+    crimsom = next(str(p) for p in avatar_files() if p.stem == "crimsom")
+    assert witness("shy", "full_front_level", crimsom)[1] == ("with both hands held in front",)
+    assert witness("shy", "full_front_level")[1] == ("shyly with both hands held together in front",)
+
+
+def test_crossed_wrists_do_not_join_hands() -> None:
+    pose = load_poses()["stretch"]
+    assert before(pose, "full_front_level").touch("leftHand", "rightHand")
+    crossed = dict(pose.bones) | {"leftUpperArm": turns((-84, 1, 81)), "rightUpperArm": turns((-84, 1, -81))}
+    crossed |= {"leftHand": turns((37, -29, -15)), "rightHand": turns((35, 24, 12))}  # the hands side by side again
+    w = before(replace(pose, bones=crossed), "full_front_level")
+    assert not w.touch("leftHand", "rightHand")
+    assert w.phrases(pose) == ("stretching both arms overhead",)
+
+
+def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
+    pose = load_poses()["prayer"]
+    twisted = dict(pose.bones) | {"leftHand": turns((87, -11, 64)), "rightHand": turns((87, 11, -64))}
+    w = before(replace(pose, bones=twisted), "full_front_level")
+    assert w.touch("leftHand", "rightHand") and not w.touch("leftPalm", "rightPalm")
+    assert w.phrases(pose) == ("with both hands raised in front of the chest",)
+
+
+@pytest.mark.parametrize("pose", ["sit_chair", "sit_cross_legged"])
+def test_hands_off_the_lap_are_not_in_it(pose: str) -> None:
+    named = load_poses()[pose]
+    said = "with both hands in the lap"
+    assert said in before(named, "full_front_level").phrases(named)
+    wide = {f"{side}UpperArm": (0.0, 0.0, 0.0, 1.0) for side in ("left", "right")}
+    assert said not in before(replace(named, bones=dict(named.bones) | wide), "full_front_level").phrases(named)
+
+
+def test_a_curtsy_stands_on_both_feet() -> None:
+    b, figure = body(opened("demo")), pose_body(opened("demo"), load_poses()["curtsy"])
+    for side in ("left", "right"):
+        foot = figure.vertices[b.own & b.of(f"{side}Foot", f"{side}Toes"), 1]
+        assert foot.min() - b.floor < 0.01
+
+
+@needs_corpus
+def test_hands_without_fingers_make_no_signs() -> None:
+    samplebot = next(str(p) for p in avatar_files() if p.stem == "v1_samplebot")
+    assert witness("peace", "full_front_level", samplebot)[1] == ("raising the right hand",)
+    assert witness("peace", "full_front_level")[1] == ("making a peace sign with the right hand",)
+
+
+def test_framing_is_what_the_picture_cuts() -> None:
+    assert witness("stand", "full_front_level")[0].framing("full") == "full"
+    for crop in ("face", "bust", "cowboy"):
+        assert witness("stand", f"{crop}_front_level")[0].framing(crop) == crop
+    assert witness("stand", "full_front_level")[0].framing("bust") == "full"  # whatever was asked for
+    assert witness("stand", "cowboy_front_level")[0].framing("bust") == ""
+
+
+def test_faces_are_in_sight_from_the_front_only() -> None:
+    seen_from = {
+        v.azimuth_name: witness("stand", v.name)[0].face_in_sight for v in load_views().values() if "bust" in v.name
+    }
+    assert seen_from == {
+        "front": True, "three_quarter_left": True, "three_quarter_right": True, "side_left": False,
+        "side_right": False, "back": False,
+    }  # fmt: skip
+    turned = witness("looking_back", "bust_side_left_level")[0]  # the head looks over the left shoulder
+    assert turned.face_in_sight
+    assert abs(turned.face_azimuth(90.0)) < 30
+
+
+def test_expressions_are_told_where_they_can_be_read() -> None:
+    told = {}
+    for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
+        s = shot_at(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
+        assert s.expressions.keys() == {"happy"}
+        told[view] = s.labels["expression"]
+    assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
+
+
+def test_expressions_need_a_face_that_can_be_read() -> None:
+    w = before(load_poses()["stand"], "full_front_level", happy=1.0)
+    assert w.expression("happy") == "happy"
+    assert replace(w, size=(300, 300)).expression("happy") == ""  # the head is 45 pixels high
+    assert replace(w, body=replace(w.body, person=False)).expression("happy") == ""
+    small = recipe(views="full_front_level", expressions="happy", poses="stand", size=64, gaze="viewer")
+    assert shot_at(small, 0, opened).labels["expression"] == ""
+
+
+def test_a_covered_mouth_says_nothing() -> None:
+    w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
+    assert w.expression("aa") == "aa"
+    moved, hand = w._moved_by("aa"), w.body.of("leftHand")
+    assert moved is not None
+    mouth = w.vertices[moved].mean(0)
+    to_camera = np.array(w.camera.position) - mouth
+    covered = w.vertices.copy()
+    covered[hand] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand].mean(0)
+    w = replace(w, vertices=covered)
+    assert w.face_in_sight and w.expression("aa") == ""
+    uncovered = before(load_poses()["stand"], "bust_front_level", blink=1.0)
+    assert replace(uncovered, vertices=covered).expression("blink") == "blink"  # the eyes are free
+
+
+@pytest.mark.parametrize(
+    ("style", "view", "hair"),
+    [
+        ("ponytail", "bust_front_level", "pink hair"),
+        ("ponytail", "full_front_level", "pink hair"),
+        ("ponytail", "full_side_left_level", "a pink ponytail"),
+        ("ponytail", "bust_back_level", "a pink ponytail"),
+        ("twintails", "bust_front_level", "pink twintails"),
+        ("twintails", "full_side_left_level", "pink hair"),  # the head hides the other one
+        ("long", "bust_front_level", "long pink hair"),
+    ],
+)
+def test_hair_is_told_by_what_is_seen_of_it(style: str, view: str, hair: str) -> None:
+    source = f"demo:hair_style={style}"
+    r = recipe(avatars=[source], views=view, poses="stand", straying={"camera": 0, "pose": 0})
+    assert shot_at(r, 0, opened).labels["hair"] == hair
+
+
+def test_a_bent_head_is_seen_from_above() -> None:
+    bowed, _ = witness("bow", "face_front_level")
+    assert 45 < bowed.face_elevation(0.0, 0.0) < 75
+    assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
+    assert abs(witness("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
+    r = recipe(poses="bow", views="face_front_level", straying={"camera": 0, "pose": 0})
+    s = shot_at(r, 0, opened)
+    assert s.labels["elevation"] == 0 and s.labels["face_elevation"] == round(bowed.face_elevation(0.0, 0.0), 2)
+    if s.labels["framing"] == "face":
+        assert re.search("from above|from a high angle", english(s.labels))
+
+
+@pytest.mark.parametrize("choice", ["elevations", "views"])
+def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
+    def elevations(pose: str, wanted: dict[str, float]) -> list[str]:
+        weights = wanted if choice == "elevations" else {f"full_front_{n}": w for n, w in wanted.items()}
+        r = recipe(poses=pose, **{choice: weights})
+        return [str(shot_at(r, i, opened).labels["view"]).rpartition("_")[2] for i in range(8)]
+
+    wanted = {"low": 3.0, "level": 1.0, "high": 1.5}
+    as_drawn = elevations("wave", wanted)
+    assert "low" in as_drawn and set(as_drawn) > {"low"}
+    for pose in ("sit_floor", "crouch", "kick", "lunge"):
+        told = elevations(pose, wanted)
+        assert "low" not in told
+        assert all(a == b for a, b in zip(told, as_drawn, strict=True) if b != "low")  # the others keep theirs
+    assert set(elevations("sit_floor", {"low": 1.0})) == {"low"}  # the recipe wins
+
+
+def test_expressions_an_avatar_lacks_are_passed_over() -> None:
+    s = shot_at(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
+    assert s.expressions == {} and s.labels["expression"] == ""
+    assert shot_at(recipe(expressions="NoSuchFace"), 0, opened).expressions == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
+)
+def test_shut_eyes_have_no_colour(expression: str, told: bool) -> None:
+    s = shot_at(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
+    assert (s.labels["eyes"] == "blue eyes") == told
+    assert ("blue eyes" in english(s.labels)) == told
+
+
+def test_gaze() -> None:
+    front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
+    for i in range(4):
+        s = shot_at(front, i, opened)
+        assert s.labels["gaze"] == "viewer" and s.look_at == s.camera.position
+    s = shot_at(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
+    assert s.labels["gaze"] == "" and s.look_at is None
+    for side, view in ((1, "bust_three_quarter_left_level"), (-1, "bust_three_quarter_right_level")):
+        s = shot_at(recipe(views=view, poses="stand", gaze="aside", expressions="neutral"), 0, opened)
+        assert isinstance(s.look_at, LookAtAngles) and s.labels["gaze"] == "away"
+        assert s.look_at.yaw * side < 0  # away from the camera
+
+
+@needs_corpus
+def test_painted_eyes_look_nowhere() -> None:
+    """A lookAt without eye bones, or with bones that move nothing, earns no words and no look_at."""
+    files = {p.stem: str(p) for p in avatar_files()}
+    for name, moves in (("crimsom", False), ("cool_banana", False), ("boombox7", False), ("m_expressive", True)):
+        s = shot_at(recipe(avatars=[files[name]], views="bust_front_level", poses="stand", gaze="viewer"), 0, opened)
+        assert (s.look_at is not None) == moves, name
+        assert moves or s.labels["gaze"] == ""
+
+
+@pytest.mark.parametrize("expression", ["happy", "blink", "relaxed"])
+def test_nothing_is_said_of_eyes_that_may_be_shut(expression: str) -> None:
+    s = shot_at(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
+    assert s.labels["expression"] == expression and s.labels["gaze"] == ""
+    assert s.look_at is not None
+
+
+def test_small_straying_never_breaks_a_claim() -> None:
+    """Hands on hips stay on hips, however far the recipe lets poses stray."""
+    for i in range(8):
+        s = shot_at(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
+        assert s.labels["says"] == ("with both hands on the hips",)
+
+
+def test_wind_blows_level_and_up_to_its_strength() -> None:
+    calm, windy = recipe(settle_seconds=0.5), recipe(settle_seconds=0.5, wind=0.8)
+    for i in range(3):
+        s = shot_at(windy, i, opened)
+        assert s.wind is not None and s.wind[1] == 0.0 and 0 < np.hypot(s.wind[0], s.wind[2]) <= 0.8
+        assert shot_at(calm, i, opened).wind is None
+        assert s.labels["pose"] == shot_at(calm, i, opened).labels["pose"]
+
+
+def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None:
+    """The vertices of a slow reading, primitive by primitive as they are posed; no vertex is posed again for it."""
+    w = before(load_poses()["stand"], "face_front_level", happy=1.0)
+    names = [n for n, e in w.posed.avatar.expressions.items() if e.is_bound]
+    slow = {}
+    for name in names:
+        offsets = []
+        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.body.used, strict=True):
+            moved = np.zeros((len(primitive.positions), 3))
+            for bind in w.posed.avatar.expressions[name].morph_target_binds:
+                if bind.node == node and bind.index < len(primitive.morph_positions):
+                    moved += bind.weight * primitive.morph_positions[bind.index]
+            offsets.append(np.linalg.norm(moved[used], axis=1))
+        lengths = np.concatenate(offsets)
+        slow[name] = lengths >= lengths.max() / 10 if lengths.max() > 0 else None
+    skinned: list[int] = []
+    monkeypatch.setattr(skinning, "_posed", lambda *a: skinned.append(1))
+    for name in names:
+        found, wanted = w._moved_by(name), slow[name]
+        assert (found is None) == (wanted is None)
+        assert found is None or np.array_equal(found, wanted)
+    assert any(v is not None and v.any() for v in slow.values()) and not skinned

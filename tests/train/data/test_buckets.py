@@ -1,0 +1,56 @@
+"""Buckets: shapes for the pictures at hand, and the part of a picture that one takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vrm_synth.train.data.buckets import aspects, assign, choose, crop, fits, shapes
+
+
+@pytest.mark.parametrize("side", [64, 256, 512, 768, 1024])
+def test_shapes_come_in_pairs_about_as_large_as_the_square(side):
+    found = shapes(side)
+    assert (side, side) in found and all((h, w) in found for w, h in found)
+    for w, h in found:
+        assert w % 64 == h % 64 == 0 and 0.75 <= w * h / side**2 <= 1.25 and 0.5 <= w / h <= 2
+
+
+def test_one_bucket_is_the_square_and_one_shape_of_pictures_takes_one_bucket():
+    tall = aspects((512, 768))
+    assert choose(tall, 512, 1) == [(512, 512)]
+    assert choose(tall, 512, 6) == [(448, 576)]
+
+
+def test_more_buckets_never_cut_off_more_and_are_at_most_those_asked_for():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(500, 1100, (4000, 2)).astype(np.int32)
+
+    def cut(most: int) -> float:
+        buckets = choose(aspects(sizes), 1024, most)
+        assert len(buckets) <= most
+        of = np.array(buckets)[assign(sizes, buckets)]
+        logs = np.log(sizes[:, 0] / sizes[:, 1]) - np.log(of[:, 0] / of[:, 1])
+        return float((1 - np.exp(-np.abs(logs))).mean())
+
+    lost = [cut(most) for most in (1, 2, 3, 6)]
+    assert lost == sorted(lost, reverse=True) and lost[3] < 0.4 * lost[0]
+
+
+def test_every_picture_goes_where_least_is_cut_off():
+    buckets = [(704, 384), (384, 704), (512, 512)]
+    sizes = np.array([[900, 500], [500, 900], [600, 590], [64, 4096], [4096, 64]], np.int32)
+    assert assign(sizes, buckets).tolist() == [0, 1, 2, 1, 0]
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1000, 300), (300, 1000), (64, 65)])
+@pytest.mark.parametrize("bucket", [(512, 512), (384, 704), (704, 384)])
+def test_a_crop_is_the_largest_of_its_shape_in_the_middle(size, bucket):
+    left, top, right, bottom = crop(size, bucket)
+    assert (right - left) / (bottom - top) == pytest.approx(bucket[0] / bucket[1])
+    assert left + right == pytest.approx(size[0]) and top + bottom == pytest.approx(size[1])
+    assert min(left, top) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_picture_of_half_the_size_still_fits():
+    assert fits(np.array([[256, 256], [255, 900]], np.int32), (512, 512)).tolist() == [True, False]

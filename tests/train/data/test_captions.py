@@ -1,0 +1,91 @@
+"""What mirroring does to captions, held to what our own captions say of a mirrored picture."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from vrm_synth.caption import english
+from vrm_synth.pose.pose_library import load_poses
+from vrm_synth.train.data.captions import mirror, pick, shuffle, usable
+from vrm_synth.train.data.source import CaptionText
+
+PHRASES = [p for pose in load_poses().values() for p in pose.phrases]
+
+
+def test_every_phrase_of_the_poses_is_mirrored_as_the_pose_is():
+    for phrase in PHRASES:
+        assert mirror(phrase.text) == phrase.mirror().text
+
+
+def test_the_mirrored_caption_is_the_caption_of_the_mirror_image():
+    blinks = {"blinkLeft": "blinkRight", "happy": "happy"}
+    changed = 0
+    for wording, azimuth, phrase, blink in itertools.product(
+        range(12), (0, 40, -40, 90, 170, 130), PHRASES[:8], blinks
+    ):
+        labels = {
+            "framing": "full", "azimuth": azimuth, "elevation": 20, "noun": "a girl", "character": "Aki",
+            "face": True, "says": [phrase.text], "expression": blink, "wording": wording, "background": "red",
+        }  # fmt: skip
+        image = {**labels, "azimuth": -azimuth, "says": [phrase.mirror().text], "expression": blinks[blink]}
+        assert mirror(english(labels)) == english(image)
+        changed += english(labels) != english(image)
+    assert changed > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("Left hand raised, looking to the RIGHT", "Right hand raised, looking to the LEFT"),
+        ("looking_to_the_left, right-handed", "looking_to_the_right, left-handed"),
+        ("leftmost, rightwards", "rightmost, leftwards"),
+        ("upright, a bright cleft copyright", "upright, a bright cleft copyright"),
+        ("making a peace sign with the left hand", "making a peace sign with the right hand"),
+        ("右手を上げて左を見る、左右対称", "左手を上げて右を見る、左右対称"),
+        ("nothing of the kind", "nothing of the kind"),
+    ],
+)
+def test_sides_change_places(text, image):
+    assert mirror(text) == image
+    assert mirror(image) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a street sign on the left",
+        "english text, 1girl",
+        "a poster behind her",
+        "signature, left arm up",
+        "the bag she left behind",
+        "right now she smiles",
+        "all right",
+        "a clock",
+        "看板の前",
+        "turning clockwise",
+        "there is one left",
+    ],
+)
+def test_what_cannot_be_mirrored_truthfully_is_not(text):
+    assert mirror(text) is None
+
+
+def test_tags_are_shuffled_behind_those_that_are_kept():
+    tags = "1girl, solo, a, b, c, d、e"
+    several = {shuffle(tags, 2, np.random.default_rng(i)) for i in range(30)}
+    assert len(several) > 10
+    for s in several:
+        assert s.startswith("1girl, solo, ") and sorted(s.split(", ")) == ["1girl", "a", "b", "c", "d", "e", "solo"]
+    assert shuffle(tags, 99, np.random.default_rng(0)) == "1girl, solo, a, b, c, d, e"
+
+
+def test_tags_stand_for_sentences_where_asked_and_there():
+    both, only = CaptionText("A girl.", "1girl"), CaptionText("", "1girl")
+    assert pick(both, False) == ("A girl.", False) and pick(both, True) == ("1girl", True)
+    assert pick(only, False) == pick(only, True) == ("1girl", True)
+    assert pick(CaptionText("A girl."), True) == ("A girl.", False)
+    assert usable(both, 0.0) == ("A girl.",) and usable(both, 0.5) == ("A girl.", "1girl")
+    assert usable(both, 1.0) == ("1girl",) and usable(only, 0.0) == ("1girl",)

@@ -1,0 +1,116 @@
+"""How other programs load a dataset: the part of the card's head that `datasets` reads, and lines of Python.
+
+The tests run those lines, placeholder replaced, on every form of dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.image_encodings import ENCODINGS
+
+PLACE = "PATH/OF/THIS/FOLDER"
+FILES = {"imagefolder": "**", "webdataset": "*.tar", "parquet": "*.parquet"}  # of a split's folder, its data
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a dataset's files are.
+
+    form: of shards, a key of FILES.
+    encoding: of pictures, a key of ENCODINGS, or "mixed" where datasets of several were merged.
+    passes: what lies beside each picture.
+    splits: their names, the one to show first.
+    """
+
+    form: str
+    encoding: str = "png"
+    passes: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ("train",)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings that names of pictures may have, without masks."""
+        if self.encoding in ENCODINGS:
+            return (ENCODINGS[self.encoding].suffix,)
+        return tuple(dict.fromkeys(e.suffix for e in ENCODINGS.values()))
+
+
+def head(files: Files, columns: Mapping[str, str]) -> dict[str, Any]:
+    """What the card's YAML says of the files: those of each split, so that nothing else in the folder is data.
+
+    columns: of a row, each with its type as `datasets` spells it.
+    """
+    if not files.splits:
+        return {}
+    found = [{"split": name, "path": f"{name}/{FILES[files.form]}"} for name in files.splits]
+    configs = {"configs": [{"config_name": "default", "data_files": found}]}
+    return {"dataset_info": {"features": _features(files, columns)}, **configs} if _has_tars(files) else configs
+
+
+def _features(files: Files, columns: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The columns of a tar's samples. `datasets` would take them from the first five samples of one shard, knows no
+    JPEG XL, and leaves pictures out whose suffix the five did not have."""
+    pictures = (*files.suffixes, *(f"{name}.png" for name in files.passes))
+    row = [{"name": name, "dtype": kind} for name, kind in columns.items()]
+    return [
+        *({"name": suffix, "dtype": "image"} for suffix in pictures),
+        {"name": "txt", "dtype": "string"},
+        {"name": "json", "struct": row},
+        {"name": "__key__", "dtype": "string"},
+        {"name": "__url__", "dtype": "string"},
+    ]
+
+
+def sections(files: Files) -> Sequence[str]:
+    """Markdown: code that loads the dataset, and what it gives."""
+    jxl = "import pillow_jxl  # pip install pillow-jxl-plugin: with it Pillow reads JPEG XL\n"
+    plugin = jxl if "jxl" in files.suffixes else ""
+    what = _arguments(files)
+    datasets = (
+        f"```python\n{plugin}from datasets import load_dataset  # 3.6 or newer\n\n"
+        f"pictures = load_dataset({what})\nstreamed = load_dataset({what}, streaming=True)\n```"
+    )
+    return (datasets, _columns(files), *((_webdataset(files, plugin),) if _has_tars(files) else ()))
+
+
+def _arguments(files: Files) -> str:
+    """Of `load_dataset`: the folder, whose card says the rest."""
+    if files.form == "imagefolder" and "jxl" in files.suffixes:  # whose files `datasets` does not take for pictures
+        return f'"imagefolder", data_files={to_json({name: f"{PLACE}/{name}/**" for name in files.splits})}'
+    return to_json(PLACE)
+
+
+def _columns(files: Files) -> str:
+    if files.form == "webdataset":
+        names = [f"`{suffix}`" for suffix in files.suffixes]
+        masks = "".join(f", `{name}.png`" for name in files.passes)
+        return f"A row has the picture ({' or '.join(names)}){masks}, the caption (`txt`) and the rest (`json`)."
+    masks = "".join(f", `{name}`" for name in files.passes)
+    rest = "the rest as JSON text (`metadata`)" if files.form == "parquet" else "the rest, a column each"
+    return f"A row has `image`{masks}, `caption` and {rest}."
+
+
+def _webdataset(files: Files, plugin: str) -> str:
+    split = files.splits[0] if files.splits else "train"
+    first, rest = ("import glob\nimport io\n\n", f"{plugin}import webdataset\nfrom PIL import Image\n\n\n")
+    return (
+        f"```python\n{first}{rest}"
+        "def picture(name, data):  # as it is, transparency included; masks are grey\n"
+        f"    return Image.open(io.BytesIO(data)) if name.endswith({_endings(files)}) else None\n\n\n"
+        f"shards = sorted(glob.glob({to_json(f'{PLACE}/{split}/*.tar')}))\n"
+        "samples = webdataset.WebDataset(shards, shardshuffle=False).decode(picture)\n```"
+    )
+
+
+def _endings(files: Files) -> str:
+    endings = dict.fromkeys((*files.suffixes, *("png" for _ in files.passes)))
+    quoted = [f'"{ending}"' for ending in endings]
+    return quoted[0] if len(quoted) == 1 else f"({', '.join(quoted)})"
+
+
+def _has_tars(files: Files) -> bool:
+    return files.form == "webdataset"

@@ -1,0 +1,25 @@
+"""What is missing of a dataset, by its own word: dataset.json and the completion records, no recipe file needed."""
+
+from __future__ import annotations
+
+from vrm_synth.dataset.layout import read_identity
+from vrm_synth.dataset.shards.record import RECORDS, is_done, record_name
+from vrm_synth.dataset.verify.expected import expectation
+from vrm_synth.io.store import Store
+
+WORTH_LISTING = 32  # shards; for fewer, as of one block, asking for each is less than the list of all
+
+
+def missing_shards(store: Store) -> list[int]:
+    """Numbers of the shards that have no whole completion record of their own. Raises DatasetError."""
+    plan = expectation(read_identity(store))
+    return missing_of(store, range(plan.shards))
+
+
+def missing_of(store: Store, numbers: range | list[int]) -> list[int]:
+    """Those of some shards that are missing."""
+    if len(numbers) > WORTH_LISTING:
+        there = set(store.list(RECORDS))
+    else:
+        there = {name for name in map(record_name, numbers) if store.exists(name)}
+    return [n for n in numbers if record_name(n) not in there or not is_done(store, record_name(n), n)]

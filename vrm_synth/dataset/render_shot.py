@@ -1,0 +1,70 @@
+"""The one road from a Shot to a Frame, and the shots format's answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.pose.springs import CALM
+from vrm_synth.render.base import Compat, Frame, Renderer
+from vrm_synth.shot import Shot
+from vrm_synth.vrm.model import Avatar
+
+
+def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar:
+    """`avatar` as `shot` wants it posed. Raises ShotError."""
+    return evaluate(
+        avatar,
+        bones=shot.bones,
+        hips_offset=shot.hips_offset,
+        expressions=shot.expressions,
+        look_at=shot.look_at,
+        settle_seconds=shot.settle_seconds,
+        wind=shot.wind or CALM,
+        reference_quirks=compat == "three-vrm",
+    )
+
+
+def render_shot(
+    renderer: Renderer, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
+) -> tuple[PosedAvatar, Frame]:
+    """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id.
+
+    compat: "three-vrm" poses and draws the reference's way (docs/fidelity.md); the avatar is then to be
+    as_three_vrm's. posed: what pose_for gives of the same, where it is known already (plan_shot's).
+    """
+    try:
+        posed = pose_for(avatar, shot, compat) if posed is None else posed
+        return posed, renderer.render(posed, replace(shot.view(), compat=compat))
+    except VrmSynthError as e:
+        raise e.at(f"shot {shot.id}") from e
+
+
+def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
+    """What the shots format answers beside the picture.
+
+    bones: world positions in metres, to a micrometre; look_at: degrees; expressions: weights as asked (the
+    reference reports these), effective_expressions: what isBinary and overrides leave of them.
+    """
+    gaze = posed.look_at
+    bones = posed.avatar.humanoid
+    places = np.round(posed.world_from_node[list(bones.values()), :3, 3], 6) + 0.0  # + 0.0: no negative zero
+    return {
+        "id": shot.id,
+        "vrm_version": posed.avatar.vrm_version,
+        "bones": dict(zip(bones, places.tolist(), strict=True)),
+        "expressions": {name: _tidy(w) for name, w in posed.asked.items()},
+        "effective_expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
+        "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},
+        "draw_order": [list(draw) for draw in frame.draw_order],
+        "warnings": list(posed.warnings),
+    }
+
+
+def _tidy(value: float) -> float:
+    return round(float(value), 6) + 0.0

@@ -1,0 +1,226 @@
+"""One shot of a recipe, from its plan to a sample: planned, drawn, looked at, encoded; again where it shows nothing.
+
+The task (workers.Task) of an engine. A shot that cannot be drawn is tried `ATTEMPTS` times, each attempt another
+picture of the same avatar (shot = f(recipe, i, attempt)), and is then told of as quarantined: a dataset never holds a
+fault and never lacks a sample silently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrm_synth.caption import english
+from vrm_synth.core.errors import AvatarError, DatasetError, ShotError
+from vrm_synth.dataset.avatar_cache import AvatarCache
+from vrm_synth.dataset.image_checks import find_fault
+from vrm_synth.dataset.plan import key
+from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
+from vrm_synth.io.shard_readers import DatasetSample, decode
+from vrm_synth.io.store import LocalStore, Store
+from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
+from vrm_synth.render import Renderer, RendererName, open_renderer
+from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
+from vrm_synth.vrm import Avatar
+
+ATTEMPTS = 4
+LICENSE = ("license", "license_url", "license_terms")  # columns of a row that say it
+STAGES = ("load", "plan", "draw", "encode")
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """How a dataset's files look. form: of shards; encoding: of pictures; passes: what is drawn beside them."""
+
+    form: str = "imagefolder"
+    encoding: str = "png"
+    passes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """Shot i is through. sample: None where it is quarantined, and why; pixels: SHA-256 of the decoded picture;
+    attempts: how many it took; laps: seconds by stage of the last one, for metrics."""
+
+    i: int
+    sample: DatasetSample | None
+    pixels: bytes = b""
+    attempts: int = 1
+    why: str = ""
+    laps: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FailedShot:
+    """A process died while it drew shot i."""
+
+    i: int
+    how: str
+
+
+@dataclass(frozen=True)
+class RenderTask:
+    """Drawing shots of a recipe by their numbers.
+
+    home: the folder that avatars' paths are told from; licenses: by source, the columns of LICENSE; renderer, devices:
+    each process takes one of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer
+    takes it; hashes: SHA-256 that avatars are to have, by source, where it is known.
+    """
+
+    recipe: Recipe
+    home: Path | None
+    licenses: Mapping[str, Mapping[str, str]]
+    look: OutputFormat = field(default_factory=OutputFormat)
+    renderer: RendererName = "gl"
+    devices: tuple[int, ...] = (0,)
+    memory: int = 1 << 30
+    mips: Path | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def on(self, device: int) -> RenderTask:
+        """The same on one EGL device."""
+        return replace(self, devices=(device,))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
+        """Shot's number → Drawn."""
+        open_one = AvatarCache(open_avatar, self.memory)
+        device = self.devices[_place() % len(self.devices)]
+        with contextlib.closing(open_renderer(self.renderer, device, self.mips)) as renderer:
+            yield lambda i: iter([draw(self, renderer, open_one, i)])
+
+    def lost(self, i: int, how: str) -> tuple[FailedShot]:
+        """Whoever gathers the shots decides what becomes of it."""
+        return (FailedShot(i, how),)
+
+
+def _place() -> int:
+    """How many processes this one's parent started before it."""
+    _, _, number = multiprocessing.current_process().name.rpartition("-")
+    return int(number) - 1 if number.isdecimal() else 0
+
+
+def draw(task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
+    """Shot i, by the first attempt that shows something. Raises RenderError where nothing can be drawn at all."""
+    why = ""
+    for attempt in range(ATTEMPTS):
+        try:
+            return replace(_attempt(task, renderer, open_one, i, attempt), attempts=attempt + 1)
+        except _FaultError as e:
+            why = str(e)
+        except ShotError as e:
+            why = str(e)
+        except AvatarError as e:  # no attempt shows another avatar
+            return RenderResult(i, None, attempts=attempt + 1, why=str(e))
+    return RenderResult(i, None, attempts=ATTEMPTS, why=why)
+
+
+class _FaultError(Exception):
+    """A picture that the gate refuses."""
+
+
+def _attempt(
+    task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int
+) -> RenderResult:
+    source, clock = source_at(task.recipe, i), [time.perf_counter()]
+    try:
+        avatar = open_one(source)
+    except AvatarError as e:  # it could be read when the run began, and what is made may not depend on when it cannot
+        raise DatasetError(f"an avatar cannot be read any more: {e}") from e
+    if avatar.sha256 != (wanted := task.hashes.get(source, avatar.sha256)):
+        raise DatasetError(
+            "an avatar is another file than when the run began", got=avatar.sha256, allowed=wanted, where=source
+        )
+    clock.append(time.perf_counter())
+    planned = plan_shot(task.recipe, i, open_one, attempt)
+    shot = gaze_in_angles(avatar, planned.shot)
+    clock.append(time.perf_counter())
+    posed, frame = render_shot(renderer, avatar, shot, posed=planned.posed)
+    clock.append(time.perf_counter())
+    if not np.isfinite(posed.world_from_node).all():
+        raise _FaultError("a pose that is not finite")
+    if why := find_fault(frame.rgba, shot.size):
+        raise _FaultError(why)
+    encoding = ENCODINGS[task.look.encoding]
+    picture = encoding.encode(frame.rgba)
+    kept = frame.rgba if encoding.lossless else decode(picture)
+    extras = {}
+    if "mask" in task.look.passes:
+        bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
+        extras["mask.png"] = encode_mask(bare[..., 3])
+    row: dict[str, Any] = {
+        "caption": english(shot.labels),
+        "i": i,
+        "seed": task.recipe.seed,
+        "attempt": attempt,
+        "avatar": avatar_id(source),
+        "avatar_sha256": avatar.sha256,
+        **task.licenses[source],
+        "renderer": renderer.device,
+        "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
+    }
+    sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
+    pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
+    clock.append(time.perf_counter())
+    laps = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
+    return RenderResult(i, sample, pixels, laps=laps)
+
+
+def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
+    """The same picture, its gaze in angles where it was a point: a column of a dataset has one type."""
+    if shot.look_at is None or isinstance(shot.look_at, LookAtAngles):
+        return shot
+    gaze = gaze_of(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at)
+    return replace(shot, look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
+
+
+def avatar_id(source: str) -> str:
+    """What metadata calls an avatar: a file's name without its ending; of the built-in family its source."""
+    return source if is_built_in(source) else Path(source).stem
+
+
+def is_built_in(source: str) -> bool:
+    """Whether a source names the built-in avatar rather than a file."""
+    return source == "demo" or source.startswith("demo:")
+
+
+def home_of(store: Store, form: str) -> Path | None:
+    """Where the paths of avatars start that a dataset's shots name: where a line of metadata lies, two folders down
+    in an image folder, one in the others. None where the dataset does not lie on this disk."""
+    if not isinstance(store, LocalStore):
+        return None
+    return store.folder.resolve().joinpath(*(("split", "shard") if form == "imagefolder" else ("split",)))
+
+
+def source_from(home: Path | None, name: str) -> str:
+    """What `path_from` made a name of: a built-in avatar, or a file's whole path; the name itself without a home."""
+    return name if home is None or is_built_in(name) else os.path.normpath(home / name)
+
+
+def path_from(home: Path | None, source: str) -> str:
+    """`source` as a shot names it whose metadata lies in `home`: built-in avatars as they are, files relatively;
+    by its name alone where the dataset does not lie on this disk (None)."""
+    if is_built_in(source):
+        return source
+    return Path(source).name if home is None else os.path.relpath(source, home.resolve())
+
+
+def check_look(look: OutputFormat, recipe: Recipe) -> None:
+    """Raises DatasetError for what cannot be had here, or would lose what the recipe asks for."""
+    if not ENCODINGS[look.encoding].alpha and "transparent" in recipe.background:
+        raise DatasetError(
+            "JPEG has no transparency", got="background: transparent", allowed="png, webp, or other backgrounds"
+        )
+    check_encoding(look.encoding)

@@ -1,0 +1,111 @@
+"""Samples → the files of a shard, in each format. The same samples give the same bytes: no clocks, no owners."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vrm_synth.dataset.shards.record import RECORDS
+from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.shard_readers import LINES, DatasetSample, read_line, read_row, read_shard
+from vrm_synth.io.store import Store
+
+_IMAGE = {"_type": "Image"}
+FORMATS = ("imagefolder", "webdataset", "parquet")
+
+
+def pack(form: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+    """name → bytes."""
+    stem = f"{split}/{shard:05d}"
+    if form == "webdataset":
+        return _tar(stem, index_name(shard), samples)
+    return {"imagefolder": _folder, "parquet": _parquet}[form](stem, samples)
+
+
+def index_name(shard: int) -> str:
+    """The index of a tar: JSON lines of `key`, `members` (suffix → offset and size in bytes) and `row`.
+
+    Beside the records and not beside the tar: `datasets` takes every file of a split's folder for a part of the data.
+    """
+    return f"{RECORDS}/{shard:05d}.index.jsonl"
+
+
+def _folder(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    lines = []
+    for s in samples:
+        files[f"{stem}/{s.key}.{s.suffix}"] = s.picture
+        files |= {f"{stem}/{s.key}.{suffix}": data for suffix, data in s.extras.items()}
+        names = {"file_name": s.suffix, **{f"{suffix.partition('.')[0]}_file_name": suffix for suffix in s.extras}}
+        pictures = {column: f"{s.key}.{suffix}" for column, suffix in names.items()}
+        lines.append(to_json({**pictures, **_with_text(s.row)}) + "\n")
+    return files | {f"{stem}/metadata.jsonl": "".join(lines).encode()}
+
+
+def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its shot as text: every line of every shard then has the same columns, which `datasets` insists
+    on."""
+    return {**row, "shot": to_json(row["shot"])}
+
+
+def _tar(stem: str, index: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+    out, lines = io.BytesIO(), []
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for s in samples:
+            parts = {
+                s.suffix: s.picture,
+                **s.extras,
+                "txt": s.caption.encode(),
+                "json": to_json(_with_text(s.row)).encode(),
+            }
+            members: dict[str, list[int]] = {}
+            for suffix, data in parts.items():
+                info = tarfile.TarInfo(f"{s.key}.{suffix}")
+                info.size = len(data)
+                members[suffix] = [tar.offset + tarfile.BLOCKSIZE, len(data)]
+                tar.addfile(info, io.BytesIO(data))
+            lines.append(to_json({"key": s.key, "members": members, "row": s.row}) + "\n")
+    return {f"{stem}.tar": out.getvalue(), index: "".join(lines).encode()}
+
+
+def _parquet(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = []
+    for s in samples:
+        row: dict[str, Any] = {"key": s.key, "image": _embedded(f"{s.key}.{s.suffix}", s.picture), "caption": s.caption}
+        row |= {suffix.partition(".")[0]: _embedded(f"{s.key}.{suffix}", data) for suffix, data in s.extras.items()}
+        rows.append(row | {"metadata": to_json(s.row)})
+    images = [name for name, value in rows[0].items() if isinstance(value, Mapping)]
+    kinds = {name: _IMAGE if name in images else {"dtype": "string", "_type": "Value"} for name in rows[0]}
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(
+        {"huggingface": to_json({"info": {"features": kinds}})}  # what `datasets` and the hub's viewer show pictures by
+    )
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="none", row_group_size=64)
+    return {f"{stem}.parquet": out.getvalue()}
+
+
+def rows_of(store: Store, form: str, split: str, shard: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(key, line of metadata) of a shard's samples in order, without reading its pictures where that can be."""
+    stem = f"{split}/{shard:05d}"
+    if form == "imagefolder":
+        for number, line in enumerate(store.read(f"{stem}/{LINES}").splitlines(), 1):
+            key, _, row = read_line(line, f"{stem}/{LINES}:{number}")
+            yield key, row
+    elif form == "webdataset":
+        index = index_name(shard)
+        for number, line in enumerate(store.read(index).splitlines(), 1):
+            entry = json.loads(line)
+            yield entry["key"], read_row(to_json(entry["row"]).encode(), f"{index}:{number}")
+    else:
+        for sample in read_shard(store, form, split, shard):
+            yield sample.key, dict(sample.row)
+
+
+def _embedded(name: str, data: bytes) -> Mapping[str, Any]:
+    return {"bytes": data, "path": name}

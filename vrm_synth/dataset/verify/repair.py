@@ -1,0 +1,117 @@
+"""What is broken goes, so that what made the dataset makes it again: repair is resume.
+
+The completion mark goes first and the record of a shard before its files: whenever this ends, what is there is a
+dataset that is not finished, and never one that only looks whole.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.finish import finish, reopen
+from vrm_synth.dataset.layout import IDENTITY, read_identity
+from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.render_task import OutputFormat, home_of, is_built_in, source_from
+from vrm_synth.dataset.shards.record import record_name
+from vrm_synth.dataset.shards.writers import index_name
+from vrm_synth.dataset.verify.checks import VerifyReport
+from vrm_synth.dataset.verify.expected import DERIVED, expectation
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.execution.process_pool import work
+from vrm_synth.io.store import Store
+from vrm_synth.licensing.evidence import known_evidence
+from vrm_synth.render import open_renderer
+from vrm_synth.shot import Recipe
+
+OURS = ("renderer", "format", "encoding", "passes", "shard_size", "avatars")  # of the settings, what no recipe has
+
+
+def remake(
+    store: Store,
+    found: VerifyReport,
+    workers: int = 1,
+    device: int = 0,
+    done: Callable[[], object] = lambda: None,
+    note: Callable[[str], object] = lambda text: None,
+) -> None:
+    """Make the broken shards again, and finish anew; nothing else is touched.
+
+    done: called for each shard that is made. Raises DatasetError where that cannot be done from here, before
+    anything is removed, and whatever making raises.
+    """
+    told = read_identity(store)
+    if not found.broken:
+        reopen(store)
+        finish(store)
+        return
+    if DERIVED in told["recipe"]:
+        command = told["recipe"][DERIVED]["by"]
+        discard(store, found.broken)
+        raise DatasetError(
+            "broken shards of a derived dataset are removed; their sources make them again",
+            got=f"{len(found.broken)} shards",
+            allowed=f"the same vrm-synth {command} as before",
+            where=store,
+        )
+    dataset = reopened(store, told, found.sources, device)
+    open_renderer(dataset.drawing.renderer, device).close()  # before anything is removed that nobody here could make
+    discard(store, found.broken)
+    blocks = dataset.missing()
+    dataset.make(blocks, functools.partial(work, workers=workers), note=note)
+    for _ in found.broken:
+        done()
+    dataset.finish()
+
+
+def discard(store: Store, broken: Sequence[int]) -> None:
+    """Remove the completion mark, and records and files of the broken shards. Raises DatasetError."""
+    reopen(store)
+    wanted, plan = set(broken), expectation(read_identity(store))
+    for block in range(plan.blocks):
+        for expected in plan.expected(block):
+            if expected.number in wanted:
+                store.delete(record_name(expected.number))
+                for name in filter(expected.owns, (*store.list(expected.split), index_name(expected.number))):
+                    store.delete(name)
+
+
+def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], device: int = 0) -> Dataset:
+    """The dataset as its maker opened it, from dataset.json and what its shots call their avatars.
+
+    sources: an avatar's SHA-256 → that. Raises DatasetError where an avatar's file cannot be told.
+    """
+    settings = told["recipe"]
+    home = home_of(store, settings["format"])
+    found = [_source(a, sources, home) for a in settings["avatars"]]
+    recipe = {k: v for k, v in settings.items() if k not in OURS and v is not None}
+    if recipe.get("views"):
+        recipe = {k: v for k, v in recipe.items() if k not in ("crops", "azimuths", "elevations")}
+    accepted = sorted({a["license"] for a in told["avatars"] if not a["is_cc0"]})
+    made = Recipe.model_validate(recipe | {"avatars": found, "accept_licenses": accepted})
+    if settings.get("settle_seconds", 0) is None:
+        made = made.model_copy(update={"settle_seconds": None})
+    look = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
+    how = DatasetSettings(look, settings["shard_size"], settings["renderer"], (device,), known_evidence(None))
+    return Dataset(made, store, open_avatar, how)
+
+
+def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | None) -> str:
+    if is_built_in(avatar["id"]):
+        return str(avatar["id"])
+    name = sources.get(avatar["sha256"])
+    if name is None:
+        raise DatasetError(
+            "no whole shard tells where its avatar lies",
+            got=avatar["id"],
+            allowed="the same vrm-synth render as before, once the broken shards' records are deleted",
+            where=IDENTITY,
+        )
+    source = source_from(home, name)
+    if not is_built_in(source) and not Path(source).is_file():
+        allowed = "the file in its place" if home else "a working folder that has it"
+        raise DatasetError("an avatar that the broken shards show is not there", got=source, allowed=allowed)
+    return source

@@ -1,0 +1,97 @@
+"""A sample against what it says of itself: its caption, its size, and its picture drawn once more.
+
+On the driver that drew it a picture comes again to the pixel; a lossy file holds what its encoder makes of those
+pixels. Elsewhere edges fall otherwise: a share of OFF_MOST of the pixels may differ, and all by MEAN_MOST on average,
+ten times what any of 275 random shots has between llvmpipe and Chromium's rasteriser (docs/measured.md: 0.02 % of
+pixels by more than 8/255, 0.02/255 on average). A camera moved by a centimetre changes 0.35 % and more (median 3.7 %),
+a head turned by six degrees 0.56 % and more, a light of a tenth more power 0.86/255 on
+average (median).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.caption import english
+from vrm_synth.core.errors import AvatarError, ShotError
+from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.io.shard_readers import DatasetSample
+from vrm_synth.render.base import Renderer
+from vrm_synth.shot import Shot
+from vrm_synth.vrm.model import Avatar
+
+OFF = 8  # of 255, in a channel: more is another colour
+OFF_MOST = 0.002  # share of such pixels, where another driver draws
+MEAN_MOST = 0.2  # of 255, there
+
+
+@dataclass(frozen=True)
+class PixelComparison:
+    """Two pictures of one size. off: share of pixels that differ by more than OFF in a channel; mean,
+    worst: the average and the largest difference, of 255."""
+
+    off: float
+    mean: float
+    worst: int
+
+    @property
+    def is_close(self) -> bool:
+        """Whether another driver may have drawn the one of the other."""
+        return self.off <= OFF_MOST and self.mean <= MEAN_MOST
+
+
+def check_sample(sample: DatasetSample, size: tuple[int, int]) -> Iterator[str]:
+    """What is not so in a sample's own words; size: (width, height) of its picture."""
+    try:
+        shot = Shot.from_json(dict(sample.row["shot"]))
+    except ShotError as e:
+        yield f"its shot is none: {e}"
+        return
+    if shot.id != sample.key:
+        yield f"it holds the shot {shot.id}"
+    if shot.size != size:
+        yield f"{size[0]}×{size[1]} pixels, where its shot has {shot.size[0]}×{shot.size[1]}"
+    if sample.row.get("caption") != sample.caption:
+        yield "caption and metadata differ"
+    if sample.caption != english(shot.labels):
+        yield f"a caption that is not its shot's: {sample.caption!r}"
+
+
+def avatar_of_sample(sample: DatasetSample, open_avatar: Callable[[str], Avatar]) -> Avatar:
+    """The avatar that a sample shows. open_avatar: what a shot names → Avatar.
+
+    Raises AvatarError where it cannot be read, or is not the file that the sample names by its SHA-256.
+    """
+    name, wanted = str(sample.row["shot"]["avatar"]), sample.row.get("avatar_sha256")
+    avatar = open_avatar(name)
+    if avatar.sha256 != wanted:
+        raise AvatarError("the avatar is another file now", got=avatar.sha256, allowed=wanted, where=name)
+    return avatar
+
+
+def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8, straight alpha: the sample's shot, drawn now.
+
+    Raises VrmSynthError where it cannot be drawn.
+    """
+    return render_shot(renderer, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
+
+
+def likeness(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
+    """How far two pictures are apart, colours as they look over black; sizes that differ are wholly apart."""
+    if a.shape != b.shape:
+        return PixelComparison(1.0, 255.0, 255)
+    difference = np.abs(_seen(a) - _seen(b))
+    worst = difference.max(axis=-1)
+    return PixelComparison(float((worst > OFF).mean()), float(difference.mean()), round(float(worst.max())))
+
+
+def _seen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
+    # The colour of a transparent pixel is nobody's business, and a lossy file's is anything.
+    wide = rgba.astype(np.float32)
+    wide[..., :3] *= wide[..., 3:] / 255
+    return wide

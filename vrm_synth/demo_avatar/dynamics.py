@@ -1,0 +1,83 @@
+"""What moves by itself: colliders on the body, springs from the chains, and the node constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vrm_synth.demo_avatar.shapes.locks import Chain
+from vrm_synth.demo_avatar.shapes.skeleton import Skeleton
+from vrm_synth.gltf.model import Vec3
+from vrm_synth.vrm.model import Collider, Constraint, Spring, SpringJoint
+
+# joint, offset, radius, and for a capsule its tail; metres, base proportions
+_HEAD: list[tuple[str, Vec3, float, Vec3 | None]] = [
+    ("head", (0.0, 0.108, -0.004), 0.082, None),
+    ("head", (0.0, 0.045, 0.012), 0.056, None),
+    ("neck", (0.0, 0.0, 0.0), 0.034, (0.0, 0.055, 0.006)),
+]
+_CHEST: list[tuple[str, Vec3, float, Vec3 | None]] = [
+    ("upperChest", (0.052, -0.02, 0.0), 0.066, None),
+    ("upperChest", (-0.052, -0.02, 0.0), 0.066, None),
+    ("leftUpperArm", (0.0, -0.004, 0.0), 0.030, (0.20, 0.0, 0.0)),
+    ("rightUpperArm", (0.0, -0.004, 0.0), 0.030, (-0.20, 0.0, 0.0)),
+]
+_LEGS: list[tuple[str, Vec3, float, Vec3 | None]] = [
+    ("hips", (0.0, -0.01, 0.0), 0.082, None),
+    ("leftUpperLeg", (0.0, -0.02, 0.0), 0.058, (0.0, -0.34, 0.0)),
+    ("rightUpperLeg", (0.0, -0.02, 0.0), 0.058, (0.0, -0.34, 0.0)),
+]
+GROUPS = {"hair": (*_HEAD, *_CHEST), "skirt": (*_LEGS,)}
+
+
+def build_colliders(skeleton: Skeleton, scale: float) -> tuple[tuple[Collider, ...], dict[str, tuple[int, ...]]]:
+    """Colliders, and for each kind of chain the ones it meets."""
+    rows = [*_HEAD, *_CHEST, *_LEGS]
+    index = {id(r): i for i, r in enumerate(rows)}
+
+    def grown(v: Vec3) -> Vec3:
+        return v[0] * scale, v[1] * scale, v[2] * scale
+
+    colliders = tuple(
+        Collider(skeleton.index(j), "sphere", grown(o), r * scale)
+        if tail is None
+        else Collider(skeleton.index(j), "capsule", grown(o), r * scale, grown(tail))
+        for j, o, r, tail in rows
+    )
+    return colliders, {kind: tuple(index[id(r)] for r in group) for kind, group in GROUPS.items()}
+
+
+def build_springs(
+    skeleton: Skeleton, chains: Sequence[Chain], groups: dict[str, tuple[int, ...]], scale: float
+) -> tuple[Spring, ...]:
+    """A spring a chain; long tails swing more than short locks, skirts keep their shape best."""
+    return tuple(_spring(skeleton, c, groups[c.kind], scale) for c in chains)
+
+
+def _spring(skeleton: Skeleton, c: Chain, colliders: tuple[int, ...], scale: float) -> Spring:
+    nodes = [skeleton.index(f"{c.name}_{k}") for k in range(len(c.points))]
+    long = len(nodes) > 4
+    stiffness, gravity, drag = (
+        (1.6, 0.10, 0.45) if c.kind == "skirt" else (0.7, 0.14, 0.42) if long else (1.3, 0.06, 0.5)
+    )
+    joints = tuple(
+        SpringJoint(
+            node,
+            nodes[k + 1],
+            hit_radius=(0.012 if c.kind == "skirt" else 0.010) * scale,
+            stiffness=stiffness * (1.0 - 0.12 * k),
+            gravity_power=gravity,
+            drag_force=drag,
+        )
+        for k, node in enumerate(nodes[:-1])
+    )
+    return Spring(c.name, joints, colliders)
+
+
+def build_constraints(skeleton: Skeleton) -> tuple[Constraint, ...]:
+    """The forearm takes half of the hand's roll; the knee's helper half of the shin's rotation."""
+    out = []
+    for side in ("left", "right"):
+        twist, hand = skeleton.index(f"{side}LowerArmTwist"), skeleton.index(f"{side}Hand")
+        knee, shin = skeleton.index(f"{side}KneeHelper"), skeleton.index(f"{side}LowerLeg")
+        out += [Constraint(twist, "roll", hand, 0.5, "X"), Constraint(knee, "rotation", shin, 0.5)]
+    return tuple(out)

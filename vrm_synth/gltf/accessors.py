@@ -1,0 +1,285 @@
+"""Accessors into numpy (glTF 2.0, 3.6): every offset, stride and count is checked before it is used."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+import numpy as np
+import pygltflib
+from numpy.typing import NDArray
+
+from vrm_synth.core.errors import AvatarError
+from vrm_synth.gltf.codecs.decoder import Decoder
+from vrm_synth.gltf.codecs.meshopt import Compressed, compressed, is_fallback
+from vrm_synth.gltf.container import Oddities
+from vrm_synth.gltf.json_reader import out_of_range
+from vrm_synth.gltf.limits import Limits
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    pygltflib.BYTE: np.dtype("<i1"),
+    pygltflib.UNSIGNED_BYTE: np.dtype("<u1"),
+    pygltflib.SHORT: np.dtype("<i2"),
+    pygltflib.UNSIGNED_SHORT: np.dtype("<u2"),
+    pygltflib.UNSIGNED_INT: np.dtype("<u4"),
+    pygltflib.FLOAT: np.dtype("<f4"),
+}
+_PLAIN_NAME = re.compile(r"[\w-][\w .-]*")
+COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+
+
+class Buffers:
+    """The bytes behind a document's buffer views.
+
+    bin: the GLB's BIN chunk, which is buffer 0 where that has no URI. `data:` URIs are decoded when they
+    are small; every other URI is refused, so that a file can never make us read another one. A view that is
+    compressed is unpacked when it is first asked for.
+    """
+
+    def __init__(
+        self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, notes: Oddities, decoder: Decoder
+    ):
+        self.gltf, self.limits, self.notes, self.decoder = gltf, limits, notes, decoder
+        self._unpacked: dict[int, memoryview] = {}
+        self._bytes: list[memoryview | None] = []
+        for i, buffer in enumerate(gltf.buffers):
+            self._bytes.append(self._buffer(buffer, i, bin_chunk))
+        self.size = sum(len(b) for b in self._bytes if b is not None)
+
+    def _buffer(self, buffer: pygltflib.Buffer, i: int, bin_chunk: memoryview | None) -> memoryview | None:
+        where = f"buffers[{i}]"
+        if is_fallback(buffer, where) and (i > 0 or buffer.uri is not None):
+            if buffer.uri is not None and not _PLAIN_NAME.fullmatch(buffer.uri):  # never opened, but never a place
+                refuse_external(buffer.uri, f"{where}.uri")
+            return None
+        if buffer.uri is not None:
+            content = memoryview(data_uri(buffer.uri, self.limits, f"{where}.uri"))
+        elif i > 0:
+            return None  # only buffer 0 may stand for the BIN chunk; a plain view of this one is refused
+        elif bin_chunk is None:
+            raise AvatarError("file has no BIN chunk, which buffer 0 stands for", where=where)
+        else:
+            content = bin_chunk
+        if buffer.byteLength > len(content):
+            raise AvatarError(
+                "buffer is longer than its data",
+                got=f"{buffer.byteLength} bytes",
+                allowed=f"{len(content)}",
+                where=f"{where}.byteLength",
+            )
+        return content
+
+    def view(self, index: int, where: str) -> memoryview:
+        """The bytes of a buffer view. A view may pass buffers[0].byteLength but not its data."""
+        views = self.gltf.bufferViews
+        if index >= len(views):
+            raise out_of_range("bufferViews", index, len(views), where)
+        view, place = views[index], f"bufferViews[{index}]"
+        packed = compressed(view, place)
+        if packed is None:
+            return self._span(view.buffer, view.byteOffset, view.byteLength, place)
+        if index not in self._unpacked:
+            self._unpacked[index] = self._unpack(packed, place)
+        return self._unpacked[index]
+
+    def add(self, data: bytes) -> int:
+        """Append a buffer view of these bytes to the document; its index."""
+        self.gltf.buffers.append(pygltflib.Buffer(byteLength=len(data)))
+        self._bytes.append(memoryview(data))
+        self.gltf.bufferViews.append(
+            pygltflib.BufferView(buffer=len(self._bytes) - 1, byteOffset=0, byteLength=len(data))
+        )
+        return len(self.gltf.bufferViews) - 1
+
+    def _span(self, buffer: int, offset: int, length: int, place: str) -> memoryview:
+        if buffer >= len(self._bytes):
+            raise out_of_range("buffers", buffer, len(self._bytes), f"{place}.buffer")
+        content = self._bytes[buffer]
+        if content is None:
+            raise AvatarError("buffer has no data", where=f"buffers[{buffer}]")
+        end = offset + length
+        if end > len(content):
+            raise AvatarError(
+                "buffer view runs past its buffer",
+                got=f"bytes {offset} to {end}",
+                allowed=f"0 to {len(content)}",
+                where=place,
+            )
+        if end > self.gltf.buffers[buffer].byteLength:
+            self.notes.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
+        return content[offset:end]
+
+    def _unpack(self, packed: Compressed, place: str) -> memoryview:
+        source = self._span(packed.buffer, packed.byte_offset, packed.byte_length, place)
+        size = packed.count * packed.stride
+        job = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
+        data = self.decoder.decode("meshopt", job, source, size, place).get("data")
+        if data is None or data.nbytes != size:
+            raise AvatarError("compressed data is not as long as announced", allowed=f"{size} bytes", where=place)
+        return data.data
+
+
+class Accessors:
+    """Reads a document's accessors, and counts what has been asked for against the limits."""
+
+    def __init__(self, gltf: pygltflib.GLTF2, buffers: Buffers, limits: Limits):
+        self.gltf, self.buffers = gltf, buffers
+        self._allowed = limits.numbers + buffers.size
+        self._numbers = 0
+        self._charged: set[int] = set()
+
+    def check(self, index: int, where: str, types: tuple[str, ...], components: tuple[int, ...]) -> int:
+        """Check an accessor without reading it: that it has one of these types and component types, that its
+        data is there, and that all data asked for so far stays within the limits (one that is used in many
+        places counts once). Returns its count."""
+        accessor = self.get(index, where)
+        place = f"accessors[{index}]"
+        if accessor.type not in types:
+            raise AvatarError(
+                f"wrong type for {where}", got=accessor.type, allowed=" or ".join(types), where=f"{place}.type"
+            )
+        if accessor.componentType not in components:
+            allowed = ", ".join(str(c) for c in components)
+            raise AvatarError(
+                f"wrong component type for {where}",
+                got=accessor.componentType,
+                allowed=allowed,
+                where=f"{place}.componentType",
+            )
+        if accessor.count < 1:
+            raise AvatarError("accessor is empty", got=accessor.count, allowed="at least 1", where=f"{place}.count")
+        if index not in self._charged:
+            self._charged.add(index)
+            self.charge(
+                accessor.count * COMPONENTS[accessor.type], f"{place}.count ({accessor.count}), used by {where}"
+            )
+        self._window(index)
+        return int(accessor.count)
+
+    def charge(self, numbers: int, where: str) -> None:
+        """Count numbers that are about to be decoded against the limits."""
+        self._numbers += numbers
+        if self._numbers > self._allowed:
+            raise AvatarError(
+                "file holds too many vertex and matrix numbers",
+                got=f"{self._numbers} and more",
+                allowed=self._allowed,
+                where=where,
+            )
+
+    def read(self, index: int, where: str) -> NDArray[Any]:
+        """An accessor's elements, (count, components) in its own component type, or float32 where normalized.
+
+        Without a buffer view the elements are zeros (glTF 3.6.2.3); sparse values are put in.
+        """
+        accessor = self.get(index, where)
+        components = COMPONENTS[accessor.type]
+        window = self._window(index)
+        if window is None:
+            out = np.zeros((accessor.count, components), DTYPES[accessor.componentType])
+        else:
+            out = window.copy()
+        if accessor.sparse is not None:
+            self._put_sparse(out, index)
+        if accessor.normalized and accessor.componentType != pygltflib.FLOAT:
+            return _normalized(out)
+        return out
+
+    def get(self, index: int, where: str) -> pygltflib.Accessor:
+        """The document's accessor of that index, which must be there."""
+        if index >= len(self.gltf.accessors):
+            raise out_of_range("accessors", index, len(self.gltf.accessors), where)
+        return self.gltf.accessors[index]
+
+    def _window(self, index: int) -> NDArray[Any] | None:
+        """A view of the accessor's elements in their buffer, or None where it has none."""
+        accessor, place = self.gltf.accessors[index], f"accessors[{index}]"
+        if accessor.bufferView is None:
+            return None
+        dtype, components = DTYPES[accessor.componentType], COMPONENTS[accessor.type]
+        data = self.buffers.view(accessor.bufferView, f"{place}.bufferView")
+        stride = self.gltf.bufferViews[accessor.bufferView].byteStride or 0
+        return _window(data, dtype, components, accessor.count, accessor.byteOffset, stride, place)
+
+    def _put_sparse(self, out: NDArray[Any], index: int) -> None:
+        """glTF 3.6.2.3: replace some elements of `out`."""
+        sparse, place = self.gltf.accessors[index].sparse, f"accessors[{index}].sparse"
+        if not 1 <= sparse.count <= len(out):
+            raise AvatarError(
+                "wrong number of sparse elements",
+                got=sparse.count,
+                allowed=f"1 to the accessor's {len(out)}",
+                where=f"{place}.count",
+            )
+        kind = sparse.indices.componentType
+        if kind not in (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_INT):
+            raise AvatarError(
+                "wrong component type of sparse indices",
+                got=kind,
+                allowed="5121, 5123, 5125",
+                where=f"{place}.indices.componentType",
+            )
+        data = self.buffers.view(sparse.indices.bufferView, f"{place}.indices.bufferView")
+        where = _window(data, DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{place}.indices")[:, 0]
+        if int(where.max()) >= len(out):
+            raise AvatarError(
+                "sparse index is out of range",
+                got=int(where.max()),
+                allowed=f"0 to {len(out) - 1}",
+                where=f"{place}.indices",
+            )
+        data = self.buffers.view(sparse.values.bufferView, f"{place}.values.bufferView")
+        offset = sparse.values.byteOffset
+        out[where] = _window(data, out.dtype, out.shape[1], sparse.count, offset, 0, f"{place}.values")
+
+
+def refuse_external(uri: str, where: str) -> None:
+    """Raise AvatarError for any URI but a `data:` one."""
+    if not uri.startswith("data:"):
+        raise AvatarError("external URI is refused", got=uri, allowed="data inside the file", where=where)
+
+
+def data_uri(uri: str, limits: Limits, where: str) -> bytes:
+    """The content of a small base64 `data:` URI; any other URI is refused."""
+    refuse_external(uri, where)
+    head, comma, body = uri.partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise AvatarError("data URI is not base64", got=uri[:60], allowed="data:…;base64,…", where=where)
+    if len(body) * 3 // 4 > limits.data_uri_bytes:
+        raise AvatarError(
+            "data URI is too large",
+            got=f"{len(body)} characters",
+            allowed=f"{limits.data_uri_bytes} bytes",
+            where=where,
+        )
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as e:
+        raise AvatarError("data URI is not valid base64", got=uri[:60], where=where) from e
+
+
+def _window(
+    data: memoryview, dtype: np.dtype[Any], components: int, count: int, offset: int, stride: int, where: str
+) -> NDArray[Any]:
+    """A (count, components) view of strided elements in `data`; stride 0: tightly packed."""
+    size = dtype.itemsize * components
+    stride = stride or size
+    if stride < size:
+        raise AvatarError("stride is smaller than an element", got=stride, allowed=f"at least {size}", where=where)
+    need = offset + stride * (count - 1) + size
+    if need > len(data):
+        raise AvatarError(
+            "accessor runs past its buffer view",
+            got=f"{count} elements, {need} bytes",
+            allowed=f"{len(data)} bytes",
+            where=where,
+        )
+    return np.ndarray((count, components), dtype, data, offset, (stride, dtype.itemsize))
+
+
+def _normalized(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Integers as fractions of their type's largest value (glTF 3.6.2.2)."""
+    scaled = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+    return np.maximum(scaled, np.float32(-1.0))

@@ -1,0 +1,51 @@
+"""How much an avatar file may ask for before it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit is checked before the memory it guards is taken.
+
+    The defaults are several times what the largest public avatars need and keep a refused file under
+    300 MB and two seconds; only vertices, and large pictures of sound structure, that turn out to be damaged
+    when they are decoded take more. (The process that unpacks compressed data has limits of its own:
+    decoder_process.py.)
+    A caller that trusts its files may raise any of them.
+
+    file_bytes: the whole file; json_bytes, json_depth, json_values: the JSON chunk, its nesting, and its
+    number of values (containers and commas); items: entries of any one glTF or VRM list (nodes, accessors,
+    images …), and primitives of all meshes; morph_targets: of one primitive; vertices, indices: summed over
+    all primitives; numbers: all vertex, morph and matrix components to be decoded, summed, beyond one for
+    each byte of the file, so that a small file cannot ask for much by leaving zeros out or by using data
+    twice; image_side, image_pixels: one picture's width or height, and the pixels of all decoded pictures
+    together; data_uri_bytes: one `data:` URI; decoded_bytes: all compressed geometry, unpacked;
+    links: joints, binds and collider uses that VRM lists expand to;
+    node_depth: nodes under one another; constraints: nodes with a constraint; spring_joints: joints of all
+    springs; spring_hits: those joints times the colliders of the spring that has the most (VRoid's avatars
+    have about 200 joints and up to 100 colliders). The last four bound the time of posing, not of loading.
+    """
+
+    file_bytes: int = 512 * 2**20
+    json_bytes: int = 16 * 2**20
+    json_depth: int = 96
+    json_values: int = 500_000
+    items: int = 20_000
+    morph_targets: int = 1_000
+    vertices: int = 4_000_000
+    indices: int = 24_000_000
+    numbers: int = 40_000_000
+    image_side: int = 8_192
+    image_pixels: int = 200_000_000
+    data_uri_bytes: int = 8 * 2**20
+    decoded_bytes: int = 256 * 2**20
+    links: int = 50_000
+    node_depth: int = 512
+    constraints: int = 500
+    spring_joints: int = 2_000
+    spring_hits: int = 100_000
+
+
+DEFAULT_LIMITS = Limits()

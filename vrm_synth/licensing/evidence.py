@@ -1,0 +1,52 @@
+"""The manifest of assets: which file has which license, and where that is written."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.yaml_models import resources, strict_yaml
+
+
+class Evidence(BaseModel):
+    """One asset of a manifest: who it is, its license, and where that is written.
+
+    sha256: of the file, hex; license: an SPDX name where there is one ("CC0-1.0"); evidence: the address of
+    the page that says so; quote: its words; date: when they were read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: Annotated[str, Field(min_length=1)]
+    license: Annotated[str, Field(min_length=1)]
+    evidence: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    quote: Annotated[str, Field(min_length=1)]
+    date: datetime.date
+    note: str = ""
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    assets: Annotated[tuple[Evidence, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+
+
+def load_manifest(path: Path) -> dict[str, Evidence]:
+    """The manifest's entries by SHA-256. Raises RecipeError, which names the line."""
+    entries: dict[str, Evidence] = {}
+    for entry in strict_yaml.load(path, _Manifest).assets:
+        if entry.sha256 in entries:
+            raise RecipeError("the same asset twice", got=entry.sha256, where=path)
+        entries[entry.sha256] = entry
+    return entries
+
+
+def known_evidence(extra: Path | None = None) -> dict[str, Evidence]:
+    """The manifest that ships with the code; entries of `extra`, the user's own manifest, win."""
+    shipped = load_manifest(resources.file(resources.MANIFEST))
+    return shipped | (load_manifest(extra) if extra is not None else {})

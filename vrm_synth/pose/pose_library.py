@@ -1,0 +1,241 @@
+"""The named poses of poses/*.yaml: turns a person can read and edit, made into quaternions.
+
+A file is one pose, its name the file's. A bone's turns are `[x, y, z]` degrees, made in that order about the
+axes of the T-pose (X the avatar's left, Y up, Z forward), each seen from the bone's parent:
+
+- an arm: x twists it about its own length, y swings it (left arm: − forward), z raises it (left arm: − down);
+- a leg: x swings it (− forward), y turns the toes (left leg: + outward), z spreads it (left leg: + outward);
+- spine, neck, head: x nods (+ forward), y turns (+ to the left), z leans (+ to the right).
+
+`bothUpperArm` writes a left bone and its mirror image; `leftX: …` or `rightX: …` beside it wins for that side.
+Fingers come from a named hand of poses/hands/*.yaml, written for the left hand; "relaxed" where nothing is said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vrm_synth.core.bones import BONE_NAMES
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.yaml_models import resources
+from vrm_synth.yaml_models.strict_yaml import RefusedError, load
+
+Vec3 = tuple[float, float, float]
+Vec4 = tuple[float, float, float, float]
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+REGIONS: Mapping[str, tuple[str, ...]] = {
+    "torso": ("hips", "spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
+    "legs": ("leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg"),
+    "leftPalm": ("leftHand",),  # without its fingers
+    "rightPalm": ("rightHand",),
+}
+SIDED = {"left": "right", "right": "left"}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A piece of caption, and what must be so in a picture for it to be said there.
+
+    text: continues "a girl …" ("waving with the right hand"); left and right are the avatar's own.
+    shows: bones that the picture must show. touch: pairs that must touch on this avatar, whose arms may be
+    shorter than others': a bone, and a bone, "torso" or "legs"; two hands touch when they hold each other,
+    leftPalm and rightPalm when they face each other, too.
+    """
+
+    text: str
+    shows: tuple[str, ...] = ()
+    touch: tuple[tuple[str, str], ...] = ()
+
+    def mirror(self) -> Phrase:
+        """Left and right change places, in the words and in the bones."""
+        shows = tuple(map(other_side, self.shows))
+        touch = tuple((other_side(a), other_side(b)) for a, b in self.touch)
+        return Phrase(_swap_words(self.text), shows, touch)
+
+
+@dataclass(frozen=True)
+class NamedPose:
+    """One pose for every avatar.
+
+    bones: bone → local rotation (x, y, z, w) of the normalised bone. hips: offset from rest as a fraction of the
+    avatar's hips height, world axes. ground: the feet, or whatever comes lowest, are put back onto the floor
+    before `hips` is added. phrases: what may be said of it, most telling first.
+    symmetric: its mirror image is the same pose, and worth no second look.
+    """
+
+    name: str
+    phrases: tuple[Phrase, ...]
+    tags: tuple[str, ...] = ()
+    bones: Mapping[str, Vec4] = field(default_factory=dict)
+    hips: Vec3 = (0.0, 0.0, 0.0)
+    ground: bool = True
+    mirrored: bool = False
+
+    def mirror(self) -> NamedPose:
+        """The pose seen in a mirror: left and right change places, in the bones and in the words."""
+        x, y, z = self.hips
+        return NamedPose(
+            name=self.name,
+            phrases=tuple(p.mirror() for p in self.phrases),
+            tags=self.tags,
+            bones={other_side(b): _mirror_quat(q) for b, q in self.bones.items()},
+            hips=(-x, y, z),
+            ground=self.ground,
+            mirrored=not self.mirrored,
+        )
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the mirror image is the same pose, to a twentieth of a degree."""
+        image = self.mirror().bones
+        return self.bones.keys() == image.keys() and all(
+            abs(sum(a * b for a, b in zip(q, image[bone], strict=True))) > 1 - 1e-7 for bone, q in self.bones.items()
+        )
+
+
+def other_side(bone: str) -> str:
+    """The bone of the same name on the other side; bones of the middle are their own."""
+    for side, other in SIDED.items():
+        if bone.startswith(side):
+            return other + bone.removeprefix(side)
+    return bone
+
+
+def turns(degrees: Vec3) -> Vec4:
+    """Quaternion (x, y, z, w) of turns about the parent's X, then Y, then Z axes."""
+    # Written out: scipy's rotations are the same and cost every run a tenth of a second to import.
+    (sx, cx), (sy, cy), (sz, cz) = ((math.sin(a), math.cos(a)) for a in (math.radians(d) / 2 for d in degrees))
+    w = cx * cy * cz + sx * sy * sz
+    x, y, z = sx * cy * cz - cx * sy * sz, cx * sy * cz + sx * cy * sz, cx * cy * sz - sx * sy * cz
+    sign = -1.0 if w < 0 else 1.0
+    return sign * x + 0.0, sign * y + 0.0, sign * z + 0.0, sign * w
+
+
+def _mirror_quat(q: Vec4) -> Vec4:
+    # A reflection through the YZ plane keeps a turn about X and turns those about Y and Z round.
+    x, y, z, w = q
+    return x, -y, -z, w
+
+
+def _swap_words(text: str) -> str:
+    return re.sub(r"\b(left|right)\b", lambda m: SIDED[m[1]], text)
+
+
+# ---------------------------------------------------------------- the files
+
+Degrees = Annotated[float, Field(ge=-180, le=180)]
+Turns = tuple[Degrees, Degrees, Degrees]
+Fraction = Annotated[float, Field(ge=-5, le=5)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+
+
+def _check_bone(name: str) -> None:
+    if name not in BONE_NAMES and ("left" + name.removeprefix("both") not in BONE_NAMES or not name.startswith("both")):
+        what = f"unknown bone{did_you_mean(name, BONE_NAMES)}"
+        raise RefusedError(what, "VRM 1.0's bones, and both… for left and right", (name,))
+
+
+class _PhraseFile(_Strict):
+    text: str = Field(min_length=3, max_length=120)
+    shows: tuple[str, ...] = ()
+    touch: tuple[tuple[str, str], ...] = ()
+
+    @model_validator(mode="after")
+    def _bones(self) -> _PhraseFile:
+        for bone in (*self.shows, *(b for pair in self.touch for b in pair)):
+            if bone not in BONE_NAMES and bone not in REGIONS:
+                raise RefusedError(f"{bone} is not a bone", f"VRM 1.0's bones, {', '.join(REGIONS)}")
+        return self
+
+
+class _HandFile(_Strict):
+    about: str
+    fingers: dict[str, Turns]
+
+    @field_validator("fingers", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        for finger in value if isinstance(value, dict) else ():
+            if not isinstance(finger, str) or f"left{finger}" not in BONE_NAMES:
+                raise RefusedError("unknown finger bone", "ThumbMetacarpal, IndexProximal …", (finger,))
+        return value
+
+
+class _PoseFile(_Strict):
+    say: tuple[_PhraseFile, ...] = Field(min_length=1)
+    tags: tuple[str, ...] = ()
+    hands: dict[str, str] = {}
+    bones: dict[str, Turns] = {}
+    hips: tuple[Fraction, Fraction, Fraction] = (0.0, 0.0, 0.0)
+    ground: bool = True
+
+    @field_validator("bones", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        for bone in value if isinstance(value, dict) else ():
+            _check_bone(bone)
+        return value
+
+    @field_validator("hands")
+    @classmethod
+    def _sides(cls, value: dict[str, str]) -> dict[str, str]:
+        for side in value:
+            if side not in ("left", "right", "both"):
+                raise RefusedError(f"{side} is not a side", "left, right, both")
+        for hand in value.values():
+            if hand not in load_hands():
+                raise RefusedError(f"{hand} is not a hand", ", ".join(load_hands()))
+        return value
+
+
+@cache
+def load_hands() -> Mapping[str, Mapping[str, Vec3]]:
+    """Name → {finger bone without its side → turns in degrees of the left hand}."""
+    files = sorted((resources.folder("poses") / "hands").glob("*.yaml"))
+    return {path.stem: load(path, _HandFile).fingers for path in files}
+
+
+@cache
+def load_poses() -> Mapping[str, NamedPose]:
+    """Every pose of poses/*.yaml by its name, sorted. Raises RecipeError."""
+    return {path.stem: read_pose(path) for path in resources.yaml_files("poses")}
+
+
+def read_pose(path: Path) -> NamedPose:
+    """One pose file. Raises RecipeError with the file's line."""
+    if not NAME.fullmatch(path.stem):
+        raise RecipeError("a pose's file is its name", got=path.name, allowed="a-z, 0-9 and _", where=path)
+    f = load(path, _PoseFile)
+    both = f.hands.get("both", "relaxed")
+    bones: dict[str, Vec4] = {}
+    for side in SIDED:
+        for finger, degrees in load_hands()[f.hands.get(side, both)].items():
+            _put(bones, f"{side}{finger}", degrees, mirrored=side == "right")
+    for bone, degrees in f.bones.items():
+        if bone.startswith("both"):
+            part = bone.removeprefix("both")
+            _put(bones, f"left{part}", degrees, mirrored=False)
+            _put(bones, f"right{part}", degrees, mirrored=True)
+    for bone, degrees in f.bones.items():
+        if not bone.startswith("both"):
+            _put(bones, bone, degrees, mirrored=False)
+    phrases = tuple(Phrase(p.text, p.shows, p.touch) for p in f.say)
+    return NamedPose(path.stem, phrases, f.tags, bones, f.hips, f.ground)
+
+
+def _put(bones: dict[str, Vec4], bone: str, degrees: Vec3, *, mirrored: bool) -> None:
+    q = turns(degrees)
+    bones[bone] = _mirror_quat(q) if mirrored else q

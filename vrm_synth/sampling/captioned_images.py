@@ -1,0 +1,117 @@
+"""Captioned pictures of a dataset, to draw again from their captions: WebDataset or Parquet shards, or an image folder
+with metadata.jsonl."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from vrm_synth.io.atomic_files import file_errors
+from vrm_synth.io.data_files import LIST, TABLE, NoSplitError, data_files, split_files, split_folder
+from vrm_synth.io.shard_readers import DatasetSample, read_parquet, read_tar
+from vrm_synth.sampling.settings import SamplingError
+
+LONGEST_LINE = 1 << 20  # bytes
+CAPTIONS = ("caption", "text")
+_SHARDS: Mapping[str, Callable[[BinaryIO, str], Iterator[DatasetSample]]] = {".tar": read_tar, ".parquet": read_parquet}
+
+
+@dataclass(frozen=True)
+class CaptionedImage:
+    """picture: its file, or the file's bytes where it lies in a shard; where: for errors; row: all that is said of it;
+    table, line: the file that says it, and which of its lines, None in a shard."""
+
+    caption: str
+    picture: Path | bytes
+    where: str
+    table: Path
+    line: int | None
+    row: dict[str, Any]
+
+
+def read_captioned_images(folder: Path, split: str | None = None, limit: int | None = None) -> list[CaptionedImage]:
+    """The first `limit` of `captioned_images`, or all of them, pictures included where they lie in shards."""
+    return list(islice(captioned_images(folder, split), limit))
+
+
+def captioned_images(folder: Path, split: str | None = None) -> Iterator[CaptionedImage]:
+    """The captioned pictures in or below the folder, of all its splits or of one, in the order of the files' names: of
+    its .tar shards, or its .parquet shards, or else of every metadata.jsonl. A single such file is one, too.
+
+    Raises SamplingError for a sample that has no caption or leads out of the dataset, for a split that is not there,
+    and where there is none; DatasetError for a shard that is damaged.
+    """
+    none = True
+    for table in _tables(folder, split):
+        for pair in _shard(table) if table.suffix.lower() in _SHARDS else _rows(table):
+            none = False
+            yield pair
+    if none:
+        allowed = f"shards of ours, .tar or .parquet, or an image folder with {LIST}"
+        raise SamplingError("no captioned pictures", allowed=allowed, where=folder)
+
+
+def _tables(place: Path, split: str | None) -> list[Path]:
+    if place.is_file():
+        return [place] if place.suffix.lower() in (*_SHARDS, ".jsonl") else []
+    if not place.is_dir():
+        return []
+    try:
+        inside = None if split is None else split_folder(place, split)
+        found = data_files(inside or place)
+        for paths in (found.ending(".tar"), _without_table(found.ending(".parquet")), found.named(LIST)):
+            if paths:
+                mine = paths if split is None or inside else split_files(found, paths, split)[0]
+                return [found.root / path for path in mine]
+    except NoSplitError as e:
+        raise SamplingError(e.what, got=e.got, allowed=e.allowed, where=e.where) from None
+    return []
+
+
+def _without_table(paths: list[str]) -> list[str]:
+    return [path for path in paths if PurePosixPath(path).name != TABLE]
+
+
+def _shard(file: Path) -> Iterator[CaptionedImage]:
+    with file_errors(file, "read"), file.open("rb") as f:
+        for s in _SHARDS[file.suffix.lower()](f, str(file)):
+            where = f"{file}: {s.key}"
+            if not s.caption.strip():
+                raise SamplingError("not a captioned picture", allowed="a caption", where=where)
+            yield CaptionedImage(s.caption, s.picture, where, file, None, dict(s.row))
+
+
+def _rows(table: Path) -> Iterator[CaptionedImage]:
+    with file_errors(table, "read"), table.open("rb") as f:
+        for number, line in enumerate(iter(lambda: f.readline(LONGEST_LINE + 1), b""), 1):
+            if line.strip():
+                yield _pair(table, number, line)
+
+
+def _pair(table: Path, number: int, line: bytes) -> CaptionedImage:
+    where = f"{table}:{number}"
+    try:
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"a line of more than {LONGEST_LINE} bytes")
+        row = json.loads(line)
+        name, caption = row["file_name"], next(row[k] for k in CAPTIONS if k in row)
+        if not isinstance(name, str) or not isinstance(caption, str) or not caption.strip():
+            raise TypeError("file_name and caption are texts")
+    except (ValueError, KeyError, TypeError, StopIteration, RecursionError) as e:
+        got = line[:200].decode(errors="replace")
+        raise SamplingError(
+            "not a row of a captioned picture", got=got, allowed="file_name, caption", where=where
+        ) from e
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
+        raise SamplingError("leads out of its dataset", got=name, allowed="a path below it", where=where)
+    if isinstance(row.get("shot"), str):  # as our image folders have it; another's may be any text
+        with contextlib.suppress(ValueError, RecursionError):
+            row["shot"] = json.loads(row["shot"])
+    picture = table.parent / path
+    return CaptionedImage(caption, picture, str(picture), table, number, row)

@@ -1,0 +1,124 @@
+"""The avatars of a recipe: paths, folders, globs and members of the built-in family → one source string each."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from vrm_synth.core.errors import AvatarError
+from vrm_synth.core.names import is_plain
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.yaml_models.strict_yaml import RefusedError
+
+_DEMO = re.compile(r"demo(:.*)?", re.DOTALL)
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
+MOST = 100_000
+MOST_NAMED = 5  # of the files that are passed over
+ALLOWED = "a .vrm file, a folder, a glob, demo, demo:3, demo:0..7 or demo:hair_color=pink,…"
+
+LONGEST_PATH = 4096  # characters, Linux's PATH_MAX
+Note = Callable[[str], object]
+
+
+def resolve_avatars(entry: object, base: Path, note: Note = lambda line: None) -> tuple[str, ...]:
+    """What `open_avatar` takes, for one entry of a recipe's list; files are absolute, globs and folders sorted.
+
+    base: the recipe's folder, which relative paths start from, whatever its name; note: called with a line about what
+    a folder or a glob has that is called .vrm and is no file of an avatar. Raises RefusedError.
+    """
+    if not isinstance(entry, str) or not is_plain(entry, LONGEST_PATH):
+        raise RefusedError("not an avatar", ALLOWED)
+    if is_built_in(entry):
+        return _demo(entry)
+    path = base / Path(entry).expanduser()
+    if path.is_dir():
+        found = [p for p in path.iterdir() if p.suffix.lower() == ".vrm"]
+        return _several(entry, found, f"the folder has no .vrm file{_below(path)}", note)
+    if path.is_file():
+        return (str(path.absolute()),)
+    if glob.has_magic(entry):
+        return _several(entry, _matching(entry, base), "the glob matches no file", note)
+    raise RefusedError(f"no such file{did_you_mean(path.name, names_beside(path))}", ALLOWED)
+
+
+def is_built_in(entry: str) -> bool:
+    """Whether an entry names the built-in avatar or members of its family."""
+    return _DEMO.fullmatch(entry) is not None
+
+
+def _matching(entry: str, base: Path) -> list[Path]:
+    """The paths that match a pattern; folders at its beginning that are there by that very name are no pattern."""
+    user, _, rest = entry.partition("/")
+    if entry.startswith("~"):
+        home, entry = Path(user).expanduser(), rest
+    else:
+        home = Path("/") if entry.startswith("/") else base
+    parts = entry.strip("/").split("/")
+    while len(parts) > 1 and (home / parts[0]).is_dir():
+        home, parts = home / parts[0], parts[1:]
+    return [home / name for name in glob.iglob("/".join(parts), root_dir=home, recursive=True)]
+
+
+def _several(entry: str, paths: Iterable[Path], empty: str, note: Note) -> tuple[str, ...]:
+    kept, left = [], []
+    for path in sorted(set(paths)):
+        why = _no_avatar(path)
+        if not why:
+            kept.append(path)
+        elif path.suffix.lower() == ".vrm":
+            left.append(f"{path.name} ({why})")
+    if left:
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        note(f"{entry}: passed over {', '.join(left[:MOST_NAMED])}{more}")
+    if not kept:
+        raise RefusedError(empty, ALLOWED)
+    if len(kept) > MOST:
+        raise RefusedError(f"{len(kept)} files", f"up to {MOST}")
+    return tuple(str(p.absolute()) for p in kept)
+
+
+def _no_avatar(path: Path) -> str:
+    """Why something that is called like an avatar's file is none; "" where it is one."""
+    if path.name.startswith("._"):
+        return "macOS's file of attributes"
+    if path.is_file():
+        return "hidden" if path.name.startswith(".") else ""
+    if path.is_dir():
+        return "a folder"
+    return "a dangling link" if path.is_symlink() else "not a file"
+
+
+def names_beside(path: Path) -> list[str]:
+    """The names in the folder that a path names something in."""
+    try:
+        return sorted(os.listdir(path.parent))[:MOST]
+    except OSError:
+        return []
+
+
+def _below(folder: Path) -> str:
+    """A hint for a folder whose avatars lie in folders of their own."""
+    deeper = next((p for p in folder.glob("*/*") if p.suffix.lower() == ".vrm" and p.is_file()), None)
+    return "" if deeper is None else f"; its folders have: write {folder.name}/**/*.vrm"
+
+
+def _demo(entry: str) -> tuple[str, ...]:
+    _, _, arguments = entry.partition(":")
+    several = _RANGE.fullmatch(arguments)
+    if several:
+        first, last = int(several[1]), int(several[2])
+        if not first <= last < first + MOST:
+            raise RefusedError("not a range of the built-in family", f"demo:FIRST..LAST, up to {MOST} of them")
+        return tuple(f"demo:{n}" for n in range(first, last + 1))
+    if entry != "demo" and not (arguments.isdecimal() and arguments.isascii()):
+        # The generator is heavy and only this spelling needs its parameters.
+        from vrm_synth.demo_avatar import DemoParams
+
+        try:
+            DemoParams.parse(arguments.split(","))
+        except AvatarError as e:
+            raise RefusedError(f"{e.what} ({e.got})", str(e.allowed or ALLOWED)) from None
+    return (entry,)

@@ -1,0 +1,119 @@
+"""Folders of pictures with metadata.jsonl, or with a .txt beside each picture → entries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.io.data_files import TEXTS, Exclusion, of_another_split
+from vrm_synth.train.data.byte_range import opened, read_byte_range
+from vrm_synth.train.data.image_decoder import LONGEST_FILE, measure
+from vrm_synth.train.data.scan.caption_files import Beside
+from vrm_synth.train.data.scan.entry import (
+    LONGEST_TEXT,
+    MASK,
+    ByteRange,
+    Columns,
+    Entry,
+    Found,
+    entry_of,
+    parse_row,
+    parse_text,
+)
+from vrm_synth.train.data.source import BadRowError, CaptionText
+
+
+def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]) -> Found:
+    """metadata.jsonl: one row a line; file_name from its own folder.
+
+    other: of a picture's path, None where it is of the split that is read, else the name of its own. listed: gets the
+    path of every picture and mask that a row names.
+    """
+    folder = PurePosixPath(part).parent
+    try:
+        with opened(root / part, None) as lines:
+            number = 0
+            while line := lines.readline(LONGEST_TEXT + 1):
+                number += 1
+                if line.isspace():
+                    continue
+                if len(line) > LONGEST_TEXT:
+                    yield Exclusion(f"{part}:{number}", "metadata is too long", f"allowed: {LONGEST_TEXT} bytes a line")
+                    while line and not line.endswith(b"\n"):
+                        line = lines.readline(LONGEST_TEXT)
+                    continue
+                found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
+                split = other(found.key) if found.key in listed else None
+                yield found if split is None else of_another_split(found.key, split)
+    except BadRowError as e:
+        yield Exclusion.of(part, e)
+    except OSError as e:
+        raise DatasetError(f"cannot be read: {e.strerror or e}", where=root / part) from e
+
+
+def _listed(
+    root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, listed: set[str]
+) -> Entry | Exclusion:
+    key = where
+    try:
+        row = parse_row(line)
+        name = _inside(row.get("file_name"))
+        key = str(folder / name)
+        listed.add(key)
+        words = columns.words(row)
+        mask = row.get("mask_file_name")
+        beside = name.with_name(name.stem + MASK) if mask is None else _inside(mask)
+        listed.add(str(folder / beside))
+        return _picture_file(root, key, words, str(folder / beside), row)
+    except BadRowError as e:
+        return Exclusion.of(key, e)
+
+
+def _inside(name: Any) -> PurePosixPath:
+    """A path that stays below its folder. Raises BadRowError."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise BadRowError("no file_name", got=name)
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise BadRowError("file_name leads out of the folder", got=name)
+    return path
+
+
+def unlisted(names: Mapping[str, Sequence[str]], listed: set[str]) -> Iterator[Exclusion]:
+    """The pictures that no row names. names: folder → its pictures; listed: paths that rows name."""
+    for folder, pictures in names.items():
+        beside = Beside(pictures)
+        for name in pictures:
+            key = str(PurePosixPath(folder, name))
+            if key not in listed and not beside.is_pass(name, ()):
+                yield Exclusion(key, "picture is not listed", "no row names it")
+
+
+def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) -> Found:
+    """A folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
+    beside = Beside(names)
+    for name in beside.pictures():
+        if beside.is_pass(name, TEXTS):
+            continue
+        key = os.path.normpath(os.path.join(part, name))
+        stem = name.rpartition(".")[0]
+        try:
+            caption = beside.own(name, TEXTS)
+            if caption is None:
+                raise BadRowError("no caption", allowed=f"{stem}.txt")
+            data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), LONGEST_TEXT)
+            words = columns.words({columns.caption: parse_text(data)})
+            mask = os.path.normpath(os.path.join(part, stem + MASK))
+            yield _picture_file(root, key, words, mask, {})
+        except BadRowError as e:
+            yield Exclusion.of(key, e)
+
+
+def _picture_file(root: Path, key: str, words: CaptionText, mask: str, row: dict[str, Any]) -> Entry:
+    with opened(root / key, LONGEST_FILE) as file:
+        size = measure(file)
+    has_mask = (root / mask).is_file()
+    return entry_of(key, words, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row)

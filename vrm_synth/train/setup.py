@@ -1,0 +1,107 @@
+"""What a run begins with: its folder, the devices, the base, the data of each stage."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
+
+from vrm_synth.core.errors import TrainError
+from vrm_synth.io.atomic_files import make_folder, write_file
+from vrm_synth.models import Base, open_base
+from vrm_synth.models.base_location import kept_source
+from vrm_synth.train.config import RunConfig, StageConfig, to_yaml
+from vrm_synth.train.data.config import DataConfig
+from vrm_synth.train.data.quarantine import NAME as QUARANTINE
+from vrm_synth.train.data.step_data import StepData, open_data
+from vrm_synth.train.latents.encoder import VaeEncoder
+from vrm_synth.train.objective import Objective
+from vrm_synth.train.preflight import CONFIG, check_folder
+
+# Ranks wait for one another while one fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
+# longer than NCCL's ten minutes. Where one has died, torchrun ends the others.
+LONGEST_WAIT = datetime.timedelta(days=7)
+
+
+def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
+    """device: "cpu" for the CPU even where there is a GPU. Raises TrainError where the ranks cannot share the batch."""
+    cpu = device == "cpu"
+    cuda = torch.cuda.is_available() and not cpu
+    precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
+    wait = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
+    accelerator = Accelerator(
+        cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no", kwargs_handlers=[wait]
+    )
+    if config.batch % accelerator.num_processes:
+        got, allowed = f"{config.batch} for {accelerator.num_processes} ranks", "a multiple of the ranks"
+        raise TrainError("the ranks cannot share the batch", got=got, allowed=allowed)
+    return accelerator
+
+
+def claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
+    """Make the folder this run's, or see that it is. Raises TrainError."""
+    if accelerator.is_main_process:
+        check_folder(config, run)
+        make_folder(run)
+        write_file(run / CONFIG, to_yaml(config).encode())
+    accelerator.wait_for_everyone()
+
+
+def open_base_of(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
+    """The base as the run begins with it: from scratch with new weights. Raises ModelError."""
+    scratch = config.seed if config.init == "scratch" else None
+    with accelerator.main_process_first():
+        base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
+    if scratch is not None and config.prediction is not None:
+        base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
+    return base
+
+
+def model_of(config: RunConfig, run: Path, base: Base, objective: Objective) -> dict[str, Any]:
+    """What vrm_synth/models/run_checkpoint.py needs to open a checkpoint."""
+    return {
+        **kept_source(base.name, base.folder, run),
+        "name": base.name,
+        "preset": config.preset,
+        "scratch": config.seed if config.init == "scratch" else None,
+        "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
+        "hashes": dict(base.hashes),
+        "scheduler": objective.config,
+    }
+
+
+def of_stage(data: DataConfig, stage: StageConfig) -> DataConfig:
+    """The data at a stage's size."""
+    return data.model_copy(update={"size": stage.size, "buckets": stage.buckets})
+
+
+def open_part(
+    config: RunConfig,
+    data: DataConfig,
+    seed: int,
+    base: Base,
+    encoder: VaeEncoder,
+    run: Path,
+    found: Callable[[int], object],
+) -> StepData:
+    """A stage's samples, or those kept back. found: called with numbers of samples indexed. Raises DatasetError."""
+    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
+    tokenizer = copy.deepcopy(base.tokenizer)
+    return open_data(
+        data,
+        encoder,
+        seed=seed,
+        batch=config.batch,
+        cache=run / "cache",
+        quarantine=run / QUARANTINE,
+        count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
+        most_tokens=tokenizer.model_max_length,
+        found=found,
+    )

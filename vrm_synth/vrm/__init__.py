@@ -1,0 +1,16 @@
+"""VRM files read into one model, the Avatar. Each name is imported when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vrm_synth.core.errors import AvatarError
+from vrm_synth.core.lazy_imports import lazily
+
+if TYPE_CHECKING:
+    from vrm_synth.vrm.loader import load, load_bytes
+    from vrm_synth.vrm.model import Avatar
+
+__all__ = ["Avatar", "AvatarError", "load", "load_bytes"]
+
+__getattr__ = lazily(__name__, {"Avatar": "model", "load": "loader", "load_bytes": "loader"})

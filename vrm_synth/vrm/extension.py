@@ -1,0 +1,97 @@
+"""What a VRM extension adds to a glTF scene, whichever version wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pygltflib
+
+from vrm_synth.core.errors import AvatarError
+from vrm_synth.gltf.container import Oddities
+from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.limits import Limits
+from vrm_synth.vrm.model import Collider, Constraint, Expression, FirstPersonType, LookAt, Meta, RangeMap, Spring
+
+PRESETS = frozenset(
+    {"happy", "angry", "sad", "relaxed", "surprised", "neutral"}
+    | {"aa", "ih", "ou", "ee", "oh", "blink", "blinkLeft", "blinkRight"}
+    | {"lookUp", "lookDown", "lookLeft", "lookRight"}
+)
+
+# A range map whose input range is (nearly) zero would divide by zero; three-vrm takes this too.
+_SMALLEST_RANGE = 0.01
+
+
+@dataclass(frozen=True)
+class ExtensionSource:
+    """What the VRM readers read from. ext: the VRM extension; gltf: the document around it."""
+
+    ext: Fields
+    root: Fields
+    gltf: pygltflib.GLTF2
+    limits: Limits
+    notes: Oddities
+
+
+@dataclass(frozen=True)
+class VrmExtension:
+    """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed; exporter:
+    what the extension itself says wrote the file, "" where only glTF's asset does; reference_expressions: as in
+    an Avatar."""
+
+    version: Literal["0", "1"]
+    exporter: str
+    meta: Meta
+    bones: tuple[tuple[str, int, str], ...]
+    expressions: Mapping[str, Expression]
+    reference_expressions: Mapping[str, Expression] | None = None
+    look_at: LookAt | None = None
+    constraints: tuple[Constraint, ...] = ()
+    colliders: tuple[Collider, ...] = ()
+    springs: tuple[Spring, ...] = ()
+    first_person: Mapping[int, FirstPersonType] = field(default_factory=dict)
+
+
+def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, notes: Oddities) -> RangeMap:
+    """A look-at range map that is safe to divide by."""
+    if maximum < _SMALLEST_RANGE:
+        notes.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
+        maximum = _SMALLEST_RANGE
+    return RangeMap(maximum, scale, curve)
+
+
+def morph_targets(gltf: pygltflib.GLTF2) -> dict[int, int]:
+    """node → how many morph targets its mesh has, for the nodes that have a mesh."""
+    of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
+    return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
+
+
+def check_springs(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
+    """The springs, where they can be settled in reasonable time and memory: every joint has places for as many
+    colliders as the joint with the most."""
+    joints = sum(len(s.joints) for s in springs)
+    hits = joints * max((len(s.colliders) for s in springs), default=0)
+    for what, got, allowed in (
+        ("too many spring joints", joints, limits.spring_joints),
+        ("too many spring joints times colliders", hits, limits.spring_hits),
+    ):
+        if got > allowed:
+            raise AvatarError(what, got=got, allowed=allowed, where=where)
+    return springs
+
+
+class Budget:
+    """Counts what lists of a VRM extension expand to, so that a small file cannot become a huge one."""
+
+    def __init__(self, limits: Limits):
+        self.limit, self.used = limits.links, 0
+
+    def take(self, count: int, where: str) -> None:
+        """Count `count` more links."""
+        self.used += count
+        if self.used > self.limit:
+            raise AvatarError(
+                "too many joints, binds or colliders", got=f"{self.used} and more", allowed=self.limit, where=where
+            )

@@ -1,0 +1,141 @@
+"""Bytes → Avatar.
+
+The order matters to hostile files: headers are read first, then the JSON, and everything that it alone can
+tell is checked before the rest of the file is read; then all accessors are checked against their buffers and
+the limits, then vertex data is read, and pictures are decoded last.
+"""
+
+from __future__ import annotations
+
+from io import BufferedReader
+from pathlib import Path
+
+from vrm_synth.core.errors import AvatarError
+from vrm_synth.gltf.accessors import Accessors, Buffers
+from vrm_synth.gltf.codecs import draco
+from vrm_synth.gltf.codecs.decoder import Decoder
+from vrm_synth.gltf.container import Bytes, InMemory, Oddities, OnDisk, split
+from vrm_synth.gltf.document import parse_gltf
+from vrm_synth.gltf.images import read_images
+from vrm_synth.gltf.json_reader import Fields, parse_json
+from vrm_synth.gltf.limits import DEFAULT_LIMITS, Limits
+from vrm_synth.gltf.materials import Textures, read_material
+from vrm_synth.gltf.meshes import MeshReader, check_joints
+from vrm_synth.gltf.model import Material
+from vrm_synth.gltf.scene import check_skins, read_nodes, read_skins, scene_nodes
+from vrm_synth.gltf.uv_sets import assign_uv_sets
+from vrm_synth.vrm.extension import ExtensionSource, VrmExtension
+from vrm_synth.vrm.facing import faced_front
+from vrm_synth.vrm.humanoid import humanoid
+from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.rest_pose import straightened
+from vrm_synth.vrm.vrm0 import read_vrm0
+from vrm_synth.vrm.vrm0_materials import read_materials0
+from vrm_synth.vrm.vrm1 import read_vrm1
+
+
+def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Avatar:
+    """The avatar in a VRM 0.x or 1.0 file.
+
+    Raises AvatarError, one line that names the file, what is wrong and where, for a file that cannot be
+    read, is not a VRM, contradicts itself, asks for what we do not have, or is beyond the limits.
+    """
+    try:
+        with _opened(Path(path)) as file:
+            return _load(OnDisk(file), str(path), limits)
+    except AvatarError as e:
+        raise e.at(path) from e
+
+
+def _opened(path: Path) -> BufferedReader:
+    try:
+        if path.exists() and not path.is_file():
+            raise AvatarError("not a file", got="a folder or a device")
+        return path.open("rb")
+    except OSError as e:
+        raise AvatarError(f"cannot read the file: {e.strerror or e}") from e
+    except ValueError as e:  # a path with a NUL
+        raise AvatarError(f"cannot read the file: {e}") from e
+
+
+def load_bytes(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Avatar:
+    """The avatar in the bytes of a VRM file; `source` is what messages call it."""
+    try:
+        return _load(InMemory(data), source, limits)
+    except AvatarError as e:
+        raise e.at(source) from e
+
+
+def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
+    notes = Oddities()
+    container = split(file, limits, notes)
+    root = parse_json(bytes(file.read(*container.json)), limits, notes)
+    gltf = parse_gltf(root, limits)
+    ext1, ext0 = root.extension("VRMC_vrm"), root.extension("VRM")
+    if ext1 is None and ext0 is None:
+        raise AvatarError("a glTF file, but not a VRM", got="no VRM or VRMC_vrm extension", where="extensions")
+    if ext1 is not None and ext0 is not None:
+        notes.add("file has both VRM and VRMC_vrm; it is read as VRM 1.0")
+
+    nodes = read_nodes(gltf, limits, notes)
+    scene = scene_nodes(gltf, nodes, notes)
+    runtime = (
+        read_vrm1(ExtensionSource(ext1, root, gltf, limits, notes))
+        if ext1 is not None
+        else read_vrm0(ExtensionSource(ext0 or Fields({}), root, gltf, limits, notes))
+    )
+    bones = humanoid(runtime.bones, scene, notes)
+    textures = Textures(gltf, notes)
+    materials, uv_sets = assign_uv_sets(_materials(root, runtime, textures, limits, notes), notes)
+
+    with Decoder(limits) as decoder:
+        bin_chunk = file.read(*container.bin) if container.bin is not None else None
+        buffers = Buffers(gltf, bin_chunk, limits, notes, decoder)
+        accessors = Accessors(gltf, buffers, limits)
+        draco.unpack(accessors, buffers)
+        reader = MeshReader(gltf, accessors, limits, notes, uv_sets)
+        check_skins(gltf, accessors, limits)
+        reader.check()
+        skins = read_skins(gltf, accessors)
+        meshes = reader.read()
+        check_joints(gltf, meshes, notes)
+        images = read_images(gltf, buffers, textures.used_images, limits, notes)
+    if any(p.material == len(materials) for m in meshes for p in m.primitives):
+        notes.add("some primitives have no material; glTF's default material is taken")
+        materials = (*materials, Material(name="default"))
+
+    as_filed = Avatar(
+        source=source,
+        sha256=file.sha256(),
+        vrm_version=runtime.version,
+        generator=runtime.exporter or gltf.asset.generator,
+        meta=runtime.meta,
+        nodes=nodes,
+        scene_nodes=scene,
+        meshes=meshes,
+        skins=skins,
+        images=images,
+        textures=tuple(textures.textures),
+        materials=materials,
+        humanoid=bones,
+        expressions=runtime.expressions,
+        reference_expressions=runtime.reference_expressions,
+        look_at=runtime.look_at,
+        constraints=runtime.constraints,
+        colliders=runtime.colliders,
+        springs=runtime.springs,
+        first_person=runtime.first_person,
+        extensions_used=tuple(gltf.extensionsUsed),
+        oddities=notes.lines(),
+    )
+    return straightened(faced_front(as_filed))
+
+
+def _materials(
+    root: Fields, runtime: VrmExtension, textures: Textures, limits: Limits, notes: Oddities
+) -> tuple[Material, ...]:
+    materials = root.children("materials", limits.items)
+    if runtime.version == "1":
+        return tuple(read_material(f, textures) for f in materials)
+    ext = root.extension("VRM") or Fields({})
+    return read_materials0(materials, ext.children("materialProperties", limits.items), textures, notes)

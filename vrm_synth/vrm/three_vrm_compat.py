@@ -1,0 +1,83 @@
+"""What three-vrm makes of a file where it differs from the specification, so that pictures can be compared.
+
+Past the loader an avatar is what the specifications say. `as_three_vrm` turns it into what the reference
+renderer would have loaded; docs/fidelity.md lists every difference with its clause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vrm_synth.gltf.model import Material
+from vrm_synth.vrm.facing import turned_to, usual_turn
+from vrm_synth.vrm.model import Avatar, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
+
+
+def as_three_vrm(avatar: Avatar) -> Avatar:
+    """The avatar as three-vrm loads it: what it does not treat otherwise is returned as it is.
+
+    Both versions: a file is turned as its version asks for, whichever way it faces, and poses start from the rest
+    pose, T-pose or not; expressions have the names and the weights that the file has; meshes for the first person
+    only are drawn (three-vrm leaves them out when an application asks it to, and its own camera sees them until
+    then).
+
+    VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
+    the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
+    a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
+    """
+    avatar = turned_to(avatar, usual_turn(avatar.vrm_version))
+    if avatar.rest_corrections:
+        avatar = replace(avatar, rest_corrections={})
+    if avatar.reference_expressions is not None:
+        avatar = replace(avatar, expressions=avatar.reference_expressions, reference_expressions=None)
+    if "firstPersonOnly" in avatar.first_person.values():
+        others = {n: flag for n, flag in avatar.first_person.items() if flag != "firstPersonOnly"}
+        avatar = replace(avatar, first_person=others)
+    if avatar.vrm_version != "0":
+        return avatar
+    materials = tuple(_gamma_emission(m) for m in avatar.materials)
+    return replace(
+        avatar,
+        materials=materials,
+        expressions={k: _raw_binds(e) for k, e in avatar.expressions.items()},
+        springs=tuple(map(_unmirrored, avatar.springs)),
+        look_at=None if avatar.look_at is None else _straight(avatar.look_at),
+    )
+
+
+def _gamma_emission(m: Material) -> Material:
+    if m.mtoon is None:
+        return m
+    r, g, b = (c**2.2 for c in m.emissive_factor)
+    return replace(m, emissive_factor=(r, g, b))
+
+
+def _raw_binds(expression: Expression) -> Expression:
+    def bind(b: MaterialColorBind) -> MaterialColorBind:
+        if b.type == "emissionColor":
+            return b  # linear in the file already
+        red, green, blue, alpha = b.target
+        return replace(b, target=(red ** (1 / 2.2), green ** (1 / 2.2), blue ** (1 / 2.2), alpha))
+
+    return replace(expression, material_color_binds=tuple(map(bind, expression.material_color_binds)))
+
+
+def _unmirrored(spring: Spring) -> Spring:
+    def joint(j: SpringJoint) -> SpringJoint:
+        x, y, z = j.gravity_dir
+        return replace(j, gravity_dir=(-x, y, z))
+
+    return replace(spring, joints=tuple(map(joint, spring.joints)))
+
+
+def _straight(look_at: LookAt) -> LookAt:
+    def line(m: RangeMap) -> RangeMap:
+        return replace(m, curve=())
+
+    return replace(
+        look_at,
+        horizontal_inner=line(look_at.horizontal_inner),
+        horizontal_outer=line(look_at.horizontal_outer),
+        vertical_down=line(look_at.vertical_down),
+        vertical_up=line(look_at.vertical_up),
+    )
