@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.patience import HANG, children, wait_until
 
@@ -162,6 +165,25 @@ def memory_of(pid: int) -> int:
     return int(line.split()[1]) << 10
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every member of every tar, pictures decoded.
+
+    Of pixels, and not of bytes: once in ten such runs, and never elsewhere, a picture drawn by a process at its limit
+    had the same pixels and another PNG of the same length (twelve bytes of ISA-L's stream, other matches of the same
+    cost). What Mesa or ISA-L do there when memory cannot be had is not known.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*.tar")):
+        with tarfile.open(path) as shard:
+            for member in shard.getmembers():
+                data = shard.extractfile(member).read()
+                is_png = member.name.endswith(".png")
+                found[f"{path.relative_to(folder)}/{member.name}"] = (
+                    Image.open(io.BytesIO(data)).tobytes() if is_png else data
+                )
+    return found
+
+
 def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half_done(here):
     """Workers that have drawn may not grow any more, which pictures of this size need to; the parent may."""
     large = here / "large"
@@ -189,5 +211,5 @@ def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half
     assert 0 < len(records(out)) < SHARDS and not (out / "complete.json").exists()
     before = {p: p.stat().st_mtime_ns for p in records(out)}
     assert run(large, out, "--workers", 2).returncode == 0
-    assert files(out) == files(whole)
+    assert contents(out) == contents(whole) and (out / "complete.json").exists()
     assert all(p.stat().st_mtime_ns == at for p, at in before.items())

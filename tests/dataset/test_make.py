@@ -440,7 +440,7 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
         asked.append(1)
         return "black" if len(asked) in (3, 4) else real(rgba, size)
 
-    monkeypatch.setattr(render_task, "fault", once_black)
+    monkeypatch.setattr(render_task, "find_fault", once_black)
     out = render(recipe_file, tmp_path / "g")
     attempts = [row["attempt"] for row in rows(out)]
     assert sorted(attempts) == [0] * (COUNT - 1) + [2]

@@ -85,7 +85,8 @@ def test_the_order_of_asking_does_not_matter() -> None:
 def test_another_process_says_the_same() -> None:
     r = recipe(seed=9)
     program = (
-        "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;from vrm_synth.shot import Recipe, shot_at;"
+        "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;"
+        "from vrm_synth.shot import Recipe, shot_at;"
         "r=Recipe.model_validate({'avatars':['demo'],'count':200,'settle_seconds':None,'seed':9});"
         "print(json.dumps(shot_at(r,7,open_avatar).to_json()))"
     )
