@@ -22,8 +22,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.train import test_killed
-from vrm_synth.train import latents
-latents.SHARD_BYTES = 4 * 6 * 64 * 2
+from vrm_synth.train.latents import latent_cache
+latent_cache.SHARD_BYTES = 4 * 6 * 64 * 2
 data = test_killed.opened(Path(sys.argv[1]), Path(sys.argv[2]), test_killed.Slow())
 data.prepare(range(40))
 data.close()
