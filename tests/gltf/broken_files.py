@@ -175,8 +175,8 @@ def _nodes() -> Iterator[Case]:
     yield "empty scene", changed(_put("scenes", 0, "nodes", value=[])), "required humanoid bones are missing"
     yield "mesh out of range", changed(_put("nodes", MESH_NODE, "mesh", value=3)), "mesh is out of range; got 3"
     yield "skin out of range", changed(_put("nodes", MESH_NODE, "skin", value=3)), "skin is out of range; got 3"
-    folded = [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
-    yield "folded matrix", changed(_put("nodes", 0, "matrix", value=folded)), "matrix squashes space flat"
+    fold_case = [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    yield "fold_case matrix", changed(_put("nodes", 0, "matrix", value=fold_case)), "matrix squashes space flat"
     yield "short matrix", changed(_put("nodes", 0, "matrix", value=[1] * 9)), "must be a list of 16 numbers"
 
 
@@ -585,4 +585,4 @@ def _vrm0() -> Iterator[Case]:
     shape = (*vrm, "blendShapeMaster", "blendShapeGroups")
     yield "0.x groups is an object", changed(_put(*shape, value={}), make0), "blendShapeGroups: must be a list"
     target = (*shape, 0, "materialValues", 0, "targetValue")
-    yield "0.x bind's colour is a name", changed(_put(*target, value="red"), make0), "targetValue: must be a list"
+    yield "0.x bind's color is a name", changed(_put(*target, value="red"), make0), "targetValue: must be a list"

@@ -19,8 +19,8 @@ from vrm_synth.demo_avatar import DemoParams, build_glb
 from vrm_synth.gltf.codecs.decoder import Decoder
 from vrm_synth.gltf.limits import DEFAULT_LIMITS
 from vrm_synth.gltf.model import Primitive
-from vrm_synth.vrm import Avatar, AvatarError, load_bytes, loader
-from vrm_synth.vrm.humanoid import world_at_rest
+from vrm_synth.vrm import Avatar, AvatarError, avatar_loader, load_bytes
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 if any(importlib.util.find_spec(library) is None for library in ("meshopt", "DracoPy")):
     pytest.skip("the [codecs] extra is not installed (make test installs it)", allow_module_level=True)
@@ -42,8 +42,8 @@ def demo() -> bytes:
 
 
 def drawn(avatar: Avatar) -> Iterator[tuple[Primitive, np.ndarray, np.ndarray, np.ndarray]]:
-    """Every primitive at rest: itself, (V, 3) positions and (T, V, 3) morph targets in metres, unit normals."""
-    worlds = [world_at_rest(avatar.nodes, n) for n in range(len(avatar.nodes))]
+    """Every primitive at rest: itself, (V, 3) positions and (T, V, 3) morph targets in meters, unit normals."""
+    worlds = [rest_world_matrix(avatar.nodes, n) for n in range(len(avatar.nodes))]
     for node in avatar.nodes:
         if node.mesh is None:
             continue
@@ -340,7 +340,7 @@ def test_pictures_of_basis_universal(name: str) -> None:
     avatar = basis(PICTURES[name])
     image = avatar.images[0]
     assert image is not None and image.mime_type == "image/ktx2" and not image.pixels.flags.writeable
-    step = 8 if name.startswith("ETC1S") else 1  # ETC1S has 5 bits a colour
+    step = 8 if name.startswith("ETC1S") else 1  # ETC1S has 5 bits a color
     assert np.abs(image.pixels.astype(int) - pixels(name != "ETC1S")).max() <= step
     assert avatar.oddities == ()
 
@@ -530,7 +530,7 @@ def fuzz(library: str, rounds: int, seed: int, monkeypatch: pytest.MonkeyPatch) 
     pictures = [replaced_image(p, "image/ktx2") for p in PICTURES.values()]
     wholes = pictures if library == "opengl_basisu" else [whole]
     kept = Kept(replace(DEFAULT_LIMITS, decoded_bytes=2**50))
-    monkeypatch.setattr(loader, "Decoder", lambda limits: kept)
+    monkeypatch.setattr(avatar_loader, "Decoder", lambda limits: kept)
     refused = 0
     for k in range(rounds):
         changed = bytearray(wholes[k % len(wholes)])

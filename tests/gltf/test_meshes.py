@@ -265,7 +265,7 @@ def test_nodes_by_matrix_and_by_parts_agree() -> None:
         np.testing.assert_allclose(x, y, atol=1e-6)
 
 
-def world_at_rest(avatar: Avatar) -> np.ndarray:
+def rest_world_matrix(avatar: Avatar) -> np.ndarray:
     """(N, 4, 4) with springs, constraints and a gaze at work, which must make no number that is none."""
     posed = evaluate(avatar, look_at=(0.3, 1.0, 2.0), settle_seconds=0.2, expressions={"happy": 1.0})
     assert np.isfinite(posed.world_from_node).all()
@@ -296,7 +296,7 @@ def test_a_matrix_that_scales_to_nothing_is_such_a_scale(matrix: list[int], scal
     a, b = edited(by_matrix), edited(by_scale)
     assert (a.nodes[node].translation, a.nodes[node].rotation) == ((0, 0, 0), (0, 0, 0, 1))
     assert a.nodes[node].scale == tuple(scale) and a.oddities == b.oddities
-    np.testing.assert_array_equal(world_at_rest(a), world_at_rest(b))
+    np.testing.assert_array_equal(rest_world_matrix(a), rest_world_matrix(b))
     assert np.isfinite(posed_primitives(evaluate(a))[0][2]).all()
 
 
@@ -324,7 +324,7 @@ def test_bind_matrices_without_an_inverse_do_no_harm() -> None:
         doc["nodes"][0]["scale"] = [-1, 1, 1]
 
     avatar = edited(change)
-    world = world_at_rest(avatar)
+    world = rest_world_matrix(avatar)
     got, p = posed_primitives(evaluate(avatar))[0][2], primitive(avatar)
     want = 0.25 * (p.positions * (1, 0, 1) @ world[1, :3, :3].T + world[1, :3, 3])
     np.testing.assert_allclose(got, want, atol=1e-6)  # the first joint's matrix of zeros adds nothing
@@ -383,7 +383,7 @@ def test_rotations_are_unit_quaternions() -> None:
 
     avatar = edited(change)
     assert avatar.nodes[MESH_NODE].rotation == avatar.nodes[MESH_NODE + 1].rotation == (0, 0, 0, 1)
-    assert [("normalised" in o, "length 0" in o) for o in avatar.oddities] == [(True, False), (False, True)]
+    assert [("normalized" in o, "length 0" in o) for o in avatar.oddities] == [(True, False), (False, True)]
 
 
 def test_data_uris_inside_the_file_are_read() -> None:

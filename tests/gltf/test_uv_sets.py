@@ -12,8 +12,8 @@ import pytest
 from tests.gltf.test_meshes import attributes, edited, primitive
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0
 from vrm_synth.camera.camera import Camera
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.gltf.uv_sets import UvSets, assign_uv_sets
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
@@ -37,9 +37,9 @@ TOON_SLOTS = (
 
 
 def assigned(material: Material) -> tuple[Material, UvSets, list[str]]:
-    notes = Oddities()
-    (m,), (sets,) = assign_uv_sets((material,), notes)
-    return m, sets, list(notes.lines())
+    oddities = Oddities()
+    (m,), (sets,) = assign_uv_sets((material,), oddities)
+    return m, sets, list(oddities.lines())
 
 
 def sets_read(m: Material, sets: UvSets) -> dict[str, int]:

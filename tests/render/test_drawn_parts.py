@@ -25,8 +25,8 @@ from vrm_synth.shot.body_parts import body
 from vrm_synth.shot.visibility import ShotObserver
 from vrm_synth.stage.light import Ambient, Light
 from vrm_synth.vrm import load_bytes
-from vrm_synth.vrm.inspect import report, table
-from vrm_synth.vrm.model import Avatar, Expression, MaterialColorBind, MorphTargetBind
+from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind, MorphTargetBind
+from vrm_synth.vrm.report import report, table
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 RENDERERS = [

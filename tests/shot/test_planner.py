@@ -24,7 +24,7 @@ from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot, shot_at
 from vrm_synth.shot.body_parts import body, part, vertices
 from vrm_synth.shot.posed_body import pose_body
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 opened = cache(open_avatar)
 SOME_POSES = ("t_pose", "wave", "sit_floor", "seiza", "run", "jump", "bow", "arabesque", "crouch", "stretch", "kick")
@@ -85,7 +85,8 @@ def test_the_order_of_asking_does_not_matter() -> None:
 def test_another_process_says_the_same() -> None:
     r = recipe(seed=9)
     program = (
-        "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;from vrm_synth.shot import Recipe, shot_at;"
+        "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;"
+        "from vrm_synth.shot import Recipe, shot_at;"
         "r=Recipe.model_validate({'avatars':['demo'],'count':200,'settle_seconds':None,'seed':9});"
         "print(json.dumps(shot_at(r,7,open_avatar).to_json()))"
     )

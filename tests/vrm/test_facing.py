@@ -14,8 +14,8 @@ from tests.vrm.vrm_file import STRAND, Doc, changed, vrm0, vrm1
 from vrm_synth.caption import english
 from vrm_synth.shot import Recipe, shot_at
 from vrm_synth.vrm import Avatar, load, load_bytes
-from vrm_synth.vrm.facing import FrontSigns, front_signs, nearest_quarter, turned_to
-from vrm_synth.vrm.humanoid import bones_at_rest
+from vrm_synth.vrm.facing import FrontSigns, front_signs, nearest_quarter, with_turn
+from vrm_synth.vrm.humanoid import bone_rest_positions
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 USUAL = {"0": 180, "1": 0}
@@ -28,7 +28,7 @@ def built_in(vrm: str) -> Avatar:
 
 
 def places(a: Avatar) -> np.ndarray:
-    return np.array(list(bones_at_rest(a.nodes, a.humanoid).values()))
+    return np.array(list(bone_rest_positions(a.nodes, a.humanoid).values()))
 
 
 def yaws(a: Avatar) -> dict[str, int]:
@@ -91,7 +91,7 @@ def test_signs_without_the_bones_of_toes_and_eyes(vrm: str) -> None:
 def test_a_face_without_expressions_is_where_the_head_has_most_detail() -> None:
     bare = replace(built_in("1"), expressions={})
     assert front_signs(bare).face == pytest.approx(0, abs=10)
-    assert front_signs(turned_to(bare, 90)).face == pytest.approx(90, abs=10)
+    assert front_signs(with_turn(bare, 90)).face == pytest.approx(90, abs=10)
 
 
 def test_arms_alone_count_where_nothing_else_can_be_read() -> None:
@@ -157,7 +157,7 @@ def test_gravity_turns_with_the_file() -> None:
     assert gravity(as_three_vrm(unturned)) == (0.1, -1, 0.2)
     away = load_bytes(changed(change), "x.vrm")
     assert away.turn == 180 and gravity(away) == (-0.1, -1, -0.2)
-    assert gravity(turned_to(away, 90)) == (0.2, -1, -0.1)
+    assert gravity(with_turn(away, 90)) == (0.2, -1, -0.1)
     assert gravity(as_three_vrm(away)) == (0.1, -1, 0.2)
 
 
@@ -172,10 +172,10 @@ def test_three_vrm_turns_by_the_version_alone(vrm: str, by: float) -> None:
 
 def test_there_and_back() -> None:
     a = built_in("1")
-    b = turned_to(turned_to(turned_to(a, 90), 180), 0)
+    b = with_turn(with_turn(with_turn(a, 90), 180), 0)
     assert b.nodes == a.nodes and b.scene_nodes == a.scene_nodes and b.springs == a.springs and b.turn == 0
-    assert len(turned_to(turned_to(a, 90), -90).nodes) == len(a.nodes) + 1
-    assert turned_to(a, 0) is a
+    assert len(with_turn(with_turn(a, 90), -90).nodes) == len(a.nodes) + 1
+    assert with_turn(a, 0) is a
 
 
 def test_nodes_outside_the_scene_are_not_turned() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.vrm.vrm_file import glb, glb_of_text, vrm0, vrm1
 from vrm_synth.vrm import Avatar, AvatarError, load_bytes
-from vrm_synth.vrm.inspect import report, table
+from vrm_synth.vrm.report import report, table
 
 MAKE = {"0": vrm0, "1": vrm1}
 VALUES: list[Any] = [

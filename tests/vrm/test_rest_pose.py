@@ -18,8 +18,8 @@ from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.body_parts import HEAD, body
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm import Avatar, load_bytes
-from vrm_synth.vrm.inspect import report
-from vrm_synth.vrm.model import Constraint
+from vrm_synth.vrm.avatar import Constraint
+from vrm_synth.vrm.report import report
 from vrm_synth.vrm.rest_pose import corrections, rest_pose
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 

@@ -45,7 +45,7 @@ def inspect(
     """
     from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.licensing.evidence import known_evidence
-    from vrm_synth.vrm.inspect import report, table
+    from vrm_synth.vrm.report import report, table
 
     evidence = known_evidence()
     if picture is not None and len(sources) > 1:

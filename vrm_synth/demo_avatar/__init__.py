@@ -9,7 +9,7 @@ from vrm_synth.demo_avatar.build import build_character
 from vrm_synth.demo_avatar.params import DemoParams, allowed_values, facts, variant
 from vrm_synth.demo_avatar.write_vrm0 import write_vrm0
 from vrm_synth.demo_avatar.write_vrm1 import write_vrm1
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 __all__ = ["DemoParams", "allowed_values", "build_glb", "demo_avatar", "facts", "variant"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vrm_synth.vrm.loader import load
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.avatar_loader import load
 
 
 def open_avatar(source: str, base: Path | None = None) -> Avatar:

@@ -6,31 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import Character
 from vrm_synth.demo_avatar.dynamics import build_colliders, build_constraints, build_springs
-from vrm_synth.demo_avatar.expressions import build_expressions
 from vrm_synth.demo_avatar.params import DemoParams, facts
 from vrm_synth.demo_avatar.portrait import portrait
+from vrm_synth.demo_avatar.preset_expressions import build_expressions
 from vrm_synth.demo_avatar.proportions import Proportions, body_part, head_part, proportions, resize_skeleton
 from vrm_synth.demo_avatar.shapes.accessories import accessory_parts, add_accessory_materials
 from vrm_synth.demo_avatar.shapes.face import ear, face_skin
 from vrm_synth.demo_avatar.shapes.face_parts import brows, cheeks, eye_walls, eyeball, lashes, mouth
-from vrm_synth.demo_avatar.shapes.feature import EYE_CENTRE, REST_EYES
+from vrm_synth.demo_avatar.shapes.feature import EYE_CENTER, REST_EYES
 from vrm_synth.demo_avatar.shapes.hair import Hair, build_hair
 from vrm_synth.demo_avatar.shapes.locks import Chain
 from vrm_synth.demo_avatar.shapes.outfits import Outfit, add_outfit_materials, build_outfit
 from vrm_synth.demo_avatar.shapes.part import Part, by_material, top_four
 from vrm_synth.demo_avatar.shapes.skeleton import HEAD, Skeleton, humanoid_names, humanoid_skeleton
-from vrm_synth.demo_avatar.surface.materials import (
+from vrm_synth.demo_avatar.surface.palette import Palette, palette
+from vrm_synth.demo_avatar.surface.toon_materials import (
     CLAMP,
     Library,
     add_face_materials,
     add_hair_materials,
     add_skin_material,
 )
-from vrm_synth.demo_avatar.surface.palette import Palette, palette
 from vrm_synth.gltf.model import F32, Mesh, Node, Primitive, Skin
-from vrm_synth.vrm.model import LookAt, RangeMap
+from vrm_synth.vrm.avatar import LookAt, RangeMap
 
 MESHES = ("Body", "Face", "Hair")
 
@@ -51,7 +51,7 @@ def build_character(params: DemoParams) -> Character:
     meshes = tuple(_mesh(name, groups[name], skeleton, index) for name in MESHES)
     joints = len(skeleton.names)
     colliders, reach = build_colliders(skeleton, size.whole)
-    gaze = size.head * size.whole * np.array([0.0, EYE_CENTRE[1] - HEAD[1], 0.075 - HEAD[2]])
+    gaze = size.head * size.whole * np.array([0.0, EYE_CENTER[1] - HEAD[1], 0.075 - HEAD[2]])
     return Character(
         name=params.name,
         facts=facts(params),

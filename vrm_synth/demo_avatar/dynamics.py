@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from vrm_synth.demo_avatar.shapes.locks import Chain
 from vrm_synth.demo_avatar.shapes.skeleton import Skeleton
 from vrm_synth.gltf.model import Vec3
-from vrm_synth.vrm.model import Collider, Constraint, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Collider, Constraint, Spring, SpringJoint
 
-# joint, offset, radius, and for a capsule its tail; metres, base proportions
+# joint, offset, radius, and for a capsule its tail; meters, base proportions
 _HEAD: list[tuple[str, Vec3, float, Vec3 | None]] = [
     ("head", (0.0, 0.108, -0.004), 0.082, None),
     ("head", (0.0, 0.045, 0.012), 0.056, None),

@@ -66,9 +66,9 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class DemoParams:
-    """One character. Colours are a name from the tables above or "#rrggbb".
+    """One character. Colors are a name from the tables above or "#rrggbb".
 
-    height: metres, crown to sole; heads: how many heads tall; slimness: 1 is the base build, more is thinner.
+    height: meters, crown to sole; heads: how many heads tall; slimness: 1 is the base build, more is thinner.
     Raises AvatarError that names the field and what it allows.
     """
 
@@ -125,7 +125,7 @@ def allowed_values() -> dict[str, str]:
 
 
 def rgb(params: DemoParams, key: str) -> tuple[float, float, float]:
-    """An sRGB colour in 0..1 of a colour parameter ("hair_color", "eye_color", "outfit_color")."""
+    """An sRGB color in 0..1 of a color parameter ("hair_color", "eye_color", "outfit_color")."""
     value = getattr(params, key)
     text = _COLORS[key].get(value, value)
     return _hex_rgb(text)
@@ -159,7 +159,7 @@ _NAMES = (
 def variant(i: int) -> DemoParams:
     """Member i ≥ 0 of a family of different characters; 0 is the default one. A pure function of i.
 
-    Styles and colours are dealt from shuffled decks, so that each comes up once before any comes twice.
+    Styles and colors are dealt from shuffled decks, so that each comes up once before any comes twice.
     """
     if isinstance(i, bool) or not isinstance(i, int) or i < 0:
         raise _bad("variant", i, "an integer from 0")
@@ -217,7 +217,7 @@ def facts(params: DemoParams) -> dict[str, str]:
 
 
 def _word(params: DemoParams, key: str) -> str:
-    """The colour's name, the nearest name for a #rrggbb value."""
+    """The color's name, the nearest name for a #rrggbb value."""
     value = getattr(params, key)
     table = _COLORS[key]
     if value in table:

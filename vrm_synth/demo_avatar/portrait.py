@@ -1,4 +1,4 @@
-"""The thumbnail: the character's head from the front, its triangles painted back to front in flat colours."""
+"""The thumbnail: the character's head from the front, its triangles painted back to front in flat colors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import PIL.ImageDraw
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.part import Part
-from vrm_synth.demo_avatar.surface.materials import Library
-from vrm_synth.demo_avatar.surface.textures import Pixels
+from vrm_synth.demo_avatar.surface.painted_textures import Pixels
+from vrm_synth.demo_avatar.surface.toon_materials import Library
 
 SIZE, OVER = 256, 2
 

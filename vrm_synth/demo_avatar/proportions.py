@@ -35,7 +35,7 @@ class Proportions:
 
 def proportions(params: DemoParams) -> Proportions:
     """The scales that give this height, this many heads, this build."""
-    head = (params.height / params.heads) / _HEAD_HEIGHT  # the head's height in metres over the base build's
+    head = (params.height / params.heads) / _HEAD_HEIGHT  # the head's height in meters over the base build's
     body = params.height - params.height / params.heads  # floor to chin
     # the pivot lies a little above the chin: solve whole from chin = whole · (HEAD_y − head' · (HEAD_y − CHIN_y))
     whole = (body + head * (HEAD[1] - CHIN_Y)) / HEAD[1]

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pygltflib
 
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import Character
 from vrm_synth.gltf.model import Image, Material, Mesh, Primitive, TextureInfo
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ FLOAT, U16, U32, U8 = 5126, 5123, 5125, 5121
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
-class Packer:
+class BufferPacker:
     """Collects binary data into one buffer, every view on a 4-byte boundary."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def png_bytes(image: Image) -> bytes:
     return out.getvalue()
 
 
-def base_gltf(character: Character, packer: Packer, turn: bool, material: Callable[[Material], Json]) -> Json:
+def base_gltf(character: Character, packer: BufferPacker, turn: bool, material: Callable[[Material], Json]) -> Json:
     """The whole glTF without its VRM extension; turn: face −Z instead of +Z (VRM 0.x)."""
     sign = np.array([-1.0, 1.0, -1.0] if turn else [1.0, 1.0, 1.0])
     return {
@@ -107,7 +107,7 @@ def base_gltf(character: Character, packer: Packer, turn: bool, material: Callab
     }
 
 
-def write_glb(gltf: Json, packer: Packer) -> bytes:
+def write_glb(gltf: Json, packer: BufferPacker) -> bytes:
     """The GLB container, through pygltflib."""
     packer.blob += b"\0" * (-len(packer.blob) % 4)
     document = pygltflib.GLTF2(
@@ -196,7 +196,7 @@ def _node(node: Any, sign: np.ndarray) -> Json:
     return out
 
 
-def _skin(character: Character, packer: Packer, sign: np.ndarray) -> Json:
+def _skin(character: Character, packer: BufferPacker, sign: np.ndarray) -> Json:
     matrices = np.array(character.skin.inverse_bind, np.float64)
     matrices[:, :3, 3] *= sign
     columns = np.swapaxes(matrices, 1, 2).reshape(-1, 16) + 0.0
@@ -209,14 +209,14 @@ def _skin(character: Character, packer: Packer, sign: np.ndarray) -> Json:
     }
 
 
-def _mesh(mesh: Mesh, packer: Packer, sign: np.ndarray) -> Json:
+def _mesh(mesh: Mesh, packer: BufferPacker, sign: np.ndarray) -> Json:
     out: Json = {"name": mesh.name, "primitives": [_primitive(p, mesh, packer, sign) for p in mesh.primitives]}
     if mesh.weights:
         out |= {"weights": list(mesh.weights), "extras": {"targetNames": list(mesh.target_names)}}
     return out
 
 
-def _primitive(p: Primitive, mesh: Mesh, packer: Packer, sign: np.ndarray) -> Json:
+def _primitive(p: Primitive, mesh: Mesh, packer: BufferPacker, sign: np.ndarray) -> Json:
     array, elements = 34962, 34963
     if p.normals is None or p.joints is None or p.weights is None:
         raise TypeError("a demo primitive has normals, joints and weights")

@@ -1,7 +1,7 @@
 """A Character as a VRM 0.x file: the same picture in the older terms (extension VRM, MToon 0.x).
 
-The avatar is turned to face −Z. Colours go to gamma (power 1/2.2, the inverse of the migration's 2.2), outline
-widths to centimetres, shading shift and toony through the inverse of the migration's formula. What 0.x lacks is
+The avatar is turned to face −Z. Colors go to gamma (power 1/2.2, the inverse of the migration's 2.2), outline
+widths to centimeters, shading shift and toony through the inverse of the migration's formula. What 0.x lacks is
 left out: node constraints, overrides, capsules (a row of spheres instead), the shading-shift texture.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from vrm_synth.core.bones import V0_BONE_NAMES
-from vrm_synth.demo_avatar.character import Character
-from vrm_synth.demo_avatar.write_gltf import Json, Packer, base_gltf, plain_material, used_extensions, write_glb
+from vrm_synth.demo_avatar.demo_character import Character
+from vrm_synth.demo_avatar.write_gltf import BufferPacker, Json, base_gltf, plain_material, used_extensions, write_glb
 from vrm_synth.demo_avatar.write_vrm1 import CC0_URL
 from vrm_synth.gltf.model import Material, MToon, Vec3
-from vrm_synth.vrm.model import Collider, Expression, RangeMap, Spring
+from vrm_synth.vrm.avatar import Collider, Expression, RangeMap, Spring
 
 _PRESETS = {
     "aa": "a",
@@ -40,7 +40,7 @@ _QUEUE = {"OPAQUE": 2000, "MASK": 2450, "BLEND": 3000}
 
 def write_vrm0(character: Character) -> bytes:
     """The GLB's bytes; equal characters give equal bytes."""
-    packer = Packer()
+    packer = BufferPacker()
     gltf = base_gltf(character, packer, turn=True, material=plain_material)
     gltf["extensions"] = {"VRM": _vrm(character)}
     gltf["extensionsUsed"] = sorted(["VRM", *used_extensions(character)])

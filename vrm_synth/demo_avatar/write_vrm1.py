@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import Character
 from vrm_synth.demo_avatar.write_gltf import (
+    BufferPacker,
     Json,
-    Packer,
     base_gltf,
     plain_material,
     texture_info,
@@ -13,7 +13,7 @@ from vrm_synth.demo_avatar.write_gltf import (
     write_glb,
 )
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
-from vrm_synth.vrm.model import Collider, Constraint, Expression, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Collider, Constraint, Expression, RangeMap, Spring, SpringJoint
 
 LICENSE_URL = "https://vrm.dev/licenses/1.0/"
 CC0_URL = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -21,7 +21,7 @@ CC0_URL = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 def write_vrm1(character: Character) -> bytes:
     """The GLB's bytes; equal characters give equal bytes."""
-    packer = Packer()
+    packer = BufferPacker()
     gltf = base_gltf(character, packer, turn=False, material=_material)
     for c in character.constraints:
         gltf["nodes"][c.node]["extensions"] = {

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.codecs.decoder import Decoder
 from vrm_synth.gltf.codecs.meshopt import Compressed, compressed, is_fallback
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.json_reader import out_of_range
 from vrm_synth.gltf.limits import Limits
+from vrm_synth.gltf.oddities import Oddities
 
 DTYPES: dict[int, np.dtype[Any]] = {
     pygltflib.BYTE: np.dtype("<i1"),
@@ -39,9 +39,9 @@ class Buffers:
     """
 
     def __init__(
-        self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, notes: Oddities, decoder: Decoder
+        self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, oddities: Oddities, decoder: Decoder
     ):
-        self.gltf, self.limits, self.notes, self.decoder = gltf, limits, notes, decoder
+        self.gltf, self.limits, self.oddities, self.decoder = gltf, limits, oddities, decoder
         self._unpacked: dict[int, memoryview] = {}
         self._bytes: list[memoryview | None] = []
         for i, buffer in enumerate(gltf.buffers):
@@ -108,7 +108,7 @@ class Buffers:
                 where=place,
             )
         if end > self.gltf.buffers[buffer].byteLength:
-            self.notes.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
+            self.oddities.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
         return content[offset:end]
 
     def _unpack(self, packed: Compressed, place: str) -> memoryview:

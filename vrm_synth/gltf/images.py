@@ -20,9 +20,9 @@ from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.accessors import Buffers, data_uri, refuse_external
 from vrm_synth.gltf.codecs import ktx2
 from vrm_synth.gltf.codecs.decoder import Decoder
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.limits import Limits
 from vrm_synth.gltf.model import Image
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.io.image_integrity import check_whole
 from vrm_synth.io.png_bit_depth import eight_bit
 
@@ -31,7 +31,7 @@ _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP
 
 
 def read_images(
-    gltf: pygltflib.GLTF2, buffers: Buffers, wanted: Collection[int], limits: Limits, notes: Oddities
+    gltf: pygltflib.GLTF2, buffers: Buffers, wanted: Collection[int], limits: Limits, oddities: Oddities
 ) -> tuple[Image | None, ...]:
     """Decode the pictures whose indices are `wanted`; the others (a thumbnail) stay None.
 
@@ -63,7 +63,7 @@ def read_images(
                 "pictures have too many pixels together", got=pixels, allowed=limits.image_pixels, where=where
             )
         if gltf.images[i].mimeType not in ("", mime):
-            notes.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
+            oddities.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
         found[i] = (mime, data)
     for i, (mime, data) in found.items():
         check_whole(data, mime, f"images[{i}]")
@@ -148,7 +148,7 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
 
 
 def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8, read-only. Colour profiles are ignored and 16 bits become 8, as browsers do for WebGL."""
+    """(H, W, 4) uint8, read-only. Color profiles are ignored and 16 bits become 8, as browsers do for WebGL."""
     if mime == "image/ktx2":
         return ktx2.decode(data, decoder, where)
     try:

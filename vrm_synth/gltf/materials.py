@@ -7,9 +7,9 @@ from typing import Any
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields, out_of_range
+from vrm_synth.gltf.json_reader import JsonObject, out_of_range
 from vrm_synth.gltf.model import Material, MToon, Sampler, Texture, TextureInfo, Vec3
+from vrm_synth.gltf.oddities import Oddities
 
 # MToon 1.0's fields by type, and their names in the file. Defaults are the model's.
 _MTOON_NUMBERS = {
@@ -48,8 +48,8 @@ class Textures:
     without names it through an extension only, and is dropped where it is used).
     """
 
-    def __init__(self, gltf: pygltflib.GLTF2, notes: Oddities):
-        self.notes = notes
+    def __init__(self, gltf: pygltflib.GLTF2, oddities: Oddities):
+        self.oddities = oddities
         self.used_images: set[int] = set()
         self.textures: list[Texture] = []
         self.has_picture: list[bool] = []
@@ -77,12 +77,12 @@ class Textures:
         if texture >= len(self.textures):
             raise out_of_range("textures", texture, len(self.textures), where)
         if not self.has_picture[texture]:
-            self.notes.add(f"{where} uses textures[{texture}], which has no picture that can be read")
+            self.oddities.add(f"{where} uses textures[{texture}], which has no picture that can be read")
             return None
         self.used_images.add(self.textures[texture].image)
         return TextureInfo(texture, tex_coord, offset, rotation, scale)
 
-    def info(self, parent: Fields, key: str) -> TextureInfo | None:
+    def info(self, parent: JsonObject, key: str) -> TextureInfo | None:
         """A glTF textureInfo with KHR_texture_transform, or None."""
         f = parent.child(key)
         if f is None:
@@ -107,7 +107,7 @@ class Textures:
         )
 
 
-def read_material(f: Fields, textures: Textures) -> Material:
+def read_material(f: JsonObject, textures: Textures) -> Material:
     """One glTF material: MToon 1.0 where VRMC_materials_mtoon is there, else unlit, else PBR."""
     pbr = f.child_or_empty("pbrMetallicRoughness")
     normal, occlusion = f.child_or_empty("normalTexture"), f.child_or_empty("occlusionTexture")
@@ -136,13 +136,13 @@ def read_material(f: Fields, textures: Textures) -> Material:
     )
 
 
-def rgb(f: Fields, key: str, default: Vec3) -> Vec3:
+def rgb(f: JsonObject, key: str, default: Vec3) -> Vec3:
     """Three numbers."""
     r, g, b = f.vector(key, default)
     return r, g, b
 
 
-def _emissive_strength(f: Fields) -> float:
+def _emissive_strength(f: JsonObject) -> float:
     strength = f.extension("KHR_materials_emissive_strength")
     if strength is not None:
         return strength.number("emissiveStrength", 1.0)
@@ -151,7 +151,7 @@ def _emissive_strength(f: Fields) -> float:
     return 1.0 if multiplier is None else multiplier.number("emissiveMultiplier", 1.0)
 
 
-def _mtoon(f: Fields, textures: Textures) -> MToon:
+def _mtoon(f: JsonObject, textures: Textures) -> MToon:
     default = MToon()
     values: dict[str, Any] = {k: f.number(name, getattr(default, k)) for k, name in _MTOON_NUMBERS.items()}
     values |= {k: rgb(f, name, getattr(default, k)) for k, name in _MTOON_COLORS.items()}
@@ -166,7 +166,7 @@ def _mtoon(f: Fields, textures: Textures) -> MToon:
     )
 
 
-def queue_offset(f: Fields) -> int:
+def queue_offset(f: JsonObject) -> int:
     """renderQueueOffsetNumber, −9 to 9."""
     value = f.integer("renderQueueOffsetNumber", 0)
     if not -9 <= value <= 9:

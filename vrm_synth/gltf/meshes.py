@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.accessors import Accessors
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import HUGE, out_of_range
+from vrm_synth.gltf.json_reader import MAX_NUMBER, out_of_range
 from vrm_synth.gltf.limits import Limits
 from vrm_synth.gltf.model import F32, Mesh, Primitive
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.gltf.uv_sets import UvSets
 
 _FLOAT = (pygltflib.FLOAT,)
@@ -57,7 +57,7 @@ class MeshReader:
     gltf: pygltflib.GLTF2
     accessors: Accessors
     limits: Limits
-    notes: Oddities
+    oddities: Oddities
     uv_sets: tuple[UvSets, ...]
     _cache: dict[object, Any] = field(default_factory=dict)
 
@@ -156,11 +156,11 @@ class MeshReader:
             if undrawn is None:
                 primitives.append(self._primitive(primitive, where))
             else:
-                self.notes.add(f"{where} {undrawn}")
+                self.oddities.add(f"{where} {undrawn}")
         targets = max((len(p.targets) for p in mesh.primitives), default=0)
         weights = tuple(mesh.weights[:targets]) + (0.0,) * (targets - len(mesh.weights))
         if mesh.weights and len(mesh.weights) != targets:
-            self.notes.add(f"meshes[{m}] has {len(mesh.weights)} weights for {targets} morph targets")
+            self.oddities.add(f"meshes[{m}] has {len(mesh.weights)} weights for {targets} morph targets")
         return Mesh(mesh.name, tuple(primitives), weights, _target_names(mesh)[:targets])
 
     def _primitive(self, primitive: pygltflib.Primitive, where: str) -> Primitive:
@@ -193,7 +193,7 @@ class MeshReader:
 
     def _positions(self, primitive: pygltflib.Primitive, where: str) -> F32:
         values = self.accessors.read(primitive.attributes["POSITION"], where).astype(np.float32, copy=False)
-        good = (np.abs(values) <= HUGE).all(1)  # false for NaN too
+        good = (np.abs(values) <= MAX_NUMBER).all(1)  # false for NaN too
         if not good.all():
             bad = int(np.argmin(good))
             raise AvatarError(
@@ -220,7 +220,7 @@ class MeshReader:
     def _finite(self, values: F32, fill: float, where: str) -> F32:
         good = np.isfinite(values)
         if not good.all():
-            self.notes.add(f"{where} has {int((~good).sum())} numbers that are not finite, taken as {fill:g}")
+            self.oddities.add(f"{where} has {int((~good).sum())} numbers that are not finite, taken as {fill:g}")
             values = np.where(good, values, np.float32(fill))
         return _frozen(values)
 
@@ -230,11 +230,13 @@ class MeshReader:
         missing = [n for n, values in zip(sets.kept, found, strict=True) if values is None and n in sets.used]
         if all(values is None for values in found):
             if missing:
-                self.notes.add(f"{where} has no UVs for the textures of materials[{primitive.material}]; it has none")
+                self.oddities.add(
+                    f"{where} has no UVs for the textures of materials[{primitive.material}]; it has none"
+                )
             return ()
         if missing:
             names = ", ".join(f"TEXCOORD_{n}" for n in missing)
-            self.notes.add(f"{where} has no {names}, which materials[{primitive.material}] reads; taken as zeros")
+            self.oddities.add(f"{where} has no {names}, which materials[{primitive.material}] reads; taken as zeros")
         wanted = [values is not None or n in missing for n, values in zip(sets.kept, found, strict=True)]
         zeros = np.broadcast_to(np.zeros(2, np.float32), (vertices, 2))
         return tuple(zeros if values is None else values for values in found[: len(wanted) - wanted[::-1].index(True)])
@@ -252,7 +254,7 @@ class MeshReader:
                     allowed=f"0 to {vertices - 1}",
                     where=f"{place} (accessors[{primitive.indices}])",
                 )
-        return _frozen(np.ascontiguousarray(_as_list(flat, primitive.mode, place, self.notes)))
+        return _frozen(np.ascontiguousarray(_as_list(flat, primitive.mode, place, self.oddities)))
 
     def _skinning(
         self, primitive: pygltflib.Primitive, where: str
@@ -261,7 +263,7 @@ class MeshReader:
         for n, (joints_there, weights_there) in pairs.items():
             if joints_there != weights_there:
                 one, other = ("JOINTS", "WEIGHTS") if joints_there else ("WEIGHTS", "JOINTS")
-                self.notes.add(f"{where} has {one}_{n} without {other}_{n}; it is left out")
+                self.oddities.add(f"{where} has {one}_{n} without {other}_{n}; it is left out")
         sets = [n for n, there in pairs.items() if all(there)]
         if not sets:
             return None, None
@@ -279,16 +281,18 @@ class MeshReader:
             bad = int(np.argmin(np.isfinite(weights).all(1)))
             raise AvatarError("joint weight is not finite", got=f"vertex {bad}", where=f"{where}.attributes.WEIGHTS_0")
         if (weights < 0).any():
-            self.notes.add(f"{where} has {int((weights < 0).any(1).sum())} vertices with negative weights, taken as 0")
+            self.oddities.add(
+                f"{where} has {int((weights < 0).any(1).sum())} vertices with negative weights, taken as 0"
+            )
             weights = np.maximum(weights, 0)
         if weights.shape[1] > 4:
-            self.notes.add(f"{where} has {weights.shape[1]} joints a vertex; the 4 that weigh most are kept")
+            self.oddities.add(f"{where} has {weights.shape[1]} joints a vertex; the 4 that weigh most are kept")
             order = np.argsort(-weights, 1, kind="stable")[:, :4]
             joints, weights = np.take_along_axis(joints, order, 1), np.take_along_axis(weights, order, 1)
         sums = weights.sum(1, dtype=np.float64)
         empty = sums <= 0
         if empty.any():
-            self.notes.add(f"{where} has {int(empty.sum())} vertices of no weight, given to their first joint")
+            self.oddities.add(f"{where} has {int(empty.sum())} vertices of no weight, given to their first joint")
             weights = weights.copy()
             weights[empty, 0] = 1
             sums = np.where(empty, 1.0, sums)
@@ -316,7 +320,7 @@ class MeshReader:
         return stacks["POSITION"], stacks.get("NORMAL")
 
 
-def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Oddities) -> None:
+def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], oddities: Oddities) -> None:
     """Refuse a node whose mesh weighs on joints that its skin does not have; note where either is missing."""
     largest: dict[int, int] = {}
     for i, node in enumerate(gltf.nodes):
@@ -324,13 +328,13 @@ def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], notes: Odditie
             continue
         if node.skin is None:
             if any(p.joints is not None for p in meshes[node.mesh].primitives):
-                notes.add(f"nodes[{i}] has no skin for the joints of its meshes[{node.mesh}], drawn rigidly")
+                oddities.add(f"nodes[{i}] has no skin for the joints of its meshes[{node.mesh}], drawn rigidly")
             continue
         if node.mesh not in largest:
             joints = [p.joints for p in meshes[node.mesh].primitives if p.joints is not None]
             largest[node.mesh] = max((int(j.max()) for j in joints), default=-1)
         if any(p.joints is None for p in meshes[node.mesh].primitives):
-            notes.add(
+            oddities.add(
                 f"nodes[{i}] has a skin, but its meshes[{node.mesh}] has a primitive without joints, drawn rigidly"
             )
         count = len(gltf.skins[node.skin].joints)
@@ -347,11 +351,11 @@ def _targets_key(primitive: pygltflib.Primitive) -> tuple[object, ...]:
     return tuple((t.get("POSITION"), t.get("NORMAL")) for t in primitive.targets)
 
 
-def _as_list(flat: NDArray[np.uint32], mode: int, where: str, notes: Oddities) -> NDArray[np.uint32]:
+def _as_list(flat: NDArray[np.uint32], mode: int, where: str, oddities: Oddities) -> NDArray[np.uint32]:
     """(T, 3) triangles of a list, strip or fan (glTF 3.7.2.1), each wound as the mode says."""
     if mode == pygltflib.TRIANGLES:
         if len(flat) % 3:
-            notes.add(f"{where} has {len(flat)} indices, not a multiple of 3; the last ones are not drawn")
+            oddities.add(f"{where} has {len(flat)} indices, not a multiple of 3; the last ones are not drawn")
         return flat[: len(flat) // 3 * 3].reshape(-1, 3)
     count = max(len(flat) - 2, 0)
     i = np.arange(count)

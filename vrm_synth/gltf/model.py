@@ -1,7 +1,7 @@
 """What glTF says: images, textures, materials (MToon among them), meshes, skins and nodes, as frozen data.
 
 Arrays are read-only. Indices (`node`, `mesh`, `texture` …) are the file's own glTF indices, so that a report can
-point into the file. Frame: right-handed, +Y up, metres.
+point into the file. Frame: right-handed, +Y up, meters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Vec4 = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Image:
-    """A decoded picture. pixels: (H, W, 4) uint8 RGBA, as stored (no colour conversion), top row first."""
+    """A decoded picture. pixels: (H, W, 4) uint8 RGBA, as stored (no color conversion), top row first."""
 
     name: str
     mime_type: str
@@ -51,7 +51,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class TextureInfo:
-    """A use of a texture by a material, with KHR_texture_transform folded in.
+    """A use of a texture by a material, with KHR_texture_transform fold_case in.
 
     uv' = offset + R(rotation) · (scale ⊙ uv), rotation in radians, counter-clockwise as in
     KHR_texture_transform; tex_coord is the UV set (the extension's own value wins), as Primitive.tex_coords has it.
@@ -66,7 +66,7 @@ class TextureInfo:
 
 @dataclass(frozen=True)
 class MToon:
-    """VRMC_materials_mtoon 1.0, field for field. Colours are linear RGB."""
+    """VRMC_materials_mtoon 1.0, field for field. Colors are linear RGB."""
 
     transparent_with_z_write: bool = False
     render_queue_offset_number: int = 0
@@ -99,7 +99,7 @@ class MToon:
 class Material:
     """A glTF material. kind says which shading it asks for; `mtoon` is set exactly when kind is "mtoon".
 
-    Colours are linear. For unlit materials base colour is all that shows (KHR_materials_unlit).
+    Colors are linear. For unlit materials base color is all that shows (KHR_materials_unlit).
     """
 
     name: str = ""
@@ -134,7 +134,7 @@ class Material:
 class Primitive:
     """One indexed triangle list.
 
-    positions, normals, morph deltas: metres and unit vectors in mesh space, as stored.
+    positions, normals, morph deltas: meters and unit vectors in mesh space, as stored.
     positions (V, 3); normals (V, 3) or None (then flat shading, glTF 3.7.2.1); tangents (V, 4) or None;
     tex_coords: one (V, 2) array a UV set, v down as in glTF; at most four, by the file's own numbers unless its
     material reads higher ones (uv_sets.py); colors (V, 4) or None;

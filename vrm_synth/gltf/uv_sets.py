@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
+from vrm_synth.gltf.oddities import Oddities
 
 ROOM = 4  # sets of a vertex: in_uv01 and in_uv23 of render/gl
 _LIT = frozenset({"base_color_texture", "normal_texture", "emissive_texture"})
@@ -39,16 +39,18 @@ class UvSets:
     used: frozenset[int] = frozenset()
 
 
-def assign_uv_sets(materials: tuple[Material, ...], notes: Oddities) -> tuple[tuple[Material, ...], tuple[UvSets, ...]]:
+def assign_uv_sets(
+    materials: tuple[Material, ...], oddities: Oddities
+) -> tuple[tuple[Material, ...], tuple[UvSets, ...]]:
     """The materials, with each `tex_coord` an index into what their primitives keep, and what that is.
 
     Textures of a material's fifth set and above are left out, with an oddity.
     """
-    numbered = [_numbered(m, i, notes) for i, m in enumerate(materials)]
+    numbered = [_numbered(m, i, oddities) for i, m in enumerate(materials)]
     return tuple(m for m, _ in numbered), tuple(s for _, s in numbered)
 
 
-def _numbered(material: Material, index: int, notes: Oddities) -> tuple[Material, UvSets]:
+def _numbered(material: Material, index: int, oddities: Oddities) -> tuple[Material, UvSets]:
     infos = {k: v for k, v in material.texture_infos().items() if k in _BY_UV[material.kind]}
     used = frozenset(info.tex_coord for info in infos.values())
     if max(used, default=0) < ROOM:
@@ -58,7 +60,7 @@ def _numbered(material: Material, index: int, notes: Oddities) -> tuple[Material
     lost = sorted(used.difference(kept))
     if lost:
         names = ", ".join(f"TEXCOORD_{n}" for n in lost)
-        notes.add(
+        oddities.add(
             f"materials[{index}] reads {len(used)} UV sets, more than the {ROOM} that are drawn; its textures of "
             f"{names} are left out"
         )

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from vrm_synth.core.errors import LicenseError
 from vrm_synth.licensing.evidence import Evidence
-from vrm_synth.licensing.license import License, license_at
+from vrm_synth.licensing.license import License, license_from_url
 
 UNNAMED = "none"  # what a user writes to accept a file that names no license
 
@@ -43,7 +43,7 @@ class LicensedFile(Protocol):
 
 
 @dataclass(frozen=True)
-class LicenseStanding:
+class EffectiveLicense:
     """The license that counts for one avatar.
 
     license: what identifies it, and what a user accepts it by; source: "file", or the address of the evidence;
@@ -57,30 +57,32 @@ class LicenseStanding:
     terms: str = ""
 
 
-def standing(avatar: LicensedFile, evidence: Mapping[str, Evidence]) -> LicenseStanding:
+def effective_license(avatar: LicensedFile, evidence: Mapping[str, Evidence]) -> EffectiveLicense:
     """The license that counts for `avatar`: evidence first, then the file's own word."""
     entry = evidence.get(avatar.sha256)
     if entry is not None:
-        return LicenseStanding(entry.license, is_cc0(entry.license), entry.evidence)
+        return EffectiveLicense(entry.license, is_cc0(entry.license), entry.evidence)
     license = avatar.meta.license
     name = "CC0-1.0" if license.is_cc0 else license.name or UNNAMED
     terms = "; ".join(f"{key}={value}" for key, value in license.terms.items() if value != license.url)
-    return LicenseStanding(name, license.is_cc0, "file", _one_line(license.url), _one_line(terms))
+    return EffectiveLicense(name, license.is_cc0, "file", _one_line(license.url), _one_line(terms))
 
 
-def gate(avatar: LicensedFile, evidence: Mapping[str, Evidence], accepted: Collection[str] = ()) -> LicenseStanding:
-    """`avatar`'s standing, where a dataset may show it.
+def check_license(
+    avatar: LicensedFile, evidence: Mapping[str, Evidence], accepted: Collection[str] = ()
+) -> EffectiveLicense:
+    """Return the license that counts for `avatar`, provided that a dataset may show it.
 
     accepted: licenses that the user takes besides CC0, as `inspect` prints them or by their URLs. Raises LicenseError.
     """
-    found = standing(avatar, evidence)
-    if found.is_cc0 or _key(found.license) in {_key(a) for a in accepted}:
+    found = effective_license(avatar, evidence)
+    if found.is_cc0 or _comparison_key(found.license) in {_comparison_key(a) for a in accepted}:
         return found
     by = "its own metadata" if found.source == "file" else found.source
     raise LicenseError(
         "license not accepted",
         got=f"{found.license} (by {by})",
-        allowed=f"CC0; to accept this one: --accept-license {quoted(found.license)}, or accept_licenses in the "
+        allowed=f"CC0; to accept this one: --accept-license {shell_quoted(found.license)}, or accept_licenses in the "
         f"recipe; if it is CC0 after all: an entry with its evidence for sha256 {avatar.sha256} in a --manifest",
         where=avatar.source,
     )
@@ -88,18 +90,18 @@ def gate(avatar: LicensedFile, evidence: Mapping[str, Evidence], accepted: Colle
 
 def is_cc0(name: str) -> bool:
     """Whether a license's name is one of CC0's."""
-    return _plain(name) in {"cc0", "cc010", "cc010universal", "creativecommonszero"}
+    return _normalized(name) in {"cc0", "cc010", "cc010universal", "creativecommonszero"}
 
 
-def _key(name: str) -> str:
+def _comparison_key(name: str) -> str:
     """Equal for two spellings of one license: its URLs are compared as URLs, the rest as names."""
     parts = re.split(r"((?:https?://|www\.|creativecommons\.org/)\S+)", " ".join(name.split()), flags=re.IGNORECASE)
-    urls = (license_at(part) for part in parts[1::2])
-    known = (url if "://" in url else _plain(url) for url in urls)
-    return "".join(_plain(name) + url for name, url in zip(parts[::2], [*known, ""], strict=True))
+    urls = (license_from_url(part) for part in parts[1::2])
+    known = (url if "://" in url else _normalized(url) for url in urls)
+    return "".join(_normalized(name) + url for name, url in zip(parts[::2], [*known, ""], strict=True))
 
 
-def quoted(name: str) -> str:
+def shell_quoted(name: str) -> str:
     """A license's name for a command line: it is a stranger's, and what a user copies into a shell must be text."""
     return shlex.quote(name) if re.search(r'["$`\\!]', name) else f'"{name}"'
 
@@ -108,6 +110,6 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     """Spellings of one license alike: upper and lower case, spaces, dots, dashes and underscores."""
     return re.sub(r"[\s_.-]+", "", name.casefold())

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ _PUBLIC_TERMS = {
 }
 
 
-def license_at(url: str) -> str:
+def license_from_url(url: str) -> str:
     """What identifies the license that a URL points to: a well-known one's name, else the URL in one spelling.
 
     http and https, letters' case in the host, and slashes at the end make no other license. "" for no URL.
@@ -126,17 +126,17 @@ def license_at(url: str) -> str:
 
 def is_cc0_url(url: str) -> bool:
     """Whether a URL is Creative Commons' CC0 dedication."""
-    return license_at(url) == "CC0"
+    return license_from_url(url) == "CC0"
 
 
-def license0(meta: Fields) -> License:
+def vrm0_license(meta: JsonObject) -> License:
     """VRM 0.x: licenseName, and for "Other" (or no name at all) the URL that it points to.
 
     otherPermissionUrl has conditions that the fields do not say, and is part of what the license is.
     """
     name, url = _clean(meta.text("licenseName")), meta.text("otherLicenseUrl").strip()
     terms = _terms(meta, _TERMS_0, ())
-    at_url, conditions = license_at(url), license_at(meta.text("otherPermissionUrl"))
+    at_url, conditions = license_from_url(url), license_from_url(meta.text("otherPermissionUrl"))
     unnamed = name.casefold() in ("", "other")
     if _CC0_NAME.match(name) or (unnamed and at_url == "CC0"):
         return License("CC0", url, True, terms)
@@ -145,7 +145,7 @@ def license0(meta: Fields) -> License:
     return License(_together(at_url if unnamed else name, conditions), url, False, terms)
 
 
-def license1(meta: Fields) -> License:
+def vrm1_license(meta: JsonObject) -> License:
     """VRM 1.0: licenseUrl, which the specification fixes to the VRM Public License, and otherLicenseUrl.
 
     The VRM Public License alone is not CC0, whatever its permissions; a file that offers CC0 as well is.
@@ -155,7 +155,9 @@ def license1(meta: Fields) -> License:
     for candidate in (other, url):
         if is_cc0_url(candidate):
             return License("CC0", candidate, True, terms)
-    names = [_public_license(terms) if n == PUBLIC_LICENSE else n for n in (license_at(url), license_at(other))]
+    names = [
+        _public_license(terms) if n == PUBLIC_LICENSE else n for n in (license_from_url(url), license_from_url(other))
+    ]
     return License(_together(*names), url or other, False, terms)
 
 
@@ -175,7 +177,7 @@ def _together(*names: str) -> str:
     return " and ".join(dict.fromkeys(name for name in names if name))
 
 
-def _terms(meta: Fields, texts: tuple[str, ...], flags: tuple[str, ...]) -> Mapping[str, str]:
+def _terms(meta: JsonObject, texts: tuple[str, ...], flags: tuple[str, ...]) -> Mapping[str, str]:
     said = {key: meta.text(key) for key in texts if meta.text(key)}
     return said | {key: str(meta.flag(key)).lower() for key in flags if meta.has(key)}
 
@@ -189,13 +191,13 @@ def contradictions(license: License) -> Iterator[str]:
     denied = [f"{key} {terms[key]}" for key, values in _impossible(license.name).items() if terms.get(key) in values]
     if denied:
         yield f"the license contradicts itself: {license.name}, but {', '.join(denied)}"
-    named, at_url = terms.get("licenseName", ""), license_at(terms.get("otherLicenseUrl", ""))
+    named, at_url = terms.get("licenseName", ""), license_from_url(terms.get("otherLicenseUrl", ""))
     if named.casefold() not in ("", "other") and at_url and not _plain(at_url).startswith(_plain(license.name)):
         yield f"two licenses: licenseName is {license.name}, which counts, and otherLicenseUrl {at_url}"
-    conditions = license_at(terms.get("otherPermissionUrl", ""))
+    conditions = license_from_url(terms.get("otherPermissionUrl", ""))
     if license.is_cc0 and conditions not in ("", "CC0"):
         yield f"the license contradicts itself: CC0, but further conditions at {conditions}"
-    first = license_at(terms.get("licenseUrl", ""))
+    first = license_from_url(terms.get("licenseUrl", ""))
     if first not in ("", PUBLIC_LICENSE) and at_url not in ("", first):
         yield f"two licenses: licenseUrl is {first}, and otherLicenseUrl {at_url}"
 

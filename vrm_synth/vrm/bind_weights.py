@@ -11,26 +11,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.vrm.model import Expression, MorphTargetBind
+from vrm_synth.gltf.oddities import Oddities
+from vrm_synth.vrm.avatar import Expression, MorphTargetBind
 
 _ROUNDING = 1e-4  # outside the range by less is a float32 that was meant to be 0 or 1
 _PERCENT = 10.0  # a weight from which on a VRM 1.0 file is taken to count in percent
 
 
-def from_percent(expressions: Mapping[str, Expression], place: str, notes: Oddities) -> dict[str, Expression]:
+def divide_percent_weights(
+    expressions: Mapping[str, Expression], place: str, oddities: Oddities
+) -> dict[str, Expression]:
     """The expressions of a VRM 1.0 file, divided by 100 where it counts in percent, with an oddity at `place`."""
     out = dict(expressions)
     largest = {name: max((b.weight for b in e.morph_target_binds), default=0.0) for name, e in out.items()}
     if max(largest.values(), default=0.0) < _PERCENT:
         return out
-    notes.add(f"{place} has morph target weights in percent, up to {max(largest.values()):g}; divided by 100")
+    oddities.add(f"{place} has morph target weights in percent, up to {max(largest.values()):g}; divided by 100")
     scaled = {name: _with_weights(e, [0.01 * b.weight for b in e.morph_target_binds]) for name, e in out.items()}
     return {name: scaled[name] if largest[name] > 1.0 else e for name, e in out.items()}
 
 
-def within_range(
-    expressions: Mapping[str, Expression], place: str, notes: Oddities, unit: float = 1.0
+def clamp_weights(
+    expressions: Mapping[str, Expression], place: str, oddities: Oddities, unit: float = 1.0
 ) -> dict[str, Expression]:
     """The expressions with weights in 0 to 1, with one oddity at `place`. unit: what the file writes for a 1."""
     outside = [
@@ -42,7 +44,7 @@ def within_range(
     if not outside:
         return dict(expressions)
     name, weight = max(outside, key=lambda o: abs(o[1]))
-    notes.add(
+    oddities.add(
         f"{place} has {len(outside)} morph target weights outside 0 to {unit:g}, brought back to it; "
         f"the farthest is {unit * weight:g} in {name[:60]!r}"
     )

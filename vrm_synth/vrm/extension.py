@@ -9,10 +9,10 @@ from typing import Literal
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 from vrm_synth.gltf.limits import Limits
-from vrm_synth.vrm.model import Collider, Constraint, Expression, FirstPersonType, LookAt, Meta, RangeMap, Spring
+from vrm_synth.gltf.oddities import Oddities
+from vrm_synth.vrm.avatar import Collider, Constraint, Expression, FirstPersonType, LookAt, Meta, RangeMap, Spring
 
 PRESETS = frozenset(
     {"happy", "angry", "sad", "relaxed", "surprised", "neutral"}
@@ -28,11 +28,11 @@ _SMALLEST_RANGE = 0.01
 class ExtensionSource:
     """What the VRM readers read from. ext: the VRM extension; gltf: the document around it."""
 
-    ext: Fields
-    root: Fields
+    ext: JsonObject
+    root: JsonObject
     gltf: pygltflib.GLTF2
     limits: Limits
-    notes: Oddities
+    oddities: Oddities
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,21 @@ class VrmExtension:
     first_person: Mapping[int, FirstPersonType] = field(default_factory=dict)
 
 
-def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, notes: Oddities) -> RangeMap:
+def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, oddities: Oddities) -> RangeMap:
     """A look-at range map that is safe to divide by."""
     if maximum < _SMALLEST_RANGE:
-        notes.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
+        oddities.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
         maximum = _SMALLEST_RANGE
     return RangeMap(maximum, scale, curve)
 
 
-def morph_targets(gltf: pygltflib.GLTF2) -> dict[int, int]:
+def morph_target_counts(gltf: pygltflib.GLTF2) -> dict[int, int]:
     """node → how many morph targets its mesh has, for the nodes that have a mesh."""
     of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
     return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
 
 
-def check_springs(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
+def check_spring_limits(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
     """The springs, where they can be settled in reasonable time and memory: every joint has places for as many
     colliders as the joint with the most."""
     joints = sum(len(s.joints) for s in springs)
@@ -82,13 +82,13 @@ def check_springs(springs: tuple[Spring, ...], limits: Limits, where: str) -> tu
     return springs
 
 
-class Budget:
+class LinkBudget:
     """Counts what lists of a VRM extension expand to, so that a small file cannot become a huge one."""
 
     def __init__(self, limits: Limits):
         self.limit, self.used = limits.links, 0
 
-    def take(self, count: int, where: str) -> None:
+    def spend(self, count: int, where: str) -> None:
         """Count `count` more links."""
         self.used += count
         if self.used > self.limit:

@@ -21,8 +21,8 @@ import numpy as np
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Node, Vec3, Vec4
-from vrm_synth.vrm.humanoid import bones_at_rest
-from vrm_synth.vrm.model import Avatar, Spring, Turn
+from vrm_synth.vrm.avatar import Avatar, Spring, Turn
+from vrm_synth.vrm.humanoid import bone_rest_positions
 from vrm_synth.vrm.rest_mesh import RestPart, nodes_below, rest_parts
 
 ARMS_WITHIN = 20.0  # degrees from a multiple of 90° up to which the arms give that quarter
@@ -86,11 +86,11 @@ class FrontSigns:
         return quarter if agree else None
 
 
-def faced_front(avatar: Avatar) -> Avatar:
+def turn_to_front(avatar: Avatar) -> Avatar:
     """The avatar, as its file places it, turned to face +Z; `oddities` tells of any turn but the version's own, and of
     signs that disagree."""
     signs = front_signs(avatar)
-    usual = usual_turn(avatar.vrm_version)
+    usual = turn_of_version(avatar.vrm_version)
     seen = signs.quarter()
     if seen is None:
         left = signs.turned(usual)
@@ -102,15 +102,15 @@ def faced_front(avatar: Avatar) -> Avatar:
         oddity = "" if turn == usual else _turned_otherwise(avatar.vrm_version, seen)
     if oddity:
         avatar = replace(avatar, oddities=(*avatar.oddities, oddity))
-    return turned_to(avatar, turn)
+    return with_turn(avatar, turn)
 
 
-def usual_turn(version: str) -> Turn:
+def turn_of_version(version: str) -> Turn:
     """The turn that makes a file of this VRM version face +Z where it faces the way that its version asks for."""
     return 180 if version == "0" else 0
 
 
-def turned_to(avatar: Avatar, turn: Turn) -> Avatar:
+def with_turn(avatar: Avatar, turn: Turn) -> Avatar:
     """The avatar under a turn root of `turn` degrees about Y in place of the one it has.
 
     What the file gives in its world's axes, which is the gravity of its springs, turns with it.
@@ -176,7 +176,7 @@ def _listed(signs: FrontSigns) -> str:
 def front_signs(avatar: Avatar) -> FrontSigns:
     """The signs of an avatar in the axes of its nodes, measured at rest."""
     with np.errstate(over="ignore", invalid="ignore"):  # scales beyond numbers: no comparison holds, no sign is read
-        marks = bones_at_rest(avatar.nodes, avatar.humanoid)
+        marks = bone_rest_positions(avatar.nodes, avatar.humanoid)
         size = float(np.linalg.norm(marks["head"] - marks["hips"]))
         return FrontSigns(
             arms=_arms(marks, size), feet=_feet(avatar, marks), eyes=_eyes(marks), face=_face(avatar, marks["head"])

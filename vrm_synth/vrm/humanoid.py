@@ -9,11 +9,11 @@ import numpy as np
 from vrm_synth.core.bones import BONE_NAMES, REQUIRED
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.transforms import Array, compose
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.model import Node
+from vrm_synth.gltf.oddities import Oddities
 
 
-def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], notes: Oddities) -> dict[str, int]:
+def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], oddities: Oddities) -> dict[str, int]:
     """bone → node in the order of VRM 1.0's table, from (VRM 1.0 name, node, place) as the file lists them.
 
     Unknown names, repeated bones and bones outside the scene are left out with an oddity. Raises AvatarError
@@ -23,14 +23,14 @@ def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], note
     bones: dict[str, int] = {}
     for name, node, place in found:
         if name not in BONE_NAMES:
-            notes.add(f"{place} is the unknown bone {name[:60]!r}")
+            oddities.add(f"{place} is the unknown bone {name[:60]!r}")
         elif name in bones:
-            notes.add(f"{place} names {name} again; the first one counts")
+            oddities.add(f"{place} names {name} again; the first one counts")
         elif node not in in_scene:
-            notes.add(f"{place} puts {name} at nodes[{node}], which is not in the scene")
+            oddities.add(f"{place} puts {name} at nodes[{node}], which is not in the scene")
         else:
             if node in bones.values():
-                notes.add(f"{place} puts {name} at nodes[{node}], which is another bone already")
+                oddities.add(f"{place} puts {name} at nodes[{node}], which is another bone already")
             bones[name] = node
     missing = sorted(REQUIRED - bones.keys(), key=BONE_NAMES.index)
     if missing:
@@ -38,7 +38,7 @@ def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], note
     return {name: bones[name] for name in BONE_NAMES if name in bones}
 
 
-def world_at_rest(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | None = None) -> Array:
+def rest_world_matrix(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | None = None) -> Array:
     """world_from_node (4, 4) at rest; `known` remembers nodes from call to call."""
     known = {} if known is None else known
     path = []
@@ -53,7 +53,7 @@ def world_at_rest(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | 
     return world
 
 
-def bones_at_rest(nodes: tuple[Node, ...], bones: Mapping[str, int]) -> dict[str, Array]:
-    """Where each bone is at rest: world positions (3,), metres, in the axes of `nodes`."""
+def bone_rest_positions(nodes: tuple[Node, ...], bones: Mapping[str, int]) -> dict[str, Array]:
+    """Where each bone is at rest: world positions (3,), meters, in the axes of `nodes`."""
     known: dict[int, Array] = {}
-    return {bone: world_at_rest(nodes, node, known)[:3, 3] for bone, node in bones.items()}
+    return {bone: rest_world_matrix(nodes, node, known)[:3, 3] for bone, node in bones.items()}

@@ -1,6 +1,6 @@
 """Where the vertices of chosen bones are at rest, for measurements on a file that is being loaded.
 
-Positions are world metres in the axes of `avatar.nodes`. A vertex belongs to the node that moves it most.
+Positions are world meters in the axes of `avatar.nodes`. A vertex belongs to the node that moves it most.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Primitive
-from vrm_synth.vrm.humanoid import world_at_rest
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class RestPart:
     """The vertices of one primitive that belong to the chosen bones.
 
     node: the node that holds the mesh. primitive: what they are vertices of. rows: (K,) their indices there.
-    positions: (K, 3) float64, world metres.
+    positions: (K, 3) float64, world meters.
     """
 
     node: int
@@ -61,7 +61,7 @@ def _part(
     if skin is None or primitive.joints is None or primitive.weights is None:
         if node not in nodes:
             return None
-        world = world_at_rest(avatar.nodes, node, known)
+        world = rest_world_matrix(avatar.nodes, node, known)
         moved = primitive.positions.astype(np.float64) @ world[:3, :3].T + world[:3, 3]
         return RestPart(node, primitive, np.arange(len(moved)), moved)
     joints, inverse_bind = avatar.skins[skin].joints, avatar.skins[skin].inverse_bind
@@ -73,7 +73,7 @@ def _part(
     used = np.unique(primitive.joints[rows])
     matrices = np.zeros((len(joints), 4, 4))
     for k in used:
-        matrices[k] = world_at_rest(avatar.nodes, joints[k], known) @ inverse_bind[k].astype(np.float64)
+        matrices[k] = rest_world_matrix(avatar.nodes, joints[k], known) @ inverse_bind[k].astype(np.float64)
     blend = np.einsum("vj,vjab->vab", primitive.weights[rows].astype(np.float64), matrices[primitive.joints[rows]])
     moved = np.einsum("vab,vb->va", blend[:, :3, :3], primitive.positions[rows].astype(np.float64)) + blend[:, :3, 3]
     return RestPart(node, primitive, rows, moved)

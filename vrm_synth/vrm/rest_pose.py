@@ -21,8 +21,8 @@ import numpy as np
 
 from vrm_synth.core.transforms import Array, quat_between, quat_mul, quat_rotate
 from vrm_synth.gltf.model import Vec3, Vec4
-from vrm_synth.vrm.humanoid import bones_at_rest
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.humanoid import bone_rest_positions
 
 # Degrees from the T-pose that are told of. Real avatars in a T-pose: arms up to 4°, hands 9°, legs 15°.
 TOLD_FROM: Mapping[str, float] = {"UpperArm": 10.0, "LowerArm": 10.0, "Hand": 25.0, "UpperLeg": 25.0, "LowerLeg": 25.0}
@@ -85,7 +85,7 @@ def straightened(avatar: Avatar) -> Avatar:
 def rest_pose(avatar: Avatar) -> RestPose:
     """The directions of torso, arms and legs at rest."""
     with np.errstate(over="ignore", invalid="ignore"):  # scales beyond numbers: such a bone has no direction
-        marks = bones_at_rest(avatar.nodes, avatar.humanoid)
+        marks = bone_rest_positions(avatar.nodes, avatar.humanoid)
         pairs = [(side + start, side + end) for side in _SIDES for start, end in _ENDS.items()]
         found = {start: _direction(marks[end] - marks[start]) for start, end in pairs if end in marks}
         torso = _direction(marks["head"] - marks["hips"])

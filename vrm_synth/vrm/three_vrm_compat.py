@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vrm_synth.gltf.model import Material
-from vrm_synth.vrm.facing import turned_to, usual_turn
-from vrm_synth.vrm.model import Avatar, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Avatar, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.facing import turn_of_version, with_turn
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
@@ -21,11 +21,11 @@ def as_three_vrm(avatar: Avatar) -> Avatar:
     only are drawn (three-vrm leaves them out when an application asks it to, and its own camera sees them until
     then).
 
-    VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
-    the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
+    VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colors (UniVRM keeps it linear),
+    the colors of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
     a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
     """
-    avatar = turned_to(avatar, usual_turn(avatar.vrm_version))
+    avatar = with_turn(avatar, turn_of_version(avatar.vrm_version))
     if avatar.rest_corrections:
         avatar = replace(avatar, rest_corrections={})
     if avatar.reference_expressions is not None:

@@ -5,7 +5,7 @@ which agrees with UniVRM's own migration on the shading terms, the v of texture 
 queues. Where the two part, the choice is in one of the small functions of the first section:
 
 - `linear`: three-vrm's power of 2.2; UniVRM takes the sRGB curve. (0.x says only "gamma".)
-- `emission`: already linear, as in UniVRM and in 0.x's HDR colour picker; three-vrm takes pow 2.2 here too.
+- `emission`: already linear, as in UniVRM and in 0.x's HDR color picker; three-vrm takes pow 2.2 here too.
 - `alpha_mode`: three-vrm trusts the shader keywords; UniVRM trusts `_BlendMode`. Keywords win, and a
   contradiction is recorded as an oddity.
 - `outline_width`: a hundredth in both modes; UniVRM takes 1/200 of screen-space widths, because it measures
@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 from vrm_synth.gltf.materials import Textures, read_material
 from vrm_synth.gltf.model import Material, MToon, TextureInfo, Vec2, Vec3, Vec4
+from vrm_synth.gltf.oddities import Oddities
 
 AlphaMode = Literal["OPAQUE", "MASK", "BLEND"]
 
@@ -46,17 +46,17 @@ _UNLIT: dict[str, tuple[bool, AlphaMode]] = {
 
 
 def linear(color: Sequence[float]) -> Vec3:
-    """A 0.x colour's RGB as linear light."""
+    """A 0.x color's RGB as linear light."""
     r, g, b = (max(c, 0.0) ** 2.2 for c in color[:3])
     return r, g, b
 
 
 def emission(color: Sequence[float]) -> Vec3:
-    """A 0.x emission colour's RGB as linear light."""
+    """A 0.x emission color's RGB as linear light."""
     return color[0], color[1], color[2]
 
 
-def alpha_mode(p: Fields, notes: Oddities) -> AlphaMode:
+def alpha_mode(p: JsonObject, oddities: Oddities) -> AlphaMode:
     """How an MToon 0.x material treats alpha."""
     keywords = p.child_or_empty("keywordMap")
     if keywords.flag("_ALPHABLEND_ON"):
@@ -66,45 +66,45 @@ def alpha_mode(p: Fields, notes: Oddities) -> AlphaMode:
     floats = p.child_or_empty("floatProperties")
     stated = {0.0: "OPAQUE", 1.0: "MASK", 2.0: "BLEND", 3.0: "BLEND"}.get(floats.number("_BlendMode", -1.0), mode)
     if stated != mode:
-        notes.add(f"{p.path} has keywords that say {mode} but a _BlendMode that says {stated}; keywords win")
+        oddities.add(f"{p.path} has keywords that say {mode} but a _BlendMode that says {stated}; keywords win")
     return mode
 
 
 def outline_width(width: float) -> float:
-    """A 0.x outline width: centimetres, or hundredths of half the screen's height."""
+    """A 0.x outline width: centimeters, or hundredths of half the screen's height."""
     return 0.01 * width
 
 
-def double_sided(p: Fields, notes: Oddities) -> bool:
+def double_sided(p: JsonObject, oddities: Oddities) -> bool:
     """Whether a 0.x material shows both faces. _CullMode: 0 none, 1 front, 2 back."""
     mode = p.child_or_empty("floatProperties").number("_CullMode", 2.0)
     if mode == 1.0:
-        notes.add(f"{p.path} culls front faces, which glTF cannot say; its back faces are culled instead")
+        oddities.add(f"{p.path} culls front faces, which glTF cannot say; its back faces are culled instead")
     return mode == 0.0
 
 
 # ---------------------------------------------------------------- materials
 
 
-def read_materials0(
-    materials: Sequence[Fields], properties: Sequence[Fields], textures: Textures, notes: Oddities
+def read_vrm0_materials(
+    materials: Sequence[JsonObject], properties: Sequence[JsonObject], textures: Textures, oddities: Oddities
 ) -> tuple[Material, ...]:
     """The file's materials; `properties` are VRM.materialProperties, index for index."""
     queues = _Queues(properties)
     if len(properties) != len(materials):
-        notes.add(f"VRM.materialProperties has {len(properties)} entries for {len(materials)} materials")
+        oddities.add(f"VRM.materialProperties has {len(properties)} entries for {len(materials)} materials")
     out: list[Material] = []
     for i, f in enumerate(materials):
         shader = properties[i].text("shader") if i < len(properties) else "VRM_USE_GLTFSHADER"
         if shader == _MTOON:
-            out.append(_mtoon(f, properties[i], textures, queues, notes))
+            out.append(_mtoon(f, properties[i], textures, queues, oddities))
         elif shader in _BLENDED_UNLIT:
             out.append(_blended_unlit(f, properties[i], textures, queues))
         elif shader in _UNLIT:
             out.append(_unlit(f, properties[i], textures))
         else:
             if shader not in ("VRM_USE_GLTFSHADER", ""):
-                notes.add(f"{properties[i].path} has the unknown shader {shader[:60]!r}; its glTF material is taken")
+                oddities.add(f"{properties[i].path} has the unknown shader {shader[:60]!r}; its glTF material is taken")
             out.append(read_material(f, textures))
     return tuple(out)
 
@@ -113,7 +113,7 @@ class _Queues:
     """0.x render queues as 1.0's offsets: the queues in use, in their order, counted from 0 away from the
     opaque ones: down for plain transparent materials, up for those that write depth, at most 9 each way."""
 
-    def __init__(self, properties: Sequence[Fields]):
+    def __init__(self, properties: Sequence[JsonObject]):
         used: dict[bool, set[int]] = {False: set(), True: set()}
         for p in properties:
             if (writes := self._writes_depth(p)) is not None and p.has("renderQueue"):
@@ -123,7 +123,7 @@ class _Queues:
         self._offsets |= {(True, q): min(i, 9) for i, q in enumerate(zwrite)}
 
     @staticmethod
-    def _writes_depth(p: Fields) -> bool | None:
+    def _writes_depth(p: JsonObject) -> bool | None:
         """Whether a transparent material writes depth; None for one that is not transparent."""
         shader = p.text("shader")
         # The keyword counts when it is there at all, even as false: so three-vrm groups the queues.
@@ -132,7 +132,7 @@ class _Queues:
             return None
         return shader == _ZWRITE_UNLIT or p.child_or_empty("floatProperties").number("_ZWrite", 0.0) == 1.0
 
-    def offset(self, p: Fields) -> int:
+    def offset(self, p: JsonObject) -> int:
         """This material's renderQueueOffsetNumber."""
         writes = self._writes_depth(p)
         if writes is None or not p.has("renderQueue"):
@@ -143,7 +143,7 @@ class _Queues:
 class _Properties:
     """One entry of materialProperties, with its texture transform applied to every texture but the matcap."""
 
-    def __init__(self, p: Fields, textures: Textures):
+    def __init__(self, p: JsonObject, textures: Textures):
         self.floats = p.child_or_empty("floatProperties")
         self.vectors = p.child_or_empty("vectorProperties")
         self.indices = p.child_or_empty("textureProperties")
@@ -168,7 +168,7 @@ class _Properties:
 
     def texture(self, name: str, *, transformed: bool = True) -> TextureInfo | None:
         """A texture property, or None."""
-        index = self.indices.index(name, len(self.textures.textures), "textures", usual=True)
+        index = self.indices.index(name, len(self.textures.textures), "textures", minus_one_is_normal=True)
         if index is None:
             return None
         where = self.indices.at(name)
@@ -182,9 +182,9 @@ def flipped_transform(offset: Vec2, scale: Vec2) -> tuple[Vec2, Vec2]:
     return (offset[0], 1.0 - scale[1] - offset[1]), scale
 
 
-def _mtoon(f: Fields, p: Fields, textures: Textures, queues: _Queues, notes: Oddities) -> Material:
+def _mtoon(f: JsonObject, p: JsonObject, textures: Textures, queues: _Queues, oddities: Oddities) -> Material:
     v = _Properties(p, textures)
-    mode = alpha_mode(p, notes)
+    mode = alpha_mode(p, oddities)
     r, g, b = linear(color := v.color("_Color", (1.0, 1.0, 1.0, 1.0)))
     return Material(
         name=f.text("name"),
@@ -197,7 +197,7 @@ def _mtoon(f: Fields, p: Fields, textures: Textures, queues: _Queues, notes: Odd
         emissive_texture=v.texture("_EmissionMap"),
         alpha_mode=mode,
         alpha_cutoff=v.number("_Cutoff", 0.5),
-        double_sided=double_sided(p, notes),
+        double_sided=double_sided(p, oddities),
         mtoon=_mtoon_terms(v, mode == "BLEND" and v.number("_ZWrite", 0.0) == 1.0, queues.offset(p)),
     )
 
@@ -235,7 +235,7 @@ def _mtoon_terms(v: _Properties, z_write: bool, queue: int) -> MToon:
     )
 
 
-def _unlit(f: Fields, p: Fields, textures: Textures) -> Material:
+def _unlit(f: JsonObject, p: JsonObject, textures: Textures) -> Material:
     v = _Properties(p, textures)
     shows_color, mode = _UNLIT[p.text("shader")]
     r, g, b = linear(color := v.color("_Color", (1.0, 1.0, 1.0, 1.0))) if shows_color else (1.0, 1.0, 1.0)
@@ -251,9 +251,9 @@ def _unlit(f: Fields, p: Fields, textures: Textures) -> Material:
     )
 
 
-def _blended_unlit(f: Fields, p: Fields, textures: Textures, queues: _Queues) -> Material:
+def _blended_unlit(f: JsonObject, p: JsonObject, textures: Textures, queues: _Queues) -> Material:
     """VRM/UnlitTransparent(ZWrite), which need MToon's queues and depth writing: a black MToon material
-    whose colour is all emission looks unlit under any light (so does UniVRM's migration)."""
+    whose color is all emission looks unlit under any light (so does UniVRM's migration)."""
     v = _Properties(p, textures)
     r, g, b = linear(color := v.color("_Color", (1.0, 1.0, 1.0, 1.0)))
     return Material(

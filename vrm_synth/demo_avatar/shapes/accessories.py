@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm_synth.demo_avatar.shapes.feature import EYE_CENTRE
+from vrm_synth.demo_avatar.shapes.feature import EYE_CENTER
 from vrm_synth.demo_avatar.shapes.garments import bow
 from vrm_synth.demo_avatar.shapes.head import SKULL, front_z
 from vrm_synth.demo_avatar.shapes.locks import shell
@@ -17,8 +17,8 @@ from vrm_synth.demo_avatar.shapes.loft import (
     tube,
 )
 from vrm_synth.demo_avatar.shapes.part import Part, grid_part, mirrored
-from vrm_synth.demo_avatar.surface.materials import Library, toon, white
 from vrm_synth.demo_avatar.surface.palette import Palette, linear
+from vrm_synth.demo_avatar.surface.toon_materials import Library, toon, white
 from vrm_synth.gltf.model import Material
 
 Vec3 = tuple[float, float, float]
@@ -44,7 +44,7 @@ def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[Part]:
     return parts
 
 
-def _torus(material: str, centre: Vec3, axis: str, radius: float, thick: float) -> Part:
+def _torus(material: str, center: Vec3, axis: str, radius: float, thick: float) -> Part:
     a = ring_angles(20)
     c, s, zero = radius * np.cos(a), radius * np.sin(a), 0 * a
     plane = {"x": (zero, c, s), "y": (s, zero, c), "z": (c, s, zero)}[axis]
@@ -52,14 +52,14 @@ def _torus(material: str, centre: Vec3, axis: str, radius: float, thick: float) 
     radial = path / radius
     along = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}[axis]
     points = tube(
-        path + centre, np.broadcast_to(along, path.shape) * thick, radial * thick, superellipse(ring_angles(8))
+        path + center, np.broadcast_to(along, path.shape) * thick, radial * thick, superellipse(ring_angles(8))
     )
-    return _outward(grid_part(material, points, {"head": 1.0}), np.array(centre))
+    return _outward(grid_part(material, points, {"head": 1.0}), np.array(center))
 
 
-def _outward(part: Part, centre: np.ndarray) -> Part:
-    """The part with its triangles facing away from a centre."""
-    if np.sum(part.normals * (part.positions - centre)) >= 0:
+def _outward(part: Part, center: np.ndarray) -> Part:
+    """The part with its triangles facing away from a center."""
+    if np.sum(part.normals * (part.positions - center)) >= 0:
         return part
     flipped = part.triangles[:, ::-1].copy()
     return Part(part.material, part.positions, flipped, part.uvs, part.weights, -part.normals)
@@ -72,11 +72,11 @@ def _tie(anchor: Vec3) -> Part:
 def _glasses() -> list[Part]:
     t = ring_angles(36)
     x, y = superellipse(t, 2.6)
-    xy = np.stack([x * 0.0265, y * 0.0205], -1) + EYE_CENTRE + np.array([0.001, -0.0015])
-    z = float(front_z(EYE_CENTRE[0], EYE_CENTRE[1])) + 0.008 - 0.22 * (xy[:, 0] - EYE_CENTRE[0])
+    xy = np.stack([x * 0.0265, y * 0.0205], -1) + EYE_CENTER + np.array([0.001, -0.0015])
+    z = float(front_z(EYE_CENTER[0], EYE_CENTER[1])) + 0.008 - 0.22 * (xy[:, 0] - EYE_CENTER[0])
     rim = np.concatenate([xy, z[:, None]], -1)
     side = np.tile([0.0, 0.0, 0.0011], (len(rim), 1))
-    away = np.concatenate([xy - EYE_CENTRE, np.zeros((len(xy), 1))], -1)
+    away = np.concatenate([xy - EYE_CENTER, np.zeros((len(xy), 1))], -1)
     away = 0.0011 * away / np.linalg.norm(away, axis=1, keepdims=True)
     frame = grid_part("Frame", tube(rim, side, away, superellipse(ring_angles(6))), {"head": 1.0})
     hinge = rim[np.argmax(xy[:, 0])]
@@ -90,7 +90,7 @@ def _glasses() -> list[Part]:
     )
     inner = rim[np.argmin(xy[:, 0])]
     bridge = np.stack([inner, (0.0, inner[1] + 0.004, inner[2] + 0.004), inner * [-1, 1, 1]])
-    lens_xy = np.concatenate([[EYE_CENTRE + np.array([0.001, -0.0015])], xy])
+    lens_xy = np.concatenate([[EYE_CENTER + np.array([0.001, -0.0015])], xy])
     lens_z = np.concatenate([[z.mean()], z])
     lens = np.concatenate([lens_xy, lens_z[:, None]], -1)
     fan = np.stack([np.zeros(len(rim) - 1, int), np.arange(1, len(rim)), np.arange(2, len(rim) + 1)], 1)

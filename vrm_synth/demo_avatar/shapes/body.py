@@ -1,6 +1,6 @@
 """The body as fields of rings: torso, neck, arms and legs, that skin and clothes are both lofted from.
 
-A limb function takes a stretch of the limb and how far to stand off the skin (`inflate`, metres), so that
+A limb function takes a stretch of the limb and how far to stand off the skin (`inflate`, meters), so that
 a sleeve is the arm's own loft, a little wider. Limbs are made for the left; `part.mirrored` makes the right.
 """
 
@@ -29,7 +29,7 @@ from vrm_synth.demo_avatar.shapes.skeleton import (
 
 Inflate = float | Callable[[Array], Array]
 
-# y, centre z, half width, front depth, back depth
+# y, center z, half width, front depth, back depth
 _TORSO = keyed(
     [
         (0.760, 0.000, 0.016, 0.022, 0.030),
@@ -53,7 +53,7 @@ _TORSO = keyed(
         (1.350, -0.010, 0.0305, 0.028, 0.031),
     ]
 )
-# x, centre y, centre z, half height, half depth
+# x, center y, center z, half height, half depth
 _ARM = keyed(
     [
         (0.050, 1.178, -0.014, 0.022, 0.026),
@@ -70,7 +70,7 @@ _ARM = keyed(
         (0.535, 1.196, -0.012, 0.0150, 0.0215),
     ]
 )
-# y, centre x, centre z, half width, half depth
+# y, center x, center z, half width, half depth
 _LEG = keyed(
     [
         (0.045, LEG_X, -0.014, 0.0245, 0.032),
@@ -115,7 +115,7 @@ def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> 
 
 
 def torso_weights(y: ArrayLike) -> dict[str, Array]:
-    """Spine weights at height y (metres)."""
+    """Spine weights at height y (meters)."""
     return chain(
         y,
         [("hips", 0), ("spine", 0.925), ("chest", 1.02), ("upperChest", 1.115), ("neck", 1.240), ("head", 1.302)],
@@ -173,9 +173,9 @@ def arm_rings(x: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
     yc, zc, ry, rz = np.moveaxis(_ARM(x), -1, 0)
     off = np.broadcast_to(np.asarray(inflate, np.float64), x.shape)
     zero = np.zeros_like(x)
-    centres = np.stack([x, yc, zc], -1)
+    centers = np.stack([x, yc, zc], -1)
     return tube(
-        centres, np.stack([zero, ry + off, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
+        centers, np.stack([zero, ry + off, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
     )
 
 
@@ -205,9 +205,9 @@ def leg_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
     xc, zc, rx, rz = np.moveaxis(_LEG(y), -1, 0)
     off = np.broadcast_to(np.asarray(inflate, np.float64), y.shape)
     zero = np.zeros_like(y)
-    centres = np.stack([xc, y, zc], -1)
+    centers = np.stack([xc, y, zc], -1)
     return tube(
-        centres, np.stack([rx + off, zero, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
+        centers, np.stack([rx + off, zero, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
     )
 
 
@@ -229,7 +229,7 @@ def leg(material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, 
     )
 
 
-# distance from the wrist, half thickness, half width, centre z
+# distance from the wrist, half thickness, half width, center z
 _PALM = keyed(
     [
         (-0.012, 0.0150, 0.0190, -0.001),
@@ -249,9 +249,9 @@ def hand(material: str) -> list[Part]:
     thick, width, zc = np.moveaxis(_PALM(d), -1, 0)
     zero = np.zeros_like(d)
     wrist = np.array([WRIST_X, SHOULDER[1], SHOULDER[2]])
-    centres = np.stack([d, zero - 0.002 * smoothstep(0, 0.06, d), zc], -1) + wrist
+    centers = np.stack([d, zero - 0.002 * smoothstep(0, 0.06, d), zc], -1) + wrist
     outline = superellipse(ring_angles(16), 2.7)
-    points = tube(centres, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
+    points = tube(centers, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
     t = points[..., 0] - WRIST_X
     palm = grid_part(material, points, chain(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True)
     return [plain_skin(palm, 0.0), *(_finger(material, f) for f in ("Thumb", *FINGERS))]
@@ -270,10 +270,10 @@ def _finger(material: str, finger: str) -> Part:
     cap = np.sqrt(np.clip(1 - np.clip((t / total - 0.80) / 0.20, 0, 1) ** 2.6, 0.0004, 1))
     radius = base * slim * cap
     direction = unit(path[1] - path[0])
-    centres = path[0] + direction * t[:, None]
+    centers = path[0] + direction * t[:, None]
     side = unit(np.cross(direction, [0.0, 1.0, 0.0]))
     up = np.cross(side, direction)
-    points = tube(centres, radius[:, None] * up, radius[:, None] * side * 0.98, superellipse(ring_angles(8)))
+    points = tube(centers, radius[:, None] * up, radius[:, None] * side * 0.98, superellipse(ring_angles(8)))
     parts = ("Metacarpal", "Proximal", "Distal") if finger == "Thumb" else ("Proximal", "Intermediate", "Distal")
     joints = [("leftHand", -1.0), *((f"left{finger}{p}", s) for p, s in zip(parts, starts, strict=False))]
     along = np.broadcast_to(t[:, None], points.shape[:2])

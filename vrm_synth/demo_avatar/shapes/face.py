@@ -9,9 +9,9 @@ from scipy.spatial import Delaunay
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.feature import (
-    EYE_CENTRE,
+    EYE_CENTER,
     EYE_POINTS,
-    MOUTH_CENTRE,
+    MOUTH_CENTER,
     MOUTH_POINTS,
     MOUTHS,
     REST_MOUTH,
@@ -64,7 +64,7 @@ def mouth_morphs(points: Callable[[MouthShape], Array]) -> dict[str, Array]:
 
 
 def _rings(
-    shape: EyeShape | MouthShape, rest: EyeShape | MouthShape, n: int, centre: Array, outer: tuple[float, float, float]
+    shape: EyeShape | MouthShape, rest: EyeShape | MouthShape, n: int, center: Array, outer: tuple[float, float, float]
 ) -> Array:
     """Rings (len(_RHO), 2n - 2, 3) from the opening's rim out to a fixed ellipse (half width, up, down)."""
     rim, moved = loop(rest, n), loop(shape, n)
@@ -72,18 +72,18 @@ def _rings(
     ellipse = np.stack([np.cos(angle), np.sin(angle)], -1)
     ellipse *= np.where(ellipse[:, 1:] > 0, [[outer[0], outer[1]]], [[outer[0], outer[2]]])
     rho = _RHO[:, None, None]
-    xy = rim * (1 - rho) + ellipse * rho + (moved - rim) * (1 - rho) ** 1.5 + centre
+    xy = rim * (1 - rho) + ellipse * rho + (moved - rim) * (1 - rho) ** 1.5 + center
     return on_face(xy) + nose(xy[..., 0], xy[..., 1])[..., None] * [0, 0, 1]
 
 
 def eye_rings(shape: EyeShape, rest: EyeShape) -> Array:
     """The skin round the left eye."""
-    return _rings(shape, rest, EYE_POINTS, EYE_CENTRE, (0.0280, 0.0290, 0.0240))
+    return _rings(shape, rest, EYE_POINTS, EYE_CENTER, (0.0280, 0.0290, 0.0240))
 
 
 def mouth_rings(shape: MouthShape) -> Array:
     """The skin round the mouth."""
-    return _rings(shape, REST_MOUTH, MOUTH_POINTS, MOUTH_CENTRE, (0.0250, 0.0130, 0.0255))
+    return _rings(shape, REST_MOUTH, MOUTH_POINTS, MOUTH_CENTER, (0.0250, 0.0130, 0.0255))
 
 
 def _ring_triangles(rings: Array) -> Ints:

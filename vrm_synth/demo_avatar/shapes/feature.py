@@ -9,14 +9,14 @@ import numpy as np
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y, EYE
 
-EYE_CENTRE = np.array([0.0325, EYE[1]])
-MOUTH_CENTRE = np.array([0.0, CHIN_Y + 0.0335])
+EYE_CENTER = np.array([0.0325, EYE[1]])
+MOUTH_CENTER = np.array([0.0, CHIN_Y + 0.0335])
 EYE_POINTS, MOUTH_POINTS = 22, 14  # along the upper and again along the lower edge
 
 
 @dataclass(frozen=True)
 class EyeShape:
-    """Metres from the eye's centre: half width; lids above and below the line between the corners; corner heights."""
+    """Meters from the eye's center: half width; lids above and below the line between the corners; corner heights."""
 
     half: float = 0.0202
     up: float = 0.0184
@@ -26,7 +26,7 @@ class EyeShape:
     power: float = 2.5
 
     def curve(self, t: Array, upper: bool) -> Array:
-        """Points (..., 2) at t in -1 (inner corner) to 1 (outer corner), relative to the left eye's centre."""
+        """Points (..., 2) at t in -1 (inner corner) to 1 (outer corner), relative to the left eye's center."""
         line = self.inner + (self.outer - self.inner) * (t + 1) / 2
         # the upper lid peaks toward the nose, the lower one sinks toward the temple
         skewed = np.clip(t + (0.10 if upper else -0.12) * (1 - t * t), -1, 1)
@@ -58,7 +58,7 @@ def eye_targets(rest: EyeShape) -> dict[str, EyeShape]:
 
 @dataclass(frozen=True)
 class MouthShape:
-    """Metres: half width; upper and lower lip at the middle, from the corners' line; corner height; offset."""
+    """Meters: half width; upper and lower lip at the middle, from the corners' line; corner height; offset."""
 
     half: float
     up: float
@@ -68,7 +68,7 @@ class MouthShape:
     power: float = 2.0
 
     def curve(self, t: Array, upper: bool) -> Array:
-        """Points (..., 2) at t in -1 (right corner) to 1 (left corner), relative to the mouth's centre."""
+        """Points (..., 2) at t in -1 (right corner) to 1 (left corner), relative to the mouth's center."""
         middle = self.up if upper else self.low
         bulge = 1 - np.abs(t) ** self.power
         return np.stack([self.half * t, self.shift + self.corner + (middle - self.corner) * bulge], -1)

@@ -85,7 +85,7 @@ def skirt(
     sharp: bool,
     rows: int = 10,
 ) -> Part:
-    """A skirt through rings (y, half width, half depth): pleats of `depth` metres at the hem, sharp or wavy.
+    """A skirt through rings (y, half width, half depth): pleats of `depth` meters at the hem, sharp or wavy.
 
     UV: u counts once round, v from waist (0) to hem (1).
     """
@@ -190,16 +190,16 @@ _SHOE = keyed(
 
 
 def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> list[Part]:
-    """The left shoe and its sole. ankle raises its back, for boots and sneakers (metres)."""
+    """The left shoe and its sole. ankle raises its back, for boots and sneakers (meters)."""
     z = np.concatenate([[-0.058, -0.056], np.linspace(-0.048, 0.116, 11), [0.125, 0.129, 0.131]])
     w, top = np.moveaxis(_SHOE(z), -1, 0)
     top = top + ankle * smoothstep(0.03, -0.02, z)
     zero = np.zeros_like(z)
 
     def loft(material: str, low: Array, high: Array, width: Array, exponent: float) -> Part:
-        centres = np.stack([zero + LEG_X, (low + high) / 2, z * scale], -1)
+        centers = np.stack([zero + LEG_X, (low + high) / 2, z * scale], -1)
         outline = superellipse(ring_angles(14), exponent)
-        points = tube(centres, np.stack([width, zero, zero], -1), np.stack([zero, (high - low) / 2, zero], -1), outline)
+        points = tube(centers, np.stack([width, zero, zero], -1), np.stack([zero, (high - low) / 2, zero], -1), outline)
         toes = smoothstep(0.060, 0.095, points[..., 2])
         shin = smoothstep(ANKLE_Y + 0.0, ANKLE_Y + 0.05, points[..., 1])
         weights = {"leftFoot": (1 - toes) * (1 - shin), "leftToes": toes, "leftLowerLeg": (1 - toes) * shin}
@@ -211,15 +211,15 @@ def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> li
 
 
 def bow(
-    material: str, centre: Sequence[float] | Array, size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
+    material: str, center: Sequence[float] | Array, size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
 ) -> list[Part]:
-    """A ribbon bow: two loops, a knot and two tails. size: half its width, metres; facing: yaw, degrees."""
+    """A ribbon bow: two loops, a knot and two tails. size: half its width, meters; facing: yaw, degrees."""
     c, s = np.cos(np.radians(facing)), np.sin(np.radians(facing))
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     parts = []
 
     def place(points: Array, flip: bool = False, knot_uv: bool = False) -> None:
-        p = points @ turn.T + np.asarray(centre)
+        p = points @ turn.T + np.asarray(center)
         t = grid_triangles(points.shape[0], points.shape[1], flip=flip)
         flat = p.reshape(-1, 3)
         u = np.broadcast_to(np.linspace(0, 1, points.shape[0])[:, None], points.shape[:2])
@@ -257,7 +257,7 @@ def hood(material: str) -> Part:
     """A hood let down: a thick roll round the neck, widest behind."""
     a = np.linspace(-2.62, 2.62, 33)  # from the front on the right, round the back, to the front on the left
     back = (1 + np.cos(a)) / 2
-    centre = np.stack(
+    center = np.stack(
         [
             0.078 * np.sin(a),
             1.226 - 0.045 * (1 - back) ** 2 - 0.018 * back,
@@ -266,10 +266,10 @@ def hood(material: str) -> Part:
         -1,
     )
     thick = 0.013 + 0.026 * back
-    tangent = unit(np.gradient(centre, axis=0))
+    tangent = unit(np.gradient(center, axis=0))
     side = unit(np.cross(tangent, [0.0, 1.0, 0.0]))
     up = np.cross(side, tangent)
-    points = tube(centre, side * thick[:, None], up * (thick * 1.05)[:, None], superellipse(ring_angles(14)))
+    points = tube(center, side * thick[:, None], up * (thick * 1.05)[:, None], superellipse(ring_angles(14)))
     weights = {"upperChest": 0.8 + 0 * points[..., 0], "neck": 0.2 + 0 * points[..., 0]}
     return grid_part(material, points, weights)
 
@@ -279,10 +279,10 @@ def cord(material: str, side: float) -> Part:
     y = np.linspace(1.172, 1.092, 9)
     x = side * (0.030 + 0.004 * np.sin(np.linspace(0, 3, 9)))
     front = torso_front(y, x) + 0.026
-    centre = np.stack([x, y, front], -1)
+    center = np.stack([x, y, front], -1)
     r = np.full(9, 0.0032) + 0.0018 * (np.arange(9) >= 7)
     zero = np.zeros(9)
-    points = tube(centre, np.stack([r, zero, zero], -1), np.stack([zero, zero, r], -1), superellipse(ring_angles(8)))
+    points = tube(center, np.stack([r, zero, zero], -1), np.stack([zero, zero, r], -1), superellipse(ring_angles(8)))
     return grid_part(material, points, torso_weights(points[..., 1]), flip=True)
 
 

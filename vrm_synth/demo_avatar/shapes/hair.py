@@ -127,9 +127,9 @@ def back(
 
     pull draws the tips toward the middle of the back (a share of the azimuth).
     """
-    centres = np.linspace(-half, half, chain_count) * 0.9
+    centers = np.linspace(-half, half, chain_count) * 0.9
     starts = tuple(1.02 + (tip - 1.02) * k / joints for k in range(joints))
-    chains = [shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centres)]
+    chains = [shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centers)]
     g = rng(0, "demo.hair.back", int(tip * 100))
     locks = []
     for count, root, share, stand in rows:
@@ -138,7 +138,7 @@ def back(
             jitter = g.uniform(-1, 1, 4)
             length = 1 + (tip - 1) * share * (1 - ragged * (0.5 + 0.5 * jitter[0]) - 0.10 * (abs(a) / half) ** 2)
             target = a * (1 - pull) + 2.5 * jitter[1]
-            name = f"hairBack{int(np.argmin(np.abs(centres - a)))}"
+            name = f"hairBack{int(np.argmin(np.abs(centers - a)))}"
             locks.append(
                 Lock(
                     (180 + a * 0.96, 180 + target),

@@ -1,7 +1,7 @@
 """Locks of hair: tapered, curved blades along paths on a shell round the skull, or along a tail.
 
 The shell's coordinates are (azimuth, h, off): azimuth in degrees, 0 in front, positive to the left; h is 0 at
-the crown, 1 at the skull's widest, and falls 15 cm for each further 1; off stands off the skull, metres.
+the crown, 1 at the skull's widest, and falls 15 cm for each further 1; off stands off the skull, meters.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SAMPLES, ROUND = 13, 6
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock on the shell. az, h, off: (root, tip); width, thick: metres at the widest.
+    """One lock on the shell. az, h, off: (root, tip); width, thick: meters at the widest.
 
     swing: sideways sway in degrees at mid length; bulge: extra stand-off at mid length; tuck: how far the tip
-    turns in (+) or flicks out (−), metres; chain: name of the spring chain that swings it, "" none.
+    turns in (+) or flicks out (−), meters; chain: name of the spring chain that swings it, "" none.
     """
 
     az: tuple[float, float]
@@ -158,13 +158,13 @@ def shell_locks(material: str, locks: Sequence[Lock], chains: Sequence[Chain]) -
 def tail(
     material: str, c: Chain, radius: Sequence[tuple[float, float]], count: int, width: float, seed_turn: float = 0.0
 ) -> Part:
-    """A tail of locks round a chain's path. radius: (t, metres) rows along it; count locks and one core."""
+    """A tail of locks round a chain's path. radius: (t, meters) rows along it; count locks and one core."""
     n = len(c.points)
     curve = CubicSpline(np.linspace(0, 1, n), c.points)
     t = np.linspace(0, 1, SAMPLES)
     r = PchipInterpolator(*np.array(radius).T)(t)
-    centre = curve(t)
-    tangent = unit(np.gradient(centre, axis=0))
+    center = curve(t)
+    tangent = unit(np.gradient(center, axis=0))
     x = unit(np.cross(tangent, [0.0, 0.0, 1.0]))
     y = np.cross(tangent, x)
     k = np.arange(count)

@@ -1,6 +1,6 @@
 """Geometry tools: splines through key rings, grids of points to triangles, smooth normals.
 
-Everything is float64, metres, in the avatar's frame (+Y up, facing +Z, left hand at +X). Triangles
+Everything is float64, meters, in the avatar's frame (+Y up, facing +Z, left hand at +X). Triangles
 wind counter-clockwise seen from outside.
 """
 
@@ -92,13 +92,13 @@ def smooth_normals(positions: ArrayLike, triangles: Ints) -> Array:
     return n
 
 
-def tube(centres: Array, side: Array, front: Array, outline: tuple[Array, Array]) -> Array:
-    """Points (R, N, 3) of rings: centres (R, 3) + s · side (R, 3) + c · front (R, 3).
+def tube(centers: Array, side: Array, front: Array, outline: tuple[Array, Array]) -> Array:
+    """Points (R, N, 3) of rings: centers (R, 3) + s · side (R, 3) + c · front (R, 3).
 
     side and front carry the radii; outline is (c, s), each (N,) or (R, N).
     """
-    c, s = (np.broadcast_to(o, (len(centres), np.shape(o)[-1])) for o in outline)
-    return centres[:, None] + s[..., None] * side[:, None] + c[..., None] * front[:, None]
+    c, s = (np.broadcast_to(o, (len(centers), np.shape(o)[-1])) for o in outline)
+    return centers[:, None] + s[..., None] * side[:, None] + c[..., None] * front[:, None]
 
 
 def frames_along(path: Array, up: ArrayLike) -> tuple[Array, Array, Array]:

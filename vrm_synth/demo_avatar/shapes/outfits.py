@@ -9,9 +9,9 @@ from vrm_synth.demo_avatar.shapes import garments as g
 from vrm_synth.demo_avatar.shapes.body import arm, hand, leg, torso
 from vrm_synth.demo_avatar.shapes.locks import Chain
 from vrm_synth.demo_avatar.shapes.part import Part
-from vrm_synth.demo_avatar.surface import textures as paint
-from vrm_synth.demo_avatar.surface.materials import CLAMP, WRAP, Library, tiled, toon, white
+from vrm_synth.demo_avatar.surface import painted_textures as paint
 from vrm_synth.demo_avatar.surface.palette import Palette, Rgb, line, linear, mix, shade, tone
+from vrm_synth.demo_avatar.surface.toon_materials import CLAMP, WRAP, Library, tiled, toon, white
 from vrm_synth.gltf.model import Material
 
 PLEATS = 22
@@ -111,13 +111,13 @@ def _hoodie() -> Outfit:
 
 
 def _flat(lib: Library, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, edge: Rgb | None = None) -> None:
-    """A material of one colour and its shade; `edge` colours the outline, the lit colour's own line by default."""
+    """A material of one color and its shade; `edge` colors the outline, the lit color's own line by default."""
     look = toon(line(lit) if edge is None else edge, width, shade_color_factor=linear(dark))
     lib.add(Material(name, "mtoon", (*linear(lit), 1.0), double_sided=True, mtoon=look))
 
 
 def _white_line(p: Palette) -> Rgb:
-    """An outline that white cloth can wear without looking grey."""
+    """An outline that white cloth can wear without looking gray."""
     return mix(p.white_shade, (0.2, 0.2, 0.35), 0.75)
 
 

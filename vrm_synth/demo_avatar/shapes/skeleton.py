@@ -16,7 +16,7 @@ Vec3 = tuple[float, float, float]
 
 HEAD: Vec3 = (0.0, 1.312, -0.008)
 CHIN_Y = 1.290
-EYE: Vec3 = (0.018, 1.3835, 0.038)  # centre of the left eye's sphere: the eye bone
+EYE: Vec3 = (0.018, 1.3835, 0.038)  # center of the left eye's sphere: the eye bone
 SHOULDER: Vec3 = (0.098, 1.196, -0.012)
 ELBOW_X, WRIST_X = 0.318, 0.516
 LEG_X = 0.074
@@ -34,7 +34,7 @@ THUMB = ((0.018, -0.006, 0.021), (0.034, 0.027, 0.022), 48.0)
 
 @dataclass
 class Skeleton:
-    """Joints in order, parents first. names (J), parents (J) as indices or -1, positions (J, 3) world metres."""
+    """Joints in order, parents first. names (J), parents (J) as indices or -1, positions (J, 3) world meters."""
 
     names: list[str] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Colours of one character: chosen ones, and the shades, lights and lines derived from them. sRGB in 0..1."""
+"""Colors of one character: chosen ones, and the shades, lights and lines derived from them. sRGB in 0..1."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SKIN: dict[str, tuple[str, str, str]] = {  # lit, shade, blush
 
 @dataclass(frozen=True)
 class Palette:
-    """skin, hair, outfit: lit, shade and line colours; accents for trims."""
+    """skin, hair, outfit: lit, shade and line colors; accents for trims."""
 
     skin: Rgb
     skin_shade: Rgb
@@ -54,13 +54,13 @@ def mix(a: Rgb, b: Rgb, t: float) -> Rgb:
 
 
 def tone(c: Rgb, *, hue: float = 0.0, saturation: float = 1.0, value: float = 1.0) -> Rgb:
-    """The colour turned by `hue` (of one), its saturation and value multiplied, kept inside the gamut."""
+    """The color turned by `hue` (of one), its saturation and value multiplied, kept inside the gamut."""
     h, s, v = colorsys.rgb_to_hsv(*c)
     return colorsys.hsv_to_rgb((h + hue) % 1.0, min(1.0, s * saturation), min(1.0, v * value))
 
 
 def shade(c: Rgb) -> Rgb:
-    """A shade that leans toward violet, as painters do, and never toward grey."""
+    """A shade that leans toward violet, as painters do, and never toward gray."""
     h, s, v = colorsys.rgb_to_hsv(*c)
     # yellows and oranges go toward red, or their shade turns khaki
     warm = max(0.0, 1.0 - abs(h - 0.13) / 0.09) * min(1.0, s * 2)
@@ -83,7 +83,7 @@ def linear(c: Rgb) -> Rgb:
 
 
 def palette(params: DemoParams) -> Palette:
-    """The colours of these parameters."""
+    """The colors of these parameters."""
     skin, skin_shade, blush = (hexa(t) for t in _SKIN[params.skin])
     hair, cloth = rgb(params, "hair_color"), rgb(params, "outfit_color")
     accent = (0.86, 0.24, 0.32)

@@ -8,7 +8,7 @@
 
 Rejected: almeshopt (AVX2 builds alone, no license stated), imagecodecs (meshopt without its filters, 45 MB),
 alktx2 (no license stated). Not tried, since the chosen ones do: meshoptimizer (an alpha to be compiled), pyktx
-(bindings to libktx), aldraco, gltf-draco-transcoder. Importing the chosen ones runs nothing but their initialisation.
+(bindings to libktx), aldraco, gltf-draco-transcoder. Importing the chosen ones runs nothing but their initialization.
 
 The libraries are C and C++, and the data comes from strangers. So the sizes that the file announces are checked
 before (meshopt.py, draco.py, ktx2.py) and those that come back after, and the libraries run in a process of their

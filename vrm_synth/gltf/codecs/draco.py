@@ -1,7 +1,7 @@
 """KHR_draco_mesh_compression: compressed primitives are unpacked into buffer views before meshes are read.
 
 Each attribute that the extension lists gets an accessor of its own over the unpacked data, with the component type,
-normalisation and count that the file's accessor announces. Morph targets are never compressed (the extension leaves
+normalization and count that the file's accessor announces. Morph targets are never compressed (the extension leaves
 them as they are), and are read as ever.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.accessors import COMPONENTS, DTYPES, Accessors, Buffers
-from vrm_synth.gltf.json_reader import Fields, integer
+from vrm_synth.gltf.json_reader import JsonObject, integer
 
 NAME = "KHR_draco_mesh_compression"
 _FLAG_METADATA = 0x8000
@@ -57,13 +57,13 @@ def unpack(accessors: Accessors, buffers: Buffers) -> None:
 def _job(primitive: pygltflib.Primitive, where: str) -> _Job | None:
     if primitive.extensions.get(NAME) is None:
         return None
-    f = Fields(primitive.extensions[NAME], f"{where}.extensions.{NAME}")
+    f = JsonObject(primitive.extensions[NAME], f"{where}.extensions.{NAME}")
     if primitive.mode != pygltflib.TRIANGLES:
         raise AvatarError("compressed primitive is no triangle list", got=primitive.mode, allowed=4, where=where)
-    f.need("bufferView")
+    f.required("bufferView")
     view = integer(f.data["bufferView"], f.at("bufferView"))
     ids = f.child_or_empty("attributes")
-    listed = tuple((name, integer(ids.need(name), ids.at(name))) for name in sorted(ids.data))
+    listed = tuple((name, integer(ids.required(name), ids.at(name))) for name in sorted(ids.data))
     if view < 0 or any(i < 0 for _, i in listed):
         raise AvatarError("must not be negative", where=f.path)
     for name, _ in listed:
@@ -124,7 +124,7 @@ def _index_accessor(accessors: Accessors, primitive: pygltflib.Primitive, faces:
     if 3 * faces > index.count:
         raise AvatarError("index counts differ", got=f"{3 * faces} compressed", allowed=index.count, where=where)
     if 3 * faces < index.count:  # encoders leave out triangles of no area, and some exporters forget to count again
-        accessors.buffers.notes.add(f"{where} has {faces} compressed triangles of {index.count // 3} announced")
+        accessors.buffers.oddities.add(f"{where} has {faces} compressed triangles of {index.count // 3} announced")
     return index
 
 

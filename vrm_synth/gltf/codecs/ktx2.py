@@ -15,7 +15,7 @@ IDENTIFIER = b"\xabKTX 20\xbb\r\n\x1a\n"
 _HEADER = struct.Struct("<12s9I4I2Q")
 _LEVEL = struct.Struct("<3Q")
 _NONE, _BASIS_LZ, _ZSTD = 0, 1, 2
-# KTX 2.0's data format descriptor (Khronos Data Format, 5.6): the colour model is the byte after 4 of total size
+# KTX 2.0's data format descriptor (Khronos Data Format, 5.6): the color model is the byte after 4 of total size
 # and 8 of the block's header.
 _MODEL = 12
 _ETC1S, _UASTC = 163, 166
@@ -69,7 +69,7 @@ def check(data: memoryview, where: str) -> None:
     if model != (_ETC1S if scheme == _BASIS_LZ else _UASTC):
         raise AvatarError(
             "KTX 2 picture is in no known form",
-            got=f"colour model {model} with supercompression {scheme}",
+            got=f"color model {model} with supercompression {scheme}",
             allowed="ETC1S (163) with 1, UASTC (166) with 0 or 2",
             where=where,
         )

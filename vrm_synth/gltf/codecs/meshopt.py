@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 
 NAMES = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 _FILTERS = ("NONE", "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL", "COLOR")
@@ -33,10 +33,10 @@ def compressed(view: pygltflib.BufferView, place: str) -> Compressed | None:
     name = next((n for n in NAMES if view.extensions.get(n) is not None), None)
     if name is None:
         return None
-    f = Fields(view.extensions[name], f"{place}.extensions.{name}")
+    f = JsonObject(view.extensions[name], f"{place}.extensions.{name}")
     whole = {key: _whole(f, key) for key in ("buffer", "byteOffset", "byteLength", "byteStride", "count")}
     for key in ("buffer", "byteLength", "byteStride", "count", "mode"):
-        f.need(key)
+        f.required(key)
     mode = f.choice("mode", ("ATTRIBUTES", "TRIANGLES", "INDICES"), "ATTRIBUTES")
     kind = f.choice("filter", _FILTERS, "NONE")
     count, stride = whole["count"], whole["byteStride"]
@@ -56,11 +56,11 @@ def compressed(view: pygltflib.BufferView, place: str) -> Compressed | None:
 
 def is_fallback(buffer: pygltflib.Buffer, place: str) -> bool:
     """Whether a buffer only holds, or would hold, what compressed views unpack to."""
-    found = [Fields(buffer.extensions[n], f"{place}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
+    found = [JsonObject(buffer.extensions[n], f"{place}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
     return any(f.flag("fallback") for f in found)
 
 
-def _check_stride(f: Fields, stride: int, mode: str, kind: str) -> None:
+def _check_stride(f: JsonObject, stride: int, mode: str, kind: str) -> None:
     allowed, good = "2 or 4", stride in (2, 4)
     if mode == "ATTRIBUTES":
         allowed, good = "4 to 256, in fours", stride % 4 == 0 and 4 <= stride <= 256
@@ -76,7 +76,7 @@ def _check_stride(f: Fields, stride: int, mode: str, kind: str) -> None:
         )
 
 
-def _whole(f: Fields, key: str) -> int:
+def _whole(f: JsonObject, key: str) -> int:
     value = f.integer(key, 0)
     if value < 0:
         raise AvatarError("must not be negative", got=value, where=f.at(key))

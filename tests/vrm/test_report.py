@@ -7,7 +7,7 @@ import json
 from tests.vrm.vrm_file import BONE_LIST, Doc, changed, glb, vrm0, vrm1
 from vrm_synth.core.bones import BONES
 from vrm_synth.vrm import load_bytes
-from vrm_synth.vrm.inspect import report, table
+from vrm_synth.vrm.report import report, table
 
 
 def test_report() -> None:

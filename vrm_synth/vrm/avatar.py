@@ -3,7 +3,7 @@
 Everything is frozen; arrays are read-only. Indices (`node`, `mesh`, `texture` …) are the file's own
 glTF indices, so that a report can point into the file. Past the loader nobody asks for the version.
 
-Frame: right-handed, +Y up, metres; the avatar faces +Z with its left hand at +X. Where a file faces
+Frame: right-handed, +Y up, meters; the avatar faces +Z with its left hand at +X. Where a file faces
 another way (all of VRM 0.x), the loader appends one root node that holds the turn about Y (see facing).
 """
 
@@ -86,7 +86,7 @@ class RangeMap:
 
 @dataclass(frozen=True)
 class LookAt:
-    """VRMC_vrm lookAt; offset_from_head_bone in the head node's own local frame, metres at its scale."""
+    """VRMC_vrm lookAt; offset_from_head_bone in the head node's own local frame, meters at its scale."""
 
     type: Literal["bone", "expression"]
     offset_from_head_bone: Vec3
@@ -109,10 +109,10 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Collider:
-    """A spring-bone collider on a node; metres in the node's local space.
+    """A spring-bone collider on a node; meters in the node's local space.
 
     shape: sphere (offset, radius), capsule (offset, tail, radius), plane (offset, normal), and the
-    "inside" forms of VRMC_springBone_extended_collider. The radius is in world metres: node scales
+    "inside" forms of VRMC_springBone_extended_collider. The radius is in world meters: node scales
     leave it as it is (the pseudo-code of VRMC_springBone).
     """
 

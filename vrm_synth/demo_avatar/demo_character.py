@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vrm_synth.gltf.model import Image, Material, Mesh, Node, Skin, Texture
-from vrm_synth.vrm.model import Collider, Constraint, Expression, FirstPersonType, LookAt, Spring
+from vrm_synth.vrm.avatar import Collider, Constraint, Expression, FirstPersonType, LookAt, Spring
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,23 +14,24 @@ from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.accessors import Accessors, Buffers
 from vrm_synth.gltf.codecs import draco
 from vrm_synth.gltf.codecs.decoder import Decoder
-from vrm_synth.gltf.container import Bytes, InMemory, Oddities, OnDisk, split
+from vrm_synth.gltf.container import ByteSource, FileSource, MemorySource, find_chunks
 from vrm_synth.gltf.document import parse_gltf
 from vrm_synth.gltf.images import read_images
-from vrm_synth.gltf.json_reader import Fields, parse_json
+from vrm_synth.gltf.json_reader import JsonObject, parse_json
 from vrm_synth.gltf.limits import DEFAULT_LIMITS, Limits
 from vrm_synth.gltf.materials import Textures, read_material
 from vrm_synth.gltf.meshes import MeshReader, check_joints
 from vrm_synth.gltf.model import Material
-from vrm_synth.gltf.scene import check_skins, read_nodes, read_skins, scene_nodes
+from vrm_synth.gltf.nodes import check_skins, read_nodes, read_skins, scene_nodes
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.gltf.uv_sets import assign_uv_sets
+from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.extension import ExtensionSource, VrmExtension
-from vrm_synth.vrm.facing import faced_front
+from vrm_synth.vrm.facing import turn_to_front
 from vrm_synth.vrm.humanoid import humanoid
-from vrm_synth.vrm.model import Avatar
 from vrm_synth.vrm.rest_pose import straightened
 from vrm_synth.vrm.vrm0 import read_vrm0
-from vrm_synth.vrm.vrm0_materials import read_materials0
+from vrm_synth.vrm.vrm0_materials import read_vrm0_materials
 from vrm_synth.vrm.vrm1 import read_vrm1
 
 
@@ -42,7 +43,7 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Avatar:
     """
     try:
         with _opened(Path(path)) as file:
-            return _load(OnDisk(file), str(path), limits)
+            return _load(FileSource(file), str(path), limits)
     except AvatarError as e:
         raise e.at(path) from e
 
@@ -61,47 +62,47 @@ def _opened(path: Path) -> BufferedReader:
 def load_bytes(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Avatar:
     """The avatar in the bytes of a VRM file; `source` is what messages call it."""
     try:
-        return _load(InMemory(data), source, limits)
+        return _load(MemorySource(data), source, limits)
     except AvatarError as e:
         raise e.at(source) from e
 
 
-def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
-    notes = Oddities()
-    container = split(file, limits, notes)
-    root = parse_json(bytes(file.read(*container.json)), limits, notes)
+def _load(file: ByteSource, source: str, limits: Limits) -> Avatar:
+    oddities = Oddities()
+    chunks = find_chunks(file, limits, oddities)
+    root = parse_json(bytes(file.read(*chunks.json)), limits, oddities)
     gltf = parse_gltf(root, limits)
     ext1, ext0 = root.extension("VRMC_vrm"), root.extension("VRM")
     if ext1 is None and ext0 is None:
         raise AvatarError("a glTF file, but not a VRM", got="no VRM or VRMC_vrm extension", where="extensions")
     if ext1 is not None and ext0 is not None:
-        notes.add("file has both VRM and VRMC_vrm; it is read as VRM 1.0")
+        oddities.add("file has both VRM and VRMC_vrm; it is read as VRM 1.0")
 
-    nodes = read_nodes(gltf, limits, notes)
-    scene = scene_nodes(gltf, nodes, notes)
+    nodes = read_nodes(gltf, limits, oddities)
+    scene = scene_nodes(gltf, nodes, oddities)
     runtime = (
-        read_vrm1(ExtensionSource(ext1, root, gltf, limits, notes))
+        read_vrm1(ExtensionSource(ext1, root, gltf, limits, oddities))
         if ext1 is not None
-        else read_vrm0(ExtensionSource(ext0 or Fields({}), root, gltf, limits, notes))
+        else read_vrm0(ExtensionSource(ext0 or JsonObject({}), root, gltf, limits, oddities))
     )
-    bones = humanoid(runtime.bones, scene, notes)
-    textures = Textures(gltf, notes)
-    materials, uv_sets = assign_uv_sets(_materials(root, runtime, textures, limits, notes), notes)
+    bones = humanoid(runtime.bones, scene, oddities)
+    textures = Textures(gltf, oddities)
+    materials, uv_sets = assign_uv_sets(_materials(root, runtime, textures, limits, oddities), oddities)
 
     with Decoder(limits) as decoder:
-        bin_chunk = file.read(*container.bin) if container.bin is not None else None
-        buffers = Buffers(gltf, bin_chunk, limits, notes, decoder)
+        bin_chunk = file.read(*chunks.bin) if chunks.bin is not None else None
+        buffers = Buffers(gltf, bin_chunk, limits, oddities, decoder)
         accessors = Accessors(gltf, buffers, limits)
         draco.unpack(accessors, buffers)
-        reader = MeshReader(gltf, accessors, limits, notes, uv_sets)
+        reader = MeshReader(gltf, accessors, limits, oddities, uv_sets)
         check_skins(gltf, accessors, limits)
         reader.check()
         skins = read_skins(gltf, accessors)
         meshes = reader.read()
-        check_joints(gltf, meshes, notes)
-        images = read_images(gltf, buffers, textures.used_images, limits, notes)
+        check_joints(gltf, meshes, oddities)
+        images = read_images(gltf, buffers, textures.used_images, limits, oddities)
     if any(p.material == len(materials) for m in meshes for p in m.primitives):
-        notes.add("some primitives have no material; glTF's default material is taken")
+        oddities.add("some primitives have no material; glTF's default material is taken")
         materials = (*materials, Material(name="default"))
 
     as_filed = Avatar(
@@ -126,16 +127,16 @@ def _load(file: Bytes, source: str, limits: Limits) -> Avatar:
         springs=runtime.springs,
         first_person=runtime.first_person,
         extensions_used=tuple(gltf.extensionsUsed),
-        oddities=notes.lines(),
+        oddities=oddities.lines(),
     )
-    return straightened(faced_front(as_filed))
+    return straightened(turn_to_front(as_filed))
 
 
 def _materials(
-    root: Fields, runtime: VrmExtension, textures: Textures, limits: Limits, notes: Oddities
+    root: JsonObject, runtime: VrmExtension, textures: Textures, limits: Limits, oddities: Oddities
 ) -> tuple[Material, ...]:
     materials = root.children("materials", limits.items)
     if runtime.version == "1":
         return tuple(read_material(f, textures) for f in materials)
-    ext = root.extension("VRM") or Fields({})
-    return read_materials0(materials, ext.children("materialProperties", limits.items), textures, notes)
+    ext = root.extension("VRM") or JsonObject({})
+    return read_vrm0_materials(materials, ext.children("materialProperties", limits.items), textures, oddities)

@@ -10,14 +10,14 @@ from typing import Any
 from vrm_synth.core.bones import BONE_NAMES, REQUIRED
 from vrm_synth.gltf.model import Material
 from vrm_synth.licensing.gate import UNNAMED
-from vrm_synth.vrm.humanoid import world_at_rest
-from vrm_synth.vrm.model import Avatar, Expression, LookAt, RangeMap
+from vrm_synth.vrm.avatar import Avatar, Expression, LookAt, RangeMap
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 _FINGER = re.compile("Thumb|Index|Middle|Ring|Little")
 
 
 def report(avatar: Avatar) -> dict[str, Any]:
-    """Facts about an avatar as JSON-able values. Lengths in metres, indices the file's own."""
+    """Facts about an avatar as JSON-able values. Lengths in meters, indices the file's own."""
     scene = set(avatar.scene_nodes)
     meta, license = avatar.meta, avatar.meta.license
     return {
@@ -35,7 +35,7 @@ def report(avatar: Avatar) -> dict[str, Any]:
             "terms": dict(license.terms),
         },
         "counts": _counts(avatar),
-        "head_height": round(float(world_at_rest(avatar.nodes, avatar.humanoid["head"])[1, 3]), 4),
+        "head_height": round(float(rest_world_matrix(avatar.nodes, avatar.humanoid["head"])[1, 3]), 4),
         "bones": {
             "present": list(avatar.humanoid),
             "missing": [b for b in BONE_NAMES if b not in avatar.humanoid],

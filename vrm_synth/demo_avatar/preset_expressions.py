@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vrm_synth.gltf.model import Vec4
-from vrm_synth.vrm.model import Expression, MaterialColorBind, MorphTargetBind, Override, TextureTransformBind
+from vrm_synth.vrm.avatar import Expression, MaterialColorBind, MorphTargetBind, Override, TextureTransformBind
 
 # name: morph target → weight
 _MORPHS: dict[str, dict[str, float]] = {

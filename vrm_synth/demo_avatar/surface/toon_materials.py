@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vrm_synth.demo_avatar.surface import textures as paint
+from vrm_synth.demo_avatar.surface import painted_textures as paint
 from vrm_synth.demo_avatar.surface.palette import Palette, Rgb, linear
 from vrm_synth.gltf.model import Image, Material, MToon, Sampler, Texture, TextureInfo, Vec2
 
@@ -38,7 +38,7 @@ class Library:
 
 
 def white(alpha: float = 1.0) -> tuple[float, float, float, float]:
-    """A base colour that leaves the texture as it is."""
+    """A base color that leaves the texture as it is."""
     return 1.0, 1.0, 1.0, alpha
 
 
@@ -48,7 +48,7 @@ def tiled(info: TextureInfo, scale: Vec2, offset: Vec2 = (0.0, 0.0)) -> TextureI
 
 
 def toon(line: Rgb, width: float, **more: object) -> MToon:
-    """MToon with the project's usual terminator, and an outline of `width` metres."""
+    """MToon with the project's usual terminator, and an outline of `width` meters."""
     base = MToon(
         shade_color_factor=(1.0, 1.0, 1.0),
         shading_shift_factor=-0.05,
