@@ -175,8 +175,8 @@ def _nodes() -> Iterator[Case]:
     yield "empty scene", changed(_put("scenes", 0, "nodes", value=[])), "required humanoid bones are missing"
     yield "mesh out of range", changed(_put("nodes", MESH_NODE, "mesh", value=3)), "mesh is out of range; got 3"
     yield "skin out of range", changed(_put("nodes", MESH_NODE, "skin", value=3)), "skin is out of range; got 3"
-    fold_case = [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
-    yield "fold_case matrix", changed(_put("nodes", 0, "matrix", value=fold_case)), "matrix squashes space flat"
+    folded = [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    yield "folded matrix", changed(_put("nodes", 0, "matrix", value=folded)), "matrix squashes space flat"
     yield "short matrix", changed(_put("nodes", 0, "matrix", value=[1] * 9)), "must be a list of 16 numbers"
 
 

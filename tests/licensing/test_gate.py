@@ -12,12 +12,12 @@ from tests.tiny import avatar
 from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.core.errors import LicenseError, RecipeError
 from vrm_synth.gltf.json_reader import JsonObject
-from vrm_synth.licensing.evidence import known_evidence, load_manifest
+from vrm_synth.licensing.evidence import load_evidence, load_manifest
 from vrm_synth.licensing.gate import check_license, effective_license, is_cc0
 from vrm_synth.licensing.license import License, vrm0_license, vrm1_license
 from vrm_synth.shot import load_recipe
 from vrm_synth.vrm import load, load_bytes
-from vrm_synth.vrm.report import report, table
+from vrm_synth.vrm.report import avatar_report, format_report
 from vrm_synth.yaml_models import resources
 
 VPL = "VRM Public License 1.0 (avatarPermission=everyone; modification=prohibited; allowRedistribution)"
@@ -144,9 +144,9 @@ def test_evidence_is_for_one_file_only(manifest):
 
 
 def test_the_users_manifest_wins_over_ours(manifest):
-    sha, entry = next(iter(known_evidence().items()))
+    sha, entry = next(iter(load_evidence().items()))
     assert is_cc0(entry.license)
-    assert known_evidence(manifest({"sha256": sha, "license": "MIT"}))[sha].license == "MIT"
+    assert load_evidence(manifest({"sha256": sha, "license": "MIT"}))[sha].license == "MIT"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_every_entry_of_ours_has_its_evidence():
      ("v1_debug_robot", False)],
 )  # fmt: skip
 def test_real_avatars_stand_as_their_evidence_says(name, free):
-    found = effective_license(load(CORPUS / "avatars" / f"{name}.vrm"), known_evidence())
+    found = effective_license(load(CORPUS / "avatars" / f"{name}.vrm"), load_evidence())
     assert found.is_cc0 == free
 
 
@@ -218,9 +218,11 @@ def test_what_inspect_prints_is_what_a_recipe_accepts_and_it_accepts_nothing_els
     doc, data = vrm1()
     found = load_bytes(glb(doc, bytes(data)), "a.vrm")
     stated = {x.name: replace(found, meta=replace(found.meta, license=x)) for x in STATED}
-    printed = next(x for x in table(report(stated[license.name])).splitlines() if x.startswith("license "))
+    printed = next(
+        x for x in format_report(avatar_report(stated[license.name])).splitlines() if x.startswith("license ")
+    )
     name = printed.removeprefix("license ").strip()
-    assert name == report(stated[license.name])["license"]["name"]
+    assert name == avatar_report(stated[license.name])["license"]["name"]
     text = yaml.safe_dump({"avatars": ["demo"], "count": 1, "accept_licenses": [name]})
     (tmp_path / "r.yaml").write_text(text)
     accepted = load_recipe(tmp_path / "r.yaml").accept_licenses

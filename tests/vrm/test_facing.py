@@ -32,7 +32,7 @@ def places(a: Avatar) -> np.ndarray:
 
 
 def yaws(a: Avatar) -> dict[str, int]:
-    return {name: round(yaw) % 360 for name, yaw in front_signs(a).readable()}
+    return {name: round(yaw) % 360 for name, yaw in front_signs(a).measured()}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_arms_alone_count_where_nothing_else_can_be_read() -> None:
 
     for make, turn in ((vrm0, 0), (vrm1, 180)):
         a = load_bytes(changed(away, make), "x.vrm")
-        assert [name for name, _ in front_signs(a).readable()] == ["arms"]
+        assert [name for name, _ in front_signs(a).measured()] == ["arms"]
         assert a.turn == turn and len(a.oddities) == 1 and a.front_known
 
 
@@ -132,7 +132,7 @@ def test_arms_in_one_place_have_no_sides() -> None:
     ],
 )
 def test_all_signs_have_to_agree(signs: FrontSigns, quarter: int | None) -> None:
-    assert signs.quarter() == quarter
+    assert signs.common_quarter() == quarter
 
 
 def test_nearest_quarter() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.vrm.vrm_file import glb, glb_of_text, vrm0, vrm1
 from vrm_synth.vrm import Avatar, AvatarError, load_bytes
-from vrm_synth.vrm.report import report, table
+from vrm_synth.vrm.report import avatar_report, format_report
 
 MAKE = {"0": vrm0, "1": vrm1}
 VALUES: list[Any] = [
@@ -59,7 +59,7 @@ def sound(avatar: Avatar) -> None:
     for spring in avatar.springs:
         assert spring.joints and all(0 <= c < len(avatar.colliders) for c in spring.colliders)
         assert all(0 <= j.node < count and (j.tail is None or 0 <= j.tail < count) for j in spring.joints)
-    table(report(avatar)).encode("utf-8")
+    format_report(avatar_report(avatar)).encode("utf-8")
 
 
 def sound_primitive(avatar: Avatar, p: Any, targets: int) -> None:

@@ -19,7 +19,7 @@ from vrm_synth.shot.body_parts import HEAD, body
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm import Avatar, load_bytes
 from vrm_synth.vrm.avatar import Constraint
-from vrm_synth.vrm.report import report
+from vrm_synth.vrm.report import avatar_report
 from vrm_synth.vrm.rest_pose import corrections, rest_pose
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
@@ -72,11 +72,11 @@ def bones(posed: PosedAvatar) -> np.ndarray:
 def test_angles_at_known_points(vrm: str) -> None:
     rest = rest_pose(stick(vrm, *at(37)))
     for side in ("left", "right"):
-        assert rest.off(f"{side}UpperArm") == pytest.approx(37, abs=1e-5)
-        assert rest.off(f"{side}LowerArm") == pytest.approx(37, abs=1e-5)
-        assert rest.off(f"{side}UpperLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
-        assert rest.off(f"{side}LowerLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
-        assert rest.off(f"{side}Hand") is None  # no fingers
+        assert rest.deviation(f"{side}UpperArm") == pytest.approx(37, abs=1e-5)
+        assert rest.deviation(f"{side}LowerArm") == pytest.approx(37, abs=1e-5)
+        assert rest.deviation(f"{side}UpperLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
+        assert rest.deviation(f"{side}LowerLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
+        assert rest.deviation(f"{side}Hand") is None  # no fingers
     assert rest.torso == pytest.approx((0, 1, 0))
 
 
@@ -123,7 +123,7 @@ def test_what_is_told_and_what_is_sure(left, right, elbow, told: str | None) -> 
     (oddity,) = a.oddities
     assert oddity.startswith("its rest pose is no T-pose (") and oddity.endswith(told)
     assert (a.rest_corrections.keys() == CORRECTED) == ("corrected, because" not in oddity)
-    assert report(a)["oddities"] == [oddity]
+    assert avatar_report(a)["oddities"] == [oddity]
 
 
 def test_a_figure_that_sits_or_lies_is_told_of_and_left() -> None:

@@ -16,7 +16,7 @@ from tests.corpus import CORPUS, avatar_files, needs_corpus
 from tests.vrm.test_fuzz import sound
 from vrm_synth.vrm import Avatar, load
 from vrm_synth.vrm.humanoid import rest_world_matrix
-from vrm_synth.vrm.report import report, table
+from vrm_synth.vrm.report import avatar_report, format_report
 
 pytestmark = [needs_corpus, pytest.mark.corpus]
 
@@ -69,8 +69,8 @@ def test_loads_soundly(name: str) -> None:
     sound(a)
     assert a.source == str(path(name))
     assert a.sha256 == hashlib.sha256(path(name).read_bytes()).hexdigest()
-    assert json.loads(json.dumps(report(a), allow_nan=False))["counts"]["triangles"] == a.triangle_count
-    assert name in table(report(a))
+    assert json.loads(json.dumps(avatar_report(a), allow_nan=False))["counts"]["triangles"] == a.triangle_count
+    assert name in format_report(avatar_report(a))
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))

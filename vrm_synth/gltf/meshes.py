@@ -1,4 +1,4 @@
-"""Meshes: every primitive becomes one indexed triangle list with 4 joints a vertex."""
+"""Read meshes: every primitive becomes an indexed triangle list with at most 4 joints per vertex."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INDEX = (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_
 _SIGNED = (pygltflib.FLOAT, pygltflib.BYTE, pygltflib.SHORT)
 _ANY = (*_SIGNED, pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT)
 
-_SETS = 8  # joints and weights beyond this many sets are not read
+_MAX_JOINT_SETS = 8  # JOINTS_n and WEIGHTS_n from this n on are not read
 
 # glTF 3.7.2.1: the attributes that are read, with their types; TEXCOORD is any of the sets that uv_sets.py keeps.
 _ATTRIBUTES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
@@ -33,8 +33,8 @@ _ATTRIBUTES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "TANGENT": (("VEC4",), _FLOAT),
     "COLOR_0": (("VEC3", "VEC4"), _FRACTION),
     "TEXCOORD": (("VEC2",), _FRACTION),
-    **{f"JOINTS_{n}": (("VEC4",), _JOINT) for n in range(_SETS)},
-    **{f"WEIGHTS_{n}": (("VEC4",), _FRACTION) for n in range(_SETS)},
+    **{f"JOINTS_{n}": (("VEC4",), _JOINT) for n in range(_MAX_JOINT_SETS)},
+    **{f"WEIGHTS_{n}": (("VEC4",), _FRACTION) for n in range(_MAX_JOINT_SETS)},
 }
 
 # KHR_mesh_quantization: the types that it adds. Node transforms and bind matrices undo the scale.
@@ -48,10 +48,16 @@ _QUANTIZED = _ATTRIBUTES | {
 
 @dataclass
 class MeshReader:
-    """Reads a document's meshes. Call check() first: it refuses what is out of bounds before data is read.
+    """Reader of a document's meshes. Call check() first: it refuses what is out of bounds before data is read.
 
     Arrays that primitives share in the file (one vertex buffer, many index lists) are shared in memory.
-    uv_sets: one for each of the file's materials; a primitive without one gets the index one past the last.
+
+    Attributes:
+        gltf: the parsed document.
+        accessors: its accessors.
+        limits: bounds on vertices and indices.
+        oddities: collects what is left out or repaired.
+        uv_sets: one for each of the file's materials; a primitive without a material gets the index after the last.
     """
 
     gltf: pygltflib.GLTF2
@@ -79,7 +85,7 @@ class MeshReader:
                 )
             for p, primitive in enumerate(mesh.primitives):
                 where = f"meshes[{m}].primitives[{p}]"
-                if self._undrawn(primitive) is not None:
+                if self._skip_reason(primitive) is not None:
                     continue
                 count = self._check_attributes(primitive, where)
                 vertices += count
@@ -93,10 +99,10 @@ class MeshReader:
                 if key not in stacks:
                     stacks.add(key)
                     kinds = sum(any(name in t for t in primitive.targets) for name in ("POSITION", "NORMAL"))
-                    self.accessors.charge(len(primitive.targets) * count * 3 * max(kinds, 1), f"{where}.targets")
+                    self.accessors.count_numbers(len(primitive.targets) * count * 3 * max(kinds, 1), f"{where}.targets")
 
-    def _undrawn(self, primitive: pygltflib.Primitive) -> str | None:
-        """Why a primitive is left out, or None where it is to be drawn."""
+    def _skip_reason(self, primitive: pygltflib.Primitive) -> str | None:
+        """Return why a primitive is left out, or None where it is drawn."""
         if primitive.mode not in (pygltflib.TRIANGLES, pygltflib.TRIANGLE_STRIP, pygltflib.TRIANGLE_FAN):
             return "is made of points or lines, which are not drawn"
         index, accessors = primitive.indices, self.gltf.accessors
@@ -105,6 +111,7 @@ class MeshReader:
         return None
 
     def _check_attributes(self, primitive: pygltflib.Primitive, where: str) -> int:
+        """Check the vertex attributes; return the number of vertices."""
         if primitive.material is not None and primitive.material >= len(self.uv_sets):
             raise out_of_range("materials", primitive.material, len(self.uv_sets), f"{where}.material")
         if "POSITION" not in primitive.attributes:
@@ -129,6 +136,7 @@ class MeshReader:
         return UvSets() if primitive.material is None else self.uv_sets[primitive.material]
 
     def _check_indices(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> int:
+        """Check the index accessor; return an upper bound of the indices of the triangle list."""
         count = vertices
         if primitive.indices is not None:
             count = self.accessors.check(primitive.indices, f"{where}.indices", ("SCALAR",), _INDEX)
@@ -145,18 +153,18 @@ class MeshReader:
                     raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {vertices}", where=place)
 
     def read(self) -> tuple[Mesh, ...]:
-        """The meshes, points and lines left out."""
+        """Read all meshes; primitives of points and lines are left out."""
         return tuple(self._mesh(mesh, m) for m, mesh in enumerate(self.gltf.meshes))
 
     def _mesh(self, mesh: pygltflib.Mesh, m: int) -> Mesh:
         primitives: list[Primitive] = []
         for p, primitive in enumerate(mesh.primitives):
             where = f"meshes[{m}].primitives[{p}]"
-            undrawn = self._undrawn(primitive)
-            if undrawn is None:
+            skip_reason = self._skip_reason(primitive)
+            if skip_reason is None:
                 primitives.append(self._primitive(primitive, where))
             else:
-                self.oddities.add(f"{where} {undrawn}")
+                self.oddities.add(f"{where} {skip_reason}")
         targets = max((len(p.targets) for p in mesh.primitives), default=0)
         weights = tuple(mesh.weights[:targets]) + (0.0,) * (targets - len(mesh.weights))
         if mesh.weights and len(mesh.weights) != targets:
@@ -164,14 +172,14 @@ class MeshReader:
         return Mesh(mesh.name, tuple(primitives), weights, _target_names(mesh)[:targets])
 
     def _primitive(self, primitive: pygltflib.Primitive, where: str) -> Primitive:
-        positions = self._shared(
+        positions = self._cached(
             ("POSITION", primitive.attributes["POSITION"]), lambda: self._positions(primitive, where)
         )
         joints, weights = self._skinning(primitive, where)
         morph_positions, morph_normals = self._morphs(primitive, len(positions), where)
         colors = self._vectors(primitive, "COLOR_0", 1.0, where)
         if colors is not None and colors.shape[1] == 3:
-            colors = _frozen(np.concatenate([colors, np.ones((len(colors), 1), np.float32)], 1))
+            colors = _read_only(np.concatenate([colors, np.ones((len(colors), 1), np.float32)], 1))
         return Primitive(
             positions=positions,
             indices=self._triangles(primitive, len(positions), where),
@@ -186,7 +194,7 @@ class MeshReader:
             morph_normals=morph_normals,
         )
 
-    def _shared(self, key: object, make: Any) -> Any:
+    def _cached(self, key: object, make: Any) -> Any:
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
@@ -201,28 +209,28 @@ class MeshReader:
                 got=f"vertex {bad}: {values[bad].tolist()}",
                 where=f"{where}.attributes.POSITION",
             )
-        return _frozen(values)
+        return _read_only(values)
 
     def _vectors(self, primitive: pygltflib.Primitive, name: str, fill: float, where: str) -> F32 | None:
-        """An optional attribute as floats; numbers that are not finite become `fill`, with an oddity."""
+        """Read an optional attribute as floats; numbers that are not finite become `fill`, with an oddity."""
         accessor = primitive.attributes.get(name)
         if accessor is None:
             return None
 
         def make() -> F32:
             values = self.accessors.read(accessor, where)
-            whole = self._quantized and name.startswith("TEXCOORD")  # integers of their own, to be scaled later
-            values = values.astype(np.float32, copy=False) if whole else _fractions(values)
+            unscaled = self._quantized and name.startswith("TEXCOORD")  # KHR_texture_transform scales them
+            values = values.astype(np.float32, copy=False) if unscaled else _as_floats(values)
             return self._finite(values, fill, f"{where}.attributes.{name}")
 
-        return self._shared((name, accessor), make)
+        return self._cached((name, accessor), make)
 
     def _finite(self, values: F32, fill: float, where: str) -> F32:
         good = np.isfinite(values)
         if not good.all():
             self.oddities.add(f"{where} has {int((~good).sum())} numbers that are not finite, taken as {fill:g}")
             values = np.where(good, values, np.float32(fill))
-        return _frozen(values)
+        return _read_only(values)
 
     def _tex_coords(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, ...]:
         sets = self._uv_sets(primitive)
@@ -254,12 +262,14 @@ class MeshReader:
                     allowed=f"0 to {vertices - 1}",
                     where=f"{place} (accessors[{primitive.indices}])",
                 )
-        return _frozen(np.ascontiguousarray(_as_list(flat, primitive.mode, place, self.oddities)))
+        return _read_only(np.ascontiguousarray(_triangulate(flat, primitive.mode, place, self.oddities)))
 
     def _skinning(
         self, primitive: pygltflib.Primitive, where: str
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.float32] | None]:
-        pairs = {n: [f"{name}_{n}" in primitive.attributes for name in ("JOINTS", "WEIGHTS")] for n in range(_SETS)}
+        pairs = {
+            n: [f"{name}_{n}" in primitive.attributes for name in ("JOINTS", "WEIGHTS")] for n in range(_MAX_JOINT_SETS)
+        }
         for n, (joints_there, weights_there) in pairs.items():
             if joints_there != weights_there:
                 one, other = ("JOINTS", "WEIGHTS") if joints_there else ("WEIGHTS", "JOINTS")
@@ -268,15 +278,15 @@ class MeshReader:
         if not sets:
             return None, None
         key = tuple((primitive.attributes[f"JOINTS_{n}"], primitive.attributes[f"WEIGHTS_{n}"]) for n in sets)
-        joints, weights = self._shared(("skin", key), lambda: self._influences(key, where))
+        joints, weights = self._cached(("skin", key), lambda: self._read_influences(key, where))
         return joints, weights
 
-    def _influences(
+    def _read_influences(
         self, sets: tuple[tuple[int, int], ...], where: str
     ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-        """(V, 4) joints and weights: the 4 largest of all sets, summing to 1; an unused joint is 0."""
+        """Read (V, 4) joints and weights: the 4 largest of all sets, summing to 1; unused joints are 0."""
         joints = np.concatenate([self.accessors.read(j, where) for j, _ in sets], 1).astype(np.uint16)
-        weights = np.concatenate([_fractions(self.accessors.read(w, where)) for _, w in sets], 1)
+        weights = np.concatenate([_as_floats(self.accessors.read(w, where)) for _, w in sets], 1)
         if not np.isfinite(weights).all():
             bad = int(np.argmin(np.isfinite(weights).all(1)))
             raise AvatarError("joint weight is not finite", got=f"vertex {bad}", where=f"{where}.attributes.WEIGHTS_0")
@@ -298,16 +308,16 @@ class MeshReader:
             sums = np.where(empty, 1.0, sums)
         weights = (weights / sums[:, None]).astype(np.float32)
         joints = np.where(weights > 0, joints, 0).astype(np.uint16)
-        return _frozen(joints), _frozen(weights)
+        return _read_only(joints), _read_only(weights)
 
     def _morphs(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, F32 | None]:
         if not primitive.targets:
-            return _frozen(np.zeros((0, vertices, 3), np.float32)), None
+            return _read_only(np.zeros((0, vertices, 3), np.float32)), None
         key = ("morph", vertices, _targets_key(primitive))
-        result: tuple[F32, F32 | None] = self._shared(key, lambda: self._stacks(primitive, vertices, where))
+        result: tuple[F32, F32 | None] = self._cached(key, lambda: self._read_morphs(primitive, vertices, where))
         return result
 
-    def _stacks(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, F32 | None]:
+    def _read_morphs(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> tuple[F32, F32 | None]:
         stacks: dict[str, F32] = {}
         for name in ("POSITION", "NORMAL"):
             if name == "NORMAL" and not any(name in t for t in primitive.targets):
@@ -321,7 +331,7 @@ class MeshReader:
 
 
 def check_joints(gltf: pygltflib.GLTF2, meshes: tuple[Mesh, ...], oddities: Oddities) -> None:
-    """Refuse a node whose mesh weighs on joints that its skin does not have; note where either is missing."""
+    """Refuse a node whose mesh uses joints that its skin does not have; record an oddity where either is missing."""
     largest: dict[int, int] = {}
     for i, node in enumerate(gltf.nodes):
         if node.mesh is None:
@@ -351,8 +361,8 @@ def _targets_key(primitive: pygltflib.Primitive) -> tuple[object, ...]:
     return tuple((t.get("POSITION"), t.get("NORMAL")) for t in primitive.targets)
 
 
-def _as_list(flat: NDArray[np.uint32], mode: int, where: str, oddities: Oddities) -> NDArray[np.uint32]:
-    """(T, 3) triangles of a list, strip or fan (glTF 3.7.2.1), each wound as the mode says."""
+def _triangulate(flat: NDArray[np.uint32], mode: int, where: str, oddities: Oddities) -> NDArray[np.uint32]:
+    """Return (T, 3) triangles of a list, strip or fan (glTF 3.7.2.1), with the winding that the mode defines."""
     if mode == pygltflib.TRIANGLES:
         if len(flat) % 3:
             oddities.add(f"{where} has {len(flat)} indices, not a multiple of 3; the last ones are not drawn")
@@ -366,7 +376,7 @@ def _as_list(flat: NDArray[np.uint32], mode: int, where: str, oddities: Oddities
 
 
 def _target_names(mesh: pygltflib.Mesh) -> tuple[str, ...]:
-    """mesh.extras.targetNames, or the first primitive's, where UniVRM writes them; anything else is none."""
+    """Read mesh.extras.targetNames, or the first primitive's, where UniVRM writes them; () where malformed."""
     for holder in (mesh, *mesh.primitives[:1]):
         names = holder.extras.get("targetNames") if isinstance(holder.extras, dict) else None
         if isinstance(names, list) and all(isinstance(n, str) for n in names):
@@ -374,13 +384,13 @@ def _target_names(mesh: pygltflib.Mesh) -> tuple[str, ...]:
     return ()
 
 
-def _fractions(values: NDArray[Any]) -> F32:
-    """Floats as they are; integers as fractions, whether or not the exporter remembered `normalized`."""
+def _as_floats(values: NDArray[Any]) -> F32:
+    """Return floats as they are, and integers normalized, whether or not the exporter set `normalized`."""
     if values.dtype.kind == "u":
         return values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
     return values.astype(np.float32, copy=False)
 
 
-def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
     values.setflags(write=False)
     return values

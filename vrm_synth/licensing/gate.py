@@ -1,11 +1,11 @@
-"""Which avatars may go into a dataset: the file's own license, the manifest's evidence, and the gate.
+"""License policy: decide from the file's own license and the manifest's evidence whether a dataset may use an avatar.
 
-A dataset is CC0 all the way down unless its maker decides otherwise. An avatar passes the gate where it is
-CC0, or where the user named its license as accepted. What counts is, in this order:
+All parts of a dataset are CC0 unless its maker decides otherwise. An avatar is accepted where it is
+CC0, or where the user named its license as accepted. The license that counts is, in this order:
 
 1. the manifest's entry for the file's SHA-256, in both directions: evidence kept outside the file (its
-   repository's license) can free a file whose metadata was left at a default, and an entry that says
-   otherwise overrules a file that claims CC0;
+   repository's license) can free a file whose metadata was left at a default, and an entry with
+   another license overrules a file that claims CC0;
 2. the file's own metadata.
 """
 
@@ -46,8 +46,12 @@ class LicensedFile(Protocol):
 class EffectiveLicense:
     """The license that counts for one avatar.
 
-    license: what identifies it, and what a user accepts it by; source: "file", or the address of the evidence;
-    url, terms: of the file's own license ("commercialUsage=corporation; …"), "" where evidence counts instead.
+    Attributes:
+        license: its identifier (license.py), by which a user accepts it.
+        is_cc0: True for CC0.
+        source: "file", or the URL of the evidence.
+        url: URL of the file's own license; "" where evidence counts instead.
+        terms: the file's own permission fields, "commercialUsage=corporation; …"; "" where evidence counts instead.
     """
 
     license: str
@@ -58,7 +62,7 @@ class EffectiveLicense:
 
 
 def effective_license(avatar: LicensedFile, evidence: Mapping[str, Evidence]) -> EffectiveLicense:
-    """The license that counts for `avatar`: evidence first, then the file's own word."""
+    """Return the license that counts for `avatar`: the evidence's, else the file's own."""
     entry = evidence.get(avatar.sha256)
     if entry is not None:
         return EffectiveLicense(entry.license, is_cc0(entry.license), entry.evidence)
@@ -89,12 +93,12 @@ def check_license(
 
 
 def is_cc0(name: str) -> bool:
-    """Whether a license's name is one of CC0's."""
+    """Return True for a spelling of CC0's name."""
     return _normalized(name) in {"cc0", "cc010", "cc010universal", "creativecommonszero"}
 
 
 def _comparison_key(name: str) -> str:
-    """Equal for two spellings of one license: its URLs are compared as URLs, the rest as names."""
+    """Return a key that is equal for two spellings of one license: URLs are compared as URLs, the rest as names."""
     parts = re.split(r"((?:https?://|www\.|creativecommons\.org/)\S+)", " ".join(name.split()), flags=re.IGNORECASE)
     urls = (license_from_url(part) for part in parts[1::2])
     known = (url if "://" in url else _normalized(url) for url in urls)
@@ -102,7 +106,7 @@ def _comparison_key(name: str) -> str:
 
 
 def shell_quoted(name: str) -> str:
-    """A license's name for a command line: it is a stranger's, and what a user copies into a shell must be text."""
+    """Quote a license's name for a command line that users copy into a shell; the name is untrusted."""
     return shlex.quote(name) if re.search(r'["$`\\!]', name) else f'"{name}"'
 
 

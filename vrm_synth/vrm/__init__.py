@@ -1,4 +1,4 @@
-"""VRM files read into one model, the Avatar. Each name is imported when it is asked for."""
+"""Load VRM 0.x and 1.0 files into an Avatar. Names are imported lazily."""
 
 from __future__ import annotations
 

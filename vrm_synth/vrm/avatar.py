@@ -1,10 +1,10 @@
-"""The Avatar: what a VRM file says, in VRM 1.0 and MToon 1.0 terms, whichever version it came from.
+"""The Avatar: the content of a VRM file in VRM 1.0 and MToon 1.0 terms, whichever version the file has.
 
 Everything is frozen; arrays are read-only. Indices (`node`, `mesh`, `texture` …) are the file's own
-glTF indices, so that a report can point into the file. Past the loader nobody asks for the version.
+glTF indices, so that a report can point into the file. Only avatar_loader.py and what it calls depend on the version.
 
 Frame: right-handed, +Y up, meters; the avatar faces +Z with its left hand at +X. Where a file faces
-another way (all of VRM 0.x), the loader appends one root node that holds the turn about Y (see facing).
+another way (all of VRM 0.x), the loader appends one root node that holds the turn about Y (facing.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ Turn = Literal[0, 90, 180, -90]
 
 @dataclass(frozen=True)
 class MorphTargetBind:
-    """node: the node that holds the mesh; index: morph target; weight: at expression weight 1, in 0..1."""
+    """Effect of an expression on a morph target.
+
+    Attributes:
+        node: the node that has the mesh.
+        index: morph target of the mesh.
+        weight: morph weight at expression weight 1, in 0..1.
+    """
 
     node: int
     index: int
@@ -33,7 +39,13 @@ class MorphTargetBind:
 
 @dataclass(frozen=True)
 class MaterialColorBind:
-    """type: color, emissionColor, shadeColor, matcapColor, rimColor or outlineColor; target: linear RGBA."""
+    """Effect of an expression on a color of a material.
+
+    Attributes:
+        material: index into Avatar.materials.
+        type: "color", "emissionColor", "shadeColor", "matcapColor", "rimColor" or "outlineColor".
+        target: linear RGBA at expression weight 1.
+    """
 
     material: int
     type: str
@@ -42,7 +54,13 @@ class MaterialColorBind:
 
 @dataclass(frozen=True)
 class TextureTransformBind:
-    """offset and scale at expression weight 1, applied to every texture of the material but the matcap."""
+    """Effect of an expression on the UV transform of every texture of a material but the matcap.
+
+    Attributes:
+        material: index into Avatar.materials.
+        offset: (u, v) at expression weight 1.
+        scale: (u, v) at expression weight 1.
+    """
 
     material: int
     offset: Vec2
@@ -54,7 +72,19 @@ Override = Literal["none", "block", "blend"]
 
 @dataclass(frozen=True)
 class Expression:
-    """VRMC_vrm expressions; a VRM 0.x blend-shape group under its VRM 1.0 name."""
+    """A VRMC_vrm expression, or a VRM 0.x blend-shape group under its VRM 1.0 name.
+
+    Attributes:
+        name: plain (core.names), unique in the avatar.
+        is_preset: True for VRM 1.0's presets.
+        is_binary: its weight counts as 0 or 1 only.
+        override_blink: effect on the blink expressions while this one is active.
+        override_look_at: effect on the gaze expressions.
+        override_mouth: effect on the mouth expressions.
+        morph_target_binds: morph targets that it moves.
+        material_color_binds: material colors that it changes.
+        texture_transform_binds: UV transforms that it changes.
+    """
 
     name: str
     is_preset: bool
@@ -68,15 +98,18 @@ class Expression:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the expression changes anything (Avatar.visible_expressions: anything that is drawn)."""
+        """True where the expression has any bind (Avatar.visible_expressions: any that affects what is drawn)."""
         return bool(self.morph_target_binds or self.material_color_binds or self.texture_transform_binds)
 
 
 @dataclass(frozen=True)
 class RangeMap:
-    """input_max_value: degrees; output_scale: degrees (bone) or weight (expression).
+    """A look-at range map: from the angle of the gaze to the rotation of an eye, or to an expression's weight.
 
-    curve: VRM 0.x's keyframes, flat (time, value, in-tangent, out-tangent)*; () means linear, as in 1.0.
+    Attributes:
+        input_max_value: degrees at which the output reaches its maximum.
+        output_scale: the maximum, degrees (type "bone") or weight (type "expression").
+        curve: VRM 0.x's keyframes, flat (time, value, in-tangent, out-tangent)*; () means linear, as in 1.0.
     """
 
     input_max_value: float = 90.0
@@ -86,7 +119,16 @@ class RangeMap:
 
 @dataclass(frozen=True)
 class LookAt:
-    """VRMC_vrm lookAt; offset_from_head_bone in the head node's own local frame, meters at its scale."""
+    """VRMC_vrm lookAt.
+
+    Attributes:
+        type: what moves the gaze, the eye bones or the look expressions.
+        offset_from_head_bone: the point between the eyes in the head node's local frame, meters at its scale.
+        horizontal_inner: map of each eye toward the nose.
+        horizontal_outer: map of each eye away from the nose.
+        vertical_down: map downward.
+        vertical_up: map upward.
+    """
 
     type: Literal["bone", "expression"]
     offset_from_head_bone: Vec3
@@ -98,7 +140,15 @@ class LookAt:
 
 @dataclass(frozen=True)
 class Constraint:
-    """VRMC_node_constraint. axis: "X"/"Y"/"Z" (roll), "PositiveX"… (aim), None (rotation)."""
+    """A VRMC_node_constraint.
+
+    Attributes:
+        node: the node that follows.
+        kind: type of the constraint.
+        source: the node that it follows.
+        weight: share of the source's rotation, 0..1.
+        axis: "X", "Y" or "Z" (roll), "PositiveX" … "NegativeZ" (aim), None (rotation).
+    """
 
     node: int
     kind: Literal["roll", "aim", "rotation"]
@@ -109,11 +159,16 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Collider:
-    """A spring-bone collider on a node; meters in the node's local space.
+    """A spring-bone collider.
 
-    shape: sphere (offset, radius), capsule (offset, tail, radius), plane (offset, normal), and the
-    "inside" forms of VRMC_springBone_extended_collider. The radius is in world meters: node scales
-    leave it as it is (the pseudo-code of VRMC_springBone).
+    Attributes:
+        node: the node that carries it.
+        shape: sphere (offset, radius), capsule (offset, tail, radius), plane (offset, normal), and the "inside"
+            forms of VRMC_springBone_extended_collider.
+        offset: meters, in the node's local frame.
+        radius: world meters: node scales do not change it (the pseudo-code of VRMC_springBone).
+        tail: end of a capsule, meters, in the node's local frame.
+        normal: unit vector of a plane, in the node's local frame.
     """
 
     node: int
@@ -126,10 +181,16 @@ class Collider:
 
 @dataclass(frozen=True)
 class SpringJoint:
-    """A node that swings, and the node its end points at.
+    """A joint of a spring. (Angle limits are not part of VRM 1.0 and are not read.)
 
-    tail None: VRM 0.x's leaf, whose end lies 7 cm further along the bone. angle limits are not part
-    of VRM 1.0 and are not kept.
+    Attributes:
+        node: the node that swings.
+        tail: the node at the end of its bone; None for VRM 0.x's leaf, whose end lies 7 cm further along the bone.
+        hit_radius: radius for collisions, meters.
+        stiffness: force back to the rest pose.
+        gravity_power: magnitude of gravity.
+        gravity_dir: direction of gravity, world axes.
+        drag_force: deceleration, 0..1.
     """
 
     node: int
@@ -143,7 +204,14 @@ class SpringJoint:
 
 @dataclass(frozen=True)
 class Spring:
-    """joints in order root to tip; colliders: indices into Avatar.colliders; center: node or None."""
+    """A chain of spring-bone joints.
+
+    Attributes:
+        name: its name in the file.
+        joints: in order from root to tip.
+        colliders: indices into Avatar.colliders.
+        center: the node whose motion does not swing the spring, or None.
+    """
 
     name: str
     joints: tuple[SpringJoint, ...]
@@ -156,7 +224,16 @@ FirstPersonType = Literal["auto", "both", "thirdPersonOnly", "firstPersonOnly"]
 
 @dataclass(frozen=True)
 class Meta:
-    """thumbnail: index into the file's images, not decoded; raw: the meta object as it stands."""
+    """The meta object of a VRM file.
+
+    Attributes:
+        name: title of the avatar.
+        version: version of the avatar, as its author writes it.
+        authors: names of its authors.
+        license: license that the file states.
+        thumbnail: index into the file's images (not decoded), or None.
+        raw: the meta object as it stands in the file.
+    """
 
     name: str
     version: str
@@ -171,19 +248,35 @@ class Meta:
 
 @dataclass(frozen=True, eq=False)
 class Avatar:
-    """One loaded avatar. See the module's docstring for frames and indices.
+    """A loaded avatar; see the module's docstring for frames and indices.
 
-    nodes: the file's nodes, in order, and last the turn root where there is one.
-    scene_nodes: the nodes that are in the scene, parents before children; the others are never drawn
-    (drawn_nodes are those whose meshes pictures show).
-    turn: degrees about Y by which the turn root turns the file, 0 where there is none.
-    front_known: whether the figure is known to face +Z.
-    humanoid: bone name (VRM 1.0) → node. expressions: by name, which is plain (core.names);
-    reference_expressions: as three-vrm reads them, where that is different, else None. first_person: node → flag.
-    rest_corrections: humanoid bone → the world rotation from the file's rest pose to the T-pose, where the two
-    differ (see rest_pose); what hangs below such a bone goes with it.
-    oddities: one line each, what a careful reader of the file would want to know.
-    sha256: of the file's bytes; source: what the user called it (a path, or "demo:…").
+    Attributes:
+        source: what the user called it, a path or "demo:…".
+        sha256: hash of the file's bytes, hexadecimal.
+        vrm_version: "0" for VRM 0.x, "1" for VRM 1.0.
+        generator: program that wrote the file.
+        meta: title, authors, license.
+        nodes: the file's nodes in order, and last the turn root where there is one.
+        scene_nodes: nodes of the scene, parents before children; the others are never drawn.
+        meshes: the file's meshes.
+        skins: the file's skins.
+        images: the file's images; None for those that no material uses.
+        textures: the file's textures.
+        materials: the file's materials, and last glTF's default material where a primitive needs it.
+        humanoid: bone name (VRM 1.0) → node.
+        expressions: by name; names are plain (core.names).
+        reference_expressions: expressions as three-vrm reads them; None where they are the same.
+        look_at: parameters of the gaze, or None.
+        constraints: node constraints.
+        colliders: spring-bone colliders.
+        springs: spring-bone chains.
+        first_person: node → first-person flag.
+        extensions_used: glTF's extensionsUsed.
+        oddities: what a careful reader of the file would want to know, one line each.
+        turn: degrees about Y by which the turn root turns the file; 0 where there is none.
+        front_known: True where the figure is known to face +Z.
+        rest_corrections: humanoid bone → world rotation (x, y, z, w) from the file's rest pose to the T-pose, where
+            the two differ (rest_pose.py); what hangs below such a bone goes with it.
     """
 
     source: str
@@ -216,7 +309,7 @@ class Avatar:
     def drawn_nodes(self) -> tuple[int, ...]:
         """The scene's nodes whose meshes are drawn, parents before children.
 
-        Every camera of ours is a third person's, and those do not see what is for the first person only
+        All cameras of this package are third-person, and those do not see what is for the first person only
         (VRMC_vrm firstPerson; VRM 0.x FirstPersonOnly). "auto", "both" and "thirdPersonOnly" are drawn whole.
         """
         return tuple(
@@ -226,19 +319,22 @@ class Avatar:
         )
 
     def primitives_of(self, node: int) -> tuple[Primitive, ...]:
-        """The primitives of a node's mesh; none where it has no mesh."""
+        """Return the primitives of a node's mesh; () where it has no mesh."""
         mesh = self.nodes[node].mesh
         return () if mesh is None else self.meshes[mesh].primitives
 
     def skin_of(self, node: int, primitive: Primitive) -> Skin | None:
-        """The skin that moves a primitive under a node. None: it follows the node rigidly, because the node has no
-        skin or the primitive no joints (one mesh may hang below skinned and unskinned nodes)."""
+        """Return the skin that deforms a primitive under a node.
+
+        None: the primitive follows the node rigidly, because the node has no skin or the primitive no joints (one
+        mesh may be used by skinned and unskinned nodes).
+        """
         skin = self.nodes[node].skin
         return None if skin is None or primitive.joints is None or primitive.weights is None else self.skins[skin]
 
     @cached_property
     def triangle_count(self) -> int:
-        """Triangles that are drawn."""
+        """Number of triangles that are drawn."""
         return sum(len(p.indices) for n in self.drawn_nodes for p in self.primitives_of(n))
 
     @cached_property

@@ -1,9 +1,9 @@
-"""Morph target weights of expressions, brought into the 0 to 1 that VRM 1.0 has them in.
+"""Normalize the morph target weights of expressions to the range 0 to 1 that VRM 1.0 defines.
 
-Some released exporters wrote Unity's 0 to 100 into VRM 1.0 files, all of a file alike. So percent is decided for the
-file: by any weight of at least 10, which nobody means as a tenfold exaggeration. In such a file an expression whose
-weights are all 1 or less is left as it is: as percent it would show nothing. What is out of range then, the
-exaggerations of either version, ends at 0 or 1.
+Some released exporters wrote Unity's 0 to 100 into VRM 1.0 files, for all weights of a file alike. So a file is taken
+to be in percent where any weight is at least 10, which no author means as a tenfold exaggeration. In such a file an
+expression whose weights are all 1 or less is left as it is: in percent it would show nothing. Weights that are still
+out of range, exaggerations in either version, are clamped to 0 or 1.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import replace
 from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.vrm.avatar import Expression, MorphTargetBind
 
-_ROUNDING = 1e-4  # outside the range by less is a float32 that was meant to be 0 or 1
-_PERCENT = 10.0  # a weight from which on a VRM 1.0 file is taken to count in percent
+_ROUNDING = 1e-4  # a weight outside the range by less is rounding, and no oddity
+_PERCENT = 10.0  # a VRM 1.0 file with a weight of at least this is in percent
 
 
 def divide_percent_weights(
     expressions: Mapping[str, Expression], place: str, oddities: Oddities
 ) -> dict[str, Expression]:
-    """The expressions of a VRM 1.0 file, divided by 100 where it counts in percent, with an oddity at `place`."""
+    """Divide the weights of a VRM 1.0 file by 100 where they are in percent, with an oddity at `place`."""
     out = dict(expressions)
     largest = {name: max((b.weight for b in e.morph_target_binds), default=0.0) for name, e in out.items()}
     if max(largest.values(), default=0.0) < _PERCENT:
@@ -34,7 +34,7 @@ def divide_percent_weights(
 def clamp_weights(
     expressions: Mapping[str, Expression], place: str, oddities: Oddities, unit: float = 1.0
 ) -> dict[str, Expression]:
-    """The expressions with weights in 0 to 1, with one oddity at `place`. unit: what the file writes for a 1."""
+    """Clamp the weights to 0 to 1, with one oddity at `place`. unit: the file's own value for a weight of 1."""
     outside = [
         (name, b.weight)
         for name, e in expressions.items()

@@ -1,4 +1,4 @@
-"""What a VRM extension adds to a glTF scene, whichever version wrote it."""
+"""Types and checks that the readers of both VRM versions share."""
 
 from __future__ import annotations
 
@@ -20,13 +20,21 @@ PRESETS = frozenset(
     | {"lookUp", "lookDown", "lookLeft", "lookRight"}
 )
 
-# A range map whose input range is (nearly) zero would divide by zero; three-vrm takes this too.
+# Degrees; a range map with a smaller input range would divide by (nearly) zero. three-vrm uses the same value.
 _SMALLEST_RANGE = 0.01
 
 
 @dataclass(frozen=True)
 class ExtensionSource:
-    """What the VRM readers read from. ext: the VRM extension; gltf: the document around it."""
+    """Input of the VRM readers.
+
+    Attributes:
+        ext: the VRM or VRMC_vrm extension.
+        root: the file's JSON.
+        gltf: the parsed document.
+        limits: bounds on lists.
+        oddities: collects what is left out or repaired.
+    """
 
     ext: JsonObject
     root: JsonObject
@@ -37,9 +45,13 @@ class ExtensionSource:
 
 @dataclass(frozen=True)
 class VrmExtension:
-    """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed; exporter:
-    what the extension itself says wrote the file, "" where only glTF's asset does; reference_expressions: as in
-    an Avatar."""
+    """The parts of an Avatar that come from a VRM extension; fields without a description are as in Avatar.
+
+    Attributes:
+        version: "0" or "1".
+        exporter: program that wrote the file, according to the extension; "" where only glTF's asset names it.
+        bones: (VRM 1.0 name, node, place in the file) in the file's order.
+    """
 
     version: Literal["0", "1"]
     exporter: str
@@ -55,7 +67,7 @@ class VrmExtension:
 
 
 def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, oddities: Oddities) -> RangeMap:
-    """A look-at range map that is safe to divide by."""
+    """Return a look-at range map whose input range is large enough to divide by."""
     if maximum < _SMALLEST_RANGE:
         oddities.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
         maximum = _SMALLEST_RANGE
@@ -63,27 +75,29 @@ def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str
 
 
 def morph_target_counts(gltf: pygltflib.GLTF2) -> dict[int, int]:
-    """node → how many morph targets its mesh has, for the nodes that have a mesh."""
-    of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
-    return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
+    """Return node → number of morph targets of its mesh, for the nodes that have a mesh."""
+    count_of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
+    return {i: count_of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
 
 
 def check_spring_limits(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
-    """The springs, where they can be settled in reasonable time and memory: every joint has places for as many
-    colliders as the joint with the most."""
+    """Return the springs; raise AvatarError where settling them would take unreasonable time or memory.
+
+    The simulation reserves for every joint as many collider slots as the joint with the most has.
+    """
     joints = sum(len(s.joints) for s in springs)
     hits = joints * max((len(s.colliders) for s in springs), default=0)
-    for what, got, allowed in (
+    for problem, got, allowed in (
         ("too many spring joints", joints, limits.spring_joints),
         ("too many spring joints times colliders", hits, limits.spring_hits),
     ):
         if got > allowed:
-            raise AvatarError(what, got=got, allowed=allowed, where=where)
+            raise AvatarError(problem, got=got, allowed=allowed, where=where)
     return springs
 
 
 class LinkBudget:
-    """Counts what lists of a VRM extension expand to, so that a small file cannot become a huge one."""
+    """Counter of what the lists of a VRM extension expand to, so that a small file cannot become a huge avatar."""
 
     def __init__(self, limits: Limits):
         self.limit, self.used = limits.links, 0

@@ -1,4 +1,4 @@
-"""Which node is which bone, and where nodes are at rest."""
+"""The humanoid map (bone → node), and world transforms at rest."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from vrm_synth.gltf.model import Node
 from vrm_synth.gltf.oddities import Oddities
 
 
-def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], oddities: Oddities) -> dict[str, int]:
-    """bone → node in the order of VRM 1.0's table, from (VRM 1.0 name, node, place) as the file lists them.
+def read_humanoid(listed: Iterable[tuple[str, int, str]], scene: tuple[int, ...], oddities: Oddities) -> dict[str, int]:
+    """Return bone → node in the order of VRM 1.0's table.
+
+    listed: (VRM 1.0 name, node, place in the file) as the file lists them.
 
     Unknown names, repeated bones and bones outside the scene are left out with an oddity. Raises AvatarError
     where a required bone is missing then.
     """
     in_scene = set(scene)
     bones: dict[str, int] = {}
-    for name, node, place in found:
+    for name, node, place in listed:
         if name not in BONE_NAMES:
             oddities.add(f"{place} is the unknown bone {name[:60]!r}")
         elif name in bones:
@@ -38,22 +40,25 @@ def humanoid(found: Iterable[tuple[str, int, str]], scene: tuple[int, ...], oddi
     return {name: bones[name] for name in BONE_NAMES if name in bones}
 
 
-def rest_world_matrix(nodes: tuple[Node, ...], node: int, known: dict[int, Array] | None = None) -> Array:
-    """world_from_node (4, 4) at rest; `known` remembers nodes from call to call."""
-    known = {} if known is None else known
+def rest_world_matrix(nodes: tuple[Node, ...], node: int, cache: dict[int, Array] | None = None) -> Array:
+    """Return world_from_node (4, 4) at rest.
+
+    cache: results by node, for reuse between calls.
+    """
+    cache = {} if cache is None else cache
     path = []
-    while node != -1 and node not in known:
+    while node != -1 and node not in cache:
         path.append(node)
         node = nodes[node].parent
-    world = known.get(node, np.eye(4))
+    world = cache.get(node, np.eye(4))
     for step in reversed(path):
         n = nodes[step]
         world = world @ compose(n.translation, n.rotation, n.scale)
-        known[step] = world
+        cache[step] = world
     return world
 
 
 def bone_rest_positions(nodes: tuple[Node, ...], bones: Mapping[str, int]) -> dict[str, Array]:
-    """Where each bone is at rest: world positions (3,), meters, in the axes of `nodes`."""
-    known: dict[int, Array] = {}
-    return {bone: rest_world_matrix(nodes, node, known)[:3, 3] for bone, node in bones.items()}
+    """Return the position of each bone at rest: (3,), world meters, in the axes of `nodes`."""
+    cache: dict[int, Array] = {}
+    return {bone: rest_world_matrix(nodes, node, cache)[:3, 3] for bone, node in bones.items()}

@@ -1,4 +1,4 @@
-"""What is in an avatar, for a person or a script: a report of plain values, and a table made from it."""
+"""Report on the content of an avatar: as JSON-able values, and as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vrm_synth.vrm.humanoid import rest_world_matrix
 _FINGER = re.compile("Thumb|Index|Middle|Ring|Little")
 
 
-def report(avatar: Avatar) -> dict[str, Any]:
-    """Facts about an avatar as JSON-able values. Lengths in meters, indices the file's own."""
+def avatar_report(avatar: Avatar) -> dict[str, Any]:
+    """Return facts about an avatar as JSON-able values; lengths in meters, indices as in the file."""
     scene = set(avatar.scene_nodes)
     meta, license = avatar.meta, avatar.meta.license
     return {
@@ -65,7 +65,7 @@ def report(avatar: Avatar) -> dict[str, Any]:
 
 
 def _counts(avatar: Avatar) -> dict[str, int]:
-    """Triangles and vertices are those that are drawn; a vertex buffer that primitives share counts once a node."""
+    """Sizes; triangles and vertices are those drawn, a vertex buffer that primitives share counts once per node."""
     drawn = [avatar.primitives_of(n) for n in avatar.drawn_nodes]
     return {
         "triangles": avatar.triangle_count,
@@ -152,11 +152,11 @@ def _range(m: RangeMap) -> dict[str, Any]:
     return {"input_max_value": m.input_max_value, "output_scale": m.output_scale, "curve": list(m.curve)}
 
 
-# ---------------------------------------------------------------- for people
+# ---------------------------------------------------------------- the table
 
 
-def table(facts: dict[str, Any]) -> str:
-    """A report() as lines of "label  text", for a terminal. File names and titles are shown on one line each."""
+def format_report(facts: dict[str, Any]) -> str:
+    """Format avatar_report() as lines of "label  text", for a terminal; control characters are removed."""
     rows = [(label, _one_line(text)) for label, text in _rows(facts) if text]
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)

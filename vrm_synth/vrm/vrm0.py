@@ -1,7 +1,7 @@
-"""VRM 0.x's extension, read into VRM 1.0's terms.
+"""Read the VRM 0.x extension (VRM) into VRM 1.0 terms.
 
 Vectors in the extension are Unity's: x right, y up, z forward of an avatar that looks along +Z. The same
-avatar in its glTF nodes looks along −Z, with z mirrored (`_in_node`). Vectors of the world (gravity) turn with the
+avatar in its glTF nodes looks along −Z, with z mirrored (`_mirror_z`). Vectors of the world (gravity) turn with the
 nodes once the avatar is made to face +Z (see facing), so that x is mirrored instead.
 """
 
@@ -30,7 +30,7 @@ _DOWN: Vec3 = (0.0, -1.0, 0.0)
 
 
 def read_vrm0(source: ExtensionSource) -> VrmExtension:
-    """Everything of the VRM extension but its materials, which vrm0_material reads."""
+    """Read everything of the VRM extension except its materials (vrm0_materials.py)."""
     colliders, groups = _colliders(source)
     expressions, reference = read_vrm0_expressions(source)
     return VrmExtension(
@@ -47,13 +47,13 @@ def read_vrm0(source: ExtensionSource) -> VrmExtension:
     )
 
 
-def _in_node(v: Vec3) -> Vec3:
+def _mirror_z(v: Vec3) -> Vec3:
     return v[0], v[1], -v[2]
 
 
 def _meta(source: ExtensionSource) -> Meta:
     f = source.ext.child_or_empty("meta")
-    texture = f.integer("texture", -1)  # −1 is how exporters say that there is none
+    texture = f.integer("texture", -1)  # exporters write −1 for none
     thumbnail = None
     if 0 <= texture < len(source.gltf.textures):
         thumbnail = source.gltf.textures[texture].source
@@ -72,9 +72,7 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
     count = len(source.gltf.nodes)
     for f in humanoid.children("humanBones", source.limits.items):
         name = f.text("bone")
-        node = f.index(
-            "node", count, "nodes", minus_one_is_normal=True
-        )  # exporters list the bones that an avatar lacks with −1
+        node = f.index("node", count, "nodes", minus_one_is_normal=True)  # exporters list absent bones with −1
         if node is not None:
             yield V0_BONE_NAMES.get(name, name), node, f.path
 
@@ -87,7 +85,7 @@ def _look_at(source: ExtensionSource) -> LookAt | None:
     if f is None:
         return None
     by_expression = f.text("lookAtTypeName").lower() == "blendshape"
-    offset = _in_node(f.xyz("firstPersonBoneOffset", (0.0, 0.06, 0.0)))
+    offset = _mirror_z(f.xyz("firstPersonBoneOffset", (0.0, 0.06, 0.0)))
     inner, outer, down, up = (
         _degree_map(f, f"lookAt{name}", 1.0 if by_expression else 10.0, source.oddities)
         for name in ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
@@ -130,7 +128,7 @@ def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
 
 
 def _colliders(source: ExtensionSource) -> tuple[tuple[Collider, ...], list[tuple[int, ...]]]:
-    """All colliders, and the ones of each group."""
+    """Read all colliders, and the indices of those of each group."""
     out: list[Collider] = []
     groups: list[tuple[int, ...]] = []
     budget = LinkBudget(source.limits)
@@ -141,14 +139,14 @@ def _colliders(source: ExtensionSource) -> tuple[tuple[Collider, ...], list[tupl
         node = g.entry_index("node", len(source.gltf.nodes), "nodes") if spheres and g.has("node") else None
         for f in spheres if node is not None else []:
             assert node is not None
-            offset = _in_node(f.xyz("offset", (0.0, 0.0, 0.0)))
+            offset = _mirror_z(f.xyz("offset", (0.0, 0.0, 0.0)))
             out.append(Collider(node, "sphere", offset, f.number("radius", 0.0)))
         groups.append(tuple(range(first, len(out))))
     return tuple(out), groups
 
 
 def _springs(source: ExtensionSource, groups: list[tuple[int, ...]]) -> tuple[Spring, ...]:
-    """One spring a root bone: its whole subtree swings, each joint's end at its first child (three-vrm)."""
+    """Read one spring per root bone: its whole subtree swings, each joint with its first child as tail (three-vrm)."""
     out: list[Spring] = []
     budget = LinkBudget(source.limits)
     count = len(source.gltf.nodes)
@@ -180,11 +178,11 @@ def _subtree(source: ExtensionSource, root: int, budget: LinkBudget, where: str)
 
 
 def _joint_settings(f: JsonObject) -> tuple[float, float, float, Vec3, float]:
-    """What all joints of a bone group have in common: SpringJoint's fields after node and tail, in order."""
+    """Read the settings that all joints of a bone group share: SpringJoint's fields after tail, in order."""
     return (
         f.number("hitRadius", 0.0),
         f.number("stiffiness", 1.0),
         f.number("gravityPower", 0.0),
-        _in_node(f.xyz("gravityDir", _DOWN)),
+        _mirror_z(f.xyz("gravityDir", _DOWN)),
         f.number("dragForce", 0.5),
     )

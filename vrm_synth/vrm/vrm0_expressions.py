@@ -1,4 +1,4 @@
-"""VRM 0.x blend-shape groups, read into VRM 1.0's expressions."""
+"""Read VRM 0.x blend-shape groups into VRM 1.0 expressions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vrm_synth.vrm.avatar import Expression, MaterialColorBind, MorphTargetBind,
 from vrm_synth.vrm.bind_weights import clamp_weights
 from vrm_synth.vrm.expression_names import V0_PRESETS, GroupLabel, assign_expression_names
 from vrm_synth.vrm.extension import PRESETS, ExtensionSource, LinkBudget, morph_target_counts
-from vrm_synth.vrm.vrm0_materials import emission, flipped_transform, linear
+from vrm_synth.vrm.vrm0_materials import emission_to_linear, flipped_transform, gamma_to_linear
 
 _COLOR_TYPES = {
     "_Color": "color",
@@ -22,7 +22,7 @@ _COLOR_TYPES = {
 
 
 def read_vrm0_expressions(source: ExtensionSource) -> tuple[dict[str, Expression], dict[str, Expression]]:
-    """The expressions by their VRM 1.0 names, and as three-vrm reads them."""
+    """Read the expressions by their VRM 1.0 names, and as three-vrm reads them."""
     master = source.ext.child_or_empty("blendShapeMaster")
     groups = master.children("blendShapeGroups", source.limits.items)
     read = _groups(groups, source)
@@ -30,12 +30,14 @@ def read_vrm0_expressions(source: ExtensionSource) -> tuple[dict[str, Expression
         GroupLabel(f.path, f.text("presetName"), f.text("name"), e.is_bound) for f, e in zip(groups, read, strict=True)
     ]
     named = zip(assign_expression_names(labels, source.oddities), read, strict=True)
-    ours = {name: replace(e, name=name, is_preset=name in PRESETS) for name, e in named if name is not None}
-    return clamp_weights(ours, master.at("blendShapeGroups"), source.oddities, unit=100.0), _reference(labels, read)
+    expressions = {name: replace(e, name=name, is_preset=name in PRESETS) for name, e in named if name is not None}
+    return clamp_weights(expressions, master.at("blendShapeGroups"), source.oddities, unit=100.0), _reference(
+        labels, read
+    )
 
 
 def _reference(labels: list[GroupLabel], read: list[Expression]) -> dict[str, Expression]:
-    """three-vrm takes presetName to the letter and the name otherwise; of several the first; weights as they are."""
+    """The expressions as three-vrm reads them: exact presetName, else the name; the first of several; raw weights."""
     out: dict[str, Expression] = {}
     for label, e in zip(labels, read, strict=True):
         name = V0_PRESETS.get(label.preset_name, label.name)
@@ -45,7 +47,7 @@ def _reference(labels: list[GroupLabel], read: list[Expression]) -> dict[str, Ex
 
 
 def _groups(groups: list[JsonObject], source: ExtensionSource) -> list[Expression]:
-    """Each group's binds, not yet named."""
+    """Read each group's binds; names are assigned later."""
     budget = LinkBudget(source.limits)
     by_mesh = nodes_of_mesh(source)
     materials = _materials_by_name(source)
@@ -67,7 +69,7 @@ def _groups(groups: list[JsonObject], source: ExtensionSource) -> list[Expressio
 
 
 def nodes_of_mesh(source: ExtensionSource) -> dict[int, list[int]]:
-    """mesh → the nodes that hold it."""
+    """Return mesh → the nodes that have it."""
     nodes: dict[int, list[int]] = {}
     for i, node in enumerate(source.gltf.nodes):
         if node.mesh is not None:
@@ -129,26 +131,26 @@ def _material_binds(
 
 
 def _color(f: JsonObject, name: str) -> Vec4:
-    """The bind's color as the material's own would be read. (three-vrm takes these without the power.)"""
+    """Read the bind's color as linear RGBA, as the material's own colors are. (three-vrm takes it as it is.)"""
     values = f.values("targetValue")
     target = vector(values, 3, f.at("targetValue"))
     alpha = vector(values, 4, f.at("targetValue"))[3] if len(values) > 3 else 1.0
-    r, g, b = emission(target) if name == "_EmissionColor" else linear(target)
+    r, g, b = emission_to_linear(target) if name == "_EmissionColor" else gamma_to_linear(target)
     return r, g, b, alpha
 
 
 def _transform_bind(f: JsonObject, material: int, axis: str, source: ExtensionSource) -> TextureTransformBind:
-    """axis: "" for both, "_S" for u alone, "_T" for v alone; the other one keeps the material's own."""
+    """Read a UV transform bind. axis: "" for both, "_S" for u, "_T" for v; the other keeps the material's value."""
     sx, sy, ox, oy = f.vector("targetValue", (1.0, 1.0, 0.0, 0.0))
     if axis:
         properties = source.ext.values("materialProperties")
         stated = properties[material] if material < len(properties) else {}
         place = f"{source.ext.at('materialProperties')}[{material}]"
         vectors = JsonObject(stated, place).child_or_empty("vectorProperties")
-        own_ox, own_oy, own_sx, own_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
+        material_ox, material_oy, material_sx, material_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
         if axis == "_S":
-            sy, oy = own_sy, own_oy
+            sy, oy = material_sy, material_oy
         else:
-            sx, ox = own_sx, own_ox
+            sx, ox = material_sx, material_ox
     offset, scale = flipped_transform((ox, oy), (sx, sy))
     return TextureTransformBind(material, offset, scale)

@@ -1,4 +1,4 @@
-"""VRM 1.0's extensions: VRMC_vrm, VRMC_springBone (with extended colliders) and VRMC_node_constraint."""
+"""Read VRM 1.0's extensions: VRMC_vrm, VRMC_springBone (with extended colliders) and VRMC_node_constraint."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _AIM_AXES = ("PositiveX", "NegativeX", "PositiveY", "NegativeY", "PositiveZ", "N
 
 
 def read_vrm1(source: ExtensionSource) -> VrmExtension:
-    """Everything of the VRM 1.0 extensions but the materials'."""
+    """Read everything of the VRM 1.0 extensions except the materials' (gltf/materials.py)."""
     version = source.ext.text("specVersion", "1.0")
     if version not in _VERSIONS:
         source.oddities.add(f"VRMC_vrm has the unknown specVersion {version[:30]!r}, read as 1.0")
     springs = source.root.extension("VRMC_springBone") or JsonObject({}, "extensions.VRMC_springBone", source.oddities)
-    colliders, places = _colliders(springs, source)
+    colliders, new_indices = _colliders(springs, source)
     stored = _expressions(source)
-    expressions = _in_our_terms(stored, source)
+    expressions = _normalize_expressions(stored, source)
     return VrmExtension(
         version="1",
         exporter="",
@@ -65,7 +65,7 @@ def read_vrm1(source: ExtensionSource) -> VrmExtension:
         look_at=_look_at(source.ext.child("lookAt"), source.oddities),
         constraints=_constraints(source),
         colliders=colliders,
-        springs=_springs(springs, places, source),
+        springs=_springs(springs, new_indices, source),
         first_person=_first_person(source),
     )
 
@@ -97,8 +97,8 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
 # ---------------------------------------------------------------- expressions
 
 
-def _in_our_terms(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
-    """The expressions with plain names, and weights in 0 to 1."""
+def _normalize_expressions(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
+    """Give the expressions plain names, and weights in 0 to 1."""
     place = source.ext.at("expressions")
     names = plain_names(stored, place, source.oddities)
     named = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
@@ -106,7 +106,7 @@ def _in_our_terms(stored: dict[str, Expression], source: ExtensionSource) -> dic
 
 
 def _expressions(source: ExtensionSource) -> dict[str, Expression]:
-    """The expressions as the file has them."""
+    """Read the expressions as they stand in the file."""
     f = source.ext.child_or_empty("expressions")
     out: dict[str, Expression] = {}
     budget = LinkBudget(source.limits)
@@ -220,12 +220,12 @@ def _constraints(source: ExtensionSource) -> tuple[Constraint, ...]:
             out += _constraint(i, body, len(source.gltf.nodes))
     if len(out) > source.limits.constraints:
         raise AvatarError("too many node constraints", got=len(out), allowed=source.limits.constraints, where="nodes")
-    _refuse_circular(out)
+    _refuse_cycles(out)
     return tuple(out)
 
 
 def _constraint(node: int, body: JsonObject, nodes: int) -> list[Constraint]:
-    """The constraint in a list; an empty one where it is of no known kind, or has no source."""
+    """Read a constraint, in a list; an empty list where it is of no known kind or has no source."""
     kinds: tuple[Literal["roll", "aim", "rotation"], ...] = ("roll", "aim", "rotation")
     for kind in kinds:
         f = body.child(kind)
@@ -242,14 +242,14 @@ def _constraint(node: int, body: JsonObject, nodes: int) -> list[Constraint]:
     return []
 
 
-def _refuse_circular(constraints: list[Constraint]) -> None:
-    """A node may not follow itself, through however many others (VRMC_node_constraint, Circular dependencies)."""
+def _refuse_cycles(constraints: list[Constraint]) -> None:
+    """Refuse a node that follows itself through others (VRMC_node_constraint, Circular dependencies)."""
     source = {c.node: c.source for c in constraints}
-    done: set[int] = set()
+    visited: set[int] = set()
     for start in source:
         path: dict[int, None] = {}
         node = start
-        while node in source and node not in done:
+        while node in source and node not in visited:
             if node in path:
                 raise AvatarError(
                     "node constraints follow each other in a circle",
@@ -258,30 +258,30 @@ def _refuse_circular(constraints: list[Constraint]) -> None:
                 )
             path[node] = None
             node = source[node]
-        done |= path.keys()
+        visited |= path.keys()
 
 
 # ---------------------------------------------------------------- spring bones
 
 
 def _colliders(springs: JsonObject, source: ExtensionSource) -> tuple[tuple[Collider, ...], list[int | None]]:
-    """The colliders, and where each of the file's went; None for one without a node or a shape."""
+    """Read the colliders, and the new index of each of the file's; None for one without a node or a shape."""
     out: list[Collider] = []
-    places: list[int | None] = []
+    new_indices: list[int | None] = []
     for f in springs.children("colliders", source.limits.items):
         node = f.entry_index("node", len(source.gltf.nodes), "nodes")
         collider = None if node is None else _collider(f, node)
         if collider is None:
-            places.append(None)
+            new_indices.append(None)
         else:
-            places.append(len(out))
+            new_indices.append(len(out))
             out.append(collider)
-    return tuple(out), places
+    return tuple(out), new_indices
 
 
 def _collider(f: JsonObject, node: int) -> Collider | None:
     extended = f.extension("VRMC_springBone_extended_collider")
-    # The extension's shape replaces the basic one, which is only a fallback and may be missing.
+    # The extension's shape renew_indices the basic one, which is only a fallback and may be missing.
     for shape in (extended.child("shape") if extended else None, f.child("shape")):
         if shape is None:
             continue
@@ -302,11 +302,11 @@ def _collider(f: JsonObject, node: int) -> Collider | None:
     return None
 
 
-def _springs(springs: JsonObject, places: list[int | None], source: ExtensionSource) -> tuple[Spring, ...]:
+def _springs(springs: JsonObject, new_indices: list[int | None], source: ExtensionSource) -> tuple[Spring, ...]:
     budget = LinkBudget(source.limits)
     groups: list[list[int]] = []
     for g in springs.children("colliderGroups", source.limits.items):
-        members = [places[c] for c in g.indices("colliders", len(places), "colliders")]
+        members = [new_indices[c] for c in g.indices("colliders", len(new_indices), "colliders")]
         budget.spend(len(members), g.path)
         groups.append([m for m in members if m is not None])
     out: list[Spring] = []
@@ -324,7 +324,7 @@ def _springs(springs: JsonObject, places: list[int | None], source: ExtensionSou
 
 
 def _joints(spring: JsonObject, source: ExtensionSource) -> tuple[SpringJoint, ...]:
-    """Each joint swings about its own node; the last one only marks the end (VRMC_springBone, Spring)."""
+    """Read the joints of a spring; the last one only marks the end (VRMC_springBone, Spring)."""
     nodes = len(source.gltf.nodes)
     found = [(f, f.entry_index("node", nodes, "nodes")) for f in spring.children("joints", source.limits.items)]
     joints = [(f, node) for f, node in found if node is not None]

@@ -1,4 +1,4 @@
-"""What a character may wear on the head: a hair ribbon, glasses, a hairclip."""
+"""Accessories on the head: hair ribbon, glasses, hairclip."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from vrm_synth.demo_avatar.shapes.loft import (
 )
 from vrm_synth.demo_avatar.shapes.part import Part, grid_part, mirrored
 from vrm_synth.demo_avatar.surface.palette import Palette, linear
-from vrm_synth.demo_avatar.surface.toon_materials import Library, toon, white
-from vrm_synth.gltf.model import Material
-
-Vec3 = tuple[float, float, float]
+from vrm_synth.demo_avatar.surface.toon_materials import MaterialLibrary, toon, white
+from vrm_synth.gltf.model import Material, Vec3
 
 
 def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[Part]:
-    """Parts, on the head bone, in base proportions; tied styles always get ties where the tails start."""
+    """Build an accessory's parts on the head bone, in base proportions.
+
+    anchors: where tails of hair start; without a ribbon they get hair ties.
+    """
     parts: list[Part] = []
     if name == "ribbon" and anchors:
         for a in anchors:
@@ -58,7 +59,7 @@ def _torus(material: str, center: Vec3, axis: str, radius: float, thick: float) 
 
 
 def _outward(part: Part, center: np.ndarray) -> Part:
-    """The part with its triangles facing away from a center."""
+    """Flip a part's triangles where they do not face away from `center`."""
     if np.sum(part.normals * (part.positions - center)) >= 0:
         return part
     flipped = part.triangles[:, ::-1].copy()
@@ -130,8 +131,8 @@ def _clips() -> list[Part]:
     return parts
 
 
-def add_accessory_materials(lib: Library, p: Palette, name: str) -> None:
-    """The materials that the accessory needs beyond the outfit's."""
+def add_accessory_materials(lib: MaterialLibrary, p: Palette, name: str) -> None:
+    """Add the materials that an accessory needs beyond the outfit's."""
     if name != "glasses":
         return
     frame = (0.23, 0.13, 0.15)

@@ -1,6 +1,6 @@
-"""The body as fields of rings: torso, neck, arms and legs, that skin and clothes are both lofted from.
+"""The body as rings of points: torso, neck, arms and legs, from which both skin and clothes are lofted.
 
-A limb function takes a stretch of the limb and how far to stand off the skin (`inflate`, meters), so that
+A limb function takes a stretch of the limb and the distance from the skin (`inflate`, meters), so that
 a sleeve is the arm's own loft, a little wider. Limbs are made for the left; `part.mirrored` makes the right.
 """
 
@@ -90,7 +90,7 @@ _LEG = keyed(
 )
 
 
-def chain(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> dict[str, Array]:
+def chain_weights(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> dict[str, Array]:
     """Weights along a limb: joint k owns t from its own start, blended over ±blend around it.
 
     t grows from the first joint to the last; joints: (name, start) in order.
@@ -103,9 +103,9 @@ def chain(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> di
 
 
 def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> Part:
-    """A skin part's UV runs from plain (u = 0) to flushed (u = 1), and into painted shadow where v passes 0.5;
+    """Set the UVs of a skin part: u from plain (0) to flushed (1), v above 0.5 in the painted shadow.
 
-    other materials keep theirs.
+    Parts of other materials are returned unchanged.
     """
     if part.material != "Skin":
         return part
@@ -116,7 +116,7 @@ def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> 
 
 def torso_weights(y: ArrayLike) -> dict[str, Array]:
     """Spine weights at height y (meters)."""
-    return chain(
+    return chain_weights(
         y,
         [("hips", 0), ("spine", 0.925), ("chest", 1.02), ("upperChest", 1.115), ("neck", 1.240), ("head", 1.302)],
         0.03,
@@ -187,7 +187,7 @@ def arm_weights(x: ArrayLike) -> dict[str, Array]:
         ("leftLowerArm", ELBOW_X),
         ("leftHand", WRIST_X),
     ]
-    w = chain(x, joints, 0.022)
+    w = chain_weights(x, joints, 0.022)
     twist = w["leftLowerArm"] * smoothstep(ELBOW_X + 0.02, WRIST_X - 0.02, x)
     return w | {"leftLowerArm": w["leftLowerArm"] - twist, "leftLowerArmTwist": twist}
 
@@ -214,7 +214,9 @@ def leg_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
 def leg_weights(y: ArrayLike) -> dict[str, Array]:
     """Weights of the left leg along its height."""
     down = -np.asarray(y, np.float64)
-    w = chain(down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045)
+    w = chain_weights(
+        down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045
+    )
     helped = 0.15 * np.exp(-(((down + KNEE_Y) / 0.03) ** 2))
     return {j: v * (1 - helped) for j, v in w.items()} | {"leftKneeHelper": helped}
 
@@ -253,7 +255,9 @@ def hand(material: str) -> list[Part]:
     outline = superellipse(ring_angles(16), 2.7)
     points = tube(centers, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
     t = points[..., 0] - WRIST_X
-    palm = grid_part(material, points, chain(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True)
+    palm = grid_part(
+        material, points, chain_weights(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True
+    )
     return [plain_skin(palm, 0.0), *(_finger(material, f) for f in ("Thumb", *FINGERS))]
 
 
@@ -278,5 +282,5 @@ def _finger(material: str, finger: str) -> Part:
     joints = [("leftHand", -1.0), *((f"left{finger}{p}", s) for p, s in zip(parts, starts, strict=False))]
     along = np.broadcast_to(t[:, None], points.shape[:2])
     flip = bool(np.dot(np.cross(side, up), direction) < 0)
-    part = grid_part(material, points, chain(along, joints, 0.007), flip=flip)
+    part = grid_part(material, points, chain_weights(along, joints, 0.007), flip=flip)
     return plain_skin(part, 0.55 * smoothstep(total * 0.6, total, along).reshape(-1))

@@ -1,4 +1,4 @@
-"""What lies on the face: eyeballs, irises, catchlights, lashes, lids' folds, brows, blush, and the mouth's inside."""
+"""Parts on the face: eyeballs, irises, catchlights, lashes, lids' folds, brows, blush, and the mouth's inside."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAINT_SLOTS = 16
 IRIS = (0.0146, 0.0172)  # painted half width and height, meters
 IRIS_MARGIN = 1.25  # the disc is wider than the paint, so that the paint can shrink and grow
 _IRIS_CENTER = EYE_CENTER + np.array([-0.0004, 0.0012])
-BROW_LIFT = 0.0120  # brows float before the fringe's tips, so that a mood shows through hair, as it is drawn
+BROW_LIFT = 0.0120  # brows float in front of the fringe, as in drawings, so that they show through hair
 _BALL = float(np.linalg.norm(np.array([EYE_CENTER[0], EYE_CENTER[1], front_z(*EYE_CENTER) - 0.0036]) - EYE))
 
 

@@ -16,7 +16,16 @@ EYE_POINTS, MOUTH_POINTS = 22, 14  # along the upper and again along the lower e
 
 @dataclass(frozen=True)
 class EyeShape:
-    """Meters from the eye's center: half width; lids above and below the line between the corners; corner heights."""
+    """Outline of an eye; meters from the eye's center.
+
+    Attributes:
+        half: half width.
+        up: height of the upper lid above the line between the corners.
+        low: depth of the lower lid below that line.
+        inner: height of the inner corner.
+        outer: height of the outer corner.
+        power: exponent of the upper lid's curve.
+    """
 
     half: float = 0.0202
     up: float = 0.0184
@@ -58,7 +67,16 @@ def eye_targets(rest: EyeShape) -> dict[str, EyeShape]:
 
 @dataclass(frozen=True)
 class MouthShape:
-    """Meters: half width; upper and lower lip at the middle, from the corners' line; corner height; offset."""
+    """Outline of a mouth, meters.
+
+    Attributes:
+        half: half width.
+        up: height of the upper lip at the middle.
+        low: height of the lower lip at the middle.
+        corner: height of the corners.
+        shift: vertical offset of the whole.
+        power: exponent of the lips' curve.
+    """
 
     half: float
     up: float
@@ -91,9 +109,9 @@ MOUTHS = {
 
 
 def loop(shape: EyeShape | MouthShape, n: int) -> Array:
-    """The opening's outline, 2n - 2 points (N, 2) counter-clockwise in front view of the left eye:
+    """Return the opening's outline, 2n - 2 points (N, 2), counter-clockwise in front view of the left eye.
 
-    along the lower edge from t = -1 to 1 and back along the upper one, closer together at the corners.
+    It runs along the lower edge from t = -1 to 1 and back along the upper one, closer together at the corners.
     """
     t = -np.cos(np.linspace(0, np.pi, n))
     return np.concatenate([shape.curve(t, upper=False), shape.curve(t[::-1], upper=True)[1:-1]])

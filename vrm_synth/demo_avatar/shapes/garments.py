@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vrm_synth.core.transforms import Array
-from vrm_synth.demo_avatar.shapes.body import arm, chain, leg, torso, torso_rings, torso_sheet, torso_weights
-from vrm_synth.demo_avatar.shapes.locks import Chain
+from vrm_synth.demo_avatar.shapes.body import arm, chain_weights, leg, torso, torso_rings, torso_sheet, torso_weights
+from vrm_synth.demo_avatar.shapes.locks import SpringChain
 from vrm_synth.demo_avatar.shapes.loft import (
     grid_triangles,
     keyed,
@@ -80,7 +80,7 @@ def skirt(
     rings: Sequence[Sequence[float]],
     pleats: int,
     depth: float,
-    chains: Sequence[Chain],
+    chains: Sequence[SpringChain],
     *,
     sharp: bool,
     rows: int = 10,
@@ -112,7 +112,7 @@ def skirt(
     return part
 
 
-def skirt_chains(rings: Sequence[Sequence[float]], count: int = 10, joints: int = 3) -> list[Chain]:
+def skirt_chains(rings: Sequence[Sequence[float]], count: int = 10, joints: int = 3) -> list[SpringChain]:
     """Spring chains that hang round a skirt, their roots on the hips."""
     curve = keyed(rings)
     top, hem = rings[0][0] - 0.055, rings[-1][0]
@@ -122,11 +122,11 @@ def skirt_chains(rings: Sequence[Sequence[float]], count: int = 10, joints: int 
     for k in range(count):
         a = 2 * np.pi * (k + 0.5) / count
         points = np.stack([rx * np.sin(a), y, rz * np.cos(a) - 0.004], -1)
-        out.append(Chain(f"skirt{k}", tuple(float(-v) for v in y[:-1]), points, "hips", "skirt"))
+        out.append(SpringChain(f"skirt{k}", tuple(float(-v) for v in y[:-1]), points, "hips", "skirt"))
     return out
 
 
-def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
+def skirt_weights(points: Array, chains: Sequence[SpringChain]) -> dict[str, Array]:
     """Weights (R, C) of a skirt: hips at the waist, then the two nearest chains, shared with the thighs."""
     y = points[..., 1]
     count = len(chains)
@@ -145,7 +145,7 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
         distance = np.abs((place - k + count / 2) % count - count / 2)
         near = np.clip(1 - distance, 0, 1)
         joints = [("hips", -9.0), *((f"{c.name}_{j}", s) for j, s in enumerate(c.starts))]
-        for joint, w in chain(-y, joints, 0.035).items():
+        for joint, w in chain_weights(-y, joints, 0.035).items():
             out[joint] = out.get(joint, 0) + w * near * (1 - share)
     return out
 

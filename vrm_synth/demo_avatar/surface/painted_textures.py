@@ -1,4 +1,4 @@
-"""Painted textures: every function gives (H, W, 4) uint8 RGBA, top row first, from the palette alone."""
+"""Paint textures procedurally: every *_map function returns (H, W, 4) uint8 RGBA, top row first."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ Pixels = NDArray[np.uint8]
 
 
 def pixels(rgb: ArrayLike, alpha: ArrayLike = 1.0) -> Pixels:
-    """sRGB (H, W, 3) and alpha (H, W) in 0..1 as bytes."""
+    """Convert sRGB (H, W, 3) and alpha (H, W) in 0..1 to (H, W, 4) uint8."""
     c = np.asarray(rgb, np.float64)
     a = np.broadcast_to(np.asarray(alpha, np.float64), c.shape[:2])[..., None]
     return np.round(np.clip(np.concatenate([c, a], -1), 0, 1) * 255).astype(np.uint8)
 
 
 def plane(width: int, height: int) -> tuple[Array, Array]:
-    """(u, v) in 0..1 at the pixels' centers, v down: each (height, width)."""
+    """Return (u, v) in 0..1 at the pixels' centers, v down: each (height, width)."""
     u, v = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     return u, v
 
 
 def fill(color: Rgb, shape: tuple[int, ...]) -> Array:
-    """(H, W, 3) of one color."""
+    """Return (H, W, 3) filled with one color."""
     return np.broadcast_to(np.array(color), (*shape, 3)).copy()
 
 
 def blend(under: Array, over: ArrayLike, amount: ArrayLike) -> Array:
-    """under (H, W, 3) with a color or picture laid over it by amount (H, W) in 0..1."""
+    """Blend a color or picture over `under` (H, W, 3) by amount (H, W) in 0..1."""
     a = np.asarray(amount, np.float64)[..., None]
     return np.asarray(under * (1 - a) + np.asarray(over, np.float64) * a)
 
@@ -63,9 +63,11 @@ def face_map(p: Palette, base: Rgb, size: int = 512) -> Pixels:
 
 
 def skin_map(p: Palette, base: Rgb) -> Pixels:
-    """The body's skin: u runs from plain skin to flushed (fingertips, knees, elbows);
+    """The body's skin.
 
-    v steps at the middle into a painted shadow (the chin's, on the neck)."""
+    u runs from plain skin to flushed (fingertips, knees, elbows); v steps at the middle into a painted shadow (the
+    chin's, on the neck).
+    """
     u, v = plane(64, 128)
     out = blend(fill(base, u.shape), p.blush, 0.42 * u)
     return pixels(blend(out, p.skin_shade, smoothstep(0.5, 0.515, v)))
@@ -141,13 +143,13 @@ def cheek_map(p: Palette) -> Pixels:
 
 @cache
 def _strands(size: tuple[int, int]) -> Array:
-    """How much of a fine strand lies on each pixel of a lock (H, W); the same for every color."""
+    """Coverage of each pixel of a lock by fine strands (H, W), in 0..1; the same for every color."""
     u, v = plane(*size)
-    g = rng(0, "demo.hair", 0)
+    generator = rng(0, "demo.hair", 0)
     strands = np.zeros_like(u)
     for _ in range(26):
-        center, width, bend = g.uniform(0, 1), g.uniform(0.004, 0.012), g.uniform(-0.05, 0.05)
-        start, end = sorted(g.uniform(0, 1.1, 2))
+        center, width, bend = generator.uniform(0, 1), generator.uniform(0.004, 0.012), generator.uniform(-0.05, 0.05)
+        start, end = sorted(generator.uniform(0, 1.1, 2))
         d = np.abs((u - center - bend * np.sin(v * 3) + 0.5) % 1 - 0.5)
         strands = np.maximum(
             strands, smoothstep(width, 0, d) * smoothstep(start - 0.05, start + 0.1, v) * smoothstep(end, end - 0.15, v)
@@ -269,10 +271,14 @@ def bow_map(base: Rgb, deep: Rgb, size: int = 128) -> Pixels:
 def folds_map(base: Rgb, deep: Rgb, size: int = 256) -> Pixels:
     """Cloth once round a body or sleeve: soft folds that rise from the hem (bottom) and fade out."""
     u, v = plane(size, size)
-    g = rng(0, "demo.folds", 0)
+    generator = rng(0, "demo.folds", 0)
     folds = np.zeros_like(u)
     for k in range(16):
-        center, reach, lean = (k + g.uniform(-0.3, 0.3)) / 16, g.uniform(0.10, 0.30), g.uniform(-0.10, 0.10)
+        center, reach, lean = (
+            (k + generator.uniform(-0.3, 0.3)) / 16,
+            generator.uniform(0.10, 0.30),
+            generator.uniform(-0.10, 0.10),
+        )
         d = np.abs((u - center - lean * (1 - v) + 0.5) % 1 - 0.5)
         width = 0.012 * smoothstep(1 - reach, 1.0, v) + 1e-4
         folds = np.maximum(folds, smoothstep(1.0, 0.35, d / width) * smoothstep(1 - reach, 1 - reach * 0.5, v))

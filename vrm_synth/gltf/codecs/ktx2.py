@@ -1,4 +1,4 @@
-"""KHR_texture_basisu: the header of a KTX 2 picture (KTX 2.0, 3), checked before a decoder sees the data."""
+"""KHR_texture_basisu: check the header of a KTX 2 image (KTX 2.0, 3), then decode it in the decoder process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ETC1S, _UASTC = 163, 166
 
 
 def size(data: memoryview) -> tuple[int, int] | None:
-    """(width, height) in pixels, or None where the header is cut short."""
+    """Return (width, height) in pixels, or None where the header is cut short."""
     if len(data) < _HEADER.size:
         return None
     _, _, _, width, height, *_ = _HEADER.unpack_from(data)
@@ -30,8 +30,10 @@ def size(data: memoryview) -> tuple[int, int] | None:
 
 
 def check(data: memoryview, where: str) -> None:
-    """Raise AvatarError for what is not one 2D picture of Basis Universal (ETC1S or UASTC), all of it inside the
-    data. Call it with data whose size() is not None."""
+    """Raise AvatarError for anything but one complete 2D image of Basis Universal (ETC1S or UASTC).
+
+    Call it with data whose size() is not None.
+    """
     header = _HEADER.unpack_from(data)
     _, vk_format, _, width, height, depth, layers, faces, levels, scheme = header[:10]
     if vk_format != 0:
@@ -76,7 +78,7 @@ def check(data: memoryview, where: str) -> None:
 
 
 def decode(data: memoryview, decoder: Decoder, where: str) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8 RGBA of a picture that check() has let pass; without an alpha channel alpha is 255."""
+    """Decode an image that has passed check() to (H, W, 4) uint8 RGBA; without an alpha channel alpha is 255."""
     found = size(data)
     assert found is not None  # check() was called
     width, height = found
