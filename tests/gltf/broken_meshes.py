@@ -184,7 +184,7 @@ def vrm_count_cases() -> Iterator[Case]:
 
 
 def _strand(count: int, length: int, colliders: int) -> Callable[[Doc], None]:
-    """So many strands of so many nodes, each meeting all colliders."""
+    """Add `count` springs of `length` nodes, each with all colliders."""
 
     def change(doc: Doc) -> None:
         springs = doc["extensions"]["VRMC_springBone"]

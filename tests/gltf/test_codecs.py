@@ -27,7 +27,7 @@ def demo() -> bytes:
 # ---------------------------------------------------------------- KHR_mesh_quantization
 
 
-def test_a_quantised_avatar(demo: bytes) -> None:
+def test_a_quantized_avatar(demo: bytes) -> None:
     packed, step = quantized(demo)
     # half a step each way, the slope of the cube's diagonal, and float32
     same(demo, packed, step=step, degrees=0.8, weights=3e-5)
@@ -266,7 +266,7 @@ def test_draco_that_contradicts_itself_is_refused(change: Callable[[Doc], object
     assert "\n" not in str(e.value)
 
 
-def test_more_indices_announced_than_compressed_are_noted() -> None:
+def test_more_indices_announced_than_compressed_are_reported() -> None:
     file = File(draco_compressed(small()))
     _of(file.doc, "indices").update(count=9)
     avatar = load_bytes(file.bytes(), "x")

@@ -71,7 +71,7 @@ def test_a_library_that_never_ends(tmp_path: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a decoder prints does not come between the answers."""
+    """Output that a library prints does not corrupt the responses."""
     whole = meshopt_compressed(small())
     code = "import numpy, os\ndef decode_gltf_buffer(data, count, stride, *a):\n    os.write(1, b'hello')\n"
     code += "    return numpy.zeros(count * stride, numpy.uint8)\n"
@@ -109,7 +109,7 @@ def test_the_process_ends_with_the_load() -> None:
 
 
 def payload(whole: bytes, library: str) -> list[tuple[int, int]]:
-    """Where the compressed bytes of a file lie: (offset in the file, length)."""
+    """Return (offset in the file, length) of the compressed bytes of a file."""
     file = File(whole)
     (base,) = struct.unpack_from("<I", whole, 12)
     views = file.doc["bufferViews"]

@@ -110,7 +110,7 @@ def test_webp(lossless: bool, alpha: bool) -> None:
     assert np.abs(got[10, 10].astype(int) - [200, 100, 50, 128 if alpha else 255]).max() <= 6
 
 
-def test_a_wrong_name_for_the_format_is_noted() -> None:
+def test_a_wrong_name_for_the_format_is_reported() -> None:
     avatar = load_bytes(replaced_image(saved(PIL.Image.new("RGB", (4, 4)), "JPEG"), "image/png"), "x.vrm")
     assert avatar.images[0] is not None and avatar.images[0].mime_type == "image/jpeg"
     assert avatar.oddities == ("images[0] says image/png but is image/jpeg",)

@@ -1,4 +1,4 @@
-"""What glTF allows in geometry, and what each form of it is read as."""
+"""Reading meshes: every form of geometry that glTF allows."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_nodes_outside_the_scene_are_kept_but_not_drawn() -> None:
     assert len(avatar.nodes) - 1 not in avatar.scene_nodes and avatar.triangle_count == 2
 
 
-def test_trailing_bytes_and_unknown_chunks_are_noted() -> None:
+def test_trailing_bytes_and_unknown_chunks_are_reported() -> None:
     doc, data = vrm1()
     whole = glb(doc, bytes(data))
     assert load_bytes(whole + b"tail", "x.vrm").oddities == ("4 bytes after the end that the GLB header announces",)

@@ -76,7 +76,7 @@ def test_one_flat_axis_keeps_the_turn_of_the_others() -> None:
     np.testing.assert_allclose((n.translation, n.scale), ((1, 2, 3), (2, 0, 4)), atol=1e-12)
 
 
-def test_a_last_row_that_is_no_transforms_is_noted() -> None:
+def test_a_last_row_that_is_no_transforms_is_reported() -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["nodes"][MESH_NODE]["matrix"] = [1, 0, 0, 0.5, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
 
@@ -97,7 +97,7 @@ def test_bind_matrices_without_an_inverse_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mesh_weights", "node_weights", "want", "told"),
+    ("mesh_weights", "node_weights", "want", "reported"),
     [
         ([0.25, 0.5], None, (0.25, 0.5), ""),
         ([0.25, 0.5], [], (0.25, 0.5), ""),
@@ -109,7 +109,7 @@ def test_bind_matrices_without_an_inverse_do_no_harm() -> None:
 )
 @pytest.mark.parametrize("make", [vrm0, vrm1])
 def test_a_nodes_morph_weights_win_over_its_meshs(
-    make: Any, mesh_weights: Any, node_weights: Any, want: tuple[float, ...], told: str
+    make: Any, mesh_weights: Any, node_weights: Any, want: tuple[float, ...], reported: str
 ) -> None:
     """glTF 3.7.2.2. A second node with the same mesh keeps the mesh's own; a target that an expression drives is 0."""
 
@@ -127,7 +127,7 @@ def test_a_nodes_morph_weights_win_over_its_meshs(
     other = max(i for i, n in enumerate(avatar.nodes) if n.mesh == 0)
     np.testing.assert_array_equal(weights[MESH_NODE], want)
     np.testing.assert_array_equal(weights[other], mesh_weights or (0, 0))
-    assert avatar.oddities == ((f"nodes[{MESH_NODE}] 'body' {told}",) if told else ())
+    assert avatar.oddities == ((f"nodes[{MESH_NODE}] 'body' {reported}",) if reported else ())
 
 
 def test_expressions_start_from_zero_whatever_a_node_weighs() -> None:
@@ -137,7 +137,7 @@ def test_expressions_start_from_zero_whatever_a_node_weighs() -> None:
     np.testing.assert_array_equal(evaluate(avatar, expressions={"happy": 0.5}).morph_weights[MESH_NODE], (0.5, 0.75))
 
 
-def test_weights_of_a_node_without_a_mesh_are_told() -> None:
+def test_weights_of_a_node_without_a_mesh_are_reported() -> None:
     avatar = load_bytes(changed(lambda d: d["nodes"][0].update(weights=[1.0])), "x.vrm")
     assert avatar.nodes[0].weights is None and "has weights but no mesh" in avatar.oddities[0]
 

@@ -62,7 +62,7 @@ def test_the_id_of_a_group(preset: str, name: str, is_: str) -> None:
     assert names((preset, name))[0] == [is_]
 
 
-def test_what_is_read_another_way_than_written_is_told() -> None:
+def test_what_is_read_another_way_than_written_is_reported() -> None:
     assert names(("joy", "Joy"), ("unknown", "surprised"), ("unknown", "Wink"))[1] == ()
     (line,) = names(("\u0131", "I"))[1]
     assert "g[0]" in line and "'ı'" in line and "'i'" in line
@@ -88,7 +88,7 @@ def test_a_custom_group_with_the_very_name_of_a_preset_gets_another() -> None:
     assert [line.split(" ")[0] for line in oddities] == ["g[0]", "g[2]"]
 
 
-def test_doubles_are_left_out_and_told() -> None:
+def test_duplicates_are_left_out_and_reported() -> None:
     found, oddities = names(("joy", "A1"), ("joy", "A2"), ("unknown", "x"), ("unknown", "x"), ("unknown", "X"))
     assert found == ["happy", None, "x", None, "X"]
     assert len(oddities) == 2 and all("the first one counts" in line for line in oddities)

@@ -1,4 +1,4 @@
-"""Which way a figure faces: turned where all signs agree, left and told of where they do not."""
+"""The direction that a figure faces: turned where all signs agree, kept and reported where they do not."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_swapped_sides_of_a_file_that_faces_away_are_no_reason_to_turn_it(vrm: s
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
-def test_any_other_angle_is_told_and_left(vrm: str) -> None:
+def test_any_other_angle_is_reported_and_left(vrm: str) -> None:
     a = load_bytes(turned(plain(vrm), 30), "x.vrm")
     assert a.turn == USUAL[vrm] and not a.front_known
     assert yaws(a) == {"arms": 30, "feet": 30, "eyes": 30, "face": 30}
@@ -213,13 +213,13 @@ def test_a_figure_scaled_beyond_numbers_is_read_without_a_complaint() -> None:
 @pytest.mark.corpus
 @pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
 def test_the_shared_avatars_face_as_their_versions_ask(path) -> None:
-    """All were looked at from the front; armature_transform lies askew, and is told of."""
+    """All were looked at from the front; armature_transform lies askew, and is reported."""
     assert CORPUS is not None
     a = load(path)
     askew = path.stem == "addon_armature_transform"
     assert a.turn == USUAL[a.vrm_version] and a.front_known != askew and not a.rest_corrections
-    told = [o for o in a.oddities if "+Z" in o or "T-pose" in o]
-    assert len(told) == (2 if askew else 0), told
+    reported = [o for o in a.oddities if "+Z" in o or "T-pose" in o]
+    assert len(reported) == (2 if askew else 0), reported
 
 
 HUMAN = ("bizdude", "crimsom", "m_expressive", "robot", "v1_samplebot", "zombie")

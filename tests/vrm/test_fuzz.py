@@ -79,7 +79,7 @@ def sound_primitive(avatar: Avatar, p: Any, targets: int) -> None:
 
 
 def try_to_load(data: bytes) -> bool:
-    """Whether it loads; anything but a sound avatar or a well-formed AvatarError fails the test."""
+    """Return True where it loads; anything but a valid avatar or a well-formed AvatarError fails the test."""
     try:
         avatar = load_bytes(data, "fuzz.vrm")
     except AvatarError as e:

@@ -82,7 +82,7 @@ def test_shading_keeps_its_range(toony: float, shift: float) -> None:
     assert 1 - new - terms.shading_shift_factor == pytest.approx(end)
 
 
-def test_colours_are_gamma_but_emission_is_linear() -> None:
+def test_colors_are_gamma_but_emission_is_linear() -> None:
     vectors = {f"_{n}Color": [0.5, 0.25, 1, 0.5] for n in ("Shade", "Rim", "Outline")}
     m = material(vectorProperties={**vectors, "_Color": [0.5, 0.25, 1, 0.5], "_EmissionColor": [2, 0.5, 0, 1]})
     assert m.base_color_factor == pytest.approx((0.5**2.2, 0.25**2.2, 1, 0.5))

@@ -1,4 +1,4 @@
-"""Collector of the oddities of one file: what a reader should know, and what is no reason to refuse the file."""
+"""Collector of the oddities of one file: deviations from the format that are no reason to refuse it."""
 
 from __future__ import annotations
 

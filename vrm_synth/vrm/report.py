@@ -241,5 +241,5 @@ def _motion_rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _one_line(text: str) -> str:
-    # Titles and names come from strangers' files: no control character may reach the terminal.
+    # Titles and names come from untrusted files: no control character may reach the terminal.
     return "".join(c if c.isprintable() else " " for c in text)
