@@ -19,7 +19,7 @@ from vrm_synth.demo_avatar.shapes.feature import EYE_CENTER, REST_EYES
 from vrm_synth.demo_avatar.shapes.hair import Hair, build_hair
 from vrm_synth.demo_avatar.shapes.locks import SpringChain
 from vrm_synth.demo_avatar.shapes.outfits import Outfit, add_outfit_materials, build_outfit
-from vrm_synth.demo_avatar.shapes.part import Part, by_material, top_four
+from vrm_synth.demo_avatar.shapes.part import MeshPart, by_material, top_four
 from vrm_synth.demo_avatar.shapes.skeleton import HEAD, Skeleton, humanoid_names, humanoid_skeleton
 from vrm_synth.demo_avatar.surface.palette import Palette, palette
 from vrm_synth.demo_avatar.surface.toon_materials import (
@@ -96,7 +96,7 @@ def _materials(params: DemoParams, colors: Palette) -> MaterialLibrary:
     return lib
 
 
-def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) -> dict[str, list[Part]]:
+def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) -> dict[str, list[MeshPart]]:
     eyes = REST_EYES[params.eye_shape]
     face = [
         face_skin(eyes),
@@ -134,14 +134,14 @@ def _skin(skeleton: Skeleton) -> Skin:
     return Skin(tuple(range(len(skeleton.names))), matrices, "Skin")
 
 
-def _mesh(name: str, parts: Sequence[Part], skeleton: Skeleton, material_index: dict[str, int]) -> Mesh:
+def _mesh(name: str, parts: Sequence[MeshPart], skeleton: Skeleton, material_index: dict[str, int]) -> Mesh:
     merged = by_material(parts)
     targets = sorted({t for p in merged for t in p.morphs})
     primitives = tuple(_primitive(p, skeleton, material_index[p.material], targets) for p in merged)
     return Mesh(name, primitives, (0.0,) * len(targets), tuple(targets))
 
 
-def _primitive(part: Part, skeleton: Skeleton, material: int, targets: Sequence[str]) -> Primitive:
+def _primitive(part: MeshPart, skeleton: Skeleton, material: int, targets: Sequence[str]) -> Primitive:
     joints, weights = top_four(part.weights, {n: i for i, n in enumerate(skeleton.names)})
     zero = np.zeros_like(part.positions)
     morphs = [part.morphs.get(t, zero) for t in targets]

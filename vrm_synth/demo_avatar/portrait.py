@@ -9,7 +9,7 @@ import PIL.Image
 import PIL.ImageDraw
 
 from vrm_synth.core.transforms import Array
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 from vrm_synth.demo_avatar.surface.painted_textures import Pixels
 from vrm_synth.demo_avatar.surface.toon_materials import MaterialLibrary
 
@@ -17,7 +17,7 @@ SIZE = 256  # pixels
 SUPERSAMPLING = 2
 
 
-def portrait(groups: Mapping[str, Sequence[Part]], lib: MaterialLibrary) -> Pixels:
+def portrait(groups: Mapping[str, Sequence[MeshPart]], lib: MaterialLibrary) -> Pixels:
     """Draw head and shoulders, orthographic and unshaded: (256, 256, 4) uint8 RGBA."""
     n = SIZE * SUPERSAMPLING
     face = np.concatenate([p.positions for p in groups["Face"]])
@@ -44,7 +44,7 @@ def portrait(groups: Mapping[str, Sequence[Part]], lib: MaterialLibrary) -> Pixe
     return np.concatenate([small, np.full((SIZE, SIZE, 1), 255, np.uint8)], -1)
 
 
-def _colors(part: Part, triangles: Array, lib: MaterialLibrary) -> tuple[Array, Array]:
+def _colors(part: MeshPart, triangles: Array, lib: MaterialLibrary) -> tuple[Array, Array]:
     """(rgb (T, 3) uint8, alpha (T,)) at the triangles' middles."""
     m = lib.materials[lib.index()[part.material]]
     factor = np.array(m.base_color_factor)

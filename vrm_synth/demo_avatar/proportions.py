@@ -9,7 +9,7 @@ import numpy as np
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.params import DemoParams
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y, HEAD, Skeleton
 
 _HEAD_HEIGHT = 0.250  # chin to the top of the hair, base build
@@ -48,14 +48,14 @@ def proportions(params: DemoParams) -> Proportions:
     return Proportions(whole, head / whole, params.slimness**-0.5)
 
 
-def head_part(part: Part, s: Proportions) -> Part:
+def head_part(part: MeshPart, s: Proportions) -> MeshPart:
     """Scale a part of the head or hair to its final size."""
     size = s.head * s.whole
     morphs = {k: d * size for k, d in part.morphs.items()}
     return replace(part, positions=s.head_points(part.positions), morphs=morphs)
 
 
-def body_part(part: Part, s: Proportions) -> Part:
+def body_part(part: MeshPart, s: Proportions) -> MeshPart:
     """Scale a part of the body or its clothes to its final size."""
     normals = part.normals / [s.girth, 1.0, s.girth]
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)

@@ -16,18 +16,18 @@ from vrm_synth.demo_avatar.shapes.loft import (
     superellipse,
     tube,
 )
-from vrm_synth.demo_avatar.shapes.part import Part, grid_part, mirrored
+from vrm_synth.demo_avatar.shapes.part import MeshPart, grid_part, mirrored
 from vrm_synth.demo_avatar.surface.palette import Palette, linear
 from vrm_synth.demo_avatar.surface.toon_materials import MaterialLibrary, toon, white
 from vrm_synth.gltf.model import Material, Vec3
 
 
-def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[Part]:
+def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[MeshPart]:
     """Build an accessory's parts on the head bone, in base proportions.
 
     anchors: where tails of hair start; without a ribbon they get hair ties.
     """
-    parts: list[Part] = []
+    parts: list[MeshPart] = []
     if name == "ribbon" and anchors:
         for a in anchors:
             yaw = float(np.degrees(np.arctan2(a[0], a[2] - SKULL[2]))) if len(anchors) == 1 else np.sign(a[0]) * 58.0
@@ -45,7 +45,7 @@ def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[Part]:
     return parts
 
 
-def _torus(material: str, center: Vec3, axis: str, radius: float, thick: float) -> Part:
+def _torus(material: str, center: Vec3, axis: str, radius: float, thick: float) -> MeshPart:
     a = ring_angles(20)
     c, s, zero = radius * np.cos(a), radius * np.sin(a), 0 * a
     plane = {"x": (zero, c, s), "y": (s, zero, c), "z": (c, s, zero)}[axis]
@@ -58,19 +58,19 @@ def _torus(material: str, center: Vec3, axis: str, radius: float, thick: float) 
     return _outward(grid_part(material, points, {"head": 1.0}), np.array(center))
 
 
-def _outward(part: Part, center: np.ndarray) -> Part:
+def _outward(part: MeshPart, center: np.ndarray) -> MeshPart:
     """Flip a part's triangles where they do not face away from `center`."""
     if np.sum(part.normals * (part.positions - center)) >= 0:
         return part
     flipped = part.triangles[:, ::-1].copy()
-    return Part(part.material, part.positions, flipped, part.uvs, part.weights, -part.normals)
+    return MeshPart(part.material, part.positions, flipped, part.uvs, part.weights, -part.normals)
 
 
-def _tie(anchor: Vec3) -> Part:
+def _tie(anchor: Vec3) -> MeshPart:
     return _torus("Accent", anchor, "x" if abs(anchor[0]) > 0.03 else "z", 0.017, 0.007)
 
 
-def _glasses() -> list[Part]:
+def _glasses() -> list[MeshPart]:
     t = ring_angles(36)
     x, y = superellipse(t, 2.6)
     xy = np.stack([x * 0.0265, y * 0.0205], -1) + EYE_CENTER + np.array([0.001, -0.0015])
@@ -95,14 +95,14 @@ def _glasses() -> list[Part]:
     lens_z = np.concatenate([[z.mean()], z])
     lens = np.concatenate([lens_xy, lens_z[:, None]], -1)
     fan = np.stack([np.zeros(len(rim) - 1, int), np.arange(1, len(rim)), np.arange(2, len(rim) + 1)], 1)
-    glass = Part(
+    glass = MeshPart(
         "Lens", lens, fan, np.full((len(lens), 2), 0.5), {"head": np.ones(len(lens))}, smooth_normals(lens, fan)
     )
     half = [_outward(frame, rim.mean(0)), _wire(temple), glass]
     return [*half, *(mirrored(p) for p in half), _wire(bridge)]
 
 
-def _wire(path: np.ndarray) -> Part:
+def _wire(path: np.ndarray) -> MeshPart:
     _, side, normal = frames_along(path, (0.0, 1.0, 0.0))
     points = tube(path, side * 0.0011, normal * 0.0011, superellipse(ring_angles(6)))
     t = grid_triangles(*points.shape[:2])
@@ -112,10 +112,10 @@ def _wire(path: np.ndarray) -> Part:
     q = flat[t]
     if np.sum(np.cross(q[:, 1] - q[:, 0], q[:, 2] - q[:, 0]) * n[t[:, 0]]) < 0:
         t = t[:, ::-1].copy()
-    return Part("Frame", flat, t, np.full((len(flat), 2), 0.5), {"head": np.ones(len(flat))}, n)
+    return MeshPart("Frame", flat, t, np.full((len(flat), 2), 0.5), {"head": np.ones(len(flat))}, n)
 
 
-def _clips() -> list[Part]:
+def _clips() -> list[MeshPart]:
     """Two crossed bars over the left temple."""
     parts = []
     for h0, h1 in ((0.98, 1.10), (1.10, 0.98)):

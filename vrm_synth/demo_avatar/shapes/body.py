@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.loft import keyed, ring_angles, smoothstep, superellipse, tube, unit
-from vrm_synth.demo_avatar.shapes.part import Part, grid_part
+from vrm_synth.demo_avatar.shapes.part import MeshPart, grid_part
 from vrm_synth.demo_avatar.shapes.skeleton import (
     ANKLE_Y,
     ELBOW_X,
@@ -102,7 +102,7 @@ def chain_weights(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: floa
     return {name: a - b for (name, _), a, b in zip(joints, above, below, strict=True)}
 
 
-def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> Part:
+def plain_skin(part: MeshPart, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> MeshPart:
     """Set the UVs of a skin part: u from plain (0) to flushed (1), v above 0.5 in the painted shadow.
 
     Parts of other materials are returned unchanged.
@@ -146,7 +146,7 @@ def torso_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
 
 def torso(
     material: str, y0: ArrayLike, y1: ArrayLike, rows: int, inflate: Inflate = 0.0, columns: int = 32, **grid: Any
-) -> Part:
+) -> MeshPart:
     """The torso's skin or a garment over it, from height y0 to y1 (one number, or one a column)."""
     t = np.linspace(0, 1, rows)[:, None]
     angles = ring_angles(columns)
@@ -154,7 +154,7 @@ def torso(
     return torso_sheet(material, y, angles, inflate(y) if callable(inflate) else inflate, **grid)
 
 
-def torso_sheet(material: str, y: Array, angles: Array, inflate: ArrayLike, **grid: Any) -> Part:
+def torso_sheet(material: str, y: Array, angles: Array, inflate: ArrayLike, **grid: Any) -> MeshPart:
     """A sheet on the torso: y (R, N) at angles (N,), standing off by `inflate`."""
     points = torso_rings(y, angles, inflate)
     shoulder = smoothstep(0.070, 0.120, np.abs(points[..., 0])) * smoothstep(1.12, 1.185, points[..., 1])
@@ -192,7 +192,9 @@ def arm_weights(x: ArrayLike) -> dict[str, Array]:
     return w | {"leftLowerArm": w["leftLowerArm"] - twist, "leftLowerArmTwist": twist}
 
 
-def arm(material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any) -> Part:
+def arm(
+    material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any
+) -> MeshPart:
     """The left arm's skin or a sleeve over it, from x0 to x1."""
     x = np.linspace(x0, x1, rows)
     points = arm_rings(x, ring_angles(columns), inflate(x) if callable(inflate) else inflate)
@@ -221,7 +223,9 @@ def leg_weights(y: ArrayLike) -> dict[str, Array]:
     return {j: v * (1 - helped) for j, v in w.items()} | {"leftKneeHelper": helped}
 
 
-def leg(material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any) -> Part:
+def leg(
+    material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any
+) -> MeshPart:
     """The left leg's skin, or a sock or trouser leg over it, from height y0 up to y1."""
     y = np.linspace(y0, y1, rows)
     points = leg_rings(y, ring_angles(columns), inflate(y) if callable(inflate) else inflate)
@@ -245,7 +249,7 @@ _PALM = keyed(
 )
 
 
-def hand(material: str) -> list[Part]:
+def hand(material: str) -> list[MeshPart]:
     """The left hand: a palm and five fingers that run into it. UV u is how pink the skin is."""
     d = np.concatenate([np.linspace(-0.012, 0.075, 8), [0.081, 0.085, 0.087]])
     thick, width, zc = np.moveaxis(_PALM(d), -1, 0)
@@ -261,7 +265,7 @@ def hand(material: str) -> list[Part]:
     return [plain_skin(palm, 0.0), *(_finger(material, f) for f in ("Thumb", *FINGERS))]
 
 
-def _finger(material: str, finger: str) -> Part:
+def _finger(material: str, finger: str) -> MeshPart:
     path = np.array(finger_path(finger))
     lengths = np.linalg.norm(np.diff(path, axis=0), axis=1)
     starts = np.concatenate([[0.0], np.cumsum(lengths)])

@@ -22,7 +22,7 @@ from vrm_synth.demo_avatar.shapes.feature import (
 )
 from vrm_synth.demo_avatar.shapes.head import CROWN_Y, head, locate, nose, on_face, soft_normals
 from vrm_synth.demo_avatar.shapes.loft import Ints, grid_triangles, smooth_normals
-from vrm_synth.demo_avatar.shapes.part import Part, mirrored
+from vrm_synth.demo_avatar.shapes.part import MeshPart, mirrored
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y
 
 _RHO = np.array([0.0, 0.10, 0.24, 0.44, 0.70, 1.0])
@@ -129,7 +129,7 @@ def _field(rest: EyeShape) -> tuple[Array, Ints]:
     return head(plane[:, 0], plane[:, 1]), triangles[~opening]
 
 
-def face_skin(rest: EyeShape) -> Part:
+def face_skin(rest: EyeShape) -> MeshPart:
     """The head's skin as one surface, with the targets of eyes and mouth."""
     field, field_triangles = _field(rest)
     bump = nose(field[:, 0], field[:, 1]) * (field[:, 2] > 0.04)
@@ -150,7 +150,7 @@ def face_skin(rest: EyeShape) -> Part:
     morphs = _assemble(rest, starts, len(positions))
     normals = soft_normals(smooth, smooth_normals(smooth, triangles))
     weights = {"head": np.ones(len(positions))}
-    return Part("Face", positions, triangles, face_uv(positions), weights, normals, morphs)
+    return MeshPart("Face", positions, triangles, face_uv(positions), weights, normals, morphs)
 
 
 def _assemble(rest: EyeShape, starts: Array, count: int) -> dict[str, Array]:
@@ -168,7 +168,7 @@ def _assemble(rest: EyeShape, starts: Array, count: int) -> dict[str, Array]:
     return out
 
 
-def ear() -> list[Part]:
+def ear() -> list[MeshPart]:
     """Both ears: a leaf that stands off the head, hollow in front."""
     rows, columns = 7, 17
     r = np.linspace(0.0, 1.0, rows)[:, None]
@@ -189,7 +189,7 @@ def ear() -> list[Part]:
         n = -n
     uv = np.tile([0.5, 0.12], (len(flat), 1))
     weights = {"head": np.ones(len(flat))}
-    front = Part("Face", flat, t, uv, weights, n)
+    front = MeshPart("Face", flat, t, uv, weights, n)
     # seen from behind an ear needs a back of its own
-    back = Part("Face", flat - n * 0.0012, t[:, ::-1].copy(), uv, weights, -n)
+    back = MeshPart("Face", flat - n * 0.0012, t[:, ::-1].copy(), uv, weights, -n)
     return [front, back, mirrored(front), mirrored(back)]

@@ -21,7 +21,7 @@ from vrm_synth.demo_avatar.shapes.feature import (
 )
 from vrm_synth.demo_avatar.shapes.head import front_z, on_face
 from vrm_synth.demo_avatar.shapes.loft import Ints, grid_triangles, smoothstep, unit
-from vrm_synth.demo_avatar.shapes.part import Part, mirrored
+from vrm_synth.demo_avatar.shapes.part import MeshPart, mirrored
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y, EYE
 
 # columns of the paint texture (see textures.paint_palette)
@@ -52,15 +52,17 @@ def _disc(rows: int, columns: int) -> tuple[Array, Ints]:
     return np.stack([r * np.cos(a), r * np.sin(a)], -1), grid_triangles(rows, columns + 1, flip=True)
 
 
-def _flat(material: str, points: Array, triangles: Ints, uv: Array, joint: str, normal: Array | None = None) -> Part:
+def _flat(
+    material: str, points: Array, triangles: Ints, uv: Array, joint: str, normal: Array | None = None
+) -> MeshPart:
     p = points.reshape(-1, 3)
     q = p[triangles]
     area = np.linalg.norm(np.cross(q[:, 1] - q[:, 0], q[:, 2] - q[:, 0]), axis=1)
     n = np.tile([0.0, 0.12, 0.99], (len(p), 1)) if normal is None else normal.reshape(-1, 3)
-    return Part(material, p, triangles[area > 1e-13], uv.reshape(-1, 2), {joint: np.ones(len(p))}, unit(n))
+    return MeshPart(material, p, triangles[area > 1e-13], uv.reshape(-1, 2), {joint: np.ones(len(p))}, unit(n))
 
 
-def eyeball() -> list[Part]:
+def eyeball() -> list[MeshPart]:
     """Both whites (still) and irises and catchlights (on the eye bones); gazeUp… move the latter as morphs."""
     disc, t = _disc(5, 26)
     xy = disc * [0.0235, 0.0215] + EYE_CENTER
@@ -78,7 +80,7 @@ def eyeball() -> list[Part]:
     return [white, mirrored(white), iris, _gazing(mirrored(replace(iris, morphs={}))), *lights]
 
 
-def _catchlight(center: Array, size: Array, moist: float) -> Part:
+def _catchlight(center: Array, size: Array, moist: float) -> MeshPart:
     """A white spot on the left eye; sad eyes are moist, their spots `moist` times as wide."""
     disc, t = _disc(3, 18)
     p, wide = (_on_ball(disc * size * k + center, _BALL + 0.0008) for k in (1.0, moist))
@@ -86,7 +88,7 @@ def _catchlight(center: Array, size: Array, moist: float) -> Part:
     return replace(part, morphs={"eyeSad": (wide - p).reshape(-1, 3)})
 
 
-def _gazing(part: Part) -> Part:
+def _gazing(part: MeshPart) -> MeshPart:
     """The part with further targets that turn it about its eye, for files whose expressions move the gaze."""
     joint = next(iter(part.weights))
     center = np.array(EYE) * [1 if joint == "leftEye" else -1, 1, 1]
@@ -109,13 +111,13 @@ def _upper(shape: EyeShape, t: Array) -> tuple[Array, Array]:
     return p + EYE_CENTER, n / np.linalg.norm(n, axis=1, keepdims=True)
 
 
-def _ribbon_part(name: str, points: Callable[[EyeShape], Array], rest: EyeShape) -> Part:
+def _ribbon_part(name: str, points: Callable[[EyeShape], Array], rest: EyeShape) -> MeshPart:
     p = points(rest)
     part = _flat("Paint", p, grid_triangles(*p.shape[:2]), paint_uv(name, p.shape[0] * p.shape[1]), "head")
     return replace(part, morphs=eye_morphs(points, rest))
 
 
-def lashes(rest: EyeShape) -> list[Part]:
+def lashes(rest: EyeShape) -> list[MeshPart]:
     """Upper lash with its wing, lower lash and fold of the left and right eye."""
     parts = [
         _ribbon_part("lash", _upper_lash, rest),
@@ -166,7 +168,7 @@ _BROWS = {  # target: rise, tilt (inner end down, outer end up), bend
 }
 
 
-def brows() -> list[Part]:
+def brows() -> list[MeshPart]:
     """Both eyebrows, with a target for each mood."""
 
     def points(rise: float, tilt: float, bend: float) -> Array:
@@ -184,7 +186,7 @@ def brows() -> list[Part]:
     return [part, mirrored(part)]
 
 
-def cheeks() -> list[Part]:
+def cheeks() -> list[MeshPart]:
     """Two soft discs of blush that float over the cheeks."""
     disc, t = _disc(5, 20)
     p = on_face(disc * [0.0155, 0.0088] + [0.0445, CHIN_Y + 0.0585], 0.0007)
@@ -192,7 +194,7 @@ def cheeks() -> list[Part]:
     return [left, mirrored(left)]
 
 
-def eye_walls(rest: EyeShape) -> list[Part]:
+def eye_walls(rest: EyeShape) -> list[MeshPart]:
     """The lids' thickness: from the opening's rim back past the eyeball."""
 
     def points(shape: EyeShape) -> Array:
@@ -207,7 +209,7 @@ def eye_walls(rest: EyeShape) -> list[Part]:
     return [part, mirrored(part)]
 
 
-def mouth() -> list[Part]:
+def mouth() -> list[MeshPart]:
     """Lip lines, cavity, upper teeth and tongue: closed behind the lips at rest."""
     t = np.linspace(-1, 1, 21)
 
@@ -254,5 +256,5 @@ def mouth() -> list[Part]:
         flat = p.reshape(-1, 3)
         uv = paint_uv(name, len(flat))
         n = np.tile(unit(np.array([0.0, 0.12, 0.99])), (len(flat), 1))
-        parts.append(Part("Paint", flat, t3, uv, {"head": np.ones(len(flat))}, n, mouth_morphs(points)))
+        parts.append(MeshPart("Paint", flat, t3, uv, {"head": np.ones(len(flat))}, n, mouth_morphs(points)))
     return parts

@@ -19,18 +19,18 @@ from vrm_synth.demo_avatar.shapes.loft import (
     tube,
     unit,
 )
-from vrm_synth.demo_avatar.shapes.part import Part, grid_part, mirrored
+from vrm_synth.demo_avatar.shapes.part import MeshPart, grid_part, mirrored
 from vrm_synth.demo_avatar.shapes.skeleton import ANKLE_Y, LEG_X
 
 
-def both(*parts: Part) -> list[Part]:
+def both(*parts: MeshPart) -> list[MeshPart]:
     """Each part, and its mirror image on the right."""
     return [*parts, *(mirrored(p) for p in parts)]
 
 
 def shirt(
     material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 40
-) -> Part:
+) -> MeshPart:
     """A top from height `low` to the neck, `inflate` off the skin; flare adds width at the hem."""
     angles = ring_angles(columns)
     front = np.exp(-((_wrapped(angles) / 0.42) ** 2))
@@ -51,7 +51,7 @@ def _wrapped(angles: Array) -> Array:
     return np.asarray((angles + np.pi) % (2 * np.pi) - np.pi)
 
 
-def sailor_collar(material: str, inflate: float = 0.012) -> Part:
+def sailor_collar(material: str, inflate: float = 0.012) -> MeshPart:
     """A square flap behind, lapels that meet in a V before: v runs from the hem (1) to the neck (0)."""
     a = np.linspace(0.06, 2 * np.pi - 0.06, 61)
     w = np.abs(_wrapped(a))
@@ -63,7 +63,7 @@ def sailor_collar(material: str, inflate: float = 0.012) -> Part:
     return torso_sheet(material, low + (top - low) * t, a, lift + 0 * a)
 
 
-def round_collar(material: str, inflate: float = 0.013) -> Part:
+def round_collar(material: str, inflate: float = 0.013) -> MeshPart:
     """A small round collar, parted in front and behind."""
     a = np.linspace(0.05, 2 * np.pi - 0.05, 61)
     w = np.abs(_wrapped(a))
@@ -84,7 +84,7 @@ def skirt(
     *,
     sharp: bool,
     rows: int = 10,
-) -> Part:
+) -> MeshPart:
     """A skirt through rings (y, half width, half depth): pleats of `depth` meters at the hem, sharp or wavy.
 
     UV: u counts once round, v from waist (0) to hem (1).
@@ -150,7 +150,7 @@ def skirt_weights(points: Array, chains: Sequence[SpringChain]) -> dict[str, Arr
     return out
 
 
-def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.0, rows: int = 12) -> Part:
+def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.0, rows: int = 12) -> MeshPart:
     """A sleeve of the left arm; puff swells its middle. One that starts in the torso starts narrow."""
 
     def root(x: Array) -> Array:
@@ -167,7 +167,7 @@ def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.
     )
 
 
-def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 13) -> Part:
+def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 13) -> MeshPart:
     """A sock of the left leg up to height `top`, with a thicker band at its edge."""
     return leg(material, 0.05, top, rows, lambda y: inflate + 0.0018 * smoothstep(top - 0.03, top - 0.012, y))
 
@@ -189,14 +189,14 @@ _SHOE = keyed(
 )
 
 
-def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> list[Part]:
+def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> list[MeshPart]:
     """The left shoe and its sole. ankle raises its back, for boots and sneakers (meters)."""
     z = np.concatenate([[-0.058, -0.056], np.linspace(-0.048, 0.116, 11), [0.125, 0.129, 0.131]])
     w, top = np.moveaxis(_SHOE(z), -1, 0)
     top = top + ankle * smoothstep(0.03, -0.02, z)
     zero = np.zeros_like(z)
 
-    def loft(material: str, low: Array, high: Array, width: Array, exponent: float) -> Part:
+    def loft(material: str, low: Array, high: Array, width: Array, exponent: float) -> MeshPart:
         centers = np.stack([zero + LEG_X, (low + high) / 2, z * scale], -1)
         outline = superellipse(ring_angles(14), exponent)
         points = tube(centers, np.stack([width, zero, zero], -1), np.stack([zero, (high - low) / 2, zero], -1), outline)
@@ -212,7 +212,7 @@ def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> li
 
 def bow(
     material: str, center: Sequence[float] | Array, size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
-) -> list[Part]:
+) -> list[MeshPart]:
     """A ribbon bow: two loops, a knot and two tails. size: half its width, meters; facing: yaw, degrees."""
     c, s = np.cos(np.radians(facing)), np.sin(np.radians(facing))
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
@@ -225,7 +225,7 @@ def bow(
         u = np.broadcast_to(np.linspace(0, 1, points.shape[0])[:, None], points.shape[:2])
         v = np.broadcast_to(np.linspace(0, 1, points.shape[1])[None, :], points.shape[:2])
         uv = np.stack([0.9 + 0 * u if knot_uv else u * 0.8, v], -1).reshape(-1, 2)
-        parts.append(Part(material, flat, t, uv, {joint: np.ones(len(flat))}, smooth_normals(flat, t)))
+        parts.append(MeshPart(material, flat, t, uv, {joint: np.ones(len(flat))}, smooth_normals(flat, t)))
 
     t = np.linspace(0.0, 1, 10)[:, None]
     a = ring_angles(12)[None, :]
@@ -253,7 +253,7 @@ def bow(
     return parts
 
 
-def hood(material: str) -> Part:
+def hood(material: str) -> MeshPart:
     """A hood let down: a thick roll round the neck, widest behind."""
     a = np.linspace(-2.62, 2.62, 33)  # from the front on the right, round the back, to the front on the left
     back = (1 + np.cos(a)) / 2
@@ -274,7 +274,7 @@ def hood(material: str) -> Part:
     return grid_part(material, points, weights)
 
 
-def cord(material: str, side: float) -> Part:
+def cord(material: str, side: float) -> MeshPart:
     """One drawstring that hangs from the hood."""
     y = np.linspace(1.172, 1.092, 9)
     x = side * (0.030 + 0.004 * np.sin(np.linspace(0, 3, 9)))
@@ -293,19 +293,19 @@ def torso_front(y: Array, x: Array) -> Array:
     return np.array([np.interp(xx, r[:, 0], r[:, 2]) for xx, r in zip(np.broadcast_to(x, y.shape), rings, strict=True)])
 
 
-def shorts(material: str, low: float, inflate: float, flare: float = 0.0, rows: int = 9) -> list[Part]:
+def shorts(material: str, low: float, inflate: float, flare: float = 0.0, rows: int = 9) -> list[MeshPart]:
     """Shorts: hips and two legs down to height `low`, `flare` wider there."""
     hips = torso(material, 0.762, 0.945, 9, inflate, 24)
     legs = leg(material, low, 0.855, rows, lambda y: inflate + flare * smoothstep(0.80, low, y))
     return [hips, *both(legs)]
 
 
-def belt(material: str, y0: float, y1: float, inflate: float) -> Part:
+def belt(material: str, y0: float, y1: float, inflate: float) -> MeshPart:
     """A band round the torso."""
     return torso(material, y0, y1, 3, inflate, 40)
 
 
-def patch(material: str, y0: float, y1: float, half_angle: float, inflate: float) -> Part:
+def patch(material: str, y0: float, y1: float, half_angle: float, inflate: float) -> MeshPart:
     """A rectangle on the front of the torso: a pocket or a print."""
     angles = np.linspace(-half_angle, half_angle, 17)
     y = np.linspace(y0, y1, 7)[:, None] + 0 * angles

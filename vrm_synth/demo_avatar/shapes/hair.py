@@ -12,7 +12,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.head import SKULL, hair_normals, head
 from vrm_synth.demo_avatar.shapes.locks import Lock, SpringChain, shell_chain, shell_locks, tail
 from vrm_synth.demo_avatar.shapes.loft import grid_triangles, keyed, smooth_normals, smoothstep, unit
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Hair:
         anchors: positions of ties and ribbons, meters.
     """
 
-    parts: list[Part]
+    parts: list[MeshPart]
     chains: list[SpringChain]
     anchors: tuple[tuple[float, float, float], ...] = ()
 
@@ -41,7 +41,7 @@ _HAIRLINE = keyed(
 )
 
 
-def cap(volume: float = 0.009) -> Part:
+def cap(volume: float = 0.009) -> MeshPart:
     """The scalp under the locks, from the hairline to the crown."""
     columns, rows = 49, 12
     az = np.linspace(-180, 180, columns)
@@ -57,7 +57,7 @@ def cap(volume: float = 0.009) -> Part:
     u = np.broadcast_to(np.linspace(0, 8, columns), v.shape)
     uv = np.stack([u, 0.55 - 0.5 * np.broadcast_to(t, v.shape)], -1).reshape(-1, 2)
     n = hair_normals(flat, smooth_normals(flat, triangles), 0.6)
-    return Part("Hair", flat, triangles, uv, {"head": np.ones(len(flat))}, n)
+    return MeshPart("Hair", flat, triangles, uv, {"head": np.ones(len(flat))}, n)
 
 
 _FRINGE_CHAINS = (("hairFrontR", -34.0), ("hairFrontM", 0.0), ("hairFrontL", 34.0))
@@ -190,7 +190,7 @@ def crown(count: int = 13, tip: float = 1.12, off: float = 0.013) -> list[Lock]:
 def _finish(
     locks: Sequence[Lock],
     chains: Sequence[SpringChain],
-    extra: Sequence[Part] = (),
+    extra: Sequence[MeshPart] = (),
     anchors: tuple[tuple[float, float, float], ...] = (),
 ) -> Hair:
     return Hair([cap(), shell_locks("Hair", [*locks, *cowlick()], chains), *extra], list(chains), anchors)

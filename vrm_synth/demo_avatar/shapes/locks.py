@@ -17,7 +17,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.body import chain_weights
 from vrm_synth.demo_avatar.shapes.head import SKULL, hair_normals
 from vrm_synth.demo_avatar.shapes.loft import grid_triangles, smooth_normals, smoothstep, unit
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 
 DROP = 0.15
 _RX, _RY, _RF, _RB = 0.0775, 0.0985, 0.0985, 0.0915
@@ -137,8 +137,8 @@ def blades(paths: Array, outward: Array, width: Array, thick: Array, blunt: floa
     return points, out
 
 
-def lock_part(material: str, points: Array, weights: dict[str, Array], soft: float = 0.45) -> Part:
-    """Build one Part from the points of all blades (L, S, ROUND + 1, 3); weights: joint → (L, S) or (L, S, 1)."""
+def lock_part(material: str, points: Array, weights: dict[str, Array], soft: float = 0.45) -> MeshPart:
+    """Build one MeshPart from the points of all blades (L, S, ROUND + 1, 3); weights: joint → (L, S) or (L, S, 1)."""
     count, s, n = points.shape[:3]
     one = grid_triangles(s, n)
     triangles = (one[None] + (np.arange(count) * s * n)[:, None, None]).reshape(-1, 3)
@@ -152,11 +152,11 @@ def lock_part(material: str, points: Array, weights: dict[str, Array], soft: flo
         triangles = triangles[:, ::-1].copy()
     normals = hair_normals(flat, smooth_normals(flat, triangles), soft)
     full = {j: np.broadcast_to(w.reshape(count, s, 1), (count, s, n)).reshape(-1) for j, w in weights.items()}
-    return Part(material, flat, triangles, uv, full, normals)
+    return MeshPart(material, flat, triangles, uv, full, normals)
 
 
-def shell_locks(material: str, locks: Sequence[Lock], chains: Sequence[SpringChain]) -> Part:
-    """Build one Part of all locks on the shell, each weighted to its chain."""
+def shell_locks(material: str, locks: Sequence[Lock], chains: Sequence[SpringChain]) -> MeshPart:
+    """Build one MeshPart of all locks on the shell, each weighted to its chain."""
     paths, outward, h = lock_paths(locks)
     points, _ = blades(paths, outward, np.array([k.width for k in locks]), np.array([k.thick for k in locks]))
     weights: dict[str, Array] = {"head": np.zeros(h.shape)}
@@ -179,7 +179,7 @@ def tail(
     count: int,
     width: float,
     seed_turn: float = 0.0,
-) -> Part:
+) -> MeshPart:
     """Build a tail of locks around a chain's path. radius: (t, meters) rows along it; count locks and one core."""
     n = len(c.points)
     curve = CubicSpline(np.linspace(0, 1, n), c.points)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from vrm_synth.demo_avatar.shapes import garments
 from vrm_synth.demo_avatar.shapes.body import arm, hand, leg, torso
 from vrm_synth.demo_avatar.shapes.locks import SpringChain
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 from vrm_synth.demo_avatar.surface import painted_textures as paint
 from vrm_synth.demo_avatar.surface.palette import Palette, Rgb, line, linear, mix, shade, tone
 from vrm_synth.demo_avatar.surface.toon_materials import CLAMP, WRAP, MaterialLibrary, tiled, toon, white
 from vrm_synth.gltf.model import Material
 
 PLEATS = 22
-SPATS = 0.672  # hem of the fitted shorts under a skirt: at mid-thigh; skin ends inside them
+SHORTS_HEM_Y = 0.672  # hem of the fitted shorts under a skirt, meters; the skin of the legs ends inside them
 CLOTH_SHIFT = -0.22  # cloth turns to shade early, so that light fabrics keep their form
 
 
@@ -28,7 +28,7 @@ class Outfit:
         chains: spring chains of the skirt.
     """
 
-    parts: list[Part]
+    parts: list[MeshPart]
     chains: list[SpringChain] = field(default_factory=list)
 
 
@@ -44,7 +44,7 @@ def add_outfit_materials(lib: MaterialLibrary, p: Palette, name: str) -> None:
     _flat(lib, "Dark", p.dark, p.dark_shade)
 
 
-def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10) -> list[Part]:
+def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10) -> list[MeshPart]:
     neck = torso("Skin", chest_from, 1.348, 20, columns=24)
     return [neck, *garments.both(arm("Skin", arms_from, 0.522, 15), leg("Skin", *legs, 17), *hand("Skin"))]
 
@@ -59,7 +59,7 @@ _DRESS_SKIRT = (
 )  # fmt: skip
 
 
-def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[SpringChain], below: float) -> Part:
+def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[SpringChain], below: float) -> MeshPart:
     y, rx, rz = rings[-1]
     lace = ((y + 0.016, rx - 0.020, rz - 0.020), (y, rx - 0.014, rz - 0.014), (y - below, rx - 0.009, rz - 0.009))
     return garments.skirt("Lace", lace, 12, 0.003, chains, sharp=False, rows=4)
@@ -68,7 +68,7 @@ def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[SpringChain], 
 def _sailor() -> Outfit:
     chains = garments.skirt_chains(_SAILOR_SKIRT)
     parts = [
-        *_skin(0.165, (0.34, SPATS + 0.03)),
+        *_skin(0.165, (0.34, SHORTS_HEM_Y + 0.03)),
         garments.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.007),
         *garments.both(
             garments.sleeve("Top", 0.082, 0.205, 0.0085, 0.0085), garments.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)
@@ -77,7 +77,7 @@ def _sailor() -> Outfit:
         *garments.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
         garments.skirt("Skirt", _SAILOR_SKIRT, PLEATS, 0.011, chains, sharp=True),
         _petticoat(_SAILOR_SKIRT, chains, 0.020),
-        *garments.shorts("Dark", SPATS, 0.0040),
+        *garments.shorts("Dark", SHORTS_HEM_Y, 0.0040),
         *garments.both(garments.sock("Sock", 0.375), *garments.shoe("Shoe", "Sole")),
     ]
     return Outfit(parts, chains)
@@ -86,7 +86,7 @@ def _sailor() -> Outfit:
 def _dress() -> Outfit:
     chains = garments.skirt_chains(_DRESS_SKIRT, joints=4)
     parts = [
-        *_skin(0.165, (0.14, SPATS + 0.03)),
+        *_skin(0.165, (0.14, SHORTS_HEM_Y + 0.03)),
         garments.shirt("Top", 0.935, 0.0050, flare=0.002),
         *garments.both(
             garments.sleeve("Top", 0.082, 0.195, 0.0100, 0.0160), garments.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)
@@ -97,7 +97,7 @@ def _dress() -> Outfit:
         _petticoat(_DRESS_SKIRT, chains, 0.024),
         garments.belt("Trim", 0.945, 0.975, 0.0085),
         *garments.bow("Trim", (0, 0.962, -0.082), 0.085, "spine", tails=1.6, facing=180),
-        *garments.shorts("Dark", SPATS, 0.0040),
+        *garments.shorts("Dark", SHORTS_HEM_Y, 0.0040),
         *garments.both(garments.sock("Sock", 0.165), *garments.shoe("Shoe", "Sole")),
     ]
     return Outfit(parts, chains)

@@ -1,4 +1,4 @@
-"""The type Part, a piece of surface with skin weights and morph targets, and its operations."""
+"""The type MeshPart, a piece of surface with skin weights and morph targets, and its operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vrm_synth.demo_avatar.shapes.loft import Ints, drop_degenerate, grid_triang
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class MeshPart:
     """A piece of surface with V vertices and T triangles, of one material.
 
     Attributes:
@@ -43,14 +43,14 @@ def make_part(
     uvs: ArrayLike | None = None,
     normals: ArrayLike | None = None,
     morphs: Mapping[str, Array] | None = None,
-) -> Part:
-    """Build a Part with broadcast weights, smooth normals unless given, and no degenerate triangles."""
+) -> MeshPart:
+    """Build a MeshPart with broadcast weights, smooth normals unless given, and no degenerate triangles."""
     p = np.asarray(positions, np.float64).reshape(-1, 3)
     triangles = drop_degenerate(p, np.asarray(triangles, np.int64))
     n = smooth_normals(p, triangles) if normals is None else np.asarray(normals, np.float64).reshape(-1, 3)
     uv = np.full((len(p), 2), 0.5) if uvs is None else np.asarray(uvs, np.float64).reshape(-1, 2)
     full = {j: np.broadcast_to(np.asarray(w, np.float64), (len(p),)).copy() for j, w in weights.items()}
-    return Part(material, p, triangles, uv, full, n, dict(morphs or {}))
+    return MeshPart(material, p, triangles, uv, full, n, dict(morphs or {}))
 
 
 def grid_part(
@@ -61,8 +61,8 @@ def grid_part(
     box: tuple[float, float, float, float] = (0, 0, 1, 1),
     flip: bool = False,
     normals: Array | None = None,
-) -> Part:
-    """Build a Part from a grid of points (R, C, 3); weights are (R, C) or broadcast to it."""
+) -> MeshPart:
+    """Build a MeshPart from a grid of points (R, C, 3); weights are (R, C) or broadcast to it."""
     rows, columns = points.shape[:2]
     flat = {j: np.broadcast_to(np.asarray(w, np.float64), (rows, columns)).reshape(-1) for j, w in weights.items()}
     return make_part(
@@ -70,7 +70,7 @@ def grid_part(
     )
 
 
-def mirrored(part: Part) -> Part:
+def mirrored(part: MeshPart) -> MeshPart:
     """Mirror a part to the other side: x negated, left joints and targets swapped for right."""
     flip = np.array([-1.0, 1.0, 1.0])
     return replace(
@@ -92,8 +92,8 @@ def other_side(name: str) -> str:
     return name
 
 
-def join(parts: Sequence[Part]) -> Part:
-    """Join parts of one material into one Part."""
+def join(parts: Sequence[MeshPart]) -> MeshPart:
+    """Join parts of one material into one MeshPart."""
     counts = np.cumsum([0] + [len(p.positions) for p in parts])
     total = int(counts[-1])
 
@@ -107,7 +107,7 @@ def join(parts: Sequence[Part]) -> Part:
 
     joints = sorted({j for p in parts for j in p.weights})
     targets = sorted({t for p in parts for t in p.morphs})
-    return Part(
+    return MeshPart(
         parts[0].material,
         np.concatenate([p.positions for p in parts]),
         np.concatenate([p.triangles + start for p, start in zip(parts, counts, strict=False)]),
@@ -118,8 +118,8 @@ def join(parts: Sequence[Part]) -> Part:
     )
 
 
-def by_material(parts: Sequence[Part]) -> list[Part]:
-    """Join parts into one Part per material, in the order in which the materials first appear."""
+def by_material(parts: Sequence[MeshPart]) -> list[MeshPart]:
+    """Join parts into one MeshPart per material, in the order in which the materials first appear."""
     names = list(dict.fromkeys(p.material for p in parts))
     return [join([p for p in parts if p.material == name]) for name in names]
 
