@@ -35,7 +35,7 @@ from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 WARM_UP = 3
 Draw = Callable[[Shot], NDArray[np.uint8]]

@@ -16,7 +16,7 @@ from vrm_synth.core.rng import rng
 from vrm_synth.demo_avatar import DemoParams, build_glb, variant
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 # Degrees of a random turn about x, y, z (normal distribution, twice this is rare).
 LIMBER = {"Finger": (5, 5, 25), "Eye": (0, 0, 0), "jaw": (0, 0, 0), "hips": (5, 60, 5)}

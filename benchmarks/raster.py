@@ -49,7 +49,7 @@ from vrm_synth.render.base import Frame, View
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 STAGES = ("pose", "draw beyond bare", "read back", "encode", "answer", "write")

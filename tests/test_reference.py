@@ -25,7 +25,7 @@ from vrm_synth.dataset.render_shot import answer, render_shot
 from vrm_synth.render import Compat, Renderer, open_renderer
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 FAILED = Path("out/reference")

@@ -8,7 +8,7 @@ import numpy as np
 
 from vrm_synth.gltf.model import Image, Material, Mesh, Node, Primitive, Sampler, Texture
 from vrm_synth.licensing.license import License
-from vrm_synth.vrm.model import Avatar, Meta
+from vrm_synth.vrm.avatar import Avatar, Meta
 
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
 

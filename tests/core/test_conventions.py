@@ -11,7 +11,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError, VrmSynthError
 from vrm_synth.core.transforms import compose, quat_rotate, spherical, transform_points
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
-from vrm_synth.vrm.model import LookAt, RangeMap
+from vrm_synth.vrm.avatar import LookAt, RangeMap
 
 R2 = np.sqrt(0.5)
 FRONT, UP, AVATARS_LEFT = np.array([0, 0, 1.0]), np.array([0, 1.0, 0]), np.array([1.0, 0, 0])

@@ -18,7 +18,7 @@ from vrm_synth.gltf.model import Primitive
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.vrm import load_bytes
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 PRESETS = {
     "happy", "angry", "sad", "relaxed", "surprised", "aa", "ih", "ou", "ee", "oh", "blink", "blinkLeft", "blinkRight",
@@ -102,7 +102,7 @@ def test_blink_closes_the_eyes() -> None:
     moved_r = np.abs(skin.morph_positions[right]).max(1) > 1e-6
     assert np.all(skin.positions[moved_l, 0] > 0)
     assert np.all(skin.positions[moved_r, 0] < 0)
-    assert -skin.morph_positions[left][:, 1].min() > 0.02  # the upper lid travels over two centimetres
+    assert -skin.morph_positions[left][:, 1].min() > 0.02  # the upper lid travels over two centimeters
 
 
 def test_springs_colliders_constraints() -> None:
@@ -180,7 +180,7 @@ def test_brows_tilt(mood: str, sign: float) -> None:
     brow = np.abs(shift).max(1) > 0
     x = np.abs(paint.positions[brow, 0])
     inner, outer = (shift[brow, 1][side].mean() for side in (x < np.quantile(x, 0.2), x > np.quantile(x, 0.8)))
-    assert sign * (inner - outer) > 0.009  # metres, on brows 4 cm long
+    assert sign * (inner - outer) > 0.009  # meters, on brows 4 cm long
 
 
 @pytest.mark.parametrize("k", range(len(HAIR_STYLES)))
@@ -302,7 +302,7 @@ def test_parse() -> None:
         ("height=9", "1.9"),
         ("height=nan", "1.9"),
         ("heads=tall", "5.0"),
-        ("colour=red", "hair_color"),
+        ("color=red", "hair_color"),
         ("hair_style", "hair_style"),
         ("name=", "60"),
     ],

@@ -65,7 +65,7 @@ class File:
 
 def quantized(whole: bytes) -> tuple[bytes, float]:
     """Positions and morph targets as 16-bit fractions of one cube, normals as 8 bits, weights as 16; the bind
-    matrices undo the cube. All meshes must hang on skins. Returns the file and the size of a step in metres."""
+    matrices undo the cube. All meshes must hang on skins. Returns the file and the size of a step in meters."""
     file = File(whole)
     file.requires("KHR_mesh_quantization")
     used = [p["attributes"]["POSITION"] for p in file.primitives()]

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def pixels(alpha: bool) -> np.ndarray:
-    """(8, 16, 4) uint8: eight squares of 4×4 pixels, each of one colour."""
+    """(8, 16, 4) uint8: eight squares of 4×4 pixels, each of one color."""
     y, x = np.mgrid[:8, :16] // 4
     rgba = np.dstack([60 * x, 120 * y, np.full_like(x, 100), 255 - 60 * x if alpha else np.full_like(x, 255)])
     return rgba.astype(np.uint8)

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from tests.gltf.codec_files import draco, drawn, no_basis, same, small
 from tests.gltf.compress import File, draco_compressed, meshopt_compressed, quantized
 from tests.gltf.ktx2_pictures import PICTURES, pixels
-from tests.vrm.vrm_file import Doc, glb, replaced_image, vrm1
+from tests.vrm.vrm_file import Doc, replaced_image
 from vrm_synth.demo_avatar import DemoParams, build_glb
-from vrm_synth.gltf.codecs.decoder import Decoder
-from vrm_synth.gltf.limits import DEFAULT_LIMITS
 from vrm_synth.gltf.model import Primitive
-from vrm_synth.vrm import Avatar, AvatarError, load_bytes, loader
-from vrm_synth.vrm.humanoid import world_at_rest
-
-if any(importlib.util.find_spec(library) is None for library in ("meshopt", "DracoPy")):
-    pytest.skip("the [codecs] extra is not installed (make test installs it)", allow_module_level=True)
-
-no_basis = pytest.mark.skipif(
-    importlib.util.find_spec("opengl_basisu") is None, reason="opengl-basisu has no wheels for this machine"
-)
-BASIS = pytest.param("opengl_basisu", marks=no_basis)
-
-
-def small() -> bytes:
-    doc, data = vrm1()
-    return glb(doc, bytes(data))
+from vrm_synth.vrm import Avatar, AvatarError, load_bytes
 
 
 @pytest.fixture(scope="module")
@@ -41,53 +24,10 @@ def demo() -> bytes:
     return build_glb(DemoParams())
 
 
-def drawn(avatar: Avatar) -> Iterator[tuple[Primitive, np.ndarray, np.ndarray, np.ndarray]]:
-    """Every primitive at rest: itself, (V, 3) positions and (T, V, 3) morph targets in metres, unit normals."""
-    worlds = [world_at_rest(avatar.nodes, n) for n in range(len(avatar.nodes))]
-    for node in avatar.nodes:
-        if node.mesh is None:
-            continue
-        assert node.skin is not None
-        skin = avatar.skins[node.skin]
-        bind = np.array([worlds[j] @ b for j, b in zip(skin.joints, skin.inverse_bind.astype(float), strict=True)])
-        for p in avatar.meshes[node.mesh].primitives:
-            assert p.joints is not None and p.weights is not None and p.normals is not None
-            m = np.einsum("vk,vkij->vij", p.weights, bind[p.joints])
-            positions = np.einsum("vij,vj->vi", m[:, :3, :3], p.positions) + m[:, :3, 3]
-            normals = np.einsum("vij,vj->vi", m[:, :3, :3], p.normals)
-            morphs = np.einsum("vij,tvj->tvi", m[:, :3, :3], p.morph_positions)
-            yield p, positions, morphs, normals / np.linalg.norm(normals, axis=1, keepdims=True)
-
-
-def same(plain: bytes, packed: bytes, *, step: float, degrees: float, weights: float = 0.0) -> Avatar:
-    """Both files draw the same: vertices, morph targets and normals within bounds, everything else exactly."""
-    a, b = load_bytes(plain, "plain"), load_bytes(packed, "packed")
-    pairs = list(zip(drawn(a), drawn(b), strict=True))
-    assert pairs
-    for (p, positions, morphs, normals), (q, positions2, morphs2, normals2) in pairs:
-        assert np.abs(positions - positions2).max() <= step
-        assert morphs.shape == morphs2.shape and np.abs(morphs - morphs2).max(initial=0) <= step
-        assert np.degrees(np.arccos(np.clip((normals * normals2).sum(1), -1, 1))).max() <= degrees
-        assert p.weights is not None and q.weights is not None
-        assert np.abs(p.weights - q.weights).max() <= weights
-        heavy = p.weights > weights
-        np.testing.assert_array_equal(p.joints[heavy], q.joints[heavy])
-        np.testing.assert_array_equal(turned(p.indices), turned(q.indices))
-        assert p.material == q.material
-    assert b.oddities == a.oddities
-    return b
-
-
-def turned(triangles: np.ndarray) -> np.ndarray:
-    """Triangles that start at their smallest vertex: an encoder may turn them, but not over."""
-    start = triangles.argmin(1)[:, None]
-    return np.take_along_axis(triangles, (start + np.arange(3)) % 3, 1)
-
-
 # ---------------------------------------------------------------- KHR_mesh_quantization
 
 
-def test_a_quantised_avatar(demo: bytes) -> None:
+def test_a_quantized_avatar(demo: bytes) -> None:
     packed, step = quantized(demo)
     # half a step each way, the slope of the cube's diagonal, and float32
     same(demo, packed, step=step, degrees=0.8, weights=3e-5)
@@ -276,11 +216,6 @@ def test_a_fallback_beside_draco_is_taken() -> None:
     same(small(), file.bytes(), step=0, degrees=1e-3)
 
 
-def _draco(doc: Doc) -> Doc:
-    found: Doc = doc["meshes"][0]["primitives"][0]["extensions"]["KHR_draco_mesh_compression"]
-    return found
-
-
 def _of(doc: Doc, name: str) -> Doc:
     primitive = doc["meshes"][0]["primitives"][0]
     found: Doc = doc["accessors"][primitive["indices"] if name == "indices" else primitive["attributes"][name]]
@@ -288,17 +223,29 @@ def _of(doc: Doc, name: str) -> Doc:
 
 
 DRACO_REFUSALS: list[tuple[str, Callable[[Doc], object], str]] = [
-    ("no view", lambda d: _draco(d).pop("bufferView"), "required value is missing"),
-    ("view out of range", lambda d: _draco(d).update(bufferView=999), "index into bufferViews is out of range"),
-    ("view of something else", lambda d: _draco(d).update(bufferView=0), "damaged header"),
-    ("unknown id", lambda d: _draco(d)["attributes"].update(NORMAL=77), "no such attribute"),
-    ("id of another", lambda d: _draco(d)["attributes"].update(NORMAL=40), r"got \(4, 4\); allowed: \(4, 3\)"),
-    ("negative id", lambda d: _draco(d)["attributes"].update(NORMAL=-1), "must not be negative"),
-    ("not in the primitive", lambda d: _draco(d)["attributes"].update(COLOR_0=1), "COLOR_0 is not in the primitive"),
-    ("no POSITION", lambda d: _draco(d)["attributes"].pop("POSITION"), "compressed primitive has no POSITION"),
+    ("no view", lambda d: draco(d).pop("bufferView"), "required value is missing"),
+    (
+        "view out of range",
+        lambda d: draco(d).update(bufferView=999),
+        "index into bufferViews is out of range",
+    ),
+    ("view of something else", lambda d: draco(d).update(bufferView=0), "damaged header"),
+    ("unknown id", lambda d: draco(d)["attributes"].update(NORMAL=77), "no such attribute"),
+    ("id of another", lambda d: draco(d)["attributes"].update(NORMAL=40), r"got \(4, 4\); allowed: \(4, 3\)"),
+    ("negative id", lambda d: draco(d)["attributes"].update(NORMAL=-1), "must not be negative"),
+    (
+        "not in the primitive",
+        lambda d: draco(d)["attributes"].update(COLOR_0=1),
+        "COLOR_0 is not in the primitive",
+    ),
+    ("no POSITION", lambda d: draco(d)["attributes"].pop("POSITION"), "compressed primitive has no POSITION"),
     ("strip", lambda d: d["meshes"][0]["primitives"][0].update(mode=5), "no triangle list"),
     ("more vertices", lambda d: _of(d, "POSITION").update(count=5), "vertex counts differ"),
-    ("a billion", lambda d: [_of(d, n).update(count=2**30) for n in _draco(d)["attributes"]], "data is too large"),
+    (
+        "a billion",
+        lambda d: [_of(d, n).update(count=2**30) for n in draco(d)["attributes"]],
+        "data is too large",
+    ),
     ("fewer indices", lambda d: _of(d, "indices").update(count=3), "index counts differ; got 6 compressed; allowed: 3"),
     ("floats as bytes", lambda d: _of(d, "NORMAL").update(componentType=5121, type="VEC3"), "component type|not fit"),
     ("positions as shorts", lambda d: _of(d, "POSITION").update(componentType=5122), "does not fit its accessor"),
@@ -319,7 +266,7 @@ def test_draco_that_contradicts_itself_is_refused(change: Callable[[Doc], object
     assert "\n" not in str(e.value)
 
 
-def test_more_indices_announced_than_compressed_are_noted() -> None:
+def test_more_indices_announced_than_compressed_are_reported() -> None:
     file = File(draco_compressed(small()))
     _of(file.doc, "indices").update(count=9)
     avatar = load_bytes(file.bytes(), "x")
@@ -340,7 +287,7 @@ def test_pictures_of_basis_universal(name: str) -> None:
     avatar = basis(PICTURES[name])
     image = avatar.images[0]
     assert image is not None and image.mime_type == "image/ktx2" and not image.pixels.flags.writeable
-    step = 8 if name.startswith("ETC1S") else 1  # ETC1S has 5 bits a colour
+    step = 8 if name.startswith("ETC1S") else 1  # ETC1S has 5 bits a color
     assert np.abs(image.pixels.astype(int) - pixels(name != "ETC1S")).max() <= step
     assert avatar.oddities == ()
 
@@ -398,161 +345,3 @@ def test_ktx2_that_contradicts_itself_is_refused(offset: int, kind: str, value: 
 def test_ktx2_that_is_cut_short_is_refused(size: int) -> None:
     with pytest.raises(AvatarError, match=r"damaged|cut short|past its end"):
         basis(PICTURES["UASTC"][:size])
-
-
-# ---------------------------------------------------------------- libraries that are missing, or fail
-
-
-def cases() -> dict[str, bytes]:
-    """A small file for each library."""
-    return {
-        "meshopt": meshopt_compressed(small()),
-        "DracoPy": draco_compressed(small()),
-        "opengl_basisu": replaced_image(PICTURES["ETC1S"], "image/ktx2"),
-    }
-
-
-@pytest.mark.parametrize("library", ["meshopt", "DracoPy", "opengl_basisu"])
-def test_a_missing_library_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cases()[library]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    message = rf"x.vrm: .* needs the library {library}: install it with pip install 'vrm-synth\[codecs\]'"
-    with pytest.raises(AvatarError, match=message):
-        load_bytes(whole, "x.vrm")
-
-
-FAKES = {
-    "dies": ("import os\nos.abort()", r"makes its decoder \(meshopt\) fail"),
-    "is killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "fail"),
-    "leaves": ("import os\nos._exit(0)", "fail"),
-    "wants memory": ("def decode_gltf_buffer(*a): return bytearray(2**32)", "compressed data is damaged: MemoryError"),
-    "is missing after all": (
-        "raise ImportError('libthing.so')",
-        "compressed data is damaged: ImportError: libthing.so",
-    ),
-    "gives more": (
-        "import numpy\ndef decode_gltf_buffer(*a): return numpy.zeros(100_000, numpy.uint8)",
-        "compressed data holds more than announced; got 100000 bytes",
-    ),
-    "gives less": (
-        "import numpy\ndef decode_gltf_buffer(*a): return numpy.zeros(1, numpy.uint8)",
-        "compressed data is not as long as announced",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FAKES)
-def test_a_library_that_fails(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a decoder does ends its own process, and becomes one line."""
-    code, message = FAKES[name]
-    whole = meshopt_compressed(small())
-    (tmp_path / "meshopt.py").write_text(code, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(AvatarError, match=message):
-        load_bytes(whole, "x.vrm")
-
-
-@pytest.mark.slow
-def test_a_library_that_never_ends(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = meshopt_compressed(small())
-    (tmp_path / "meshopt.py").write_text("while True: pass", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(AvatarError, match="fail"):
-        load_bytes(whole, "x.vrm")
-
-
-def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a decoder prints does not come between the answers."""
-    whole = meshopt_compressed(small())
-    code = "import numpy, os\ndef decode_gltf_buffer(data, count, stride, *a):\n    os.write(1, b'hello')\n"
-    code += "    return numpy.zeros(count * stride, numpy.uint8)\n"
-    (tmp_path / "meshopt.py").write_text(code, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert not load_bytes(whole, "x.vrm").meshes[0].primitives[0].positions.any()
-
-
-@no_basis
-def test_a_refused_answer_does_not_come_to_the_next_question() -> None:
-    job, picture = {"width": 16, "height": 8}, memoryview(PICTURES["UASTC"])
-    with Decoder(DEFAULT_LIMITS) as decoder:
-        with pytest.raises(AvatarError, match="more than announced; got 512 bytes; allowed: 500"):
-            decoder.decode("basis", job, picture, 500, "x")
-        np.testing.assert_array_equal(decoder.decode("basis", job, picture, 512, "x")["pixels"], pixels(True))
-
-
-def test_a_file_without_compression_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subprocess.Popen", None)
-    load_bytes(small(), "x.vrm")
-
-
-@no_basis
-def test_the_process_ends_with_the_load() -> None:
-    with Decoder(DEFAULT_LIMITS) as decoder:
-        image = PICTURES["UASTC"]
-        job = {"width": 16, "height": 8}
-        decoder.decode("basis", job, memoryview(image), 16 * 8 * 4, "x")
-        process = decoder._process
-        assert process is not None and process.poll() is None
-    assert process.poll() is not None
-
-
-# ---------------------------------------------------------------- whatever the bytes
-
-
-def payload(whole: bytes, library: str) -> list[tuple[int, int]]:
-    """Where the compressed bytes of a file lie: (offset in the file, length)."""
-    file = File(whole)
-    (base,) = struct.unpack_from("<I", whole, 12)
-    views = file.doc["bufferViews"]
-    if library == "meshopt":
-        spans = [v["extensions"]["EXT_meshopt_compression"] for v in views if "extensions" in v]
-    elif library == "DracoPy":
-        spans = [views[_draco(file.doc)["bufferView"]]]
-    else:
-        spans = [views[file.doc["images"][0]["bufferView"]]]
-    return [(28 + base + s["byteOffset"], s["byteLength"]) for s in spans]
-
-
-class Kept(Decoder):
-    """A decoder whose process serves one file after the other; one that has died is started again."""
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-def fuzz(library: str, rounds: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flip bytes of the compressed data: the file loads or is refused in one line, and no library dies of it.
-
-    The libraries run in processes of their own, so that a crash shows as an error of its own.
-    """
-    rng = np.random.default_rng(seed)
-    whole = cases()[library]
-    pictures = [replaced_image(p, "image/ktx2") for p in PICTURES.values()]
-    wholes = pictures if library == "opengl_basisu" else [whole]
-    kept = Kept(replace(DEFAULT_LIMITS, decoded_bytes=2**50))
-    monkeypatch.setattr(loader, "Decoder", lambda limits: kept)
-    refused = 0
-    for k in range(rounds):
-        changed = bytearray(wholes[k % len(wholes)])
-        spans = payload(bytes(changed), library)
-        for _ in range(rng.integers(1, 5)):
-            offset, length = spans[rng.integers(len(spans))]
-            changed[offset + rng.integers(length)] = rng.integers(256)
-        try:
-            load_bytes(bytes(changed), "x.vrm")
-        except AvatarError as e:
-            refused += 1
-            assert "fail" not in e.what and "\n" not in str(e), (k, str(e))
-    kept.close()
-    assert 0 < refused < rounds
-
-
-@pytest.mark.parametrize("library", ["meshopt", "DracoPy", BASIS])
-def test_changed_bytes(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fuzz(library, 300, 11, monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("library", ["meshopt", "DracoPy", BASIS])
-def test_changed_bytes_at_length(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fuzz(library, 10_000, 12, monkeypatch)

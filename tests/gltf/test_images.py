@@ -51,12 +51,12 @@ def test_rgb_and_rgba() -> None:
     np.testing.assert_array_equal(decoded(saved(PIL.Image.fromarray(GRADIENT), "PNG")), opaque)
     clear = opaque.copy()
     clear[..., 3] = 7
-    np.testing.assert_array_equal(decoded(saved(PIL.Image.fromarray(clear), "PNG")), clear)  # colour kept where clear
+    np.testing.assert_array_equal(decoded(saved(PIL.Image.fromarray(clear), "PNG")), clear)  # color kept where clear
 
 
 def test_grey_palette_and_one_bit() -> None:
-    grey = PIL.Image.fromarray(GRADIENT[..., 0])
-    np.testing.assert_array_equal(decoded(saved(grey, "PNG"))[3, :, :3], np.stack([GRADIENT[3, :, 0]] * 3, 1))
+    gray = PIL.Image.fromarray(GRADIENT[..., 0])
+    np.testing.assert_array_equal(decoded(saved(gray, "PNG"))[3, :, :3], np.stack([GRADIENT[3, :, 0]] * 3, 1))
     two = PIL.Image.fromarray(np.dstack([GRADIENT[..., 0], GRADIENT[..., 1]]), "LA")
     assert decoded(saved(two, "PNG"))[0, 5].tolist() == [80, 80, 80, 99]
     palette = PIL.Image.new("P", (5, 3), 1)
@@ -88,8 +88,8 @@ def test_jpeg(progressive: bool) -> None:
     data = saved(PIL.Image.fromarray(GRADIENT), "JPEG", quality=95, progressive=progressive, subsampling=0)
     got = decoded(data, "image/jpeg").astype(int)
     assert np.abs(got[..., :3] - GRADIENT).max() <= 12 and (got[..., 3] == 255).all()
-    grey = saved(PIL.Image.new("L", (8, 8), 120), "JPEG")
-    assert decoded(grey, "image/jpeg")[0, 0].tolist() == [120, 120, 120, 255]
+    gray = saved(PIL.Image.new("L", (8, 8), 120), "JPEG")
+    assert decoded(gray, "image/jpeg")[0, 0].tolist() == [120, 120, 120, 255]
     cmyk = saved(PIL.Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
     assert np.abs(decoded(cmyk, "image/jpeg")[0, 0].astype(int) - [255, 0, 0, 255]).max() <= 4
 
@@ -110,7 +110,7 @@ def test_webp(lossless: bool, alpha: bool) -> None:
     assert np.abs(got[10, 10].astype(int) - [200, 100, 50, 128 if alpha else 255]).max() <= 6
 
 
-def test_a_wrong_name_for_the_format_is_noted() -> None:
+def test_a_wrong_name_for_the_format_is_reported() -> None:
     avatar = load_bytes(replaced_image(saved(PIL.Image.new("RGB", (4, 4)), "JPEG"), "image/png"), "x.vrm")
     assert avatar.images[0] is not None and avatar.images[0].mime_type == "image/jpeg"
     assert avatar.oddities == ("images[0] says image/png but is image/jpeg",)

@@ -1,4 +1,4 @@
-"""Any UV set that a material reads is the one that is drawn; one that is not there is told."""
+"""UV sets: materials are drawn with the sets that they read; missing sets are reported."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from tests.gltf.test_meshes import attributes, edited, primitive
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0
 from vrm_synth.camera.camera import Camera
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.gltf.uv_sets import UvSets, assign_uv_sets
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
@@ -37,9 +37,9 @@ TOON_SLOTS = (
 
 
 def assigned(material: Material) -> tuple[Material, UvSets, list[str]]:
-    notes = Oddities()
-    (m,), (sets,) = assign_uv_sets((material,), notes)
-    return m, sets, list(notes.lines())
+    oddities = Oddities()
+    (m,), (sets,) = assign_uv_sets((material,), oddities)
+    return m, sets, list(oddities.lines())
 
 
 def sets_read(m: Material, sets: UvSets) -> dict[str, int]:
@@ -55,35 +55,35 @@ def test_the_first_four_sets_keep_their_numbers() -> None:
 
 @pytest.mark.parametrize("slot", PBR_SLOTS)
 def test_a_higher_set_is_kept_for_every_texture_of_a_pbr_material(slot: str) -> None:
-    m, sets, told = assigned(Material(**{slot: TextureInfo(0, 250)}))  # type: ignore[arg-type]
-    assert sets_read(m, sets) == {slot: 250} and sets == UvSets((0, 250), frozenset({250})) and told == []
+    m, sets, reported = assigned(Material(**{slot: TextureInfo(0, 250)}))  # type: ignore[arg-type]
+    assert sets_read(m, sets) == {slot: 250} and sets == UvSets((0, 250), frozenset({250})) and reported == []
 
 
 @pytest.mark.parametrize("slot", TOON_SLOTS)
 def test_a_higher_set_is_kept_for_every_texture_of_mtoon(slot: str) -> None:
     toon = MToon(matcap_texture=TextureInfo(0, 9), **{slot: TextureInfo(0, 5)})  # type: ignore[arg-type]
-    m, sets, told = assigned(Material(kind="mtoon", base_color_texture=TextureInfo(0, 2), mtoon=toon))
-    assert sets_read(m, sets) == {"base_color_texture": 2, slot: 5} and told == []
+    m, sets, reported = assigned(Material(kind="mtoon", base_color_texture=TextureInfo(0, 2), mtoon=toon))
+    assert sets_read(m, sets) == {"base_color_texture": 2, slot: 5} and reported == []
     assert sets.kept == (0, 2, 5)  # set 0 comes along: three-vrm's MToon reads nothing else
     assert m.mtoon is not None and m.mtoon.matcap_texture == TextureInfo(0, 0)  # by the normal, not by a UV
 
 
-def test_four_high_sets_are_drawn_and_the_textures_of_a_fifth_are_told_of() -> None:
+def test_four_high_sets_are_drawn_and_the_textures_of_a_fifth_are_reported() -> None:
     four = dict(zip(PBR_SLOTS, (TextureInfo(0, n) for n in (7, 5, 6, 4)), strict=False))
-    m, sets, told = assigned(Material(**four))  # type: ignore[arg-type]
-    assert sets_read(m, sets) == {slot: info.tex_coord for slot, info in four.items()} and told == []
-    m, sets, told = assigned(Material(**four, emissive_texture=TextureInfo(0, 8)))  # type: ignore[arg-type]
+    m, sets, reported = assigned(Material(**four))  # type: ignore[arg-type]
+    assert sets_read(m, sets) == {slot: info.tex_coord for slot, info in four.items()} and reported == []
+    m, sets, reported = assigned(Material(**four, emissive_texture=TextureInfo(0, 8)))  # type: ignore[arg-type]
     assert m.emissive_texture is None and len(sets_read(m, sets)) == 4
-    assert told == [
+    assert reported == [
         "materials[0] reads 5 UV sets, more than the 4 that are drawn; its textures of TEXCOORD_8 are left out"
     ]
 
 
 def test_an_unlit_materials_other_textures_ask_for_nothing() -> None:
-    _, sets, told = assigned(
+    _, sets, reported = assigned(
         Material(kind="unlit", base_color_texture=TextureInfo(0, 1), normal_texture=TextureInfo(0, 9))
     )
-    assert sets == UvSets(used=frozenset({1})) and told == []
+    assert sets == UvSets(used=frozenset({1})) and reported == []
 
 
 # ---------------------------------------------------------------- in a file
@@ -125,7 +125,7 @@ def test_what_nothing_reads_beyond_the_fourth_is_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
-def test_a_set_that_is_not_there_is_told(n: int) -> None:
+def test_a_set_that_is_not_there_is_reported(n: int) -> None:
     a = with_sets({0: BLUE}, unlit(texCoord=n))
     info = a.materials[0].base_color_texture
     assert info is not None
@@ -133,7 +133,7 @@ def test_a_set_that_is_not_there_is_told(n: int) -> None:
     assert a.oddities == (f"meshes[0].primitives[0] has no TEXCOORD_{n}, which materials[0] reads; taken as zeros",)
 
 
-def test_textures_without_any_set_are_told() -> None:
+def test_textures_without_any_set_are_reported() -> None:
     a = with_sets({}, unlit())
     assert primitive(a).tex_coords == ()
     assert a.oddities == ("meshes[0].primitives[0] has no UVs for the textures of materials[0]; it has none",)

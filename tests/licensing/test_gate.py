@@ -11,13 +11,13 @@ from tests.corpus import CORPUS, needs_corpus
 from tests.tiny import avatar
 from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.core.errors import LicenseError, RecipeError
-from vrm_synth.gltf.json_reader import Fields
-from vrm_synth.licensing.evidence import known_evidence, load_manifest
-from vrm_synth.licensing.gate import gate, is_cc0, standing
-from vrm_synth.licensing.license import License, license0, license1
+from vrm_synth.gltf.json_reader import JsonObject
+from vrm_synth.licensing.evidence import load_evidence, load_manifest
+from vrm_synth.licensing.gate import check_license, effective_license, is_cc0
+from vrm_synth.licensing.license import License, vrm0_license, vrm1_license
 from vrm_synth.shot import load_recipe
 from vrm_synth.vrm import load, load_bytes
-from vrm_synth.vrm.inspect import report, table
+from vrm_synth.vrm.report import avatar_report, format_report
 from vrm_synth.yaml_models import resources
 
 VPL = "VRM Public License 1.0 (avatarPermission=everyone; modification=prohibited; allowRedistribution)"
@@ -43,14 +43,14 @@ def manifest(tmp_path):
 
 
 def test_a_file_that_says_cc0_passes():
-    found = gate(licensed("CC0", True), {})
+    found = check_license(licensed("CC0", True), {})
     assert (found.license, found.is_cc0, found.source) == ("CC0-1.0", True, "file")
 
 
 @pytest.mark.parametrize("name", ["Other (no URL)", "Redistribution_Prohibited", "CC_BY", VPL, "https://example.com/a"])
 def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(name):
     with pytest.raises(LicenseError) as caught:
-        gate(licensed(name), {})
+        check_license(licensed(name), {})
     text = str(caught.value)
     assert text.startswith("a.vrm: license not accepted") and name in text and f'--accept-license "{name}"' in text
     assert "--manifest" in text and SHA in text and "\n" not in text
@@ -58,20 +58,20 @@ def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(na
 
 def test_a_file_that_names_none_is_refused_and_can_be_accepted_as_none():
     with pytest.raises(LicenseError, match=r'got none .*--accept-license "none"'):
-        gate(licensed(""), {})
-    assert gate(licensed(""), {}, ["none"]).license == "none"
+        check_license(licensed(""), {})
+    assert check_license(licensed(""), {}, ["none"]).license == "none"
 
 
 @pytest.mark.parametrize("accepted", ["CC_BY", "cc_by", "CC BY", "cc-by"])
 def test_an_accepted_license_passes_and_is_still_what_it_is(accepted):
-    found = gate(licensed("CC_BY"), {}, ["MIT", accepted])
+    found = check_license(licensed("CC_BY"), {}, ["MIT", accepted])
     assert (found.license, found.is_cc0) == ("CC_BY", False)
 
 
 @pytest.mark.parametrize("accepted", ["CC_BY_NC", "CC", "", "*", "CC_BY_SA", "CC0"])
 def test_accepting_one_license_accepts_no_other(accepted):
     with pytest.raises(LicenseError):
-        gate(licensed("CC_BY"), {}, [accepted])
+        check_license(licensed("CC_BY"), {}, [accepted])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_accepting_one_license_accepts_no_other(accepted):
     ],
 )
 def test_a_license_is_accepted_by_its_name_or_its_url(name, accepted):
-    assert gate(licensed(name), {}, [accepted]).license == name
+    assert check_license(licensed(name), {}, [accepted]).license == name
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_a_license_is_accepted_by_its_name_or_its_url(name, accepted):
 )
 def test_a_url_or_terms_accept_no_other_url_or_terms(name, accepted):
     with pytest.raises(LicenseError):
-        gate(licensed(name), {}, [accepted])
+        check_license(licensed(name), {}, [accepted])
 
 
 def test_the_option_to_copy_is_text_to_a_shell_whatever_a_file_calls_its_license():
     with pytest.raises(LicenseError) as caught:
-        gate(licensed('"; $(rm -rf ~)'), {})
+        check_license(licensed('"; $(rm -rf ~)'), {})
     assert """--accept-license '"; $(rm -rf ~)'""" in str(caught.value)
 
 
@@ -121,32 +121,32 @@ def test_standing_has_url_and_terms_of_the_files_own_license_alone(manifest):
     terms = {"licenseUrl": "https://e.org/l", "commercialUsage": "corporation", "modification": "prohibited"}
     own = replace(found.meta.license, url="https://e.org/l", terms=terms)
     found = replace(found, meta=replace(found.meta, license=own))
-    alone = standing(found, {})
+    alone = effective_license(found, {})
     assert (alone.url, alone.terms) == ("https://e.org/l", "commercialUsage=corporation; modification=prohibited")
-    by_evidence = standing(found, load_manifest(manifest({})))
+    by_evidence = effective_license(found, load_manifest(manifest({})))
     assert (by_evidence.url, by_evidence.terms) == ("", "")
 
 
 def test_evidence_frees_a_file_that_says_otherwise(manifest):
-    found = gate(licensed("Redistribution_Prohibited"), load_manifest(manifest({})))
+    found = check_license(licensed("Redistribution_Prohibited"), load_manifest(manifest({})))
     assert (found.license, found.is_cc0, found.source) == ("CC0-1.0", True, "https://e.org/a")
 
 
 def test_evidence_overrules_a_file_that_claims_cc0(manifest):
     evidence = load_manifest(manifest({"license": "CC-BY-4.0"}))
     with pytest.raises(LicenseError, match=r"got CC-BY-4.0 \(by https://e.org/a\)"):
-        gate(licensed("CC0", True), evidence)
+        check_license(licensed("CC0", True), evidence)
 
 
 def test_evidence_is_for_one_file_only(manifest):
     with pytest.raises(LicenseError):
-        gate(licensed("Other"), load_manifest(manifest({"sha256": "cd" * 32})))
+        check_license(licensed("Other"), load_manifest(manifest({"sha256": "cd" * 32})))
 
 
 def test_the_users_manifest_wins_over_ours(manifest):
-    sha, entry = next(iter(known_evidence().items()))
+    sha, entry = next(iter(load_evidence().items()))
     assert is_cc0(entry.license)
-    assert known_evidence(manifest({"sha256": sha, "license": "MIT"}))[sha].license == "MIT"
+    assert load_evidence(manifest({"sha256": sha, "license": "MIT"}))[sha].license == "MIT"
 
 
 @pytest.mark.parametrize(
@@ -192,24 +192,24 @@ def test_every_entry_of_ours_has_its_evidence():
      ("v1_debug_robot", False)],
 )  # fmt: skip
 def test_real_avatars_stand_as_their_evidence_says(name, free):
-    found = standing(load(CORPUS / "avatars" / f"{name}.vrm"), known_evidence())
+    found = effective_license(load(CORPUS / "avatars" / f"{name}.vrm"), load_evidence())
     assert found.is_cc0 == free
 
 
 URL = "https://example.com/terms?a=1,2#part"
 PUBLIC = {"licenseUrl": "https://vrm.dev/licenses/1.0/", "modification": "prohibited", "allowRedistribution": True}
 STATED = [
-    license1(Fields(PUBLIC)),
-    license1(Fields(PUBLIC | {"otherLicenseUrl": URL})),
-    license1(Fields(PUBLIC | {"avatarPermission": "every: one, [x]"})),
-    license1(Fields({"licenseUrl": "https://creativecommons.org/licenses/by-sa/4.0/"})),
-    license1(Fields({"licenseUrl": URL})),
-    license1(Fields({})),
-    license0(Fields({"licenseName": "CC_BY_NC"})),
-    license0(Fields({"licenseName": "Redistribution_Prohibited", "otherPermissionUrl": URL})),
-    license0(Fields({"licenseName": "Other", "otherLicenseUrl": "see the readme: it is free"})),
-    license0(Fields({"licenseName": "Other"})),
-    license0(Fields({})),
+    vrm1_license(JsonObject(PUBLIC)),
+    vrm1_license(JsonObject(PUBLIC | {"otherLicenseUrl": URL})),
+    vrm1_license(JsonObject(PUBLIC | {"avatarPermission": "every: one, [x]"})),
+    vrm1_license(JsonObject({"licenseUrl": "https://creativecommons.org/licenses/by-sa/4.0/"})),
+    vrm1_license(JsonObject({"licenseUrl": URL})),
+    vrm1_license(JsonObject({})),
+    vrm0_license(JsonObject({"licenseName": "CC_BY_NC"})),
+    vrm0_license(JsonObject({"licenseName": "Redistribution_Prohibited", "otherPermissionUrl": URL})),
+    vrm0_license(JsonObject({"licenseName": "Other", "otherLicenseUrl": "see the readme: it is free"})),
+    vrm0_license(JsonObject({"licenseName": "Other"})),
+    vrm0_license(JsonObject({})),
 ]
 
 
@@ -218,18 +218,20 @@ def test_what_inspect_prints_is_what_a_recipe_accepts_and_it_accepts_nothing_els
     doc, data = vrm1()
     found = load_bytes(glb(doc, bytes(data)), "a.vrm")
     stated = {x.name: replace(found, meta=replace(found.meta, license=x)) for x in STATED}
-    printed = next(x for x in table(report(stated[license.name])).splitlines() if x.startswith("license "))
+    printed = next(
+        x for x in format_report(avatar_report(stated[license.name])).splitlines() if x.startswith("license ")
+    )
     name = printed.removeprefix("license ").strip()
-    assert name == report(stated[license.name])["license"]["name"]
+    assert name == avatar_report(stated[license.name])["license"]["name"]
     text = yaml.safe_dump({"avatars": ["demo"], "count": 1, "accept_licenses": [name]})
     (tmp_path / "r.yaml").write_text(text)
     accepted = load_recipe(tmp_path / "r.yaml").accept_licenses
     for other in STATED:
         if other.name == license.name:
-            assert gate(stated[other.name], {}, accepted).license == name
+            assert check_license(stated[other.name], {}, accepted).license == name
         else:
             with pytest.raises(LicenseError):
-                gate(stated[other.name], {}, accepted)
+                check_license(stated[other.name], {}, accepted)
 
 
 @pytest.mark.parametrize("license", [STATED[0], STATED[3], STATED[6], STATED[9]], ids=lambda license: license.name[:40])

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.vrm.vrm_file import glb, vrm0, vrm1
-from vrm_synth.gltf.json_reader import Fields
-from vrm_synth.licensing.license import contradictions, is_cc0_url, license0, license1, license_at
+from vrm_synth.gltf.json_reader import JsonObject
+from vrm_synth.licensing.license import contradictions, is_cc0_url, license_from_url, vrm0_license, vrm1_license
 from vrm_synth.vrm import load_bytes
 
 ZERO = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -55,7 +55,7 @@ STRICT = (
     ],
 )
 def test_vrm0(meta: dict[str, Any], name: str, cc0: bool) -> None:
-    license = license0(Fields(meta, "meta"))
+    license = vrm0_license(JsonObject(meta, "meta"))
     assert (license.name, license.is_cc0) == (name, cc0)
 
 
@@ -99,13 +99,13 @@ def test_vrm0(meta: dict[str, Any], name: str, cc0: bool) -> None:
     ],
 )
 def test_vrm1(meta: dict[str, Any], name: str, cc0: bool) -> None:
-    license = license1(Fields(meta, "meta"))
+    license = vrm1_license(JsonObject(meta, "meta"))
     assert (license.name, license.is_cc0) == (name, cc0)
 
 
 def test_terms_are_kept_as_written() -> None:
-    terms = license1(
-        Fields({"licenseUrl": PUBLIC, "allowRedistribution": True, "creditNotation": "required"}, "meta")
+    terms = vrm1_license(
+        JsonObject({"licenseUrl": PUBLIC, "allowRedistribution": True, "creditNotation": "required"}, "meta")
     ).terms
     assert terms == {"licenseUrl": PUBLIC, "creditNotation": "required", "allowRedistribution": "true"}
 
@@ -150,8 +150,8 @@ def test_urls(url: str, yes: bool) -> None:
     ],
 )
 def test_a_url_is_a_well_known_license_or_itself_in_one_spelling(url: str, name: str) -> None:
-    assert license_at(url) == name
-    assert license_at(name) == name
+    assert license_from_url(url) == name
+    assert license_from_url(name) == name
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_url_is_a_well_known_license_or_itself_in_one_spelling(url: str, name:
     ],
 )
 def test_contradictions_of_vrm1(meta: dict[str, Any], line: str) -> None:
-    assert line in "\n".join(contradictions(license1(Fields(meta, "meta"))))
+    assert line in "\n".join(contradictions(vrm1_license(JsonObject(meta, "meta"))))
 
 
 @pytest.mark.parametrize(
@@ -203,19 +203,19 @@ def test_contradictions_of_vrm1(meta: dict[str, Any], line: str) -> None:
     ],
 )
 def test_contradictions_of_vrm0(meta: dict[str, Any], line: str) -> None:
-    assert line in "\n".join(contradictions(license0(Fields(meta, "meta"))))
+    assert line in "\n".join(contradictions(vrm0_license(JsonObject(meta, "meta"))))
 
 
 @pytest.mark.parametrize(
     "license",
     [
-        license1(Fields({"licenseUrl": PUBLIC, "modification": "prohibited", "allowRedistribution": False})),
-        license1(Fields({"licenseUrl": PUBLIC, "otherLicenseUrl": ZERO, "creditNotation": "unnecessary"})),
-        license1(Fields({"licenseUrl": BY, "creditNotation": "required", "commercialUsage": "corporation"})),
-        license0(Fields({"licenseName": "CC_BY", "otherLicenseUrl": BY, "allowedUserName": "Everyone"})),
-        license0(Fields({"licenseName": "CC_BY_NC_ND", "commercialUssageName": "Disallow"})),
-        license0(Fields({"licenseName": "CC0", "otherLicenseUrl": "undefined"})),
-        license0(Fields({"licenseName": "Redistribution_Prohibited", "allowedUserName": "OnlyAuthor"})),
+        vrm1_license(JsonObject({"licenseUrl": PUBLIC, "modification": "prohibited", "allowRedistribution": False})),
+        vrm1_license(JsonObject({"licenseUrl": PUBLIC, "otherLicenseUrl": ZERO, "creditNotation": "unnecessary"})),
+        vrm1_license(JsonObject({"licenseUrl": BY, "creditNotation": "required", "commercialUsage": "corporation"})),
+        vrm0_license(JsonObject({"licenseName": "CC_BY", "otherLicenseUrl": BY, "allowedUserName": "Everyone"})),
+        vrm0_license(JsonObject({"licenseName": "CC_BY_NC_ND", "commercialUssageName": "Disallow"})),
+        vrm0_license(JsonObject({"licenseName": "CC0", "otherLicenseUrl": "undefined"})),
+        vrm0_license(JsonObject({"licenseName": "Redistribution_Prohibited", "allowedUserName": "OnlyAuthor"})),
     ],
     ids=lambda license: license.name[:30],
 )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from vrm_synth.core.bones import BONES
 from vrm_synth.gltf.model import Node
 from vrm_synth.licensing.license import License
-from vrm_synth.vrm.model import Avatar, Meta
+from vrm_synth.vrm.avatar import Avatar, Meta
 
 
 def node(name: str, parent: int, translation: Sequence[float] = (0, 0, 0), **more: Any) -> Node:

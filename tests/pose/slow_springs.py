@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from vrm_synth.vrm.model import Avatar, Collider, SpringJoint
+from vrm_synth.vrm.avatar import Avatar, Collider, SpringJoint
 
 
 @dataclass

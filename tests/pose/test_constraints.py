@@ -13,7 +13,7 @@ from tests.patience import calls
 from tests.pose.builders import avatar, node, random_rotation
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.vrm.model import Avatar, Constraint
+from vrm_synth.vrm.avatar import Avatar, Constraint
 
 UNIT = {"X": [1, 0, 0], "Y": [0, 1, 0], "Z": [0, 0, 1]}
 

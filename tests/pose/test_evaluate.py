@@ -9,7 +9,7 @@ from tests.pose.builders import avatar, node
 from vrm_synth.core.errors import ShotError, VrmSynthError
 from vrm_synth.gltf.model import Material
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
-from vrm_synth.vrm.model import Constraint, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Constraint, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
 
 Q90 = (0.0, 0.0, float(np.sqrt(0.5)), float(np.sqrt(0.5)))
 FULL = RangeMap(90, 90)

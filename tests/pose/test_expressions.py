@@ -13,7 +13,7 @@ from vrm_synth.core.errors import ShotError
 from vrm_synth.gltf.model import Material, Mesh, MToon, Primitive, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.expressions import effective_weights
-from vrm_synth.vrm.model import Avatar, Expression, MaterialColorBind, MorphTargetBind, TextureTransformBind
+from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind, MorphTargetBind, TextureTransformBind
 
 
 def faces(**expressions: dict[str, Any]) -> dict[str, Expression]:

@@ -12,7 +12,7 @@ from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate, gaze_of
 from vrm_synth.pose.lookat import map_range
-from vrm_synth.vrm.model import Avatar, Expression, LookAt, RangeMap
+from vrm_synth.vrm.avatar import Avatar, Expression, LookAt, RangeMap
 
 INNER, OUTER, DOWN, UP = RangeMap(50, 10), RangeMap(60, 24), RangeMap(40, 8), RangeMap(80, 32)
 LOOK_NAMES = ("lookUp", "lookDown", "lookLeft", "lookRight")

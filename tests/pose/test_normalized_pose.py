@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.evaluate import evaluate, rig
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 R2 = float(np.sqrt(0.5))
 TURN = Rotation.from_quat([0, 1, 0, 0])

@@ -14,7 +14,7 @@ import pytest
 from tests.corpus import CORPUS, needs_corpus
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 from vrm_synth.vrm import load
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 MILLIMETRES = 0.01
 

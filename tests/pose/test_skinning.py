@@ -14,7 +14,7 @@ from tests.pose.builders import avatar, node, random_rotation
 from vrm_synth.gltf.model import Mesh, Primitive, Skin
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.vrm.model import Avatar, Expression, MorphTargetBind
+from vrm_synth.vrm.avatar import Avatar, Expression, MorphTargetBind
 
 HAPPY = {"happy": Expression("happy", True, morph_target_binds=(MorphTargetBind(3, 1, 0.8),))}
 

@@ -15,7 +15,7 @@ from vrm_synth.gltf.model import Node
 from vrm_synth.pose import colliders as obstacles
 from vrm_synth.pose import springs
 from vrm_synth.pose.evaluate import evaluate, rig
-from vrm_synth.vrm.model import Avatar, Collider, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Avatar, Collider, Spring, SpringJoint
 
 SHAPES = ("sphere", "capsule", "plane", "insideSphere", "insideCapsule")
 

@@ -17,7 +17,7 @@ from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View, open_renderer
 from vrm_synth.stage.light import Light
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 SIZE = 96
 # Neither in the middle nor level, so that depths are no round numbers.

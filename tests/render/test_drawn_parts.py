@@ -25,8 +25,8 @@ from vrm_synth.shot.body_parts import body
 from vrm_synth.shot.visibility import ShotObserver
 from vrm_synth.stage.light import Ambient, Light
 from vrm_synth.vrm import load_bytes
-from vrm_synth.vrm.inspect import report, table
-from vrm_synth.vrm.model import Avatar, Expression, MaterialColorBind, MorphTargetBind
+from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind, MorphTargetBind
+from vrm_synth.vrm.report import avatar_report, format_report
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 RENDERERS = [
@@ -105,12 +105,12 @@ def test_framing_counts_and_captions_go_by_what_is_drawn(demo: Avatar) -> None:
     np.testing.assert_array_equal(body(hidden).rest, body(bare).rest)
     assert len(body(hidden).rest) < len(body(demo).rest)
     assert hidden.triangle_count == bare.triangle_count < demo.triangle_count
-    facts = report(hidden)
+    facts = avatar_report(hidden)
     assert facts["counts"]["triangles"] == bare.triangle_count
-    assert facts["counts"]["vertices"] == report(bare)["counts"]["vertices"]
+    assert facts["counts"]["vertices"] == avatar_report(bare)["counts"]["vertices"]
     assert [m["name"] for m in facts["meshes"] if not m["drawn"]] == ["Hair"]
     assert facts["first_person"] == {"firstPersonOnly": 1}
-    assert "1 firstPersonOnly (not drawn)" in table(facts)
+    assert "1 firstPersonOnly (not drawn)" in format_report(facts)
 
 
 def test_an_avatar_for_the_first_person_alone_has_no_body(demo: Avatar) -> None:

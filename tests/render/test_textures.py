@@ -16,7 +16,7 @@ from vrm_synth.render import View
 from vrm_synth.render.gl import textures
 from vrm_synth.render.gl.mips import mip_chain
 from vrm_synth.render.gl.renderer import GLRenderer
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 SIZE = 16
 SIDE = 1024  # 64 texels a pixel

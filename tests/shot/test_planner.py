@@ -24,7 +24,7 @@ from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot, shot_at
 from vrm_synth.shot.body_parts import body, part, vertices
 from vrm_synth.shot.posed_body import pose_body
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 opened = cache(open_avatar)
 SOME_POSES = ("t_pose", "wave", "sit_floor", "seiza", "run", "jump", "bow", "arabesque", "crouch", "stretch", "kick")

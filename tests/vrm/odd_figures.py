@@ -14,19 +14,19 @@ from tests.vrm.vrm_file import Doc, glb
 from vrm_synth.core.transforms import Array, quat_axis_angle, quat_matrix
 from vrm_synth.demo_avatar import DemoParams
 from vrm_synth.demo_avatar.build import build_character
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import DemoCharacter
 from vrm_synth.demo_avatar.write_vrm0 import write_vrm0
 from vrm_synth.demo_avatar.write_vrm1 import write_vrm1
 from vrm_synth.gltf.model import Mesh, Primitive
-from vrm_synth.vrm.model import Collider
+from vrm_synth.vrm.avatar import Collider
 
 
 @cache
-def character() -> Character:
+def character() -> DemoCharacter:
     return build_character(DemoParams())
 
 
-def written(c: Character, vrm: str) -> bytes:
+def written(c: DemoCharacter, vrm: str) -> bytes:
     return write_vrm0(c) if vrm == "0" else write_vrm1(c)
 
 
@@ -118,7 +118,7 @@ def _about_z(degrees: float) -> Array:
     return quat_matrix(quat_axis_angle([0.0, 0.0, 1.0], math.radians(degrees)))
 
 
-def _rested(c: Character, turns: dict[int, Array]) -> Character:
+def _rested(c: DemoCharacter, turns: dict[int, Array]) -> DemoCharacter:
     """The character at rest as if these nodes' (3, 3) world rotations were its pose; children go with them."""
     old, new, linear = [], [], []
     for i, node in enumerate(c.nodes):  # parents come first

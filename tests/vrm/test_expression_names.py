@@ -11,12 +11,12 @@ import pytest
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0, vrm1
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.names import is_plain
-from vrm_synth.gltf.container import Oddities
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import Avatar, load_bytes
-from vrm_synth.vrm.bind_weights import from_percent, within_range
-from vrm_synth.vrm.expression_names import GroupLabel, folded, group_names
-from vrm_synth.vrm.model import Expression, MorphTargetBind
+from vrm_synth.vrm.avatar import Expression, MorphTargetBind
+from vrm_synth.vrm.bind_weights import clamp_weights, divide_percent_weights
+from vrm_synth.vrm.expression_names import GroupLabel, assign_expression_names, fold_case
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 ODD_NAMES = ["", "line\nbreak", "x" * 201, "nul\0", "x" * 300, "sep\u2028arated"]
@@ -24,8 +24,9 @@ ODD_NAMES = ["", "line\nbreak", "x" * 201, "nul\0", "x" * 300, "sep\u2028arated"
 
 def names(*groups: tuple[str, str]) -> tuple[list[str | None], tuple[str, ...]]:
     """The names of groups of (presetName, name), and the oddities."""
-    notes = Oddities()
-    return group_names([GroupLabel(f"g[{i}]", *g) for i, g in enumerate(groups)], notes), notes.lines()
+    oddities = Oddities()
+    labels = [GroupLabel(f"g[{i}]", *g) for i, g in enumerate(groups)]
+    return assign_expression_names(labels, oddities), oddities.lines()
 
 
 def weights(*values: float) -> Expression:
@@ -61,7 +62,7 @@ def test_the_id_of_a_group(preset: str, name: str, is_: str) -> None:
     assert names((preset, name))[0] == [is_]
 
 
-def test_what_is_read_another_way_than_written_is_told() -> None:
+def test_what_is_read_another_way_than_written_is_reported() -> None:
     assert names(("joy", "Joy"), ("unknown", "surprised"), ("unknown", "Wink"))[1] == ()
     (line,) = names(("\u0131", "I"))[1]
     assert "g[0]" in line and "'ı'" in line and "'i'" in line
@@ -87,7 +88,7 @@ def test_a_custom_group_with_the_very_name_of_a_preset_gets_another() -> None:
     assert [line.split(" ")[0] for line in oddities] == ["g[0]", "g[2]"]
 
 
-def test_doubles_are_left_out_and_told() -> None:
+def test_duplicates_are_left_out_and_reported() -> None:
     found, oddities = names(("joy", "A1"), ("joy", "A2"), ("unknown", "x"), ("unknown", "x"), ("unknown", "X"))
     assert found == ["happy", None, "x", None, "X"]
     assert len(oddities) == 2 and all("the first one counts" in line for line in oddities)
@@ -100,7 +101,7 @@ def test_names_are_unique_and_plain_whatever_the_file_says() -> None:
 
 
 def test_folding() -> None:
-    assert {folded(n) for n in ("BLINK", "Blink", "bl\u0131nk", "BL\u0130NK", "bli\u0307nk")} == {"blink"}
+    assert {fold_case(n) for n in ("BLINK", "Blink", "bl\u0131nk", "BL\u0130NK", "bli\u0307nk")} == {"blink"}
 
 
 def test_a_nameless_group_is_kept_where_it_changes_something() -> None:
@@ -138,25 +139,25 @@ def test_a_shot_takes_every_name_that_the_loader_lets_in(change: Any, make: Any)
 
 
 def test_percent_is_decided_for_the_file() -> None:
-    notes = Oddities()
+    oddities = Oddities()
     stored = {"a": weights(100, 50), "b": weights(5), "c": weights(1, 0.5), "d": weights()}
-    assert of(from_percent(stored, "here", notes)) == {"a": [1, 0.5], "b": [0.05], "c": [1, 0.5], "d": []}
-    assert notes.lines() == ("here has morph target weights in percent, up to 100; divided by 100",)
+    assert of(divide_percent_weights(stored, "here", oddities)) == {"a": [1, 0.5], "b": [0.05], "c": [1, 0.5], "d": []}
+    assert oddities.lines() == ("here has morph target weights in percent, up to 100; divided by 100",)
 
 
 def test_an_exaggeration_is_no_percent() -> None:
-    notes = Oddities()
+    oddities = Oddities()
     stored = {"a": weights(1.5, 0.5), "b": weights(1)}
-    assert of(from_percent(stored, "here", notes)) == of(stored)
-    assert of(within_range(stored, "here", notes)) == {"a": [1, 0.5], "b": [1]}
-    (line,) = notes.lines()
+    assert of(divide_percent_weights(stored, "here", oddities)) == of(stored)
+    assert of(clamp_weights(stored, "here", oddities)) == {"a": [1, 0.5], "b": [1]}
+    (line,) = oddities.lines()
     assert "1 morph target weights outside 0 to 1" in line and "1.5 in 'a'" in line
 
 
 def test_a_rounding_is_left_alone() -> None:
-    notes = Oddities()
+    oddities = Oddities()
     stored = {"a": weights(1.00000012, -1e-9)}
-    assert within_range(stored, "here", notes) == stored and notes.lines() == ()
+    assert clamp_weights(stored, "here", oddities) == stored and oddities.lines() == ()
 
 
 def test_percent_in_a_10_file() -> None:

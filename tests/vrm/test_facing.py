@@ -1,4 +1,4 @@
-"""Which way a figure faces: turned where all signs agree, left and told of where they do not."""
+"""The direction that a figure faces: turned where all signs agree, kept and reported where they do not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.vrm.vrm_file import STRAND, Doc, changed, vrm0, vrm1
 from vrm_synth.caption import english
 from vrm_synth.shot import Recipe, shot_at
 from vrm_synth.vrm import Avatar, load, load_bytes
-from vrm_synth.vrm.facing import FrontSigns, front_signs, nearest_quarter, turned_to
-from vrm_synth.vrm.humanoid import bones_at_rest
+from vrm_synth.vrm.facing import FrontSigns, front_signs, nearest_quarter, with_turn
+from vrm_synth.vrm.humanoid import bone_rest_positions
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 USUAL = {"0": 180, "1": 0}
@@ -28,11 +28,11 @@ def built_in(vrm: str) -> Avatar:
 
 
 def places(a: Avatar) -> np.ndarray:
-    return np.array(list(bones_at_rest(a.nodes, a.humanoid).values()))
+    return np.array(list(bone_rest_positions(a.nodes, a.humanoid).values()))
 
 
 def yaws(a: Avatar) -> dict[str, int]:
-    return {name: round(yaw) % 360 for name, yaw in front_signs(a).readable()}
+    return {name: round(yaw) % 360 for name, yaw in front_signs(a).measured()}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_swapped_sides_of_a_file_that_faces_away_are_no_reason_to_turn_it(vrm: s
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
-def test_any_other_angle_is_told_and_left(vrm: str) -> None:
+def test_any_other_angle_is_reported_and_left(vrm: str) -> None:
     a = load_bytes(turned(plain(vrm), 30), "x.vrm")
     assert a.turn == USUAL[vrm] and not a.front_known
     assert yaws(a) == {"arms": 30, "feet": 30, "eyes": 30, "face": 30}
@@ -91,7 +91,7 @@ def test_signs_without_the_bones_of_toes_and_eyes(vrm: str) -> None:
 def test_a_face_without_expressions_is_where_the_head_has_most_detail() -> None:
     bare = replace(built_in("1"), expressions={})
     assert front_signs(bare).face == pytest.approx(0, abs=10)
-    assert front_signs(turned_to(bare, 90)).face == pytest.approx(90, abs=10)
+    assert front_signs(with_turn(bare, 90)).face == pytest.approx(90, abs=10)
 
 
 def test_arms_alone_count_where_nothing_else_can_be_read() -> None:
@@ -102,7 +102,7 @@ def test_arms_alone_count_where_nothing_else_can_be_read() -> None:
 
     for make, turn in ((vrm0, 0), (vrm1, 180)):
         a = load_bytes(changed(away, make), "x.vrm")
-        assert [name for name, _ in front_signs(a).readable()] == ["arms"]
+        assert [name for name, _ in front_signs(a).measured()] == ["arms"]
         assert a.turn == turn and len(a.oddities) == 1 and a.front_known
 
 
@@ -132,7 +132,7 @@ def test_arms_in_one_place_have_no_sides() -> None:
     ],
 )
 def test_all_signs_have_to_agree(signs: FrontSigns, quarter: int | None) -> None:
-    assert signs.quarter() == quarter
+    assert signs.common_quarter() == quarter
 
 
 def test_nearest_quarter() -> None:
@@ -157,7 +157,7 @@ def test_gravity_turns_with_the_file() -> None:
     assert gravity(as_three_vrm(unturned)) == (0.1, -1, 0.2)
     away = load_bytes(changed(change), "x.vrm")
     assert away.turn == 180 and gravity(away) == (-0.1, -1, -0.2)
-    assert gravity(turned_to(away, 90)) == (0.2, -1, -0.1)
+    assert gravity(with_turn(away, 90)) == (0.2, -1, -0.1)
     assert gravity(as_three_vrm(away)) == (0.1, -1, 0.2)
 
 
@@ -172,10 +172,10 @@ def test_three_vrm_turns_by_the_version_alone(vrm: str, by: float) -> None:
 
 def test_there_and_back() -> None:
     a = built_in("1")
-    b = turned_to(turned_to(turned_to(a, 90), 180), 0)
+    b = with_turn(with_turn(with_turn(a, 90), 180), 0)
     assert b.nodes == a.nodes and b.scene_nodes == a.scene_nodes and b.springs == a.springs and b.turn == 0
-    assert len(turned_to(turned_to(a, 90), -90).nodes) == len(a.nodes) + 1
-    assert turned_to(a, 0) is a
+    assert len(with_turn(with_turn(a, 90), -90).nodes) == len(a.nodes) + 1
+    assert with_turn(a, 0) is a
 
 
 def test_nodes_outside_the_scene_are_not_turned() -> None:
@@ -213,13 +213,13 @@ def test_a_figure_scaled_beyond_numbers_is_read_without_a_complaint() -> None:
 @pytest.mark.corpus
 @pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
 def test_the_shared_avatars_face_as_their_versions_ask(path) -> None:
-    """All were looked at from the front; armature_transform lies askew, and is told of."""
+    """All were looked at from the front; armature_transform lies askew, and is reported."""
     assert CORPUS is not None
     a = load(path)
     askew = path.stem == "addon_armature_transform"
     assert a.turn == USUAL[a.vrm_version] and a.front_known != askew and not a.rest_corrections
-    told = [o for o in a.oddities if "+Z" in o or "T-pose" in o]
-    assert len(told) == (2 if askew else 0), told
+    reported = [o for o in a.oddities if "+Z" in o or "T-pose" in o]
+    assert len(reported) == (2 if askew else 0), reported
 
 
 HUMAN = ("bizdude", "crimsom", "m_expressive", "robot", "v1_samplebot", "zombie")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.vrm.vrm_file import glb, glb_of_text, vrm0, vrm1
 from vrm_synth.vrm import Avatar, AvatarError, load_bytes
-from vrm_synth.vrm.inspect import report, table
+from vrm_synth.vrm.report import avatar_report, format_report
 
 MAKE = {"0": vrm0, "1": vrm1}
 VALUES: list[Any] = [
@@ -59,7 +59,7 @@ def sound(avatar: Avatar) -> None:
     for spring in avatar.springs:
         assert spring.joints and all(0 <= c < len(avatar.colliders) for c in spring.colliders)
         assert all(0 <= j.node < count and (j.tail is None or 0 <= j.tail < count) for j in spring.joints)
-    table(report(avatar)).encode("utf-8")
+    format_report(avatar_report(avatar)).encode("utf-8")
 
 
 def sound_primitive(avatar: Avatar, p: Any, targets: int) -> None:
@@ -79,7 +79,7 @@ def sound_primitive(avatar: Avatar, p: Any, targets: int) -> None:
 
 
 def try_to_load(data: bytes) -> bool:
-    """Whether it loads; anything but a sound avatar or a well-formed AvatarError fails the test."""
+    """Return True where it loads; anything but a valid avatar or a well-formed AvatarError fails the test."""
     try:
         avatar = load_bytes(data, "fuzz.vrm")
     except AvatarError as e:

@@ -24,7 +24,7 @@ CALLS, MEGABYTES = 4_000_000, 300.0
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What loading every broken file came to: name → measured_load's answer."""
+    """Load every broken file: name → the result of measured_load."""
     folder = tmp_path_factory.mktemp("broken")
     paths = {}
     for i, (name, data, _) in enumerate(CASES):

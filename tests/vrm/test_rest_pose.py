@@ -1,4 +1,4 @@
-"""A rest pose that is no T-pose: measured, told of, and corrected for arms where it is sure."""
+"""A rest pose that is no T-pose: measured, reported, and corrected for arms where it is certain."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.body_parts import HEAD, body
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm import Avatar, load_bytes
-from vrm_synth.vrm.inspect import report
-from vrm_synth.vrm.model import Constraint
+from vrm_synth.vrm.avatar import Constraint
+from vrm_synth.vrm.report import avatar_report
 from vrm_synth.vrm.rest_pose import corrections, rest_pose
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
@@ -72,11 +72,11 @@ def bones(posed: PosedAvatar) -> np.ndarray:
 def test_angles_at_known_points(vrm: str) -> None:
     rest = rest_pose(stick(vrm, *at(37)))
     for side in ("left", "right"):
-        assert rest.off(f"{side}UpperArm") == pytest.approx(37, abs=1e-5)
-        assert rest.off(f"{side}LowerArm") == pytest.approx(37, abs=1e-5)
-        assert rest.off(f"{side}UpperLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
-        assert rest.off(f"{side}LowerLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
-        assert rest.off(f"{side}Hand") is None  # no fingers
+        assert rest.deviation(f"{side}UpperArm") == pytest.approx(37, abs=1e-5)
+        assert rest.deviation(f"{side}LowerArm") == pytest.approx(37, abs=1e-5)
+        assert rest.deviation(f"{side}UpperLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
+        assert rest.deviation(f"{side}LowerLeg") == pytest.approx(math.degrees(math.atan(0.25)), abs=1e-5)
+        assert rest.deviation(f"{side}Hand") is None  # no fingers
     assert rest.torso == pytest.approx((0, 1, 0))
 
 
@@ -96,7 +96,7 @@ def test_a_bent_elbow_is_straightened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "elbow", "told"),
+    ("left", "right", "elbow", "reported"),
     [
         (*at(0), None, None),
         (*at(9), None, None),
@@ -115,18 +115,18 @@ def test_a_bent_elbow_is_straightened() -> None:
         (*at(0), at(60), "upper arms are nearly level"),
     ],
 )  # fmt: skip
-def test_what_is_told_and_what_is_sure(left, right, elbow, told: str | None) -> None:
+def test_which_rest_poses_are_reported_and_corrected(left, right, elbow, reported: str | None) -> None:
     a = stick("1", left, right, elbow=elbow)
-    if told is None:
+    if reported is None:
         assert a.oddities == () and a.rest_corrections == {}
         return
     (oddity,) = a.oddities
-    assert oddity.startswith("its rest pose is no T-pose (") and oddity.endswith(told)
+    assert oddity.startswith("its rest pose is no T-pose (") and oddity.endswith(reported)
     assert (a.rest_corrections.keys() == CORRECTED) == ("corrected, because" not in oddity)
-    assert report(a)["oddities"] == [oddity]
+    assert avatar_report(a)["oddities"] == [oddity]
 
 
-def test_a_figure_that_sits_or_lies_is_told_of_and_left() -> None:
+def test_a_figure_that_sits_or_lies_is_reported_and_left() -> None:
     def sitting(doc: Doc) -> None:
         for bone, node in zip(BONE_LIST, doc["nodes"], strict=False):
             if bone.name.endswith("LowerLeg"):
@@ -173,7 +173,7 @@ def test_the_mesh_of_hands_is_where_the_t_posed_avatars_is() -> None:
     assert np.median(apart) < 1e-5 and apart.max() < 0.01
 
 
-def test_named_poses_are_told_of_a_corrected_avatar() -> None:
+def test_named_poses_are_reported_a_corrected_avatar() -> None:
     assert body(a_posed("1")).person and body(a_posed("0")).person
     assert not body(as_three_vrm(a_posed("1"))).person
 

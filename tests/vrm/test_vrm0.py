@@ -10,7 +10,7 @@ import pytest
 from tests.vrm.vrm_file import BONE_LIST, MESH_NODE, STRAND, Doc, changed, vrm0
 from vrm_synth.gltf.model import Material, MToon
 from vrm_synth.vrm import Avatar, load_bytes
-from vrm_synth.vrm.humanoid import world_at_rest
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 HEAD = next(i for i, bone in enumerate(BONE_LIST) if bone.name == "head")
 
@@ -35,8 +35,8 @@ def mtoon(**properties: Any) -> MToon:
 def test_turned_to_face_plus_z() -> None:
     a = edited()
     assert a.nodes[-1].rotation == (0, 1, 0, 0) and a.scene_nodes[0] == len(a.nodes) - 1
-    assert world_at_rest(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
-    np.testing.assert_allclose(world_at_rest(a.nodes, STRAND)[:3, 3], [0, 1.6, 0.1], atol=1e-6)
+    assert rest_world_matrix(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
+    np.testing.assert_allclose(rest_world_matrix(a.nodes, STRAND)[:3, 3], [0, 1.6, 0.1], atol=1e-6)
 
 
 def test_thumbs_are_renamed() -> None:
@@ -82,7 +82,7 @@ def test_shading_keeps_its_range(toony: float, shift: float) -> None:
     assert 1 - new - terms.shading_shift_factor == pytest.approx(end)
 
 
-def test_colours_are_gamma_but_emission_is_linear() -> None:
+def test_colors_are_gamma_but_emission_is_linear() -> None:
     vectors = {f"_{n}Color": [0.5, 0.25, 1, 0.5] for n in ("Shade", "Rim", "Outline")}
     m = material(vectorProperties={**vectors, "_Color": [0.5, 0.25, 1, 0.5], "_EmissionColor": [2, 0.5, 0, 1]})
     assert m.base_color_factor == pytest.approx((0.5**2.2, 0.25**2.2, 1, 0.5))
@@ -192,7 +192,7 @@ def test_unlit_shaders(shader: str, color: tuple[float, ...], alpha: str) -> Non
 
 @pytest.mark.parametrize(("shader", "writes"), [("VRM/UnlitTransparent", False), ("VRM/UnlitTransparentZWrite", True)])
 def test_blended_unlit_shaders_look_unlit_and_keep_their_queue(shader: str, writes: bool) -> None:
-    """Black under any light, all colour from emission: unlit, but with MToon's queue and depth writing."""
+    """Black under any light, all color from emission: unlit, but with MToon's queue and depth writing."""
     m = material(shader=shader, vectorProperties={"_Color": [0.5, 1, 1, 0.25]}, textureProperties={"_MainTex": 0})
     assert m.mtoon is not None and m.alpha_mode == "BLEND"
     assert m.base_color_factor == (0, 0, 0, 0.25) and m.mtoon.shade_color_factor == (0, 0, 0)

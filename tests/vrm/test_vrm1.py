@@ -11,7 +11,7 @@ from tests.vrm.vrm_file import BONE_LIST, MESH_NODE, STRAND, Doc, changed, glb, 
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.gltf.model import MToon, TextureInfo
 from vrm_synth.vrm import Avatar, load_bytes
-from vrm_synth.vrm.humanoid import world_at_rest
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 HEAD = next(i for i, bone in enumerate(BONE_LIST) if bone.name == "head")
 
@@ -28,7 +28,7 @@ def vrm(doc: Doc) -> Doc:
 def test_not_turned() -> None:
     a = edited()
     assert a.oddities == () and a.vrm_version == "1" and len(a.nodes) == STRAND + 2
-    assert a.scene_nodes[0] == 0 and world_at_rest(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
+    assert a.scene_nodes[0] == 0 and rest_world_matrix(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
 
 
 def test_a_file_that_faces_the_old_way_is_turned() -> None:
@@ -36,7 +36,7 @@ def test_a_file_that_faces_the_old_way_is_turned() -> None:
         doc["nodes"][0]["rotation"] = [0, 1, 0, 0]
 
     a = edited(change)
-    assert world_at_rest(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
+    assert rest_world_matrix(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
     assert a.look_at is not None and a.look_at.offset_from_head_bone == (0, 0.06, 0.02)  # the head node's own frame
     assert a.oddities == ("a VRM 1.0 file that faces -Z, the 0.x way; turned to face +Z",)
 

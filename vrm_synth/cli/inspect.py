@@ -44,10 +44,10 @@ def inspect(
       vrm-synth inspect avatar.vrm --render avatar.png
     """
     from vrm_synth.demo_avatar.avatar_source import open_avatar
-    from vrm_synth.licensing.evidence import known_evidence
-    from vrm_synth.vrm.inspect import report, table
+    from vrm_synth.licensing.evidence import load_evidence
+    from vrm_synth.vrm.report import avatar_report, format_report
 
-    evidence = known_evidence()
+    evidence = load_evidence()
     if picture is not None and len(sources) > 1:
         raise click.UsageError("--render takes one FILE")
     facts: list[dict[str, Any]] = []
@@ -57,7 +57,7 @@ def inspect(
             if complaint := misplaced(source, "avatar"):
                 raise AvatarError(complaint)
             avatar = open_avatar(source)
-            found = report(avatar)
+            found = avatar_report(avatar)
             entry = evidence.get(found["sha256"])
             found["evidence"] = entry and entry.model_dump(mode="json", exclude={"sha256"})
         except (VrmSynthError, OSError) as e:
@@ -66,7 +66,7 @@ def inspect(
             click.echo(f"Error: {e}", err=True)
             continue
         if not as_json:
-            click.echo(("\n" if facts else "") + table(found))
+            click.echo(("\n" if facts else "") + format_report(found))
             if entry:
                 click.echo(f"evidence: {entry.license} by {entry.evidence}: {entry.quote}")
         facts.append(found)

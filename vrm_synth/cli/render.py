@@ -279,10 +279,10 @@ def _render(
     from vrm_synth.dataset.render_task import OutputFormat
     from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.execution.process_pool import work
-    from vrm_synth.licensing.evidence import known_evidence
+    from vrm_synth.licensing.evidence import load_evidence
 
     settings = DatasetSettings(
-        OutputFormat(form, encoding, passes), shard_size, renderer, devices, known_evidence(manifest),
+        OutputFormat(form, encoding, passes), shard_size, renderer, devices, load_evidence(manifest),
         mips=mip_folder(), skip_unusable=skip_unusable,
     )  # fmt: skip
     with bar(len(set(recipe.avatars)), "avatars") as shown:

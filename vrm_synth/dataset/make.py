@@ -42,7 +42,7 @@ from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import Evidence
 from vrm_synth.render import RendererName
 from vrm_synth.shot import Recipe, source_at
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 WINDOW = 64  # blocks that an engine is given at a time: their shots, not those of all, are held in memory
 

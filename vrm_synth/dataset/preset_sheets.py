@@ -14,7 +14,7 @@ from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
 from vrm_synth.pose.pose_library import NamedPose
 from vrm_synth.render.base import Renderer
 from vrm_synth.shot import preset_shot
-from vrm_synth.vrm.model import Avatar, Expression
+from vrm_synth.vrm.avatar import Avatar, Expression
 
 SIZE = (256, 256)
 TURN = ("front", "three_quarter_left", "side_left", "back", "side_right", "three_quarter_right")

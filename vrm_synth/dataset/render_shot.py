@@ -13,7 +13,7 @@ from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import CALM
 from vrm_synth.render.base import Compat, Frame, Renderer
 from vrm_synth.shot import Shot
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 
 def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar:

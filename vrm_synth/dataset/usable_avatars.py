@@ -16,10 +16,10 @@ from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.render_task import avatar_id
 from vrm_synth.licensing.evidence import Evidence
-from vrm_synth.licensing.gate import LicenseStanding, gate, quoted, standing
+from vrm_synth.licensing.gate import EffectiveLicense, check_license, effective_license, shell_quoted
 from vrm_synth.shot import Recipe
+from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.extension import PRESETS
-from vrm_synth.vrm.model import Avatar
 
 MOST_LISTED = 20
 SKIP = "--skip-unusable to go on without"
@@ -59,9 +59,9 @@ def usable_avatars(
         try:
             avatar = open_one(source)
             try:
-                found = gate(avatar, evidence, recipe.accept_licenses)
+                found = check_license(avatar, evidence, recipe.accept_licenses)
             except LicenseError:
-                licenses[standing(avatar, evidence).license] = None
+                licenses[effective_license(avatar, evidence).license] = None
                 raise
         except (AvatarError, LicenseError) as e:
             failures[source] = e
@@ -96,7 +96,7 @@ def _refusal(failures: Mapping[str, VrmSynthError], total: int, licenses: tuple[
         error = errors[0]
         error.details = (f"{SKIP} this avatar",) if total > 1 else ()
         return error
-    accept = " ".join(f"--accept-license {quoted(name)}" for name in licenses)
+    accept = " ".join(f"--accept-license {shell_quoted(name)}" for name in licenses)
     ways = [f"{SKIP} them" if len(errors) < total else "other avatars"]
     ways += [f"to accept the licenses found: {accept}"] if accept else []
     refusal = UnusableAvatarsError(f"{len(errors)} of {total} avatars cannot be used", allowed="; or ".join(ways))
@@ -115,7 +115,7 @@ def _why(e: VrmSynthError) -> str:
     return e.what if e.got is None else f"{e.what}; got {e.got}"
 
 
-def _credit(source: str, avatar: Avatar, found: LicenseStanding) -> dict[str, Any]:
+def _credit(source: str, avatar: Avatar, found: EffectiveLicense) -> dict[str, Any]:
     return {
         "id": avatar_id(source),
         "name": avatar.meta.name,

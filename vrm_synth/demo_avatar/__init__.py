@@ -1,29 +1,28 @@
-"""The built-in avatar: an original, CC0, anime-style character that this package generates."""
+"""The built-in avatar: an original, CC0, anime-style character that this package generates.
+
+Names are imported lazily: generating needs scipy, which opening other avatars does not.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from vrm_synth.core.errors import AvatarError
-from vrm_synth.demo_avatar.build import build_character
-from vrm_synth.demo_avatar.params import DemoParams, allowed_values, facts, variant
-from vrm_synth.demo_avatar.write_vrm0 import write_vrm0
-from vrm_synth.demo_avatar.write_vrm1 import write_vrm1
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.core.lazy_imports import lazily
+
+if TYPE_CHECKING:
+    from vrm_synth.demo_avatar.generate import build_glb, demo_avatar
+    from vrm_synth.demo_avatar.params import DemoParams, allowed_values, facts, variant
 
 __all__ = ["DemoParams", "allowed_values", "build_glb", "demo_avatar", "facts", "variant"]
 
-
-def build_glb(params: DemoParams | None = None, vrm: Literal["0", "1"] = "1") -> bytes:
-    """The character as a GLB file's bytes, VRM 1.0 or VRM 0.x; the same parameters give the same bytes."""
-    if vrm not in ("0", "1"):
-        raise AvatarError("unknown VRM version", got=vrm, allowed='"0" or "1"', where="demo")
-    character = build_character(params or DemoParams())
-    return write_vrm1(character) if vrm == "1" else write_vrm0(character)
-
-
-def demo_avatar(params: DemoParams | None = None, source: str = "demo") -> Avatar:
-    """The character, loaded through the same door as any other file."""
-    from vrm_synth.vrm import load_bytes  # the loader imports this package to resolve "demo" sources
-
-    return load_bytes(build_glb(params), source)
+__getattr__ = lazily(
+    __name__,
+    {
+        "DemoParams": "params",
+        "allowed_values": "params",
+        "facts": "params",
+        "variant": "params",
+        "build_glb": "generate",
+        "demo_avatar": "generate",
+    },
+)

@@ -1,4 +1,4 @@
-"""From parameters to a Character: every part made, scaled to the asked-for proportions, and put together."""
+"""Build a DemoCharacter from parameters: make all parts, scale them to the requested proportions, assemble them."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import DemoCharacter
 from vrm_synth.demo_avatar.dynamics import build_colliders, build_constraints, build_springs
-from vrm_synth.demo_avatar.expressions import build_expressions
 from vrm_synth.demo_avatar.params import DemoParams, facts
 from vrm_synth.demo_avatar.portrait import portrait
+from vrm_synth.demo_avatar.preset_expressions import build_expressions
 from vrm_synth.demo_avatar.proportions import Proportions, body_part, head_part, proportions, resize_skeleton
 from vrm_synth.demo_avatar.shapes.accessories import accessory_parts, add_accessory_materials
 from vrm_synth.demo_avatar.shapes.face import ear, face_skin
 from vrm_synth.demo_avatar.shapes.face_parts import brows, cheeks, eye_walls, eyeball, lashes, mouth
-from vrm_synth.demo_avatar.shapes.feature import EYE_CENTRE, REST_EYES
+from vrm_synth.demo_avatar.shapes.feature import EYE_CENTER, REST_EYES
 from vrm_synth.demo_avatar.shapes.hair import Hair, build_hair
-from vrm_synth.demo_avatar.shapes.locks import Chain
+from vrm_synth.demo_avatar.shapes.locks import SpringChain
 from vrm_synth.demo_avatar.shapes.outfits import Outfit, add_outfit_materials, build_outfit
-from vrm_synth.demo_avatar.shapes.part import Part, by_material, top_four
+from vrm_synth.demo_avatar.shapes.part import MeshPart, by_material, top_four
 from vrm_synth.demo_avatar.shapes.skeleton import HEAD, Skeleton, humanoid_names, humanoid_skeleton
-from vrm_synth.demo_avatar.surface.materials import (
+from vrm_synth.demo_avatar.surface.palette import Palette, palette
+from vrm_synth.demo_avatar.surface.toon_materials import (
     CLAMP,
-    Library,
+    MaterialLibrary,
     add_face_materials,
     add_hair_materials,
     add_skin_material,
 )
-from vrm_synth.demo_avatar.surface.palette import Palette, palette
 from vrm_synth.gltf.model import F32, Mesh, Node, Primitive, Skin
-from vrm_synth.vrm.model import LookAt, RangeMap
+from vrm_synth.vrm.avatar import LookAt, RangeMap
 
 MESHES = ("Body", "Face", "Hair")
 
 
-def build_character(params: DemoParams) -> Character:
-    """The whole character, deterministic in its parameters."""
+def build_character(params: DemoParams) -> DemoCharacter:
+    """Build the whole character; the same parameters give the same character."""
     colors, size = palette(params), proportions(params)
     hair, outfit = build_hair(params.hair_style), build_outfit(params.outfit)
     lib = _materials(params, colors)
@@ -50,9 +50,9 @@ def build_character(params: DemoParams) -> Character:
     index = lib.index()
     meshes = tuple(_mesh(name, groups[name], skeleton, index) for name in MESHES)
     joints = len(skeleton.names)
-    colliders, reach = build_colliders(skeleton, size.whole)
-    gaze = size.head * size.whole * np.array([0.0, EYE_CENTRE[1] - HEAD[1], 0.075 - HEAD[2]])
-    return Character(
+    colliders, colliders_by_kind = build_colliders(skeleton, size.whole)
+    gaze = size.head * size.whole * np.array([0.0, EYE_CENTER[1] - HEAD[1], 0.075 - HEAD[2]])
+    return DemoCharacter(
         name=params.name,
         facts=facts(params),
         nodes=_nodes(skeleton),
@@ -73,21 +73,21 @@ def build_character(params: DemoParams) -> Character:
         ),
         constraints=build_constraints(skeleton),
         colliders=colliders,
-        springs=build_springs(skeleton, [*hair.chains, *outfit.chains], reach, size.whole),
+        springs=build_springs(skeleton, [*hair.chains, *outfit.chains], colliders_by_kind, size.whole),
         first_person={joints: "both", joints + 1: "auto", joints + 2: "thirdPersonOnly"},
         thumbnail=lib.textures[thumbnail.texture].image,
     )
 
 
-def add_chain(skeleton: Skeleton, c: Chain) -> None:
-    """The chain's joints, and its tip, under its parent."""
+def add_chain(skeleton: Skeleton, c: SpringChain) -> None:
+    """Add a chain's joints, the tip included, to the skeleton under the chain's parent."""
     parent = c.parent
     for k, p in enumerate(c.points):
         parent = skeleton.add(f"{c.name}_{k}", parent, p)
 
 
-def _materials(params: DemoParams, colors: Palette) -> Library:
-    lib = Library()
+def _materials(params: DemoParams, colors: Palette) -> MaterialLibrary:
+    lib = MaterialLibrary()
     add_face_materials(lib, colors)
     add_skin_material(lib, colors)
     add_hair_materials(lib, colors)
@@ -96,7 +96,7 @@ def _materials(params: DemoParams, colors: Palette) -> Library:
     return lib
 
 
-def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) -> dict[str, list[Part]]:
+def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) -> dict[str, list[MeshPart]]:
     eyes = REST_EYES[params.eye_shape]
     face = [
         face_skin(eyes),
@@ -108,23 +108,23 @@ def _parts(params: DemoParams, hair: Hair, outfit: Outfit, size: Proportions) ->
         *mouth(),
         *cheeks(),
     ]
-    worn = accessory_parts(params.accessory, hair.anchors)
+    accessories = accessory_parts(params.accessory, hair.anchors)
     return {
         "Body": [body_part(p, size) for p in outfit.parts],
         "Face": [head_part(p, size) for p in face],
-        "Hair": [head_part(p, size) for p in (*hair.parts, *worn)],
+        "Hair": [head_part(p, size) for p in (*hair.parts, *accessories)],
     }
 
 
 def _nodes(skeleton: Skeleton) -> tuple[Node, ...]:
-    still = ((0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 1.0))
+    identity = ((0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 1.0))
     nodes = []
     for i, (name, parent, p) in enumerate(zip(skeleton.names, skeleton.parents, skeleton.positions, strict=True)):
         local = p - (skeleton.positions[parent] if parent >= 0 else 0.0)
         children = tuple(j for j, q in enumerate(skeleton.parents) if q == i)
-        nodes.append(Node(name, parent, children, (float(local[0]), float(local[1]), float(local[2])), *still))
+        nodes.append(Node(name, parent, children, (float(local[0]), float(local[1]), float(local[2])), *identity))
     for k, name in enumerate(MESHES):
-        nodes.append(Node(name, -1, (), (0.0, 0.0, 0.0), *still, mesh=k, skin=0))
+        nodes.append(Node(name, -1, (), (0.0, 0.0, 0.0), *identity, mesh=k, skin=0))
     return tuple(nodes)
 
 
@@ -134,14 +134,14 @@ def _skin(skeleton: Skeleton) -> Skin:
     return Skin(tuple(range(len(skeleton.names))), matrices, "Skin")
 
 
-def _mesh(name: str, parts: Sequence[Part], skeleton: Skeleton, material_index: dict[str, int]) -> Mesh:
+def _mesh(name: str, parts: Sequence[MeshPart], skeleton: Skeleton, material_index: dict[str, int]) -> Mesh:
     merged = by_material(parts)
     targets = sorted({t for p in merged for t in p.morphs})
     primitives = tuple(_primitive(p, skeleton, material_index[p.material], targets) for p in merged)
     return Mesh(name, primitives, (0.0,) * len(targets), tuple(targets))
 
 
-def _primitive(part: Part, skeleton: Skeleton, material: int, targets: Sequence[str]) -> Primitive:
+def _primitive(part: MeshPart, skeleton: Skeleton, material: int, targets: Sequence[str]) -> Primitive:
     joints, weights = top_four(part.weights, {n: i for i, n in enumerate(skeleton.names)})
     zero = np.zeros_like(part.positions)
     morphs = [part.morphs.get(t, zero) for t in targets]

@@ -1,15 +1,15 @@
-"""What moves by itself: colliders on the body, springs from the chains, and the node constraints."""
+"""Build spring-bone colliders, springs and node constraints of the built-in avatar."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vrm_synth.demo_avatar.shapes.locks import Chain
+from vrm_synth.demo_avatar.shapes.locks import SpringChain
 from vrm_synth.demo_avatar.shapes.skeleton import Skeleton
 from vrm_synth.gltf.model import Vec3
-from vrm_synth.vrm.model import Collider, Constraint, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Collider, Constraint, Spring, SpringJoint
 
-# joint, offset, radius, and for a capsule its tail; metres, base proportions
+# joint, offset, radius, and for a capsule its tail; meters, base proportions
 _HEAD: list[tuple[str, Vec3, float, Vec3 | None]] = [
     ("head", (0.0, 0.108, -0.004), 0.082, None),
     ("head", (0.0, 0.045, 0.012), 0.056, None),
@@ -30,30 +30,30 @@ GROUPS = {"hair": (*_HEAD, *_CHEST), "skirt": (*_LEGS,)}
 
 
 def build_colliders(skeleton: Skeleton, scale: float) -> tuple[tuple[Collider, ...], dict[str, tuple[int, ...]]]:
-    """Colliders, and for each kind of chain the ones it meets."""
+    """Build the colliders, and for each kind of chain the indices of those that it collides with."""
     rows = [*_HEAD, *_CHEST, *_LEGS]
     index = {id(r): i for i, r in enumerate(rows)}
 
-    def grown(v: Vec3) -> Vec3:
+    def scaled(v: Vec3) -> Vec3:
         return v[0] * scale, v[1] * scale, v[2] * scale
 
     colliders = tuple(
-        Collider(skeleton.index(j), "sphere", grown(o), r * scale)
+        Collider(skeleton.index(j), "sphere", scaled(o), r * scale)
         if tail is None
-        else Collider(skeleton.index(j), "capsule", grown(o), r * scale, grown(tail))
+        else Collider(skeleton.index(j), "capsule", scaled(o), r * scale, scaled(tail))
         for j, o, r, tail in rows
     )
     return colliders, {kind: tuple(index[id(r)] for r in group) for kind, group in GROUPS.items()}
 
 
 def build_springs(
-    skeleton: Skeleton, chains: Sequence[Chain], groups: dict[str, tuple[int, ...]], scale: float
+    skeleton: Skeleton, chains: Sequence[SpringChain], groups: dict[str, tuple[int, ...]], scale: float
 ) -> tuple[Spring, ...]:
-    """A spring a chain; long tails swing more than short locks, skirts keep their shape best."""
+    """Build one spring per chain; long tails swing more than short locks, skirts keep their shape best."""
     return tuple(_spring(skeleton, c, groups[c.kind], scale) for c in chains)
 
 
-def _spring(skeleton: Skeleton, c: Chain, colliders: tuple[int, ...], scale: float) -> Spring:
+def _spring(skeleton: Skeleton, c: SpringChain, colliders: tuple[int, ...], scale: float) -> Spring:
     nodes = [skeleton.index(f"{c.name}_{k}") for k in range(len(c.points))]
     long = len(nodes) > 4
     stiffness, gravity, drag = (
@@ -74,7 +74,7 @@ def _spring(skeleton: Skeleton, c: Chain, colliders: tuple[int, ...], scale: flo
 
 
 def build_constraints(skeleton: Skeleton) -> tuple[Constraint, ...]:
-    """The forearm takes half of the hand's roll; the knee's helper half of the shin's rotation."""
+    """Build the constraints: the forearm takes half of the hand's roll, the knee helper half of the shin's rotation."""
     out = []
     for side in ("left", "right"):
         twist, hand = skeleton.index(f"{side}LowerArmTwist"), skeleton.index(f"{side}Hand")

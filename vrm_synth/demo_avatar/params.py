@@ -1,4 +1,4 @@
-"""What can be chosen about the built-in avatar, validated; parsing "key=value"; and the family of variants."""
+"""Parameters of the built-in avatar: validation, parsing of "key=value", numbered variants, caption words."""
 
 from __future__ import annotations
 
@@ -66,10 +66,23 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class DemoParams:
-    """One character. Colours are a name from the tables above or "#rrggbb".
+    """Parameters of one character; colors are a name from the tables above or "#rrggbb".
 
-    height: metres, crown to sole; heads: how many heads tall; slimness: 1 is the base build, more is thinner.
-    Raises AvatarError that names the field and what it allows.
+    Raises AvatarError with the field and its allowed values.
+
+    Attributes:
+        name: title of the avatar, 1 to 60 printable characters.
+        hair_style: one of HAIR_STYLES.
+        hair_color: one of HAIR_COLORS, or "#rrggbb".
+        eye_color: one of EYE_COLORS, or "#rrggbb".
+        eye_shape: one of EYE_SHAPES.
+        skin: one of SKINS.
+        outfit: one of OUTFITS.
+        outfit_color: one of OUTFIT_COLORS, or "#rrggbb".
+        accessory: one of ACCESSORIES.
+        height: meters, crown to sole.
+        heads: height in head heights.
+        slimness: 1 is the base build, more is thinner.
     """
 
     name: str = "Mio"
@@ -87,51 +100,52 @@ class DemoParams:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isprintable() or not 1 <= len(self.name) <= 60:
-            raise _bad("name", self.name, "1 to 60 printable characters")
+            raise _value_error("name", self.name, "1 to 60 printable characters")
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:
-                raise _bad(key, getattr(self, key), ", ".join(allowed))
+                raise _value_error(key, getattr(self, key), ", ".join(allowed))
         for key, table in _COLORS.items():
             value = getattr(self, key)
             if not isinstance(value, str) or (value not in table and not _HEX.fullmatch(value)):
-                raise _bad(key, value, ", ".join(table) + " or #rrggbb")
+                raise _value_error(key, value, ", ".join(table) + " or #rrggbb")
         for key, (lo, hi) in _RANGES.items():
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int | float) or not lo <= value <= hi:
-                raise _bad(key, value, f"a number from {lo} to {hi}")
+                raise _value_error(key, value, f"a number from {lo} to {hi}")
 
     @classmethod
     def parse(cls, settings: Iterable[str]) -> DemoParams:
-        """From ["hair_color=pink", …]; raises AvatarError on an unknown key, a bad value or a missing "="."""
-        given: dict[str, Any] = {}
+        """Parse ["hair_color=pink", …]; raises AvatarError for an unknown key, a bad value or a missing "="."""
+        values: dict[str, Any] = {}
         for text in settings:
             key, equals, value = text.partition("=")
             key, value = key.strip(), value.strip()
             if not equals or key not in allowed_values():
                 near = did_you_mean(key, allowed_values()) if equals else ""
-                what = f"a demo avatar's setting is key=value{near}"
-                raise AvatarError(what, got=text, allowed=", ".join(allowed_values()), where="demo")
-            given[key] = _number(key, value) if key in _RANGES else value
-        return cls(**given)
+                problem = f"a demo avatar's setting is key=value{near}"
+                raise AvatarError(problem, got=text, allowed=", ".join(allowed_values()), where="demo")
+            values[key] = _number(key, value) if key in _RANGES else value
+        return cls(**values)
 
 
 def allowed_values() -> dict[str, str]:
-    """Parameter → what it allows, in words, in the order of the fields."""
-    words = {k: ", ".join(v) for k, v in _CHOICES.items()}
-    words |= {k: ", ".join(v) + " or #rrggbb" for k, v in _COLORS.items()}
-    words |= {k: f"a number from {lo} to {hi}" for k, (lo, hi) in _RANGES.items()}
-    words["name"] = "1 to 60 printable characters"
-    return {f.name: words[f.name] for f in fields(DemoParams)}
+    """Return parameter → a description of its allowed values, in the order of the fields."""
+    described = {k: ", ".join(v) for k, v in _CHOICES.items()}
+    described |= {k: ", ".join(v) + " or #rrggbb" for k, v in _COLORS.items()}
+    described |= {k: f"a number from {lo} to {hi}" for k, (lo, hi) in _RANGES.items()}
+    described["name"] = "1 to 60 printable characters"
+    return {f.name: described[f.name] for f in fields(DemoParams)}
 
 
 def rgb(params: DemoParams, key: str) -> tuple[float, float, float]:
-    """An sRGB colour in 0..1 of a colour parameter ("hair_color", "eye_color", "outfit_color")."""
+    """Return the sRGB color in 0..1 of a color parameter ("hair_color", "eye_color", "outfit_color")."""
     value = getattr(params, key)
     text = _COLORS[key].get(value, value)
-    return _hex_rgb(text)
+    return rgb_from_hex(text)
 
 
-def _hex_rgb(text: str) -> tuple[float, float, float]:
+def rgb_from_hex(text: str) -> tuple[float, float, float]:
+    """Convert "#rrggbb" to sRGB in 0..1."""
     r, g, b = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return r, g, b
 
@@ -157,41 +171,42 @@ _NAMES = (
 
 
 def variant(i: int) -> DemoParams:
-    """Member i ≥ 0 of a family of different characters; 0 is the default one. A pure function of i.
+    """Return the parameters of variant i ≥ 0, all of them different characters; 0 is the default one.
 
-    Styles and colours are dealt from shuffled decks, so that each comes up once before any comes twice.
+    A pure function of i. Styles and colors run through shuffled orders, so that each occurs once before any
+    occurs twice.
     """
     if isinstance(i, bool) or not isinstance(i, int) or i < 0:
-        raise _bad("variant", i, "an integer from 0")
+        raise _value_error("variant", i, "an integer from 0")
     base = DemoParams()
     if i == 0:
         return base
-    g = rng(0, "demo.variant", i)
+    generator = rng(0, "demo.variant", i)
     return replace(
         base,
         name=_NAMES[i % len(_NAMES)],
-        hair_style=_deal(HAIR_STYLES, "hair_style", i),
-        hair_color=_deal(tuple(HAIR_COLORS), "hair_color", i),
-        eye_color=_deal(tuple(EYE_COLORS), "eye_color", i),
-        eye_shape=_deal(EYE_SHAPES, "eye_shape", i),
-        outfit=_deal(OUTFITS, "outfit", i),
-        outfit_color=_deal(tuple(OUTFIT_COLORS), "outfit_color", i),
-        accessory=_deal(ACCESSORIES, "accessory", i),
-        skin=SKINS[int(g.choice(len(SKINS), p=[0.36, 0.28, 0.16, 0.12, 0.08]))],
-        height=round(float(g.uniform(1.42, 1.72)), 2),
-        heads=round(float(g.uniform(5.5, 6.7)), 1),
-        slimness=round(float(g.uniform(0.92, 1.1)), 2),
+        hair_style=_shuffled_choice(HAIR_STYLES, "hair_style", i),
+        hair_color=_shuffled_choice(tuple(HAIR_COLORS), "hair_color", i),
+        eye_color=_shuffled_choice(tuple(EYE_COLORS), "eye_color", i),
+        eye_shape=_shuffled_choice(EYE_SHAPES, "eye_shape", i),
+        outfit=_shuffled_choice(OUTFITS, "outfit", i),
+        outfit_color=_shuffled_choice(tuple(OUTFIT_COLORS), "outfit_color", i),
+        accessory=_shuffled_choice(ACCESSORIES, "accessory", i),
+        skin=SKINS[int(generator.choice(len(SKINS), p=[0.36, 0.28, 0.16, 0.12, 0.08]))],
+        height=round(float(generator.uniform(1.42, 1.72)), 2),
+        heads=round(float(generator.uniform(5.5, 6.7)), 1),
+        slimness=round(float(generator.uniform(0.92, 1.1)), 2),
     )
 
 
-def _deal(options: tuple[str, ...], stream: str, i: int) -> str:
-    # a shuffled deck per round, so that every option comes up once before any comes twice
-    deck = rng(0, f"demo.deck.{stream}", i // len(options)).permutation(len(options))
-    return options[int(deck[i % len(options)])]
+def _shuffled_choice(options: tuple[str, ...], stream: str, i: int) -> str:
+    # one shuffled order per round, so that every option occurs once before any occurs twice
+    order = rng(0, f"demo.deck.{stream}", i // len(options)).permutation(len(options))
+    return options[int(order[i % len(options)])]
 
 
 def facts(params: DemoParams) -> dict[str, str]:
-    """What a picture of this character is known to show, in caption words: "hair", "eyes", "outfit" …"""
+    """Return what a picture of this character shows, in caption words: "hair", "eyes", "outfit" …"""
     style = {
         "bob": "{} bob hair",
         "long": "long {} hair",
@@ -199,12 +214,12 @@ def facts(params: DemoParams) -> dict[str, str]:
         "ponytail": "{} ponytail",
         "short": "short {} hair",
     }[params.hair_style]
-    color = _word(params, "outfit_color")
+    color = _color_name(params, "outfit_color")
     out = {
         "name": params.name,
-        "hair": style.format(_word(params, "hair_color")).strip(),
+        "hair": style.format(_color_name(params, "hair_color")).strip(),
         "hair_style": params.hair_style,
-        "eyes": f"{_word(params, 'eye_color')} eyes".strip(),
+        "eyes": f"{_color_name(params, 'eye_color')} eyes".strip(),
         "skin": f"{params.skin} skin",
         "outfit": {
             "sailor": f"{color} sailor uniform",
@@ -212,12 +227,12 @@ def facts(params: DemoParams) -> dict[str, str]:
             "hoodie": f"{color} hoodie and shorts",
         }[params.outfit].strip(),
     }
-    worn = {"ribbon": "hair ribbon", "glasses": "glasses", "hairclip": "hairclip"}.get(params.accessory)
-    return out | ({"accessory": worn} if worn else {})
+    accessory = {"ribbon": "hair ribbon", "glasses": "glasses", "hairclip": "hairclip"}.get(params.accessory)
+    return out | ({"accessory": accessory} if accessory else {})
 
 
-def _word(params: DemoParams, key: str) -> str:
-    """The colour's name, the nearest name for a #rrggbb value."""
+def _color_name(params: DemoParams, key: str) -> str:
+    """Return the color's name; for "#rrggbb" the nearest name."""
     value = getattr(params, key)
     table = _COLORS[key]
     if value in table:
@@ -225,7 +240,7 @@ def _word(params: DemoParams, key: str) -> str:
     r, g, b = rgb(params, key)
 
     def distance(name: str) -> float:
-        x, y, z = _hex_rgb(table[name])
+        x, y, z = rgb_from_hex(table[name])
         return (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2
 
     return min(table, key=distance)
@@ -235,8 +250,8 @@ def _number(key: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise _bad(key, text, allowed_values()[key]) from None
+        raise _value_error(key, text, allowed_values()[key]) from None
 
 
-def _bad(key: str, got: object, allowed: str) -> AvatarError:
+def _value_error(key: str, got: object, allowed: str) -> AvatarError:
     return AvatarError(f"the demo avatar's {key} is not one it has", got=got, allowed=allowed, where="demo")

@@ -1,4 +1,4 @@
-"""The thumbnail: the character's head from the front, its triangles painted back to front in flat colours."""
+"""Draw the thumbnail: the head from the front, triangles painted back to front in flat colors."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import PIL.Image
 import PIL.ImageDraw
 
 from vrm_synth.core.transforms import Array
-from vrm_synth.demo_avatar.shapes.part import Part
-from vrm_synth.demo_avatar.surface.materials import Library
-from vrm_synth.demo_avatar.surface.textures import Pixels
+from vrm_synth.demo_avatar.shapes.part import MeshPart
+from vrm_synth.demo_avatar.surface.painted_textures import Pixels
+from vrm_synth.demo_avatar.surface.toon_materials import MaterialLibrary
 
-SIZE, OVER = 256, 2
+SIZE = 256  # pixels
+SUPERSAMPLING = 2
 
 
-def portrait(groups: Mapping[str, Sequence[Part]], lib: Library) -> Pixels:
-    """(256, 256, 4) uint8: head and shoulders, orthographic, lit from the front."""
-    n = SIZE * OVER
+def portrait(groups: Mapping[str, Sequence[MeshPart]], lib: MaterialLibrary) -> Pixels:
+    """Draw head and shoulders, orthographic and unshaded: (256, 256, 4) uint8 RGBA."""
+    n = SIZE * SUPERSAMPLING
     face = np.concatenate([p.positions for p in groups["Face"]])
     top, low = face[:, 1].max(), face[:, 1].min()
     scale = n / (1.5 * (top - low))
@@ -27,12 +28,12 @@ def portrait(groups: Mapping[str, Sequence[Part]], lib: Library) -> Pixels:
     for part in (p for name in ("Body", "Hair", "Face") for p in groups[name]):
         corners = part.positions[part.triangles]
         xy = (corners[..., :2] - middle) * [scale, -scale] + n / 2
-        seen = (xy.max(1) > 0).all(1) & (xy.min(1) < n).all(1) & (part.normals[part.triangles].mean(1)[:, 2] > -0.2)
-        rgb, alpha = _colors(part, part.triangles[seen], lib)
+        visible = (xy.max(1) > 0).all(1) & (xy.min(1) < n).all(1) & (part.normals[part.triangles].mean(1)[:, 2] > -0.2)
+        rgb, alpha = _colors(part, part.triangles[visible], lib)
         solid = alpha > 0.5
-        polygons.append(xy[seen][solid])
+        polygons.append(xy[visible][solid])
         colors.append(rgb[solid])
-        depths.append(corners[seen][solid][..., 2].mean(1))
+        depths.append(corners[visible][solid][..., 2].mean(1))
     picture = PIL.Image.new("RGB", (n, n), (220, 230, 248))
     draw = PIL.ImageDraw.Draw(picture)
     shapes = np.concatenate(polygons).reshape(-1, 6)
@@ -43,7 +44,7 @@ def portrait(groups: Mapping[str, Sequence[Part]], lib: Library) -> Pixels:
     return np.concatenate([small, np.full((SIZE, SIZE, 1), 255, np.uint8)], -1)
 
 
-def _colors(part: Part, triangles: Array, lib: Library) -> tuple[Array, Array]:
+def _colors(part: MeshPart, triangles: Array, lib: MaterialLibrary) -> tuple[Array, Array]:
     """(rgb (T, 3) uint8, alpha (T,)) at the triangles' middles."""
     m = lib.materials[lib.index()[part.material]]
     factor = np.array(m.base_color_factor)

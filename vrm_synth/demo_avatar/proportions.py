@@ -1,4 +1,4 @@
-"""Proportions: the base build stretched to the asked-for height, head size and slimness."""
+"""Scale the base build to the requested height, head size and slimness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.params import DemoParams
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y, HEAD, Skeleton
 
 _HEAD_HEIGHT = 0.250  # chin to the top of the hair, base build
@@ -17,47 +17,53 @@ _HEAD_HEIGHT = 0.250  # chin to the top of the hair, base build
 
 @dataclass(frozen=True)
 class Proportions:
-    """whole: everything's scale; head: the head's, about the head bone; girth: the body's in x and z."""
+    """Scales from the base build to a character.
+
+    Attributes:
+        whole: scale of everything.
+        head: further scale of the head, about the head bone.
+        girth: further scale of the body in x and z.
+    """
 
     whole: float
     head: float
     girth: float
 
     def body_points(self, p: Array) -> Array:
-        """Body points or displacements (..., 3), base build to final."""
+        """Scale body points or displacements (..., 3) to their final size."""
         return p * (np.array([self.girth, 1.0, self.girth]) * self.whole)
 
     def head_points(self, p: Array) -> Array:
-        """Head points (..., 3), base build to final."""
+        """Scale head points (..., 3) to their final place."""
         pivot = np.array(HEAD)
         return (np.asarray(p) - pivot) * (self.head * self.whole) + self.body_points(pivot)
 
 
 def proportions(params: DemoParams) -> Proportions:
-    """The scales that give this height, this many heads, this build."""
-    head = (params.height / params.heads) / _HEAD_HEIGHT  # the head's height in metres over the base build's
+    """Return the scales for a character's height, number of heads and slimness."""
+    head = (params.height / params.heads) / _HEAD_HEIGHT  # the head's height in meters over the base build's
     body = params.height - params.height / params.heads  # floor to chin
     # the pivot lies a little above the chin: solve whole from chin = whole · (HEAD_y − head' · (HEAD_y − CHIN_y))
     whole = (body + head * (HEAD[1] - CHIN_Y)) / HEAD[1]
     return Proportions(whole, head / whole, params.slimness**-0.5)
 
 
-def head_part(part: Part, s: Proportions) -> Part:
-    """A part of the head or hair at its final size."""
+def head_part(part: MeshPart, s: Proportions) -> MeshPart:
+    """Scale a part of the head or hair to its final size."""
     size = s.head * s.whole
     morphs = {k: d * size for k, d in part.morphs.items()}
     return replace(part, positions=s.head_points(part.positions), morphs=morphs)
 
 
-def body_part(part: Part, s: Proportions) -> Part:
-    """A part of the body or its clothes at its final size."""
+def body_part(part: MeshPart, s: Proportions) -> MeshPart:
+    """Scale a part of the body or its clothes to its final size."""
     normals = part.normals / [s.girth, 1.0, s.girth]
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return replace(part, positions=s.body_points(part.positions), normals=normals)
 
 
 def resize_skeleton(skeleton: Skeleton, head_joints: Sequence[str], s: Proportions) -> Skeleton:
-    """The skeleton at its final size; head_joints scale with the head."""
+    """Scale the skeleton to its final size; head_joints scale with the head."""
     on_head = {"head", "leftEye", "rightEye", *head_joints}
     moved = [
         s.head_points(p) if n in on_head else s.body_points(p)

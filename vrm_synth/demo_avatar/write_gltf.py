@@ -1,4 +1,4 @@
-"""The glTF that both VRM versions share: buffers, accessors, meshes, skin, nodes, images; and the GLB itself."""
+"""Write the glTF that both VRM versions share (buffers, accessors, meshes, skin, nodes, images), and the GLB file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pygltflib
 
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import DemoCharacter
 from vrm_synth.gltf.model import Image, Material, Mesh, Primitive, TextureInfo
 
 Json = dict[str, Any]
@@ -19,8 +19,14 @@ FLOAT, U16, U32, U8 = 5126, 5123, 5125, 5121
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
-class Packer:
-    """Collects binary data into one buffer, every view on a 4-byte boundary."""
+class BufferPacker:
+    """Builder of one binary buffer with its views and accessors; views are aligned to 4 bytes.
+
+    Attributes:
+        blob: the buffer so far.
+        views: its buffer views, as glTF JSON.
+        accessors: its accessors, as glTF JSON.
+    """
 
     def __init__(self) -> None:
         self.blob = bytearray()
@@ -28,7 +34,7 @@ class Packer:
         self.accessors: list[Json] = []
 
     def view(self, data: bytes, target: int | None = None) -> int:
-        """Index of a new buffer view of `data`."""
+        """Append a buffer view of `data`; return its index."""
         self.blob += b"\0" * (-len(self.blob) % 4)
         view: Json = {"buffer": 0, "byteOffset": len(self.blob), "byteLength": len(data)}
         if target is not None:
@@ -38,7 +44,7 @@ class Packer:
         return len(self.views) - 1
 
     def accessor(self, array: np.ndarray, component: int, target: int | None = None, bounds: bool = False) -> int:
-        """Index of a dense accessor of rows; indices are (N,), matrices (N, 16) in column order."""
+        """Append an accessor of (N,) scalars or (N, C) rows, matrices in column order; return its index."""
         a = np.ascontiguousarray(array, {FLOAT: "<f4", U16: "<u2", U32: "<u4", U8: "u1"}[component])
         width = 1 if a.ndim == 1 else a.shape[1]
         entry: Json = {
@@ -53,7 +59,7 @@ class Packer:
         return len(self.accessors) - 1
 
     def sparse(self, array: np.ndarray) -> int:
-        """Index of a VEC3 accessor that stores only the rows that are not zero (at least one)."""
+        """Append a sparse VEC3 accessor with only the rows that are not zero (at least one); return its index."""
         a = np.ascontiguousarray(array, "<f4")
         rows = np.flatnonzero(np.any(a != 0, axis=1))
         rows = rows if len(rows) else np.array([0])
@@ -75,15 +81,15 @@ class Packer:
 
 
 def png_bytes(image: Image) -> bytes:
-    """The picture as a PNG whose bytes depend on its pixels alone; opaque pictures are stored as RGB."""
+    """Encode an image as a PNG; the bytes depend on its pixels alone, and opaque images are stored as RGB."""
     pixels = image.pixels if image.pixels[..., 3].min() < 255 else image.pixels[..., :3]
     out = io.BytesIO()
     PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG", compress_level=6)
     return out.getvalue()
 
 
-def base_gltf(character: Character, packer: Packer, turn: bool, material: Callable[[Material], Json]) -> Json:
-    """The whole glTF without its VRM extension; turn: face −Z instead of +Z (VRM 0.x)."""
+def base_gltf(character: DemoCharacter, packer: BufferPacker, turn: bool, material: Callable[[Material], Json]) -> Json:
+    """Build the glTF JSON without its VRM extension; turn: face −Z instead of +Z (VRM 0.x)."""
     sign = np.array([-1.0, 1.0, -1.0] if turn else [1.0, 1.0, 1.0])
     return {
         "asset": {"version": "2.0", "generator": GENERATOR, "extras": {"vrm_synth_facts": dict(character.facts)}},
@@ -107,8 +113,8 @@ def base_gltf(character: Character, packer: Packer, turn: bool, material: Callab
     }
 
 
-def write_glb(gltf: Json, packer: Packer) -> bytes:
-    """The GLB container, through pygltflib."""
+def write_glb(gltf: Json, packer: BufferPacker) -> bytes:
+    """Serialize glTF JSON and buffer as a GLB file, with pygltflib."""
     packer.blob += b"\0" * (-len(packer.blob) % 4)
     document = pygltflib.GLTF2(
         asset=pygltflib.Asset(**gltf["asset"]),
@@ -125,7 +131,7 @@ def write_glb(gltf: Json, packer: Packer) -> bytes:
     return b"".join(document.save_to_bytes())
 
 
-# pygltflib's own classes one level deep: its JSON reader takes a second for what this takes a moment
+# pygltflib's classes are filled one level deep: its own JSON reader takes a second for the same
 _OBJECTS = {
     "scenes": pygltflib.Scene,
     "nodes": pygltflib.Node,
@@ -139,7 +145,7 @@ _OBJECTS = {
 
 
 def texture_info(info: TextureInfo, **more: float) -> Json:
-    """A glTF textureInfo with KHR_texture_transform where it is not the identity."""
+    """Return a glTF textureInfo, with KHR_texture_transform where it is not the identity."""
     out: Json = {"index": info.texture, "texCoord": info.tex_coord, **more}
     if (info.offset, info.rotation, info.scale) != ((0.0, 0.0), 0.0, (1.0, 1.0)):
         out["extensions"] = {
@@ -153,7 +159,7 @@ def texture_info(info: TextureInfo, **more: float) -> Json:
 
 
 def plain_material(m: Material) -> Json:
-    """The core part of a glTF material, KHR_materials_unlit included."""
+    """Return the core part of a glTF material, KHR_materials_unlit included."""
     pbr: Json = {"baseColorFactor": list(m.base_color_factor), "metallicFactor": 0.0, "roughnessFactor": 0.9}
     if m.base_color_texture is not None:
         pbr["baseColorTexture"] = texture_info(m.base_color_texture)
@@ -173,8 +179,8 @@ def plain_material(m: Material) -> Json:
     return out
 
 
-def used_extensions(character: Character) -> list[str]:
-    """The Khronos extensions that the materials use."""
+def used_extensions(character: DemoCharacter) -> list[str]:
+    """Return the Khronos extensions that the materials use."""
     used = {"KHR_materials_unlit"} if any(m.kind == "unlit" for m in character.materials) else set()
     if any(
         i.offset != (0.0, 0.0) or i.scale != (1.0, 1.0) for m in character.materials for i in m.texture_infos().values()
@@ -183,7 +189,7 @@ def used_extensions(character: Character) -> list[str]:
     return sorted(used)
 
 
-def _samplers(character: Character) -> list[Any]:
+def _samplers(character: DemoCharacter) -> list[Any]:
     return list(dict.fromkeys(t.sampler for t in character.textures))
 
 
@@ -196,7 +202,7 @@ def _node(node: Any, sign: np.ndarray) -> Json:
     return out
 
 
-def _skin(character: Character, packer: Packer, sign: np.ndarray) -> Json:
+def _skin(character: DemoCharacter, packer: BufferPacker, sign: np.ndarray) -> Json:
     matrices = np.array(character.skin.inverse_bind, np.float64)
     matrices[:, :3, 3] *= sign
     columns = np.swapaxes(matrices, 1, 2).reshape(-1, 16) + 0.0
@@ -209,14 +215,14 @@ def _skin(character: Character, packer: Packer, sign: np.ndarray) -> Json:
     }
 
 
-def _mesh(mesh: Mesh, packer: Packer, sign: np.ndarray) -> Json:
+def _mesh(mesh: Mesh, packer: BufferPacker, sign: np.ndarray) -> Json:
     out: Json = {"name": mesh.name, "primitives": [_primitive(p, mesh, packer, sign) for p in mesh.primitives]}
     if mesh.weights:
         out |= {"weights": list(mesh.weights), "extras": {"targetNames": list(mesh.target_names)}}
     return out
 
 
-def _primitive(p: Primitive, mesh: Mesh, packer: Packer, sign: np.ndarray) -> Json:
+def _primitive(p: Primitive, mesh: Mesh, packer: BufferPacker, sign: np.ndarray) -> Json:
     array, elements = 34962, 34963
     if p.normals is None or p.joints is None or p.weights is None:
         raise TypeError("a demo primitive has normals, joints and weights")

@@ -1,8 +1,8 @@
-"""A Character as a VRM 0.x file: the same picture in the older terms (extension VRM, MToon 0.x).
+"""Write a DemoCharacter as a VRM 0.x file (extension VRM, MToon 0.x) that gives the same pictures as the 1.0 file.
 
-The avatar is turned to face −Z. Colours go to gamma (power 1/2.2, the inverse of the migration's 2.2), outline
-widths to centimetres, shading shift and toony through the inverse of the migration's formula. What 0.x lacks is
-left out: node constraints, overrides, capsules (a row of spheres instead), the shading-shift texture.
+The avatar is turned to face −Z. Colors are converted to gamma (power 1/2.2, the inverse of the migration's 2.2),
+outline widths to centimeters, shading shift and toony through the inverse of the migration's formula. What 0.x cannot
+express is left out: node constraints, overrides, capsules (a row of spheres instead), the shading-shift texture.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from vrm_synth.core.bones import V0_BONE_NAMES
-from vrm_synth.demo_avatar.character import Character
-from vrm_synth.demo_avatar.write_gltf import Json, Packer, base_gltf, plain_material, used_extensions, write_glb
+from vrm_synth.demo_avatar.demo_character import DemoCharacter
+from vrm_synth.demo_avatar.write_gltf import BufferPacker, Json, base_gltf, plain_material, used_extensions, write_glb
 from vrm_synth.demo_avatar.write_vrm1 import CC0_URL
 from vrm_synth.gltf.model import Material, MToon, Vec3
-from vrm_synth.vrm.model import Collider, Expression, RangeMap, Spring
+from vrm_synth.vrm.avatar import Collider, Expression, RangeMap, Spring
 
 _PRESETS = {
     "aa": "a",
@@ -38,16 +38,16 @@ _PRESETS = {
 _QUEUE = {"OPAQUE": 2000, "MASK": 2450, "BLEND": 3000}
 
 
-def write_vrm0(character: Character) -> bytes:
-    """The GLB's bytes; equal characters give equal bytes."""
-    packer = Packer()
+def write_vrm0(character: DemoCharacter) -> bytes:
+    """Return the bytes of a VRM 0.x file; equal characters give equal bytes."""
+    packer = BufferPacker()
     gltf = base_gltf(character, packer, turn=True, material=plain_material)
     gltf["extensions"] = {"VRM": _vrm(character)}
     gltf["extensionsUsed"] = sorted(["VRM", *used_extensions(character)])
     return write_glb(gltf, packer)
 
 
-def _vrm(c: Character) -> Json:
+def _vrm(c: DemoCharacter) -> Json:
     to_v0 = {new: old for old, new in V0_BONE_NAMES.items()}
     return {
         "exporterVersion": "vrm-synth",
@@ -92,18 +92,18 @@ def _xyz(v: Vec3) -> Json:
     return {"x": v[0], "y": v[1], "z": v[2]}
 
 
-def _unity(v: Vec3) -> Json:
-    """An offset of ours (facing +Z) as 0.x stores it: turned to face −Z, then Unity's mirrored z."""
+def _unity_offset(v: Vec3) -> Json:
+    """Convert an offset of an avatar that faces +Z to 0.x: turned to face −Z, then z mirrored for Unity."""
     return _xyz((0.0 - v[0], v[1], v[2]))
 
 
-def _first_person(c: Character) -> Json:
+def _first_person(c: DemoCharacter) -> Json:
     def degrees(r: RangeMap) -> Json:
         return {"curve": [0, 0, 0, 1, 1, 1, 1, 0], "xRange": r.input_max_value, "yRange": r.output_scale}
 
     return {
         "firstPersonBone": c.humanoid["head"],
-        "firstPersonBoneOffset": _unity(c.look_at.offset_from_head_bone),
+        "firstPersonBoneOffset": _unity_offset(c.look_at.offset_from_head_bone),
         "meshAnnotations": [
             {"mesh": c.nodes[n].mesh, "firstPersonFlag": t[0].upper() + t[1:]} for n, t in c.first_person.items()
         ],
@@ -115,7 +115,7 @@ def _first_person(c: Character) -> Json:
     }
 
 
-def _group(e: Expression, c: Character) -> Json:
+def _group(e: Expression, c: DemoCharacter) -> Json:
     values: list[Json] = [
         {"materialName": c.materials[b.material].name, "propertyName": "_Color", "targetValue": list(_gamma4(b.target))}
         for b in e.material_color_binds
@@ -134,7 +134,7 @@ def _group(e: Expression, c: Character) -> Json:
     }
 
 
-def _secondary(c: Character) -> Json:
+def _secondary(c: DemoCharacter) -> Json:
     nodes = list(dict.fromkeys(x.node for x in c.colliders))
     groups = [{"node": n, "colliders": [s for x in c.colliders if x.node == n for s in _spheres(x)]} for n in nodes]
     return {
@@ -146,13 +146,13 @@ def _secondary(c: Character) -> Json:
 
 
 def _spheres(x: Collider) -> list[Json]:
-    """0.x knows spheres only: a capsule becomes a row of them, a radius apart."""
+    """Convert a collider to spheres, all that 0.x has: a capsule becomes a row of them, a radius apart."""
     if x.shape == "sphere":
-        return [{"offset": _unity(x.offset), "radius": x.radius}]
+        return [{"offset": _unity_offset(x.offset), "radius": x.radius}]
     a, b = np.array(x.offset), np.array(x.tail)
     count = int(np.ceil(np.linalg.norm(b - a) / x.radius)) + 1
     rows = a + np.linspace(0, 1, count)[:, None] * (b - a)
-    return [{"offset": _unity((float(p[0]), float(p[1]), float(p[2]))), "radius": x.radius} for p in rows]
+    return [{"offset": _unity_offset((float(p[0]), float(p[1]), float(p[2]))), "radius": x.radius} for p in rows]
 
 
 def _bone_group(s: Spring, groups: list[int]) -> Json:
@@ -179,7 +179,7 @@ def _gamma4(c: tuple[float, ...], alpha: float = 1.0) -> tuple[float, float, flo
 
 
 def shading_to_v0(shift: float, toony: float) -> tuple[float, float]:
-    """0.x (_ShadeShift, _ShadeToony) that the migration turns into this shift and toony.
+    """Return 0.x (_ShadeShift, _ShadeToony) that the migration converts to this shift and toony.
 
     The inverse of toony' = lerp(toony, 1, (1 + shift) / 2), shift' = −shift − (1 − toony').
     """

@@ -1,11 +1,11 @@
-"""A Character as a VRM 1.0 file (VRMC_vrm, VRMC_materials_mtoon, VRMC_springBone, VRMC_node_constraint)."""
+"""Write a DemoCharacter as a VRM 1.0 file (VRMC_vrm, VRMC_materials_mtoon, VRMC_springBone, VRMC_node_constraint)."""
 
 from __future__ import annotations
 
-from vrm_synth.demo_avatar.character import Character
+from vrm_synth.demo_avatar.demo_character import DemoCharacter
 from vrm_synth.demo_avatar.write_gltf import (
+    BufferPacker,
     Json,
-    Packer,
     base_gltf,
     plain_material,
     texture_info,
@@ -13,27 +13,27 @@ from vrm_synth.demo_avatar.write_gltf import (
     write_glb,
 )
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
-from vrm_synth.vrm.model import Collider, Constraint, Expression, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Collider, Constraint, Expression, RangeMap, Spring, SpringJoint
 
 LICENSE_URL = "https://vrm.dev/licenses/1.0/"
 CC0_URL = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 
-def write_vrm1(character: Character) -> bytes:
-    """The GLB's bytes; equal characters give equal bytes."""
-    packer = Packer()
+def write_vrm1(character: DemoCharacter) -> bytes:
+    """Return the bytes of a VRM 1.0 file; equal characters give equal bytes."""
+    packer = BufferPacker()
     gltf = base_gltf(character, packer, turn=False, material=_material)
     for c in character.constraints:
         gltf["nodes"][c.node]["extensions"] = {
             "VRMC_node_constraint": {"specVersion": "1.0", "constraint": _constraint(c)}
         }
     gltf["extensions"] = {"VRMC_vrm": _vrm(character), "VRMC_springBone": _springs(character)}
-    ours = ["VRMC_vrm", "VRMC_materials_mtoon", "VRMC_springBone", "VRMC_node_constraint"]
-    gltf["extensionsUsed"] = sorted([*ours, *used_extensions(character)])
+    vrm_extensions = ["VRMC_vrm", "VRMC_materials_mtoon", "VRMC_springBone", "VRMC_node_constraint"]
+    gltf["extensionsUsed"] = sorted([*vrm_extensions, *used_extensions(character)])
     return write_glb(gltf, packer)
 
 
-def _vrm(c: Character) -> Json:
+def _vrm(c: DemoCharacter) -> Json:
     preset = {n: _expression(e) for n, e in c.expressions.items() if e.is_preset}
     custom = {n: _expression(e) for n, e in c.expressions.items() if not e.is_preset}
     return {
@@ -105,7 +105,7 @@ def _constraint(c: Constraint) -> Json:
     return {c.kind: inner}
 
 
-def _springs(c: Character) -> Json:
+def _springs(c: DemoCharacter) -> Json:
     groups = {g: i for i, g in enumerate(dict.fromkeys(s.colliders for s in c.springs))}
     return {
         "specVersion": "1.0",

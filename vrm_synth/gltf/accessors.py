@@ -1,4 +1,4 @@
-"""Accessors into numpy (glTF 2.0, 3.6): every offset, stride and count is checked before it is used."""
+"""Read accessors into numpy arrays (glTF 2.0, 3.6); every offset, stride and count is checked before use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.codecs.decoder import Decoder
-from vrm_synth.gltf.codecs.meshopt import Compressed, compressed, is_fallback
-from vrm_synth.gltf.container import Oddities
+from vrm_synth.gltf.codecs.meshopt import MeshoptView, is_fallback, read_compression
 from vrm_synth.gltf.json_reader import out_of_range
 from vrm_synth.gltf.limits import Limits
+from vrm_synth.gltf.oddities import Oddities
 
 DTYPES: dict[int, np.dtype[Any]] = {
     pygltflib.BYTE: np.dtype("<i1"),
@@ -33,16 +33,19 @@ COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 class Buffers:
     """The bytes behind a document's buffer views.
 
-    bin: the GLB's BIN chunk, which is buffer 0 where that has no URI. `data:` URIs are decoded when they
-    are small; every other URI is refused, so that a file can never make us read another one. A view that is
-    compressed is unpacked when it is first asked for.
+    bin_chunk: the GLB's BIN chunk, which is buffer 0 where that has no URI. `data:` URIs are decoded when they
+    are small; every other URI is refused, so that a file can never cause another one to be read. A compressed view
+    (EXT_meshopt_compression) is decompressed at first use.
+
+    Attributes:
+        size: bytes of all buffers that have data.
     """
 
     def __init__(
-        self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, notes: Oddities, decoder: Decoder
+        self, gltf: pygltflib.GLTF2, bin_chunk: memoryview | None, limits: Limits, oddities: Oddities, decoder: Decoder
     ):
-        self.gltf, self.limits, self.notes, self.decoder = gltf, limits, notes, decoder
-        self._unpacked: dict[int, memoryview] = {}
+        self.gltf, self.limits, self.oddities, self.decoder = gltf, limits, oddities, decoder
+        self._decompressed: dict[int, memoryview] = {}
         self._bytes: list[memoryview | None] = []
         for i, buffer in enumerate(gltf.buffers):
             self._bytes.append(self._buffer(buffer, i, bin_chunk))
@@ -51,7 +54,9 @@ class Buffers:
     def _buffer(self, buffer: pygltflib.Buffer, i: int, bin_chunk: memoryview | None) -> memoryview | None:
         where = f"buffers[{i}]"
         if is_fallback(buffer, where) and (i > 0 or buffer.uri is not None):
-            if buffer.uri is not None and not _PLAIN_NAME.fullmatch(buffer.uri):  # never opened, but never a place
+            if buffer.uri is not None and not _PLAIN_NAME.fullmatch(
+                buffer.uri
+            ):  # never opened; a plain name is harmless
                 refuse_external(buffer.uri, f"{where}.uri")
             return None
         if buffer.uri is not None:
@@ -72,20 +77,20 @@ class Buffers:
         return content
 
     def view(self, index: int, where: str) -> memoryview:
-        """The bytes of a buffer view. A view may pass buffers[0].byteLength but not its data."""
+        """Return the bytes of a buffer view. A view may run past its buffer's byteLength, but not past its data."""
         views = self.gltf.bufferViews
         if index >= len(views):
             raise out_of_range("bufferViews", index, len(views), where)
         view, place = views[index], f"bufferViews[{index}]"
-        packed = compressed(view, place)
+        packed = read_compression(view, place)
         if packed is None:
-            return self._span(view.buffer, view.byteOffset, view.byteLength, place)
-        if index not in self._unpacked:
-            self._unpacked[index] = self._unpack(packed, place)
-        return self._unpacked[index]
+            return self._slice(view.buffer, view.byteOffset, view.byteLength, place)
+        if index not in self._decompressed:
+            self._decompressed[index] = self._decompress(packed, place)
+        return self._decompressed[index]
 
     def add(self, data: bytes) -> int:
-        """Append a buffer view of these bytes to the document; its index."""
+        """Append a buffer view of these bytes to the document, and return its index."""
         self.gltf.buffers.append(pygltflib.Buffer(byteLength=len(data)))
         self._bytes.append(memoryview(data))
         self.gltf.bufferViews.append(
@@ -93,7 +98,7 @@ class Buffers:
         )
         return len(self.gltf.bufferViews) - 1
 
-    def _span(self, buffer: int, offset: int, length: int, place: str) -> memoryview:
+    def _slice(self, buffer: int, offset: int, length: int, place: str) -> memoryview:
         if buffer >= len(self._bytes):
             raise out_of_range("buffers", buffer, len(self._bytes), f"{place}.buffer")
         content = self._bytes[buffer]
@@ -108,11 +113,11 @@ class Buffers:
                 where=place,
             )
         if end > self.gltf.buffers[buffer].byteLength:
-            self.notes.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
+            self.oddities.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
         return content[offset:end]
 
-    def _unpack(self, packed: Compressed, place: str) -> memoryview:
-        source = self._span(packed.buffer, packed.byte_offset, packed.byte_length, place)
+    def _decompress(self, packed: MeshoptView, place: str) -> memoryview:
+        source = self._slice(packed.buffer, packed.byte_offset, packed.byte_length, place)
         size = packed.count * packed.stride
         job = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
         data = self.decoder.decode("meshopt", job, source, size, place).get("data")
@@ -122,18 +127,20 @@ class Buffers:
 
 
 class Accessors:
-    """Reads a document's accessors, and counts what has been asked for against the limits."""
+    """Reader of a document's accessors; counts what has been requested against the limits."""
 
     def __init__(self, gltf: pygltflib.GLTF2, buffers: Buffers, limits: Limits):
         self.gltf, self.buffers = gltf, buffers
         self._allowed = limits.numbers + buffers.size
         self._numbers = 0
-        self._charged: set[int] = set()
+        self._counted: set[int] = set()
 
     def check(self, index: int, where: str, types: tuple[str, ...], components: tuple[int, ...]) -> int:
-        """Check an accessor without reading it: that it has one of these types and component types, that its
-        data is there, and that all data asked for so far stays within the limits (one that is used in many
-        places counts once). Returns its count."""
+        """Check an accessor without reading it, and return its count.
+
+        It must have one of these types and component types, its data must exist, and all data requested so far must
+        stay within the limits (an accessor that is used in many places counts once).
+        """
         accessor = self.get(index, where)
         place = f"accessors[{index}]"
         if accessor.type not in types:
@@ -150,16 +157,16 @@ class Accessors:
             )
         if accessor.count < 1:
             raise AvatarError("accessor is empty", got=accessor.count, allowed="at least 1", where=f"{place}.count")
-        if index not in self._charged:
-            self._charged.add(index)
-            self.charge(
+        if index not in self._counted:
+            self._counted.add(index)
+            self.count_numbers(
                 accessor.count * COMPONENTS[accessor.type], f"{place}.count ({accessor.count}), used by {where}"
             )
-        self._window(index)
+        self._strided_view(index)
         return int(accessor.count)
 
-    def charge(self, numbers: int, where: str) -> None:
-        """Count numbers that are about to be decoded against the limits."""
+    def count_numbers(self, numbers: int, where: str) -> None:
+        """Count numbers that will be decoded against the limit; raise AvatarError beyond it."""
         self._numbers += numbers
         if self._numbers > self._allowed:
             raise AvatarError(
@@ -170,41 +177,41 @@ class Accessors:
             )
 
     def read(self, index: int, where: str) -> NDArray[Any]:
-        """An accessor's elements, (count, components) in its own component type, or float32 where normalized.
+        """Read an accessor: (count, components) in its own component type, or float32 where normalized.
 
-        Without a buffer view the elements are zeros (glTF 3.6.2.3); sparse values are put in.
+        Without a buffer view the elements are zeros (glTF 3.6.2.3); sparse values are applied.
         """
         accessor = self.get(index, where)
         components = COMPONENTS[accessor.type]
-        window = self._window(index)
-        if window is None:
+        stored = self._strided_view(index)
+        if stored is None:
             out = np.zeros((accessor.count, components), DTYPES[accessor.componentType])
         else:
-            out = window.copy()
+            out = stored.copy()
         if accessor.sparse is not None:
-            self._put_sparse(out, index)
+            self._apply_sparse(out, index)
         if accessor.normalized and accessor.componentType != pygltflib.FLOAT:
-            return _normalized(out)
+            return _normalize(out)
         return out
 
     def get(self, index: int, where: str) -> pygltflib.Accessor:
-        """The document's accessor of that index, which must be there."""
+        """Return the document's accessor of that index; raise AvatarError where there is none."""
         if index >= len(self.gltf.accessors):
             raise out_of_range("accessors", index, len(self.gltf.accessors), where)
         return self.gltf.accessors[index]
 
-    def _window(self, index: int) -> NDArray[Any] | None:
-        """A view of the accessor's elements in their buffer, or None where it has none."""
+    def _strided_view(self, index: int) -> NDArray[Any] | None:
+        """A strided view of the accessor's elements in their buffer; None where it has no buffer view."""
         accessor, place = self.gltf.accessors[index], f"accessors[{index}]"
         if accessor.bufferView is None:
             return None
         dtype, components = DTYPES[accessor.componentType], COMPONENTS[accessor.type]
         data = self.buffers.view(accessor.bufferView, f"{place}.bufferView")
         stride = self.gltf.bufferViews[accessor.bufferView].byteStride or 0
-        return _window(data, dtype, components, accessor.count, accessor.byteOffset, stride, place)
+        return _strided_view(data, dtype, components, accessor.count, accessor.byteOffset, stride, place)
 
-    def _put_sparse(self, out: NDArray[Any], index: int) -> None:
-        """glTF 3.6.2.3: replace some elements of `out`."""
+    def _apply_sparse(self, out: NDArray[Any], index: int) -> None:
+        """Replace the elements of `out` that the accessor stores sparsely (glTF 3.6.2.3)."""
         sparse, place = self.gltf.accessors[index].sparse, f"accessors[{index}].sparse"
         if not 1 <= sparse.count <= len(out):
             raise AvatarError(
@@ -222,17 +229,19 @@ class Accessors:
                 where=f"{place}.indices.componentType",
             )
         data = self.buffers.view(sparse.indices.bufferView, f"{place}.indices.bufferView")
-        where = _window(data, DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{place}.indices")[:, 0]
-        if int(where.max()) >= len(out):
+        rows = _strided_view(data, DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{place}.indices")[
+            :, 0
+        ]
+        if int(rows.max()) >= len(out):
             raise AvatarError(
                 "sparse index is out of range",
-                got=int(where.max()),
+                got=int(rows.max()),
                 allowed=f"0 to {len(out) - 1}",
                 where=f"{place}.indices",
             )
         data = self.buffers.view(sparse.values.bufferView, f"{place}.values.bufferView")
         offset = sparse.values.byteOffset
-        out[where] = _window(data, out.dtype, out.shape[1], sparse.count, offset, 0, f"{place}.values")
+        out[rows] = _strided_view(data, out.dtype, out.shape[1], sparse.count, offset, 0, f"{place}.values")
 
 
 def refuse_external(uri: str, where: str) -> None:
@@ -242,7 +251,7 @@ def refuse_external(uri: str, where: str) -> None:
 
 
 def data_uri(uri: str, limits: Limits, where: str) -> bytes:
-    """The content of a small base64 `data:` URI; any other URI is refused."""
+    """Decode a small base64 `data:` URI; any other URI is refused."""
     refuse_external(uri, where)
     head, comma, body = uri.partition(",")
     if not comma or not head.endswith(";base64"):
@@ -260,7 +269,7 @@ def data_uri(uri: str, limits: Limits, where: str) -> bytes:
         raise AvatarError("data URI is not valid base64", got=uri[:60], where=where) from e
 
 
-def _window(
+def _strided_view(
     data: memoryview, dtype: np.dtype[Any], components: int, count: int, offset: int, stride: int, where: str
 ) -> NDArray[Any]:
     """A (count, components) view of strided elements in `data`; stride 0: tightly packed."""
@@ -279,7 +288,7 @@ def _window(
     return np.ndarray((count, components), dtype, data, offset, (stride, dtype.itemsize))
 
 
-def _normalized(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Integers as fractions of their type's largest value (glTF 3.6.2.2)."""
+def _normalize(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert normalized integers to float32 (glTF 3.6.2.2)."""
     scaled = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
     return np.maximum(scaled, np.float32(-1.0))

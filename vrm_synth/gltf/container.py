@@ -1,25 +1,24 @@
-"""The GLB container (glTF 2.0, 4.4): the JSON and BIN chunks of a file, or one line on what it is instead."""
+"""Read the GLB container (glTF 2.0, 4.4): find the JSON and BIN chunks, and recognize files that are no GLB."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import struct
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BufferedReader
 from typing import Protocol
 
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.limits import Limits
+from vrm_synth.gltf.oddities import Oddities
 
 _HEADER = struct.Struct("<4sII")
-_HEAD = 512  # bytes by which a file that is something else is recognised
+_SNIFFED_BYTES = 512  # read from the start of the file to name what it is when it is no GLB
 _CHUNK = struct.Struct("<I4s")
 
-# What people save under the name of an avatar, by the bytes that it starts with.
-_LOOKALIKES: tuple[tuple[bytes, str], ...] = (
+# Magic bytes of other formats that are found under the name of an avatar → what an error message calls them.
+_OTHER_FORMATS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file that it points to (fetch it with `git lfs pull`)"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -34,86 +33,47 @@ _LOOKALIKES: tuple[tuple[bytes, str], ...] = (
 )
 
 
-_MOST_ODDITIES = 200
+class ByteSource(Protocol):
+    """Random access to the bytes of a file.
 
-
-@dataclass
-class Oddities:
-    """The oddities found on the way, each once, in order of their first appearance; at most 200 lines.
-
-    found: what tells one oddity from another → its line; more: how often one of `add_alike` came again.
+    Attributes:
+        size: length of the file, bytes.
     """
-
-    found: dict[str, str] = field(default_factory=dict)
-    more: Counter[str] = field(default_factory=Counter)
-
-    def add(self, line: str) -> None:
-        """Remember one oddity."""
-        if len(self.found) < _MOST_ODDITIES:
-            self.found.setdefault(line, line)
-
-    def add_alike(self, place: str, what: str) -> None:
-        """Remember an oddity that other entries of the same list may share: they become one line with a count.
-
-        place: "meshes[0].primitives[2].material"; what: the rest of the sentence, the same for all of them.
-        """
-        key = f"{_alike(place)} {what}"
-        if key in self.found:
-            self.more[key] += 1
-        elif len(self.found) < _MOST_ODDITIES:
-            self.found[key] = f"{place} {what}"
-
-    def lines(self) -> tuple[str, ...]:
-        """One line an oddity, without control characters."""
-        return tuple(
-            "".join(c if c.isprintable() else " " for c in line)
-            + (f" (and {n} more in {key.partition(' ')[0]})" if (n := self.more[key]) else "")
-            for key, line in self.found.items()
-        )
-
-
-def _alike(place: str) -> str:
-    """The last two parts of a place, numbers left out: "primitives[*].material"."""
-    return re.sub(r"\[\d+\]", "[*]", ".".join(place.split(".")[-2:]))
-
-
-class Bytes(Protocol):
-    """A file's bytes, read where they are asked for."""
 
     size: int
 
     def read(self, offset: int, size: int) -> memoryview:
-        """`size` bytes, all of which must be inside the file."""
+        """Return `size` bytes from `offset`; all of them must be inside the file."""
         ...
 
     def sha256(self) -> str:
-        """Of the whole file, in hexadecimal."""
+        """Return the SHA-256 of the whole file, in hexadecimal."""
         ...
 
 
-class InMemory:
-    """Bytes that are there already."""
+class MemorySource:
+    """ByteSource over bytes in memory; nothing is copied."""
 
     def __init__(self, data: bytes):
         self._data, self.size = memoryview(data), len(data)
 
     def read(self, offset: int, size: int) -> memoryview:
-        """See Bytes; nothing is copied."""
+        """See ByteSource."""
         return self._data[offset : offset + size]
 
     def sha256(self) -> str:
-        """See Bytes."""
+        """See ByteSource."""
         return hashlib.sha256(self._data).hexdigest()
 
 
-class OnDisk:
-    """An open file; no more of it is read than is asked for. Raises AvatarError where it cannot be read."""
+class FileSource:
+    """ByteSource over an open file, read on demand. Raises AvatarError where the file cannot be read."""
 
     def __init__(self, file: BufferedReader):
         self._file, self.size = file, os.fstat(file.fileno()).st_size
 
     def read(self, offset: int, size: int) -> memoryview:
-        """See Bytes."""
+        """See ByteSource."""
         try:
             self._file.seek(offset)
             data = self._file.read(size)
@@ -124,7 +84,7 @@ class OnDisk:
         return memoryview(data)
 
     def sha256(self) -> str:
-        """See Bytes."""
+        """See ByteSource."""
         try:
             self._file.seek(0)
             return hashlib.file_digest(self._file, "sha256").hexdigest()
@@ -133,23 +93,30 @@ class OnDisk:
 
 
 @dataclass(frozen=True)
-class Container:
-    """Where a GLB file's chunks lie: (offset, size) in bytes. bin: None where the file has none."""
+class GlbChunks:
+    """Location of a GLB file's chunks.
+
+    Attributes:
+        json: (offset, size) of the JSON chunk, bytes.
+        bin: (offset, size) of the BIN chunk, bytes; None where the file has none.
+    """
 
     json: tuple[int, int]
     bin: tuple[int, int] | None
 
 
-def split(file: Bytes, limits: Limits, notes: Oddities) -> Container:
-    """The chunks of a GLB file, from their headers alone. Raises AvatarError where it is not one, is cut short,
-    or its size or its JSON's is beyond the limits."""
+def find_chunks(file: ByteSource, limits: Limits, oddities: Oddities) -> GlbChunks:
+    """Find the chunks of a GLB file by reading their headers.
+
+    Raises AvatarError where the file is no GLB, is cut short, or its size or that of its JSON is beyond the limits.
+    """
     if file.size > limits.file_bytes:
         raise AvatarError(
             "file is too large", got=f"{file.size} bytes", allowed=f"{limits.file_bytes} bytes", where="file"
         )
-    head = bytes(file.read(0, min(file.size, _HEAD)))
+    head = bytes(file.read(0, min(file.size, _SNIFFED_BYTES)))
     if head[:4] != b"glTF":
-        raise AvatarError("not a VRM file", got=_looks_like(head), allowed="a binary glTF (GLB)", where="byte 0")
+        raise AvatarError("not a VRM file", got=_describe_format(head), allowed="a binary glTF (GLB)", where="byte 0")
     if file.size < _HEADER.size:
         raise AvatarError("file is cut short", got=f"{file.size} bytes", allowed="a 12-byte header", where="GLB header")
     _, version, length = _HEADER.unpack_from(head)
@@ -160,11 +127,11 @@ def split(file: Bytes, limits: Limits, notes: Oddities) -> Container:
             "file is cut short", got=f"{file.size} bytes", allowed=f"the {length} that it announces", where="GLB header"
         )
     if length < file.size:
-        notes.add(f"{file.size - length} bytes after the end that the GLB header announces")
-    return _chunks(file, length, limits, notes)
+        oddities.add(f"{file.size - length} bytes after the end that the GLB header announces")
+    return _read_chunk_headers(file, length, limits, oddities)
 
 
-def _chunks(file: Bytes, length: int, limits: Limits, notes: Oddities) -> Container:
+def _read_chunk_headers(file: ByteSource, length: int, limits: Limits, oddities: Oddities) -> GlbChunks:
     found: dict[bytes, tuple[int, int]] = {}
     offset, number = _HEADER.size, 0
     while offset < length:
@@ -186,24 +153,24 @@ def _chunks(file: Bytes, length: int, limits: Limits, notes: Oddities) -> Contai
                 "JSON is too large", got=f"{size} bytes", allowed=f"{limits.json_bytes} bytes", where="JSON chunk"
             )
         if kind not in (b"JSON", b"BIN\0"):
-            notes.add(f"unknown GLB chunk {kind!r} skipped")
+            oddities.add(f"unknown GLB chunk {kind!r} skipped")
         elif kind in found:
-            notes.add(f"second {kind!r} chunk skipped")
+            oddities.add(f"second {kind!r} chunk skipped")
         else:
             found[kind] = (offset, size)
         offset, number = offset + size, number + 1
     if b"JSON" not in found:
         raise AvatarError("file has no JSON chunk", where="GLB")
-    return Container(found[b"JSON"], found.get(b"BIN\0"))
+    return GlbChunks(found[b"JSON"], found.get(b"BIN\0"))
 
 
-def _looks_like(data: bytes) -> str:
+def _describe_format(data: bytes) -> str:
     if not data:
         return "an empty file"
-    for start, name in _LOOKALIKES:
+    for start, name in _OTHER_FORMATS:
         if data.startswith(start):
             return name
-    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+    head = data[:_SNIFFED_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] in (b"{", b"["):
         return "JSON text"
     if head[:1] == b"<":

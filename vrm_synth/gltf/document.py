@@ -1,4 +1,4 @@
-"""The glTF core of a file, as pygltflib's own dataclasses, built from JSON whose every field was checked.
+"""Parse the core of a glTF file into pygltflib's dataclasses, checking the type of every field.
 
 pygltflib's decoder is not used: it accepts any type anywhere (a string as a count), lets its own defaults
 stand in for the file's silence (asset.generator), and takes 0.2 s for an avatar of 91 nodes and 166
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.json_reader import Fields, index, vector
+from vrm_synth.gltf.json_reader import JsonObject, index, vector
 from vrm_synth.gltf.limits import Limits
 
-# Extensions that change how a file must be read, and that are read here or by the VRM readers.
+# Extensions that may stand in extensionsRequired: they are read here or by the VRM readers.
 SUPPORTED_EXTENSIONS = frozenset(
     {
         "VRM",
@@ -41,16 +41,16 @@ SUPPORTED_EXTENSIONS = frozenset(
 
 @dataclass
 class NodeWithWeights(pygltflib.Node):
-    """pygltflib's node, and glTF's `weights` (3.7.2.2), which pygltflib leaves out."""
+    """pygltflib's node with glTF's `weights` (3.7.2.2), which pygltflib leaves out."""
 
     weights: list[float] | None = None
 
 
-def parse_gltf(root: Fields, limits: Limits) -> pygltflib.GLTF2:
-    """The file's asset, scenes, nodes, meshes, skins, accessors, buffers, images, textures and samplers.
+def parse_gltf(root: JsonObject, limits: Limits) -> pygltflib.GLTF2:
+    """Parse asset, scenes, nodes, meshes, skins, accessors, buffers, images, textures and samplers.
 
-    Indices are checked to be whole and not negative here, and against their lists where they are used; an optional
-    one that is −1 is none. An accessor's bufferView is no such index: without it there would be zeros for its data.
+    Indices are checked to be non-negative integers here, and against their lists where they are used; an optional
+    one that is −1 means none, except for an accessor's bufferView: without one the accessor would read as zeros.
     Raises AvatarError for a glTF that is not 2.x or requires an extension that is not read.
     """
     asset = root.child_or_empty("asset")
@@ -72,9 +72,9 @@ def parse_gltf(root: Fields, limits: Limits) -> pygltflib.GLTF2:
         raise AvatarError("too many primitives", got=primitives, allowed=f"at most {n}", where="meshes")
     return pygltflib.GLTF2(
         asset=pygltflib.Asset(generator=asset.text("generator"), version=version),
-        scene=_reference(root, "scene"),
+        scene=_optional_index(root, "scene"),
         scenes=[
-            pygltflib.Scene(name=s.text("name"), nodes=_whole_list(s, "nodes")) for s in root.children("scenes", n)
+            pygltflib.Scene(name=s.text("name"), nodes=_index_list(s, "nodes")) for s in root.children("scenes", n)
         ],
         nodes=[_node(f) for f in root.children("nodes", n)],
         meshes=meshes,
@@ -90,8 +90,8 @@ def parse_gltf(root: Fields, limits: Limits) -> pygltflib.GLTF2:
     )
 
 
-def _whole(f: Fields, key: str) -> int | None:
-    """A whole number ≥ 0, or None."""
+def _unsigned(f: JsonObject, key: str) -> int | None:
+    """An integer ≥ 0, or None where it is absent."""
     if not f.has(key):
         return None
     value = f.integer(key, 0)
@@ -100,37 +100,37 @@ def _whole(f: Fields, key: str) -> int | None:
     return value
 
 
-def _need_whole(f: Fields, key: str) -> int:
-    f.need(key)
-    value = _whole(f, key)
-    assert value is not None  # need() refused its absence
+def _required_unsigned(f: JsonObject, key: str) -> int:
+    f.required(key)
+    value = _unsigned(f, key)
+    assert value is not None  # required() refused its absence
     return value
 
 
-def _reference(f: Fields, key: str) -> int | None:
-    """An optional index: None where it is absent or −1."""
-    return None if f.names_none(key) else _whole(f, key)
+def _optional_index(f: JsonObject, key: str) -> int | None:
+    """An index; None where it is absent or −1."""
+    return None if f.is_none_index(key) else _unsigned(f, key)
 
 
-def _whole_list(f: Fields, key: str) -> list[int]:
+def _index_list(f: JsonObject, key: str) -> list[int]:
     return list(f.indices(key, 2**31, key))
 
 
-def _extensions(f: Fields) -> dict[str, object]:
+def _extensions(f: JsonObject) -> dict[str, object]:
     return f.child_or_empty("extensions").data
 
 
-def _floats(f: Fields, key: str, length: int) -> list[float] | None:
+def _floats(f: JsonObject, key: str, length: int) -> list[float] | None:
     return list(vector(f.data[key], length, f.at(key))) if f.has(key) else None
 
 
-def _node(f: Fields) -> NodeWithWeights:
+def _node(f: JsonObject) -> NodeWithWeights:
     weights = f.values("weights")
     return NodeWithWeights(
         name=f.text("name"),
-        mesh=_reference(f, "mesh"),
-        skin=_reference(f, "skin"),
-        children=_whole_list(f, "children"),
+        mesh=_optional_index(f, "mesh"),
+        skin=_optional_index(f, "skin"),
+        children=_index_list(f, "children"),
         translation=_floats(f, "translation", 3),
         rotation=_floats(f, "rotation", 4),
         scale=_floats(f, "scale", 3),
@@ -140,7 +140,7 @@ def _node(f: Fields) -> NodeWithWeights:
     )
 
 
-def _mesh(f: Fields, limits: Limits) -> pygltflib.Mesh:
+def _mesh(f: JsonObject, limits: Limits) -> pygltflib.Mesh:
     weights = f.values("weights")
     return pygltflib.Mesh(
         name=f.text("name"),
@@ -150,98 +150,100 @@ def _mesh(f: Fields, limits: Limits) -> pygltflib.Mesh:
     )
 
 
-def _primitive(f: Fields, limits: Limits) -> pygltflib.Primitive:
+def _primitive(f: JsonObject, limits: Limits) -> pygltflib.Primitive:
     mode = f.integer("mode", pygltflib.TRIANGLES)
     if not 0 <= mode <= 6:
         raise AvatarError("unknown primitive mode", got=mode, allowed="0 to 6", where=f.at("mode"))
     return pygltflib.Primitive(
-        attributes=_attributes(Fields(f.need("attributes"), f.at("attributes"), f.notes)),
-        indices=_reference(f, "indices"),
+        attributes=_attributes(JsonObject(f.required("attributes"), f.at("attributes"), f.oddities)),
+        indices=_optional_index(f, "indices"),
         mode=mode,
-        material=_reference(f, "material"),
+        material=_optional_index(f, "material"),
         targets=[_attributes(t) for t in f.children("targets", limits.morph_targets)],
         extensions=_extensions(f),
         extras=f.data.get("extras"),
     )
 
 
-def _attributes(f: Fields) -> dict[str, int]:
+def _attributes(f: JsonObject) -> dict[str, int]:
     # A plain dict: pygltflib's Attributes takes names as keyword arguments, which a file must not choose.
-    return {name: i for name in f.data if (i := _reference(f, name)) is not None}
+    return {name: i for name in f.data if (i := _optional_index(f, name)) is not None}
 
 
-def _skin(f: Fields) -> pygltflib.Skin:
+def _skin(f: JsonObject) -> pygltflib.Skin:
     return pygltflib.Skin(
         name=f.text("name"),
         joints=[index(v, 2**31, "nodes", f"{f.at('joints')}[{i}]") for i, v in enumerate(f.values("joints"))],
-        inverseBindMatrices=_reference(f, "inverseBindMatrices"),
+        inverseBindMatrices=_optional_index(f, "inverseBindMatrices"),
     )
 
 
-def _accessor(f: Fields) -> pygltflib.Accessor:
+def _accessor(f: JsonObject) -> pygltflib.Accessor:
     sparse = f.child("sparse")
     return pygltflib.Accessor(
-        bufferView=_whole(f, "bufferView"),
-        byteOffset=_whole(f, "byteOffset") or 0,
-        componentType=_need_whole(f, "componentType"),
+        bufferView=_unsigned(f, "bufferView"),
+        byteOffset=_unsigned(f, "byteOffset") or 0,
+        componentType=_required_unsigned(f, "componentType"),
         normalized=f.flag("normalized"),
-        count=_need_whole(f, "count"),
+        count=_required_unsigned(f, "count"),
         type=_accessor_type(f),
         sparse=None if sparse is None else _sparse(sparse),
     )
 
 
-def _sparse(f: Fields) -> pygltflib.Sparse:
-    indices = Fields(f.need("indices"), f.at("indices"))
-    values = Fields(f.need("values"), f.at("values"))
+def _sparse(f: JsonObject) -> pygltflib.Sparse:
+    indices = JsonObject(f.required("indices"), f.at("indices"))
+    values = JsonObject(f.required("values"), f.at("values"))
     return pygltflib.Sparse(
-        count=_need_whole(f, "count"),
+        count=_required_unsigned(f, "count"),
         indices=pygltflib.AccessorSparseIndices(
-            bufferView=_need_whole(indices, "bufferView"),
-            byteOffset=_whole(indices, "byteOffset") or 0,
-            componentType=_need_whole(indices, "componentType"),
+            bufferView=_required_unsigned(indices, "bufferView"),
+            byteOffset=_unsigned(indices, "byteOffset") or 0,
+            componentType=_required_unsigned(indices, "componentType"),
         ),
         values=pygltflib.AccessorSparseValues(
-            bufferView=_need_whole(values, "bufferView"), byteOffset=_whole(values, "byteOffset") or 0
+            bufferView=_required_unsigned(values, "bufferView"), byteOffset=_unsigned(values, "byteOffset") or 0
         ),
     )
 
 
-def _buffer_view(f: Fields) -> pygltflib.BufferView:
+def _buffer_view(f: JsonObject) -> pygltflib.BufferView:
     return pygltflib.BufferView(
-        buffer=_need_whole(f, "buffer"),
-        byteOffset=_whole(f, "byteOffset") or 0,
-        byteLength=_need_whole(f, "byteLength"),
-        byteStride=_whole(f, "byteStride"),
+        buffer=_required_unsigned(f, "buffer"),
+        byteOffset=_unsigned(f, "byteOffset") or 0,
+        byteLength=_required_unsigned(f, "byteLength"),
+        byteStride=_unsigned(f, "byteStride"),
         extensions=_extensions(f),
     )
 
 
-def _buffer(f: Fields) -> pygltflib.Buffer:
+def _buffer(f: JsonObject) -> pygltflib.Buffer:
     return pygltflib.Buffer(
-        uri=f.text("uri") or None, byteLength=_need_whole(f, "byteLength"), extensions=_extensions(f)
+        uri=f.text("uri") or None, byteLength=_required_unsigned(f, "byteLength"), extensions=_extensions(f)
     )
 
 
-def _image(f: Fields) -> pygltflib.Image:
+def _image(f: JsonObject) -> pygltflib.Image:
     return pygltflib.Image(
         name=f.text("name"),
         uri=f.text("uri") or None,
         mimeType=f.text("mimeType"),
-        bufferView=_reference(f, "bufferView"),
+        bufferView=_optional_index(f, "bufferView"),
     )
 
 
-def _texture(f: Fields) -> pygltflib.Texture:
+def _texture(f: JsonObject) -> pygltflib.Texture:
     webp, basis = f.extension("EXT_texture_webp"), f.extension("KHR_texture_basisu")
-    # Beside a KTX 2 picture, the plain one is the better copy, and needs no library.
-    sources = [_reference(holder, "source") for holder in (webp, f, basis) if holder is not None]
+    # A plain image beside a KTX 2 one is the better copy, and needs no library.
+    sources = [_optional_index(holder, "source") for holder in (webp, f, basis) if holder is not None]
     return pygltflib.Texture(
-        name=f.text("name"), sampler=_reference(f, "sampler"), source=next((s for s in sources if s is not None), None)
+        name=f.text("name"),
+        sampler=_optional_index(f, "sampler"),
+        source=next((s for s in sources if s is not None), None),
     )
 
 
-def _sampler(f: Fields) -> pygltflib.Sampler:
+def _sampler(f: JsonObject) -> pygltflib.Sampler:
     wraps = (pygltflib.CLAMP_TO_EDGE, pygltflib.MIRRORED_REPEAT, pygltflib.REPEAT)
     return pygltflib.Sampler(
         magFilter=_enum(f, "magFilter", (9728, 9729), 9729),
@@ -251,13 +253,13 @@ def _sampler(f: Fields) -> pygltflib.Sampler:
     )
 
 
-def _enum(f: Fields, key: str, allowed: tuple[int, ...], default: int) -> int:
+def _enum(f: JsonObject, key: str, allowed: tuple[int, ...], default: int) -> int:
     value = f.integer(key, default)
     if value not in allowed:
         raise AvatarError("unknown value", got=value, allowed=", ".join(map(str, allowed)), where=f.at(key))
     return value
 
 
-def _accessor_type(f: Fields) -> str:
-    f.need("type")
+def _accessor_type(f: JsonObject) -> str:
+    f.required("type")
     return f.choice("type", ("SCALAR", "VEC2", "VEC3", "VEC4", "MAT2", "MAT3", "MAT4"), "SCALAR")

@@ -1,7 +1,7 @@
-"""Pictures inside an avatar: found, measured from their headers, and only then decoded to RGBA.
+"""Find and decode the images of a glTF file: sizes are checked from their headers before anything is decoded.
 
-Sizes are read from the headers by the few lines below, before Pillow sees the data: opening a WebP
-already takes memory for its canvas, and a bomb should cost nothing.
+The headers are parsed here rather than by Pillow: opening a WebP already allocates its canvas, and a
+decompression bomb should cost nothing.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.accessors import Buffers, data_uri, refuse_external
 from vrm_synth.gltf.codecs import ktx2
 from vrm_synth.gltf.codecs.decoder import Decoder
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.limits import Limits
 from vrm_synth.gltf.model import Image
+from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.io.image_integrity import check_whole
 from vrm_synth.io.png_bit_depth import eight_bit
 
-_BAND = 64  # rows
+_BAND_ROWS = 64  # rows that _rgba converts at a time
 _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 
 def read_images(
-    gltf: pygltflib.GLTF2, buffers: Buffers, wanted: Collection[int], limits: Limits, notes: Oddities
+    gltf: pygltflib.GLTF2, buffers: Buffers, wanted: Collection[int], limits: Limits, oddities: Oddities
 ) -> tuple[Image | None, ...]:
-    """Decode the pictures whose indices are `wanted`; the others (a thumbnail) stay None.
+    """Decode the images whose indices are `wanted`; the others (a thumbnail) are None.
 
-    All sizes, and whether all are whole, are checked before the first picture is decoded. Raises AvatarError for
+    Sizes and completeness of all are checked before the first is decoded. Raises AvatarError for
     a format other than PNG, JPEG, WebP and KTX 2, for damaged data, beyond the limits, and for a URI that leads
     out of the file.
     """
     for i, image in enumerate(gltf.images):
-        if image.uri is not None:  # whether anything uses it or not
+        if image.uri is not None:  # refused even where nothing uses it
             refuse_external(image.uri, f"images[{i}].uri")
     found: dict[int, tuple[str, memoryview]] = {}
     pixels = 0
     for i in sorted(wanted):
         where = f"images[{i}]"
-        data = _bytes(gltf.images[i], buffers, limits, where)
-        mime, width, height = measure(data, where)
+        data = _image_bytes(gltf.images[i], buffers, limits, where)
+        mime, width, height = read_header(data, where)
         if not (0 < width <= limits.image_side and 0 < height <= limits.image_side):
             raise AvatarError(
                 "picture is too large" if width and height else "picture is empty",
@@ -63,7 +63,7 @@ def read_images(
                 "pictures have too many pixels together", got=pixels, allowed=limits.image_pixels, where=where
             )
         if gltf.images[i].mimeType not in ("", mime):
-            notes.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
+            oddities.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
         found[i] = (mime, data)
     for i, (mime, data) in found.items():
         check_whole(data, mime, f"images[{i}]")
@@ -75,7 +75,7 @@ def read_images(
     )
 
 
-def _bytes(image: pygltflib.Image, buffers: Buffers, limits: Limits, where: str) -> memoryview:
+def _image_bytes(image: pygltflib.Image, buffers: Buffers, limits: Limits, where: str) -> memoryview:
     if image.bufferView is not None:
         return buffers.view(image.bufferView, f"{where}.bufferView")
     if image.uri is not None:
@@ -83,8 +83,8 @@ def _bytes(image: pygltflib.Image, buffers: Buffers, limits: Limits, where: str)
     raise AvatarError("picture has neither a bufferView nor a uri", where=where)
 
 
-def measure(data: memoryview, where: str) -> tuple[str, int, int]:
-    """(MIME type, width, height) from a picture's first bytes. Raises AvatarError where it is none we read."""
+def read_header(data: memoryview, where: str) -> tuple[str, int, int]:
+    """Return (MIME type, width, height) from an image's first bytes. Raises AvatarError for an unknown format."""
     head = bytes(data[:64])
     size: tuple[int, int] | None
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -111,7 +111,7 @@ def measure(data: memoryview, where: str) -> tuple[str, int, int]:
 
 
 def _jpeg_size(data: memoryview) -> tuple[int, int] | None:
-    """Walk the marker segments to the frame header (ITU T.81, B.2.2)."""
+    """(width, height) of a JPEG: walk the marker segments to the frame header (ITU T.81, B.2.2)."""
     at = 2
     while at + 9 <= len(data):
         if data[at] != 0xFF:
@@ -132,7 +132,7 @@ def _jpeg_size(data: memoryview) -> tuple[int, int] | None:
 
 
 def _webp_size(head: bytes) -> tuple[int, int] | None:
-    """The canvas of a lossy, lossless or extended WebP (RFC 9649, 2.4 to 2.7)."""
+    """(width, height) of the canvas of a lossy, lossless or extended WebP (RFC 9649, 2.4 to 2.7)."""
     kind = head[12:16]
     if len(head) < 30:
         return None
@@ -148,7 +148,7 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
 
 
 def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8, read-only. Colour profiles are ignored and 16 bits become 8, as browsers do for WebGL."""
+    """Decode to (H, W, 4) uint8, read-only; color profiles are ignored, 16 bits become 8, as in browsers for WebGL."""
     if mime == "image/ktx2":
         return ktx2.decode(data, decoder, where)
     try:
@@ -166,10 +166,9 @@ def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArra
 
 
 def _rgba(picture: PIL.Image.Image) -> NDArray[np.uint8]:
-    """Of 8 bits a sample. In bands: beside Pillow's own pixels and the result, converting takes memory for a few rows
-    only."""
+    """Convert an 8-bit image to (H, W, 4) uint8, in bands of rows to bound the memory of the conversion."""
     out = np.empty((picture.height, picture.width, 4), np.uint8)
-    for top in range(0, picture.height, _BAND):
-        bottom = min(top + _BAND, picture.height)
+    for top in range(0, picture.height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, picture.height)
         out[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)).convert("RGBA"))
     return out

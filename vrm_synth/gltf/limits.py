@@ -1,4 +1,4 @@
-"""How much an avatar file may ask for before it is refused."""
+"""Resource limits for reading an avatar file; a file beyond them is refused."""
 
 from __future__ import annotations
 
@@ -7,25 +7,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Every limit is checked before the memory it guards is taken.
+    """Limits on what a file may ask for; each is checked before the memory that it bounds is allocated.
 
-    The defaults are several times what the largest public avatars need and keep a refused file under
-    300 MB and two seconds; only vertices, and large pictures of sound structure, that turn out to be damaged
-    when they are decoded take more. (The process that unpacks compressed data has limits of its own:
-    decoder_process.py.)
-    A caller that trusts its files may raise any of them.
+    The defaults are several times what the largest public avatars need. They keep the reading of a refused file under
+    300 MB and two seconds; only vertices, and large images with valid headers, that turn out to be damaged
+    when they are decoded take more. (The process that decodes compressed data has limits of its own, in
+    codecs/decoder_process.py.) A caller that trusts its files may raise any of them. The last four bound the time of
+    posing, not of loading.
 
-    file_bytes: the whole file; json_bytes, json_depth, json_values: the JSON chunk, its nesting, and its
-    number of values (containers and commas); items: entries of any one glTF or VRM list (nodes, accessors,
-    images …), and primitives of all meshes; morph_targets: of one primitive; vertices, indices: summed over
-    all primitives; numbers: all vertex, morph and matrix components to be decoded, summed, beyond one for
-    each byte of the file, so that a small file cannot ask for much by leaving zeros out or by using data
-    twice; image_side, image_pixels: one picture's width or height, and the pixels of all decoded pictures
-    together; data_uri_bytes: one `data:` URI; decoded_bytes: all compressed geometry, unpacked;
-    links: joints, binds and collider uses that VRM lists expand to;
-    node_depth: nodes under one another; constraints: nodes with a constraint; spring_joints: joints of all
-    springs; spring_hits: those joints times the colliders of the spring that has the most (VRoid's avatars
-    have about 200 joints and up to 100 colliders). The last four bound the time of posing, not of loading.
+    Attributes:
+        file_bytes: size of the whole file.
+        json_bytes: size of the JSON chunk.
+        json_depth: nesting of the JSON chunk.
+        json_values: values in the JSON chunk (containers and commas).
+        items: entries of any one glTF or VRM list (nodes, accessors, images …), and primitives of all meshes.
+        morph_targets: morph targets of one primitive.
+        vertices: vertices of all primitives.
+        indices: indices of all primitives.
+        numbers: vertex, morph and matrix components to decode, beyond one for each byte of the file, so that a small
+            file cannot ask for much by leaving zeros out or by using data twice.
+        image_side: width or height of one image, pixels.
+        image_pixels: pixels of all decoded images together.
+        data_uri_bytes: size of one `data:` URI.
+        decoded_bytes: all compressed geometry, decompressed.
+        links: joints, binds and collider uses that VRM lists expand to.
+        node_depth: nodes nested under one another.
+        constraints: nodes with a constraint.
+        spring_joints: joints of all springs.
+        spring_hits: joints of all springs times the colliders of the spring that has the most (VRoid's avatars
+            have about 200 joints and up to 100 colliders).
     """
 
     file_bytes: int = 512 * 2**20

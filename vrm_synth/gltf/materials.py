@@ -1,4 +1,4 @@
-"""Materials of glTF and VRMC_materials_mtoon 1.0, textures and samplers."""
+"""Read glTF and MToon 1.0 materials (VRMC_materials_mtoon), textures and samplers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields, out_of_range
+from vrm_synth.gltf.json_reader import JsonObject, out_of_range
 from vrm_synth.gltf.model import Material, MToon, Sampler, Texture, TextureInfo, Vec3
+from vrm_synth.gltf.oddities import Oddities
 
-# MToon 1.0's fields by type, and their names in the file. Defaults are the model's.
+# MToon 1.0's fields by type → their names in the file. Defaults are those of model.MToon.
 _MTOON_NUMBERS = {
     "shading_shift_factor": "shadingShiftFactor",
     "shading_toony_factor": "shadingToonyFactor",
@@ -42,17 +42,21 @@ _MTOON_TEXTURES = {
 
 
 class Textures:
-    """The file's textures, and which of its images materials turned out to use.
+    """The file's textures, and the images that its materials turn out to use.
 
-    textures: the file's, index for index; has_picture: whether each names a picture that can be read (one
-    without names it through an extension only, and is dropped where it is used).
+    Attributes:
+        textures: the file's textures, in its order.
+        has_image: for each texture, True where it names an image that can be read (otherwise it names one only
+            through an unknown extension, and is dropped where it is used).
+        used_images: indices of the images that were used so far.
+        oddities: collects textures that are dropped.
     """
 
-    def __init__(self, gltf: pygltflib.GLTF2, notes: Oddities):
-        self.notes = notes
+    def __init__(self, gltf: pygltflib.GLTF2, oddities: Oddities):
+        self.oddities = oddities
         self.used_images: set[int] = set()
         self.textures: list[Texture] = []
-        self.has_picture: list[bool] = []
+        self.has_image: list[bool] = []
         for i, texture in enumerate(gltf.textures):
             place = f"textures[{i}]"
             if texture.source is not None and texture.source >= len(gltf.images):
@@ -60,7 +64,7 @@ class Textures:
             if texture.sampler is not None and texture.sampler >= len(gltf.samplers):
                 raise out_of_range("samplers", texture.sampler, len(gltf.samplers), f"{place}.sampler")
             sampler = Sampler() if texture.sampler is None else _sampler(gltf.samplers[texture.sampler])
-            self.has_picture.append(texture.source is not None)
+            self.has_image.append(texture.source is not None)
             self.textures.append(Texture(texture.source or 0, sampler, texture.name))
 
     def use(
@@ -73,17 +77,17 @@ class Textures:
         rotation: float = 0.0,
         scale: tuple[float, float] = (1.0, 1.0),
     ) -> TextureInfo | None:
-        """A material's use of a texture; None, with an oddity, where the texture has no picture."""
+        """Return a material's reference to a texture; None, with an oddity, where the texture has no image."""
         if texture >= len(self.textures):
             raise out_of_range("textures", texture, len(self.textures), where)
-        if not self.has_picture[texture]:
-            self.notes.add(f"{where} uses textures[{texture}], which has no picture that can be read")
+        if not self.has_image[texture]:
+            self.oddities.add(f"{where} uses textures[{texture}], which has no picture that can be read")
             return None
         self.used_images.add(self.textures[texture].image)
         return TextureInfo(texture, tex_coord, offset, rotation, scale)
 
-    def info(self, parent: Fields, key: str) -> TextureInfo | None:
-        """A glTF textureInfo with KHR_texture_transform, or None."""
+    def info(self, parent: JsonObject, key: str) -> TextureInfo | None:
+        """Read a glTF textureInfo with KHR_texture_transform; None where it is absent."""
         f = parent.child(key)
         if f is None:
             return None
@@ -94,21 +98,21 @@ class Textures:
         transform = f.extension("KHR_texture_transform")
         if transform is None:
             return self.use(texture, f.path, tex_coord=tex_coord)
-        own_set = transform.index("texCoord", 256, "TEXCOORD sets")
+        transform_set = transform.index("texCoord", 256, "TEXCOORD sets")
         ox, oy = transform.vector("offset", (0.0, 0.0))
         sx, sy = transform.vector("scale", (1.0, 1.0))
         return self.use(
             texture,
             f.path,
-            tex_coord=tex_coord if own_set is None else own_set,
+            tex_coord=tex_coord if transform_set is None else transform_set,
             offset=(ox, oy),
             rotation=transform.number("rotation", 0.0),
             scale=(sx, sy),
         )
 
 
-def read_material(f: Fields, textures: Textures) -> Material:
-    """One glTF material: MToon 1.0 where VRMC_materials_mtoon is there, else unlit, else PBR."""
+def read_material(f: JsonObject, textures: Textures) -> Material:
+    """Read one glTF material: MToon 1.0 where it has VRMC_materials_mtoon, else unlit, else PBR."""
     pbr = f.child_or_empty("pbrMetallicRoughness")
     normal, occlusion = f.child_or_empty("normalTexture"), f.child_or_empty("occlusionTexture")
     mtoon = f.extension("VRMC_materials_mtoon")
@@ -136,13 +140,13 @@ def read_material(f: Fields, textures: Textures) -> Material:
     )
 
 
-def rgb(f: Fields, key: str, default: Vec3) -> Vec3:
-    """Three numbers."""
+def rgb(f: JsonObject, key: str, default: Vec3) -> Vec3:
+    """Read a vector of three numbers."""
     r, g, b = f.vector(key, default)
     return r, g, b
 
 
-def _emissive_strength(f: Fields) -> float:
+def _emissive_strength(f: JsonObject) -> float:
     strength = f.extension("KHR_materials_emissive_strength")
     if strength is not None:
         return strength.number("emissiveStrength", 1.0)
@@ -151,7 +155,7 @@ def _emissive_strength(f: Fields) -> float:
     return 1.0 if multiplier is None else multiplier.number("emissiveMultiplier", 1.0)
 
 
-def _mtoon(f: Fields, textures: Textures) -> MToon:
+def _mtoon(f: JsonObject, textures: Textures) -> MToon:
     default = MToon()
     values: dict[str, Any] = {k: f.number(name, getattr(default, k)) for k, name in _MTOON_NUMBERS.items()}
     values |= {k: rgb(f, name, getattr(default, k)) for k, name in _MTOON_COLORS.items()}
@@ -166,8 +170,8 @@ def _mtoon(f: Fields, textures: Textures) -> MToon:
     )
 
 
-def queue_offset(f: Fields) -> int:
-    """renderQueueOffsetNumber, −9 to 9."""
+def queue_offset(f: JsonObject) -> int:
+    """Read renderQueueOffsetNumber, −9 to 9."""
     value = f.integer("renderQueueOffsetNumber", 0)
     if not -9 <= value <= 9:
         raise AvatarError("out of range", got=value, allowed="-9 to 9", where=f.at("renderQueueOffsetNumber"))

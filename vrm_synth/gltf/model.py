@@ -1,7 +1,7 @@
-"""What glTF says: images, textures, materials (MToon among them), meshes, skins and nodes, as frozen data.
+"""Frozen data types for the content of a glTF file: images, textures, materials (with MToon), meshes, skins, nodes.
 
 Arrays are read-only. Indices (`node`, `mesh`, `texture` …) are the file's own glTF indices, so that a report can
-point into the file. Frame: right-handed, +Y up, metres.
+point into the file. Frame: right-handed, +Y up, meters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ Vec4 = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Image:
-    """A decoded picture. pixels: (H, W, 4) uint8 RGBA, as stored (no colour conversion), top row first."""
+    """A decoded image.
+
+    Attributes:
+        name: the image's name in the file, "" where it has none.
+        mime_type: format that it was stored in, "image/png".
+        pixels: (H, W, 4) uint8 RGBA, as stored (no color conversion), top row first.
+    """
 
     name: str
     mime_type: str
@@ -31,8 +37,14 @@ class Image:
 
 @dataclass(frozen=True)
 class Sampler:
-    """glTF sampler; values are OpenGL's enumerants (glTF 2.0, 5.26), absent filters already defaulted
-    to LINEAR and LINEAR_MIPMAP_LINEAR as three.js and UniVRM do."""
+    """A glTF sampler; values are OpenGL's enumerants (glTF 2.0, 5.26).
+
+    Attributes:
+        mag_filter: magnification filter; LINEAR where absent, as in three.js and UniVRM.
+        min_filter: minification filter; LINEAR_MIPMAP_LINEAR where absent, as in three.js and UniVRM.
+        wrap_s: wrapping along u; REPEAT where absent.
+        wrap_t: wrapping along v; REPEAT where absent.
+    """
 
     mag_filter: int = 9729
     min_filter: int = 9987
@@ -42,7 +54,13 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Texture:
-    """image: index into Avatar.images."""
+    """An image with its sampler.
+
+    Attributes:
+        image: index into Avatar.images.
+        sampler: filters and wrapping.
+        name: the texture's name in the file.
+    """
 
     image: int
     sampler: Sampler
@@ -51,10 +69,16 @@ class Texture:
 
 @dataclass(frozen=True)
 class TextureInfo:
-    """A use of a texture by a material, with KHR_texture_transform folded in.
+    """A material's reference to a texture (glTF textureInfo), with KHR_texture_transform applied.
 
-    uv' = offset + R(rotation) · (scale ⊙ uv), rotation in radians, counter-clockwise as in
-    KHR_texture_transform; tex_coord is the UV set (the extension's own value wins), as Primitive.tex_coords has it.
+    uv' = offset + R(rotation) · (scale ⊙ uv).
+
+    Attributes:
+        texture: index into Avatar.textures.
+        tex_coord: UV set, an index into Primitive.tex_coords; the extension's own value wins.
+        offset: (u, v).
+        rotation: radians, counter-clockwise as in KHR_texture_transform.
+        scale: (u, v).
     """
 
     texture: int
@@ -66,7 +90,11 @@ class TextureInfo:
 
 @dataclass(frozen=True)
 class MToon:
-    """VRMC_materials_mtoon 1.0, field for field. Colours are linear RGB."""
+    """The fields of VRMC_materials_mtoon 1.0, under its own names and with its defaults.
+
+    Colors are linear RGB. outline_width_factor is in meters in the mode worldCoordinates, and relative to
+    the screen's height in screenCoordinates; scroll speeds are in UVs a second, the rotation speed in radians a second.
+    """
 
     transparent_with_z_write: bool = False
     render_queue_offset_number: int = 0
@@ -97,9 +125,16 @@ class MToon:
 
 @dataclass(frozen=True)
 class Material:
-    """A glTF material. kind says which shading it asks for; `mtoon` is set exactly when kind is "mtoon".
+    """A glTF material: the core fields under glTF's own names, and MToon's where the file has them.
 
-    Colours are linear. For unlit materials base colour is all that shows (KHR_materials_unlit).
+    Colors are linear. For unlit materials base color is all that shows (KHR_materials_unlit).
+
+    Attributes:
+        kind: the shading that the material asks for.
+        mtoon: MToon's fields; set exactly when kind is "mtoon".
+        alpha_cutoff: alpha from which on a "MASK" material is drawn.
+        normal_scale: factor on x and y of the normal texture's vectors.
+        emissive_strength: factor on emissive_factor (KHR_materials_emissive_strength).
     """
 
     name: str = ""
@@ -122,7 +157,7 @@ class Material:
     mtoon: MToon | None = None
 
     def texture_infos(self) -> dict[str, TextureInfo]:
-        """Every texture this material uses, by field name (MToon's own fields included)."""
+        """Return every texture reference of this material by field name, MToon's included."""
         both = [vars(self), vars(self.mtoon) if self.mtoon else {}]
         return {k: v for d in both for k, v in d.items() if isinstance(v, TextureInfo)}
 
@@ -132,15 +167,21 @@ class Material:
 
 @dataclass(frozen=True)
 class Primitive:
-    """One indexed triangle list.
+    """An indexed triangle list with V vertices, T triangles and M morph targets (M may be 0), in mesh space.
 
-    positions, normals, morph deltas: metres and unit vectors in mesh space, as stored.
-    positions (V, 3); normals (V, 3) or None (then flat shading, glTF 3.7.2.1); tangents (V, 4) or None;
-    tex_coords: one (V, 2) array a UV set, v down as in glTF; at most four, by the file's own numbers unless its
-    material reads higher ones (uv_sets.py); colors (V, 4) or None;
-    joints (V, 4) uint16 into the skin's joints, weights (V, 4) float32 that sum to 1, or both None;
-    indices (T, 3) uint32; material: index into Avatar.materials;
-    morph_positions (M, V, 3), morph_normals (M, V, 3) or None: deltas of M targets (M may be 0).
+    Attributes:
+        positions: (V, 3) float32, meters, as stored.
+        indices: (T, 3) uint32 into the vertices.
+        material: index into Avatar.materials.
+        normals: (V, 3) float32 unit vectors; None for flat shading (glTF 3.7.2.1).
+        tangents: (V, 4) float32, the handedness last; or None.
+        tex_coords: one (V, 2) float32 array per UV set, v down as in glTF; at most four, under the file's own set
+            numbers unless the material reads higher ones (uv_sets.py).
+        colors: (V, 4) float32 RGBA, linear; or None.
+        joints: (V, 4) uint16 into Skin.joints; None where the primitive is not skinned.
+        weights: (V, 4) float32, each row sums to 1; None exactly where joints is.
+        morph_positions: (M, V, 3) float32 displacements, meters.
+        morph_normals: (M, V, 3) float32 displacements; None where no target has any.
     """
 
     positions: F32
@@ -158,7 +199,14 @@ class Primitive:
 
 @dataclass(frozen=True)
 class Mesh:
-    """weights: (M,) default morph weights; target_names may be shorter than M or empty."""
+    """A glTF mesh.
+
+    Attributes:
+        name: its name in the file.
+        primitives: those that are drawn (points and lines are left out).
+        weights: (M,) default morph weights.
+        target_names: names of the morph targets; may be shorter than M, or empty.
+    """
 
     name: str
     primitives: tuple[Primitive, ...]
@@ -168,7 +216,13 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Skin:
-    """joints: node indices (J,); inverse_bind: (J, 4, 4) float32, joint_from_mesh at bind time."""
+    """A glTF skin with J joints.
+
+    Attributes:
+        joints: (J,) node indices.
+        inverse_bind: (J, 4, 4) float32, joint_from_mesh at bind time.
+        name: its name in the file.
+    """
 
     joints: tuple[int, ...]
     inverse_bind: F32
@@ -177,10 +231,18 @@ class Skin:
 
 @dataclass(frozen=True)
 class Node:
-    """translation, rotation (x, y, z, w), scale: local, at rest. parent is -1 at the top.
+    """A glTF node with its local transform at rest.
 
-    weights: (M,) default morph weights of the mesh under this node, instead of the mesh's own (glTF 3.7.2.2);
-    None: the mesh's own.
+    Attributes:
+        name: its name in the file, "" where it has none.
+        parent: node index; -1 for a root.
+        children: node indices.
+        translation: meters, in the parent's frame.
+        rotation: unit quaternion (x, y, z, w).
+        scale: factors along the node's axes.
+        mesh: index into Avatar.meshes, or None.
+        skin: index into Avatar.skins, or None.
+        weights: (M,) default morph weights that replace the mesh's own (glTF 3.7.2.2); None: the mesh's own.
     """
 
     name: str

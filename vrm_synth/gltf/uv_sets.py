@@ -1,6 +1,6 @@
-"""Which UV sets a material reads, and where a vertex keeps them.
+"""Choose the UV sets that each material uses, and renumber them to the four that a vertex has room for.
 
-A vertex has room for four sets. A file may number its sets as it likes (TEXCOORD_7 alone is sound glTF), so that those
+ A file may number its sets as it likes (TEXCOORD_7 alone is sound glTF), so that those
 of a material that reads any beyond TEXCOORD_3 are numbered anew, in order, with set 0 first while there is room.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
+from vrm_synth.gltf.oddities import Oddities
 
-ROOM = 4  # sets of a vertex: in_uv01 and in_uv23 of render/gl
+MAX_UV_SETS = 4  # sets of a vertex: in_uv01 and in_uv23 of render/gl
 _LIT = frozenset({"base_color_texture", "normal_texture", "emissive_texture"})
-# The textures that each kind of material looks up by a UV; MToon's matcap is looked up by the normal.
+# The textures that each kind of material samples by UV; MToon's matcap is sampled by the normal.
 _BY_UV: Mapping[str, frozenset[str]] = {
     "unlit": frozenset({"base_color_texture"}),
     "pbr": _LIT | {"metallic_roughness_texture", "occlusion_texture"},
@@ -32,45 +32,51 @@ _BY_UV: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class UvSets:
-    """kept: the file's number of each set that primitives of a material keep, in the order of Primitive.tex_coords;
-    used: those that its textures read."""
+    """The UV sets of one material.
 
-    kept: tuple[int, ...] = tuple(range(ROOM))
+    Attributes:
+        kept: the file's number of each set that is kept, in the order of Primitive.tex_coords.
+        used: the kept sets that the material's textures read, by the file's numbers.
+    """
+
+    kept: tuple[int, ...] = tuple(range(MAX_UV_SETS))
     used: frozenset[int] = frozenset()
 
 
-def assign_uv_sets(materials: tuple[Material, ...], notes: Oddities) -> tuple[tuple[Material, ...], tuple[UvSets, ...]]:
-    """The materials, with each `tex_coord` an index into what their primitives keep, and what that is.
+def assign_uv_sets(
+    materials: tuple[Material, ...], oddities: Oddities
+) -> tuple[tuple[Material, ...], tuple[UvSets, ...]]:
+    """Return the materials with `tex_coord` as indices into the sets that are kept, and those sets.
 
     Textures of a material's fifth set and above are left out, with an oddity.
     """
-    numbered = [_numbered(m, i, notes) for i, m in enumerate(materials)]
-    return tuple(m for m, _ in numbered), tuple(s for _, s in numbered)
+    renumbered = [_renumber(m, i, oddities) for i, m in enumerate(materials)]
+    return tuple(m for m, _ in renumbered), tuple(s for _, s in renumbered)
 
 
-def _numbered(material: Material, index: int, notes: Oddities) -> tuple[Material, UvSets]:
+def _renumber(material: Material, index: int, oddities: Oddities) -> tuple[Material, UvSets]:
     infos = {k: v for k, v in material.texture_infos().items() if k in _BY_UV[material.kind]}
     used = frozenset(info.tex_coord for info in infos.values())
-    if max(used, default=0) < ROOM:
+    if max(used, default=0) < MAX_UV_SETS:
         return material, UvSets(used=used)
     with_first = sorted(used | {0})
-    kept = tuple(with_first if len(with_first) <= ROOM else sorted(used)[:ROOM])
+    kept = tuple(with_first if len(with_first) <= MAX_UV_SETS else sorted(used)[:MAX_UV_SETS])
     lost = sorted(used.difference(kept))
     if lost:
         names = ", ".join(f"TEXCOORD_{n}" for n in lost)
-        notes.add(
-            f"materials[{index}] reads {len(used)} UV sets, more than the {ROOM} that are drawn; its textures of "
-            f"{names} are left out"
+        oddities.add(
+            f"materials[{index}] reads {len(used)} UV sets, more than the {MAX_UV_SETS} that are drawn; its "
+            f"textures of {names} are left out"
         )
     dropped = {name for name, info in infos.items() if info.tex_coord in lost}
     toon = material.mtoon
     if toon is not None:
-        toon = replace(toon, **_placed(toon, kept, dropped))
-    return replace(material, mtoon=toon, **_placed(material, kept, dropped)), UvSets(kept, used.intersection(kept))
+        toon = replace(toon, **_remap(toon, kept, dropped))
+    return replace(material, mtoon=toon, **_remap(material, kept, dropped)), UvSets(kept, used.intersection(kept))
 
 
-def _placed(holder: Material | MToon, kept: tuple[int, ...], dropped: set[str]) -> dict[str, Any]:
-    """The texture fields of a material, or of its MToon, by the sets that are kept."""
+def _remap(holder: Material | MToon, kept: tuple[int, ...], dropped: set[str]) -> dict[str, Any]:
+    """Return the texture fields of a material, or of its MToon, with `tex_coord` by the kept sets."""
     infos = {k: v for k, v in vars(holder).items() if isinstance(v, TextureInfo)}
     return {
         name: None

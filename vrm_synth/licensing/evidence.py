@@ -1,4 +1,4 @@
-"""The manifest of assets: which file has which license, and where that is written."""
+"""Manifest of assets: the license of each file, with the evidence for it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from vrm_synth.yaml_models import resources, strict_yaml
 
 
 class Evidence(BaseModel):
-    """One asset of a manifest: who it is, its license, and where that is written.
+    """An asset of a manifest, its license, and the evidence for that.
 
-    sha256: of the file, hex; license: an SPDX name where there is one ("CC0-1.0"); evidence: the address of
-    the page that says so; quote: its words; date: when they were read.
+    Attributes:
+        sha256: hash of the file, hexadecimal.
+        name: name of the asset.
+        license: SPDX identifier where there is one, "CC0-1.0".
+        evidence: URL of the page that states the license.
+        quote: the words of that page.
+        date: the day on which they were read.
+        note: anything else.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -37,7 +43,7 @@ class _Manifest(BaseModel):
 
 
 def load_manifest(path: Path) -> dict[str, Evidence]:
-    """The manifest's entries by SHA-256. Raises RecipeError, which names the line."""
+    """Load a manifest: entries by SHA-256. Raises RecipeError with the line."""
     entries: dict[str, Evidence] = {}
     for entry in strict_yaml.load(path, _Manifest).assets:
         if entry.sha256 in entries:
@@ -46,7 +52,7 @@ def load_manifest(path: Path) -> dict[str, Evidence]:
     return entries
 
 
-def known_evidence(extra: Path | None = None) -> dict[str, Evidence]:
-    """The manifest that ships with the code; entries of `extra`, the user's own manifest, win."""
+def load_evidence(extra: Path | None = None) -> dict[str, Evidence]:
+    """Load the manifest that ships with the package; entries of `extra`, the user's own manifest, take precedence."""
     shipped = load_manifest(resources.file(resources.MANIFEST))
     return shipped | (load_manifest(extra) if extra is not None else {})

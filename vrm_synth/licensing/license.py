@@ -1,6 +1,6 @@
-"""A file's license: what identifies it, and where the file's own statements contradict each other.
+"""Read the license of a VRM file, and find contradictions between the file's statements about it.
 
-A license's name is what users accept and what rows and cards carry, so one name never stands for two licenses:
+Users accept a license by its name, and rows and dataset cards carry it, so one name never stands for two licenses:
 
     CC0                                                        Creative Commons Zero, by name or by URL
     CC-BY-4.0                                                  a well-known URL, as SPDX writes it
@@ -18,14 +18,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 
 
 @dataclass(frozen=True)
 class License:
-    """What the file itself says. name: what identifies it (license.py), "" when absent; url: where it can be read.
+    """The license that a file states.
 
-    terms: the permission fields as written (allowedUserName, avatarPermission, commercialUsage …).
+    Attributes:
+        name: its identifier (see the module's docstring), "" where the file names none.
+        url: URL of its text, "" where the file gives none.
+        is_cc0: True for CC0.
+        terms: the permission fields as written (allowedUserName, avatarPermission, commercialUsage …).
     """
 
     name: str
@@ -35,11 +39,11 @@ class License:
 
 
 PUBLIC_LICENSE = "VRM Public License 1.0"
-WITHOUT_URL = "Other (no URL)"  # VRM 0.x: "the license at otherLicenseUrl", where there is none
+WITHOUT_URL = "Other (no URL)"  # VRM 0.x "Other" means the license at otherLicenseUrl; this is for an empty one
 
 _CC0_NAME = re.compile(r"^\s*CC0(\b|_)", re.IGNORECASE)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?", re.IGNORECASE)
-_PLACEHOLDERS = {"undefined", "null", "none", "nan", "-"}  # what exporters write where a form was left empty
+_PLACEHOLDERS = {"undefined", "null", "none", "nan", "-"}  # what exporters write for a field that was left empty
 
 # host and path of well-known licenses' pages → their SPDX identifiers; \1… are the groups in upper case
 _KNOWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -99,10 +103,10 @@ _PUBLIC_TERMS = {
 }
 
 
-def license_at(url: str) -> str:
-    """What identifies the license that a URL points to: a well-known one's name, else the URL in one spelling.
+def license_from_url(url: str) -> str:
+    """Return the identifier of the license at a URL: a well-known one's name, else the URL in one spelling.
 
-    http and https, letters' case in the host, and slashes at the end make no other license. "" for no URL.
+    http or https, the case of the host, and slashes at the end make no difference. "" for no URL.
     """
     text = _clean(url)
     if text.casefold() in _PLACEHOLDERS:
@@ -112,7 +116,7 @@ def license_at(url: str) -> str:
         return text
     try:
         parts = urlsplit(f"https://{rest if separator else text}")
-    except ValueError:  # brackets that are no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         return text
     if separator and scheme.casefold() not in ("http", "https"):
         return text
@@ -125,28 +129,28 @@ def license_at(url: str) -> str:
 
 
 def is_cc0_url(url: str) -> bool:
-    """Whether a URL is Creative Commons' CC0 dedication."""
-    return license_at(url) == "CC0"
+    """Return True for the URL of Creative Commons' CC0 dedication."""
+    return license_from_url(url) == "CC0"
 
 
-def license0(meta: Fields) -> License:
-    """VRM 0.x: licenseName, and for "Other" (or no name at all) the URL that it points to.
+def vrm0_license(meta: JsonObject) -> License:
+    """Read a VRM 0.x license: licenseName, or for "Other" (or no name at all) otherLicenseUrl.
 
-    otherPermissionUrl has conditions that the fields do not say, and is part of what the license is.
+    otherPermissionUrl holds conditions beyond the fields, and is part of the license's identifier.
     """
     name, url = _clean(meta.text("licenseName")), meta.text("otherLicenseUrl").strip()
     terms = _terms(meta, _TERMS_0, ())
-    at_url, conditions = license_at(url), license_at(meta.text("otherPermissionUrl"))
+    at_url, conditions = license_from_url(url), license_from_url(meta.text("otherPermissionUrl"))
     unnamed = name.casefold() in ("", "other")
     if _CC0_NAME.match(name) or (unnamed and at_url == "CC0"):
         return License("CC0", url, True, terms)
     if unnamed and not at_url and not conditions:
         return License(WITHOUT_URL if name else "", url, False, terms)
-    return License(_together(at_url if unnamed else name, conditions), url, False, terms)
+    return License(_join_names(at_url if unnamed else name, conditions), url, False, terms)
 
 
-def license1(meta: Fields) -> License:
-    """VRM 1.0: licenseUrl, which the specification fixes to the VRM Public License, and otherLicenseUrl.
+def vrm1_license(meta: JsonObject) -> License:
+    """Read a VRM 1.0 license: licenseUrl, which the specification fixes to the VRM Public License, and otherLicenseUrl.
 
     The VRM Public License alone is not CC0, whatever its permissions; a file that offers CC0 as well is.
     """
@@ -155,55 +159,60 @@ def license1(meta: Fields) -> License:
     for candidate in (other, url):
         if is_cc0_url(candidate):
             return License("CC0", candidate, True, terms)
-    names = [_public_license(terms) if n == PUBLIC_LICENSE else n for n in (license_at(url), license_at(other))]
-    return License(_together(*names), url or other, False, terms)
+    names = [
+        _public_license(terms) if n == PUBLIC_LICENSE else n for n in (license_from_url(url), license_from_url(other))
+    ]
+    return License(_join_names(*names), url or other, False, terms)
 
 
 def _public_license(terms: Mapping[str, str]) -> str:
-    """The VRM Public License with its terms: "VRM Public License 1.0 (avatarPermission=everyone; …)"."""
-    chosen = [f"{key}={_word(terms.get(key, default))}" for key, default in _PUBLIC_TERMS.items()]
+    """Return the VRM Public License with its terms: "VRM Public License 1.0 (avatarPermission=everyone; …)"."""
+    chosen = [f"{key}={_term_value(terms.get(key, default))}" for key, default in _PUBLIC_TERMS.items()]
     allowed = [key for key in _FLAGS_1 if terms.get(key) == "true"]
     return f"{PUBLIC_LICENSE} ({'; '.join([*chosen, *allowed])})"
 
 
-def _word(value: str) -> str:
-    # Anything else would let one value pass for several terms.
+def _term_value(value: str) -> str:
+    # Unquoted, a value with other characters could look like several terms.
     return value if re.fullmatch(r"\w{1,64}", value) else json.dumps(value)
 
 
-def _together(*names: str) -> str:
+def _join_names(*names: str) -> str:
     return " and ".join(dict.fromkeys(name for name in names if name))
 
 
-def _terms(meta: Fields, texts: tuple[str, ...], flags: tuple[str, ...]) -> Mapping[str, str]:
-    said = {key: meta.text(key) for key in texts if meta.text(key)}
-    return said | {key: str(meta.flag(key)).lower() for key in flags if meta.has(key)}
+def _terms(meta: JsonObject, texts: tuple[str, ...], flags: tuple[str, ...]) -> Mapping[str, str]:
+    written = {key: meta.text(key) for key in texts if meta.text(key)}
+    return written | {key: str(meta.flag(key)).lower() for key in flags if meta.has(key)}
 
 
 # ---------------------------------------------------------------- contradictions
 
 
 def contradictions(license: License) -> Iterator[str]:
-    """Where a file's statements about its license contradict each other, one line each."""
+    """Yield the contradictions between a file's statements about its license, one line each."""
     terms = license.terms
-    denied = [f"{key} {terms[key]}" for key, values in _impossible(license.name).items() if terms.get(key) in values]
+    denied = [
+        f"{key} {terms[key]}" for key, values in _impossible_terms(license.name).items() if terms.get(key) in values
+    ]
     if denied:
         yield f"the license contradicts itself: {license.name}, but {', '.join(denied)}"
-    named, at_url = terms.get("licenseName", ""), license_at(terms.get("otherLicenseUrl", ""))
+    named, at_url = terms.get("licenseName", ""), license_from_url(terms.get("otherLicenseUrl", ""))
     if named.casefold() not in ("", "other") and at_url and not _plain(at_url).startswith(_plain(license.name)):
         yield f"two licenses: licenseName is {license.name}, which counts, and otherLicenseUrl {at_url}"
-    conditions = license_at(terms.get("otherPermissionUrl", ""))
+    conditions = license_from_url(terms.get("otherPermissionUrl", ""))
     if license.is_cc0 and conditions not in ("", "CC0"):
         yield f"the license contradicts itself: CC0, but further conditions at {conditions}"
-    first = license_at(terms.get("licenseUrl", ""))
+    first = license_from_url(terms.get("licenseUrl", ""))
     if first not in ("", PUBLIC_LICENSE) and at_url not in ("", first):
         yield f"two licenses: licenseUrl is {first}, and otherLicenseUrl {at_url}"
 
 
-def _impossible(name: str) -> dict[str, tuple[str, ...]]:
-    """field → values that a file of that Creative Commons license cannot have; empty for other licenses.
+def _impossible_terms(name: str) -> dict[str, tuple[str, ...]]:
+    """Return field → values that contradict a Creative Commons license; empty for other licenses.
 
-    Creative Commons' licenses let everybody use and share the work for anything; NC, ND and BY are all they ask.
+    Creative Commons' licenses allow everybody to use and share the work for any purpose; NC, ND and BY are their only
+    conditions.
     """
     found = re.match(r"CC(?:0|[-_]BY((?:[-_](?:NC|SA|ND))*)(?![A-Za-z]))", name, re.IGNORECASE)
     if found is None:
@@ -224,7 +233,7 @@ def _impossible(name: str) -> dict[str, tuple[str, ...]]:
 
 
 def _clean(text: str) -> str:
-    """On one line, without control characters."""
+    """Return the text on one line, without control characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array, normal_matrix
 from vrm_synth.pose.node_tree import Index
-from vrm_synth.vrm.model import Collider
+from vrm_synth.vrm.avatar import Collider
 
 _TRIES = 8  # hits of one joint in one step that are answered by trying all its colliders at once
 TINY = 1e-300  # keeps a vector of no length from dividing by zero

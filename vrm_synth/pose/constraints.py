@@ -16,7 +16,7 @@ import numpy as np
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.transforms import Array, decompose, quat_between, quat_inverse, quat_mul, quat_rotate
 from vrm_synth.pose.node_tree import Index, Local, Tree
-from vrm_synth.vrm.model import Avatar, Constraint
+from vrm_synth.vrm.avatar import Avatar, Constraint
 
 KINDS = ("roll", "rotation", "aim")
 AXES = {

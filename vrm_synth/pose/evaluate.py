@@ -18,7 +18,7 @@ from vrm_synth.pose.node_tree import Tree, build_tree
 from vrm_synth.pose.normalized_pose import HumanoidRig, build_humanoid, pose_humanoid, split_bones
 from vrm_synth.pose.posed_avatar import LookAtState, PosedAvatar
 from vrm_synth.pose.springs import CALM, SpringRig, build_springs, settle
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 __all__ = ["LookAtAngles", "Rig", "evaluate", "gaze_of", "rig"]
 

@@ -18,7 +18,7 @@ import numpy as np
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
-from vrm_synth.vrm.model import Avatar, Expression, MaterialColorBind
+from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind
 
 GROUPS: Mapping[str, frozenset[str]] = {
     "override_blink": frozenset({"blink", "blinkLeft", "blinkRight"}),

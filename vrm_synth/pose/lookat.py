@@ -19,7 +19,7 @@ from vrm_synth.core.transforms import Array, decompose, quat_axis_angle, quat_in
 from vrm_synth.pose.node_tree import Local, Tree
 from vrm_synth.pose.normalized_pose import HumanoidRig, numbers, raw_rotation
 from vrm_synth.pose.posed_avatar import LookAtState
-from vrm_synth.vrm.model import LookAt, RangeMap
+from vrm_synth.vrm.avatar import LookAt, RangeMap
 
 SMALLEST_INPUT_MAX = 1e-3  # degrees; the specification's own advice where inputMaxValue is 0
 

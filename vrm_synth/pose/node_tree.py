@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array, compose
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 Index = NDArray[np.intp]
 

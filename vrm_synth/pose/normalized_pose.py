@@ -23,7 +23,7 @@ import numpy as np
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, decompose, quat_inverse, quat_mul
 from vrm_synth.pose.node_tree import Index, Local, Tree
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 UNIT_TOLERANCE = 1e-3
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.gltf.model import Material
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from vrm_synth.core.transforms import Array, normal_matrix
 from vrm_synth.gltf.model import Primitive
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

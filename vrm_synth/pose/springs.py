@@ -34,7 +34,7 @@ from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.core.transforms import Array, quat_between, quat_matrix, quat_mul
 from vrm_synth.pose.colliders import TINY, ColliderRig, Obstacles, at_length, build_colliders, norm
 from vrm_synth.pose.node_tree import Index, Local, Tree
-from vrm_synth.vrm.model import Avatar, SpringJoint
+from vrm_synth.vrm.avatar import Avatar, SpringJoint
 
 STEP = 1 / 60
 MAX_SETTLE_SECONDS = 60.0

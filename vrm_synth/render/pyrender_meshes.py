@@ -13,7 +13,7 @@ from vrm_synth.gltf.model import Material, Primitive, TextureInfo
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render.pyrender_import import pyrender
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 _WITHOUT_MIPS = {9984: 9728, 9985: 9729, 9986: 9728, 9987: 9729}
 

@@ -21,7 +21,7 @@ from vrm_synth.gltf.model import Primitive
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 HEAD = ("head", "leftEye", "rightEye", "jaw")
 TORSO = ("hips", "spine", "chest", "upperChest", "neck", "leftShoulder", "rightShoulder")

@@ -24,7 +24,7 @@ from vrm_synth.shot.visibility import MEETING, ShotObserver
 from vrm_synth.shot.weighted_choice import Weights, draw
 from vrm_synth.stage.backgrounds import background
 from vrm_synth.stage.lighting import light
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 # How far a pose may stray, degrees a bone: enough to never see the same neck twice, too little to move a hand
 # off its hip. Legs keep still, or feet would leave the floor.

@@ -14,7 +14,7 @@ from vrm_synth.pose.pose_library import NamedPose, Vec3, Vec4
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import CALM
 from vrm_synth.shot.body_parts import BodyParts, body, grounded, part, vertices
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 
 @dataclass(frozen=True, eq=False)

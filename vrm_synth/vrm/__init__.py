@@ -1,4 +1,4 @@
-"""VRM files read into one model, the Avatar. Each name is imported when it is asked for."""
+"""Load VRM 0.x and 1.0 files into an Avatar. Names are imported lazily."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.lazy_imports import lazily
 
 if TYPE_CHECKING:
-    from vrm_synth.vrm.loader import load, load_bytes
-    from vrm_synth.vrm.model import Avatar
+    from vrm_synth.vrm.avatar import Avatar
+    from vrm_synth.vrm.avatar_loader import load, load_bytes
 
 __all__ = ["Avatar", "AvatarError", "load", "load_bytes"]
 
-__getattr__ = lazily(__name__, {"Avatar": "model", "load": "loader", "load_bytes": "loader"})
+__getattr__ = lazily(__name__, {"Avatar": "avatar", "load": "avatar_loader", "load_bytes": "avatar_loader"})

@@ -1,9 +1,9 @@
-"""Morph target weights of expressions, brought into the 0 to 1 that VRM 1.0 has them in.
+"""Normalize the morph target weights of expressions to the range 0 to 1 that VRM 1.0 defines.
 
-Some released exporters wrote Unity's 0 to 100 into VRM 1.0 files, all of a file alike. So percent is decided for the
-file: by any weight of at least 10, which nobody means as a tenfold exaggeration. In such a file an expression whose
-weights are all 1 or less is left as it is: as percent it would show nothing. What is out of range then, the
-exaggerations of either version, ends at 0 or 1.
+Some released exporters wrote Unity's 0 to 100 into VRM 1.0 files, for all weights of a file alike. So a file is taken
+to be in percent where any weight is at least 10, which no author means as a tenfold exaggeration. In such a file an
+expression whose weights are all 1 or less is left as it is: in percent it would show nothing. Weights that are still
+out of range, exaggerations in either version, are clamped to 0 or 1.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.vrm.model import Expression, MorphTargetBind
+from vrm_synth.gltf.oddities import Oddities
+from vrm_synth.vrm.avatar import Expression, MorphTargetBind
 
-_ROUNDING = 1e-4  # outside the range by less is a float32 that was meant to be 0 or 1
-_PERCENT = 10.0  # a weight from which on a VRM 1.0 file is taken to count in percent
+_ROUNDING = 1e-4  # a weight outside the range by less is rounding, and no oddity
+_PERCENT = 10.0  # a VRM 1.0 file with a weight of at least this is in percent
 
 
-def from_percent(expressions: Mapping[str, Expression], place: str, notes: Oddities) -> dict[str, Expression]:
-    """The expressions of a VRM 1.0 file, divided by 100 where it counts in percent, with an oddity at `place`."""
+def divide_percent_weights(
+    expressions: Mapping[str, Expression], place: str, oddities: Oddities
+) -> dict[str, Expression]:
+    """Divide the weights of a VRM 1.0 file by 100 where they are in percent, with an oddity at `place`."""
     out = dict(expressions)
     largest = {name: max((b.weight for b in e.morph_target_binds), default=0.0) for name, e in out.items()}
     if max(largest.values(), default=0.0) < _PERCENT:
         return out
-    notes.add(f"{place} has morph target weights in percent, up to {max(largest.values()):g}; divided by 100")
+    oddities.add(f"{place} has morph target weights in percent, up to {max(largest.values()):g}; divided by 100")
     scaled = {name: _with_weights(e, [0.01 * b.weight for b in e.morph_target_binds]) for name, e in out.items()}
     return {name: scaled[name] if largest[name] > 1.0 else e for name, e in out.items()}
 
 
-def within_range(
-    expressions: Mapping[str, Expression], place: str, notes: Oddities, unit: float = 1.0
+def clamp_weights(
+    expressions: Mapping[str, Expression], place: str, oddities: Oddities, unit: float = 1.0
 ) -> dict[str, Expression]:
-    """The expressions with weights in 0 to 1, with one oddity at `place`. unit: what the file writes for a 1."""
+    """Clamp the weights to 0 to 1, with one oddity at `place`. unit: the file's own value for a weight of 1."""
     outside = [
         (name, b.weight)
         for name, e in expressions.items()
@@ -42,7 +44,7 @@ def within_range(
     if not outside:
         return dict(expressions)
     name, weight = max(outside, key=lambda o: abs(o[1]))
-    notes.add(
+    oddities.add(
         f"{place} has {len(outside)} morph target weights outside 0 to {unit:g}, brought back to it; "
         f"the farthest is {unit * weight:g} in {name[:60]!r}"
     )

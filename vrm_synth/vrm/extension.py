@@ -1,4 +1,4 @@
-"""What a VRM extension adds to a glTF scene, whichever version wrote it."""
+"""Types and checks that the readers of both VRM versions share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Literal
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 from vrm_synth.gltf.limits import Limits
-from vrm_synth.vrm.model import Collider, Constraint, Expression, FirstPersonType, LookAt, Meta, RangeMap, Spring
+from vrm_synth.gltf.oddities import Oddities
+from vrm_synth.vrm.avatar import Collider, Constraint, Expression, FirstPersonType, LookAt, Meta, RangeMap, Spring
 
 PRESETS = frozenset(
     {"happy", "angry", "sad", "relaxed", "surprised", "neutral"}
@@ -20,26 +20,38 @@ PRESETS = frozenset(
     | {"lookUp", "lookDown", "lookLeft", "lookRight"}
 )
 
-# A range map whose input range is (nearly) zero would divide by zero; three-vrm takes this too.
+# Degrees; a range map with a smaller input range would divide by (nearly) zero. three-vrm uses the same value.
 _SMALLEST_RANGE = 0.01
 
 
 @dataclass(frozen=True)
 class ExtensionSource:
-    """What the VRM readers read from. ext: the VRM extension; gltf: the document around it."""
+    """Input of the VRM readers.
 
-    ext: Fields
-    root: Fields
+    Attributes:
+        ext: the VRM or VRMC_vrm extension.
+        root: the file's JSON.
+        gltf: the parsed document.
+        limits: bounds on lists.
+        oddities: collects what is left out or repaired.
+    """
+
+    ext: JsonObject
+    root: JsonObject
     gltf: pygltflib.GLTF2
     limits: Limits
-    notes: Oddities
+    oddities: Oddities
 
 
 @dataclass(frozen=True)
 class VrmExtension:
-    """The parts of an Avatar that come from a VRM extension. bones: (VRM 1.0 name, node, place) as listed; exporter:
-    what the extension itself says wrote the file, "" where only glTF's asset does; reference_expressions: as in
-    an Avatar."""
+    """The parts of an Avatar that come from a VRM extension; fields without a description are as in Avatar.
+
+    Attributes:
+        version: "0" or "1".
+        exporter: program that wrote the file, according to the extension; "" where only glTF's asset names it.
+        bones: (VRM 1.0 name, node, place in the file) in the file's order.
+    """
 
     version: Literal["0", "1"]
     exporter: str
@@ -54,41 +66,43 @@ class VrmExtension:
     first_person: Mapping[int, FirstPersonType] = field(default_factory=dict)
 
 
-def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, notes: Oddities) -> RangeMap:
-    """A look-at range map that is safe to divide by."""
+def range_map(maximum: float, scale: float, curve: tuple[float, ...], where: str, oddities: Oddities) -> RangeMap:
+    """Return a look-at range map whose input range is large enough to divide by."""
     if maximum < _SMALLEST_RANGE:
-        notes.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
+        oddities.add(f"{where} has an input range of {maximum:g}°, taken as {_SMALLEST_RANGE}°")
         maximum = _SMALLEST_RANGE
     return RangeMap(maximum, scale, curve)
 
 
-def morph_targets(gltf: pygltflib.GLTF2) -> dict[int, int]:
-    """node → how many morph targets its mesh has, for the nodes that have a mesh."""
-    of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
-    return {i: of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
+def morph_target_counts(gltf: pygltflib.GLTF2) -> dict[int, int]:
+    """Return node → number of morph targets of its mesh, for the nodes that have a mesh."""
+    count_of_mesh = [max((len(p.targets) for p in m.primitives), default=0) for m in gltf.meshes]
+    return {i: count_of_mesh[n.mesh] for i, n in enumerate(gltf.nodes) if n.mesh is not None}
 
 
-def check_springs(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
-    """The springs, where they can be settled in reasonable time and memory: every joint has places for as many
-    colliders as the joint with the most."""
+def check_spring_limits(springs: tuple[Spring, ...], limits: Limits, where: str) -> tuple[Spring, ...]:
+    """Return the springs; raise AvatarError where settling them would take unreasonable time or memory.
+
+    The simulation reserves for every joint as many collider slots as the joint with the most has.
+    """
     joints = sum(len(s.joints) for s in springs)
     hits = joints * max((len(s.colliders) for s in springs), default=0)
-    for what, got, allowed in (
+    for problem, got, allowed in (
         ("too many spring joints", joints, limits.spring_joints),
         ("too many spring joints times colliders", hits, limits.spring_hits),
     ):
         if got > allowed:
-            raise AvatarError(what, got=got, allowed=allowed, where=where)
+            raise AvatarError(problem, got=got, allowed=allowed, where=where)
     return springs
 
 
-class Budget:
-    """Counts what lists of a VRM extension expand to, so that a small file cannot become a huge one."""
+class LinkBudget:
+    """Counter of what the lists of a VRM extension expand to, so that a small file cannot become a huge avatar."""
 
     def __init__(self, limits: Limits):
         self.limit, self.used = limits.links, 0
 
-    def take(self, count: int, where: str) -> None:
+    def spend(self, count: int, where: str) -> None:
         """Count `count` more links."""
         self.used += count
         if self.used > self.limit:

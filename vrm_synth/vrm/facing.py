@@ -1,14 +1,14 @@
-"""Which way a figure faces at rest, and the turn that makes it face +Z.
+"""Determine which way a figure faces at rest, and turn it to face +Z.
 
-VRM 1.0 files are to face +Z and VRM 0.x files −Z, and some do not. The left arm alone does not settle the matter: it
+VRM 1.0 files are to face +Z and VRM 0.x files −Z, and some do not. The left arm alone is not enough: it
 lies on the wrong side of a figure that is turned, and also of one whose left and right bones are swapped or whose
-mesh is mirrored. So four signs are read, each a yaw: the arms' sides, the feet, the eyes, the face. A file is turned
-otherwise than its version asks for only where every sign that can be read gives the same quarter, the arms' among
-them; otherwise it keeps its version's turn, and an oddity says what the signs are. A figure without feet, eyes and
-face (a cube, a stick figure) has the arms' sign alone, and by VRM's own names its left is its left.
+mesh is mirrored. So four signs are measured, each a yaw: the arms' sides, the feet, the eyes, the face. A file gets
+another turn than its version defines only where every sign that can be measured gives the same quarter, the arms'
+among them; otherwise it keeps its version's turn, and an oddity lists the signs. A figure without feet, eyes and
+face (a cube, a stick figure) has the arms' sign alone, and is then trusted to name left and right correctly.
 
 Turns are multiples of 90° about the world's Y through the origin. Any other yaw (a root turned by 30°) is reported
-and left: a turn by a measured angle would move every figure whose arms are a little uneven.
+and kept: a turn by a measured angle would move every figure whose arms are a little uneven.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ import numpy as np
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Node, Vec3, Vec4
-from vrm_synth.vrm.humanoid import bones_at_rest
-from vrm_synth.vrm.model import Avatar, Spring, Turn
+from vrm_synth.vrm.avatar import Avatar, Spring, Turn
+from vrm_synth.vrm.humanoid import bone_rest_positions
 from vrm_synth.vrm.rest_mesh import RestPart, nodes_below, rest_parts
 
 ARMS_WITHIN = 20.0  # degrees from a multiple of 90° up to which the arms give that quarter
-FRONT_WITHIN = 35.0  # the same for feet, eyes and face, which are never quite straight
-SHORTEST_REACH = 0.2  # of the hips-to-head distance: arms nearer to each other have no sides
-TOES_AHEAD = 0.25  # of the foot bone's length: toes less far ahead (straight below the ankle) point nowhere
-FOOT_AHEAD = 0.08  # of a foot's extent on the ground: how far its middle must lie from the ankle
-FEET_APART = 60.0  # degrees by which a foot may miss the mean of the two
+FRONT_WITHIN = 35.0  # the same for feet, eyes and face, which never point exactly ahead
+SHORTEST_REACH = 0.2  # of the hips-to-head distance; arms nearer to each other give no sign
+TOES_AHEAD = 0.25  # of the foot bone's length; toes less far ahead (right below the ankle) give no sign
+FOOT_AHEAD = 0.08  # of a foot's extent on the ground; smallest distance of its middle from the ankle
+FEET_APART = 60.0  # degrees that a foot may deviate from the mean of the two
 EYES_AHEAD = 0.2  # of the distance from head joint to eyes
 FACE_AHEAD = 0.3  # of the distance from head joint to the vertices that expressions move
-DETAIL_AHEAD = 0.12  # of the head's extent on the ground: how far the vertices' mean lies from the head's middle
-FEWEST_VERTICES = 12
+DETAIL_AHEAD = 0.12  # of the head's extent on the ground; smallest distance of the vertices' mean from its middle
+FEWEST_VERTICES = 12  # of a foot or head whose shape is measured
 TURN_NAMES: Mapping[Turn, str] = {
     180: "half turn to face +Z",
     90: "quarter turn left to face +Z",
@@ -51,69 +51,84 @@ _AXES: Mapping[Turn, str] = {0: "+Z", 90: "+X", 180: "-Z", -90: "-X"}
 
 @dataclass(frozen=True)
 class FrontSigns:
-    """The front's yaw by each sign: degrees in (−180, 180] about the world's Y, 0 at +Z, 90 at +X; None where the
-    sign cannot be read."""
+    """Yaw of the figure's front by each sign: degrees in (−180, 180] about the world's Y, 0 at +Z, 90 at +X.
 
-    arms: float | None  # the front of a figure whose left arm is on its left
-    feet: float | None  # from ankles to toes, or to the middle of the feet's vertices
-    eyes: float | None  # from the head joint to the eyes
-    face: float | None  # from the head joint to what expressions move, or to where the head has most detail
+    None where the sign cannot be measured.
+
+    Attributes:
+        arms: the front of a figure whose left arm is on its left.
+        feet: direction from ankles to toes, or to the middle of the feet's vertices.
+        eyes: direction from the head joint to the eyes.
+        face: direction from the head joint to what expressions move, or to where the head has most detail.
+    """
+
+    arms: float | None
+    feet: float | None
+    eyes: float | None
+    face: float | None
 
     def turned(self, degrees: float) -> FrontSigns:
-        """The signs of the same figure turned about Y."""
-        return FrontSigns(*(None if yaw is None else _wrapped(yaw + degrees) for yaw in astuple(self)))
+        """Return the signs of the same figure turned about Y."""
+        return FrontSigns(*(None if yaw is None else _wrap_degrees(yaw + degrees) for yaw in astuple(self)))
 
-    def readable(self) -> Iterator[tuple[str, float]]:
-        """(name, yaw) of the signs that can be read."""
+    def measured(self) -> Iterator[tuple[str, float]]:
+        """Yield (name, yaw) of the signs that could be measured."""
         return ((name, yaw) for name, yaw in asdict(self).items() if yaw is not None)
 
-    def ahead(self) -> bool:
-        """Whether feet, eyes and face give +Z as the front (all that can be read, and one at least unless the arms
-        cannot be read either) and the arms lie to the sides, the right ones or not."""
-        others = [yaw for name, yaw in self.readable() if name != "arms"]
+    def faces_front(self) -> bool:
+        """Return True where feet, eyes and face give +Z as the front, and the arms lie to the sides.
+
+        All of feet, eyes and face that are measured must agree, and one at least must be measured unless the arms are
+        not either. The arms may lie to the wrong sides.
+        """
+        others = [yaw for name, yaw in self.measured() if name != "arms"]
         if self.arms is None:
             return all(abs(yaw) <= FRONT_WITHIN for yaw in others)
         to_the_sides = min(abs(self.arms), 180 - abs(self.arms)) <= ARMS_WITHIN
         return to_the_sides and bool(others) and all(abs(yaw) <= FRONT_WITHIN for yaw in others)
 
-    def quarter(self) -> Turn | None:
-        """The multiple of 90° that every readable sign gives, the arms' among them; else None."""
+    def common_quarter(self) -> Turn | None:
+        """Return the multiple of 90° that every measured sign gives, the arms' among them; else None."""
         if self.arms is None:
             return None
         quarter = nearest_quarter(self.arms)
-        within = {"arms": ARMS_WITHIN}
-        agree = all(abs(_wrapped(yaw - quarter)) <= within.get(name, FRONT_WITHIN) for name, yaw in self.readable())
+        tolerance = {"arms": ARMS_WITHIN}
+        agree = all(
+            abs(_wrap_degrees(yaw - quarter)) <= tolerance.get(name, FRONT_WITHIN) for name, yaw in self.measured()
+        )
         return quarter if agree else None
 
 
-def faced_front(avatar: Avatar) -> Avatar:
-    """The avatar, as its file places it, turned to face +Z; `oddities` tells of any turn but the version's own, and of
-    signs that disagree."""
+def turn_to_front(avatar: Avatar) -> Avatar:
+    """Turn an avatar, still as its file places it, to face +Z.
+
+    Adds an oddity for any turn other than its version's, and for signs that disagree.
+    """
     signs = front_signs(avatar)
-    usual = usual_turn(avatar.vrm_version)
-    seen = signs.quarter()
-    if seen is None:
-        left = signs.turned(usual)
-        oddity = _unclear(left)
-        avatar = replace(avatar, front_known=left.ahead())
-        turn = usual
+    version_turn = turn_of_version(avatar.vrm_version)
+    quarter = signs.common_quarter()
+    if quarter is None:
+        turned = signs.turned(version_turn)
+        oddity = _disagreement(turned)
+        avatar = replace(avatar, front_known=turned.faces_front())
+        turn = version_turn
     else:
-        turn = nearest_quarter(-seen)
-        oddity = "" if turn == usual else _turned_otherwise(avatar.vrm_version, seen)
+        turn = nearest_quarter(-quarter)
+        oddity = "" if turn == version_turn else _unusual_turn(avatar.vrm_version, quarter)
     if oddity:
         avatar = replace(avatar, oddities=(*avatar.oddities, oddity))
-    return turned_to(avatar, turn)
+    return with_turn(avatar, turn)
 
 
-def usual_turn(version: str) -> Turn:
-    """The turn that makes a file of this VRM version face +Z where it faces the way that its version asks for."""
+def turn_of_version(version: str) -> Turn:
+    """Return the turn that makes a file of this VRM version face +Z, where it faces the way its version defines."""
     return 180 if version == "0" else 0
 
 
-def turned_to(avatar: Avatar, turn: Turn) -> Avatar:
-    """The avatar under a turn root of `turn` degrees about Y in place of the one it has.
+def with_turn(avatar: Avatar, turn: Turn) -> Avatar:
+    """Replace the avatar's turn root by one of `turn` degrees about Y.
 
-    What the file gives in its world's axes, which is the gravity of its springs, turns with it.
+    The gravity of the springs, which the file gives in world axes, turns with it.
     """
     if turn == avatar.turn:
         return avatar
@@ -128,7 +143,7 @@ def turned_to(avatar: Avatar, turn: Turn) -> Avatar:
 
 
 def nearest_quarter(degrees: float) -> Turn:
-    """The multiple of 90° nearest to an angle, in (−180, 180]."""
+    """Return the multiple of 90° nearest to an angle, in (−180, 180]."""
     quarters: tuple[Turn, ...] = (0, 90, 180, -90)
     return quarters[round(degrees / 90) % 4]
 
@@ -148,45 +163,42 @@ def _gravity_turned(spring: Spring, turn: Turn) -> Spring:
     return replace(spring, joints=tuple(replace(j, gravity_dir=direction(j.gravity_dir)) for j in spring.joints))
 
 
-# ---------------------------------------------------------------- what is told
+# ---------------------------------------------------------------- texts of oddities
 
 
-def _turned_otherwise(version: str, seen: Turn) -> str:
-    file = f"a VRM {'0.x' if version == '0' else '1.0'} file that faces {_AXES[seen]}"
-    way = {0: ", the 1.0 way", 180: ", the 0.x way"}.get(seen, "")
-    return f"{file}{way}; {'turned to face +Z' if seen else 'not turned, so that it faces +Z'}"
+def _unusual_turn(version: str, quarter: Turn) -> str:
+    file = f"a VRM {'0.x' if version == '0' else '1.0'} file that faces {_AXES[quarter]}"
+    way = {0: ", the 1.0 way", 180: ", the 0.x way"}.get(quarter, "")
+    return f"{file}{way}; {'turned to face +Z' if quarter else 'not turned, so that it faces +Z'}"
 
 
-def _unclear(signs: FrontSigns) -> str:
-    """The oddity of signs that disagree; `signs` as they are once the version's turn is made."""
+def _disagreement(signs: FrontSigns) -> str:
+    """Return the oddity of signs that disagree, "" for none; `signs` are those after the version's turn."""
+    listed = ", ".join(f"{name} at {yaw:.0f}°" for name, yaw in signs.measured())
     if signs.arms is None:
-        return "" if signs.ahead() else f"it may not face +Z ({_listed(signs)}); its arms have no sides, so it is left"
-    if signs.ahead():  # the arms are all that disagrees
-        return f"its left bones are on its right side ({_listed(signs)}): swapped, or the figure is mirrored; left so"
-    return f"it may not face +Z ({_listed(signs)}); only what all agree on, a multiple of 90°, would be mended"
+        return "" if signs.faces_front() else f"it may not face +Z ({listed}); its arms have no sides, so it is left"
+    if signs.faces_front():  # only the arms disagree
+        return f"its left bones are on its right side ({listed}): swapped, or the figure is mirrored; left so"
+    return f"it may not face +Z ({listed}); only what all agree on, a multiple of 90°, would be mended"
 
 
-def _listed(signs: FrontSigns) -> str:
-    return ", ".join(f"{name} at {yaw:.0f}°" for name, yaw in signs.readable())
-
-
-# ---------------------------------------------------------------- reading the signs
+# ---------------------------------------------------------------- measuring the signs
 
 
 def front_signs(avatar: Avatar) -> FrontSigns:
-    """The signs of an avatar in the axes of its nodes, measured at rest."""
-    with np.errstate(over="ignore", invalid="ignore"):  # scales beyond numbers: no comparison holds, no sign is read
-        marks = bones_at_rest(avatar.nodes, avatar.humanoid)
-        size = float(np.linalg.norm(marks["head"] - marks["hips"]))
+    """Measure the signs of an avatar at rest, in the axes of its nodes."""
+    with np.errstate(over="ignore", invalid="ignore"):  # scales may overflow: then no sign is measured
+        bones = bone_rest_positions(avatar.nodes, avatar.humanoid)
+        size = float(np.linalg.norm(bones["head"] - bones["hips"]))
         return FrontSigns(
-            arms=_arms(marks, size), feet=_feet(avatar, marks), eyes=_eyes(marks), face=_face(avatar, marks["head"])
+            arms=_arms(bones, size), feet=_feet(avatar, bones), eyes=_eyes(bones), face=_face(avatar, bones["head"])
         )
 
 
-def _arms(marks: Mapping[str, Array], size: float) -> float | None:
+def _arms(bones: Mapping[str, Array], size: float) -> float | None:
     # Hands alone would mislead where a file crosses its arms, so the mean of the whole arm is taken.
     left, right = (
-        np.mean([marks[side + part] for part in ("UpperArm", "LowerArm", "Hand")], 0)[[0, 2]]
+        np.mean([bones[side + part] for part in ("UpperArm", "LowerArm", "Hand")], 0)[[0, 2]]
         for side in ("left", "right")
     )
     x, z = left - right
@@ -195,33 +207,35 @@ def _arms(marks: Mapping[str, Array], size: float) -> float | None:
     return _yaw(-z, x)
 
 
-def _feet(avatar: Avatar, marks: Mapping[str, Array]) -> float | None:
-    ahead = [_foot(avatar, marks, side) for side in ("left", "right")]
-    found = [v for v in ahead if v is not None]
+def _feet(avatar: Avatar, bones: Mapping[str, Array]) -> float | None:
+    directions = [_foot(avatar, bones, side) for side in ("left", "right")]
+    found = [v for v in directions if v is not None]
     if len(found) < 2:
         return None
     mean = _yaw(*np.add(*found))
-    astray = max(abs(_wrapped(_yaw(*v) - mean)) for v in found)
-    return mean if astray <= FEET_APART else None
+    deviation = max(abs(_wrap_degrees(_yaw(*v) - mean)) for v in found)
+    return mean if deviation <= FEET_APART else None
 
 
-def _foot(avatar: Avatar, marks: Mapping[str, Array], side: str) -> Array | None:
-    """Unit (x, z) from a foot's ankle to its toes, or to the middle of its vertices."""
-    ankle, toes = marks[f"{side}Foot"], marks.get(f"{side}Toes")
-    if toes is not None and _ahead(toes - ankle, TOES_AHEAD * float(np.linalg.norm(toes - ankle))):
+def _foot(avatar: Avatar, bones: Mapping[str, Array], side: str) -> Array | None:
+    """Return the unit (x, z) from a foot's ankle to its toes, or to the middle of its vertices."""
+    ankle, toes = bones[f"{side}Foot"], bones.get(f"{side}Toes")
+    if toes is not None and _is_horizontal(toes - ankle, TOES_AHEAD * float(np.linalg.norm(toes - ankle))):
         return _unit(toes - ankle)
     points = _points(rest_parts(avatar, nodes_below(avatar, f"{side}Foot")))
     if len(points) < FEWEST_VERTICES:
         return None
     middle = (points.min(0) + points.max(0)) / 2 - ankle
-    return _unit(middle) if _ahead(middle, FOOT_AHEAD * float(np.ptp(points[:, [0, 2]], axis=0).max())) else None
+    return (
+        _unit(middle) if _is_horizontal(middle, FOOT_AHEAD * float(np.ptp(points[:, [0, 2]], axis=0).max())) else None
+    )
 
 
-def _eyes(marks: Mapping[str, Array]) -> float | None:
-    if "leftEye" not in marks or "rightEye" not in marks:
+def _eyes(bones: Mapping[str, Array]) -> float | None:
+    if "leftEye" not in bones or "rightEye" not in bones:
         return None
-    toward = (marks["leftEye"] + marks["rightEye"]) / 2 - marks["head"]
-    return _yaw(toward[0], toward[2]) if _ahead(toward, EYES_AHEAD * float(np.linalg.norm(toward))) else None
+    toward = (bones["leftEye"] + bones["rightEye"]) / 2 - bones["head"]
+    return _yaw(toward[0], toward[2]) if _is_horizontal(toward, EYES_AHEAD * float(np.linalg.norm(toward))) else None
 
 
 def _face(avatar: Avatar, head: Array) -> float | None:
@@ -229,8 +243,10 @@ def _face(avatar: Avatar, head: Array) -> float | None:
     moved = _moved_by_expressions(avatar, parts)
     if moved is not None:
         toward = moved - head
-        return _yaw(toward[0], toward[2]) if _ahead(toward, FACE_AHEAD * float(np.linalg.norm(toward))) else None
-    # Eyes, nose and mouth need more vertices than the back of a head does.
+        return (
+            _yaw(toward[0], toward[2]) if _is_horizontal(toward, FACE_AHEAD * float(np.linalg.norm(toward))) else None
+        )
+    # Without such expressions: eyes, nose and mouth have more vertices than the back of a head.
     bare = frozenset(avatar.humanoid[b] for b in ("head", "leftEye", "rightEye", "jaw") if b in avatar.humanoid)
     points = _points(rest_parts(avatar, bare))
     if len(points) < FEWEST_VERTICES:
@@ -238,14 +254,14 @@ def _face(avatar: Avatar, head: Array) -> float | None:
     low, high, mean = points.min(0), points.max(0), points.mean(0)
     toward = mean - (low + high) / 2
     least = DETAIL_AHEAD * float((high - low)[[0, 2]].max())
-    if not _ahead(toward, least) or not _ahead(mean - head, least):
+    if not _is_horizontal(toward, least) or not _is_horizontal(mean - head, least):
         return None
     same = float(_unit(toward) @ _unit(mean - head)) >= math.cos(math.radians(45))
     return _yaw(toward[0], toward[2]) if same else None
 
 
 def _moved_by_expressions(avatar: Avatar, parts: list[RestPart]) -> Array | None:
-    """The mean (3,) of the head's vertices weighted by how far the preset expressions move them, or None."""
+    """Return the mean (3,) of the head's vertices, weighted by how far preset expressions move them; or None."""
     total, weighted = 0.0, np.zeros(3)
     binds = {(b.node, b.index) for e in avatar.expressions.values() if e.is_preset for b in e.morph_target_binds}
     for part in parts:
@@ -261,7 +277,8 @@ def _points(parts: Iterator[RestPart]) -> Array:
     return np.concatenate([np.zeros((0, 3)), *(part.positions for part in parts)])
 
 
-def _ahead(v: Array, least: float) -> bool:
+def _is_horizontal(v: Array, least: float) -> bool:
+    """True where the horizontal part of v is at least `least` long."""
     return math.hypot(v[0], v[2]) >= max(least, 1e-9)
 
 
@@ -273,6 +290,6 @@ def _yaw(x: float, z: float) -> float:
     return math.degrees(math.atan2(x, z))
 
 
-def _wrapped(degrees: float) -> float:
-    """The angle in (−180, 180]."""
+def _wrap_degrees(degrees: float) -> float:
+    """Return the angle in (−180, 180]."""
     return 180.0 - (180.0 - degrees) % 360.0

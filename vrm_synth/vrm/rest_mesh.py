@@ -1,6 +1,6 @@
-"""Where the vertices of chosen bones are at rest, for measurements on a file that is being loaded.
+"""Positions of the vertices of chosen bones at rest, for measurements on a file that is being loaded.
 
-Positions are world metres in the axes of `avatar.nodes`. A vertex belongs to the node that moves it most.
+Positions are world meters in the axes of `avatar.nodes`. A vertex belongs to the node that moves it most.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Primitive
-from vrm_synth.vrm.humanoid import world_at_rest
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 
 @dataclass(frozen=True, eq=False)
 class RestPart:
-    """The vertices of one primitive that belong to the chosen bones.
+    """The K vertices of one primitive that belong to the chosen bones.
 
-    node: the node that holds the mesh. primitive: what they are vertices of. rows: (K,) their indices there.
-    positions: (K, 3) float64, world metres.
+    Attributes:
+        node: the node that has the mesh.
+        primitive: the primitive of the vertices.
+        rows: (K,) indices of the vertices in the primitive.
+        positions: (K, 3) float64, world meters.
     """
 
     node: int
@@ -32,7 +35,7 @@ class RestPart:
 
 
 def nodes_below(avatar: Avatar, *bones: str) -> frozenset[int]:
-    """The nodes of the named bones and of everything below them but spring bones (hair, ribbons)."""
+    """Return the nodes of the named bones and all nodes below them except spring bones (hair, ribbons)."""
     swinging = {joint.node for spring in avatar.springs for joint in spring.joints}
     found: set[int] = set()
     stack = [avatar.humanoid[bone] for bone in bones if bone in avatar.humanoid]
@@ -44,24 +47,24 @@ def nodes_below(avatar: Avatar, *bones: str) -> frozenset[int]:
 
 
 def rest_parts(avatar: Avatar, nodes: frozenset[int]) -> Iterator[RestPart]:
-    """The vertices that `nodes` move most, for each primitive in the scene that has any."""
-    known: dict[int, Array] = {}
+    """Yield the vertices that `nodes` move most, for each primitive in the scene that has any."""
+    cache: dict[int, Array] = {}
     for node in avatar.scene_nodes:
         mesh = avatar.nodes[node].mesh
         for primitive in avatar.meshes[mesh].primitives if mesh is not None else ():
-            part = _part(avatar, node, primitive, nodes, known)
+            part = _part(avatar, node, primitive, nodes, cache)
             if part is not None:
                 yield part
 
 
 def _part(
-    avatar: Avatar, node: int, primitive: Primitive, nodes: frozenset[int], known: dict[int, Array]
+    avatar: Avatar, node: int, primitive: Primitive, nodes: frozenset[int], cache: dict[int, Array]
 ) -> RestPart | None:
     skin = avatar.nodes[node].skin
     if skin is None or primitive.joints is None or primitive.weights is None:
         if node not in nodes:
             return None
-        world = world_at_rest(avatar.nodes, node, known)
+        world = rest_world_matrix(avatar.nodes, node, cache)
         moved = primitive.positions.astype(np.float64) @ world[:3, :3].T + world[:3, 3]
         return RestPart(node, primitive, np.arange(len(moved)), moved)
     joints, inverse_bind = avatar.skins[skin].joints, avatar.skins[skin].inverse_bind
@@ -73,7 +76,7 @@ def _part(
     used = np.unique(primitive.joints[rows])
     matrices = np.zeros((len(joints), 4, 4))
     for k in used:
-        matrices[k] = world_at_rest(avatar.nodes, joints[k], known) @ inverse_bind[k].astype(np.float64)
+        matrices[k] = rest_world_matrix(avatar.nodes, joints[k], cache) @ inverse_bind[k].astype(np.float64)
     blend = np.einsum("vj,vjab->vab", primitive.weights[rows].astype(np.float64), matrices[primitive.joints[rows]])
     moved = np.einsum("vab,vb->va", blend[:, :3, :3], primitive.positions[rows].astype(np.float64)) + blend[:, :3, 3]
     return RestPart(node, primitive, rows, moved)

@@ -1,7 +1,7 @@
-"""What three-vrm makes of a file where it differs from the specification, so that pictures can be compared.
+"""Convert an avatar to what three-vrm loads from the same file, so that pictures can be compared.
 
-Past the loader an avatar is what the specifications say. `as_three_vrm` turns it into what the reference
-renderer would have loaded; docs/fidelity.md lists every difference with its clause.
+A loaded avatar follows the specifications. `as_three_vrm` changes it where the reference renderer
+differs from them; docs/fidelity.md lists every difference with its clause.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vrm_synth.gltf.model import Material
-from vrm_synth.vrm.facing import turned_to, usual_turn
-from vrm_synth.vrm.model import Avatar, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.avatar import Avatar, Expression, LookAt, MaterialColorBind, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.facing import turn_of_version, with_turn
 
 
 def as_three_vrm(avatar: Avatar) -> Avatar:
-    """The avatar as three-vrm loads it: what it does not treat otherwise is returned as it is.
+    """Return the avatar as three-vrm loads it; everything else is left as it is.
 
-    Both versions: a file is turned as its version asks for, whichever way it faces, and poses start from the rest
+    Both versions: a file gets its version's turn, whichever way it faces, and poses start from the rest
     pose, T-pose or not; expressions have the names and the weights that the file has; meshes for the first person
     only are drawn (three-vrm leaves them out when an application asks it to, and its own camera sees them until
     then).
 
-    VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colours (UniVRM keeps it linear),
-    the colours of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
+    VRM 0.x: MToon's `_EmissionColor` goes through pow 2.2 like the other colors (UniVRM keeps it linear),
+    the colors of blend-shape groups are taken as they are (0.x's are gamma, as the materials' own), the x of
     a spring bone's gravity keeps Unity's sign, and the curves of look-at degree maps are ignored.
     """
-    avatar = turned_to(avatar, usual_turn(avatar.vrm_version))
+    avatar = with_turn(avatar, turn_of_version(avatar.vrm_version))
     if avatar.rest_corrections:
         avatar = replace(avatar, rest_corrections={})
     if avatar.reference_expressions is not None:
@@ -41,7 +41,7 @@ def as_three_vrm(avatar: Avatar) -> Avatar:
         materials=materials,
         expressions={k: _raw_binds(e) for k, e in avatar.expressions.items()},
         springs=tuple(map(_unmirrored, avatar.springs)),
-        look_at=None if avatar.look_at is None else _straight(avatar.look_at),
+        look_at=None if avatar.look_at is None else _with_linear_curves(avatar.look_at),
     )
 
 
@@ -70,14 +70,14 @@ def _unmirrored(spring: Spring) -> Spring:
     return replace(spring, joints=tuple(map(joint, spring.joints)))
 
 
-def _straight(look_at: LookAt) -> LookAt:
-    def line(m: RangeMap) -> RangeMap:
+def _with_linear_curves(look_at: LookAt) -> LookAt:
+    def linear(m: RangeMap) -> RangeMap:
         return replace(m, curve=())
 
     return replace(
         look_at,
-        horizontal_inner=line(look_at.horizontal_inner),
-        horizontal_outer=line(look_at.horizontal_outer),
-        vertical_down=line(look_at.vertical_down),
-        vertical_up=line(look_at.vertical_up),
+        horizontal_inner=linear(look_at.horizontal_inner),
+        horizontal_outer=linear(look_at.horizontal_outer),
+        vertical_down=linear(look_at.vertical_down),
+        vertical_up=linear(look_at.vertical_up),
     )

@@ -1,7 +1,7 @@
-"""VRM 0.x's extension, read into VRM 1.0's terms.
+"""Read the VRM 0.x extension (VRM) into VRM 1.0 terms.
 
 Vectors in the extension are Unity's: x right, y up, z forward of an avatar that looks along +Z. The same
-avatar in its glTF nodes looks along −Z, with z mirrored (`_in_node`). Vectors of the world (gravity) turn with the
+avatar in its glTF nodes looks along −Z, with z mirrored (`_mirror_z`). Vectors of the world (gravity) turn with the
 nodes once the avatar is made to face +Z (see facing), so that x is mirrored instead.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from vrm_synth.core.bones import V0_BONE_NAMES
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields, unique, vector
+from vrm_synth.gltf.json_reader import JsonObject, unique, vector
 from vrm_synth.gltf.model import Vec3
-from vrm_synth.licensing.license import contradictions, license0
-from vrm_synth.vrm.extension import Budget, ExtensionSource, VrmExtension, check_springs, range_map
-from vrm_synth.vrm.model import Collider, FirstPersonType, LookAt, Meta, RangeMap, Spring, SpringJoint
-from vrm_synth.vrm.vrm0_expressions import nodes_of_mesh, read_expressions0
+from vrm_synth.gltf.oddities import Oddities
+from vrm_synth.licensing.license import contradictions, vrm0_license
+from vrm_synth.vrm.avatar import Collider, FirstPersonType, LookAt, Meta, RangeMap, Spring, SpringJoint
+from vrm_synth.vrm.extension import ExtensionSource, LinkBudget, VrmExtension, check_spring_limits, range_map
+from vrm_synth.vrm.vrm0_expressions import nodes_of_mesh, read_vrm0_expressions
 
 _FIRST_PERSON: dict[str, FirstPersonType] = {
     "auto": "auto",
@@ -30,9 +30,9 @@ _DOWN: Vec3 = (0.0, -1.0, 0.0)
 
 
 def read_vrm0(source: ExtensionSource) -> VrmExtension:
-    """Everything of the VRM extension but its materials, which vrm0_material reads."""
+    """Read everything of the VRM extension except its materials (vrm0_materials.py)."""
     colliders, groups = _colliders(source)
-    expressions, reference = read_expressions0(source)
+    expressions, reference = read_vrm0_expressions(source)
     return VrmExtension(
         version="0",
         exporter=source.ext.text("exporterVersion"),
@@ -47,21 +47,21 @@ def read_vrm0(source: ExtensionSource) -> VrmExtension:
     )
 
 
-def _in_node(v: Vec3) -> Vec3:
+def _mirror_z(v: Vec3) -> Vec3:
     return v[0], v[1], -v[2]
 
 
 def _meta(source: ExtensionSource) -> Meta:
     f = source.ext.child_or_empty("meta")
-    texture = f.integer("texture", -1)  # −1 is how exporters say that there is none
+    texture = f.integer("texture", -1)  # exporters write −1 for none
     thumbnail = None
     if 0 <= texture < len(source.gltf.textures):
         thumbnail = source.gltf.textures[texture].source
     elif texture != -1:
-        source.notes.add(f"{f.at('texture')} is {texture}, which is not in textures; there is no thumbnail")
-    author, license = f.text("author"), license0(f)
+        source.oddities.add(f"{f.at('texture')} is {texture}, which is not in textures; there is no thumbnail")
+    author, license = f.text("author"), vrm0_license(f)
     for line in contradictions(license):
-        source.notes.add(line)
+        source.oddities.add(line)
     return Meta(f.text("title"), f.text("version"), (author,) if author else (), license, thumbnail, f.data)
 
 
@@ -72,7 +72,7 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
     count = len(source.gltf.nodes)
     for f in humanoid.children("humanBones", source.limits.items):
         name = f.text("bone")
-        node = f.index("node", count, "nodes", usual=True)  # exporters list the bones that an avatar lacks with −1
+        node = f.index("node", count, "nodes", minus_one_is_normal=True)  # exporters list absent bones with −1
         if node is not None:
             yield V0_BONE_NAMES.get(name, name), node, f.path
 
@@ -85,24 +85,24 @@ def _look_at(source: ExtensionSource) -> LookAt | None:
     if f is None:
         return None
     by_expression = f.text("lookAtTypeName").lower() == "blendshape"
-    offset = _in_node(f.xyz("firstPersonBoneOffset", (0.0, 0.06, 0.0)))
+    offset = _mirror_z(f.xyz("firstPersonBoneOffset", (0.0, 0.06, 0.0)))
     inner, outer, down, up = (
-        _degree_map(f, f"lookAt{name}", 1.0 if by_expression else 10.0, source.notes)
+        _degree_map(f, f"lookAt{name}", 1.0 if by_expression else 10.0, source.oddities)
         for name in ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
     )
     return LookAt("expression" if by_expression else "bone", offset, inner, outer, down, up)
 
 
-def _degree_map(first_person: Fields, key: str, default_scale: float, notes: Oddities) -> RangeMap:
+def _degree_map(first_person: JsonObject, key: str, default_scale: float, oddities: Oddities) -> RangeMap:
     f = first_person.child_or_empty(key)
     values = f.values("curve")
     curve = vector(values, len(values), f.at("curve"))
     if len(curve) % 4:
-        notes.add(f"{f.at('curve')} has {len(curve)} numbers, not a multiple of 4; a straight line is taken")
+        oddities.add(f"{f.at('curve')} has {len(curve)} numbers, not a multiple of 4; a straight line is taken")
         curve = ()
     if curve == _LINEAR_CURVE:
         curve = ()
-    return range_map(f.number("xRange", 90.0), f.number("yRange", default_scale), curve, f.path, notes)
+    return range_map(f.number("xRange", 90.0), f.number("yRange", default_scale), curve, f.path, oddities)
 
 
 def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
@@ -112,13 +112,13 @@ def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
     for a in f.children("meshAnnotations", source.limits.items):
         flag = _FIRST_PERSON.get(a.text("firstPersonFlag", "Auto").lower())
         if flag is None:
-            source.notes.add(f"{a.path} has the unknown flag {a.text('firstPersonFlag')[:60]!r}")
+            source.oddities.add(f"{a.path} has the unknown flag {a.text('firstPersonFlag')[:60]!r}")
             continue
-        if a.names_none("mesh", entry=True):
+        if a.is_none_index("mesh", entry=True):
             continue
         mesh = a.integer("mesh", -1)
         if mesh != -1 and not 0 <= mesh < len(source.gltf.meshes):
-            source.notes.add(f"{a.path} is for mesh {mesh}, which there is not")
+            source.oddities.add(f"{a.path} is for mesh {mesh}, which there is not")
         for node in by_mesh.get(mesh, []):
             out.setdefault(node, flag)
     return out
@@ -128,61 +128,61 @@ def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
 
 
 def _colliders(source: ExtensionSource) -> tuple[tuple[Collider, ...], list[tuple[int, ...]]]:
-    """All colliders, and the ones of each group."""
+    """Read all colliders, and the indices of those of each group."""
     out: list[Collider] = []
     groups: list[tuple[int, ...]] = []
-    budget = Budget(source.limits)
+    budget = LinkBudget(source.limits)
     for g in source.ext.child_or_empty("secondaryAnimation").children("colliderGroups", source.limits.items):
         first = len(out)
         spheres = g.children("colliders", source.limits.items)
-        budget.take(len(spheres), g.path)
+        budget.spend(len(spheres), g.path)
         node = g.entry_index("node", len(source.gltf.nodes), "nodes") if spheres and g.has("node") else None
         for f in spheres if node is not None else []:
             assert node is not None
-            offset = _in_node(f.xyz("offset", (0.0, 0.0, 0.0)))
+            offset = _mirror_z(f.xyz("offset", (0.0, 0.0, 0.0)))
             out.append(Collider(node, "sphere", offset, f.number("radius", 0.0)))
         groups.append(tuple(range(first, len(out))))
     return tuple(out), groups
 
 
 def _springs(source: ExtensionSource, groups: list[tuple[int, ...]]) -> tuple[Spring, ...]:
-    """One spring a root bone: its whole subtree swings, each joint's end at its first child (three-vrm)."""
+    """Read one spring per root bone: its whole subtree swings, each joint with its first child as tail (three-vrm)."""
     out: list[Spring] = []
-    budget = Budget(source.limits)
+    budget = LinkBudget(source.limits)
     count = len(source.gltf.nodes)
     for f in source.ext.child_or_empty("secondaryAnimation").children("boneGroups", source.limits.items):
         listed = f.indices("colliderGroups", len(groups), "colliderGroups")
-        budget.take(sum(len(groups[g]) for g in listed), f.path)
+        budget.spend(sum(len(groups[g]) for g in listed), f.path)
         used = unique(c for g in listed for c in groups[g])
-        center = f.index("center", count, "nodes", usual=True)
+        center = f.index("center", count, "nodes", minus_one_is_normal=True)
         settings = _joint_settings(f)
         for root in f.indices("bones", count, "nodes"):
             joints = tuple(
                 SpringJoint(node, next(iter(source.gltf.nodes[node].children), None), *settings)
                 for node in _subtree(source, root, budget, f.path)
             )
-            budget.take(len(used), f.path)
+            budget.spend(len(used), f.path)
             out.append(Spring(f.text("comment") or source.gltf.nodes[root].name, joints, used, center))
-    return check_springs(tuple(out), source.limits, source.ext.at("secondaryAnimation.boneGroups"))
+    return check_spring_limits(tuple(out), source.limits, source.ext.at("secondaryAnimation.boneGroups"))
 
 
-def _subtree(source: ExtensionSource, root: int, budget: Budget, where: str) -> list[int]:
+def _subtree(source: ExtensionSource, root: int, budget: LinkBudget, where: str) -> list[int]:
     order: list[int] = []
     stack = [root]
     while stack:
-        budget.take(1, where)
+        budget.spend(1, where)
         node = stack.pop()
         order.append(node)
         stack.extend(reversed(source.gltf.nodes[node].children))
     return order
 
 
-def _joint_settings(f: Fields) -> tuple[float, float, float, Vec3, float]:
-    """What all joints of a bone group have in common: SpringJoint's fields after node and tail, in order."""
+def _joint_settings(f: JsonObject) -> tuple[float, float, float, Vec3, float]:
+    """Read the settings that all joints of a bone group share: SpringJoint's fields after tail, in order."""
     return (
         f.number("hitRadius", 0.0),
         f.number("stiffiness", 1.0),
         f.number("gravityPower", 0.0),
-        _in_node(f.xyz("gravityDir", _DOWN)),
+        _mirror_z(f.xyz("gravityDir", _DOWN)),
         f.number("dragForce", 0.5),
     )

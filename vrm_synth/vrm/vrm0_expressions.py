@@ -1,16 +1,16 @@
-"""VRM 0.x blend-shape groups, read into VRM 1.0's expressions."""
+"""Read VRM 0.x blend-shape groups into VRM 1.0 expressions."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from vrm_synth.gltf.json_reader import Fields, vector
+from vrm_synth.gltf.json_reader import JsonObject, vector
 from vrm_synth.gltf.model import Vec4
-from vrm_synth.vrm.bind_weights import within_range
-from vrm_synth.vrm.expression_names import V0_PRESETS, GroupLabel, group_names
-from vrm_synth.vrm.extension import PRESETS, Budget, ExtensionSource, morph_targets
-from vrm_synth.vrm.model import Expression, MaterialColorBind, MorphTargetBind, TextureTransformBind
-from vrm_synth.vrm.vrm0_materials import emission, flipped_transform, linear
+from vrm_synth.vrm.avatar import Expression, MaterialColorBind, MorphTargetBind, TextureTransformBind
+from vrm_synth.vrm.bind_weights import clamp_weights
+from vrm_synth.vrm.expression_names import V0_PRESETS, GroupLabel, assign_expression_names
+from vrm_synth.vrm.extension import PRESETS, ExtensionSource, LinkBudget, morph_target_counts
+from vrm_synth.vrm.vrm0_materials import emission_to_linear, flipped_transform, gamma_to_linear
 
 _COLOR_TYPES = {
     "_Color": "color",
@@ -21,21 +21,23 @@ _COLOR_TYPES = {
 }
 
 
-def read_expressions0(source: ExtensionSource) -> tuple[dict[str, Expression], dict[str, Expression]]:
-    """The expressions by their VRM 1.0 names, and as three-vrm reads them."""
+def read_vrm0_expressions(source: ExtensionSource) -> tuple[dict[str, Expression], dict[str, Expression]]:
+    """Read the expressions by their VRM 1.0 names, and as three-vrm reads them."""
     master = source.ext.child_or_empty("blendShapeMaster")
     groups = master.children("blendShapeGroups", source.limits.items)
     read = _groups(groups, source)
     labels = [
         GroupLabel(f.path, f.text("presetName"), f.text("name"), e.is_bound) for f, e in zip(groups, read, strict=True)
     ]
-    named = zip(group_names(labels, source.notes), read, strict=True)
-    ours = {name: replace(e, name=name, is_preset=name in PRESETS) for name, e in named if name is not None}
-    return within_range(ours, master.at("blendShapeGroups"), source.notes, unit=100.0), _reference(labels, read)
+    named = zip(assign_expression_names(labels, source.oddities), read, strict=True)
+    expressions = {name: replace(e, name=name, is_preset=name in PRESETS) for name, e in named if name is not None}
+    return clamp_weights(expressions, master.at("blendShapeGroups"), source.oddities, unit=100.0), _reference(
+        labels, read
+    )
 
 
 def _reference(labels: list[GroupLabel], read: list[Expression]) -> dict[str, Expression]:
-    """three-vrm takes presetName to the letter and the name otherwise; of several the first; weights as they are."""
+    """The expressions as three-vrm reads them: exact presetName, else the name; the first of several; raw weights."""
     out: dict[str, Expression] = {}
     for label, e in zip(labels, read, strict=True):
         name = V0_PRESETS.get(label.preset_name, label.name)
@@ -44,12 +46,12 @@ def _reference(labels: list[GroupLabel], read: list[Expression]) -> dict[str, Ex
     return out
 
 
-def _groups(groups: list[Fields], source: ExtensionSource) -> list[Expression]:
-    """Each group's binds, not yet named."""
-    budget = Budget(source.limits)
+def _groups(groups: list[JsonObject], source: ExtensionSource) -> list[Expression]:
+    """Read each group's binds; names are assigned later."""
+    budget = LinkBudget(source.limits)
     by_mesh = nodes_of_mesh(source)
     materials = _materials_by_name(source)
-    targets = morph_targets(source.gltf)
+    targets = morph_target_counts(source.gltf)
     out: list[Expression] = []
     for f in groups:
         colors, transforms = _material_binds(f, materials, source, budget)
@@ -67,7 +69,7 @@ def _groups(groups: list[Fields], source: ExtensionSource) -> list[Expression]:
 
 
 def nodes_of_mesh(source: ExtensionSource) -> dict[int, list[int]]:
-    """mesh → the nodes that hold it."""
+    """Return mesh → the nodes that have it."""
     nodes: dict[int, list[int]] = {}
     for i, node in enumerate(source.gltf.nodes):
         if node.mesh is not None:
@@ -76,20 +78,24 @@ def nodes_of_mesh(source: ExtensionSource) -> dict[int, list[int]]:
 
 
 def _morph_binds(
-    group: Fields, by_mesh: dict[int, list[int]], targets: dict[int, int], source: ExtensionSource, budget: Budget
+    group: JsonObject,
+    by_mesh: dict[int, list[int]],
+    targets: dict[int, int],
+    source: ExtensionSource,
+    budget: LinkBudget,
 ) -> tuple[MorphTargetBind, ...]:
     out: list[MorphTargetBind] = []
     for f in group.children("binds", source.limits.items):
         mesh, target = f.integer("mesh", -1), f.integer("index", -1)
         weight = 0.01 * f.number("weight", 100.0)
-        if f.names_none("mesh", entry=True) or f.names_none("index", entry=True):
+        if f.is_none_index("mesh", entry=True) or f.is_none_index("index", entry=True):
             continue
         nodes = by_mesh.get(mesh, [])
-        budget.take(len(nodes), f.path)
+        budget.spend(len(nodes), f.path)
         if not nodes:
-            source.notes.add(f"{f.path} binds mesh {mesh}, which no node has")
+            source.oddities.add(f"{f.path} binds mesh {mesh}, which no node has")
         elif not 0 <= target < targets[nodes[0]]:
-            source.notes.add(f"{f.path} binds morph target {target}, which meshes[{mesh}] does not have")
+            source.oddities.add(f"{f.path} binds morph target {target}, which meshes[{mesh}] does not have")
         else:
             out += [MorphTargetBind(node, target, weight) for node in nodes]
     return tuple(out)
@@ -103,15 +109,15 @@ def _materials_by_name(source: ExtensionSource) -> dict[str, list[int]]:
 
 
 def _material_binds(
-    group: Fields, materials: dict[str, list[int]], source: ExtensionSource, budget: Budget
+    group: JsonObject, materials: dict[str, list[int]], source: ExtensionSource, budget: LinkBudget
 ) -> tuple[tuple[MaterialColorBind, ...], tuple[TextureTransformBind, ...]]:
     colors: list[MaterialColorBind] = []
     transforms: list[TextureTransformBind] = []
     for f in group.children("materialValues", source.limits.items):
         found = materials.get(f.text("materialName"), [])
-        budget.take(len(found), f.path)
+        budget.spend(len(found), f.path)
         if not found:
-            source.notes.add(f"{f.path} is for the material {f.text('materialName')[:60]!r}, which there is not")
+            source.oddities.add(f"{f.path} is for the material {f.text('materialName')[:60]!r}, which there is not")
             continue
         name = f.text("propertyName")
         if name in ("_MainTex_ST", "_MainTex_ST_S", "_MainTex_ST_T"):
@@ -120,31 +126,31 @@ def _material_binds(
             target = _color(f, name)
             colors += [MaterialColorBind(m, _COLOR_TYPES[name], target) for m in found]
         else:
-            source.notes.add(f"{f.path} sets {name[:60]!r}, which VRM 1.0 cannot")
+            source.oddities.add(f"{f.path} sets {name[:60]!r}, which VRM 1.0 cannot")
     return tuple(colors), tuple(transforms)
 
 
-def _color(f: Fields, name: str) -> Vec4:
-    """The bind's colour as the material's own would be read. (three-vrm takes these without the power.)"""
+def _color(f: JsonObject, name: str) -> Vec4:
+    """Read the bind's color as linear RGBA, as the material's own colors are. (three-vrm takes it as it is.)"""
     values = f.values("targetValue")
     target = vector(values, 3, f.at("targetValue"))
     alpha = vector(values, 4, f.at("targetValue"))[3] if len(values) > 3 else 1.0
-    r, g, b = emission(target) if name == "_EmissionColor" else linear(target)
+    r, g, b = emission_to_linear(target) if name == "_EmissionColor" else gamma_to_linear(target)
     return r, g, b, alpha
 
 
-def _transform_bind(f: Fields, material: int, axis: str, source: ExtensionSource) -> TextureTransformBind:
-    """axis: "" for both, "_S" for u alone, "_T" for v alone; the other one keeps the material's own."""
+def _transform_bind(f: JsonObject, material: int, axis: str, source: ExtensionSource) -> TextureTransformBind:
+    """Read a UV transform bind. axis: "" for both, "_S" for u, "_T" for v; the other keeps the material's value."""
     sx, sy, ox, oy = f.vector("targetValue", (1.0, 1.0, 0.0, 0.0))
     if axis:
         properties = source.ext.values("materialProperties")
         stated = properties[material] if material < len(properties) else {}
         place = f"{source.ext.at('materialProperties')}[{material}]"
-        vectors = Fields(stated, place).child_or_empty("vectorProperties")
-        own_ox, own_oy, own_sx, own_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
+        vectors = JsonObject(stated, place).child_or_empty("vectorProperties")
+        material_ox, material_oy, material_sx, material_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
         if axis == "_S":
-            sy, oy = own_sy, own_oy
+            sy, oy = material_sy, material_oy
         else:
-            sx, ox = own_sx, own_ox
+            sx, ox = material_sx, material_ox
     offset, scale = flipped_transform((ox, oy), (sx, sy))
     return TextureTransformBind(material, offset, scale)

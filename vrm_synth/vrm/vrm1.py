@@ -1,4 +1,4 @@
-"""VRM 1.0's extensions: VRMC_vrm, VRMC_springBone (with extended colliders) and VRMC_node_constraint."""
+"""Read VRM 1.0's extensions: VRMC_vrm, VRMC_springBone (with extended colliders) and VRMC_node_constraint."""
 
 from __future__ import annotations
 
@@ -9,23 +9,12 @@ from typing import Literal
 
 from vrm_synth.core.bones import V0_BONE_NAMES
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.container import Oddities
-from vrm_synth.gltf.json_reader import Fields, unique, vector
+from vrm_synth.gltf.json_reader import JsonObject, unique, vector
 from vrm_synth.gltf.materials import rgb
 from vrm_synth.gltf.model import Vec2, Vec4
-from vrm_synth.licensing.license import contradictions, license1
-from vrm_synth.vrm.bind_weights import from_percent, within_range
-from vrm_synth.vrm.expression_names import plain_names
-from vrm_synth.vrm.extension import (
-    PRESETS,
-    Budget,
-    ExtensionSource,
-    VrmExtension,
-    check_springs,
-    morph_targets,
-    range_map,
-)
-from vrm_synth.vrm.model import (
+from vrm_synth.gltf.oddities import Oddities
+from vrm_synth.licensing.license import contradictions, vrm1_license
+from vrm_synth.vrm.avatar import (
     Collider,
     Constraint,
     Expression,
@@ -39,6 +28,17 @@ from vrm_synth.vrm.model import (
     SpringJoint,
     TextureTransformBind,
 )
+from vrm_synth.vrm.bind_weights import clamp_weights, divide_percent_weights
+from vrm_synth.vrm.expression_names import plain_names
+from vrm_synth.vrm.extension import (
+    PRESETS,
+    ExtensionSource,
+    LinkBudget,
+    VrmExtension,
+    check_spring_limits,
+    morph_target_counts,
+    range_map,
+)
 
 _VERSIONS = ("1.0", "1.0-beta")
 _COLOR_TYPES = ("color", "emissionColor", "shadeColor", "matcapColor", "rimColor", "outlineColor")
@@ -47,14 +47,14 @@ _AIM_AXES = ("PositiveX", "NegativeX", "PositiveY", "NegativeY", "PositiveZ", "N
 
 
 def read_vrm1(source: ExtensionSource) -> VrmExtension:
-    """Everything of the VRM 1.0 extensions but the materials'."""
+    """Read everything of the VRM 1.0 extensions except the materials' (gltf/materials.py)."""
     version = source.ext.text("specVersion", "1.0")
     if version not in _VERSIONS:
-        source.notes.add(f"VRMC_vrm has the unknown specVersion {version[:30]!r}, read as 1.0")
-    springs = source.root.extension("VRMC_springBone") or Fields({}, "extensions.VRMC_springBone", source.notes)
-    colliders, places = _colliders(springs, source)
+        source.oddities.add(f"VRMC_vrm has the unknown specVersion {version[:30]!r}, read as 1.0")
+    springs = source.root.extension("VRMC_springBone") or JsonObject({}, "extensions.VRMC_springBone", source.oddities)
+    colliders, new_indices = _colliders(springs, source)
     stored = _expressions(source)
-    expressions = _in_our_terms(stored, source)
+    expressions = _normalize_expressions(stored, source)
     return VrmExtension(
         version="1",
         exporter="",
@@ -62,10 +62,10 @@ def read_vrm1(source: ExtensionSource) -> VrmExtension:
         bones=tuple(_bones(source)),
         expressions=expressions,
         reference_expressions=None if expressions == stored else stored,
-        look_at=_look_at(source.ext.child("lookAt"), source.notes),
+        look_at=_look_at(source.ext.child("lookAt"), source.oddities),
         constraints=_constraints(source),
         colliders=colliders,
-        springs=_springs(springs, places, source),
+        springs=_springs(springs, new_indices, source),
         first_person=_first_person(source),
     )
 
@@ -73,9 +73,9 @@ def read_vrm1(source: ExtensionSource) -> VrmExtension:
 def _meta(source: ExtensionSource) -> Meta:
     f = source.ext.child_or_empty("meta")
     thumbnail = f.index("thumbnailImage", len(source.gltf.images), "images")
-    authors, license = tuple(a for a in f.texts("authors") if a), license1(f)
+    authors, license = tuple(a for a in f.texts("authors") if a), vrm1_license(f)
     for line in contradictions(license):
-        source.notes.add(line)
+        source.oddities.add(line)
     return Meta(f.text("name"), f.text("version"), authors, license, thumbnail, f.data)
 
 
@@ -97,20 +97,20 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
 # ---------------------------------------------------------------- expressions
 
 
-def _in_our_terms(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
-    """The expressions with plain names, and weights in 0 to 1."""
+def _normalize_expressions(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
+    """Give the expressions plain names, and weights in 0 to 1."""
     place = source.ext.at("expressions")
-    names = plain_names(stored, place, source.notes)
+    names = plain_names(stored, place, source.oddities)
     named = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
-    return within_range(from_percent(named, place, source.notes), place, source.notes)
+    return clamp_weights(divide_percent_weights(named, place, source.oddities), place, source.oddities)
 
 
 def _expressions(source: ExtensionSource) -> dict[str, Expression]:
-    """The expressions as the file has them."""
+    """Read the expressions as they stand in the file."""
     f = source.ext.child_or_empty("expressions")
     out: dict[str, Expression] = {}
-    budget = Budget(source.limits)
-    targets = morph_targets(source.gltf)
+    budget = LinkBudget(source.limits)
+    targets = morph_target_counts(source.gltf)
     for group, preset in (("preset", True), ("custom", False)):
         expressions = f.child_or_empty(group)
         for name in expressions.data:
@@ -118,27 +118,27 @@ def _expressions(source: ExtensionSource) -> dict[str, Expression]:
             if e is None:
                 continue
             if (name in PRESETS) != preset:
-                source.notes.add(f"{e.path} is {'not a' if preset else 'a'} preset's name; it is left out")
+                source.oddities.add(f"{e.path} is {'not a' if preset else 'a'} preset's name; it is left out")
                 continue
             out[name] = _expression(name, preset, e, targets, source, budget)
     return out
 
 
 def _expression(
-    name: str, preset: bool, f: Fields, targets: dict[int, int], source: ExtensionSource, budget: Budget
+    name: str, preset: bool, f: JsonObject, targets: dict[int, int], source: ExtensionSource, budget: LinkBudget
 ) -> Expression:
     materials = len(source.root.values("materials"))
     morphs: list[MorphTargetBind] = []
     limit = source.limits.items
     for b in f.children("morphTargetBinds", limit):
         node = b.entry_index("node", len(source.gltf.nodes), "nodes")
-        if node is None or b.names_none("index", entry=True):
+        if node is None or b.is_none_index("index", entry=True):
             continue
         target = b.integer("index", -1)
         if 0 <= target < targets.get(node, 0):
             morphs.append(MorphTargetBind(node, target, b.number("weight", 1.0)))
         else:
-            source.notes.add(f"{b.path} binds morph target {target}, which nodes[{node}] does not have")
+            source.oddities.add(f"{b.path} binds morph target {target}, which nodes[{node}] does not have")
     colors = [
         _color_bind(b, material)
         for b in f.children("materialColorBinds", limit)
@@ -149,7 +149,7 @@ def _expression(
         for b in f.children("textureTransformBinds", limit)
         if (material := b.entry_index("material", materials, "materials")) is not None
     ]
-    budget.take(len(morphs) + len(colors) + len(transforms), f.path)
+    budget.spend(len(morphs) + len(colors) + len(transforms), f.path)
     return Expression(
         name=name,
         is_preset=preset,
@@ -163,7 +163,7 @@ def _expression(
     )
 
 
-def _color_bind(f: Fields, material: int) -> MaterialColorBind:
+def _color_bind(f: JsonObject, material: int) -> MaterialColorBind:
     values = f.values("targetValue")
     r, g, b = rgb(f, "targetValue", (1.0, 1.0, 1.0))
     alpha = vector(values, 4, f.at("targetValue"))[3] if len(values) > 3 else 1.0
@@ -172,7 +172,7 @@ def _color_bind(f: Fields, material: int) -> MaterialColorBind:
     return MaterialColorBind(material, kind, target)
 
 
-def _vec2(f: Fields, key: str, default: Vec2) -> Vec2:
+def _vec2(f: JsonObject, key: str, default: Vec2) -> Vec2:
     x, y = f.vector(key, default)
     return x, y
 
@@ -180,20 +180,20 @@ def _vec2(f: Fields, key: str, default: Vec2) -> Vec2:
 # ---------------------------------------------------------------- gaze and first person
 
 
-def _look_at(f: Fields | None, notes: Oddities) -> LookAt | None:
+def _look_at(f: JsonObject | None, oddities: Oddities) -> LookAt | None:
     if f is None:
         return None
     kind: Literal["bone", "expression"] = f.choice("type", ("bone", "expression"), "bone")
     inner, outer, down, up = (
-        _range_map(f, f"rangeMap{name}", 1.0 if kind == "expression" else 10.0, notes)
+        _range_map(f, f"rangeMap{name}", 1.0 if kind == "expression" else 10.0, oddities)
         for name in ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
     )
     return LookAt(kind, rgb(f, "offsetFromHeadBone", (0.0, 0.06, 0.0)), inner, outer, down, up)
 
 
-def _range_map(look_at: Fields, key: str, default_scale: float, notes: Oddities) -> RangeMap:
+def _range_map(look_at: JsonObject, key: str, default_scale: float, oddities: Oddities) -> RangeMap:
     f = look_at.child_or_empty(key)
-    return range_map(f.number("inputMaxValue", 90.0), f.number("outputScale", default_scale), (), f.path, notes)
+    return range_map(f.number("inputMaxValue", 90.0), f.number("outputScale", default_scale), (), f.path, oddities)
 
 
 def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
@@ -214,18 +214,18 @@ def _constraints(source: ExtensionSource) -> tuple[Constraint, ...]:
     out: list[Constraint] = []
     for i, node in enumerate(source.gltf.nodes):
         place = f"nodes[{i}].extensions"
-        f = Fields(node.extensions, place, source.notes).child("VRMC_node_constraint")
+        f = JsonObject(node.extensions, place, source.oddities).child("VRMC_node_constraint")
         body = f.child("constraint") if f is not None else None
         if body is not None:
             out += _constraint(i, body, len(source.gltf.nodes))
     if len(out) > source.limits.constraints:
         raise AvatarError("too many node constraints", got=len(out), allowed=source.limits.constraints, where="nodes")
-    _refuse_circular(out)
+    _refuse_cycles(out)
     return tuple(out)
 
 
-def _constraint(node: int, body: Fields, nodes: int) -> list[Constraint]:
-    """The constraint in a list; an empty one where it is of no known kind, or has no source."""
+def _constraint(node: int, body: JsonObject, nodes: int) -> list[Constraint]:
+    """Read a constraint, in a list; an empty list where it is of no known kind or has no source."""
     kinds: tuple[Literal["roll", "aim", "rotation"], ...] = ("roll", "aim", "rotation")
     for kind in kinds:
         f = body.child(kind)
@@ -238,18 +238,18 @@ def _constraint(node: int, body: Fields, nodes: int) -> list[Constraint]:
             axis = f.choice("aimAxis", _AIM_AXES, "PositiveX")
         at = f.entry_index("source", nodes, "nodes")
         return [] if at is None else [Constraint(node, kind, at, f.number("weight", 1.0), axis)]
-    body.notes.add(f"{body.path} is neither roll, aim nor rotation")
+    body.oddities.add(f"{body.path} is neither roll, aim nor rotation")
     return []
 
 
-def _refuse_circular(constraints: list[Constraint]) -> None:
-    """A node may not follow itself, through however many others (VRMC_node_constraint, Circular dependencies)."""
+def _refuse_cycles(constraints: list[Constraint]) -> None:
+    """Refuse a node that follows itself through others (VRMC_node_constraint, Circular dependencies)."""
     source = {c.node: c.source for c in constraints}
-    done: set[int] = set()
+    visited: set[int] = set()
     for start in source:
         path: dict[int, None] = {}
         node = start
-        while node in source and node not in done:
+        while node in source and node not in visited:
             if node in path:
                 raise AvatarError(
                     "node constraints follow each other in a circle",
@@ -258,30 +258,30 @@ def _refuse_circular(constraints: list[Constraint]) -> None:
                 )
             path[node] = None
             node = source[node]
-        done |= path.keys()
+        visited |= path.keys()
 
 
 # ---------------------------------------------------------------- spring bones
 
 
-def _colliders(springs: Fields, source: ExtensionSource) -> tuple[tuple[Collider, ...], list[int | None]]:
-    """The colliders, and where each of the file's went; None for one without a node or a shape."""
+def _colliders(springs: JsonObject, source: ExtensionSource) -> tuple[tuple[Collider, ...], list[int | None]]:
+    """Read the colliders, and the new index of each of the file's; None for one without a node or a shape."""
     out: list[Collider] = []
-    places: list[int | None] = []
+    new_indices: list[int | None] = []
     for f in springs.children("colliders", source.limits.items):
         node = f.entry_index("node", len(source.gltf.nodes), "nodes")
         collider = None if node is None else _collider(f, node)
         if collider is None:
-            places.append(None)
+            new_indices.append(None)
         else:
-            places.append(len(out))
+            new_indices.append(len(out))
             out.append(collider)
-    return tuple(out), places
+    return tuple(out), new_indices
 
 
-def _collider(f: Fields, node: int) -> Collider | None:
+def _collider(f: JsonObject, node: int) -> Collider | None:
     extended = f.extension("VRMC_springBone_extended_collider")
-    # The extension's shape replaces the basic one, which is only a fallback and may be missing.
+    # The extension's shape renew_indices the basic one, which is only a fallback and may be missing.
     for shape in (extended.child("shape") if extended else None, f.child("shape")):
         if shape is None:
             continue
@@ -298,33 +298,33 @@ def _collider(f: Fields, node: int) -> Collider | None:
             )
         if (p := shape.child("plane")) is not None:
             return Collider(node, "plane", rgb(p, "offset", (0.0, 0.0, 0.0)), normal=rgb(p, "normal", (0.0, 0.0, 1.0)))
-    f.notes.add(f"{f.path} has no shape")
+    f.oddities.add(f"{f.path} has no shape")
     return None
 
 
-def _springs(springs: Fields, places: list[int | None], source: ExtensionSource) -> tuple[Spring, ...]:
-    budget = Budget(source.limits)
+def _springs(springs: JsonObject, new_indices: list[int | None], source: ExtensionSource) -> tuple[Spring, ...]:
+    budget = LinkBudget(source.limits)
     groups: list[list[int]] = []
     for g in springs.children("colliderGroups", source.limits.items):
-        members = [places[c] for c in g.indices("colliders", len(places), "colliders")]
-        budget.take(len(members), g.path)
+        members = [new_indices[c] for c in g.indices("colliders", len(new_indices), "colliders")]
+        budget.spend(len(members), g.path)
         groups.append([m for m in members if m is not None])
     out: list[Spring] = []
     for f in springs.children("springs", source.limits.items):
         used = f.indices("colliderGroups", len(groups), "colliderGroups")
-        budget.take(sum(len(groups[g]) for g in used), f.path)
+        budget.spend(sum(len(groups[g]) for g in used), f.path)
         joints = _joints(f, source)
-        budget.take(len(joints), f.path)
+        budget.spend(len(joints), f.path)
         if not joints:
-            source.notes.add(f"{f.path} has fewer than 2 joints, so nothing swings")
+            source.oddities.add(f"{f.path} has fewer than 2 joints, so nothing swings")
             continue
         center = f.index("center", len(source.gltf.nodes), "nodes")
         out.append(Spring(f.text("name"), joints, unique(c for g in used for c in groups[g]), center))
-    return check_springs(tuple(out), source.limits, springs.at("springs"))
+    return check_spring_limits(tuple(out), source.limits, springs.at("springs"))
 
 
-def _joints(spring: Fields, source: ExtensionSource) -> tuple[SpringJoint, ...]:
-    """Each joint swings about its own node; the last one only marks the end (VRMC_springBone, Spring)."""
+def _joints(spring: JsonObject, source: ExtensionSource) -> tuple[SpringJoint, ...]:
+    """Read the joints of a spring; the last one only marks the end (VRMC_springBone, Spring)."""
     nodes = len(source.gltf.nodes)
     found = [(f, f.entry_index("node", nodes, "nodes")) for f in spring.children("joints", source.limits.items)]
     joints = [(f, node) for f, node in found if node is not None]

@@ -12,7 +12,7 @@ from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.render import Renderer
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 

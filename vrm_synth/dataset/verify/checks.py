@@ -38,7 +38,7 @@ from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, decode, load_jxl, open_picture, read_shard
 from vrm_synth.io.store import Store
 from vrm_synth.render import Renderer, renderer_of
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from vrm_synth.dataset.verify.expected import DERIVED, expectation
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import work
 from vrm_synth.io.store import Store
-from vrm_synth.licensing.evidence import known_evidence
+from vrm_synth.licensing.evidence import load_evidence
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import Recipe
 
@@ -95,7 +95,7 @@ def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], 
     if settings.get("settle_seconds", 0) is None:
         made = made.model_copy(update={"settle_seconds": None})
     look = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
-    how = DatasetSettings(look, settings["shard_size"], settings["renderer"], (device,), known_evidence(None))
+    how = DatasetSettings(look, settings["shard_size"], settings["renderer"], (device,), load_evidence(None))
     return Dataset(made, store, open_avatar, how)
 
 

@@ -22,7 +22,7 @@ from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.render.base import Renderer
 from vrm_synth.shot import Shot
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 OFF = 8  # of 255, in a channel: more is another colour
 OFF_MOST = 0.002  # share of such pixels, where another driver draws

@@ -1,6 +1,6 @@
-"""The body as fields of rings: torso, neck, arms and legs, that skin and clothes are both lofted from.
+"""The body as rings of points: torso, neck, arms and legs, from which both skin and clothes are lofted.
 
-A limb function takes a stretch of the limb and how far to stand off the skin (`inflate`, metres), so that
+A limb function takes a stretch of the limb and the distance from the skin (`inflate`, meters), so that
 a sleeve is the arm's own loft, a little wider. Limbs are made for the left; `part.mirrored` makes the right.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.loft import keyed, ring_angles, smoothstep, superellipse, tube, unit
-from vrm_synth.demo_avatar.shapes.part import Part, grid_part
+from vrm_synth.demo_avatar.shapes.part import MeshPart, grid_part
 from vrm_synth.demo_avatar.shapes.skeleton import (
     ANKLE_Y,
     ELBOW_X,
@@ -29,7 +29,7 @@ from vrm_synth.demo_avatar.shapes.skeleton import (
 
 Inflate = float | Callable[[Array], Array]
 
-# y, centre z, half width, front depth, back depth
+# y, center z, half width, front depth, back depth
 _TORSO = keyed(
     [
         (0.760, 0.000, 0.016, 0.022, 0.030),
@@ -53,7 +53,7 @@ _TORSO = keyed(
         (1.350, -0.010, 0.0305, 0.028, 0.031),
     ]
 )
-# x, centre y, centre z, half height, half depth
+# x, center y, center z, half height, half depth
 _ARM = keyed(
     [
         (0.050, 1.178, -0.014, 0.022, 0.026),
@@ -70,7 +70,7 @@ _ARM = keyed(
         (0.535, 1.196, -0.012, 0.0150, 0.0215),
     ]
 )
-# y, centre x, centre z, half width, half depth
+# y, center x, center z, half width, half depth
 _LEG = keyed(
     [
         (0.045, LEG_X, -0.014, 0.0245, 0.032),
@@ -90,7 +90,7 @@ _LEG = keyed(
 )
 
 
-def chain(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> dict[str, Array]:
+def chain_weights(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> dict[str, Array]:
     """Weights along a limb: joint k owns t from its own start, blended over ±blend around it.
 
     t grows from the first joint to the last; joints: (name, start) in order.
@@ -102,10 +102,10 @@ def chain(t: ArrayLike, joints: Sequence[tuple[str, float]], blend: float) -> di
     return {name: a - b for (name, _), a, b in zip(joints, above, below, strict=True)}
 
 
-def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> Part:
-    """A skin part's UV runs from plain (u = 0) to flushed (u = 1), and into painted shadow where v passes 0.5;
+def plain_skin(part: MeshPart, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> MeshPart:
+    """Set the UVs of a skin part: u from plain (0) to flushed (1), v above 0.5 in the painted shadow.
 
-    other materials keep theirs.
+    Parts of other materials are returned unchanged.
     """
     if part.material != "Skin":
         return part
@@ -115,8 +115,8 @@ def plain_skin(part: Part, flush: ArrayLike = 0.0, shadow: ArrayLike = 0.25) -> 
 
 
 def torso_weights(y: ArrayLike) -> dict[str, Array]:
-    """Spine weights at height y (metres)."""
-    return chain(
+    """Spine weights at height y (meters)."""
+    return chain_weights(
         y,
         [("hips", 0), ("spine", 0.925), ("chest", 1.02), ("upperChest", 1.115), ("neck", 1.240), ("head", 1.302)],
         0.03,
@@ -146,7 +146,7 @@ def torso_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
 
 def torso(
     material: str, y0: ArrayLike, y1: ArrayLike, rows: int, inflate: Inflate = 0.0, columns: int = 32, **grid: Any
-) -> Part:
+) -> MeshPart:
     """The torso's skin or a garment over it, from height y0 to y1 (one number, or one a column)."""
     t = np.linspace(0, 1, rows)[:, None]
     angles = ring_angles(columns)
@@ -154,7 +154,7 @@ def torso(
     return torso_sheet(material, y, angles, inflate(y) if callable(inflate) else inflate, **grid)
 
 
-def torso_sheet(material: str, y: Array, angles: Array, inflate: ArrayLike, **grid: Any) -> Part:
+def torso_sheet(material: str, y: Array, angles: Array, inflate: ArrayLike, **grid: Any) -> MeshPart:
     """A sheet on the torso: y (R, N) at angles (N,), standing off by `inflate`."""
     points = torso_rings(y, angles, inflate)
     shoulder = smoothstep(0.070, 0.120, np.abs(points[..., 0])) * smoothstep(1.12, 1.185, points[..., 1])
@@ -173,9 +173,9 @@ def arm_rings(x: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
     yc, zc, ry, rz = np.moveaxis(_ARM(x), -1, 0)
     off = np.broadcast_to(np.asarray(inflate, np.float64), x.shape)
     zero = np.zeros_like(x)
-    centres = np.stack([x, yc, zc], -1)
+    centers = np.stack([x, yc, zc], -1)
     return tube(
-        centres, np.stack([zero, ry + off, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
+        centers, np.stack([zero, ry + off, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
     )
 
 
@@ -187,12 +187,14 @@ def arm_weights(x: ArrayLike) -> dict[str, Array]:
         ("leftLowerArm", ELBOW_X),
         ("leftHand", WRIST_X),
     ]
-    w = chain(x, joints, 0.022)
+    w = chain_weights(x, joints, 0.022)
     twist = w["leftLowerArm"] * smoothstep(ELBOW_X + 0.02, WRIST_X - 0.02, x)
     return w | {"leftLowerArm": w["leftLowerArm"] - twist, "leftLowerArmTwist": twist}
 
 
-def arm(material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any) -> Part:
+def arm(
+    material: str, x0: float, x1: float, rows: int, inflate: Inflate = 0.0, columns: int = 18, **grid: Any
+) -> MeshPart:
     """The left arm's skin or a sleeve over it, from x0 to x1."""
     x = np.linspace(x0, x1, rows)
     points = arm_rings(x, ring_angles(columns), inflate(x) if callable(inflate) else inflate)
@@ -205,21 +207,25 @@ def leg_rings(y: Array, angles: Array, inflate: ArrayLike = 0.0) -> Array:
     xc, zc, rx, rz = np.moveaxis(_LEG(y), -1, 0)
     off = np.broadcast_to(np.asarray(inflate, np.float64), y.shape)
     zero = np.zeros_like(y)
-    centres = np.stack([xc, y, zc], -1)
+    centers = np.stack([xc, y, zc], -1)
     return tube(
-        centres, np.stack([rx + off, zero, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
+        centers, np.stack([rx + off, zero, zero], -1), np.stack([zero, zero, rz + off], -1), superellipse(angles)
     )
 
 
 def leg_weights(y: ArrayLike) -> dict[str, Array]:
     """Weights of the left leg along its height."""
     down = -np.asarray(y, np.float64)
-    w = chain(down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045)
+    w = chain_weights(
+        down, [("hips", -2), ("leftUpperLeg", -0.845), ("leftLowerLeg", -KNEE_Y), ("leftFoot", -ANKLE_Y)], 0.045
+    )
     helped = 0.15 * np.exp(-(((down + KNEE_Y) / 0.03) ** 2))
     return {j: v * (1 - helped) for j, v in w.items()} | {"leftKneeHelper": helped}
 
 
-def leg(material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any) -> Part:
+def leg(
+    material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, columns: int = 20, **grid: Any
+) -> MeshPart:
     """The left leg's skin, or a sock or trouser leg over it, from height y0 up to y1."""
     y = np.linspace(y0, y1, rows)
     points = leg_rings(y, ring_angles(columns), inflate(y) if callable(inflate) else inflate)
@@ -229,7 +235,7 @@ def leg(material: str, y0: float, y1: float, rows: int, inflate: Inflate = 0.0, 
     )
 
 
-# distance from the wrist, half thickness, half width, centre z
+# distance from the wrist, half thickness, half width, center z
 _PALM = keyed(
     [
         (-0.012, 0.0150, 0.0190, -0.001),
@@ -243,21 +249,23 @@ _PALM = keyed(
 )
 
 
-def hand(material: str) -> list[Part]:
+def hand(material: str) -> list[MeshPart]:
     """The left hand: a palm and five fingers that run into it. UV u is how pink the skin is."""
     d = np.concatenate([np.linspace(-0.012, 0.075, 8), [0.081, 0.085, 0.087]])
     thick, width, zc = np.moveaxis(_PALM(d), -1, 0)
     zero = np.zeros_like(d)
     wrist = np.array([WRIST_X, SHOULDER[1], SHOULDER[2]])
-    centres = np.stack([d, zero - 0.002 * smoothstep(0, 0.06, d), zc], -1) + wrist
+    centers = np.stack([d, zero - 0.002 * smoothstep(0, 0.06, d), zc], -1) + wrist
     outline = superellipse(ring_angles(16), 2.7)
-    points = tube(centres, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
+    points = tube(centers, np.stack([zero, thick, zero], -1), np.stack([zero, zero, width], -1), outline)
     t = points[..., 0] - WRIST_X
-    palm = grid_part(material, points, chain(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True)
+    palm = grid_part(
+        material, points, chain_weights(t, [("leftLowerArmTwist", -1), ("leftHand", -0.004)], 0.014), flip=True
+    )
     return [plain_skin(palm, 0.0), *(_finger(material, f) for f in ("Thumb", *FINGERS))]
 
 
-def _finger(material: str, finger: str) -> Part:
+def _finger(material: str, finger: str) -> MeshPart:
     path = np.array(finger_path(finger))
     lengths = np.linalg.norm(np.diff(path, axis=0), axis=1)
     starts = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -270,13 +278,13 @@ def _finger(material: str, finger: str) -> Part:
     cap = np.sqrt(np.clip(1 - np.clip((t / total - 0.80) / 0.20, 0, 1) ** 2.6, 0.0004, 1))
     radius = base * slim * cap
     direction = unit(path[1] - path[0])
-    centres = path[0] + direction * t[:, None]
+    centers = path[0] + direction * t[:, None]
     side = unit(np.cross(direction, [0.0, 1.0, 0.0]))
     up = np.cross(side, direction)
-    points = tube(centres, radius[:, None] * up, radius[:, None] * side * 0.98, superellipse(ring_angles(8)))
+    points = tube(centers, radius[:, None] * up, radius[:, None] * side * 0.98, superellipse(ring_angles(8)))
     parts = ("Metacarpal", "Proximal", "Distal") if finger == "Thumb" else ("Proximal", "Intermediate", "Distal")
     joints = [("leftHand", -1.0), *((f"left{finger}{p}", s) for p, s in zip(parts, starts, strict=False))]
     along = np.broadcast_to(t[:, None], points.shape[:2])
     flip = bool(np.dot(np.cross(side, up), direction) < 0)
-    part = grid_part(material, points, chain(along, joints, 0.007), flip=flip)
+    part = grid_part(material, points, chain_weights(along, joints, 0.007), flip=flip)
     return plain_skin(part, 0.55 * smoothstep(total * 0.6, total, along).reshape(-1))

@@ -9,9 +9,9 @@ from scipy.spatial import Delaunay
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.feature import (
-    EYE_CENTRE,
+    EYE_CENTER,
     EYE_POINTS,
-    MOUTH_CENTRE,
+    MOUTH_CENTER,
     MOUTH_POINTS,
     MOUTHS,
     REST_MOUTH,
@@ -22,7 +22,7 @@ from vrm_synth.demo_avatar.shapes.feature import (
 )
 from vrm_synth.demo_avatar.shapes.head import CROWN_Y, head, locate, nose, on_face, soft_normals
 from vrm_synth.demo_avatar.shapes.loft import Ints, grid_triangles, smooth_normals
-from vrm_synth.demo_avatar.shapes.part import Part, mirrored
+from vrm_synth.demo_avatar.shapes.part import MeshPart, mirrored
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y
 
 _RHO = np.array([0.0, 0.10, 0.24, 0.44, 0.70, 1.0])
@@ -64,7 +64,7 @@ def mouth_morphs(points: Callable[[MouthShape], Array]) -> dict[str, Array]:
 
 
 def _rings(
-    shape: EyeShape | MouthShape, rest: EyeShape | MouthShape, n: int, centre: Array, outer: tuple[float, float, float]
+    shape: EyeShape | MouthShape, rest: EyeShape | MouthShape, n: int, center: Array, outer: tuple[float, float, float]
 ) -> Array:
     """Rings (len(_RHO), 2n - 2, 3) from the opening's rim out to a fixed ellipse (half width, up, down)."""
     rim, moved = loop(rest, n), loop(shape, n)
@@ -72,18 +72,18 @@ def _rings(
     ellipse = np.stack([np.cos(angle), np.sin(angle)], -1)
     ellipse *= np.where(ellipse[:, 1:] > 0, [[outer[0], outer[1]]], [[outer[0], outer[2]]])
     rho = _RHO[:, None, None]
-    xy = rim * (1 - rho) + ellipse * rho + (moved - rim) * (1 - rho) ** 1.5 + centre
+    xy = rim * (1 - rho) + ellipse * rho + (moved - rim) * (1 - rho) ** 1.5 + center
     return on_face(xy) + nose(xy[..., 0], xy[..., 1])[..., None] * [0, 0, 1]
 
 
 def eye_rings(shape: EyeShape, rest: EyeShape) -> Array:
     """The skin round the left eye."""
-    return _rings(shape, rest, EYE_POINTS, EYE_CENTRE, (0.0280, 0.0290, 0.0240))
+    return _rings(shape, rest, EYE_POINTS, EYE_CENTER, (0.0280, 0.0290, 0.0240))
 
 
 def mouth_rings(shape: MouthShape) -> Array:
     """The skin round the mouth."""
-    return _rings(shape, REST_MOUTH, MOUTH_POINTS, MOUTH_CENTRE, (0.0250, 0.0130, 0.0255))
+    return _rings(shape, REST_MOUTH, MOUTH_POINTS, MOUTH_CENTER, (0.0250, 0.0130, 0.0255))
 
 
 def _ring_triangles(rings: Array) -> Ints:
@@ -129,7 +129,7 @@ def _field(rest: EyeShape) -> tuple[Array, Ints]:
     return head(plane[:, 0], plane[:, 1]), triangles[~opening]
 
 
-def face_skin(rest: EyeShape) -> Part:
+def face_skin(rest: EyeShape) -> MeshPart:
     """The head's skin as one surface, with the targets of eyes and mouth."""
     field, field_triangles = _field(rest)
     bump = nose(field[:, 0], field[:, 1]) * (field[:, 2] > 0.04)
@@ -150,7 +150,7 @@ def face_skin(rest: EyeShape) -> Part:
     morphs = _assemble(rest, starts, len(positions))
     normals = soft_normals(smooth, smooth_normals(smooth, triangles))
     weights = {"head": np.ones(len(positions))}
-    return Part("Face", positions, triangles, face_uv(positions), weights, normals, morphs)
+    return MeshPart("Face", positions, triangles, face_uv(positions), weights, normals, morphs)
 
 
 def _assemble(rest: EyeShape, starts: Array, count: int) -> dict[str, Array]:
@@ -168,7 +168,7 @@ def _assemble(rest: EyeShape, starts: Array, count: int) -> dict[str, Array]:
     return out
 
 
-def ear() -> list[Part]:
+def ear() -> list[MeshPart]:
     """Both ears: a leaf that stands off the head, hollow in front."""
     rows, columns = 7, 17
     r = np.linspace(0.0, 1.0, rows)[:, None]
@@ -189,7 +189,7 @@ def ear() -> list[Part]:
         n = -n
     uv = np.tile([0.5, 0.12], (len(flat), 1))
     weights = {"head": np.ones(len(flat))}
-    front = Part("Face", flat, t, uv, weights, n)
+    front = MeshPart("Face", flat, t, uv, weights, n)
     # seen from behind an ear needs a back of its own
-    back = Part("Face", flat - n * 0.0012, t[:, ::-1].copy(), uv, weights, -n)
+    back = MeshPart("Face", flat - n * 0.0012, t[:, ::-1].copy(), uv, weights, -n)
     return [front, back, mirrored(front), mirrored(back)]

@@ -9,14 +9,23 @@ import numpy as np
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y, EYE
 
-EYE_CENTRE = np.array([0.0325, EYE[1]])
-MOUTH_CENTRE = np.array([0.0, CHIN_Y + 0.0335])
+EYE_CENTER = np.array([0.0325, EYE[1]])
+MOUTH_CENTER = np.array([0.0, CHIN_Y + 0.0335])
 EYE_POINTS, MOUTH_POINTS = 22, 14  # along the upper and again along the lower edge
 
 
 @dataclass(frozen=True)
 class EyeShape:
-    """Metres from the eye's centre: half width; lids above and below the line between the corners; corner heights."""
+    """Outline of an eye; meters from the eye's center.
+
+    Attributes:
+        half: half width.
+        up: height of the upper lid above the line between the corners.
+        low: depth of the lower lid below that line.
+        inner: height of the inner corner.
+        outer: height of the outer corner.
+        power: exponent of the upper lid's curve.
+    """
 
     half: float = 0.0202
     up: float = 0.0184
@@ -26,7 +35,7 @@ class EyeShape:
     power: float = 2.5
 
     def curve(self, t: Array, upper: bool) -> Array:
-        """Points (..., 2) at t in -1 (inner corner) to 1 (outer corner), relative to the left eye's centre."""
+        """Points (..., 2) at t in -1 (inner corner) to 1 (outer corner), relative to the left eye's center."""
         line = self.inner + (self.outer - self.inner) * (t + 1) / 2
         # the upper lid peaks toward the nose, the lower one sinks toward the temple
         skewed = np.clip(t + (0.10 if upper else -0.12) * (1 - t * t), -1, 1)
@@ -58,7 +67,16 @@ def eye_targets(rest: EyeShape) -> dict[str, EyeShape]:
 
 @dataclass(frozen=True)
 class MouthShape:
-    """Metres: half width; upper and lower lip at the middle, from the corners' line; corner height; offset."""
+    """Outline of a mouth, meters.
+
+    Attributes:
+        half: half width.
+        up: height of the upper lip at the middle.
+        low: height of the lower lip at the middle.
+        corner: height of the corners.
+        shift: vertical offset of the whole.
+        power: exponent of the lips' curve.
+    """
 
     half: float
     up: float
@@ -68,7 +86,7 @@ class MouthShape:
     power: float = 2.0
 
     def curve(self, t: Array, upper: bool) -> Array:
-        """Points (..., 2) at t in -1 (right corner) to 1 (left corner), relative to the mouth's centre."""
+        """Points (..., 2) at t in -1 (right corner) to 1 (left corner), relative to the mouth's center."""
         middle = self.up if upper else self.low
         bulge = 1 - np.abs(t) ** self.power
         return np.stack([self.half * t, self.shift + self.corner + (middle - self.corner) * bulge], -1)
@@ -91,9 +109,9 @@ MOUTHS = {
 
 
 def loop(shape: EyeShape | MouthShape, n: int) -> Array:
-    """The opening's outline, 2n - 2 points (N, 2) counter-clockwise in front view of the left eye:
+    """Return the opening's outline, 2n - 2 points (N, 2), counter-clockwise in front view of the left eye.
 
-    along the lower edge from t = -1 to 1 and back along the upper one, closer together at the corners.
+    It runs along the lower edge from t = -1 to 1 and back along the upper one, closer together at the corners.
     """
     t = -np.cos(np.linspace(0, np.pi, n))
     return np.concatenate([shape.curve(t, upper=False), shape.curve(t[::-1], upper=True)[1:-1]])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vrm_synth.core.transforms import Array
-from vrm_synth.demo_avatar.shapes.body import arm, chain, leg, torso, torso_rings, torso_sheet, torso_weights
-from vrm_synth.demo_avatar.shapes.locks import Chain
+from vrm_synth.demo_avatar.shapes.body import arm, chain_weights, leg, torso, torso_rings, torso_sheet, torso_weights
+from vrm_synth.demo_avatar.shapes.locks import SpringChain
 from vrm_synth.demo_avatar.shapes.loft import (
     grid_triangles,
     keyed,
@@ -19,18 +19,18 @@ from vrm_synth.demo_avatar.shapes.loft import (
     tube,
     unit,
 )
-from vrm_synth.demo_avatar.shapes.part import Part, grid_part, mirrored
+from vrm_synth.demo_avatar.shapes.part import MeshPart, grid_part, mirrored
 from vrm_synth.demo_avatar.shapes.skeleton import ANKLE_Y, LEG_X
 
 
-def both(*parts: Part) -> list[Part]:
+def both(*parts: MeshPart) -> list[MeshPart]:
     """Each part, and its mirror image on the right."""
     return [*parts, *(mirrored(p) for p in parts)]
 
 
 def shirt(
     material: str, low: float, inflate: float, v_neck: float = 0.0, flare: float = 0.0, columns: int = 40
-) -> Part:
+) -> MeshPart:
     """A top from height `low` to the neck, `inflate` off the skin; flare adds width at the hem."""
     angles = ring_angles(columns)
     front = np.exp(-((_wrapped(angles) / 0.42) ** 2))
@@ -51,7 +51,7 @@ def _wrapped(angles: Array) -> Array:
     return np.asarray((angles + np.pi) % (2 * np.pi) - np.pi)
 
 
-def sailor_collar(material: str, inflate: float = 0.012) -> Part:
+def sailor_collar(material: str, inflate: float = 0.012) -> MeshPart:
     """A square flap behind, lapels that meet in a V before: v runs from the hem (1) to the neck (0)."""
     a = np.linspace(0.06, 2 * np.pi - 0.06, 61)
     w = np.abs(_wrapped(a))
@@ -63,7 +63,7 @@ def sailor_collar(material: str, inflate: float = 0.012) -> Part:
     return torso_sheet(material, low + (top - low) * t, a, lift + 0 * a)
 
 
-def round_collar(material: str, inflate: float = 0.013) -> Part:
+def round_collar(material: str, inflate: float = 0.013) -> MeshPart:
     """A small round collar, parted in front and behind."""
     a = np.linspace(0.05, 2 * np.pi - 0.05, 61)
     w = np.abs(_wrapped(a))
@@ -80,12 +80,12 @@ def skirt(
     rings: Sequence[Sequence[float]],
     pleats: int,
     depth: float,
-    chains: Sequence[Chain],
+    chains: Sequence[SpringChain],
     *,
     sharp: bool,
     rows: int = 10,
-) -> Part:
-    """A skirt through rings (y, half width, half depth): pleats of `depth` metres at the hem, sharp or wavy.
+) -> MeshPart:
+    """A skirt through rings (y, half width, half depth): pleats of `depth` meters at the hem, sharp or wavy.
 
     UV: u counts once round, v from waist (0) to hem (1).
     """
@@ -112,7 +112,7 @@ def skirt(
     return part
 
 
-def skirt_chains(rings: Sequence[Sequence[float]], count: int = 10, joints: int = 3) -> list[Chain]:
+def skirt_chains(rings: Sequence[Sequence[float]], count: int = 10, joints: int = 3) -> list[SpringChain]:
     """Spring chains that hang round a skirt, their roots on the hips."""
     curve = keyed(rings)
     top, hem = rings[0][0] - 0.055, rings[-1][0]
@@ -122,11 +122,11 @@ def skirt_chains(rings: Sequence[Sequence[float]], count: int = 10, joints: int 
     for k in range(count):
         a = 2 * np.pi * (k + 0.5) / count
         points = np.stack([rx * np.sin(a), y, rz * np.cos(a) - 0.004], -1)
-        out.append(Chain(f"skirt{k}", tuple(float(-v) for v in y[:-1]), points, "hips", "skirt"))
+        out.append(SpringChain(f"skirt{k}", tuple(float(-v) for v in y[:-1]), points, "hips", "skirt"))
     return out
 
 
-def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
+def skirt_weights(points: Array, chains: Sequence[SpringChain]) -> dict[str, Array]:
     """Weights (R, C) of a skirt: hips at the waist, then the two nearest chains, shared with the thighs."""
     y = points[..., 1]
     count = len(chains)
@@ -145,12 +145,12 @@ def skirt_weights(points: Array, chains: Sequence[Chain]) -> dict[str, Array]:
         distance = np.abs((place - k + count / 2) % count - count / 2)
         near = np.clip(1 - distance, 0, 1)
         joints = [("hips", -9.0), *((f"{c.name}_{j}", s) for j, s in enumerate(c.starts))]
-        for joint, w in chain(-y, joints, 0.035).items():
+        for joint, w in chain_weights(-y, joints, 0.035).items():
             out[joint] = out.get(joint, 0) + w * near * (1 - share)
     return out
 
 
-def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.0, rows: int = 12) -> Part:
+def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.0, rows: int = 12) -> MeshPart:
     """A sleeve of the left arm; puff swells its middle. One that starts in the torso starts narrow."""
 
     def root(x: Array) -> Array:
@@ -167,7 +167,7 @@ def sleeve(material: str, x0: float, x1: float, inflate: float, puff: float = 0.
     )
 
 
-def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 13) -> Part:
+def sock(material: str, top: float, inflate: float = 0.0022, rows: int = 13) -> MeshPart:
     """A sock of the left leg up to height `top`, with a thicker band at its edge."""
     return leg(material, 0.05, top, rows, lambda y: inflate + 0.0018 * smoothstep(top - 0.03, top - 0.012, y))
 
@@ -189,17 +189,17 @@ _SHOE = keyed(
 )
 
 
-def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> list[Part]:
-    """The left shoe and its sole. ankle raises its back, for boots and sneakers (metres)."""
+def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> list[MeshPart]:
+    """The left shoe and its sole. ankle raises its back, for boots and sneakers (meters)."""
     z = np.concatenate([[-0.058, -0.056], np.linspace(-0.048, 0.116, 11), [0.125, 0.129, 0.131]])
     w, top = np.moveaxis(_SHOE(z), -1, 0)
     top = top + ankle * smoothstep(0.03, -0.02, z)
     zero = np.zeros_like(z)
 
-    def loft(material: str, low: Array, high: Array, width: Array, exponent: float) -> Part:
-        centres = np.stack([zero + LEG_X, (low + high) / 2, z * scale], -1)
+    def loft(material: str, low: Array, high: Array, width: Array, exponent: float) -> MeshPart:
+        centers = np.stack([zero + LEG_X, (low + high) / 2, z * scale], -1)
         outline = superellipse(ring_angles(14), exponent)
-        points = tube(centres, np.stack([width, zero, zero], -1), np.stack([zero, (high - low) / 2, zero], -1), outline)
+        points = tube(centers, np.stack([width, zero, zero], -1), np.stack([zero, (high - low) / 2, zero], -1), outline)
         toes = smoothstep(0.060, 0.095, points[..., 2])
         shin = smoothstep(ANKLE_Y + 0.0, ANKLE_Y + 0.05, points[..., 1])
         weights = {"leftFoot": (1 - toes) * (1 - shin), "leftToes": toes, "leftLowerLeg": (1 - toes) * shin}
@@ -211,21 +211,21 @@ def shoe(material: str, sole: str, scale: float = 1.0, ankle: float = 0.0) -> li
 
 
 def bow(
-    material: str, centre: Sequence[float] | Array, size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
-) -> list[Part]:
-    """A ribbon bow: two loops, a knot and two tails. size: half its width, metres; facing: yaw, degrees."""
+    material: str, center: Sequence[float] | Array, size: float, joint: str, *, tails: float = 1.0, facing: float = 0.0
+) -> list[MeshPart]:
+    """A ribbon bow: two loops, a knot and two tails. size: half its width, meters; facing: yaw, degrees."""
     c, s = np.cos(np.radians(facing)), np.sin(np.radians(facing))
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     parts = []
 
     def place(points: Array, flip: bool = False, knot_uv: bool = False) -> None:
-        p = points @ turn.T + np.asarray(centre)
+        p = points @ turn.T + np.asarray(center)
         t = grid_triangles(points.shape[0], points.shape[1], flip=flip)
         flat = p.reshape(-1, 3)
         u = np.broadcast_to(np.linspace(0, 1, points.shape[0])[:, None], points.shape[:2])
         v = np.broadcast_to(np.linspace(0, 1, points.shape[1])[None, :], points.shape[:2])
         uv = np.stack([0.9 + 0 * u if knot_uv else u * 0.8, v], -1).reshape(-1, 2)
-        parts.append(Part(material, flat, t, uv, {joint: np.ones(len(flat))}, smooth_normals(flat, t)))
+        parts.append(MeshPart(material, flat, t, uv, {joint: np.ones(len(flat))}, smooth_normals(flat, t)))
 
     t = np.linspace(0.0, 1, 10)[:, None]
     a = ring_angles(12)[None, :]
@@ -253,11 +253,11 @@ def bow(
     return parts
 
 
-def hood(material: str) -> Part:
+def hood(material: str) -> MeshPart:
     """A hood let down: a thick roll round the neck, widest behind."""
     a = np.linspace(-2.62, 2.62, 33)  # from the front on the right, round the back, to the front on the left
     back = (1 + np.cos(a)) / 2
-    centre = np.stack(
+    center = np.stack(
         [
             0.078 * np.sin(a),
             1.226 - 0.045 * (1 - back) ** 2 - 0.018 * back,
@@ -266,23 +266,23 @@ def hood(material: str) -> Part:
         -1,
     )
     thick = 0.013 + 0.026 * back
-    tangent = unit(np.gradient(centre, axis=0))
+    tangent = unit(np.gradient(center, axis=0))
     side = unit(np.cross(tangent, [0.0, 1.0, 0.0]))
     up = np.cross(side, tangent)
-    points = tube(centre, side * thick[:, None], up * (thick * 1.05)[:, None], superellipse(ring_angles(14)))
+    points = tube(center, side * thick[:, None], up * (thick * 1.05)[:, None], superellipse(ring_angles(14)))
     weights = {"upperChest": 0.8 + 0 * points[..., 0], "neck": 0.2 + 0 * points[..., 0]}
     return grid_part(material, points, weights)
 
 
-def cord(material: str, side: float) -> Part:
+def cord(material: str, side: float) -> MeshPart:
     """One drawstring that hangs from the hood."""
     y = np.linspace(1.172, 1.092, 9)
     x = side * (0.030 + 0.004 * np.sin(np.linspace(0, 3, 9)))
     front = torso_front(y, x) + 0.026
-    centre = np.stack([x, y, front], -1)
+    center = np.stack([x, y, front], -1)
     r = np.full(9, 0.0032) + 0.0018 * (np.arange(9) >= 7)
     zero = np.zeros(9)
-    points = tube(centre, np.stack([r, zero, zero], -1), np.stack([zero, zero, r], -1), superellipse(ring_angles(8)))
+    points = tube(center, np.stack([r, zero, zero], -1), np.stack([zero, zero, r], -1), superellipse(ring_angles(8)))
     return grid_part(material, points, torso_weights(points[..., 1]), flip=True)
 
 
@@ -293,19 +293,19 @@ def torso_front(y: Array, x: Array) -> Array:
     return np.array([np.interp(xx, r[:, 0], r[:, 2]) for xx, r in zip(np.broadcast_to(x, y.shape), rings, strict=True)])
 
 
-def shorts(material: str, low: float, inflate: float, flare: float = 0.0, rows: int = 9) -> list[Part]:
+def shorts(material: str, low: float, inflate: float, flare: float = 0.0, rows: int = 9) -> list[MeshPart]:
     """Shorts: hips and two legs down to height `low`, `flare` wider there."""
     hips = torso(material, 0.762, 0.945, 9, inflate, 24)
     legs = leg(material, low, 0.855, rows, lambda y: inflate + flare * smoothstep(0.80, low, y))
     return [hips, *both(legs)]
 
 
-def belt(material: str, y0: float, y1: float, inflate: float) -> Part:
+def belt(material: str, y0: float, y1: float, inflate: float) -> MeshPart:
     """A band round the torso."""
     return torso(material, y0, y1, 3, inflate, 40)
 
 
-def patch(material: str, y0: float, y1: float, half_angle: float, inflate: float) -> Part:
+def patch(material: str, y0: float, y1: float, half_angle: float, inflate: float) -> MeshPart:
     """A rectangle on the front of the torso: a pocket or a print."""
     angles = np.linspace(-half_angle, half_angle, 17)
     y = np.linspace(y0, y1, 7)[:, None] + 0 * angles

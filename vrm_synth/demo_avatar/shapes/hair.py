@@ -1,4 +1,4 @@
-"""Hair styles: a cap on the skull, fringe, sidelocks and back, as lists of locks and spring chains."""
+"""Hair styles: scalp, fringe, sidelocks and back, as lists of locks and spring chains."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ import numpy as np
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import Array
 from vrm_synth.demo_avatar.shapes.head import SKULL, hair_normals, head
-from vrm_synth.demo_avatar.shapes.locks import Chain, Lock, shell_chain, shell_locks, tail
+from vrm_synth.demo_avatar.shapes.locks import Lock, SpringChain, shell_chain, shell_locks, tail
 from vrm_synth.demo_avatar.shapes.loft import grid_triangles, keyed, smooth_normals, smoothstep, unit
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 
 
 @dataclass(frozen=True, eq=False)
 class Hair:
-    """parts to draw, chains to swing them, anchors: where ties and ribbons sit."""
+    """The hair of one character.
 
-    parts: list[Part]
-    chains: list[Chain]
+    Attributes:
+        parts: surfaces to draw.
+        chains: spring chains that swing them.
+        anchors: positions of ties and ribbons, meters.
+    """
+
+    parts: list[MeshPart]
+    chains: list[SpringChain]
     anchors: tuple[tuple[float, float, float], ...] = ()
 
 
 def build_hair(style: str) -> Hair:
-    """The hair of a style in params.HAIR_STYLES."""
+    """Build the hair of a style in params.HAIR_STYLES."""
     return _STYLES[style]()
 
 
@@ -35,7 +41,7 @@ _HAIRLINE = keyed(
 )
 
 
-def cap(volume: float = 0.009) -> Part:
+def cap(volume: float = 0.009) -> MeshPart:
     """The scalp under the locks, from the hairline to the crown."""
     columns, rows = 49, 12
     az = np.linspace(-180, 180, columns)
@@ -51,13 +57,13 @@ def cap(volume: float = 0.009) -> Part:
     u = np.broadcast_to(np.linspace(0, 8, columns), v.shape)
     uv = np.stack([u, 0.55 - 0.5 * np.broadcast_to(t, v.shape)], -1).reshape(-1, 2)
     n = hair_normals(flat, smooth_normals(flat, triangles), 0.6)
-    return Part("Hair", flat, triangles, uv, {"head": np.ones(len(flat))}, n)
+    return MeshPart("Hair", flat, triangles, uv, {"head": np.ones(len(flat))}, n)
 
 
 _FRINGE_CHAINS = (("hairFrontR", -34.0), ("hairFrontM", 0.0), ("hairFrontL", 34.0))
 
 
-def _fringe_chains() -> list[Chain]:
+def _fringe_chains() -> list[SpringChain]:
     return [shell_chain(n, az, (0.80, 1.04), 1.30) for n, az in _FRINGE_CHAINS]
 
 
@@ -92,7 +98,7 @@ _STANDARD_FRINGE = (
 )  # fmt: skip
 
 
-def sidelocks(tip: float, width: float = 0.036, tuck: float = 0.004) -> tuple[list[Lock], list[Chain]]:
+def sidelocks(tip: float, width: float = 0.036, tuck: float = 0.004) -> tuple[list[Lock], list[SpringChain]]:
     """Two layered locks before each ear, down to h = tip."""
     locks, chains = [], []
     for side, m in (("L", 1), ("R", -1)):
@@ -122,23 +128,23 @@ def back(
     chain_count: int = 5,
     joints: int = 2,
     ragged: float = 0.12,
-) -> tuple[list[Lock], list[Chain]]:
+) -> tuple[list[Lock], list[SpringChain]]:
     """The back in layers: rows (count, root h, share of the length, stand-off), spread over ±half degrees.
 
     pull draws the tips toward the middle of the back (a share of the azimuth).
     """
-    centres = np.linspace(-half, half, chain_count) * 0.9
+    centers = np.linspace(-half, half, chain_count) * 0.9
     starts = tuple(1.02 + (tip - 1.02) * k / joints for k in range(joints))
-    chains = [shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centres)]
-    g = rng(0, "demo.hair.back", int(tip * 100))
+    chains = [shell_chain(f"hairBack{k}", 180 + c * (1 - pull * 0.6), starts, tip, off) for k, c in enumerate(centers)]
+    generator = rng(0, "demo.hair.back", int(tip * 100))
     locks = []
     for count, root, share, stand in rows:
         spread = np.linspace(-half, half, count)
         for k, a in enumerate(spread):
-            jitter = g.uniform(-1, 1, 4)
+            jitter = generator.uniform(-1, 1, 4)
             length = 1 + (tip - 1) * share * (1 - ragged * (0.5 + 0.5 * jitter[0]) - 0.10 * (abs(a) / half) ** 2)
             target = a * (1 - pull) + 2.5 * jitter[1]
-            name = f"hairBack{int(np.argmin(np.abs(centres - a)))}"
+            name = f"hairBack{int(np.argmin(np.abs(centers - a)))}"
             locks.append(
                 Lock(
                     (180 + a * 0.96, 180 + target),
@@ -183,8 +189,8 @@ def crown(count: int = 13, tip: float = 1.12, off: float = 0.013) -> list[Lock]:
 
 def _finish(
     locks: Sequence[Lock],
-    chains: Sequence[Chain],
-    extra: Sequence[Part] = (),
+    chains: Sequence[SpringChain],
+    extra: Sequence[MeshPart] = (),
     anchors: tuple[tuple[float, float, float], ...] = (),
 ) -> Hair:
     return Hair([cap(), shell_locks("Hair", [*locks, *cowlick()], chains), *extra], list(chains), anchors)
@@ -252,7 +258,7 @@ def _nape(a: float) -> float:
     return float(1.58 - 0.34 * smoothstep(30, 90, abs(a)))
 
 
-def _hang(anchor: Array, out: Array, length: float, n: int, name: str, lift: float = 0.03) -> Chain:
+def _hang(anchor: Array, out: Array, length: float, n: int, name: str, lift: float = 0.03) -> SpringChain:
     t = np.linspace(0, 1, n + 1)
     spread = 1 - np.exp(-t * 4.5)
     p = (
@@ -261,7 +267,7 @@ def _hang(anchor: Array, out: Array, length: float, n: int, name: str, lift: flo
         - np.outer(t**1.15 * length, [0, 1, 0])
         + np.outer(lift * np.sin(np.pi * np.clip(t * 2.4, 0, 1)), [0, 1, 0])
     )
-    return Chain(name, tuple(float(x) for x in t[:-1]), p)
+    return SpringChain(name, tuple(float(x) for x in t[:-1]), p)
 
 
 _TAIL_RADIUS = ((0, 0.010), (0.06, 0.017), (0.25, 0.034), (0.5, 0.034), (0.8, 0.020), (1.0, 0.004))

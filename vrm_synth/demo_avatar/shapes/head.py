@@ -16,7 +16,7 @@ from vrm_synth.demo_avatar.shapes.loft import keyed, unit
 from vrm_synth.demo_avatar.shapes.skeleton import CHIN_Y
 
 CROWN_Y = CHIN_Y + 0.236
-SKULL = np.array([0.0, CHIN_Y + 0.138, -0.010])  # centre of the skull, that hair grows away from
+SKULL = np.array([0.0, CHIN_Y + 0.138, -0.010])  # center of the skull, that hair grows away from
 
 # v, front (y, z), side (half width, y, z), back (y, z), exponent of the front's y; y above the chin
 _RINGS = keyed(
@@ -82,7 +82,7 @@ def front_z(x: ArrayLike, y: ArrayLike) -> Array:
 
 
 def on_face(xy: ArrayLike, lift: ArrayLike = 0.0) -> Array:
-    """Front-view points (..., 2) put on the face, `lift` metres in front of it: (..., 3)."""
+    """Front-view points (..., 2) put on the face, `lift` meters in front of it: (..., 3)."""
     xy = np.asarray(xy, np.float64)
     z = front_z(xy[..., 0], xy[..., 1]) + np.asarray(lift, np.float64)
     return np.concatenate([xy, np.broadcast_to(z, xy.shape[:-1])[..., None]], -1)

@@ -1,7 +1,7 @@
-"""Locks of hair: tapered, curved blades along paths on a shell round the skull, or along a tail.
+"""Locks of hair: tapered, curved blades along paths on a shell around the skull, or along a tail.
 
 The shell's coordinates are (azimuth, h, off): azimuth in degrees, 0 in front, positive to the left; h is 0 at
-the crown, 1 at the skull's widest, and falls 15 cm for each further 1; off stands off the skull, metres.
+the crown, 1 at the skull's widest, and falls 15 cm for each further 1; off stands off the skull, meters.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from vrm_synth.core.transforms import Array
-from vrm_synth.demo_avatar.shapes.body import chain
+from vrm_synth.demo_avatar.shapes.body import chain_weights
 from vrm_synth.demo_avatar.shapes.head import SKULL, hair_normals
 from vrm_synth.demo_avatar.shapes.loft import grid_triangles, smooth_normals, smoothstep, unit
-from vrm_synth.demo_avatar.shapes.part import Part
+from vrm_synth.demo_avatar.shapes.part import MeshPart
 
 DROP = 0.15
 _RX, _RY, _RF, _RB = 0.0775, 0.0985, 0.0985, 0.0915
@@ -26,10 +26,19 @@ SAMPLES, ROUND = 13, 6
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock on the shell. az, h, off: (root, tip); width, thick: metres at the widest.
+    """One lock of hair on the shell; see the module's docstring for the coordinates.
 
-    swing: sideways sway in degrees at mid length; bulge: extra stand-off at mid length; tuck: how far the tip
-    turns in (+) or flicks out (−), metres; chain: name of the spring chain that swings it, "" none.
+    Attributes:
+        az: azimuth of (root, tip), degrees.
+        h: h of (root, tip).
+        off: distance from the skull at (root, tip), meters.
+        width: meters at the widest.
+        thick: thickness in meters at the widest.
+        swing: sideways sway at mid length, degrees.
+        bulge: extra distance from the skull at mid length, meters.
+        tuck: how far the tip turns in (+) or flicks out (−), meters.
+        wave: amplitude of sideways waves, degrees.
+        chain: name of the spring chain that swings it, "" for none.
     """
 
     az: tuple[float, float]
@@ -45,8 +54,16 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Chain:
-    """A spring chain. starts: h (or tail parameter) at which each joint takes over; points: (J + 1, 3), tip last."""
+class SpringChain:
+    """A chain of J spring-bone joints.
+
+    Attributes:
+        name: prefix of its joints' names.
+        starts: (J,) h on the shell, or parameter along a tail, from which on each joint moves the hair.
+        points: (J + 1, 3) positions of the joints, the tip last, meters.
+        parent: the joint that it hangs on.
+        kind: "hair" or "skirt"; decides colliders and stiffness.
+    """
 
     name: str
     starts: tuple[float, ...]
@@ -56,7 +73,7 @@ class Chain:
 
 
 def shell(az: ArrayLike, h: ArrayLike, off: ArrayLike) -> Array:
-    """Points (..., 3) of the shell."""
+    """Return points (..., 3) of the shell."""
     a, h, off = np.broadcast_arrays(np.radians(az), np.asarray(h, np.float64), np.asarray(off, np.float64))
     phi = np.clip(h, 0, 1) * np.pi / 2
     s = np.sin(phi)
@@ -65,14 +82,14 @@ def shell(az: ArrayLike, h: ArrayLike, off: ArrayLike) -> Array:
     return np.stack([(_RX + off) * np.sin(a) * s, y, depth * np.cos(a) * s], -1) + SKULL
 
 
-def shell_chain(name: str, az: float, starts: Sequence[float], tip: float, off: float = 0.014) -> Chain:
-    """A chain that hangs along the shell at one azimuth."""
+def shell_chain(name: str, az: float, starts: Sequence[float], tip: float, off: float = 0.014) -> SpringChain:
+    """Return a chain that hangs along the shell at one azimuth."""
     h = np.array([*starts, tip])
-    return Chain(name, tuple(starts), shell(np.full(len(h), az), h, off))
+    return SpringChain(name, tuple(starts), shell(np.full(len(h), az), h, off))
 
 
 def lock_paths(locks: Sequence[Lock]) -> tuple[Array, Array, Array]:
-    """(paths (L, S, 3), outward directions (L, S, 3), h (L, S))."""
+    """Return (paths (L, S, 3), outward directions (L, S, 3), h (L, S)) of L locks at S samples."""
     t = np.linspace(0, 1, SAMPLES)[None, :]
 
     def pair(name: str) -> tuple[Array, Array]:
@@ -99,7 +116,7 @@ def lock_paths(locks: Sequence[Lock]) -> tuple[Array, Array, Array]:
 
 
 def blades(paths: Array, outward: Array, width: Array, thick: Array, blunt: float = 0.62) -> tuple[Array, Array]:
-    """Surfaces of blades: points (L, S, ROUND + 1, 3) and normals, from paths and outward directions (L, S, 3).
+    """Return surfaces of blades: points (L, S, ROUND + 1, 3) and normals, from paths and outward directions (L, S, 3).
 
     width, thick: (L,) at the widest. A blade is flat inside, arched outside, and tapers to a point.
     """
@@ -120,8 +137,8 @@ def blades(paths: Array, outward: Array, width: Array, thick: Array, blunt: floa
     return points, out
 
 
-def lock_part(material: str, points: Array, weights: dict[str, Array], soft: float = 0.45) -> Part:
-    """One Part of all the blades' points (L, S, ROUND + 1, 3); weights: joint → (L, S) or (L, S, 1)."""
+def lock_part(material: str, points: Array, weights: dict[str, Array], soft: float = 0.45) -> MeshPart:
+    """Build one MeshPart from the points of all blades (L, S, ROUND + 1, 3); weights: joint → (L, S) or (L, S, 1)."""
     count, s, n = points.shape[:3]
     one = grid_triangles(s, n)
     triangles = (one[None] + (np.arange(count) * s * n)[:, None, None]).reshape(-1, 3)
@@ -135,11 +152,11 @@ def lock_part(material: str, points: Array, weights: dict[str, Array], soft: flo
         triangles = triangles[:, ::-1].copy()
     normals = hair_normals(flat, smooth_normals(flat, triangles), soft)
     full = {j: np.broadcast_to(w.reshape(count, s, 1), (count, s, n)).reshape(-1) for j, w in weights.items()}
-    return Part(material, flat, triangles, uv, full, normals)
+    return MeshPart(material, flat, triangles, uv, full, normals)
 
 
-def shell_locks(material: str, locks: Sequence[Lock], chains: Sequence[Chain]) -> Part:
-    """All locks on the shell as one Part, each swung by its chain."""
+def shell_locks(material: str, locks: Sequence[Lock], chains: Sequence[SpringChain]) -> MeshPart:
+    """Build one MeshPart of all locks on the shell, each weighted to its chain."""
     paths, outward, h = lock_paths(locks)
     points, _ = blades(paths, outward, np.array([k.width for k in locks]), np.array([k.thick for k in locks]))
     weights: dict[str, Array] = {"head": np.zeros(h.shape)}
@@ -150,21 +167,26 @@ def shell_locks(material: str, locks: Sequence[Lock], chains: Sequence[Chain]) -
             continue
         c = by_name[lock.chain]
         joints = [("head", -9.0), *((f"{c.name}_{k}", s) for k, s in enumerate(c.starts))]
-        for joint, w in chain(h[i], joints, 0.16).items():
+        for joint, w in chain_weights(h[i], joints, 0.16).items():
             weights.setdefault(joint, np.zeros(h.shape))[i] = w
     return lock_part(material, points, weights)
 
 
 def tail(
-    material: str, c: Chain, radius: Sequence[tuple[float, float]], count: int, width: float, seed_turn: float = 0.0
-) -> Part:
-    """A tail of locks round a chain's path. radius: (t, metres) rows along it; count locks and one core."""
+    material: str,
+    c: SpringChain,
+    radius: Sequence[tuple[float, float]],
+    count: int,
+    width: float,
+    seed_turn: float = 0.0,
+) -> MeshPart:
+    """Build a tail of locks around a chain's path. radius: (t, meters) rows along it; count locks and one core."""
     n = len(c.points)
     curve = CubicSpline(np.linspace(0, 1, n), c.points)
     t = np.linspace(0, 1, SAMPLES)
     r = PchipInterpolator(*np.array(radius).T)(t)
-    centre = curve(t)
-    tangent = unit(np.gradient(centre, axis=0))
+    center = curve(t)
+    tangent = unit(np.gradient(center, axis=0))
     x = unit(np.cross(tangent, [0.0, 0.0, 1.0]))
     y = np.cross(tangent, x)
     k = np.arange(count)
@@ -177,4 +199,4 @@ def tail(
     points, _ = blades(paths, out, np.full(count, width), np.full(count, width * 0.42), 0.7)
     starts = [("head", -1.0), *((f"{c.name}_{j}", s) for j, s in enumerate(c.starts))]
     along = np.broadcast_to(t[None, :] * short, (count, SAMPLES))
-    return lock_part(material, points, chain(along, starts, 0.09), 0.2)
+    return lock_part(material, points, chain_weights(along, starts, 0.09), 0.2)

@@ -1,6 +1,6 @@
-"""Geometry tools: splines through key rings, grids of points to triangles, smooth normals.
+"""Geometry functions: splines through key rings, triangles of point grids, smooth normals.
 
-Everything is float64, metres, in the avatar's frame (+Y up, facing +Z, left hand at +X). Triangles
+Everything is float64, meters, in the avatar's frame (+Y up, facing +Z, left hand at +X). Triangles
 wind counter-clockwise seen from outside.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline, PchipInterpolator
+from scipy.interpolate import PchipInterpolator
 
 from vrm_synth.core.transforms import Array
 
@@ -23,23 +23,23 @@ def smoothstep(lo: float, hi: float, x: ArrayLike) -> Array:
     return np.asarray(t * t * (3 - 2 * t))
 
 
-def keyed(keys: Sequence[Sequence[float]], smooth: bool = False) -> Callable[[ArrayLike], Array]:
-    """A curve through rows (t, a, b, …): t ↦ (..., columns). Monotone between keys, or C² if smooth."""
+def keyed(keys: Sequence[Sequence[float]]) -> Callable[[ArrayLike], Array]:
+    """Return a monotone curve through rows (t, a, b, …): t ↦ (..., columns)."""
     table = np.asarray(keys, np.float64)
     table = table[np.argsort(table[:, 0])]
-    curve = CubicSpline(table[:, 0], table[:, 1:]) if smooth else PchipInterpolator(table[:, 0], table[:, 1:])
+    curve = PchipInterpolator(table[:, 0], table[:, 1:])
     return lambda t: np.asarray(curve(np.asarray(t, np.float64)))
 
 
 def unit(v: ArrayLike) -> Array:
-    """Vectors (..., 3) at length 1; a zero vector stays zero."""
+    """Normalize vectors (..., 3); a zero vector stays zero."""
     v = np.asarray(v, np.float64)
     length = np.linalg.norm(v, axis=-1, keepdims=True)
     return np.asarray(v / np.where(length == 0, 1.0, length))
 
 
 def ring_angles(n: int) -> Array:
-    """n + 1 angles (n + 1,) once round, the last on the first so that a texture can wrap."""
+    """Return n + 1 angles around a circle, from 0 to 2π inclusive, so that a texture can wrap."""
     return np.linspace(0.0, 2 * np.pi, n + 1)
 
 
@@ -92,13 +92,13 @@ def smooth_normals(positions: ArrayLike, triangles: Ints) -> Array:
     return n
 
 
-def tube(centres: Array, side: Array, front: Array, outline: tuple[Array, Array]) -> Array:
-    """Points (R, N, 3) of rings: centres (R, 3) + s · side (R, 3) + c · front (R, 3).
+def tube(centers: Array, side: Array, front: Array, outline: tuple[Array, Array]) -> Array:
+    """Points (R, N, 3) of rings: centers (R, 3) + s · side (R, 3) + c · front (R, 3).
 
     side and front carry the radii; outline is (c, s), each (N,) or (R, N).
     """
-    c, s = (np.broadcast_to(o, (len(centres), np.shape(o)[-1])) for o in outline)
-    return centres[:, None] + s[..., None] * side[:, None] + c[..., None] * front[:, None]
+    c, s = (np.broadcast_to(o, (len(centers), np.shape(o)[-1])) for o in outline)
+    return centers[:, None] + s[..., None] * side[:, None] + c[..., None] * front[:, None]
 
 
 def frames_along(path: Array, up: ArrayLike) -> tuple[Array, Array, Array]:

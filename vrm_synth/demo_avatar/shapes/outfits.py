@@ -1,47 +1,52 @@
-"""Outfits: which garments, of which materials, make a sailor uniform, a dress, a hoodie with shorts."""
+"""Outfits: the garments and materials of a sailor uniform, a dress, and a hoodie with shorts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vrm_synth.demo_avatar.shapes import garments as g
+from vrm_synth.demo_avatar.shapes import garments
 from vrm_synth.demo_avatar.shapes.body import arm, hand, leg, torso
-from vrm_synth.demo_avatar.shapes.locks import Chain
-from vrm_synth.demo_avatar.shapes.part import Part
-from vrm_synth.demo_avatar.surface import textures as paint
-from vrm_synth.demo_avatar.surface.materials import CLAMP, WRAP, Library, tiled, toon, white
+from vrm_synth.demo_avatar.shapes.locks import SpringChain
+from vrm_synth.demo_avatar.shapes.part import MeshPart
+from vrm_synth.demo_avatar.surface import painted_textures as paint
 from vrm_synth.demo_avatar.surface.palette import Palette, Rgb, line, linear, mix, shade, tone
+from vrm_synth.demo_avatar.surface.toon_materials import CLAMP, WRAP, MaterialLibrary, tiled, toon, white
 from vrm_synth.gltf.model import Material
 
 PLEATS = 22
-SPATS = 0.672  # hem of the fitted shorts under a skirt: at mid-thigh; skin ends inside them
+SHORTS_HEM_Y = 0.672  # hem of the fitted shorts under a skirt, meters; the skin of the legs ends inside them
 CLOTH_SHIFT = -0.22  # cloth turns to shade early, so that light fabrics keep their form
 
 
 @dataclass(frozen=True, eq=False)
 class Outfit:
-    """parts to draw (the skin that shows included) and chains that swing the skirt."""
+    """The clothes of one character.
 
-    parts: list[Part]
-    chains: list[Chain] = field(default_factory=list)
+    Attributes:
+        parts: surfaces to draw, with the skin that shows.
+        chains: spring chains of the skirt.
+    """
+
+    parts: list[MeshPart]
+    chains: list[SpringChain] = field(default_factory=list)
 
 
 def build_outfit(name: str) -> Outfit:
-    """The outfit of a name in params.OUTFITS."""
+    """Build the outfit of a name in params.OUTFITS."""
     return _OUTFITS[name]()
 
 
-def add_outfit_materials(lib: Library, p: Palette, name: str) -> None:
-    """The materials that build_outfit(name) uses."""
+def add_outfit_materials(lib: MaterialLibrary, p: Palette, name: str) -> None:
+    """Add the materials that build_outfit(name) uses."""
     _MATERIALS[name](lib, p)
     _shoe_materials(lib, p, (0.36, 0.22, 0.17) if name != "hoodie" else mix(p.cloth, (1, 1, 1), 0.75))
     _flat(lib, "Dark", p.dark, p.dark_shade)
 
 
-def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10) -> list[Part]:
+def _skin(arms_from: float, legs: tuple[float, float], chest_from: float = 1.10) -> list[MeshPart]:
     neck = torso("Skin", chest_from, 1.348, 20, columns=24)
-    return [neck, *g.both(arm("Skin", arms_from, 0.522, 15), leg("Skin", *legs, 17), *hand("Skin"))]
+    return [neck, *garments.both(arm("Skin", arms_from, 0.522, 15), leg("Skin", *legs, 17), *hand("Skin"))]
 
 
 _SAILOR_SKIRT = (
@@ -54,42 +59,46 @@ _DRESS_SKIRT = (
 )  # fmt: skip
 
 
-def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[Chain], below: float) -> Part:
+def _petticoat(rings: tuple[tuple[float, ...], ...], chains: list[SpringChain], below: float) -> MeshPart:
     y, rx, rz = rings[-1]
     lace = ((y + 0.016, rx - 0.020, rz - 0.020), (y, rx - 0.014, rz - 0.014), (y - below, rx - 0.009, rz - 0.009))
-    return g.skirt("Lace", lace, 12, 0.003, chains, sharp=False, rows=4)
+    return garments.skirt("Lace", lace, 12, 0.003, chains, sharp=False, rows=4)
 
 
 def _sailor() -> Outfit:
-    chains = g.skirt_chains(_SAILOR_SKIRT)
+    chains = garments.skirt_chains(_SAILOR_SKIRT)
     parts = [
-        *_skin(0.165, (0.34, SPATS + 0.03)),
-        g.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.007),
-        *g.both(g.sleeve("Top", 0.082, 0.205, 0.0085, 0.0085), g.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)),
-        g.sailor_collar("Collar"),
-        *g.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
-        g.skirt("Skirt", _SAILOR_SKIRT, PLEATS, 0.011, chains, sharp=True),
+        *_skin(0.165, (0.34, SHORTS_HEM_Y + 0.03)),
+        garments.shirt("Top", 0.935, 0.0055, v_neck=0.052, flare=0.007),
+        *garments.both(
+            garments.sleeve("Top", 0.082, 0.205, 0.0085, 0.0085), garments.sleeve("Trim", 0.196, 0.214, 0.0125, rows=4)
+        ),
+        garments.sailor_collar("Collar"),
+        *garments.bow("Accent", (0, 1.098, 0.093), 0.058, "upperChest", tails=1.15),
+        garments.skirt("Skirt", _SAILOR_SKIRT, PLEATS, 0.011, chains, sharp=True),
         _petticoat(_SAILOR_SKIRT, chains, 0.020),
-        *g.shorts("Dark", SPATS, 0.0040),
-        *g.both(g.sock("Sock", 0.375), *g.shoe("Shoe", "Sole")),
+        *garments.shorts("Dark", SHORTS_HEM_Y, 0.0040),
+        *garments.both(garments.sock("Sock", 0.375), *garments.shoe("Shoe", "Sole")),
     ]
     return Outfit(parts, chains)
 
 
 def _dress() -> Outfit:
-    chains = g.skirt_chains(_DRESS_SKIRT, joints=4)
+    chains = garments.skirt_chains(_DRESS_SKIRT, joints=4)
     parts = [
-        *_skin(0.165, (0.14, SPATS + 0.03)),
-        g.shirt("Top", 0.935, 0.0050, flare=0.002),
-        *g.both(g.sleeve("Top", 0.082, 0.195, 0.0100, 0.0160), g.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)),
-        g.round_collar("Collar"),
-        *g.bow("Accent", (0, 1.196, 0.045), 0.036, "upperChest", tails=1.3),
-        g.skirt("Skirt", _DRESS_SKIRT, 16, 0.010, chains, sharp=False, rows=14),
+        *_skin(0.165, (0.14, SHORTS_HEM_Y + 0.03)),
+        garments.shirt("Top", 0.935, 0.0050, flare=0.002),
+        *garments.both(
+            garments.sleeve("Top", 0.082, 0.195, 0.0100, 0.0160), garments.sleeve("Trim", 0.188, 0.206, 0.0110, rows=4)
+        ),
+        garments.round_collar("Collar"),
+        *garments.bow("Accent", (0, 1.196, 0.045), 0.036, "upperChest", tails=1.3),
+        garments.skirt("Skirt", _DRESS_SKIRT, 16, 0.010, chains, sharp=False, rows=14),
         _petticoat(_DRESS_SKIRT, chains, 0.024),
-        g.belt("Trim", 0.945, 0.975, 0.0085),
-        *g.bow("Trim", (0, 0.962, -0.082), 0.085, "spine", tails=1.6, facing=180),
-        *g.shorts("Dark", SPATS, 0.0040),
-        *g.both(g.sock("Sock", 0.165), *g.shoe("Shoe", "Sole")),
+        garments.belt("Trim", 0.945, 0.975, 0.0085),
+        *garments.bow("Trim", (0, 0.962, -0.082), 0.085, "spine", tails=1.6, facing=180),
+        *garments.shorts("Dark", SHORTS_HEM_Y, 0.0040),
+        *garments.both(garments.sock("Sock", 0.165), *garments.shoe("Shoe", "Sole")),
     ]
     return Outfit(parts, chains)
 
@@ -97,44 +106,49 @@ def _dress() -> Outfit:
 def _hoodie() -> Outfit:
     parts = [
         *_skin(0.46, (0.50, 0.80), 1.16),
-        g.shirt("Top", 0.868, 0.0165, flare=0.006),
-        g.belt("Rib", 0.842, 0.878, 0.0190),
-        *g.both(g.sleeve("Top", 0.066, 0.480, 0.0125, 0.0070, 26), g.sleeve("Rib", 0.472, 0.512, 0.0085, rows=5)),
-        g.hood("Top"),
-        g.patch("Pocket", 0.905, 0.982, 0.62, 0.0300),
-        g.patch("Print", 1.005, 1.085, 0.46, 0.0200),
-        *(g.cord("Cord", s) for s in (1, -1)),
-        *g.shorts("Dark", 0.735, 0.0070, 0.010, rows=7),
-        *g.both(g.sock("Sock", 0.600), *g.shoe("Shoe", "Sole", 1.06, 0.010)),
+        garments.shirt("Top", 0.868, 0.0165, flare=0.006),
+        garments.belt("Rib", 0.842, 0.878, 0.0190),
+        *garments.both(
+            garments.sleeve("Top", 0.066, 0.480, 0.0125, 0.0070, 26),
+            garments.sleeve("Rib", 0.472, 0.512, 0.0085, rows=5),
+        ),
+        garments.hood("Top"),
+        garments.patch("Pocket", 0.905, 0.982, 0.62, 0.0300),
+        garments.patch("Print", 1.005, 1.085, 0.46, 0.0200),
+        *(garments.cord("Cord", s) for s in (1, -1)),
+        *garments.shorts("Dark", 0.735, 0.0070, 0.010, rows=7),
+        *garments.both(garments.sock("Sock", 0.600), *garments.shoe("Shoe", "Sole", 1.06, 0.010)),
     ]
     return Outfit(parts)
 
 
-def _flat(lib: Library, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, edge: Rgb | None = None) -> None:
-    """A material of one colour and its shade; `edge` colours the outline, the lit colour's own line by default."""
-    look = toon(line(lit) if edge is None else edge, width, shade_color_factor=linear(dark))
-    lib.add(Material(name, "mtoon", (*linear(lit), 1.0), double_sided=True, mtoon=look))
+def _flat(lib: MaterialLibrary, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, edge: Rgb | None = None) -> None:
+    """A material of one color and its shade; `edge` colors the outline, the lit color's own line by default."""
+    mtoon = toon(line(lit) if edge is None else edge, width, shade_color_factor=linear(dark))
+    lib.add(Material(name, "mtoon", (*linear(lit), 1.0), double_sided=True, mtoon=mtoon))
 
 
 def _white_line(p: Palette) -> Rgb:
-    """An outline that white cloth can wear without looking grey."""
+    """An outline that white cloth can wear without looking gray."""
     return mix(p.white_shade, (0.2, 0.2, 0.35), 0.75)
 
 
-def _cloth(lib: Library, name: str, lit: paint.Pixels, dark: paint.Pixels, edge: Rgb, repeat: float = 1.0) -> None:
+def _cloth(
+    lib: MaterialLibrary, name: str, lit: paint.Pixels, dark: paint.Pixels, edge: Rgb, repeat: float = 1.0
+) -> None:
     a, b = lib.texture(name, lit, WRAP), lib.texture(f"{name}Shade", dark, WRAP)
     if repeat != 1.0:
         a, b = tiled(a, (repeat, 1.0)), tiled(b, (repeat, 1.0))
-    look = toon(edge, 0.0012, shade_multiply_texture=b, shading_shift_factor=CLOTH_SHIFT)
-    lib.add(Material(name, "mtoon", white(), a, double_sided=True, mtoon=look))
+    mtoon = toon(edge, 0.0012, shade_multiply_texture=b, shading_shift_factor=CLOTH_SHIFT)
+    lib.add(Material(name, "mtoon", white(), a, double_sided=True, mtoon=mtoon))
 
 
-def _top(lib: Library, lit: Rgb, dark: Rgb, edge: Rgb) -> None:
+def _top(lib: MaterialLibrary, lit: Rgb, dark: Rgb, edge: Rgb) -> None:
     """The shirt: cloth with folds that gather at the waist and in the sleeves."""
     _cloth(lib, "Top", paint.folds_map(lit, dark), paint.folds_map(dark, mix(dark, tone(dark, value=0.82), 0.8)), edge)
 
 
-def _lace(lib: Library, p: Palette, name: str, pixels: paint.Pixels, repeat: float) -> None:
+def _lace(lib: MaterialLibrary, p: Palette, name: str, pixels: paint.Pixels, repeat: float) -> None:
     lace = lib.texture(name, pixels, WRAP if repeat > 1 else CLAMP)
     lace = tiled(lace, (repeat, 1.0)) if repeat > 1 else lace
     lib.add(
@@ -145,7 +159,7 @@ def _lace(lib: Library, p: Palette, name: str, pixels: paint.Pixels, repeat: flo
     )  # fmt: skip
 
 
-def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
+def _shoe_materials(lib: MaterialLibrary, p: Palette, leather: Rgb) -> None:
     # outlines of shoes and bows keep their width on screen; the toe cap's shade sets in earlier
     cap = lib.texture("ShoeShift", paint.ramp([0.0] * 24 + [1.0] * 8), CLAMP)
     screen = {
@@ -185,7 +199,7 @@ def _shoe_materials(lib: Library, p: Palette, leather: Rgb) -> None:
     )
 
 
-def _sailor_materials(lib: Library, p: Palette) -> None:
+def _sailor_materials(lib: MaterialLibrary, p: Palette) -> None:
     _top(lib, p.white, p.white_shade, _white_line(p))
     stripes = ((0.74, 0.80), (0.86, 0.89))
     light = p.white if sum(p.cloth) < 2.2 else p.accent
@@ -218,7 +232,7 @@ def _sailor_materials(lib: Library, p: Palette) -> None:
     _flat(lib, "Sock", sock, shade(sock))
 
 
-def _dress_materials(lib: Library, p: Palette) -> None:
+def _dress_materials(lib: MaterialLibrary, p: Palette) -> None:
     _top(lib, p.cloth, p.cloth_shade, p.cloth_line)
     _flat(lib, "Collar", p.white, p.white_shade, edge=p.cloth_line)
     _flat(lib, "Trim", p.white, p.white_shade, edge=p.cloth_line)
@@ -235,7 +249,7 @@ def _dress_materials(lib: Library, p: Palette) -> None:
     _flat(lib, "Sock", p.white, p.white_shade, edge=_white_line(p))
 
 
-def _hoodie_materials(lib: Library, p: Palette) -> None:
+def _hoodie_materials(lib: MaterialLibrary, p: Palette) -> None:
     _top(lib, p.cloth, p.cloth_shade, p.cloth_line)
     _cloth(
         lib,
@@ -262,7 +276,7 @@ def _hoodie_materials(lib: Library, p: Palette) -> None:
 
 
 _OUTFITS: dict[str, Callable[[], Outfit]] = {"sailor": _sailor, "dress": _dress, "hoodie": _hoodie}
-_MATERIALS: dict[str, Callable[[Library, Palette], None]] = {
+_MATERIALS: dict[str, Callable[[MaterialLibrary, Palette], None]] = {
     "sailor": _sailor_materials,
     "dress": _dress_materials,
     "hoodie": _hoodie_materials,

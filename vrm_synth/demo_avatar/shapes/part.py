@@ -1,4 +1,4 @@
-"""A Part: one piece of surface with its skin weights, and what it becomes in a Primitive."""
+"""The type MeshPart, a piece of surface with skin weights and morph targets, and its operations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ from vrm_synth.demo_avatar.shapes.loft import Ints, drop_degenerate, grid_triang
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """positions, normals (V, 3); uvs (V, 2), v down; triangles (T, 3); material: its name;
+class MeshPart:
+    """A piece of surface with V vertices and T triangles, of one material.
 
-    weights: joint name → (V,) share, any positive scale; morphs: target name → (V, 3) displacement.
+    Attributes:
+        material: name of its material.
+        positions: (V, 3) float64, meters.
+        triangles: (T, 3) vertex indices.
+        uvs: (V, 2), v down.
+        weights: joint name → (V,) weight, any positive scale.
+        normals: (V, 3) unit vectors.
+        morphs: morph target name → (V, 3) displacement, meters.
     """
 
     material: str
@@ -36,14 +43,14 @@ def make_part(
     uvs: ArrayLike | None = None,
     normals: ArrayLike | None = None,
     morphs: Mapping[str, Array] | None = None,
-) -> Part:
-    """A Part with broadcast weights, smooth normals unless given, and no degenerate triangles."""
+) -> MeshPart:
+    """Build a MeshPart with broadcast weights, smooth normals unless given, and no degenerate triangles."""
     p = np.asarray(positions, np.float64).reshape(-1, 3)
     triangles = drop_degenerate(p, np.asarray(triangles, np.int64))
     n = smooth_normals(p, triangles) if normals is None else np.asarray(normals, np.float64).reshape(-1, 3)
     uv = np.full((len(p), 2), 0.5) if uvs is None else np.asarray(uvs, np.float64).reshape(-1, 2)
     full = {j: np.broadcast_to(np.asarray(w, np.float64), (len(p),)).copy() for j, w in weights.items()}
-    return Part(material, p, triangles, uv, full, n, dict(morphs or {}))
+    return MeshPart(material, p, triangles, uv, full, n, dict(morphs or {}))
 
 
 def grid_part(
@@ -54,8 +61,8 @@ def grid_part(
     box: tuple[float, float, float, float] = (0, 0, 1, 1),
     flip: bool = False,
     normals: Array | None = None,
-) -> Part:
-    """A Part from a grid of points (R, C, 3); weights are (R, C) or broadcast to it."""
+) -> MeshPart:
+    """Build a MeshPart from a grid of points (R, C, 3); weights are (R, C) or broadcast to it."""
     rows, columns = points.shape[:2]
     flat = {j: np.broadcast_to(np.asarray(w, np.float64), (rows, columns)).reshape(-1) for j, w in weights.items()}
     return make_part(
@@ -63,8 +70,8 @@ def grid_part(
     )
 
 
-def mirrored(part: Part) -> Part:
-    """The part on the other side: x negated, left joints and targets swapped for right."""
+def mirrored(part: MeshPart) -> MeshPart:
+    """Mirror a part to the other side: x negated, left joints and targets swapped for right."""
     flip = np.array([-1.0, 1.0, 1.0])
     return replace(
         part,
@@ -77,7 +84,7 @@ def mirrored(part: Part) -> Part:
 
 
 def other_side(name: str) -> str:
-    """leftHand ↔ rightHand, blinkLeft ↔ blinkRight; other names as they are."""
+    """Swap left and right in a name: leftHand ↔ rightHand, blinkLeft ↔ blinkRight; other names are unchanged."""
     for a, b in (("left", "right"), ("Left", "Right")):
         for x, y in ((a, b), (b, a)):
             if x in name:
@@ -85,8 +92,8 @@ def other_side(name: str) -> str:
     return name
 
 
-def joined(parts: Sequence[Part]) -> Part:
-    """Parts of one material as one Part."""
+def join(parts: Sequence[MeshPart]) -> MeshPart:
+    """Join parts of one material into one MeshPart."""
     counts = np.cumsum([0] + [len(p.positions) for p in parts])
     total = int(counts[-1])
 
@@ -100,7 +107,7 @@ def joined(parts: Sequence[Part]) -> Part:
 
     joints = sorted({j for p in parts for j in p.weights})
     targets = sorted({t for p in parts for t in p.morphs})
-    return Part(
+    return MeshPart(
         parts[0].material,
         np.concatenate([p.positions for p in parts]),
         np.concatenate([p.triangles + start for p, start in zip(parts, counts, strict=False)]),
@@ -111,14 +118,14 @@ def joined(parts: Sequence[Part]) -> Part:
     )
 
 
-def by_material(parts: Sequence[Part]) -> list[Part]:
-    """One Part a material, in the order in which the materials first appear."""
+def by_material(parts: Sequence[MeshPart]) -> list[MeshPart]:
+    """Join parts into one MeshPart per material, in the order in which the materials first appear."""
     names = list(dict.fromkeys(p.material for p in parts))
-    return [joined([p for p in parts if p.material == name]) for name in names]
+    return [join([p for p in parts if p.material == name]) for name in names]
 
 
 def top_four(weights: Mapping[str, Array], joint_index: Mapping[str, int]) -> tuple[Array, Array]:
-    """(joints (V, 4) int, weights (V, 4) summing to 1) from shares by joint name.
+    """Return (joints (V, 4) int, weights (V, 4) that sum to 1) from weights by joint name.
 
     Unused slots hold joint 0 with weight 0, as glTF asks.
     """

@@ -11,12 +11,11 @@ import numpy as np
 
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
-
-Vec3 = tuple[float, float, float]
+from vrm_synth.gltf.model import Vec3
 
 HEAD: Vec3 = (0.0, 1.312, -0.008)
 CHIN_Y = 1.290
-EYE: Vec3 = (0.018, 1.3835, 0.038)  # centre of the left eye's sphere: the eye bone
+EYE: Vec3 = (0.018, 1.3835, 0.038)  # center of the left eye's sphere: the eye bone
 SHOULDER: Vec3 = (0.098, 1.196, -0.012)
 ELBOW_X, WRIST_X = 0.318, 0.516
 LEG_X = 0.074
@@ -34,26 +33,28 @@ THUMB = ((0.018, -0.006, 0.021), (0.034, 0.027, 0.022), 48.0)
 
 @dataclass
 class Skeleton:
-    """Joints in order, parents first. names (J), parents (J) as indices or -1, positions (J, 3) world metres."""
+    """A skeleton of J joints at rest, parents before children.
+
+    Attributes:
+        names: (J,) names of the joints.
+        parents: (J,) indices of their parents, -1 for none.
+        positions: (J,) positions (3,), world meters.
+    """
 
     names: list[str] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     positions: list[Array] = field(default_factory=list)
 
     def add(self, name: str, parent: str | None, position: Vec3 | Array) -> str:
-        """Append a joint under a joint that exists; gives the name back."""
+        """Append a joint under an existing joint; return its name."""
         self.parents.append(-1 if parent is None else self.index(parent))
         self.names.append(name)
         self.positions.append(np.asarray(position, np.float64))
         return name
 
     def index(self, name: str) -> int:
-        """Index of a joint."""
+        """Return the index of a joint."""
         return self.names.index(name)
-
-    def at(self, name: str) -> Array:
-        """World position (3,) of a joint."""
-        return self.positions[self.index(name)]
 
 
 def _finger_joints(root: Vec3, lengths: Vec3, degrees: float, drop: float = 0.0) -> list[Array]:
@@ -68,13 +69,13 @@ def _finger_joints(root: Vec3, lengths: Vec3, degrees: float, drop: float = 0.0)
 
 
 def finger_path(finger: str) -> list[Array]:
-    """Root, two joints and tip (4 × (3,)) of a finger of the left hand."""
+    """Return root, two joints and tip (4 × (3,)) of a finger of the left hand."""
     root, lengths, degrees = THUMB if finger == "Thumb" else FINGERS[finger]
     return _finger_joints(root, lengths, degrees, 0.30 if finger == "Thumb" else 0.0)
 
 
 def humanoid_skeleton() -> Skeleton:
-    """All humanoid bones of VRM 1.0 but the jaw; each side also has a twist joint in the forearm and a knee helper."""
+    """Build all humanoid bones of VRM 1.0 except the jaw, and a forearm twist joint and a knee helper on each side."""
     s = Skeleton()
     s.add("hips", None, (0, 0.872, 0.0))
     s.add("spine", "hips", (0, 0.935, -0.002))
@@ -118,5 +119,5 @@ def _mirror(p: Vec3 | Array, m: int = -1) -> Vec3:
 
 
 def humanoid_names(skeleton: Skeleton) -> dict[str, int]:
-    """Humanoid bone → joint index."""
+    """Return humanoid bone → joint index."""
     return {n: i for i, n in enumerate(skeleton.names) if n in BONE_NAMES}

@@ -1,4 +1,4 @@
-"""Colours of one character: chosen ones, and the shades, lights and lines derived from them. sRGB in 0..1."""
+"""Colors of one character: the chosen ones, and shades, highlights and outlines derived from them; sRGB in 0..1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import colorsys
 from dataclasses import dataclass
 
 from vrm_synth.core.color import linear_from_srgb
-from vrm_synth.demo_avatar.params import DemoParams, rgb
+from vrm_synth.demo_avatar.params import DemoParams, rgb, rgb_from_hex
 
 Rgb = tuple[float, float, float]
 
@@ -21,7 +21,19 @@ _SKIN: dict[str, tuple[str, str, str]] = {  # lit, shade, blush
 
 @dataclass(frozen=True)
 class Palette:
-    """skin, hair, outfit: lit, shade and line colours; accents for trims."""
+    """The colors of one character, sRGB in 0..1.
+
+    X, X_shade and X_line are the lit color, the shade and the outline of X (skin, hair, cloth, white, accent, dark).
+
+    Attributes:
+        blush: flushed skin.
+        hair_light: highlights of the hair.
+        eye: the iris.
+        cloth: the outfit's main color.
+        white: white cloth.
+        accent: bows and trims.
+        dark: dark cloth.
+    """
 
     skin: Rgb
     skin_shade: Rgb
@@ -43,48 +55,43 @@ class Palette:
     dark_shade: Rgb = (0.11, 0.10, 0.15)
 
 
-def hexa(text: str) -> Rgb:
-    """#rrggbb as sRGB in 0..1."""
-    return int(text[1:3], 16) / 255, int(text[3:5], 16) / 255, int(text[5:7], 16) / 255
-
-
 def mix(a: Rgb, b: Rgb, t: float) -> Rgb:
-    """a at t = 0, b at t = 1."""
+    """Interpolate: a at t = 0, b at t = 1."""
     return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t
 
 
 def tone(c: Rgb, *, hue: float = 0.0, saturation: float = 1.0, value: float = 1.0) -> Rgb:
-    """The colour turned by `hue` (of one), its saturation and value multiplied, kept inside the gamut."""
+    """Shift the hue by `hue` turns, multiply saturation and value, and clamp to the gamut."""
     h, s, v = colorsys.rgb_to_hsv(*c)
     return colorsys.hsv_to_rgb((h + hue) % 1.0, min(1.0, s * saturation), min(1.0, v * value))
 
 
 def shade(c: Rgb) -> Rgb:
-    """A shade that leans toward violet, as painters do, and never toward grey."""
+    """Return a shade of a color: toward violet, as painters shade, never toward gray."""
     h, s, v = colorsys.rgb_to_hsv(*c)
     # yellows and oranges go toward red, or their shade turns khaki
     warm = max(0.0, 1.0 - abs(h - 0.13) / 0.09) * min(1.0, s * 2)
     deep = colorsys.hsv_to_rgb((h - 0.045 * warm) % 1.0, min(1.0, s * 1.12 + 0.06), v * (0.74 + 0.08 * warm))
     violet = mix(deep, (0.42 * v, 0.28 * v, 0.62 * v), 0.20 * (1 - 0.7 * warm))
-    # what has no hue of its own is shaded in lavender
+    # colors without a hue are shaded in lavender
     return mix(violet, colorsys.hsv_to_rgb(0.68, 0.13, v * 0.84), max(0.0, 1.0 - s / 0.15))
 
 
 def line(c: Rgb) -> Rgb:
-    """A dark outline of the same hue."""
+    """Return a dark outline color of the same hue."""
     h, s, v = colorsys.rgb_to_hsv(*c)
     return colorsys.hsv_to_rgb(h, min(1.0, s * 0.9 + 0.25), min(0.34, v * 0.42))
 
 
 def linear(c: Rgb) -> Rgb:
-    """sRGB to linear."""
+    """Convert sRGB to linear."""
     r, g, b = linear_from_srgb(c).tolist()
     return r, g, b
 
 
 def palette(params: DemoParams) -> Palette:
-    """The colours of these parameters."""
-    skin, skin_shade, blush = (hexa(t) for t in _SKIN[params.skin])
+    """Return the palette of a character's parameters."""
+    skin, skin_shade, blush = (rgb_from_hex(t) for t in _SKIN[params.skin])
     hair, cloth = rgb(params, "hair_color"), rgb(params, "outfit_color")
     accent = (0.86, 0.24, 0.32)
     h, s, _ = colorsys.rgb_to_hsv(*cloth)

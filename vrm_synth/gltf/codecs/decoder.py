@@ -1,19 +1,19 @@
-"""Decoding of compressed meshes and pictures, by libraries of the extra `codecs`, outside this process.
+"""Decode compressed meshes and images in a separate process, with the libraries of the extra `codecs`.
 
 | codec                    | library            | why |
 |---|---|---|
 | EXT_meshopt_compression  | meshopt            | young, but a thin binding over meshoptimizer 1.3, encoder included; MIT; needs numpy alone; wheels for x86_64 and aarch64, Python 3.11 and later |
-| KHR_draco_mesh_compression | DracoPy          | a kept-up binding over Google's Draco; Apache-2.0; wheels for both, too; keeps attributes' unique ids |
+| KHR_draco_mesh_compression | DracoPy          | a maintained binding over Google's Draco; Apache-2.0; wheels for both, too; keeps attributes' unique ids |
 | KHR_texture_basisu       | opengl-basisu      | Binomial's own transcoder 2.50, by the author of PyOpenGL; MIT, Apache-2.0, BSD; an alpha, and no wheels for aarch64, where KTX 2 pictures are refused |
 
 Rejected: almeshopt (AVX2 builds alone, no license stated), imagecodecs (meshopt without its filters, 45 MB),
-alktx2 (no license stated). Not tried, since the chosen ones do: meshoptimizer (an alpha to be compiled), pyktx
-(bindings to libktx), aldraco, gltf-draco-transcoder. Importing the chosen ones runs nothing but their initialisation.
+alktx2 (no license stated). Not tried, since the chosen ones suffice: meshoptimizer (an alpha to be compiled), pyktx
+(bindings to libktx), aldraco, gltf-draco-transcoder. Importing the chosen ones runs nothing but their initialization.
 
-The libraries are C and C++, and the data comes from strangers. So the sizes that the file announces are checked
-before (meshopt.py, draco.py, ktx2.py) and those that come back after, and the libraries run in a process of their
-own, limited in memory and processor time: a crash, or a hunger for memory or time, ends that process alone and
-becomes an AvatarError. It is no sandbox: it may do what this process may. Starting it takes 0.2 s, once for a file
+The libraries are C and C++, and the data is untrusted. So the sizes that the file announces are checked before
+decoding (meshopt.py, draco.py, ktx2.py) and those of the results after it, and the libraries run in a process of
+their own, limited in memory and processor time: a crash or excessive use of memory or time ends that process alone
+and becomes an AvatarError. It is no sandbox: it may do what this process may. Starting it takes 0.2 s, once for a file
 that needs it, and nothing for others.
 """  # noqa: E501  (a table)
 
@@ -41,13 +41,13 @@ _DTYPES = frozenset({"|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<f4"})
 
 
 class Decoder:
-    """Decodes compressed data of one file in another process, which is started when first needed.
+    """Decoder of the compressed data of one file; its process is started when first needed.
 
     A context manager: leaving it ends the process.
     """
 
     def __init__(self, limits: Limits):
-        self._left = limits.decoded_bytes
+        self._bytes_left = limits.decoded_bytes
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Decoder:
@@ -59,7 +59,7 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """End the process, if there is one."""
+        """End the process, if it was started."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -68,7 +68,9 @@ class Decoder:
     def decode(
         self, codec: str, job: dict[str, Any], data: memoryview, result_bytes: int, where: str
     ) -> dict[str, NDArray[Any]]:
-        """The arrays that a decoder of decoder_process.py gives for this job, at most `result_bytes` together.
+        """Decode `data` and return the arrays, at most `result_bytes` together.
+
+        codec, job: a decoder of decoder_process.py and its parameters.
 
         Raises AvatarError where the library is missing, refuses the data, dies of it or gives more.
         """
@@ -78,27 +80,27 @@ class Decoder:
                 f"compressed data needs the library {library}: install it with pip install 'vrm-synth[codecs]'",
                 where=where,
             )
-        if codec != "basis":  # pictures have their own limit, which is checked before
-            self._left -= result_bytes
-            if self._left < 0:
+        if codec != "basis":  # images have a limit of their own, which the caller checks
+            self._bytes_left -= result_bytes
+            if self._bytes_left < 0:
                 raise AvatarError("compressed data is too large", got=f"{result_bytes} bytes", where=where)
         request = json.dumps({**job, "codec": codec, "result_bytes": result_bytes}).encode()
         try:
-            process = self._running()
+            process = self._start()
             assert process.stdin is not None and process.stdout is not None  # both are pipes
             process.stdin.write(HEADER.pack(len(request), len(data)) + request)
             process.stdin.write(data)
             process.stdin.flush()
-            return _answer(process.stdout, result_bytes, where)
-        # A process that its data has broken may end, or answer anything.
+            return _read_response(process.stdout, result_bytes, where)
+        # A process whose memory the data has corrupted may end, or respond with anything.
         except (OSError, EOFError, ValueError, KeyError, TypeError) as e:
             self.close()
             raise AvatarError(f"compressed data makes its decoder ({library}) fail", where=where) from e
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             script = Path(__file__).with_name("decoder_process.py")
-            # -P: this folder, with its inspect.py, must not come before the standard library's.
+            # -P: without it this folder would come first in sys.path, and its meshopt.py would hide the library.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(script)],
                 stdin=subprocess.PIPE,
@@ -108,9 +110,9 @@ class Decoder:
         return self._process
 
 
-def _answer(source: IO[bytes], result_bytes: int, where: str) -> dict[str, NDArray[Any]]:
-    size, payload = HEADER.unpack(_exactly(source, HEADER.size))
-    head = json.loads(_exactly(source, size))
+def _read_response(source: IO[bytes], result_bytes: int, where: str) -> dict[str, NDArray[Any]]:
+    size, payload = HEADER.unpack(_read_exactly(source, HEADER.size))
+    head = json.loads(_read_exactly(source, size))
     if "error" in head:
         raise AvatarError(f"compressed data is damaged: {head['error']}", where=where)
     if payload > result_bytes:
@@ -118,23 +120,23 @@ def _answer(source: IO[bytes], result_bytes: int, where: str) -> dict[str, NDArr
         raise AvatarError(
             "compressed data holds more than announced", got=f"{payload} bytes", allowed=result_bytes, where=where
         )
-    raw, at = _exactly(source, payload), 0
+    raw, offset = _read_exactly(source, payload), 0
     arrays: dict[str, NDArray[Any]] = {}
-    for described in head["arrays"]:
-        if described["dtype"] not in _DTYPES:
-            raise AvatarError("compressed data is of an unknown type", got=described["dtype"], where=where)
-        dtype, shape = np.dtype(described["dtype"]), tuple(described["shape"])
-        arrays[described["key"]] = np.frombuffer(raw, dtype, math.prod(shape), at).reshape(shape)
-        at += arrays[described["key"]].nbytes
+    for entry in head["arrays"]:
+        if entry["dtype"] not in _DTYPES:
+            raise AvatarError("compressed data is of an unknown type", got=entry["dtype"], where=where)
+        dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+        arrays[entry["key"]] = np.frombuffer(raw, dtype, math.prod(shape), offset).reshape(shape)
+        offset += arrays[entry["key"]].nbytes
     return arrays
 
 
 def _skip(source: IO[bytes], size: int) -> None:
     for start in range(0, size, _BLOCK):
-        _exactly(source, min(_BLOCK, size - start))
+        _read_exactly(source, min(_BLOCK, size - start))
 
 
-def _exactly(source: IO[bytes], size: int) -> bytes:
+def _read_exactly(source: IO[bytes], size: int) -> bytes:
     data = source.read(size)
     if len(data) != size:
         raise EOFError

@@ -1,8 +1,8 @@
-"""The process in which strangers' compressed bytes are decoded: run as a script by codecs.py, never imported.
+"""Decoder process for untrusted compressed data; decoder.py runs this file as a script.
 
-It imports nothing of ours, so that it starts in a moment. A request on standard input is a header
-(struct "<IQ": bytes of JSON, bytes of payload), the JSON and the payload; the answer on standard output has
-the same form. The JSON of an answer is {"arrays": [{"key", "dtype", "shape"}]} with the arrays' bytes, one
+It imports nothing of this package, so that it starts quickly. A request on standard input is a header
+(struct "<IQ": bytes of JSON, bytes of payload), the JSON and the payload; the response on standard output has
+the same form. The JSON of a response is {"arrays": [{"key", "dtype", "shape"}]} with the arrays' bytes, one
 after the other, as payload, or {"error": "…"}.
 """
 
@@ -25,7 +25,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def meshopt(job: dict[str, Any], data: bytes) -> Arrays:
-    """One buffer view of EXT_meshopt_compression, as (bytes,) uint8."""
+    """Decode one buffer view of EXT_meshopt_compression to (bytes,) uint8."""
     import meshopt as library
 
     count, stride = job["count"], job["stride"]
@@ -34,7 +34,7 @@ def meshopt(job: dict[str, Any], data: bytes) -> Arrays:
 
 
 def draco(job: dict[str, Any], data: bytes) -> Arrays:
-    """One mesh of KHR_draco_mesh_compression: (F, 3) uint32 "faces", and (V, C) attributes by their unique id."""
+    """Decode one mesh of KHR_draco_mesh_compression: (F, 3) uint32 "faces", and (V, C) attributes by unique id."""
     import DracoPy as library  # noqa: N813  the name under which the library is known
 
     mesh = library.decode(data)
@@ -44,7 +44,7 @@ def draco(job: dict[str, Any], data: bytes) -> Arrays:
 
 
 def basis(job: dict[str, Any], data: bytes) -> Arrays:
-    """The largest level of a KTX 2 picture, as (H, W, 4) uint8 RGBA."""
+    """Decode the largest level of a KTX 2 image to (H, W, 4) uint8 RGBA."""
     import opengl_basisu as library
 
     texture = library.open(data)
@@ -57,14 +57,14 @@ DECODERS: dict[str, Callable[[dict[str, Any], bytes], Arrays]] = {"meshopt": mes
 
 
 def limit_memory(result_bytes: int) -> None:
-    """Let this process grow by so much and no more: a decoder that wants more meets MemoryError, or ends."""
+    """Limit the address space of this process: a decoder that needs more gets MemoryError, or the process ends."""
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + HEADROOM + 8 * result_bytes, resource.RLIM_INFINITY))
 
 
-def answer(out: BinaryIO, head: dict[str, Any], payload: list[memoryview]) -> None:
-    """Write one answer."""
+def respond(out: BinaryIO, head: dict[str, Any], payload: list[memoryview]) -> None:
+    """Write one response."""
     text = json.dumps(head).encode()
     out.write(HEADER.pack(len(text), sum(p.nbytes for p in payload)) + text)
     for part in payload:
@@ -73,7 +73,7 @@ def answer(out: BinaryIO, head: dict[str, Any], payload: list[memoryview]) -> No
 
 
 def serve(source: BinaryIO, out: BinaryIO) -> None:
-    """Answer requests until the other side closes."""
+    """Main loop: decode requests until the parent closes the pipe."""
     while header := source.read(HEADER.size):
         size, payload = HEADER.unpack(header)
         job = json.loads(source.read(size))
@@ -81,16 +81,16 @@ def serve(source: BinaryIO, out: BinaryIO) -> None:
         limit_memory(job["result_bytes"])
         try:
             arrays = {k: np.ascontiguousarray(a) for k, a in DECODERS[job["codec"]](job, data).items()}
-        except Exception as e:  # three libraries, each with its own errors; what counts is that the data is refused
-            answer(out, {"error": f"{type(e).__name__}: {e}"[:200]}, [])
+        except Exception as e:  # three libraries, each with its own error types
+            respond(out, {"error": f"{type(e).__name__}: {e}"[:200]}, [])
             continue
         described = [{"key": k, "dtype": a.dtype.str, "shape": a.shape} for k, a in arrays.items()]
-        answer(out, {"arrays": described}, [a.reshape(-1).view(np.uint8).data for a in arrays.values()])
+        respond(out, {"arrays": described}, [a.reshape(-1).view(np.uint8).data for a in arrays.values()])
 
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is answered by an error, not by a file
-    with open(0, "rb") as requests, open(os.dup(1), "wb") as answers:
-        os.dup2(2, 1)  # whatever a library prints must not come between the answers
-        serve(requests, answers)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core dumps
+    with open(0, "rb") as requests, open(os.dup(1), "wb") as responses:
+        os.dup2(2, 1)  # whatever a library prints must not come between the responses
+        serve(requests, responses)

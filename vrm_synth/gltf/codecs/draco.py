@@ -1,8 +1,8 @@
-"""KHR_draco_mesh_compression: compressed primitives are unpacked into buffer views before meshes are read.
+"""KHR_draco_mesh_compression: decompress primitives into buffer views before meshes are read.
 
-Each attribute that the extension lists gets an accessor of its own over the unpacked data, with the component type,
-normalisation and count that the file's accessor announces. Morph targets are never compressed (the extension leaves
-them as they are), and are read as ever.
+Each attribute that the extension lists gets an accessor of its own over the decompressed data, with the component type,
+normalization and count that the file's accessor announces. Morph targets are never compressed (the extension leaves
+them uncompressed).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.accessors import COMPONENTS, DTYPES, Accessors, Buffers
-from vrm_synth.gltf.json_reader import Fields, integer
+from vrm_synth.gltf.json_reader import JsonObject, integer
 
 NAME = "KHR_draco_mesh_compression"
 _FLAG_METADATA = 0x8000
@@ -25,45 +25,50 @@ _SEQUENTIAL, _EDGEBREAKER = 0, 1
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One primitive: the view of its compressed bytes, and the unique ids of its attributes."""
+class _DracoExtension:
+    """The extension of one primitive.
+
+    Attributes:
+        view: buffer view of the compressed bytes.
+        ids: (attribute name, unique id in the compressed data).
+    """
 
     view: int
     ids: tuple[tuple[str, int], ...]
 
 
-def unpack(accessors: Accessors, buffers: Buffers) -> None:
-    """Replace the compressed primitives of the document by plain ones.
+def decompress_primitives(accessors: Accessors, buffers: Buffers) -> None:
+    """Replace the compressed primitives of the document by uncompressed ones.
 
     A primitive whose accessors all have plain data too (a fallback) is left as it is. Raises AvatarError for what
     is damaged, or differs from what its accessors announce.
     """
     gltf = buffers.gltf
-    done: dict[tuple[object, ...], tuple[dict[str, int], int]] = {}
+    decompressed: dict[tuple[object, ...], tuple[dict[str, int], int]] = {}
     for m, mesh in enumerate(gltf.meshes):
         for p, primitive in enumerate(mesh.primitives):
             where = f"meshes[{m}].primitives[{p}]"
-            job = _job(primitive, where)
-            if job is None or _has_fallback(gltf, primitive, job):
+            draco = _read_extension(primitive, where)
+            if draco is None or _has_fallback(gltf, primitive, draco):
                 continue
-            key = (job, tuple(sorted(primitive.attributes.items())), primitive.indices)
-            if key not in done:
-                done[key] = _unpack(primitive, job, accessors, buffers, where)
-            attributes, indices = done[key]
+            key = (draco, tuple(sorted(primitive.attributes.items())), primitive.indices)
+            if key not in decompressed:
+                decompressed[key] = _decompress(primitive, draco, accessors, buffers, where)
+            attributes, indices = decompressed[key]
             primitive.attributes.update(attributes)
             primitive.indices = indices
 
 
-def _job(primitive: pygltflib.Primitive, where: str) -> _Job | None:
+def _read_extension(primitive: pygltflib.Primitive, where: str) -> _DracoExtension | None:
     if primitive.extensions.get(NAME) is None:
         return None
-    f = Fields(primitive.extensions[NAME], f"{where}.extensions.{NAME}")
+    f = JsonObject(primitive.extensions[NAME], f"{where}.extensions.{NAME}")
     if primitive.mode != pygltflib.TRIANGLES:
         raise AvatarError("compressed primitive is no triangle list", got=primitive.mode, allowed=4, where=where)
-    f.need("bufferView")
+    f.required("bufferView")
     view = integer(f.data["bufferView"], f.at("bufferView"))
     ids = f.child_or_empty("attributes")
-    listed = tuple((name, integer(ids.need(name), ids.at(name))) for name in sorted(ids.data))
+    listed = tuple((name, integer(ids.required(name), ids.at(name))) for name in sorted(ids.data))
     if view < 0 or any(i < 0 for _, i in listed):
         raise AvatarError("must not be negative", where=f.path)
     for name, _ in listed:
@@ -71,20 +76,20 @@ def _job(primitive: pygltflib.Primitive, where: str) -> _Job | None:
             raise AvatarError(f"compressed attribute {name} is not in the primitive", where=f.at("attributes"))
     if "POSITION" not in ids.data:
         raise AvatarError("compressed primitive has no POSITION", where=f.at("attributes"))
-    return _Job(view, listed)
+    return _DracoExtension(view, listed)
 
 
-def _has_fallback(gltf: pygltflib.GLTF2, primitive: pygltflib.Primitive, job: _Job) -> bool:
-    wanted = [primitive.attributes[name] for name, _ in job.ids]
+def _has_fallback(gltf: pygltflib.GLTF2, primitive: pygltflib.Primitive, draco: _DracoExtension) -> bool:
+    wanted = [primitive.attributes[name] for name, _ in draco.ids]
     wanted += [] if primitive.indices is None else [primitive.indices]
     return all(i >= len(gltf.accessors) or gltf.accessors[i].bufferView is not None for i in wanted)
 
 
-def _unpack(
-    primitive: pygltflib.Primitive, job: _Job, accessors: Accessors, buffers: Buffers, where: str
+def _decompress(
+    primitive: pygltflib.Primitive, draco: _DracoExtension, accessors: Accessors, buffers: Buffers, where: str
 ) -> tuple[dict[str, int], int]:
     gltf = buffers.gltf
-    wanted = {name: accessors.get(primitive.attributes[name], f"{where}.attributes.{name}") for name, _ in job.ids}
+    wanted = {name: accessors.get(primitive.attributes[name], f"{where}.attributes.{name}") for name, _ in draco.ids}
     vertices = wanted["POSITION"].count
     for name, accessor in wanted.items():
         if accessor.count != vertices:
@@ -92,30 +97,30 @@ def _unpack(
             raise AvatarError("vertex counts differ", got=accessor.count, allowed=f"POSITION's {vertices}", where=place)
         if accessor.type not in COMPONENTS or accessor.componentType not in DTYPES or accessor.sparse is not None:
             raise AvatarError("compressed attribute has a wrong accessor", where=f"{where}.attributes.{name}")
-    data = buffers.view(job.view, f"{where}.extensions.{NAME}.bufferView")
-    faces = _faces(data, where)
+    data = buffers.view(draco.view, f"{where}.extensions.{NAME}.bufferView")
+    faces = _triangle_count(data, where)
     index = _index_accessor(accessors, primitive, faces, where)
     # 4 bytes a component, whatever its type: the library widens integers.
     numbers = sum(vertices * COMPONENTS[a.type] for a in wanted.values()) + 3 * faces
-    found = buffers.decoder.decode("draco", {"ids": [i for _, i in job.ids]}, data, 4 * numbers, where)
+    found = buffers.decoder.decode("draco", {"ids": [i for _, i in draco.ids]}, data, 4 * numbers, where)
     attributes = {}
-    for name, unique_id in job.ids:
+    for name, unique_id in draco.ids:
         place, accessor = f"{where}.attributes.{name}", wanted[name]
         values = found.get(str(unique_id))
         shape = (vertices, COMPONENTS[accessor.type])
         if values is None or values.shape != shape:
             got = "no such attribute" if values is None else values.shape
             raise AvatarError("compressed attribute is not what its accessor says", got=got, allowed=shape, where=place)
-        attributes[name] = _add(gltf, buffers, accessor, _cast(values, accessor.componentType, place))
+        attributes[name] = _append_accessor(gltf, buffers, accessor, _cast(values, accessor.componentType, place))
     triangles = found.get("faces")
     if triangles is None or triangles.shape != (faces, 3):
         raise AvatarError("compressed triangles are not as many as announced", allowed=faces, where=where)
     indices = _cast(triangles.reshape(-1, 1), index.componentType, f"{where}.indices")
-    return attributes, _add(gltf, buffers, index, indices)
+    return attributes, _append_accessor(gltf, buffers, index, indices)
 
 
 def _index_accessor(accessors: Accessors, primitive: pygltflib.Primitive, faces: int, where: str) -> pygltflib.Accessor:
-    """The primitive's index accessor, which must announce what the compressed data has; one, where it has none."""
+    """The primitive's index accessor, checked against the compressed data; a new one where it has none."""
     if primitive.indices is None:
         return pygltflib.Accessor(componentType=pygltflib.UNSIGNED_INT, count=3 * faces, type="SCALAR", sparse=None)
     index = accessors.get(primitive.indices, f"{where}.indices")
@@ -123,13 +128,13 @@ def _index_accessor(accessors: Accessors, primitive: pygltflib.Primitive, faces:
         raise AvatarError("compressed indices have a wrong accessor", where=f"{where}.indices")
     if 3 * faces > index.count:
         raise AvatarError("index counts differ", got=f"{3 * faces} compressed", allowed=index.count, where=where)
-    if 3 * faces < index.count:  # encoders leave out triangles of no area, and some exporters forget to count again
-        accessors.buffers.notes.add(f"{where} has {faces} compressed triangles of {index.count // 3} announced")
+    if 3 * faces < index.count:  # encoders drop triangles of no area, and some exporters do not update the count
+        accessors.buffers.oddities.add(f"{where} has {faces} compressed triangles of {index.count // 3} announced")
     return index
 
 
 def _cast(values: NDArray[Any], component: int, where: str) -> NDArray[Any]:
-    """The values in an accessor's component type, all of them unchanged."""
+    """Convert values to an accessor's component type; raise AvatarError where that changes an integer."""
     with np.errstate(invalid="ignore"):
         cast = values.astype(DTYPES[component])
     if values.dtype.kind != "f" or cast.dtype.kind != "f":
@@ -144,16 +149,16 @@ def _cast(values: NDArray[Any], component: int, where: str) -> NDArray[Any]:
     return cast
 
 
-def _add(gltf: pygltflib.GLTF2, buffers: Buffers, like: pygltflib.Accessor, values: NDArray[Any]) -> int:
-    """Append an accessor like that one, over this data."""
+def _append_accessor(gltf: pygltflib.GLTF2, buffers: Buffers, like: pygltflib.Accessor, values: NDArray[Any]) -> int:
+    """Append an accessor over `values` with the type of `like`, and return its index."""
     accessor = copy.copy(like)
     accessor.bufferView, accessor.byteOffset, accessor.count = buffers.add(values.tobytes()), 0, len(values)
     gltf.accessors.append(accessor)
     return len(gltf.accessors) - 1
 
 
-def _faces(data: memoryview, where: str) -> int:
-    """The number of triangles that a Draco header announces (Draco bitstream 2.2, 3 to 5)."""
+def _triangle_count(data: memoryview, where: str) -> int:
+    """Return the number of triangles that a Draco header announces (Draco bitstream 2.2, 3 to 5)."""
     damaged = AvatarError("compressed mesh has a damaged header", got=repr(bytes(data[:11])), where=where)
     if len(data) < 11 or data[:5] != b"DRACO":
         raise damaged
@@ -177,7 +182,7 @@ def _faces(data: memoryview, where: str) -> int:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """(value, next place) of a little-endian base-128 number of at most 32 bits."""
+    """Return (value, next offset) of a little-endian base-128 number of at most 32 bits."""
     value = 0
     for k in range(5):
         value |= (data[at + k] & 0x7F) << 7 * k
@@ -187,7 +192,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _after_metadata(data: memoryview, at: int) -> int:
-    """The place after the metadata (Draco bitstream 2.2, 4): elements, one for each described attribute and one for
+    """Return the offset after the metadata (Draco bitstream 2.2, 4): one element per described attribute, and one for
     the file. Raises IndexError past the end."""
     described, at = _varint(data, at)
     for _ in range(described):
@@ -203,6 +208,6 @@ def _after_element(data: memoryview, at: int) -> int:
         size, at = _varint(data, at)
         at += size
     inner, at = _varint(data, at)
-    if inner:  # elements inside elements: no writer of glTF is known to make them
+    if inner:  # nested elements: no writer of glTF is known to make them
         raise IndexError
     return at

@@ -1,4 +1,4 @@
-"""KHR_texture_basisu: the header of a KTX 2 picture (KTX 2.0, 3), checked before a decoder sees the data."""
+"""KHR_texture_basisu: check the header of a KTX 2 image (KTX 2.0, 3), then decode it in the decoder process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ IDENTIFIER = b"\xabKTX 20\xbb\r\n\x1a\n"
 _HEADER = struct.Struct("<12s9I4I2Q")
 _LEVEL = struct.Struct("<3Q")
 _NONE, _BASIS_LZ, _ZSTD = 0, 1, 2
-# KTX 2.0's data format descriptor (Khronos Data Format, 5.6): the colour model is the byte after 4 of total size
+# KTX 2.0's data format descriptor (Khronos Data Format, 5.6): the color model is the byte after 4 of total size
 # and 8 of the block's header.
 _MODEL = 12
 _ETC1S, _UASTC = 163, 166
 
 
 def size(data: memoryview) -> tuple[int, int] | None:
-    """(width, height) in pixels, or None where the header is cut short."""
+    """Return (width, height) in pixels, or None where the header is cut short."""
     if len(data) < _HEADER.size:
         return None
     _, _, _, width, height, *_ = _HEADER.unpack_from(data)
@@ -30,8 +30,10 @@ def size(data: memoryview) -> tuple[int, int] | None:
 
 
 def check(data: memoryview, where: str) -> None:
-    """Raise AvatarError for what is not one 2D picture of Basis Universal (ETC1S or UASTC), all of it inside the
-    data. Call it with data whose size() is not None."""
+    """Raise AvatarError for anything but one complete 2D image of Basis Universal (ETC1S or UASTC).
+
+    Call it with data whose size() is not None.
+    """
     header = _HEADER.unpack_from(data)
     _, vk_format, _, width, height, depth, layers, faces, levels, scheme = header[:10]
     if vk_format != 0:
@@ -69,14 +71,14 @@ def check(data: memoryview, where: str) -> None:
     if model != (_ETC1S if scheme == _BASIS_LZ else _UASTC):
         raise AvatarError(
             "KTX 2 picture is in no known form",
-            got=f"colour model {model} with supercompression {scheme}",
+            got=f"color model {model} with supercompression {scheme}",
             allowed="ETC1S (163) with 1, UASTC (166) with 0 or 2",
             where=where,
         )
 
 
 def decode(data: memoryview, decoder: Decoder, where: str) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8 RGBA of a picture that check() has let pass; without an alpha channel alpha is 255."""
+    """Decode an image that has passed check() to (H, W, 4) uint8 RGBA; without an alpha channel alpha is 255."""
     found = size(data)
     assert found is not None  # check() was called
     width, height = found

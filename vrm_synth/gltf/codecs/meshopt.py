@@ -1,4 +1,4 @@
-"""EXT_meshopt_compression, and KHR_meshopt_compression, which has the same form: buffer views that are compressed."""
+"""EXT_meshopt_compression, and KHR_meshopt_compression of the same form: the extension of compressed buffer views."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from dataclasses import dataclass
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.json_reader import Fields
+from vrm_synth.gltf.json_reader import JsonObject
 
 NAMES = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 _FILTERS = ("NONE", "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL", "COLOR")
 
 
 @dataclass(frozen=True)
-class Compressed:
-    """Where a view's compressed bytes are (buffer, byte_offset, byte_length), and what they are: `count` elements
-    of `stride` bytes."""
+class MeshoptView:
+    """A buffer view's compression extension.
+
+    Attributes:
+        buffer: index of the buffer that holds the compressed bytes.
+        byte_offset: start of the compressed bytes in the buffer.
+        byte_length: number of compressed bytes.
+        count: number of elements.
+        stride: bytes of one decompressed element.
+        mode: "ATTRIBUTES", "TRIANGLES" or "INDICES".
+        filter: "NONE", "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL" or "COLOR".
+    """
 
     buffer: int
     byte_offset: int
@@ -27,19 +36,21 @@ class Compressed:
     filter: str
 
 
-def compressed(view: pygltflib.BufferView, place: str) -> Compressed | None:
-    """What a buffer view's extension says, or None where it has none. Raises AvatarError where it contradicts the
-    extension's rules or the view."""
+def read_compression(view: pygltflib.BufferView, place: str) -> MeshoptView | None:
+    """Read a buffer view's compression extension; None where it has none.
+
+    Raises AvatarError where it contradicts the extension's rules or the view.
+    """
     name = next((n for n in NAMES if view.extensions.get(n) is not None), None)
     if name is None:
         return None
-    f = Fields(view.extensions[name], f"{place}.extensions.{name}")
-    whole = {key: _whole(f, key) for key in ("buffer", "byteOffset", "byteLength", "byteStride", "count")}
+    f = JsonObject(view.extensions[name], f"{place}.extensions.{name}")
+    numbers = {key: _unsigned(f, key) for key in ("buffer", "byteOffset", "byteLength", "byteStride", "count")}
     for key in ("buffer", "byteLength", "byteStride", "count", "mode"):
-        f.need(key)
+        f.required(key)
     mode = f.choice("mode", ("ATTRIBUTES", "TRIANGLES", "INDICES"), "ATTRIBUTES")
     kind = f.choice("filter", _FILTERS, "NONE")
-    count, stride = whole["count"], whole["byteStride"]
+    count, stride = numbers["count"], numbers["byteStride"]
     _check_stride(f, stride, mode, kind)
     if count < 1 or (mode == "TRIANGLES" and count % 3):
         allowed = "a multiple of 3" if mode == "TRIANGLES" else "at least 1"
@@ -51,16 +62,16 @@ def compressed(view: pygltflib.BufferView, place: str) -> Compressed | None:
             allowed=f"{view.byteLength} bytes together",
             where=f.at("count"),
         )
-    return Compressed(whole["buffer"], whole["byteOffset"], whole["byteLength"], count, stride, mode, kind)
+    return MeshoptView(numbers["buffer"], numbers["byteOffset"], numbers["byteLength"], count, stride, mode, kind)
 
 
 def is_fallback(buffer: pygltflib.Buffer, place: str) -> bool:
-    """Whether a buffer only holds, or would hold, what compressed views unpack to."""
-    found = [Fields(buffer.extensions[n], f"{place}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
+    """Return True for a fallback buffer: it holds, or would hold, what compressed views decompress to."""
+    found = [JsonObject(buffer.extensions[n], f"{place}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
     return any(f.flag("fallback") for f in found)
 
 
-def _check_stride(f: Fields, stride: int, mode: str, kind: str) -> None:
+def _check_stride(f: JsonObject, stride: int, mode: str, kind: str) -> None:
     allowed, good = "2 or 4", stride in (2, 4)
     if mode == "ATTRIBUTES":
         allowed, good = "4 to 256, in fours", stride % 4 == 0 and 4 <= stride <= 256
@@ -76,7 +87,7 @@ def _check_stride(f: Fields, stride: int, mode: str, kind: str) -> None:
         )
 
 
-def _whole(f: Fields, key: str) -> int:
+def _unsigned(f: JsonObject, key: str) -> int:
     value = f.integer(key, 0)
     if value < 0:
         raise AvatarError("must not be negative", got=value, where=f.at(key))

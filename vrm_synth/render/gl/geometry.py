@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.model import Mesh, Node, Primitive
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 VERTEX = np.dtype(
     [

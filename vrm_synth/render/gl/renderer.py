@@ -22,7 +22,7 @@ from vrm_synth.render.gl.targets import Target, Targets
 from vrm_synth.render.gl.uniforms import FRAME_SIZE, CameraMatrices, frame_block
 from vrm_synth.render.gl.unpremultiply import straightened
 from vrm_synth.render.system import is_software
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 FRAME_BINDING = 0
 # Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,

@@ -18,7 +18,7 @@ from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
 from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, glows, view_features
 from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
 from vrm_synth.render.gl.uniforms import MATERIAL_STRIDE, SLOTS, CameraMatrices, material_block
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
 MATRIX = 3 * 16  # bytes of the palette

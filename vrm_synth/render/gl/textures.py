@@ -33,7 +33,7 @@ from vrm_synth.core.errors import RenderError
 from vrm_synth.gltf.model import Sampler, Texture
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.mips import mip_chain
-from vrm_synth.vrm.model import Avatar
+from vrm_synth.vrm.avatar import Avatar
 
 # Slots that hold colour are stored as sRGB and decoded by the sampler; the others hold plain numbers
 # (MToon 1.0: shading shift, outline width and UV mask are linear; glTF: normals, metallic-roughness,

@@ -1,4 +1,4 @@
-"""Materials of one character, in MToon 1.0 terms, and the textures that they share."""
+"""Build the MToon 1.0 materials of one character, and the textures that they share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vrm_synth.demo_avatar.surface import textures as paint
+from vrm_synth.demo_avatar.surface import painted_textures as paint
 from vrm_synth.demo_avatar.surface.palette import Palette, Rgb, linear
 from vrm_synth.gltf.model import Image, Material, MToon, Sampler, Texture, TextureInfo, Vec2
 
@@ -15,15 +15,21 @@ CLAMP = Sampler(9729, 9987, 33071, 33071)
 
 
 @dataclass
-class Library:
-    """Pictures and materials as they are added; texture i shows image i."""
+class MaterialLibrary:
+    """Images, textures and materials of a character in the order in which they are added; texture i shows image i.
+
+    Attributes:
+        images: the images.
+        textures: one for each image.
+        materials: the materials; their names are unique.
+    """
 
     images: list[Image] = field(default_factory=list)
     textures: list[Texture] = field(default_factory=list)
     materials: list[Material] = field(default_factory=list)
 
     def texture(self, name: str, pixels: paint.Pixels, sampler: Sampler = WRAP) -> TextureInfo:
-        """Add a picture; the way to use it."""
+        """Add an image with its texture; return a reference to the texture."""
         self.images.append(Image(name, "image/png", pixels))
         self.textures.append(Texture(len(self.images) - 1, sampler, name))
         return TextureInfo(len(self.textures) - 1)
@@ -33,22 +39,22 @@ class Library:
         self.materials.append(material)
 
     def index(self) -> dict[str, int]:
-        """Material name → index."""
+        """Return material name → index."""
         return {m.name: i for i, m in enumerate(self.materials)}
 
 
 def white(alpha: float = 1.0) -> tuple[float, float, float, float]:
-    """A base colour that leaves the texture as it is."""
+    """Return a base color that leaves the texture unchanged."""
     return 1.0, 1.0, 1.0, alpha
 
 
 def tiled(info: TextureInfo, scale: Vec2, offset: Vec2 = (0.0, 0.0)) -> TextureInfo:
-    """The texture through KHR_texture_transform."""
+    """Return the texture reference with a UV transform (KHR_texture_transform)."""
     return replace(info, scale=scale, offset=offset)
 
 
 def toon(line: Rgb, width: float, **more: object) -> MToon:
-    """MToon with the project's usual terminator, and an outline of `width` metres."""
+    """Return MToon with the character's usual shading border, and an outline of `width` meters in the color `line`."""
     base = MToon(
         shade_color_factor=(1.0, 1.0, 1.0),
         shading_shift_factor=-0.05,
@@ -63,12 +69,10 @@ def toon(line: Rgb, width: float, **more: object) -> MToon:
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def add_face_materials(lib: Library, p: Palette) -> None:
-    """Face, eyes, lashes and mouth, blush."""
-    lit, shade = (
-        lib.texture("Face", paint.face_map(p, p.skin), CLAMP),
-        lib.texture("FaceShade", paint.face_map(p, p.skin_shade), CLAMP),
-    )
+def add_face_materials(lib: MaterialLibrary, p: Palette) -> None:
+    """Add the materials of face, eyes, lashes, mouth and blush."""
+    lit = lib.texture("Face", paint.face_map(p, p.skin), CLAMP)
+    shade = lib.texture("FaceShade", paint.face_map(p, p.skin_shade), CLAMP)
     width = lib.texture("FaceOutline", paint.face_outline_map(), CLAMP)
     lib.add(
         Material(
@@ -126,18 +130,17 @@ def add_face_materials(lib: Library, p: Palette) -> None:
     )
 
 
-def add_skin_material(lib: Library, p: Palette) -> None:
-    """The body's skin."""
-    lit, shade = (
-        lib.texture("Skin", paint.skin_map(p, p.skin), CLAMP),
-        lib.texture("SkinShade", paint.skin_map(p, p.skin_shade), CLAMP),
-    )
+def add_skin_material(lib: MaterialLibrary, p: Palette) -> None:
+    """Add the material of the body's skin."""
+    lit = lib.texture("Skin", paint.skin_map(p, p.skin), CLAMP)
+    shade = lib.texture("SkinShade", paint.skin_map(p, p.skin_shade), CLAMP)
     lib.add(Material("Skin", "mtoon", white(), lit, mtoon=toon(p.skin_line, 0.0012, shade_multiply_texture=shade)))
 
 
-def add_hair_materials(lib: Library, p: Palette) -> None:
-    """Hair, with a shine by matcap, a rim that the tips keep, and outlines that thin toward the tips."""
-    lit, shade = lib.texture("Hair", paint.hair_map(p, True)), lib.texture("HairShade", paint.hair_map(p, False))
+def add_hair_materials(lib: MaterialLibrary, p: Palette) -> None:
+    """Add the hair's material: a matcap shine, a rim at the tips, and outlines that thin toward the tips."""
+    lit = lib.texture("Hair", paint.hair_map(p, True))
+    shade = lib.texture("HairShade", paint.hair_map(p, False))
     shine = lib.texture("HairShine", paint.matcap_map(p), CLAMP)
     rim = lib.texture("HairRim", paint.ramp(np.linspace(0.15, 1.0, 64)), CLAMP)
     width = lib.texture("HairOutline", paint.ramp(np.clip(1.25 - np.linspace(0, 1, 64), 0.35, 1.0)), CLAMP)

@@ -1,4 +1,4 @@
-"""A Character: the one source description that both writers turn into a file."""
+"""The description of a built-in avatar that the writers of both VRM versions take."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vrm_synth.gltf.model import Image, Material, Mesh, Node, Skin, Texture
-from vrm_synth.vrm.model import Collider, Constraint, Expression, FirstPersonType, LookAt, Spring
+from vrm_synth.vrm.avatar import Collider, Constraint, Expression, FirstPersonType, LookAt, Spring
 
 
 @dataclass(frozen=True, eq=False)
-class Character:
-    """An avatar in VRM 1.0 and MToon 1.0 terms, facing +Z, with the loader's own types (see avatar.model).
+class DemoCharacter:
+    """A built-in avatar in VRM 1.0 and MToon 1.0 terms, facing +Z, in the types of gltf.model and vrm.avatar.
 
-    facts: what the avatar is known to show ("hair": "long pink hair"). images[thumbnail] is its portrait.
-    Its nodes have no rotation and no scale at rest, so that turning it is a matter of translations.
+    Its nodes have no rotation and no scale at rest, so that turning it changes translations only. Fields without a
+    description are as in Avatar.
+
+    Attributes:
+        name: title in the file's meta.
+        facts: what a picture of it shows, in caption words ("hair": "long pink hair").
+        skin: the one skin, of all meshes.
+        thumbnail: index of its portrait in `images`.
     """
 
     name: str

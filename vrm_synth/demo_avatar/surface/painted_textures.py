@@ -1,4 +1,4 @@
-"""Painted textures: every function gives (H, W, 4) uint8 RGBA, top row first, from the palette alone."""
+"""Paint textures procedurally: every *_map function returns (H, W, 4) uint8 RGBA, top row first."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ Pixels = NDArray[np.uint8]
 
 
 def pixels(rgb: ArrayLike, alpha: ArrayLike = 1.0) -> Pixels:
-    """sRGB (H, W, 3) and alpha (H, W) in 0..1 as bytes."""
+    """Convert sRGB (H, W, 3) and alpha (H, W) in 0..1 to (H, W, 4) uint8."""
     c = np.asarray(rgb, np.float64)
     a = np.broadcast_to(np.asarray(alpha, np.float64), c.shape[:2])[..., None]
     return np.round(np.clip(np.concatenate([c, a], -1), 0, 1) * 255).astype(np.uint8)
 
 
 def plane(width: int, height: int) -> tuple[Array, Array]:
-    """(u, v) in 0..1 at the pixels' centres, v down: each (height, width)."""
+    """Return (u, v) in 0..1 at the pixels' centers, v down: each (height, width)."""
     u, v = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     return u, v
 
 
 def fill(color: Rgb, shape: tuple[int, ...]) -> Array:
-    """(H, W, 3) of one colour."""
+    """Return (H, W, 3) filled with one color."""
     return np.broadcast_to(np.array(color), (*shape, 3)).copy()
 
 
 def blend(under: Array, over: ArrayLike, amount: ArrayLike) -> Array:
-    """under (H, W, 3) with a colour or picture laid over it by amount (H, W) in 0..1."""
+    """Blend a color or picture over `under` (H, W, 3) by amount (H, W) in 0..1."""
     a = np.asarray(amount, np.float64)[..., None]
     return np.asarray(under * (1 - a) + np.asarray(over, np.float64) * a)
 
@@ -63,9 +63,11 @@ def face_map(p: Palette, base: Rgb, size: int = 512) -> Pixels:
 
 
 def skin_map(p: Palette, base: Rgb) -> Pixels:
-    """The body's skin: u runs from plain skin to flushed (fingertips, knees, elbows);
+    """The body's skin.
 
-    v steps at the middle into a painted shadow (the chin's, on the neck)."""
+    u runs from plain skin to flushed (fingertips, knees, elbows); v steps at the middle into a painted shadow (the
+    chin's, on the neck).
+    """
     u, v = plane(64, 128)
     out = blend(fill(base, u.shape), p.blush, 0.42 * u)
     return pixels(blend(out, p.skin_shade, smoothstep(0.5, 0.515, v)))
@@ -107,7 +109,7 @@ def white_map() -> Pixels:
 
 
 def paint_palette(p: Palette) -> Pixels:
-    """Flat colours of lashes, brows and mouth, one column each (face_parts.PAINT)."""
+    """Flat colors of lashes, brows and mouth, one column each (face_parts.PAINT)."""
     lash = mix(tone(p.hair_line, value=0.55), (0.10, 0.06, 0.09), 0.55)
     colors = {
         "lash": lash,
@@ -141,14 +143,14 @@ def cheek_map(p: Palette) -> Pixels:
 
 @cache
 def _strands(size: tuple[int, int]) -> Array:
-    """How much of a fine strand lies on each pixel of a lock (H, W); the same for every colour."""
+    """Coverage of each pixel of a lock by fine strands (H, W), in 0..1; the same for every color."""
     u, v = plane(*size)
-    g = rng(0, "demo.hair", 0)
+    generator = rng(0, "demo.hair", 0)
     strands = np.zeros_like(u)
     for _ in range(26):
-        centre, width, bend = g.uniform(0, 1), g.uniform(0.004, 0.012), g.uniform(-0.05, 0.05)
-        start, end = sorted(g.uniform(0, 1.1, 2))
-        d = np.abs((u - centre - bend * np.sin(v * 3) + 0.5) % 1 - 0.5)
+        center, width, bend = generator.uniform(0, 1), generator.uniform(0.004, 0.012), generator.uniform(-0.05, 0.05)
+        start, end = sorted(generator.uniform(0, 1.1, 2))
+        d = np.abs((u - center - bend * np.sin(v * 3) + 0.5) % 1 - 0.5)
         strands = np.maximum(
             strands, smoothstep(width, 0, d) * smoothstep(start - 0.05, start + 0.1, v) * smoothstep(end, end - 0.15, v)
         )
@@ -163,7 +165,7 @@ def hair_map(p: Palette, lit: bool, size: tuple[int, int] = (256, 512)) -> Pixel
     )
     out = blend(fill(base, u.shape), low, 0.40 * smoothstep(0.30, 0.0, v))
     out = blend(out, high, (0.42 if lit else 0.25) * smoothstep(0.55, 1.0, v))
-    # one side of every lock lies a little deeper; neighbours turn it differently
+    # one side of every lock lies a little deeper; neighbors turn it differently
     out = blend(out, low, 0.30 * smoothstep(0.2, 1.0, 0.5 + 0.5 * np.cos(2 * np.pi * u)))
     strands = _strands(size)
     out = blend(out, low, 0.42 * strands)
@@ -181,7 +183,7 @@ def matcap_map(p: Palette, size: int = 128) -> Pixels:
 
 
 def ramp(values: ArrayLike, width: int = 4) -> Pixels:
-    """A vertical strip, top row first, of one grey a row: masks for width, rim and shift."""
+    """A vertical strip, top row first, of one gray a row: masks for width, rim and shift."""
     column = np.asarray(values, np.float64)
     return pixels(np.repeat(np.repeat(column[:, None], width, 1)[..., None], 3, -1))
 
@@ -190,9 +192,9 @@ def face_outline_map(size: int = 128) -> Pixels:
     """Outline width of the face: full at the cheeks and under the chin, none on eyes, nose bridge and mouth."""
     u, v = plane(size, size)
     x, y = (u - 0.5) * UV_WIDTH, UV_TOP - v * UV_HEIGHT - CHIN_Y
-    centre = smoothstep(0.060, 0.048, np.abs(x)) * smoothstep(0.006, 0.018, y)
+    center = smoothstep(0.060, 0.048, np.abs(x)) * smoothstep(0.006, 0.018, y)
     nose = np.exp(-((x / 0.006) ** 2) - ((y - 0.056) / 0.008) ** 2)
-    width = np.clip(1 - centre + 0.55 * nose, 0, 1)
+    width = np.clip(1 - center + 0.55 * nose, 0, 1)
     return pixels(np.repeat(width[..., None], 3, -1))
 
 
@@ -257,8 +259,8 @@ def bow_map(base: Rgb, deep: Rgb, size: int = 128) -> Pixels:
     """A bow's loop from knot (left) to edge, once round in v: creases that fan out; the knot at the far right."""
     u, v = plane(size, size)
     out = blend(fill(base, u.shape), deep, 0.55 * smoothstep(0.16, 0.02, u))
-    for centre, reach in ((0.17, 0.46), (0.25, 0.62), (0.34, 0.40)):
-        crease = smoothstep(0.022, 0.008, np.abs(v - centre - 0.10 * (centre - 0.25) * u)) * smoothstep(
+    for center, reach in ((0.17, 0.46), (0.25, 0.62), (0.34, 0.40)):
+        crease = smoothstep(0.022, 0.008, np.abs(v - center - 0.10 * (center - 0.25) * u)) * smoothstep(
             reach, reach - 0.22, u
         )
         out = blend(out, deep, 0.9 * crease)
@@ -269,11 +271,15 @@ def bow_map(base: Rgb, deep: Rgb, size: int = 128) -> Pixels:
 def folds_map(base: Rgb, deep: Rgb, size: int = 256) -> Pixels:
     """Cloth once round a body or sleeve: soft folds that rise from the hem (bottom) and fade out."""
     u, v = plane(size, size)
-    g = rng(0, "demo.folds", 0)
+    generator = rng(0, "demo.folds", 0)
     folds = np.zeros_like(u)
     for k in range(16):
-        centre, reach, lean = (k + g.uniform(-0.3, 0.3)) / 16, g.uniform(0.10, 0.30), g.uniform(-0.10, 0.10)
-        d = np.abs((u - centre - lean * (1 - v) + 0.5) % 1 - 0.5)
+        center, reach, lean = (
+            (k + generator.uniform(-0.3, 0.3)) / 16,
+            generator.uniform(0.10, 0.30),
+            generator.uniform(-0.10, 0.10),
+        )
+        d = np.abs((u - center - lean * (1 - v) + 0.5) % 1 - 0.5)
         width = 0.012 * smoothstep(1 - reach, 1.0, v) + 1e-4
         folds = np.maximum(folds, smoothstep(1.0, 0.35, d / width) * smoothstep(1 - reach, 1 - reach * 0.5, v))
     return pixels(blend(fill(base, u.shape), mix(base, deep, 0.75), 0.85 * folds))

@@ -1,11 +1,11 @@
-"""The 18 preset expressions: which morph targets, blush and iris each one moves."""
+"""The 18 preset expressions: their morph targets, blush, iris scale and overrides."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from vrm_synth.gltf.model import Vec4
-from vrm_synth.vrm.model import Expression, MaterialColorBind, MorphTargetBind, Override, TextureTransformBind
+from vrm_synth.vrm.avatar import Expression, MaterialColorBind, MorphTargetBind, Override, TextureTransformBind
 
 # name: morph target → weight
 _MORPHS: dict[str, dict[str, float]] = {
@@ -43,7 +43,7 @@ _OVERRIDES: dict[str, tuple[Override, Override, Override]] = {
 
 
 def build_expressions(face_node: int, targets: Sequence[str], materials: Mapping[str, int]) -> dict[str, Expression]:
-    """All presets. targets: the face mesh's morph targets in order; materials: name → index."""
+    """Build all presets. targets: the face mesh's morph targets in order; materials: name → index."""
     out = {}
     for name, morphs in _MORPHS.items():
         blink, look, mouth = _OVERRIDES.get(name, ("none", "none", "none"))

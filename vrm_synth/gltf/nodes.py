@@ -1,4 +1,4 @@
-"""Nodes, the scene's tree, and skins."""
+"""Read nodes, the tree of the scene, and skins."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.transforms import Array, compose, decompose
 from vrm_synth.gltf.accessors import Accessors
-from vrm_synth.gltf.container import Oddities
 from vrm_synth.gltf.json_reader import out_of_range
 from vrm_synth.gltf.limits import Limits
 from vrm_synth.gltf.model import Node, Skin, Vec3, Vec4
+from vrm_synth.gltf.oddities import Oddities
 
 IDENTITY: Vec4 = (0.0, 0.0, 0.0, 1.0)
 
 
-def label(gltf: pygltflib.GLTF2, node: int) -> str:
-    """How messages call a node: its index, and its name where it has one."""
+def node_label(gltf: pygltflib.GLTF2, node: int) -> str:
+    """Return a node's index, and its name where it has one, for messages."""
     name = gltf.nodes[node].name
     return f"nodes[{node}] {name[:60]!r}" if name else f"nodes[{node}]"
 
 
-def read_nodes(gltf: pygltflib.GLTF2, limits: Limits, notes: Oddities) -> tuple[Node, ...]:
-    """All nodes, with parents. Raises AvatarError, with names, for a node of two parents, for a cycle and for
-    nodes nested too deeply."""
+def read_nodes(gltf: pygltflib.GLTF2, limits: Limits, oddities: Oddities) -> tuple[Node, ...]:
+    """Read all nodes, with their parents.
+
+    Raises AvatarError, with names, for a node of two parents, for a cycle and for nodes nested too deeply.
+    """
     parents = _parents(gltf)
     _refuse_cycles(gltf, parents)
     _refuse_depth(gltf, parents, limits)
-    return tuple(_node(gltf, i, parents[i], notes) for i in range(len(gltf.nodes)))
+    return tuple(_node(gltf, i, parents[i], oddities) for i in range(len(gltf.nodes)))
 
 
 def _parents(gltf: pygltflib.GLTF2) -> list[int]:
@@ -43,8 +45,8 @@ def _parents(gltf: pygltflib.GLTF2) -> list[int]:
             if child >= len(parents):
                 raise out_of_range("nodes", child, len(gltf.nodes), place)
             if parents[child] != -1:
-                both = f"{label(gltf, parents[child])} and {label(gltf, i)}"
-                raise AvatarError("node has two parents", got=f"{label(gltf, child)} under {both}", where=place)
+                both = f"{node_label(gltf, parents[child])} and {node_label(gltf, i)}"
+                raise AvatarError("node has two parents", got=f"{node_label(gltf, child)} under {both}", where=place)
             parents[child] = i
     return parents
 
@@ -57,7 +59,7 @@ def _refuse_cycles(gltf: pygltflib.GLTF2, parents: list[int]) -> None:
         node = start
         while node != -1 and node not in known:
             if node in on_path:
-                loop = [label(gltf, n) for n in path[path.index(node) :]][::-1]
+                loop = [node_label(gltf, n) for n in path[path.index(node) :]][::-1]
                 raise AvatarError("nodes form a cycle", got=" → ".join([*loop[:6], loop[0]]), where=f"nodes[{node}]")
             path.append(node)
             on_path.add(node)
@@ -72,19 +74,19 @@ def _refuse_depth(gltf: pygltflib.GLTF2, parents: list[int], limits: Limits) -> 
         depth += 1
         if depth > limits.node_depth:
             raise AvatarError(
-                "nodes are nested too deeply", got=label(gltf, level[0]), allowed=limits.node_depth, where="nodes"
+                "nodes are nested too deeply", got=node_label(gltf, level[0]), allowed=limits.node_depth, where="nodes"
             )
         level = [child for i in level for child in gltf.nodes[i].children]
 
 
-def _node(gltf: pygltflib.GLTF2, i: int, parent: int, notes: Oddities) -> Node:
+def _node(gltf: pygltflib.GLTF2, i: int, parent: int, oddities: Oddities) -> Node:
     node, place = gltf.nodes[i], f"nodes[{i}]"
-    for key, of in (("mesh", gltf.meshes), ("skin", gltf.skins)):
+    for key, entries in (("mesh", gltf.meshes), ("skin", gltf.skins)):
         value = getattr(node, key)
-        if value is not None and value >= len(of):
-            allowed = f"0 to {len(of) - 1}" if of else f"nothing, the file has no {key} list"
+        if value is not None and value >= len(entries):
+            allowed = f"0 to {len(entries) - 1}" if entries else f"nothing, the file has no {key} list"
             raise AvatarError(f"{key} is out of range", got=value, allowed=allowed, where=f"{place}.{key}")
-    translation, rotation, scale = _transform(gltf, i, notes)
+    translation, rotation, scale = _transform(gltf, i, oddities)
     return Node(
         name=node.name,
         parent=parent,
@@ -94,27 +96,27 @@ def _node(gltf: pygltflib.GLTF2, i: int, parent: int, notes: Oddities) -> Node:
         scale=scale,
         mesh=node.mesh,
         skin=node.skin,
-        weights=_weights(gltf, i, notes),
+        weights=_morph_weights(gltf, i, oddities),
     )
 
 
-def _weights(gltf: pygltflib.GLTF2, i: int, notes: Oddities) -> tuple[float, ...] | None:
-    """The node's own morph weights, one a target; where there are fewer, the others are the mesh's (three.js)."""
+def _morph_weights(gltf: pygltflib.GLTF2, i: int, oddities: Oddities) -> tuple[float, ...] | None:
+    """Read the node's own morph weights, one per target; missing ones are the mesh's (as in three.js)."""
     node = gltf.nodes[i]
     if node.weights is None:
         return None
     if node.mesh is None:
-        notes.add(f"{label(gltf, i)} has weights but no mesh; they are left out")
+        oddities.add(f"{node_label(gltf, i)} has weights but no mesh; they are left out")
         return None
     mesh = gltf.meshes[node.mesh]
     count = max((len(p.targets) for p in mesh.primitives), default=0)
     if len(node.weights) != count:
-        notes.add(f"{label(gltf, i)} has {len(node.weights)} weights for {count} morph targets")
+        oddities.add(f"{node_label(gltf, i)} has {len(node.weights)} weights for {count} morph targets")
     rest = [*mesh.weights, *[0.0] * count][:count]
     return (*node.weights[:count], *rest[len(node.weights) :])
 
 
-def _transform(gltf: pygltflib.GLTF2, i: int, notes: Oddities) -> tuple[Vec3, Vec4, Vec3]:
+def _transform(gltf: pygltflib.GLTF2, i: int, oddities: Oddities) -> tuple[Vec3, Vec4, Vec3]:
     node = gltf.nodes[i]
     if node.matrix is not None:
         matrix = np.array(node.matrix, np.float64).reshape(4, 4).T
@@ -127,19 +129,23 @@ def _transform(gltf: pygltflib.GLTF2, i: int, notes: Oddities) -> tuple[Vec3, Ve
             raise AvatarError("matrix squashes space flat", got=node.matrix, where=f"nodes[{i}].matrix")
         t, r, s = decompose(matrix)
         if not np.allclose(compose(t, r, s)[:3], matrix[:3], rtol=1e-4, atol=1e-4 * float(np.abs(matrix).max())):
-            notes.add(f"{label(gltf, i)} has a matrix that is not a rotation, scale and translation; its shear is lost")
+            oddities.add(
+                f"{node_label(gltf, i)} has a matrix that is not a rotation, scale and translation; its shear is lost"
+            )
         if tuple(matrix[3]) != (0.0, 0.0, 0.0, 1.0) and matrix.any():
-            notes.add(f"{label(gltf, i)} has a matrix whose last row is not 0, 0, 0, 1; it is taken as if it were")
+            oddities.add(
+                f"{node_label(gltf, i)} has a matrix whose last row is not 0, 0, 0, 1; it is taken as if it were"
+            )
         return _vec3(t), _vec4(r), _vec3(s)
     translation = _vec3(node.translation or (0.0, 0.0, 0.0))
     scale = _vec3(node.scale or (1.0, 1.0, 1.0))
     rotation = node.rotation or IDENTITY
     length = math.hypot(*rotation)
     if length < 1e-6:
-        notes.add(f"{label(gltf, i)} has a rotation of length 0, taken as none")
+        oddities.add(f"{node_label(gltf, i)} has a rotation of length 0, taken as none")
         return translation, IDENTITY, scale
     if abs(length - 1) > 1e-3:
-        notes.add(f"{label(gltf, i)} has a rotation of length {length:.3g}, normalised")
+        oddities.add(f"{node_label(gltf, i)} has a rotation of length {length:.3g}, normalized")
     return translation, _vec4([v / length for v in rotation]), scale
 
 
@@ -153,10 +159,10 @@ def _vec4(values: Sequence[float] | Array) -> Vec4:
     return float(x), float(y), float(z), float(w)
 
 
-def scene_nodes(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], notes: Oddities) -> tuple[int, ...]:
-    """The nodes of the default scene, parents before children, siblings in the file's order (glTF 3.5.1)."""
+def scene_nodes(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], oddities: Oddities) -> tuple[int, ...]:
+    """Return the nodes of the default scene, parents before children, siblings in the file's order (glTF 3.5.1)."""
     if not gltf.scenes:
-        notes.add("file has no scene; all its nodes are taken")
+        oddities.add("file has no scene; all its nodes are taken")
         roots = [i for i, n in enumerate(nodes) if n.parent == -1]
     else:
         chosen = gltf.scene or 0
@@ -164,7 +170,7 @@ def scene_nodes(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], notes: Oddities)
             raise AvatarError(
                 "scene is out of range", got=chosen, allowed=f"0 to {len(gltf.scenes) - 1}", where="scene"
             )
-        roots = _roots(gltf, nodes, chosen, notes)
+        roots = _roots(gltf, nodes, chosen, oddities)
     order: list[int] = []
     stack = roots[::-1]
     while stack:
@@ -174,7 +180,7 @@ def scene_nodes(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], notes: Oddities)
     return tuple(order)
 
 
-def _roots(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], scene: int, notes: Oddities) -> list[int]:
+def _roots(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], scene: int, oddities: Oddities) -> list[int]:
     listed = list(dict.fromkeys(gltf.scenes[scene].nodes))
     for k, node in enumerate(gltf.scenes[scene].nodes):
         if node >= len(nodes):
@@ -188,16 +194,16 @@ def _roots(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], scene: int, notes: Od
             if top not in tops:
                 raise AvatarError(
                     "scene lists a node whose parent is not in it",
-                    got=label(gltf, node),
+                    got=node_label(gltf, node),
                     allowed="root nodes",
                     where=f"scenes[{scene}].nodes",
                 )
-            notes.add(f"scene lists {label(gltf, node)}, which is already there below {label(gltf, top)}")
+            oddities.add(f"scene lists {node_label(gltf, node)}, which is already there below {node_label(gltf, top)}")
     return [n for n in listed if nodes[n].parent == -1]
 
 
 def check_skins(gltf: pygltflib.GLTF2, accessors: Accessors, limits: Limits) -> None:
-    """Refuse skins whose joints or matrices are not there, before any data is read."""
+    """Refuse skins whose joints or inverse bind matrices do not exist, before any data is read."""
     for i, skin in enumerate(gltf.skins):
         place = f"skins[{i}]"
         if not 1 <= len(skin.joints) <= limits.items:
@@ -217,21 +223,23 @@ def check_skins(gltf: pygltflib.GLTF2, accessors: Accessors, limits: Limits) -> 
 
 
 def read_skins(gltf: pygltflib.GLTF2, accessors: Accessors) -> tuple[Skin, ...]:
-    """The skins; without inverse bind matrices they are identity (glTF 3.7.3.1)."""
-    stored: dict[int, NDArray[np.float32]] = {}  # skins may share their matrices
-    return tuple(_skin(skin, i, accessors, stored) for i, skin in enumerate(gltf.skins))
+    """Read the skins; missing inverse bind matrices are the identity (glTF 3.7.3.1)."""
+    matrices_by_accessor: dict[int, NDArray[np.float32]] = {}  # skins may share their matrices
+    return tuple(_skin(skin, i, accessors, matrices_by_accessor) for i, skin in enumerate(gltf.skins))
 
 
-def _skin(skin: pygltflib.Skin, i: int, accessors: Accessors, stored: dict[int, NDArray[np.float32]]) -> Skin:
+def _skin(
+    skin: pygltflib.Skin, i: int, accessors: Accessors, matrices_by_accessor: dict[int, NDArray[np.float32]]
+) -> Skin:
     count = len(skin.joints)
     if skin.inverseBindMatrices is None:
         matrices = np.tile(np.eye(4, dtype=np.float32), (count, 1, 1))
     else:
         where = f"skins[{i}].inverseBindMatrices"
         index = skin.inverseBindMatrices
-        if index not in stored:
-            stored[index] = accessors.read(index, where)
-        columns = stored[index][:count].reshape(-1, 4, 4)  # column-major in the file
+        if index not in matrices_by_accessor:
+            matrices_by_accessor[index] = accessors.read(index, where)
+        columns = matrices_by_accessor[index][:count].reshape(-1, 4, 4)  # column-major in the file
         matrices = np.ascontiguousarray(columns.transpose(0, 2, 1))
         if not np.isfinite(matrices).all():
             bad = int(np.argmin(np.isfinite(matrices).all((1, 2))))

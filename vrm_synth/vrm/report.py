@@ -1,4 +1,4 @@
-"""What is in an avatar, for a person or a script: a report of plain values, and a table made from it."""
+"""Report on the content of an avatar: as JSON-able values, and as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from vrm_synth.core.bones import BONE_NAMES, REQUIRED
 from vrm_synth.gltf.model import Material
 from vrm_synth.licensing.gate import UNNAMED
-from vrm_synth.vrm.humanoid import world_at_rest
-from vrm_synth.vrm.model import Avatar, Expression, LookAt, RangeMap
+from vrm_synth.vrm.avatar import Avatar, Expression, LookAt, RangeMap
+from vrm_synth.vrm.humanoid import rest_world_matrix
 
 _FINGER = re.compile("Thumb|Index|Middle|Ring|Little")
 
 
-def report(avatar: Avatar) -> dict[str, Any]:
-    """Facts about an avatar as JSON-able values. Lengths in metres, indices the file's own."""
+def avatar_report(avatar: Avatar) -> dict[str, Any]:
+    """Return facts about an avatar as JSON-able values; lengths in meters, indices as in the file."""
     scene = set(avatar.scene_nodes)
     meta, license = avatar.meta, avatar.meta.license
     return {
@@ -35,7 +35,7 @@ def report(avatar: Avatar) -> dict[str, Any]:
             "terms": dict(license.terms),
         },
         "counts": _counts(avatar),
-        "head_height": round(float(world_at_rest(avatar.nodes, avatar.humanoid["head"])[1, 3]), 4),
+        "head_height": round(float(rest_world_matrix(avatar.nodes, avatar.humanoid["head"])[1, 3]), 4),
         "bones": {
             "present": list(avatar.humanoid),
             "missing": [b for b in BONE_NAMES if b not in avatar.humanoid],
@@ -65,7 +65,7 @@ def report(avatar: Avatar) -> dict[str, Any]:
 
 
 def _counts(avatar: Avatar) -> dict[str, int]:
-    """Triangles and vertices are those that are drawn; a vertex buffer that primitives share counts once a node."""
+    """Sizes; triangles and vertices are those drawn, a vertex buffer that primitives share counts once per node."""
     drawn = [avatar.primitives_of(n) for n in avatar.drawn_nodes]
     return {
         "triangles": avatar.triangle_count,
@@ -152,11 +152,11 @@ def _range(m: RangeMap) -> dict[str, Any]:
     return {"input_max_value": m.input_max_value, "output_scale": m.output_scale, "curve": list(m.curve)}
 
 
-# ---------------------------------------------------------------- for people
+# ---------------------------------------------------------------- the table
 
 
-def table(facts: dict[str, Any]) -> str:
-    """A report() as lines of "label  text", for a terminal. File names and titles are shown on one line each."""
+def format_report(facts: dict[str, Any]) -> str:
+    """Format avatar_report() as lines of "label  text", for a terminal; control characters are removed."""
     rows = [(label, _one_line(text)) for label, text in _rows(facts) if text]
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
@@ -241,5 +241,5 @@ def _motion_rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _one_line(text: str) -> str:
-    # Titles and names come from strangers' files: no control character may reach the terminal.
+    # Titles and names come from untrusted files: no control character may reach the terminal.
     return "".join(c if c.isprintable() else " " for c in text)

@@ -7,12 +7,12 @@ import json
 from tests.vrm.vrm_file import BONE_LIST, Doc, changed, glb, vrm0, vrm1
 from vrm_synth.core.bones import BONES
 from vrm_synth.vrm import load_bytes
-from vrm_synth.vrm.inspect import report, table
+from vrm_synth.vrm.report import avatar_report, format_report
 
 
 def test_report() -> None:
     doc, data = vrm1()
-    facts = json.loads(json.dumps(report(load_bytes(glb(doc, bytes(data)), "quad.vrm")), allow_nan=False))
+    facts = json.loads(json.dumps(avatar_report(load_bytes(glb(doc, bytes(data)), "quad.vrm")), allow_nan=False))
     assert (facts["source"], facts["vrm_version"], facts["name"]) == ("quad.vrm", "1", "quad")
     assert facts["license"]["is_cc0"] and facts["license"]["name"] == "CC0"
     counts = facts["counts"]
@@ -34,7 +34,7 @@ def test_report() -> None:
 
 def test_table_names_what_matters_one_fact_a_line() -> None:
     doc, data = vrm0()
-    text = table(report(load_bytes(glb(doc, bytes(data)), "quad.vrm")))
+    text = format_report(avatar_report(load_bytes(glb(doc, bytes(data)), "quad.vrm")))
     rows = {line[: line.index("  ")].strip(): line for line in text.splitlines()}
     assert rows["format"].endswith("VRM 0.x, written by tests")
     assert rows["license"].endswith("CC0")
@@ -52,7 +52,7 @@ def test_table_of_a_hostile_title_stays_on_its_line() -> None:
         doc["extensions"]["VRMC_vrm"]["meta"]["name"] = "a\nb\x1b[2J\u202e"
         doc["materials"][0]["name"] = "x\r\ny"
 
-    text = table(report(load_bytes(changed(change), "x.vrm")))
+    text = format_report(avatar_report(load_bytes(changed(change), "x.vrm")))
     assert all(line.isprintable() for line in text.split("\n"))
     assert "title" in text and "a b [2J" in text
 
@@ -61,5 +61,5 @@ def test_all_fingers_are_counted_once() -> None:
     def change(doc: Doc) -> None:
         del doc["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]["leftThumbMetacarpal"]
 
-    text = table(report(load_bytes(changed(change), "x.vrm")))
+    text = format_report(avatar_report(load_bytes(changed(change), "x.vrm")))
     assert "all 30 of the fingers" in text and "leftIndexDistal" not in text
