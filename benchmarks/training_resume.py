@@ -199,7 +199,7 @@ def make(asked: argparse.Namespace) -> None:
 
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
     """What scanning a shard would find."""
-    from vrm_synth.train.data.byte_range import ByteRange
+    from vrm_synth.io.byte_range import ByteRange
     from vrm_synth.train.data.scan.entry import Entry
     from vrm_synth.train.data.source import CaptionText
 

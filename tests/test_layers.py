@@ -19,7 +19,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "core": (),
     "yaml_models": ("core",),
     "stage": ("core",),
-    "io": ("core", "shot.shot"),
+    "io": ("core",),
     "gltf": ("core", "io"),
     "licensing": ("core", "gltf", "yaml_models"),
     "vrm": ("core", "gltf", "licensing"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.io.data_files import DEEPEST, Exclusion, NoSplitError, data_files, has_split, hidden, split_files
+from vrm_synth.io.data_files import MAX_DEPTH, Exclusion, NoSplitError, data_files, has_split, hidden, split_files
 
 
 def make(root: Path, *names: str) -> Path:
@@ -63,7 +63,7 @@ def test_what_is_hidden_or_of_macos_is_left_out_by_name(tmp_path):
         ".cache/": "hidden file",
         f"{deep}/": "folder is too deep",
     }
-    assert deep.count("/") == DEEPEST
+    assert deep.count("/") == MAX_DEPTH
 
 
 @pytest.mark.parametrize(

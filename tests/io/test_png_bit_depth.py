@@ -14,8 +14,8 @@ import pytest
 
 from tests.vrm.vrm_file import replaced_image
 from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.io.image_decoder import decode
 from vrm_synth.io.png_bit_depth import eight_bit
-from vrm_synth.train.data.image_decoder import decode
 from vrm_synth.vrm import load_bytes
 
 pypng = pytest.importorskip("png", reason="pypng is not installed: the extra dev has it")

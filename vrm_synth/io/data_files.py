@@ -14,20 +14,21 @@ from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError, VrmSynthError
 from vrm_synth.io.atomic_files import file_errors
+from vrm_synth.io.file_names import (
+    ARCHIVE_SUFFIXES,
+    CAPTION_SUFFIXES,
+    DATASET_CARD,
+    IMAGE_SUFFIXES,
+    METADATA_LINES,
+    METADATA_TABLE,
+    SHARD_SUFFIXES,
+    UNREAD_IMAGE_SUFFIXES,
+    UNREAD_LISTS,
+)
 from vrm_synth.io.split_names import Namer, called, canonical, card_patterns, choose, namer
 
-SHARDS = (".tar", ".parquet")
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".jxl")
-TEXTS = (".txt", ".caption")
-LIST = "metadata.jsonl"
-TABLE = "metadata.parquet"  # of a dataset of ours: one table of everything, without pictures
-# Not read; where they are all that there is, the reader says what it wants instead.
-PACKED = (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz", ".zip")
-OTHER_LISTS = ("metadata.csv",)
-OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff")
-CARD = "README.md"
-LONGEST_CARD = 1 << 20  # bytes
-DEEPEST = 16  # folders
+_MAX_CARD_BYTES = 1 << 20  # bytes
+MAX_DEPTH = 16  # folders
 
 
 class Exclusion(NamedTuple):
@@ -103,8 +104,8 @@ def data_files(root: Path) -> DataFiles:
 def is_data(name: str) -> bool:
     """Whether a file of this name may hold samples or a part of them, for us or for others."""
     lower = name.lower()
-    return lower in (LIST, *OTHER_LISTS) or lower.endswith(
-        (*SHARDS, *PICTURES, *TEXTS, *PACKED, *OTHER_PICTURES),
+    return lower in (METADATA_LINES, *UNREAD_LISTS) or lower.endswith(
+        (*SHARD_SUFFIXES, *IMAGE_SUFFIXES, *CAPTION_SUFFIXES, *ARCHIVE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES),
     )
 
 
@@ -155,7 +156,7 @@ def has_split(place: Path, split: str) -> bool:
     if not place.is_dir() or split_folder(place, split) is not None:
         return place.is_dir()
     found = data_files(place)
-    paths = found.ending(*SHARDS) or found.named(LIST)
+    paths = found.ending(*SHARD_SUFFIXES) or found.named(METADATA_LINES)
     return canonical(split) in map(names_of_splits(found, paths, split), paths)
 
 
@@ -168,13 +169,13 @@ def beside_split(place: Path, split: str) -> Iterator[Exclusion]:
     """What lies in a folder beside its folder that is called like the split, which is read alone."""
     with file_errors(place, "read"):
         entries = sorted(os.scandir(place), key=lambda e: e.name)
-    captions = {e.name.rpartition(".")[0] for e in entries if e.name.lower().endswith(TEXTS)}
+    captions = {e.name.rpartition(".")[0] for e in entries if e.name.lower().endswith(CAPTION_SUFFIXES)}
     for entry in entries:
         lower = entry.name.lower()
-        if hidden(entry.name) is not None or entry.name in (split, TABLE):
+        if hidden(entry.name) is not None or entry.name in (split, METADATA_TABLE):
             continue
-        captioned = lower.endswith(PICTURES) and entry.name.rpartition(".")[0] in captions
-        if captioned or (lower.endswith((*SHARDS, LIST, *OTHER_LISTS)) and entry.is_file()):
+        captioned = lower.endswith(IMAGE_SUFFIXES) and entry.name.rpartition(".")[0] in captions
+        if captioned or (lower.endswith((*SHARD_SUFFIXES, METADATA_LINES, *UNREAD_LISTS)) and entry.is_file()):
             yield of_another_split(entry.name, f"only {split}/ is read")
         elif entry.is_dir() and _holds_data(Path(entry.path)):
             yield of_another_split(f"{entry.name}/", f"only {split}/ is read")
@@ -186,7 +187,7 @@ def _folder_left_out(root: Path, path: str, reason: tuple[str, str]) -> list[Exc
 
 
 def _too_deep(path: str) -> tuple[str, str] | None:
-    return ("folder is too deep", f"allowed: {DEEPEST} folders") if path.count("/") >= DEEPEST else None
+    return ("folder is too deep", f"allowed: {MAX_DEPTH} folders") if path.count("/") >= MAX_DEPTH else None
 
 
 def _again(folder: Path, seen: set[tuple[int, int]]) -> tuple[str, str] | None:
@@ -209,8 +210,8 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 def _card(root: Path) -> str:
     try:
-        with (root / CARD).open("rb") as file:
-            return file.read(LONGEST_CARD).decode("utf-8-sig")
+        with (root / DATASET_CARD).open("rb") as file:
+            return file.read(_MAX_CARD_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return ""  # no card, or none that can be read: names say the splits
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vrm_synth.io.image_decoder import load_jxl
 from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.io.shard_readers import load_jxl
 
 Pixels = NDArray[np.uint8]
 

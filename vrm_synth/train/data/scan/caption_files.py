@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vrm_synth.io.data_files import PICTURES
+from vrm_synth.io.file_names import IMAGE_SUFFIXES
 
 # What is drawn beside a picture and called after it: "0001.depth.png". Of those the mask alone is read.
 MASK_PASS = "mask"
@@ -33,7 +33,7 @@ class Beside:
 
     def pictures(self) -> list[str]:
         """All pictures, sorted by name."""
-        return sorted(name for (_, suffix), name in self._names.items() if suffix in PICTURES)
+        return sorted(name for (_, suffix), name in self._names.items() if suffix in IMAGE_SUFFIXES)
 
     def is_pass(self, picture: str, captions: Sequence[str]) -> bool:
         """Whether it is a pass of another picture: the mask always, other passes where they have no caption."""
@@ -43,7 +43,7 @@ class Beside:
             return False
         if word != MASK_PASS and self.own(picture, captions) is not None:
             return False
-        return any((base, s) in self._names for s in PICTURES)
+        return any((base, s) in self._names for s in IMAGE_SUFFIXES)
 
 
 def _parts(name: str) -> tuple[str, str]:

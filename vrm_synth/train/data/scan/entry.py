@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from vrm_synth.io.byte_range import ByteRange
 from vrm_synth.io.data_files import Exclusion
 from vrm_synth.train.data.buckets import Size
-from vrm_synth.train.data.byte_range import ByteRange
 from vrm_synth.train.data.source import BadRowError, CaptionText
 
 MASK = ".mask.png"  # the pass that lies beside a picture and holds the share of figure

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vrm_synth.core.errors import DatasetError
-from vrm_synth.io.data_files import TEXTS, Exclusion, of_another_split
-from vrm_synth.train.data.byte_range import opened, read_byte_range
-from vrm_synth.train.data.image_decoder import LONGEST_FILE, measure
+from vrm_synth.core.errors import StoreError
+from vrm_synth.io.byte_range import ByteRange, open_plain_file, read_byte_range
+from vrm_synth.io.data_files import Exclusion, of_another_split
+from vrm_synth.io.file_names import CAPTION_SUFFIXES
+from vrm_synth.io.image_decoder import MAX_FILE_BYTES, measure
+from vrm_synth.io.shard_readers.folder import metadata_lines
 from vrm_synth.train.data.scan.caption_files import Beside
 from vrm_synth.train.data.scan.entry import (
     LONGEST_TEXT,
     MASK,
-    ByteRange,
     Columns,
     Entry,
     Found,
@@ -23,7 +24,7 @@ from vrm_synth.train.data.scan.entry import (
     parse_row,
     parse_text,
 )
-from vrm_synth.train.data.source import BadRowError, CaptionText
+from vrm_synth.train.data.source import BadRowError, CaptionText, as_bad_row
 
 
 def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]) -> Found:
@@ -34,16 +35,10 @@ def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], 
     """
     folder = PurePosixPath(part).parent
     try:
-        with opened(root / part, None) as lines:
-            number = 0
-            while line := lines.readline(LONGEST_TEXT + 1):
-                number += 1
-                if line.isspace():
-                    continue
+        with as_bad_row(), open_plain_file(root / part, None) as file:
+            for number, line in metadata_lines(file, LONGEST_TEXT):
                 if len(line) > LONGEST_TEXT:
                     yield Exclusion(f"{part}:{number}", "metadata is too long", f"allowed: {LONGEST_TEXT} bytes a line")
-                    while line and not line.endswith(b"\n"):
-                        line = lines.readline(LONGEST_TEXT)
                     continue
                 found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
                 split = other(found.key) if found.key in listed else None
@@ -51,7 +46,7 @@ def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], 
     except BadRowError as e:
         yield Exclusion.of(part, e)
     except OSError as e:
-        raise DatasetError(f"cannot be read: {e.strerror or e}", where=root / part) from e
+        raise StoreError(f"cannot be read: {e.strerror or e}", where=root / part) from e
 
 
 def _listed(
@@ -96,15 +91,16 @@ def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) ->
     """A folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
     beside = Beside(names)
     for name in beside.pictures():
-        if beside.is_pass(name, TEXTS):
+        if beside.is_pass(name, CAPTION_SUFFIXES):
             continue
         key = os.path.normpath(os.path.join(part, name))
         stem = name.rpartition(".")[0]
         try:
-            caption = beside.own(name, TEXTS)
+            caption = beside.own(name, CAPTION_SUFFIXES)
             if caption is None:
                 raise BadRowError("no caption", allowed=f"{stem}.txt")
-            data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), LONGEST_TEXT)
+            with as_bad_row():
+                data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), LONGEST_TEXT)
             words = columns.words({columns.caption: parse_text(data)})
             mask = os.path.normpath(os.path.join(part, stem + MASK))
             yield _picture_file(root, key, words, mask, {})
@@ -113,7 +109,7 @@ def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) ->
 
 
 def _picture_file(root: Path, key: str, words: CaptionText, mask: str, row: dict[str, Any]) -> Entry:
-    with opened(root / key, LONGEST_FILE) as file:
+    with as_bad_row(), open_plain_file(root / key, MAX_FILE_BYTES) as file:
         size = measure(file)
     has_mask = (root / mask).is_file()
     return entry_of(key, words, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row)

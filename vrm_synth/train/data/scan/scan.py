@@ -16,12 +16,6 @@ from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.data_files import (
-    LIST,
-    OTHER_LISTS,
-    OTHER_PICTURES,
-    PACKED,
-    PICTURES,
-    TEXTS,
     DataFiles,
     Exclusion,
     beside_split,
@@ -31,11 +25,19 @@ from vrm_synth.io.data_files import (
     split_files,
     split_folder,
 )
+from vrm_synth.io.file_names import (
+    ARCHIVE_SUFFIXES,
+    CAPTION_SUFFIXES,
+    IMAGE_SUFFIXES,
+    METADATA_LINES,
+    UNREAD_IMAGE_SUFFIXES,
+    UNREAD_LISTS,
+)
 from vrm_synth.io.split_names import Namer, canonical
 from vrm_synth.train.data.scan.caption_files import Beside
 from vrm_synth.train.data.scan.entry import Columns, Found
 from vrm_synth.train.data.scan.folder import scan_listed, scan_texts, unlisted
-from vrm_synth.train.data.scan.parquet import has_pictures, scan_parquet
+from vrm_synth.train.data.scan.parquet import has_image_column, scan_parquet
 from vrm_synth.train.data.scan.tar import scan_tar
 
 
@@ -66,10 +68,10 @@ class Layout(NamedTuple):
         if self.kind in ("tar", "parquet"):
             return {self.root / part for part in self.parts}
         names = ((folder, name) for folder, several in self.names.items() for name in several)
-        return {self.root / folder / name for folder, name in names if name.lower().endswith(PICTURES)}
+        return {self.root / folder / name for folder, name in names if name.lower().endswith(IMAGE_SUFFIXES)}
 
 
-def look(path: Path, split: str) -> Layout:
+def find_layout(path: Path, split: str) -> Layout:
     """What a path is, of a dataset with splits the split's part. Raises DatasetError."""
     if path.is_file():
         kind = {".tar": "tar", ".parquet": "parquet", ".jsonl": "listed"}.get(path.suffix.lower())
@@ -87,10 +89,10 @@ def look(path: Path, split: str) -> Layout:
     layout = _layout(files, split)
     if layout is not None:
         return layout
-    packed = files.ending(*PACKED)
+    packed = files.ending(*ARCHIVE_SUFFIXES)
     if packed:
         raise DatasetError("packed shards cannot be read in any order", got=packed[0], allowed="plain .tar", where=path)
-    allowed = f".tar or .parquet shards, {LIST}, or pictures with .txt captions"
+    allowed = f".tar or .parquet shards, {METADATA_LINES}, or pictures with .txt captions"
     raise DatasetError("no captioned pictures here", allowed=allowed, where=path)
 
 
@@ -116,7 +118,7 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
     """Of a folder's files; None where nothing in it is captioned. split: "" for all of them."""
     shards, tables = _shards(files)
     texts = _pictures_with_texts(files)
-    several = {"shards": shards, "listed": files.named(LIST), "texts": texts}
+    several = {"shards": shards, "listed": files.named(METADATA_LINES), "texts": texts}
     kind = next((k for k, paths in several.items() if paths), None)
     if kind is None:
         return None
@@ -133,7 +135,7 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
             raise DatasetError("both .tar and .parquet shards", allowed=allowed, where=files.root)
         kind, parts = suffixes.pop()[1:], paths
     else:
-        names = _by_folder([*paths, *files.ending(*TEXTS)])
+        names = _by_folder([*paths, *files.ending(*CAPTION_SUFFIXES)])
         parts = list(_by_folder(paths))
         others += _captions_alone(files)
     left_out = (*files.left_out, *others, *tables, *_unread(files, kind))
@@ -142,7 +144,7 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
 
 def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
     """Of lists, which are of a split by their own folder's name, or else row by row, by their pictures' folders'."""
-    lists, others, other = files.named(LIST), list[Exclusion](), _of_the_split
+    lists, others, other = files.named(METADATA_LINES), list[Exclusion](), _of_the_split
     pictures = _to_be_listed(files, lists)
     if split:
         named, wanted = _namer(files, "listed", [*lists, *pictures], split), canonical(split)
@@ -171,9 +173,9 @@ def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
     Where there is nothing else they are taken for shards, and scanning says what they lack.
     """
     tars, parquets = files.ending(".tar"), files.ending(".parquet")
-    kinds = {path: has_pictures(files.root / path) for path in parquets}
+    kinds = {path: has_image_column(files.root / path) for path in parquets}
     shards = [*tars, *(path for path in parquets if kinds[path])]
-    if not shards and not files.named(LIST) and not _pictures_with_texts(files):
+    if not shards and not files.named(METADATA_LINES) and not _pictures_with_texts(files):
         return parquets, []
     reason, detail = "Parquet file without pictures", "it has no column image"
     return shards, [Exclusion(path, reason, detail) for path in parquets if not kinds[path]]
@@ -181,8 +183,8 @@ def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
 
 def _pictures_with_texts(files: DataFiles) -> list[str]:
     """All pictures, where some folder has captions of theirs."""
-    pictures = files.ending(*PICTURES)
-    folders = _by_folder(pictures).keys() & _by_folder(files.ending(*TEXTS)).keys()
+    pictures = files.ending(*IMAGE_SUFFIXES)
+    folders = _by_folder(pictures).keys() & _by_folder(files.ending(*CAPTION_SUFFIXES)).keys()
     return pictures if folders else []
 
 
@@ -203,23 +205,26 @@ def _namer(files: DataFiles, kind: str, paths: list[str], split: str) -> Namer:
 
 def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
     """The pictures whose nearest list is one of these, or that have none."""
-    every = {PurePosixPath(path).parent for path in files.named(LIST)}
+    every = {PurePosixPath(path).parent for path in files.named(METADATA_LINES)}
     mine = {PurePosixPath(path).parent for path in lists}
     nearest = {
         folder: next((p for p in (PurePosixPath(folder), *PurePosixPath(folder).parents) if p in every), None)
         for folder in files.folders
     }
     wanted = {folder for folder, owner in nearest.items() if owner is None or owner in mine}
-    pictures = files.ending(*PICTURES, *OTHER_PICTURES)
+    pictures = files.ending(*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)
     return [path for path in pictures if (path.rpartition("/")[0] or ".") in wanted]
 
 
 def _captions_alone(files: DataFiles) -> Iterator[Exclusion]:
-    every = _by_folder(files.ending(*TEXTS, *PICTURES, *OTHER_PICTURES))
+    every = _by_folder(files.ending(*CAPTION_SUFFIXES, *IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES))
     for folder, names in every.items():
         beside = Beside(names)
         for name in names:
-            if name.lower().endswith(TEXTS) and beside.own(name, (*PICTURES, *OTHER_PICTURES)) is None:
+            if (
+                name.lower().endswith(CAPTION_SUFFIXES)
+                and beside.own(name, (*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)) is None
+            ):
                 yield Exclusion(str(PurePosixPath(folder, name)), "caption without a picture", f"no picture {name}")
 
 
@@ -227,13 +232,13 @@ def _unread(files: DataFiles, kind: str) -> Iterator[Exclusion]:
     """What holds data, in another form than the one that is read."""
     for path in files.paths:
         lower = PurePosixPath(path).name.lower()
-        if lower.endswith(PACKED):
+        if lower.endswith(ARCHIVE_SUFFIXES):
             yield Exclusion(path, "packed shard", "allowed: plain .tar")
-        elif lower in OTHER_LISTS:
-            yield Exclusion(path, "list of another form", f"allowed: {LIST}")
-        elif lower.endswith(OTHER_PICTURES) and kind != "listed":
-            yield Exclusion(path, "not a picture we read", f"allowed: {', '.join(PICTURES)}")
-        elif kind in ("tar", "parquet") and (lower == LIST or lower.endswith(PICTURES)):
+        elif lower in UNREAD_LISTS:
+            yield Exclusion(path, "list of another form", f"allowed: {METADATA_LINES}")
+        elif lower.endswith(UNREAD_IMAGE_SUFFIXES) and kind != "listed":
+            yield Exclusion(path, "not a picture we read", f"allowed: {', '.join(IMAGE_SUFFIXES)}")
+        elif kind in ("tar", "parquet") and (lower == METADATA_LINES or lower.endswith(IMAGE_SUFFIXES)):
             yield Exclusion(path, f"beside .{kind} shards", "which are read alone")
 
 
