@@ -362,7 +362,7 @@ def test_pictures_of_many_sizes_leave_nothing_behind(gl):
 
 
 def test_more_matrices_than_vertices_can_name_are_refused(monkeypatch):
-    monkeypatch.setattr(geometry, "MOST_MATRICES", 1)
+    monkeypatch.setattr(geometry, "MAX_MATRICES", 1)
     with pytest.raises(AvatarError, match="too many joints to draw; got 2; allowed: 1"):
         geometry.flatten(evaluate(tiny.avatar([(tiny.sphere(), toon())])))
 

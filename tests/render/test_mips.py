@@ -89,7 +89,7 @@ def test_the_chains_used_longest_ago_make_room(tmp_path):
     import os
 
     size = 4 * sum(h * w for h, w in level_shapes(16, 16)) + 12
-    cache = MipCache(tmp_path, room=2 * size)
+    cache = MipCache(tmp_path, max_bytes=2 * size)
     for n, name in enumerate("abc"):
         cache.chain(name, (16, 16), lambda: mip_chain(noise(16, 16), True))
         if name == "b":
