@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.page.browser import dom, needs_chromium, screenshot
-from vrm_synth.page import Entry, Grid, Page, PageImage, Table, to_html
+from vrm_synth.page import FigureTable, Grid, GridRow, Page, PageImage, to_html
 
 NASTY = (
     """</title></style><script>document.title='taken'</script><img src=x onerror="document.title='taken'">"'&{{7*7}}"""
@@ -23,14 +23,14 @@ def picture(color: tuple[int, ...] = (200, 80, 90), side: int = 64) -> PageImage
 
 
 def nasty_page() -> Page:
-    entry = Entry(NASTY, (picture(), None), (NASTY, ""), {NASTY: NASTY}, [(NASTY, NASTY)])
-    one = Entry(NASTY, [PageImage(picture().data, 64, 64, NASTY)], [NASTY])
+    entry = GridRow(NASTY, (picture(), None), (NASTY, ""), {NASTY: NASTY}, [(NASTY, NASTY)])
+    one = GridRow(NASTY, [PageImage(picture().data, 64, 64, NASTY)], [NASTY])
     return Page(
         NASTY,
         [
             Grid([NASTY, "b"], [entry], NASTY, NASTY),
             Grid(["g"], [one]),
-            Table([NASTY, "n"], [[NASTY, 1.5]], NASTY, NASTY),
+            FigureTable([NASTY, "n"], [[NASTY, 1.5]], NASTY, NASTY),
         ],
         NASTY,
         {NASTY: NASTY},
@@ -84,9 +84,9 @@ def test_half_a_surrogate_pair_is_no_reason_to_lose_a_page():
 
 def test_rows_must_fit_their_columns():
     with pytest.raises(ValueError, match="1 cells under 2"):
-        to_html(Page("p", [Grid(["a", "b"], [Entry("e", [picture()])])]))
+        to_html(Page("p", [Grid(["a", "b"], [GridRow("e", [picture()])])]))
     with pytest.raises(ValueError, match="1 cells under 2"):
-        to_html(Page("p", [Table(["a", "b"], [["x"]])]))
+        to_html(Page("p", [FigureTable(["a", "b"], [["x"]])]))
 
 
 def test_small_pictures_keep_every_pixel_and_large_ones_shrink():

@@ -24,7 +24,7 @@ Level = NDArray[np.uint8]
 
 
 def mip_chain(pixels: Level, srgb: bool) -> list[Level]:
-    """Make levels 1, 2, … down to 1 × 1 of a picture (H, W, 4) uint8, which is level 0; each (max(1, H // 2), …, 4) uint8.
+    """Make levels 1, 2, … down to 1 × 1 of a picture, which is level 0: (H, W, 4) uint8 → (max(1, H // 2), …, 4) uint8.
 
     srgb: red, green and blue are sRGB-encoded; alpha and everything else is linear. An odd side is halved by linear
     interpolation at the new texels' centres, as drivers do.

@@ -22,8 +22,11 @@ def deltas(instance: Instance) -> NDArray[np.float32]:
 
 
 def active_rows(instance: Instance, weights: NDArray[np.float64] | None) -> NDArray[np.int32]:
-    """The table of active targets, (K, 4) int32: offset of positions, of normals (both less 3·first_vertex, so that gl_VertexID can be
-    added as it is), the weight's float32 bits, 1 where there are normals. Targets of weight 0 are left out."""
+    """The table of active targets, (K, 4) int32; those of weight 0 are left out.
+
+    Columns: offset of positions, offset of normals (both less 3·first_vertex, so that gl_VertexID can be added as it
+    is), the weight's float32 bits, 1 where there are normals.
+    """
     p = instance.primitive
     count, size = len(p.morph_positions), p.morph_positions[0].size if len(p.morph_positions) else 0
     if weights is None or not count:

@@ -155,8 +155,8 @@ class GLRenderer:
         )
 
     def _resolve(self, view: View) -> tuple[moderngl.Framebuffer, bool]:
-        """Resolve what draw() drew to one sample a pixel: (framebuffer, True where it already has straight alpha and its
-        top row first)."""
+        """Resolve what draw() drew to one sample a pixel. Returns the framebuffer, and True where it already has
+        straight alpha and its top row first."""
         n, target = view.supersample, self._draw_target(view)
         if n == 1:
             return target.framebuffer, False

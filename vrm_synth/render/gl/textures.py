@@ -50,8 +50,8 @@ _WITHOUT_MIPS = {9984: NEAREST, 9985: LINEAR, 9986: NEAREST, 9987: LINEAR}  # mi
 
 
 class TextureStore:
-    """The textures and samplers of an avatar on the GPU: each image uploaded once per colour space, with the levels that
-    its samplers read."""
+    """The textures and samplers of an avatar on the GPU: each image once per colour space, with the levels that its
+    samplers read."""
 
     def __init__(self, ctx: moderngl.Context, avatar: Avatar, mips: MipCache | None = None):
         self._ctx, self._avatar, self._mips = ctx, avatar, mips
