@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vrm_synth.io.atomic_files import file_errors
-from vrm_synth.io.data_files import NoSplitError, data_files, split_files, split_folder
+from vrm_synth.io.data_files import NoSplitError, find_data_files, split_files, split_folder
 from vrm_synth.io.file_names import METADATA_LINES, METADATA_TABLE, SHARD_SUFFIXES
 from vrm_synth.io.shard_readers import read_shard_file
 from vrm_synth.io.shard_readers.folder import metadata_lines
@@ -64,8 +64,12 @@ def _tables(place: Path, split: str | None) -> list[Path]:
         return []
     try:
         inside = None if split is None else split_folder(place, split)
-        found = data_files(inside or place)
-        for paths in (found.ending(".tar"), _without_table(found.ending(".parquet")), found.named(METADATA_LINES)):
+        found = find_data_files(inside or place)
+        for paths in (
+            found.with_suffix(".tar"),
+            _without_table(found.with_suffix(".parquet")),
+            found.with_name(METADATA_LINES),
+        ):
             if paths:
                 mine = paths if split is None or inside else split_files(found, paths, split)[0]
                 return [found.root / path for path in mine]

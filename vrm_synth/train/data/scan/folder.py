@@ -9,7 +9,7 @@ from typing import Any
 
 from vrm_synth.core.errors import StoreError
 from vrm_synth.io.byte_range import ByteRange, open_plain_file, read_byte_range
-from vrm_synth.io.data_files import Exclusion, of_another_split
+from vrm_synth.io.data_files import Exclusion, exclude_other_split
 from vrm_synth.io.file_names import CAPTION_SUFFIXES
 from vrm_synth.io.image_decoder import MAX_FILE_BYTES, measure
 from vrm_synth.io.shard_readers.folder import metadata_lines
@@ -42,7 +42,7 @@ def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], 
                     continue
                 found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
                 split = other(found.key) if found.key in listed else None
-                yield found if split is None else of_another_split(found.key, split)
+                yield found if split is None else exclude_other_split(found.key, split)
     except BadRowError as e:
         yield Exclusion.of(part, e)
     except OSError as e:

@@ -18,12 +18,12 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.data_files import (
     DataFiles,
     Exclusion,
-    beside_split,
-    data_files,
-    names_of_splits,
-    of_another_split,
+    exclude_other_split,
+    excluded_beside_split,
+    find_data_files,
     split_files,
     split_folder,
+    split_rule_of_folder,
 )
 from vrm_synth.io.file_names import (
     ARCHIVE_SUFFIXES,
@@ -33,7 +33,7 @@ from vrm_synth.io.file_names import (
     UNREAD_IMAGE_SUFFIXES,
     UNREAD_LISTS,
 )
-from vrm_synth.io.split_names import Namer, canonical
+from vrm_synth.io.split_names import SplitRule, canonical_split
 from vrm_synth.train.data.scan.caption_files import Beside
 from vrm_synth.train.data.scan.entry import Columns, Found
 from vrm_synth.train.data.scan.folder import scan_listed, scan_texts, unlisted
@@ -41,7 +41,7 @@ from vrm_synth.train.data.scan.parquet import has_image_column, scan_parquet
 from vrm_synth.train.data.scan.tar import scan_tar
 
 
-def _of_the_split(path: str) -> str | None:
+def _no_other_split(path: str) -> str | None:
     """`Layout.other` where names say no split."""
     return None
 
@@ -52,7 +52,7 @@ class Layout(NamedTuple):
     kind: tar, parquet, listed or texts. root: the folder that paths start from. parts: what is scanned, one after the
     other: shards, lists, or folders. folders: all that were looked into. names: folder → its pictures and captions
     (texts), or the pictures that lists should list (listed). other: a listed picture's path → None where it is of the
-    split, else the split that it is named for, "" for none. left_out: what is not read.
+    split, else the split that it is named for, "" for none. exclusions: what is not read.
     """
 
     kind: str
@@ -60,8 +60,8 @@ class Layout(NamedTuple):
     parts: tuple[str, ...]
     folders: tuple[str, ...] = ()
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    other: Callable[[str], str | None] = _of_the_split
-    left_out: tuple[Exclusion, ...] = ()
+    other: Callable[[str], str | None] = _no_other_split
+    exclusions: tuple[Exclusion, ...] = ()
 
     def files(self) -> set[Path]:
         """What is read: shards, or pictures."""
@@ -83,13 +83,13 @@ def find_layout(path: Path, split: str) -> Layout:
     if not path.is_dir():
         raise DatasetError("no such folder or shard", where=path)
     folder = split_folder(path, split)
-    if folder is not None and (found := _layout(data_files(folder), "")) is not None:
-        return found._replace(left_out=(*found.left_out, *beside_split(path, split)))
-    files = data_files(path)
+    if folder is not None and (found := _layout(find_data_files(folder), "")) is not None:
+        return found._replace(exclusions=(*found.exclusions, *excluded_beside_split(path, split)))
+    files = find_data_files(path)
     layout = _layout(files, split)
     if layout is not None:
         return layout
-    packed = files.ending(*ARCHIVE_SUFFIXES)
+    packed = files.with_suffix(*ARCHIVE_SUFFIXES)
     if packed:
         raise DatasetError("packed shards cannot be read in any order", got=packed[0], allowed="plain .tar", where=path)
     allowed = f".tar or .parquet shards, {METADATA_LINES}, or pictures with .txt captions"
@@ -111,14 +111,14 @@ def scan(layout: Layout, columns: Columns) -> Found:
                 yield from scan_texts(layout.root, part, layout.names[part], columns)
     if layout.kind == "listed":
         yield from unlisted(layout.names, listed)
-    yield from layout.left_out
+    yield from layout.exclusions
 
 
 def _layout(files: DataFiles, split: str) -> Layout | None:
     """Of a folder's files; None where nothing in it is captioned. split: "" for all of them."""
     shards, tables = _shards(files)
     texts = _pictures_with_texts(files)
-    several = {"shards": shards, "listed": files.named(METADATA_LINES), "texts": texts}
+    several = {"shards": shards, "listed": files.with_name(METADATA_LINES), "texts": texts}
     kind = next((k for k, paths in several.items() if paths), None)
     if kind is None:
         return None
@@ -126,7 +126,7 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
         return _listed_layout(files, tables, split)
     paths, others = several[kind], list[Exclusion]()
     if split:
-        paths, others = split_files(files, paths, split, _namer(files, kind, paths, split))
+        paths, others = split_files(files, paths, split, _split_rule(files, kind, paths, split))
     names: dict[str, tuple[str, ...]] = {}
     if kind == "shards":
         suffixes = {PurePosixPath(p).suffix.lower() for p in paths}
@@ -135,25 +135,25 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
             raise DatasetError("both .tar and .parquet shards", allowed=allowed, where=files.root)
         kind, parts = suffixes.pop()[1:], paths
     else:
-        names = _by_folder([*paths, *files.ending(*CAPTION_SUFFIXES)])
+        names = _by_folder([*paths, *files.with_suffix(*CAPTION_SUFFIXES)])
         parts = list(_by_folder(paths))
         others += _captions_alone(files)
-    left_out = (*files.left_out, *others, *tables, *_unread(files, kind))
-    return Layout(kind, files.root, tuple(sorted(parts)), files.folders, names, left_out=left_out)
+    exclusions = (*files.exclusions, *others, *tables, *_unread(files, kind))
+    return Layout(kind, files.root, tuple(sorted(parts)), files.folders, names, exclusions=exclusions)
 
 
 def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
     """Of lists, which are of a split by their own folder's name, or else row by row, by their pictures' folders'."""
-    lists, others, other = files.named(METADATA_LINES), list[Exclusion](), _of_the_split
+    lists, others, other = files.with_name(METADATA_LINES), list[Exclusion](), _no_other_split
     pictures = _to_be_listed(files, lists)
     if split:
-        named, wanted = _namer(files, "listed", [*lists, *pictures], split), canonical(split)
+        named, wanted = _split_rule(files, "listed", [*lists, *pictures], split), canonical_split(split)
         by_row = [path for path in lists if not named(path)]
         strict = wanted in map(named, pictures)
         if wanted in map(named, lists) or not by_row or not strict:
             lists, others = split_files(files, lists, split, named)
         else:
-            others = [of_another_split(path, named(path)) for path in lists if path not in by_row]
+            others = [exclude_other_split(path, named(path)) for path in lists if path not in by_row]
             lists = by_row
 
         def other(path: str) -> str | None:
@@ -161,9 +161,9 @@ def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Lay
             return None if found == wanted or not (found or strict) else found
 
         pictures = [path for path in _to_be_listed(files, lists) if other(path) is None]
-    left_out = (*files.left_out, *others, *tables, *_unread(files, "listed"))
+    exclusions = (*files.exclusions, *others, *tables, *_unread(files, "listed"))
     return Layout(
-        "listed", files.root, tuple(sorted(lists)), files.folders, _by_folder(pictures), other, tuple(left_out)
+        "listed", files.root, tuple(sorted(lists)), files.folders, _by_folder(pictures), other, tuple(exclusions)
     )
 
 
@@ -172,10 +172,10 @@ def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
 
     Where there is nothing else they are taken for shards, and scanning says what they lack.
     """
-    tars, parquets = files.ending(".tar"), files.ending(".parquet")
+    tars, parquets = files.with_suffix(".tar"), files.with_suffix(".parquet")
     kinds = {path: has_image_column(files.root / path) for path in parquets}
     shards = [*tars, *(path for path in parquets if kinds[path])]
-    if not shards and not files.named(METADATA_LINES) and not _pictures_with_texts(files):
+    if not shards and not files.with_name(METADATA_LINES) and not _pictures_with_texts(files):
         return parquets, []
     reason, detail = "Parquet file without pictures", "it has no column image"
     return shards, [Exclusion(path, reason, detail) for path in parquets if not kinds[path]]
@@ -183,15 +183,15 @@ def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
 
 def _pictures_with_texts(files: DataFiles) -> list[str]:
     """All pictures, where some folder has captions of theirs."""
-    pictures = files.ending(*IMAGE_SUFFIXES)
-    folders = _by_folder(pictures).keys() & _by_folder(files.ending(*CAPTION_SUFFIXES)).keys()
+    pictures = files.with_suffix(*IMAGE_SUFFIXES)
+    folders = _by_folder(pictures).keys() & _by_folder(files.with_suffix(*CAPTION_SUFFIXES)).keys()
     return pictures if folders else []
 
 
-def _namer(files: DataFiles, kind: str, paths: list[str], split: str) -> Namer:
+def _split_rule(files: DataFiles, kind: str, paths: list[str], split: str) -> SplitRule:
     """How paths name a split: a shard by all of its path, a list or picture by its folders'. A picture's own name does
     where every picture's does: in a collection "portrait test.png" is no split."""
-    named = names_of_splits(files, paths, split)
+    named = split_rule_of_folder(files, paths, split)
     if kind == "shards" or (kind == "texts" and all(map(named, paths))):
         return named
     of_folder = lru_cache(named)
@@ -205,19 +205,19 @@ def _namer(files: DataFiles, kind: str, paths: list[str], split: str) -> Namer:
 
 def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
     """The pictures whose nearest list is one of these, or that have none."""
-    every = {PurePosixPath(path).parent for path in files.named(METADATA_LINES)}
+    every = {PurePosixPath(path).parent for path in files.with_name(METADATA_LINES)}
     mine = {PurePosixPath(path).parent for path in lists}
     nearest = {
         folder: next((p for p in (PurePosixPath(folder), *PurePosixPath(folder).parents) if p in every), None)
         for folder in files.folders
     }
     wanted = {folder for folder, owner in nearest.items() if owner is None or owner in mine}
-    pictures = files.ending(*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)
+    pictures = files.with_suffix(*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)
     return [path for path in pictures if (path.rpartition("/")[0] or ".") in wanted]
 
 
 def _captions_alone(files: DataFiles) -> Iterator[Exclusion]:
-    every = _by_folder(files.ending(*CAPTION_SUFFIXES, *IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES))
+    every = _by_folder(files.with_suffix(*CAPTION_SUFFIXES, *IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES))
     for folder, names in every.items():
         beside = Beside(names)
         for name in names:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vrm_synth.core.errors import StoreError
 from vrm_synth.io.byte_range import ByteRange, open_plain_file
-from vrm_synth.io.data_files import Exclusion, hidden, is_data
+from vrm_synth.io.data_files import Exclusion, hidden_reason, is_data
 from vrm_synth.io.file_names import CAPTION_SUFFIXES, IMAGE_SUFFIXES
 from vrm_synth.io.image_decoder import MAX_FILE_BYTES, measure
 from vrm_synth.io.shard_readers.tar import TarReader
@@ -86,7 +86,7 @@ def _key(name: str) -> tuple[str, str]:
 
 def _why_no_part(name: str) -> list[tuple[str, str]] | None:
     """None where a member may be part of a sample, else (reason, detail) of what is to be told of it, if anything."""
-    why = hidden(name)
+    why = hidden_reason(name)
     if why is not None:
         return [why] if is_data(name) or why[0] == "AppleDouble file" else []
     if "." not in name.rpartition("/")[2]:
