@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from vrm_synth.io.exif_orientation import orientation, upright, webp_orientation
+from vrm_synth.io.exif_orientation import apply_orientation, orientation, webp_orientation
 
 FORMS = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}, "MPO": {"save_all": True}}
 PIXELS = np.random.default_rng(1).integers(0, 255, (24, 40, 3), np.uint8)
@@ -35,7 +35,7 @@ def exif(value: int) -> Image.Exif:
 def read(data: bytes) -> tuple[int, Image.Image]:
     file = io.BytesIO(data)
     picture = Image.open(file)
-    return orientation(picture, file), upright(picture, file)
+    return orientation(picture, file), apply_orientation(picture, file)
 
 
 def late(data: bytes) -> bytes:

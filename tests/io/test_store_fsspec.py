@@ -71,7 +71,7 @@ def test_an_object_is_one_put_and_nothing_else(s3, tmp_path):
 
 
 def test_what_is_too_long_for_one_put_is_joined_at_the_end(s3, tmp_path, monkeypatch):
-    monkeypatch.setattr(store_fsspec, "ONE_PUT", 10 << 20)
+    monkeypatch.setattr(store_fsspec, "MAX_PUT_BYTES", 10 << 20)
     url = f"{s3.bucket()}/a"
     (tmp_path / "big").write_bytes(bytes(range(256)) * (12 << 12))
     s3.fault = lambda method, key: 403 if method == "POST" and len(s3.asked) > 1 else 0

@@ -126,7 +126,7 @@ def test_what_is_not_kept_back_is_refused(tmp_path, data):
 @pytest.mark.parametrize("split", ["val", "validation", "dev"])
 def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.data.scan.scan import find_layout
+    from vrm_synth.train.data.scan.source_scan import find_layout
     from vrm_synth.train.validation import kept_back
 
     place = tmp_path / "hub"

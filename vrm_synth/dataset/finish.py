@@ -36,7 +36,7 @@ ON_CARD = 8
 def finish(store: Store) -> None:
     """Write table, card, sheet and complete.json of a dataset whose shards are all there. Raises DatasetError."""
     if isinstance(store, LocalStore):
-        store.tidy()  # here and not before: only now nobody else is writing
+        store.remove_part_files()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
     settings = mine["recipe"]
     form = str(settings["format"])

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
-from vrm_synth.io.exif_orientation import SIDEWAYS, orientation, upright, webp_orientation
-from vrm_synth.io.png_bit_depth import eight_bit
+from vrm_synth.io.exif_orientation import SIDEWAYS, apply_orientation, orientation, webp_orientation
+from vrm_synth.io.png_bit_depth import to_eight_bit
 
 DECODER_VERSION = b"2"  # raise it where the same file gives other pixels than before: latents are cached by it
 MAX_FILE_BYTES = 512 << 20
@@ -71,8 +71,8 @@ def open_image(
         raise DatasetError("picture is damaged", got="a PNG without its end", where=where)
     try:
         # Turned last: the transparent colour of 16-bit RGB is found in the pixels as they are stored.
-        stored = eight_bit(picture, data)
-        shown = upright(stored, file) if orient else stored
+        stored = to_eight_bit(picture, data)
+        shown = apply_orientation(stored, file) if orient else stored
         shown.load()
     except Exception as e:  # Pillow's plugins raise whatever they meet, without a common base
         raise DatasetError("picture is damaged", got=str(e), where=where) from e

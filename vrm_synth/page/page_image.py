@@ -32,7 +32,7 @@ class PageImage:
     def of(image: PIL.Image.Image, alt: str = "", longest: int = 512) -> PageImage:
         """Encode `image` (any mode) as WebP, shrunk to `longest` pixels a side at most; up to SMALL without loss."""
         scale = min(1.0, longest / max(image.size))
-        # Premultiplied while it shrinks: what colour stands in transparent pixels must not seep into the edges.
+        # Premultiplied while it shrinks: the colour of transparent pixels must not bleed into the edges.
         shown = image.convert("RGBA")
         if scale < 1.0:
             size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

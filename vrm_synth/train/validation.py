@@ -13,7 +13,7 @@ from vrm_synth.core.rng import rng
 from vrm_synth.io.data_files import NoSplitError
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data.config import DataConfig, source_name
-from vrm_synth.train.data.scan.scan import find_layout
+from vrm_synth.train.data.scan.source_scan import find_layout
 
 
 def kept_back(config: RunConfig) -> DataConfig | None:

@@ -18,7 +18,7 @@ from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data.config import DataConfig, SourceConfig
 from vrm_synth.train.data.quarantine import summary
-from vrm_synth.train.data.scan.scan import find_layout
+from vrm_synth.train.data.scan.source_scan import find_layout
 from vrm_synth.train.data.step_data import open_data
 from vrm_synth.train.data.table_source import TableSource, open_source
 

@@ -17,7 +17,7 @@ from vrm_synth.render.base import Draw, Frame, View
 from vrm_synth.render.gl.context import create_context
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
-from vrm_synth.render.gl.scene import SceneBuffers
+from vrm_synth.render.gl.scene_buffers import SceneBuffers
 from vrm_synth.render.gl.targets import Target, Targets
 from vrm_synth.render.gl.uniforms import FRAME_SIZE, CameraMatrices, frame_block
 from vrm_synth.render.gl.unpremultiply import unpremultiply

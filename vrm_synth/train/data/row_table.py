@@ -30,8 +30,8 @@ from vrm_synth.io.byte_range import ByteRange
 from vrm_synth.io.data_files import Exclusion
 from vrm_synth.io.file_names import CAPTION_SUFFIXES
 from vrm_synth.train.data.buckets import Size
-from vrm_synth.train.data.scan.entry import Columns, Entry
-from vrm_synth.train.data.scan.scan import Layout, find_layout, scan
+from vrm_synth.train.data.scan.scanned_sample import Columns, ScannedSample
+from vrm_synth.train.data.scan.source_scan import Layout, find_layout, scan
 from vrm_synth.train.data.source import CaptionText
 
 VERSION = 2  # of how files are looked through and measured
@@ -71,7 +71,7 @@ class Row(NamedTuple):
     mask_length: int
 
     @staticmethod
-    def of(entry: Entry) -> Row:
+    def of(entry: ScannedSample) -> Row:
         """An entry's row."""
         words, (path, offset, length), (width, height) = entry.words, entry.picture, entry.size
         mask = entry.mask or ByteRange("", 0, 0)
@@ -183,7 +183,7 @@ def open_table(
 
 def write_table(
     path: Path,
-    entries: Iterable[Entry | Exclusion],
+    entries: Iterable[ScannedSample | Exclusion],
     account: TableMetadata,
     found: Callable[[int], object] = lambda n: None,
 ) -> None:
@@ -229,7 +229,7 @@ def _flush(writer: Any, rows: list[Row], digest: Any) -> int:
     return count
 
 
-def _tell(account: TableMetadata, entry: Entry) -> None:
+def _tell(account: TableMetadata, entry: ScannedSample) -> None:
     account.licenses[entry.license] += 1
     if entry.avatar or entry.avatar_sha256:
         credit = account.avatars.setdefault(

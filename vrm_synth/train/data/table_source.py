@@ -22,8 +22,8 @@ from vrm_synth.io.shard_readers.parquet import ParquetImages
 from vrm_synth.train.data.buckets import Size
 from vrm_synth.train.data.config import SourceConfig, source_name
 from vrm_synth.train.data.row_table import Table, open_table
-from vrm_synth.train.data.scan.entry import Columns
-from vrm_synth.train.data.scan.parquet import IMAGE_COLUMN, MASK_COLUMN
+from vrm_synth.train.data.scan.parquet_scan import IMAGE_COLUMN, MASK_COLUMN
+from vrm_synth.train.data.scan.scanned_sample import Columns
 from vrm_synth.train.data.source import BadRowError, CaptionText, Credit, SourceImage, as_bad_row
 
 MAX_DATASET_JSON_BYTES = 64 << 20

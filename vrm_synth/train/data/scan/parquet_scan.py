@@ -1,4 +1,4 @@
-"""Scan Parquet files with embedded pictures: each row becomes an entry.
+"""Scan Parquet files with embedded pictures: each row becomes a ScannedSample.
 
 A picture lies in a column of its own as {bytes, path} (as `datasets` writes them) or as bytes.
 """
@@ -18,7 +18,7 @@ from vrm_synth.io.byte_range import ByteRange, stat_plain_file
 from vrm_synth.io.data_files import Exclusion
 from vrm_synth.io.image_decoder import measure
 from vrm_synth.io.shard_readers.parquet import PARQUET_ERRORS, embedded_file, open_parquet, read_group
-from vrm_synth.train.data.scan.entry import Columns, Entry, Found, entry_of, parse_row
+from vrm_synth.train.data.scan.scanned_sample import Columns, ScannedSample, ScanResults, make_scanned_sample, parse_row
 from vrm_synth.train.data.source import BadRowError, as_bad_row
 
 IMAGE_COLUMN, MASK_COLUMN = "image", "mask"
@@ -41,7 +41,7 @@ def has_image_column(path: Path) -> bool:
         return True
 
 
-def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
+def scan_parquet(root: Path, part: str, columns: Columns) -> ScanResults:
     """Scan one file. Pictures are read whole for their sizes: Parquet has no way to read a part."""
     try:
         file = open_parquet(root / part)
@@ -70,7 +70,7 @@ def scan_parquet(root: Path, part: str, columns: Columns) -> Found:
                 yield _entry(ByteRange(part, group, row), values, table, columns)
 
 
-def _entry(place: ByteRange, values: Mapping[str, Any], table: pa.Table, columns: Columns) -> Entry | Exclusion:
+def _entry(place: ByteRange, values: Mapping[str, Any], table: pa.Table, columns: Columns) -> ScannedSample | Exclusion:
     part, group, row = place
     name = next((v for n in KEY_COLUMNS if isinstance(v := values.get(n), str) and v), f"{group}:{row}")
     key = f"{part}: {name}"
@@ -82,6 +82,6 @@ def _entry(place: ByteRange, values: Mapping[str, Any], table: pa.Table, columns
         with as_bad_row():
             size = measure(io.BytesIO(embedded_file(table.column(IMAGE_COLUMN)[row].as_py(), None)))
         has_mask = MASK_COLUMN in table.column_names and table.column(MASK_COLUMN)[row].is_valid
-        return entry_of(key, words, place, size, place if has_mask else None, values)
+        return make_scanned_sample(key, words, place, size, place if has_mask else None, values)
     except BadRowError as e:
         return Exclusion.of(key, e)

@@ -1,4 +1,4 @@
-"""WebDataset shards → entries, by one pass over the headers of their members."""
+"""Scan WebDataset shards, in one pass over the headers of their members."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from vrm_synth.io.data_files import Exclusion, hidden_reason, is_data
 from vrm_synth.io.file_names import CAPTION_SUFFIXES, IMAGE_SUFFIXES
 from vrm_synth.io.image_decoder import MAX_FILE_BYTES, measure
 from vrm_synth.io.shard_readers.tar import TarReader
-from vrm_synth.train.data.scan.caption_files import Beside
-from vrm_synth.train.data.scan.entry import (
-    LONGEST_TEXT,
-    MASK,
+from vrm_synth.train.data.scan.scanned_sample import (
+    MASK_SUFFIX,
+    MAX_TEXT_FILE_BYTES,
     Columns,
-    Entry,
-    Found,
-    entry_of,
+    ScannedSample,
+    ScanResults,
+    make_scanned_sample,
     parse_row,
     parse_text,
 )
+from vrm_synth.train.data.scan.sibling_files import SiblingFiles
 from vrm_synth.train.data.source import BadRowError, as_bad_row
 
 
-def scan_tar(root: Path, part: str, columns: Columns) -> Found:
-    """One pass over a shard's headers; of the members only captions and the heads of pictures are read.
+def scan_tar(root: Path, part: str, columns: Columns) -> ScanResults:
+    """Scan a shard; of its members only captions and the heads of pictures are read.
 
     A sample is the members in a row whose names agree up to the first dot of the last part (WebDataset). Members that
     have no part in one, hidden ones among them, do not end it. A shard that ends early, or breaks off, gives what lies
@@ -45,7 +45,7 @@ def scan_tar(root: Path, part: str, columns: Columns) -> Found:
         raise StoreError(f"cannot be read: {e.strerror or e}", where=root / part) from e
 
 
-def _scan_members(part: str, tar: TarReader, columns: Columns) -> Found:
+def _scan_members(part: str, tar: TarReader, columns: Columns) -> ScanResults:
     members: dict[str, tarfile.TarInfo] = {}  # of one sample, by suffix
     key = ""
     try:
@@ -85,7 +85,7 @@ def _key(name: str) -> tuple[str, str]:
 
 
 def _why_no_part(name: str) -> list[tuple[str, str]] | None:
-    """None where a member may be part of a sample, else (reason, detail) of what is to be told of it, if anything."""
+    """None where a member may be part of a sample, else the (reason, detail) of its exclusions, if any."""
     why = hidden_reason(name)
     if why is not None:
         return [why] if is_data(name) or why[0] == "AppleDouble file" else []
@@ -96,25 +96,26 @@ def _why_no_part(name: str) -> list[tuple[str, str]] | None:
 
 def _samples(
     part: str, tar: TarReader, key: str, members: dict[str, tarfile.TarInfo], columns: Columns
-) -> Iterator[Entry | Exclusion]:
-    """Of the members of one key, by what follows it: its picture; and pictures with a caption of the same name up to
+) -> Iterator[ScannedSample | Exclusion]:
+    """The samples of the members of one key, by suffix: its picture; and pictures with a caption of the same name up to
     the last dot, "photo.1.png" beside "photo.1.txt", which the rule for keys takes for parts of one sample."""
     pictures = [s for s in IMAGE_SUFFIXES if s in members]
-    if len(pictures) == 1 and all(s.count(".") == 1 or s == MASK for s in members):
-        yield _sample(part, tar, key, "", pictures[0], members, columns)  # as nearly all are
+    if len(pictures) == 1 and all(s.count(".") == 1 or s == MASK_SUFFIX for s in members):
+        yield _sample(part, tar, key, "", pictures[0], members, columns)  # the usual case
         return
-    beside = Beside(members)
+    siblings = SiblingFiles(members)
     first = next(iter(pictures), None)
-    with_captions = [p for p in beside.pictures() if p.count(".") > 1 and beside.own(p, (*CAPTION_SUFFIXES, ".json"))]
-    samples = [p for p in with_captions if not beside.is_pass(p, (*CAPTION_SUFFIXES, ".json"))]
+    texts = (*CAPTION_SUFFIXES, ".json")
+    with_captions = [p for p in siblings.pictures() if p.count(".") > 1 and siblings.of_same_stem(p, texts)]
+    samples = [p for p in with_captions if not siblings.is_pass(p, texts)]
     if first is not None or not samples:
         yield _sample(part, tar, key, "", first, members, columns)
     for picture in samples:
         yield _sample(part, tar, key, picture.rpartition(".")[0], picture, members, columns)
     if first is None and not samples:
         return
-    for picture in beside.pictures():
-        if picture not in (first, *samples) and not beside.is_pass(picture, (*CAPTION_SUFFIXES, ".json")):
+    for picture in siblings.pictures():
+        if picture not in (first, *samples) and not siblings.is_pass(picture, texts):
             what = "another picture of its sample" if picture.count(".") == 1 else "no caption"
             yield Exclusion(f"{part}: {key}{picture}", what, "it has no caption of its own")
 
@@ -127,7 +128,7 @@ def _sample(
     suffix: str | None,
     members: dict[str, tarfile.TarInfo],
     columns: Columns,
-) -> Entry | Exclusion:
+) -> ScannedSample | Exclusion:
     """The sample of one picture. stem: what stands between the key and the last dot of its members, often nothing;
     suffix: the picture's, None where there is none."""
     name = f"{part}: {key}{stem}"
@@ -146,8 +147,8 @@ def _sample(
             raise BadRowError("picture's file is too long", got=picture.size, allowed=MAX_FILE_BYTES)
         with as_bad_row():
             size = measure(tar.open(picture))  # type: ignore[arg-type]
-        mask = members.get(f"{stem}{MASK}")
-        return entry_of(
+        mask = members.get(f"{stem}{MASK_SUFFIX}")
+        return make_scanned_sample(
             name,
             words,
             ByteRange(part, picture.offset_data, picture.size),
@@ -160,6 +161,6 @@ def _sample(
 
 
 def _read_text(tar: TarReader, member: tarfile.TarInfo) -> bytes:
-    if member.size > LONGEST_TEXT:
-        raise BadRowError("caption is too long", got=f"{member.size} bytes", allowed=f"up to {LONGEST_TEXT}")
+    if member.size > MAX_TEXT_FILE_BYTES:
+        raise BadRowError("caption is too long", got=f"{member.size} bytes", allowed=f"up to {MAX_TEXT_FILE_BYTES}")
     return tar.open(member).read()

@@ -1,8 +1,8 @@
-"""Folders of pictures and shards → entries, in an order of their own: that of the names.
+"""Scan a source of training data, a folder or a shard, in the order of the files' names.
 
-What a folder is, is told by what lies in it: WebDataset tars, Parquet files with embedded pictures, metadata.jsonl
+The layout of a folder follows from its files: WebDataset tars, Parquet files with embedded pictures, metadata.jsonl
 with pictures that it lists, or pictures with a .txt of the same name beside them. Whatever looks like data and is not
-read is left out with its reason.
+read is excluded with its reason.
 """
 
 from __future__ import annotations
@@ -34,25 +34,28 @@ from vrm_synth.io.file_names import (
     UNREAD_LISTS,
 )
 from vrm_synth.io.split_names import SplitRule, canonical_split
-from vrm_synth.train.data.scan.caption_files import Beside
-from vrm_synth.train.data.scan.entry import Columns, Found
-from vrm_synth.train.data.scan.folder import scan_listed, scan_texts, unlisted
-from vrm_synth.train.data.scan.parquet import has_image_column, scan_parquet
-from vrm_synth.train.data.scan.tar import scan_tar
+from vrm_synth.train.data.scan.folder_scan import scan_listed, scan_texts, unlisted
+from vrm_synth.train.data.scan.parquet_scan import has_image_column, scan_parquet
+from vrm_synth.train.data.scan.scanned_sample import Columns, ScanResults
+from vrm_synth.train.data.scan.sibling_files import SiblingFiles
+from vrm_synth.train.data.scan.tar_scan import scan_tar
 
 
 def _no_other_split(path: str) -> str | None:
-    """`Layout.other` where names say no split."""
+    """`Layout.other` of a source whose names say no split."""
     return None
 
 
 class Layout(NamedTuple):
-    """What lies in a source.
+    """The parts of a source, to be scanned one after the other.
 
-    kind: tar, parquet, listed or texts. root: the folder that paths start from. parts: what is scanned, one after the
-    other: shards, lists, or folders. folders: all that were looked into. names: folder → its pictures and captions
-    (texts), or the pictures that lists should list (listed). other: a listed picture's path → None where it is of the
-    split, else the split that it is named for, "" for none. exclusions: what is not read.
+    kind: tar, parquet, listed (metadata.jsonl) or texts (pictures with .txt captions).
+    root: the folder that paths start from.
+    parts: shards, lists, or folders of pictures.
+    folders: all that were walked.
+    names: folder → its pictures and captions (texts), or the pictures that lists should list (listed).
+    other: a listed picture's path → None where it is of the split, else the split that it is named for, "" for none.
+    exclusions: what is not read.
     """
 
     kind: str
@@ -64,7 +67,7 @@ class Layout(NamedTuple):
     exclusions: tuple[Exclusion, ...] = ()
 
     def files(self) -> set[Path]:
-        """What is read: shards, or pictures."""
+        """The files that are read: shards, or pictures."""
         if self.kind in ("tar", "parquet"):
             return {self.root / part for part in self.parts}
         names = ((folder, name) for folder, several in self.names.items() for name in several)
@@ -72,7 +75,7 @@ class Layout(NamedTuple):
 
 
 def find_layout(path: Path, split: str) -> Layout:
-    """What a path is, of a dataset with splits the split's part. Raises DatasetError."""
+    """Find the layout of a source, of a dataset with splits that of one split. Raises DatasetError."""
     if path.is_file():
         kind = {".tar": "tar", ".parquet": "parquet", ".jsonl": "listed"}.get(path.suffix.lower())
         if kind is None:
@@ -96,8 +99,8 @@ def find_layout(path: Path, split: str) -> Layout:
     raise DatasetError("no captioned pictures here", allowed=allowed, where=path)
 
 
-def scan(layout: Layout, columns: Columns) -> Found:
-    """The samples, and then whatever is not read. Raises DatasetError where a part cannot be read at all."""
+def scan(layout: Layout, columns: Columns) -> ScanResults:
+    """Yield the samples, and then the exclusions. Raises DatasetError where a part cannot be read at all."""
     listed: set[str] = set()
     for part in layout.parts:
         match layout.kind:
@@ -115,7 +118,7 @@ def scan(layout: Layout, columns: Columns) -> Found:
 
 
 def _layout(files: DataFiles, split: str) -> Layout | None:
-    """Of a folder's files; None where nothing in it is captioned. split: "" for all of them."""
+    """The layout of a folder's files; None where nothing in it is captioned. split: "" for all of them."""
     shards, tables = _shards(files)
     texts = _pictures_with_texts(files)
     several = {"shards": shards, "listed": files.with_name(METADATA_LINES), "texts": texts}
@@ -143,7 +146,8 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
 
 
 def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
-    """Of lists, which are of a split by their own folder's name, or else row by row, by their pictures' folders'."""
+    """The layout of lists. Lists are of a split by their own folder's name, or else row by row, by their pictures'
+    folders."""
     lists, others, other = files.with_name(METADATA_LINES), list[Exclusion](), _no_other_split
     pictures = _to_be_listed(files, lists)
     if split:
@@ -189,8 +193,8 @@ def _pictures_with_texts(files: DataFiles) -> list[str]:
 
 
 def _split_rule(files: DataFiles, kind: str, paths: list[str], split: str) -> SplitRule:
-    """How paths name a split: a shard by all of its path, a list or picture by its folders'. A picture's own name does
-    where every picture's does: in a collection "portrait test.png" is no split."""
+    """The rule by which paths name a split: a shard by all of its path, a list or picture by its folders. A picture's
+    own name counts where every picture's does: in a collection "portrait test.png" is no split."""
     named = split_rule_of_folder(files, paths, split)
     if kind == "shards" or (kind == "texts" and all(map(named, paths))):
         return named
@@ -219,17 +223,17 @@ def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
 def _captions_alone(files: DataFiles) -> Iterator[Exclusion]:
     every = _by_folder(files.with_suffix(*CAPTION_SUFFIXES, *IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES))
     for folder, names in every.items():
-        beside = Beside(names)
+        siblings = SiblingFiles(names)
         for name in names:
             if (
                 name.lower().endswith(CAPTION_SUFFIXES)
-                and beside.own(name, (*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)) is None
+                and siblings.of_same_stem(name, (*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)) is None
             ):
                 yield Exclusion(str(PurePosixPath(folder, name)), "caption without a picture", f"no picture {name}")
 
 
 def _unread(files: DataFiles, kind: str) -> Iterator[Exclusion]:
-    """What holds data, in another form than the one that is read."""
+    """The exclusions of data in another form than the one that is read."""
     for path in files.paths:
         lower = PurePosixPath(path).name.lower()
         if lower.endswith(ARCHIVE_SUFFIXES):

@@ -1,4 +1,4 @@
-"""Folders of pictures with metadata.jsonl, or with a .txt beside each picture → entries."""
+"""Scan folders of pictures with metadata.jsonl, or with a .txt beside each picture."""
 
 from __future__ import annotations
 
@@ -13,32 +13,36 @@ from vrm_synth.io.data_files import Exclusion, exclude_other_split
 from vrm_synth.io.file_names import CAPTION_SUFFIXES
 from vrm_synth.io.image_decoder import MAX_FILE_BYTES, measure
 from vrm_synth.io.shard_readers.folder import metadata_lines
-from vrm_synth.train.data.scan.caption_files import Beside
-from vrm_synth.train.data.scan.entry import (
-    LONGEST_TEXT,
-    MASK,
+from vrm_synth.train.data.scan.scanned_sample import (
+    MASK_SUFFIX,
+    MAX_TEXT_FILE_BYTES,
     Columns,
-    Entry,
-    Found,
-    entry_of,
+    ScannedSample,
+    ScanResults,
+    make_scanned_sample,
     parse_row,
     parse_text,
 )
+from vrm_synth.train.data.scan.sibling_files import SiblingFiles
 from vrm_synth.train.data.source import BadRowError, CaptionText, as_bad_row
 
 
-def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]) -> Found:
-    """metadata.jsonl: one row a line; file_name from its own folder.
+def scan_listed(
+    root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]
+) -> ScanResults:
+    """Scan a metadata.jsonl: one row a line, file_name relative to its own folder.
 
-    other: of a picture's path, None where it is of the split that is read, else the name of its own. listed: gets the
-    path of every picture and mask that a row names.
+    other: a picture's path → None where it is of the split that is read, else the name of its split. listed: receives
+    the path of every picture and mask that a row names.
     """
     folder = PurePosixPath(part).parent
     try:
         with as_bad_row(), open_plain_file(root / part, None) as file:
-            for number, line in metadata_lines(file, LONGEST_TEXT):
-                if len(line) > LONGEST_TEXT:
-                    yield Exclusion(f"{part}:{number}", "metadata is too long", f"allowed: {LONGEST_TEXT} bytes a line")
+            for number, line in metadata_lines(file, MAX_TEXT_FILE_BYTES):
+                if len(line) > MAX_TEXT_FILE_BYTES:
+                    yield Exclusion(
+                        f"{part}:{number}", "metadata is too long", f"allowed: {MAX_TEXT_FILE_BYTES} bytes a line"
+                    )
                     continue
                 found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
                 split = other(found.key) if found.key in listed else None
@@ -51,7 +55,7 @@ def scan_listed(root: Path, part: str, columns: Columns, other: Callable[[str], 
 
 def _listed(
     root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, listed: set[str]
-) -> Entry | Exclusion:
+) -> ScannedSample | Exclusion:
     key = where
     try:
         row = parse_row(line)
@@ -60,7 +64,7 @@ def _listed(
         listed.add(key)
         words = columns.words(row)
         mask = row.get("mask_file_name")
-        beside = name.with_name(name.stem + MASK) if mask is None else _inside(mask)
+        beside = name.with_name(name.stem + MASK_SUFFIX) if mask is None else _inside(mask)
         listed.add(str(folder / beside))
         return _picture_file(root, key, words, str(folder / beside), row)
     except BadRowError as e:
@@ -78,38 +82,40 @@ def _inside(name: Any) -> PurePosixPath:
 
 
 def unlisted(names: Mapping[str, Sequence[str]], listed: set[str]) -> Iterator[Exclusion]:
-    """The pictures that no row names. names: folder → its pictures; listed: paths that rows name."""
+    """The exclusions of pictures that no row names. names: folder → its pictures; listed: paths that rows name."""
     for folder, pictures in names.items():
-        beside = Beside(pictures)
+        siblings = SiblingFiles(pictures)
         for name in pictures:
             key = str(PurePosixPath(folder, name))
-            if key not in listed and not beside.is_pass(name, ()):
+            if key not in listed and not siblings.is_pass(name, ()):
                 yield Exclusion(key, "picture is not listed", "no row names it")
 
 
-def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) -> Found:
-    """A folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
-    beside = Beside(names)
-    for name in beside.pictures():
-        if beside.is_pass(name, CAPTION_SUFFIXES):
+def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) -> ScanResults:
+    """Scan a folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
+    siblings = SiblingFiles(names)
+    for name in siblings.pictures():
+        if siblings.is_pass(name, CAPTION_SUFFIXES):
             continue
         key = os.path.normpath(os.path.join(part, name))
         stem = name.rpartition(".")[0]
         try:
-            caption = beside.own(name, CAPTION_SUFFIXES)
+            caption = siblings.of_same_stem(name, CAPTION_SUFFIXES)
             if caption is None:
                 raise BadRowError("no caption", allowed=f"{stem}.txt")
             with as_bad_row():
-                data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), LONGEST_TEXT)
+                data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), MAX_TEXT_FILE_BYTES)
             words = columns.words({columns.caption: parse_text(data)})
-            mask = os.path.normpath(os.path.join(part, stem + MASK))
+            mask = os.path.normpath(os.path.join(part, stem + MASK_SUFFIX))
             yield _picture_file(root, key, words, mask, {})
         except BadRowError as e:
             yield Exclusion.of(key, e)
 
 
-def _picture_file(root: Path, key: str, words: CaptionText, mask: str, row: dict[str, Any]) -> Entry:
+def _picture_file(root: Path, key: str, words: CaptionText, mask: str, row: dict[str, Any]) -> ScannedSample:
     with as_bad_row(), open_plain_file(root / key, MAX_FILE_BYTES) as file:
         size = measure(file)
     has_mask = (root / mask).is_file()
-    return entry_of(key, words, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row)
+    return make_scanned_sample(
+        key, words, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row
+    )

@@ -16,7 +16,7 @@ from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatte
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
 from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, has_rim_or_matcap, view_features
-from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
+from vrm_synth.render.gl.texture_store import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
 from vrm_synth.render.gl.uniforms import MATERIAL_STRIDE, SLOTS, CameraMatrices, material_block
 from vrm_synth.vrm.model import Avatar
 
