@@ -13,6 +13,7 @@ from vrm_synth.io.image_decoder import PILLOW_FORMATS
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 MAX_TEXT_BYTES = 16 << 20  # of a row or a caption
+JSON_COLUMNS = ("shot", "observations")  # objects in a row, JSON text in metadata.jsonl
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > MAX_TEXT_BYTES:
         raise DatasetError("metadata too long", got=len(data), allowed=f"{MAX_TEXT_BYTES} bytes", where=where)
     row = _parse_json(data, where)
-    if isinstance(row, dict) and isinstance(row.get("shot"), str):
-        row["shot"] = _parse_json(row["shot"], where)  # as metadata.jsonl has it
+    for name in JSON_COLUMNS:
+        if isinstance(row, dict) and isinstance(row.get(name), str):
+            row[name] = _parse_json(row[name], where)  # as metadata.jsonl has them
     if not isinstance(row, dict) or not isinstance(row.get("shot"), dict):
         raise DatasetError("not a line of metadata", got=row, allowed='{…, "shot": {…}}', where=where)
     return row
