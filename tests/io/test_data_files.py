@@ -57,7 +57,7 @@ def test_a_root_that_is_a_link_is_a_folder(tmp_path):
     assert find_data_files(tmp_path / "link").paths == ("0.tar",)
 
 
-def test_what_is_hidden_or_of_macos_is_left_out_by_name(tmp_path):
+def test_hidden_and_macos_files_are_excluded_by_name(tmp_path):
     deep = "/".join("abcdefghijklmnopq")
     root = make(
         tmp_path, "a.png", "._a.png", ".b.png", "__MACOSX/._a.png", ".cache/c.png", ".git/HEAD", f"{deep}/d.png"
@@ -83,7 +83,7 @@ def test_hidden_by_any_part_of_a_path(path, reason):
     assert (hidden_reason(path) or (None,))[0] == reason
 
 
-def test_the_others_of_a_split_are_left_out_by_name(tmp_path):
+def test_files_of_other_splits_are_excluded_by_name(tmp_path):
     root = make(tmp_path, "data/train-0.tar", "data/test-0.tar", "data/more.tar")
     found = find_data_files(root)
     mine, others = split_files(found, found.with_suffix(".tar"), "train")
@@ -96,7 +96,7 @@ def test_the_others_of_a_split_are_left_out_by_name(tmp_path):
         split_files(found, found.with_suffix(".tar"), "val")
 
 
-def test_a_card_of_files_that_are_not_here_is_not_heeded(tmp_path):
+def test_a_card_of_other_files_is_ignored(tmp_path):
     root = make(tmp_path, "train-0.tar", "test-0.tar")
     (root / "README.md").write_text("---\nconfigs: [{data_files: [{split: train, path: 'x/*.csv'}]}]\n---\n")
     found = find_data_files(root)
@@ -105,7 +105,7 @@ def test_a_card_of_files_that_are_not_here_is_not_heeded(tmp_path):
     assert split_files(found, found.with_suffix(".tar"), "train")[0] == ["test-0.tar"]
 
 
-def test_whether_a_dataset_has_a_split(tmp_path):
+def test_has_split(tmp_path):
     root = make(tmp_path, "train-0.tar", "dev/0.tar", "holdout-00000-of-00001.tar")
     assert all(has_split(root, s) for s in ("train", "val", "validation", "dev", "holdout"))
     assert not has_split(root, "test") and not has_split(root / "train-0.tar", "train")

@@ -30,7 +30,7 @@ def saved(picture: Image.Image, form: str, **options: object) -> bytes:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "CMYK"])
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_what_is_measured_is_what_is_decoded(form, mode):
+def test_measured_and_decoded_sizes_agree(form, mode):
     allowed = {"PNG": "RGB RGBA L LA P 1 I;16", "JPEG": "RGB L CMYK", "WEBP": "RGB RGBA"}[form]
     if mode not in allowed.split():
         return
@@ -46,7 +46,7 @@ def test_webp_is_measured_in_all_its_forms(options):
         assert measure(io.BytesIO(saved(Image.new(mode, (70, 33)), "WEBP", **options))) == (70, 33)
 
 
-def test_a_photo_lies_as_its_camera_was_held():
+def test_exif_orientation_is_applied():
     exif = Image.Exif()
     exif[0x0112] = 6
     data = saved(Image.new("RGB", (70, 33)), "JPEG", exif=exif)
@@ -66,7 +66,7 @@ def test_a_cut_picture_is_damaged_at_any_length(form):
             decode(data[:length])
 
 
-def test_what_is_no_picture_of_ours_is_refused():
+def test_other_formats_are_refused():
     for data in (b"", b"hello", saved(Image.new("RGB", (8, 8)), "GIF"), b"%!PS-Adobe-3.0 EPSF\n", b"<svg/>"):
         with pytest.raises(DatasetError, match="not a picture we read"):
             decode(data)

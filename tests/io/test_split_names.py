@@ -72,14 +72,14 @@ def _resolved(datasets, pattern, folder):
         return []
 
 
-def test_a_split_of_its_own_name_is_found_by_it():
+def test_a_split_of_any_name_is_found_by_its_name():
     paths = ["data/holdout-00000-of-00001.parquet", "data/train-00000-of-00001.parquet", "train_clean.tar"]
     assert select_split(paths, "holdout", split_rule("holdout"))[0] == paths[:1]
     assert select_split(paths, "train_clean", split_rule("train_clean"))[0] == paths[2:]
     assert canonical_split("Val") == "validation" and canonical_split("holdout") == "holdout"
 
 
-def test_what_is_named_for_no_split_is_trained_on_where_nothing_is_named_for_the_training():
+def test_files_without_a_split_are_for_training_where_none_is_named_for_training():
     assert select_split(["0.tar", "test.tar"], "train", split_rule("train")) == (["0.tar"], {"test.tar": "test"})
     assert select_split(["0.tar", "train.tar"], "train", split_rule("train")) == (["train.tar"], {"0.tar": ""})
     assert select_split(["0.tar", "train.tar"], "test", split_rule("test"))[0] == []
@@ -99,7 +99,7 @@ configs:
 """
 
 
-def test_a_card_says_the_splits_before_names_do():
+def test_a_card_overrides_file_names():
     patterns = card_patterns(CARD)
     assert patterns == {"train": ["first/*.tar", "more/**"], "holdout": ["second/*.tar"]}
     paths = ["first/test.tar", "first/x/0.tar", "more/a/b.tar", "second/train.tar"]
@@ -116,6 +116,6 @@ def test_a_card_without_data_files_says_nothing(head):
     assert card_patterns(f"---\n{head}\n---\n") == {} and card_patterns(head) == {}
 
 
-def test_wildcards_of_a_hostile_card_take_no_long_search():
+def test_hostile_wildcards_of_a_card_match_quickly():
     glob = "/".join(["**", "*a*a*a*a*b"] * 50)
     assert split_rule("train", {"train": [glob]})("/".join(["a" * 200] * 60)) == ""

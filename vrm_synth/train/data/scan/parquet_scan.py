@@ -19,7 +19,7 @@ from vrm_synth.io.data_files import Exclusion
 from vrm_synth.io.image_decoder import measure
 from vrm_synth.io.shard_readers.parquet import PARQUET_ERRORS, embedded_file, open_parquet, read_group
 from vrm_synth.train.data.scan.scanned_sample import Columns, ScannedSample, ScanResults, make_scanned_sample, parse_row
-from vrm_synth.train.data.source import BadRowError, as_bad_row
+from vrm_synth.train.data.source import BadRowError
 
 IMAGE_COLUMN, MASK_COLUMN = "image", "mask"
 METADATA_COLUMN = "metadata"  # of our own shards: the whole row as JSON
@@ -79,9 +79,10 @@ def _entry(place: ByteRange, values: Mapping[str, Any], table: pa.Table, columns
         if isinstance(metadata, str) and metadata.startswith("{"):
             values = {**parse_row(metadata), **values}
         words = columns.words(values)
-        with as_bad_row():
-            size = measure(io.BytesIO(embedded_file(table.column(IMAGE_COLUMN)[row].as_py(), None)))
+        size = measure(io.BytesIO(embedded_file(table.column(IMAGE_COLUMN)[row].as_py(), None)))
         has_mask = MASK_COLUMN in table.column_names and table.column(MASK_COLUMN)[row].is_valid
         return make_scanned_sample(key, words, place, size, place if has_mask else None, values)
-    except BadRowError as e:
+    except StoreError:
+        raise
+    except (BadRowError, DatasetError) as e:
         return Exclusion.of(key, e)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.core.errors import StoreError
+from vrm_synth.core.errors import DatasetError, StoreError
 from vrm_synth.io.byte_range import ByteRange, open_plain_file
 from vrm_synth.io.data_files import Exclusion, hidden_reason, is_data
 from vrm_synth.io.file_names import CAPTION_SUFFIXES, IMAGE_SUFFIXES
@@ -145,8 +145,7 @@ def _sample(
         words = columns.words(row)
         if picture.size > MAX_FILE_BYTES:
             raise BadRowError("picture's file is too long", got=picture.size, allowed=MAX_FILE_BYTES)
-        with as_bad_row():
-            size = measure(tar.open(picture))  # type: ignore[arg-type]
+        size = measure(tar.open(picture))  # type: ignore[arg-type]
         mask = members.get(f"{stem}{MASK_SUFFIX}")
         return make_scanned_sample(
             name,
@@ -156,7 +155,9 @@ def _sample(
             ByteRange(part, mask.offset_data, mask.size) if mask and mask.size <= MAX_FILE_BYTES else None,
             row,
         )
-    except BadRowError as e:
+    except StoreError:
+        raise
+    except (BadRowError, DatasetError) as e:
         return Exclusion.of(name, e)
 
 
