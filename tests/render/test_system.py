@@ -78,10 +78,10 @@ def test_no_device_at_all_reports_the_remedy(device, nvidia, tmp_path, monkeypat
         (
             [(3, 3)],
             0,
-            "OpenGL 4.3 is required; got 3.3, of EGL device 0; allowed: a newer driver; where "
+            "OpenGL 4.3 is needed; got 3.3, of EGL device 0; allowed: a newer driver; where "
             "MESA_GL_VERSION_OVERRIDE or GALLIUM_DRIVER is set, check it",
         ),
-        ([(3, 3), (4, 2)], None, "OpenGL 4.3 is required; got 4.2, of EGL device 1; allowed: a newer driver; where "),
+        ([(3, 3), (4, 2)], None, "OpenGL 4.3 is needed; got 4.2, of EGL device 1; allowed: a newer driver; where "),
         ([(4, 2), (4, 6)], 0, "got 4.2, of EGL device 0; allowed: a newer driver; --device 1 has it; where "),
         ([None], 0, f"OpenGL cannot start on EGL device 0: its driver is not installed; install it with: {APT}"),
         ([None, (4, 6)], 0, "its driver is not installed; install it with: " + APT + "; --device 1 has it"),
@@ -135,7 +135,7 @@ def test_an_old_driver_is_reported_with_its_version(renderer, required, tmp_path
         if "Mesa" not in drawing.device:
             pytest.skip("Mesa's drivers alone can be told to be old")
     said = told(["inspect", "demo", "--render", str(tmp_path / "a.png"), "--renderer", renderer], OLD)
-    assert said.startswith(f"Error: OpenGL {required} is required; got 3.3, of EGL device 0; allowed: a newer driver")
+    assert said.startswith(f"Error: OpenGL {required} is needed; got 3.3, of EGL device 0; allowed: a newer driver")
     assert "apt install" not in said, "what is installed need not be installed"
 
 

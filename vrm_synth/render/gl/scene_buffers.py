@@ -41,9 +41,9 @@ class SceneBuffers:
         self._vertices = ctx.buffer(self.geometry.vertices) if len(self.geometry.vertices) else None
         self._indices = ctx.buffer(self.geometry.indices) if len(self.geometry.indices) else None
         size = max(self.geometry.palette_size, 1) * MATRIX_BYTES
-        self._large = size > PALETTE_BLOCK or ctx.info["GL_MAX_UNIFORM_BLOCK_SIZE"] < PALETTE_BLOCK
-        self._palette = ctx.buffer(reserve=size if self._large else PALETTE_BLOCK)
-        self._active = ctx.buffer(reserve=16)
+        self._palette_in_storage = size > PALETTE_BLOCK or ctx.info["GL_MAX_UNIFORM_BLOCK_SIZE"] < PALETTE_BLOCK
+        self._palette = ctx.buffer(reserve=size if self._palette_in_storage else PALETTE_BLOCK)
+        self._morph_table = ctx.buffer(reserve=16)
         self._deltas = [upload(ctx, i, avatar.source) for i in self.geometry.instances]
         self._wraps = {k: (t.sampler.wrap_s, t.sampler.wrap_t) for k, t in enumerate(avatar.textures)}
         self._tangents = {
@@ -51,7 +51,7 @@ class SceneBuffers:
             for m in range(len(avatar.materials))
         }
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
-        self._written: tuple[Material, ...] = ()
+        self._written_materials: tuple[Material, ...] = ()
         self._blocks: list[bytes] = []
         self._written_for: Compat = "none"
         self._textures = TextureStore(ctx, avatar, mips)
@@ -69,13 +69,13 @@ class SceneBuffers:
         self._palette.write(palette(g, posed, camera_matrices.view_from_world))
         ranges = self._write_morphs(posed)
         self._write_materials(posed.materials, view.compat)
-        if self._large:
+        if self._palette_in_storage:
             self._palette.bind_to_storage_buffer(PALETTE_BINDING)
         else:
             self._palette.bind_to_uniform_block(PALETTE_BINDING)
-        self._active.bind_to_storage_buffer(MORPHS_BINDING)
+        self._morph_table.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
-        frame_features = view_features(view)
+        view_feature_set = view_features(view)
         if view.mipmaps != self._mipmaps:
             self._bound.clear()
             self._mipmaps = view.mipmaps
@@ -84,7 +84,7 @@ class SceneBuffers:
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
-            variant = self._variant(item, instance, material, frame_features)
+            variant = self._variant(item, instance, material, view_feature_set)
             if variant not in self._bound:
                 self._bound[variant] = tuple(
                     (u, *self._textures.get(t, s, view.mipmaps)) for u, t, s in variant.textures
@@ -102,7 +102,7 @@ class SceneBuffers:
         """Free everything on the GPU."""
         for variant in self._variants.values():
             variant.vao.release()
-        for buffer in (self._vertices, self._indices, self._palette, self._active, self._materials, *self._deltas):
+        for buffer in (self._vertices, self._indices, self._palette, self._morph_table, self._materials, *self._deltas):
             if buffer is not None:
                 buffer.release()
         self._textures.release()
@@ -115,29 +115,29 @@ class SceneBuffers:
     def _write_morphs(self, posed: PosedAvatar) -> list[tuple[int, int]]:
         rows, ranges, at = [], [], 0
         for instance in self.geometry.instances:
-            r = active_rows(instance, posed.morph_weights.get(instance.node))
-            ranges.append((at, len(r)) if len(r) else NO_RANGE)
-            rows.append(r)
-            at += len(r)
+            table = active_rows(instance, posed.morph_weights.get(instance.node))
+            ranges.append((at, len(table)) if len(table) else NO_RANGE)
+            rows.append(table)
+            at += len(table)
         if at:
             data = np.concatenate(rows)
-            if data.nbytes > self._active.size:
-                self._active.orphan(data.nbytes)
-            self._active.write(data)
+            if data.nbytes > self._morph_table.size:
+                self._morph_table.orphan(data.nbytes)
+            self._morph_table.write(data)
         return ranges
 
     def _write_materials(self, materials: tuple[Material, ...], compat: Compat) -> None:
-        if (materials is self._written and compat == self._written_for) or not materials:
+        if (materials is self._written_materials and compat == self._written_for) or not materials:
             return
         same = compat == self._written_for and len(self._blocks) == len(materials)
         blocks = [
             self._blocks[i]  # expressions leave most materials as they are
-            if same and m is self._written[i]
+            if same and m is self._written_materials[i]
             else material_block(m, self._wraps, self._tangents[i], compat)
             for i, m in enumerate(materials)
         ]
         self._materials.write(b"".join(blocks))
-        self._blocks, self._written, self._written_for = blocks, materials, compat
+        self._blocks, self._written_materials, self._written_for = blocks, materials, compat
 
     def _draw_item(
         self,
@@ -167,11 +167,11 @@ class SceneBuffers:
                 ctx.cull_face = cull
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
-    def _variant(self, item: DrawItem, instance: Instance, material: Material, frame_features: Features) -> _Variant:
-        key = (item, frame_features, has_rim_or_matcap(material))
+    def _variant(self, item: DrawItem, instance: Instance, material: Material, view_feature_set: Features) -> _Variant:
+        key = (item, view_feature_set, has_rim_or_matcap(material))
         if key not in self._variants:
-            feature_set = frame_features | features(material, instance, self._wraps, item.part == "outline")
-            feature_set |= {"LARGE_PALETTE"} if self._large else frozenset()
+            feature_set = view_feature_set | features(material, instance, self._wraps, item.part == "outline")
+            feature_set |= {"LARGE_PALETTE"} if self._palette_in_storage else frozenset()
             program = self._programs.get(feature_set)
             names = [n for n in VERTEX.names or () if n in program]
             layout = " ".join(
@@ -180,7 +180,7 @@ class SceneBuffers:
             )
             vao = self._ctx.vertex_array(program, [(self._vertices, layout, *names)], self._indices, 4)
             infos = material.texture_infos()
-            colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in frame_features else COLOR_SLOTS
+            colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in view_feature_set else COLOR_SLOTS
             textures = tuple(
                 (SLOTS.index(slot), self.avatar.textures[infos[slot].texture], slot in colors)
                 for slot in bound_slots(feature_set)
