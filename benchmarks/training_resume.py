@@ -199,8 +199,8 @@ def make(asked: argparse.Namespace) -> None:
 
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
     """What scanning a shard would find."""
-    from vrm_synth.train.data.byte_range import ByteRange
-    from vrm_synth.train.data.scan.entry import Entry
+    from vrm_synth.io.byte_range import ByteRange
+    from vrm_synth.train.data.scan.scanned_sample import ScannedSample
     from vrm_synth.train.data.source import CaptionText
 
     for i in range(A_SHARD):
@@ -208,7 +208,9 @@ def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
             f"A full-body picture of a girl with pink hair, waving with the right hand, seen from the left, {part} {i}."
         )
         piece = ByteRange(part, i * PICTURE_BYTES + 512, PICTURE_BYTES - 1024)
-        yield Entry(f"{part}: {i:06d}", CaptionText(said), piece, SHAPES[i % 3], None, "CC0-1.0", "demo", "0" * 64)
+        yield ScannedSample(
+            f"{part}: {i:06d}", CaptionText(said), piece, SHAPES[i % 3], None, "CC0-1.0", "demo", "0" * 64
+        )
 
 
 def fill_index(folder: Path, rows: int) -> None:

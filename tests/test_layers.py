@@ -19,7 +19,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "core": (),
     "yaml_models": ("core",),
     "stage": ("core",),
-    "io": ("core", "shot.shot"),
+    "io": ("core",),
     "gltf": ("core", "io.image_integrity", "io.png_bit_depth"),
     "licensing": ("core", "gltf.json_reader", "yaml_models"),
     "vrm": ("core", "gltf", "licensing.gate", "licensing.license"),

@@ -19,7 +19,8 @@ from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.table import TABLE, read_table
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.io.shard_readers import DatasetSample, decode
+from vrm_synth.io.image_decoder import decode_rgba
+from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
 from vrm_synth.vrm import Avatar
@@ -87,7 +88,7 @@ def test_converting_pictures(whole, tmp_path, encoding):
     for key, s in everything(there).items():
         before = everything(whole)[key]
         assert s.suffix == encoding.partition("-")[0]
-        same = decode(s.picture) == decode(before.picture)
+        same = decode_rgba(s.picture) == decode_rgba(before.picture)
         assert same.all() if encoding != "webp-lossy" else not same.all()
 
 

@@ -13,7 +13,8 @@ import yaml
 from tests.dataset.test_derive import derive, everything, made
 from vrm_synth.dataset.loading_code import PLACE, Files, head, sections
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.io.shard_readers import DatasetSample, decode
+from vrm_synth.io.image_decoder import decode_rgba
+from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Shot
 
@@ -55,13 +56,13 @@ def run_card(store: LocalStore) -> dict:
 def check(row: dict, s: DatasetSample) -> None:
     """A row as `datasets` or `webdataset` hands it out is the sample."""
     (picture,) = (row[name] for name in PICTURES if row.get(name) is not None)
-    pixels = decode(s.picture)
+    pixels = decode_rgba(s.picture)
     assert np.array_equal(np.asarray(picture.convert("RGBA")), pixels)
     assert picture.mode == "RGBA" or pixels[..., 3].min() == 255, "transparency is kept"
     masks = [np.asarray(row[name]) for name in ("mask", "mask.png") if row.get(name) is not None]
     assert [m.shape for m in masks] == [pixels.shape[:2]] * len(s.extras)
     for mask in masks:
-        assert np.array_equal(mask, decode(s.extras["mask.png"])[..., 0])
+        assert np.array_equal(mask, decode_rgba(s.extras["mask.png"])[..., 0])
     rest = row["json"] if "json" in row else json.loads(row["metadata"]) if "metadata" in row else row
     assert (row.get("txt") or row["caption"]) == rest["caption"] == s.caption
     shot = json.loads(rest["shot"]) if isinstance(rest["shot"], str) else rest["shot"]

@@ -27,7 +27,8 @@ from vrm_synth.dataset.shot_list.answers import ShotListTask, answer_shots
 from vrm_synth.dataset.shot_list.reader import read_shots
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import work
-from vrm_synth.io.shard_readers import decode, read_shard
+from vrm_synth.io.image_decoder import decode_rgba
+from vrm_synth.io.shard_readers import read_shard
 from vrm_synth.io.store import LocalStore
 from vrm_synth.pose.evaluate import LookAtAngles
 from vrm_synth.shot import Shot, load_recipe, plan_shot, source_at
@@ -319,7 +320,7 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     for d in drawn:
         shot = Shot.from_json(d.sample.row["shot"])
         anew = render_shot(gl, opened(source_at(recipe, d.i)), shot)[1].rgba
-        assert (decode(d.sample.picture) == anew).all(), shot.id
+        assert (decode_rgba(d.sample.picture) == anew).all(), shot.id
 
 
 @pytest.mark.parametrize("settings", [{"seed": 5}, {"size": 48}, {"avatars": ["demo"]}])

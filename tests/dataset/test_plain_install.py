@@ -210,8 +210,8 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
 
 
 def test_an_extra_that_is_missing_is_told_with_its_place(monkeypatch):
-    from vrm_synth.io.shard_readers import JPEG_XL, open_picture
+    from vrm_synth.io.image_decoder import JXL_SIGNATURES, open_image
 
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(ExtraError, match=r"a\.jxl: JPEG XL needs a plugin; allowed: pip install 'vrm-synth\[jxl\]'"):
-        open_picture(JPEG_XL[0] + b"...", "a.jxl")
+        open_image(JXL_SIGNATURES[0] + b"...", "a.jxl")

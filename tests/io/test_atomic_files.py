@@ -21,7 +21,7 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
     assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_others_may_read_what_the_umask_lets_them(tmp_path):
+def test_file_mode_follows_the_umask(tmp_path):
     before = os.umask(0o022)
     try:
         write_file(tmp_path / "a", b"")
@@ -45,7 +45,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
 
 
-def test_an_interruption_leaves_no_part(tmp_path, monkeypatch):
+def test_an_interruption_leaves_no_part_file(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -56,13 +56,13 @@ def test_an_interruption_leaves_no_part(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("write", [lambda p: write_file(p, b""), make_folder])
-def test_a_place_that_cannot_be_written_is_named(tmp_path, write):
+def test_an_unwritable_path_is_named(tmp_path, write):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"file/a: cannot be (written|made): Not a directory"):
         write(tmp_path / "file" / "a")
 
 
-def test_json_has_one_spelling():
+def test_json_is_canonical():
     assert to_json({"b": [1, 2.5, None], "a": "é"}) == '{"b": [1, 2.5, null], "a": "é"}'
     with pytest.raises(ValueError, match="JSON"):
         to_json(float("nan"))

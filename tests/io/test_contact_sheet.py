@@ -33,7 +33,7 @@ def test_pictures_stand_in_a_grid_in_their_order():
     assert tops[0] == tops[1] == tops[2] and tops[3] == tops[4] > tops[0] + 80
 
 
-def test_shapes_are_kept_and_small_pictures_are_not_blown_up():
+def test_aspect_ratios_are_kept_and_small_pictures_are_not_enlarged():
     cells = [
         SheetCell(Image.new("RGB", (100, 200), COLORS[0]), ""),
         SheetCell(Image.new("RGB", (20, 10), COLORS[1]), ""),
@@ -73,11 +73,11 @@ def test_the_same_cells_give_the_same_bytes():
     assert contact_sheet("t", cells, 6) == contact_sheet("t", cells, 6)
 
 
-def test_no_cells_are_a_sheet_too():
+def test_a_sheet_without_cells():
     assert draw([], columns=6).shape[0] > 0
 
 
-def test_a_title_is_one_line_whatever_a_file_calls_itself():
+def test_a_title_is_one_line_whatever_the_file_name():
     def cells(title):
         return [SheetCell(Image.new("RGB", (80, 80), COLORS[0]), "", title)]
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.io.data_files import DEEPEST, Exclusion, NoSplitError, data_files, has_split, hidden, split_files
+from vrm_synth.io.data_files import (
+    MAX_DEPTH,
+    Exclusion,
+    NoSplitError,
+    find_data_files,
+    has_split,
+    hidden_reason,
+    split_files,
+)
 
 
 def make(root: Path, *names: str) -> Path:
@@ -18,14 +26,14 @@ def make(root: Path, *names: str) -> Path:
     return root
 
 
-def reasons(left_out: tuple[Exclusion, ...]) -> dict[str, str]:
-    return {key: reason for key, reason, _ in left_out}
+def reasons(exclusions: tuple[Exclusion, ...]) -> dict[str, str]:
+    return {key: reason for key, reason, _ in exclusions}
 
 
 def test_names_that_differ_in_capitals_alone_are_two_files(tmp_path):
-    found = data_files(make(tmp_path, "A.tar", "a.tar", "b.TAR", "notes.md", "x/0.Parquet"))
-    assert found.ending(".tar") == ["A.tar", "a.tar", "b.TAR"] and found.ending(".parquet") == ["x/0.Parquet"]
-    assert found.folders == (".", "x") and found.left_out == ()
+    found = find_data_files(make(tmp_path, "A.tar", "a.tar", "b.TAR", "notes.md", "x/0.Parquet"))
+    assert found.with_suffix(".tar") == ["A.tar", "a.tar", "b.TAR"] and found.with_suffix(".parquet") == ["x/0.Parquet"]
+    assert found.folders == (".", "x") and found.exclusions == ()
 
 
 def test_linked_folders_and_files_are_followed_each_folder_once(tmp_path):
@@ -37,33 +45,33 @@ def test_linked_folders_and_files_are_followed_each_folder_once(tmp_path):
     os.symlink(tmp_path / "elsewhere/deep", root / "twice")
     os.symlink(root / "sub", root / "a link, before what it links to")
     os.symlink("nowhere", root / "dangling")
-    found = data_files(root)
+    found = find_data_files(root)
     assert found.paths == ("2.tar", "4.tar", "linked/0.tar", "linked/deep/1.tar", "sub/3.tar")
     again = ["a link, before what it links to/", "sub/loop/", "twice/"]
-    assert reasons(found.left_out) == dict.fromkeys(again, "folder is linked again")
+    assert reasons(found.exclusions) == dict.fromkeys(again, "folder is linked again")
 
 
 def test_a_root_that_is_a_link_is_a_folder(tmp_path):
     make(tmp_path / "real", "0.tar")
     os.symlink(tmp_path / "real", tmp_path / "link")
-    assert data_files(tmp_path / "link").paths == ("0.tar",)
+    assert find_data_files(tmp_path / "link").paths == ("0.tar",)
 
 
-def test_what_is_hidden_or_of_macos_is_left_out_by_name(tmp_path):
+def test_hidden_and_macos_files_are_excluded_by_name(tmp_path):
     deep = "/".join("abcdefghijklmnopq")
     root = make(
         tmp_path, "a.png", "._a.png", ".b.png", "__MACOSX/._a.png", ".cache/c.png", ".git/HEAD", f"{deep}/d.png"
     )
-    found = data_files(root)
+    found = find_data_files(root)
     assert found.paths == ("a.png",)
-    assert reasons(found.left_out) == {
+    assert reasons(found.exclusions) == {
         "._a.png": "AppleDouble file",
         ".b.png": "hidden file",
         "__MACOSX/": "AppleDouble file",
         ".cache/": "hidden file",
         f"{deep}/": "folder is too deep",
     }
-    assert deep.count("/") == DEEPEST
+    assert deep.count("/") == MAX_DEPTH
 
 
 @pytest.mark.parametrize(
@@ -72,32 +80,32 @@ def test_what_is_hidden_or_of_macos_is_left_out_by_name(tmp_path):
      ("__MACOSX/a/._b", "AppleDouble file"), (".hid/b.png", "hidden file"), ("a.b/c.d.png", None)],
 )  # fmt: skip
 def test_hidden_by_any_part_of_a_path(path, reason):
-    assert (hidden(path) or (None,))[0] == reason
+    assert (hidden_reason(path) or (None,))[0] == reason
 
 
-def test_the_others_of_a_split_are_left_out_by_name(tmp_path):
+def test_files_of_other_splits_are_excluded_by_name(tmp_path):
     root = make(tmp_path, "data/train-0.tar", "data/test-0.tar", "data/more.tar")
-    found = data_files(root)
-    mine, others = split_files(found, found.ending(".tar"), "train")
+    found = find_data_files(root)
+    mine, others = split_files(found, found.with_suffix(".tar"), "train")
     assert mine == ["data/train-0.tar"]
     assert [(o.key, o.reason, o.detail) for o in others] == [
         ("data/more.tar", "of another split", "its name says none"),
         ("data/test-0.tar", "of another split", "test"),
     ]
     with pytest.raises(NoSplitError, match=r"no such split; got val; allowed: test, train"):
-        split_files(found, found.ending(".tar"), "val")
+        split_files(found, found.with_suffix(".tar"), "val")
 
 
-def test_a_card_of_files_that_are_not_here_is_not_heeded(tmp_path):
+def test_a_card_of_other_files_is_ignored(tmp_path):
     root = make(tmp_path, "train-0.tar", "test-0.tar")
     (root / "README.md").write_text("---\nconfigs: [{data_files: [{split: train, path: 'x/*.csv'}]}]\n---\n")
-    found = data_files(root)
-    assert split_files(found, found.ending(".tar"), "train")[0] == ["train-0.tar"]
+    found = find_data_files(root)
+    assert split_files(found, found.with_suffix(".tar"), "train")[0] == ["train-0.tar"]
     (root / "README.md").write_text("---\nconfigs: [{data_files: [{split: train, path: 'test-*'}]}]\n---\n")
-    assert split_files(found, found.ending(".tar"), "train")[0] == ["test-0.tar"]
+    assert split_files(found, found.with_suffix(".tar"), "train")[0] == ["test-0.tar"]
 
 
-def test_whether_a_dataset_has_a_split(tmp_path):
+def test_has_split(tmp_path):
     root = make(tmp_path, "train-0.tar", "dev/0.tar", "holdout-00000-of-00001.tar")
     assert all(has_split(root, s) for s in ("train", "val", "validation", "dev", "holdout"))
     assert not has_split(root, "test") and not has_split(root / "train-0.tar", "train")

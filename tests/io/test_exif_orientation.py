@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from vrm_synth.io.exif_orientation import orientation, upright, webp_orientation
+from vrm_synth.io.exif_orientation import apply_orientation, orientation, webp_orientation
 
 FORMS = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}, "MPO": {"save_all": True}}
 PIXELS = np.random.default_rng(1).integers(0, 255, (24, 40, 3), np.uint8)
@@ -35,7 +35,7 @@ def exif(value: int) -> Image.Exif:
 def read(data: bytes) -> tuple[int, Image.Image]:
     file = io.BytesIO(data)
     picture = Image.open(file)
-    return orientation(picture, file), upright(picture, file)
+    return orientation(picture, file), apply_orientation(picture, file)
 
 
 def late(data: bytes) -> bytes:
@@ -58,14 +58,14 @@ def test_every_format_is_turned_as_pillow_turns_it(form, value):
 
 
 @pytest.mark.parametrize("value", [1, 3, 6])
-def test_a_block_behind_the_pixels_of_a_png_counts(value):
+def test_an_exif_block_after_the_pixels_of_a_png_counts(value):
     data = late(saved("PNG", value))
     found, turned = read(data)
     assert found == value
     assert (np.asarray(turned) == np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))).all()
 
 
-def test_a_png_is_not_decoded_to_find_it_and_a_block_with_a_wrong_checksum_is_none():
+def test_a_png_is_not_decoded_for_its_orientation_and_a_block_with_a_wrong_checksum_is_ignored():
     data = late(saved("PNG", 6))
     place = data.rindex(b"eXIf")
     wrong = bytearray(data)
@@ -75,7 +75,7 @@ def test_a_png_is_not_decoded_to_find_it_and_a_block_with_a_wrong_checksum_is_no
     assert orientation(Image.open(io.BytesIO(data)), file) == 6
 
 
-def test_webp_is_asked_without_decoding_and_its_flag_counts():
+def test_webp_orientation_is_read_without_decoding_and_only_where_its_flag_is_set():
     data = bytearray(saved("WEBP", 8))
     assert webp_orientation(io.BytesIO(data)) == 8
     data[20] &= ~0x08  # VP8X says that there is no Exif
@@ -84,7 +84,7 @@ def test_webp_is_asked_without_decoding_and_its_flag_counts():
         assert webp_orientation(io.BytesIO(saved("WEBP", 8)[:length])) == 1
 
 
-def test_xmp_says_it_where_exif_does_not():
+def test_xmp_gives_the_orientation_where_exif_does_not():
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     assert webp_orientation(io.BytesIO(saved("WEBP", xmp=xmp))) == 6
     assert read(saved("JPEG", xmp=xmp))[0] == 6

@@ -14,8 +14,8 @@ import pytest
 
 from tests.vrm.vrm_file import replaced_image
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.io.png_bit_depth import eight_bit
-from vrm_synth.train.data.image_decoder import decode
+from vrm_synth.io.image_decoder import decode
+from vrm_synth.io.png_bit_depth import to_eight_bit
 from vrm_synth.vrm import load_bytes
 
 pypng = pytest.importorskip("png", reason="pypng is not installed: the extra dev has it")
@@ -121,6 +121,6 @@ def test_metadata_stays_with_the_picture() -> None:
     out = io.BytesIO()
     PIL.Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4) << 8).save(out, "PNG", exif=exif)
     opened = PIL.Image.open(io.BytesIO(out.getvalue()))
-    made = eight_bit(opened, out.getvalue())
+    made = to_eight_bit(opened, out.getvalue())
     assert made.format == "PNG" and made.mode == "L" and made.getexif()[0x0112] == 6
     assert np.asarray(made).tolist() == np.arange(12).reshape(3, 4).tolist()

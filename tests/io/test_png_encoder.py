@@ -56,7 +56,7 @@ def test_gradients_are_packed_as_differences_and_flat_colours_as_they_are():
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (4, 4), (0, 4, 4), (4, 0, 4)])
-def test_what_is_no_picture_is_refused(shape):
+def test_invalid_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="H, W, 4"):
         encode_png(np.zeros(shape, np.uint8))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vrm_synth.io.split_names import canonical, card_patterns, choose, namer
+from vrm_synth.io.split_names import canonical_split, card_patterns, select_split, split_rule
 
 NAMES = {
     "train.parquet": "train",
@@ -35,8 +35,8 @@ NAMES = {
 
 @pytest.mark.parametrize(("path", "split"), NAMES.items(), ids=NAMES)
 def test_a_name_says_its_split(path, split):
-    assert namer("train")(path) == split
-    assert namer("train")(path.upper().replace("TAR", "tar")) == split
+    assert split_rule("train")(path) == split
+    assert split_rule("train")(path.upper().replace("TAR", "tar")) == split
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_datasets_library_takes_the_same_files(names, tmp_path):
             for pattern in several
             for p in _resolved(datasets, pattern, tmp_path)
         }
-        assert set(choose(names, str(split), namer(str(split)))[0]) == wanted
+        assert set(select_split(names, str(split), split_rule(str(split)))[0]) == wanted
 
 
 def _resolved(datasets, pattern, folder):
@@ -72,17 +72,17 @@ def _resolved(datasets, pattern, folder):
         return []
 
 
-def test_a_split_of_its_own_name_is_found_by_it():
+def test_a_split_of_any_name_is_found_by_its_name():
     paths = ["data/holdout-00000-of-00001.parquet", "data/train-00000-of-00001.parquet", "train_clean.tar"]
-    assert choose(paths, "holdout", namer("holdout"))[0] == paths[:1]
-    assert choose(paths, "train_clean", namer("train_clean"))[0] == paths[2:]
-    assert canonical("Val") == "validation" and canonical("holdout") == "holdout"
+    assert select_split(paths, "holdout", split_rule("holdout"))[0] == paths[:1]
+    assert select_split(paths, "train_clean", split_rule("train_clean"))[0] == paths[2:]
+    assert canonical_split("Val") == "validation" and canonical_split("holdout") == "holdout"
 
 
-def test_what_is_named_for_no_split_is_trained_on_where_nothing_is_named_for_the_training():
-    assert choose(["0.tar", "test.tar"], "train", namer("train")) == (["0.tar"], {"test.tar": "test"})
-    assert choose(["0.tar", "train.tar"], "train", namer("train")) == (["train.tar"], {"0.tar": ""})
-    assert choose(["0.tar", "train.tar"], "test", namer("test"))[0] == []
+def test_files_without_a_split_are_for_training_where_none_is_named_for_training():
+    assert select_split(["0.tar", "test.tar"], "train", split_rule("train")) == (["0.tar"], {"test.tar": "test"})
+    assert select_split(["0.tar", "train.tar"], "train", split_rule("train")) == (["train.tar"], {"0.tar": ""})
+    assert select_split(["0.tar", "train.tar"], "test", split_rule("test"))[0] == []
 
 
 CARD = """---
@@ -99,12 +99,12 @@ configs:
 """
 
 
-def test_a_card_says_the_splits_before_names_do():
+def test_a_card_overrides_file_names():
     patterns = card_patterns(CARD)
     assert patterns == {"train": ["first/*.tar", "more/**"], "holdout": ["second/*.tar"]}
     paths = ["first/test.tar", "first/x/0.tar", "more/a/b.tar", "second/train.tar"]
-    assert choose(paths, "train", namer("train", patterns))[0] == ["first/test.tar", "more/a/b.tar"]
-    assert choose(paths, "holdout", namer("holdout", patterns))[0] == ["second/train.tar"]
+    assert select_split(paths, "train", split_rule("train", patterns))[0] == ["first/test.tar", "more/a/b.tar"]
+    assert select_split(paths, "holdout", split_rule("holdout", patterns))[0] == ["second/train.tar"]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,6 @@ def test_a_card_without_data_files_says_nothing(head):
     assert card_patterns(f"---\n{head}\n---\n") == {} and card_patterns(head) == {}
 
 
-def test_wildcards_of_a_hostile_card_take_no_long_search():
+def test_hostile_wildcards_of_a_card_match_quickly():
     glob = "/".join(["**", "*a*a*a*a*b"] * 50)
-    assert namer("train", {"train": [glob]})("/".join(["a" * 200] * 60)) == ""
+    assert split_rule("train", {"train": [glob]})("/".join(["a" * 200] * 60)) == ""

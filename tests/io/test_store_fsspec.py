@@ -30,7 +30,7 @@ def url(request, s3, tmp_path):
     return f"memory://{tmp_path}" if request.param == "memory" else f"file://{tmp_path}/a"
 
 
-def test_what_is_put_is_read_listed_and_removed(url, tmp_path):
+def test_put_read_list_and_delete(url, tmp_path):
     store = FsspecStore(url)
     assert store.list() == [] and store.list("records") == [] and not store.exists("a.tar")
     (tmp_path / "source").write_bytes(b"from a file")
@@ -49,7 +49,7 @@ def test_what_is_put_is_read_listed_and_removed(url, tmp_path):
     assert store.list("train") == ["train/00001.tar"]
 
 
-def test_a_name_never_leads_out_of_the_dataset(url):
+def test_a_name_outside_the_dataset_is_refused(url):
     store = FsspecStore(url)
     for name in ("../a", "/etc/passwd", "a/../../b", "a\\..\\b"):
         for act in (store.read, store.exists, store.delete, store.list, lambda n: store.put_file(n, b"")):
@@ -57,12 +57,12 @@ def test_a_name_never_leads_out_of_the_dataset(url):
                 act(name)
 
 
-def test_what_is_missing_is_one_line(url):
+def test_a_missing_file_raises_one_line(url):
     with pytest.raises(DatasetError, match=r"/records/00000\.json: cannot be read: [^\n]+$"):
         FsspecStore(url).read("records/00000.json")
 
 
-def test_an_object_is_one_put_and_nothing_else(s3, tmp_path):
+def test_an_object_is_written_with_one_put_alone(s3, tmp_path):
     store = FsspecStore(f"{s3.bucket()}/a")
     (tmp_path / "big").write_bytes(bytes(101 << 20))  # s3fs by itself splits what is longer than 100 MiB
     store.put_file("0.tar", tmp_path / "big")
@@ -70,8 +70,8 @@ def test_an_object_is_one_put_and_nothing_else(s3, tmp_path):
     assert [(a.method, a.key, a.status) for a in s3.asked] == [("PUT", "a/0.tar", 200), ("PUT", "a/0.json", 200)]
 
 
-def test_what_is_too_long_for_one_put_is_joined_at_the_end(s3, tmp_path, monkeypatch):
-    monkeypatch.setattr(store_fsspec, "ONE_PUT", 10 << 20)
+def test_a_file_too_long_for_one_put_is_uploaded_in_parts(s3, tmp_path, monkeypatch):
+    monkeypatch.setattr(store_fsspec, "MAX_PUT_BYTES", 10 << 20)
     url = f"{s3.bucket()}/a"
     (tmp_path / "big").write_bytes(bytes(range(256)) * (12 << 12))
     s3.fault = lambda method, key: 403 if method == "POST" and len(s3.asked) > 1 else 0
@@ -83,7 +83,7 @@ def test_what_is_too_long_for_one_put_is_joined_at_the_end(s3, tmp_path, monkeyp
     assert s3.files(url) == {"0.tar": (tmp_path / "big").read_bytes()}
 
 
-def test_other_machines_files_are_seen(s3):
+def test_files_of_other_machines_are_listed(s3):
     bucket = s3.bucket()
     ours, theirs = FsspecStore(bucket), fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
     ours.put_file("records/0", b"0")
@@ -95,7 +95,7 @@ def test_other_machines_files_are_seen(s3):
 
 
 @pytest.mark.parametrize("act", ["put_file", "read", "exists", "list", "delete"])
-def test_a_refusal_is_an_error_in_one_line_and_never_a_no(s3, act):
+def test_a_refusal_raises_one_line_and_never_means_missing(s3, act):
     store = FsspecStore(f"{s3.bucket()}/a")
     store.put_file("b", b"")
     s3.fault = lambda method, key: 403
@@ -105,7 +105,7 @@ def test_a_refusal_is_an_error_in_one_line_and_never_a_no(s3, act):
     assert s3.files(store.url) == {"b": b""}
 
 
-def test_a_passing_trouble_is_got_over(s3):
+def test_a_transient_error_is_retried(s3):
     store = FsspecStore(f"{s3.bucket()}/a")
     s3.fault = lambda method, key: 503 if len(s3.asked) < 2 else 0
     store.put_file("b", b"c")
@@ -120,19 +120,19 @@ def test_a_passing_trouble_is_got_over(s3):
         ("nothing://a", r"^nothing://a: cannot be opened: .*nothing"),
     ],
 )
-def test_a_place_that_is_not_there_is_one_line(s3, url, says):
+def test_a_missing_bucket_raises_one_line(s3, url, says):
     with pytest.raises(DatasetError, match=says):
         FsspecStore(url).put_file("b", b"c")
 
 
-def test_a_missing_library_is_told_with_what_to_install(monkeypatch):
+def test_a_missing_library_raises_with_the_package_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(DatasetError, match=r"s3://b: cannot be opened: .* allowed: pip install 'vrm-synth\[remote\]'"):
         FsspecStore("s3://b").list()
 
 
-def test_where_a_put_is_no_atom_what_is_half_written_never_has_the_name(tmp_path, monkeypatch):
+def test_a_partial_write_never_has_the_final_name_where_a_put_is_not_atomic(tmp_path, monkeypatch):
     store = FsspecStore(f"file://{tmp_path}/a")
     store.put_file("0.tar", b"before")
     seen = []

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.page.browser import dom, needs_chromium, screenshot
-from vrm_synth.page import Entry, Grid, Page, PageImage, Table, to_html
+from vrm_synth.page import FigureTable, Grid, GridRow, Page, PageImage, to_html
 
 NASTY = (
     """</title></style><script>document.title='taken'</script><img src=x onerror="document.title='taken'">"'&{{7*7}}"""
@@ -23,14 +23,14 @@ def picture(color: tuple[int, ...] = (200, 80, 90), side: int = 64) -> PageImage
 
 
 def nasty_page() -> Page:
-    entry = Entry(NASTY, (picture(), None), (NASTY, ""), {NASTY: NASTY}, [(NASTY, NASTY)])
-    one = Entry(NASTY, [PageImage(picture().data, 64, 64, NASTY)], [NASTY])
+    entry = GridRow(NASTY, (picture(), None), (NASTY, ""), {NASTY: NASTY}, [(NASTY, NASTY)])
+    one = GridRow(NASTY, [PageImage(picture().data, 64, 64, NASTY)], [NASTY])
     return Page(
         NASTY,
         [
             Grid([NASTY, "b"], [entry], NASTY, NASTY),
             Grid(["g"], [one]),
-            Table([NASTY, "n"], [[NASTY, 1.5]], NASTY, NASTY),
+            FigureTable([NASTY, "n"], [[NASTY, 1.5]], NASTY, NASTY),
         ],
         NASTY,
         {NASTY: NASTY},
@@ -53,7 +53,7 @@ class Tags(HTMLParser):
         self.text.append(data)
 
 
-def test_a_strangers_text_is_text_everywhere():
+def test_untrusted_text_is_escaped_everywhere():
     tags = Tags(to_html(nasty_page()))
     assert {t for t, _ in tags.seen} <= {
         "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "ul", "li", "span", "main",
@@ -65,7 +65,7 @@ def test_a_strangers_text_is_text_everywhere():
     assert sum(NASTY in text for text in tags.text) == 21  # each place of the page above, as it was given
 
 
-def test_nothing_leads_out_of_the_page():
+def test_a_page_loads_nothing_external():
     tags = Tags(to_html(nasty_page()))
     assert not {"href", "action", "srcset", "background"} & {name for _, attrs in tags.seen for name in attrs}
     policies = [attrs["content"] for tag, attrs in tags.seen if attrs.get("http-equiv") == "Content-Security-Policy"]
@@ -78,15 +78,15 @@ def test_the_same_page_is_the_same_bytes():
     assert to_html(nasty_page()) == to_html(nasty_page())
 
 
-def test_half_a_surrogate_pair_is_no_reason_to_lose_a_page():
+def test_half_a_surrogate_pair_becomes_a_question_mark():
     assert b"a?b" in to_html(Page("a\ud800b", []))
 
 
 def test_rows_must_fit_their_columns():
     with pytest.raises(ValueError, match="1 cells under 2"):
-        to_html(Page("p", [Grid(["a", "b"], [Entry("e", [picture()])])]))
+        to_html(Page("p", [Grid(["a", "b"], [GridRow("e", [picture()])])]))
     with pytest.raises(ValueError, match="1 cells under 2"):
-        to_html(Page("p", [Table(["a", "b"], [["x"]])]))
+        to_html(Page("p", [FigureTable(["a", "b"], [["x"]])]))
 
 
 def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
@@ -102,7 +102,7 @@ def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
         _ = PageImage(b"GIF89a", 1, 1).uri
 
 
-def test_a_clear_picture_stays_clear():
+def test_a_transparent_picture_stays_transparent():
     with Image.open(io.BytesIO(picture((255, 0, 0, 0)).data)) as back:
         assert back.mode == "RGBA" and back.getpixel((3, 3))[3] == 0
 

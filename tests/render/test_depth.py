@@ -58,7 +58,7 @@ def twins(first: Material, second: Material) -> Avatar:
 
 @pytest.mark.parametrize("renderer", BOTH)
 @pytest.mark.parametrize("supersample", [1, 2])
-def test_of_two_opaque_surfaces_the_second_is_seen(renderer, supersample):
+def test_the_second_of_two_coincident_opaque_surfaces_is_visible(renderer, supersample):
     view = replace(VIEW, supersample=supersample)
     for a, b in ((RED, GREEN), (GREEN, RED)):
         one, other = (Material(kind="unlit", base_color_factor=c) for c in (a, b))
@@ -77,13 +77,13 @@ def test_a_blended_decal_lies_over_the_surface_that_it_coincides_with(renderer):
     assert np.abs(rgba[inside] - [128, 128, 0, 255]).max() <= 1
 
 
-def test_of_two_blended_surfaces_both_are_seen(gl):
+def test_both_of_two_coincident_blended_surfaces_are_visible(gl):
     red, green = (Material(kind="unlit", base_color_factor=(*c[:3], 0.5), alpha_mode="BLEND") for c in (RED, GREEN))
     rgba = gl.render(evaluate(twins(red, green)), replace(VIEW, background=(0.0, 0.0, 0.0, 1.0))).rgba.astype(int)
     assert np.abs(rgba[SIZE // 2, SIZE // 2] - [64, 128, 0, 255]).max() <= 1
 
 
-def test_of_two_outlines_the_second_is_seen(gl):
+def test_the_second_of_two_coincident_outlines_is_visible(gl):
     def outlined(color):
         toon = MToon(
             outline_width_mode="worldCoordinates", outline_width_factor=0.2, outline_color_factor=color,

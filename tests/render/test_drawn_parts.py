@@ -118,7 +118,7 @@ def test_an_avatar_for_the_first_person_alone_has_no_body(demo: Avatar) -> None:
         body(marked(demo, *(demo.nodes[n].name for n in demo.drawn_nodes)))
 
 
-def test_an_expression_of_what_is_not_drawn_is_not_said(demo: Avatar) -> None:
+def test_an_expression_of_an_undrawn_mesh_is_not_captioned(demo: Avatar) -> None:
     (bind, *_) = demo.expressions["happy"].morph_target_binds
     face = named(demo, "Face")
     assert bind.node == face and "happy" in demo.visible_expressions
@@ -127,7 +127,7 @@ def test_an_expression_of_what_is_not_drawn_is_not_said(demo: Avatar) -> None:
     assert "happy" not in [e.name for e in faces(hidden)]
 
 
-def test_an_expression_that_moves_nothing_is_not_said(demo: Avatar) -> None:
+def test_an_expression_without_effect_is_not_captioned(demo: Avatar) -> None:
     """One whose morph target's deltas are all 0; one of colours needs no vertex to move."""
     face = named(demo, "Face")
     still = len(demo.primitives_of(face)[0].morph_positions)
@@ -218,7 +218,7 @@ def test_a_skin_whose_mesh_has_no_joints_is_drawn_rigidly(demo: Avatar, renderer
     np.testing.assert_array_equal(body(without_joints).own, body(without_skin).own)
 
 
-def test_missing_skins_and_joints_are_told() -> None:
+def test_missing_skins_and_joints_are_reported() -> None:
     def unskinned(doc: Doc) -> None:
         del doc["nodes"][MESH_NODE]["skin"]
 

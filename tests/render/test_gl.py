@@ -13,7 +13,7 @@ from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.gltf.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
-from vrm_synth.render.gl import geometry, scene
+from vrm_synth.render.gl import geometry, scene_buffers
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.render.system import is_software
 from vrm_synth.stage.light import Ambient, Light
@@ -362,7 +362,7 @@ def test_pictures_of_many_sizes_leave_nothing_behind(gl):
 
 
 def test_more_matrices_than_vertices_can_name_are_refused(monkeypatch):
-    monkeypatch.setattr(geometry, "MOST_MATRICES", 1)
+    monkeypatch.setattr(geometry, "MAX_MATRICES", 1)
     with pytest.raises(AvatarError, match="too many joints to draw; got 2; allowed: 1"):
         geometry.flatten(evaluate(tiny.avatar([(tiny.sphere(), toon())])))
 
@@ -372,8 +372,8 @@ def test_more_joints_than_a_uniform_block_holds_are_drawn_from_a_buffer(monkeypa
     skinned = evaluate(open_avatar("demo"), bones={"leftUpperArm": (0, 0, 0.5, 0.866)}, expressions={"happy": 0.7})
     figure = replace(VIEW, camera=Camera((0, 1, 4), (0, 1, 0)), outlines=True)
     pictures = []
-    for largest in (scene.PALETTE_BLOCK, 1):
-        monkeypatch.setattr(scene, "PALETTE_BLOCK", largest)
+    for largest in (scene_buffers.PALETTE_BLOCK, 1):
+        monkeypatch.setattr(scene_buffers, "PALETTE_BLOCK", largest)
         with contextlib.closing(GLRenderer()) as renderer:
             pictures.append([renderer.render(p, v).rgba for p, v in ((rigid, VIEW), (skinned, figure))])
     assert all(np.array_equal(block, buffer) for block, buffer in zip(*pictures, strict=True))

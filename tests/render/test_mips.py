@@ -50,7 +50,7 @@ def test_odd_sides_get_every_level_and_flat_stays_flat(size):
         assert all((level == value).all() for level in levels)
 
 
-def test_a_chain_is_kept_and_found_again(tmp_path):
+def test_a_chain_is_cached_and_read_again(tmp_path):
     pixels, made = noise(64, 32), []
 
     def make():
@@ -65,7 +65,7 @@ def test_a_chain_is_kept_and_found_again(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "empty", "other size"])
-def test_a_damaged_file_is_made_again(tmp_path, damage):
+def test_a_damaged_cache_file_is_replaced(tmp_path, damage):
     cache, right = MipCache(tmp_path), mip_chain(noise(32, 32), True)
     cache.chain("one", (32, 32), lambda: right)
     (file,) = tmp_path.iterdir()
@@ -79,17 +79,17 @@ def test_a_damaged_file_is_made_again(tmp_path, damage):
         np.testing.assert_array_equal(level, wanted)
 
 
-def test_a_folder_that_cannot_be_written_keeps_nothing_and_harms_nothing(tmp_path):
+def test_an_unwritable_cache_folder_is_ignored(tmp_path):
     (tmp_path / "file").write_text("in the way")
     found = MipCache(tmp_path / "file" / "mips").chain("one", (4, 4), lambda: mip_chain(noise(4, 4), False))
     assert len(found) == 2
 
 
-def test_the_chains_used_longest_ago_make_room(tmp_path):
+def test_the_least_recently_used_chains_are_evicted(tmp_path):
     import os
 
     size = 4 * sum(h * w for h, w in level_shapes(16, 16)) + 12
-    cache = MipCache(tmp_path, room=2 * size)
+    cache = MipCache(tmp_path, max_bytes=2 * size)
     for n, name in enumerate("abc"):
         cache.chain(name, (16, 16), lambda: mip_chain(noise(16, 16), True))
         if name == "b":

@@ -61,7 +61,7 @@ def test_a_device_that_starts_with_opengl_4_3_is_no_fault(versions, device):
 
 @pytest.mark.parametrize("device", [None, 0, 7])
 @pytest.mark.parametrize("nvidia", [False, True])
-def test_no_device_at_all_says_what_to_do(device, nvidia, tmp_path, monkeypatch):
+def test_no_device_at_all_reports_the_remedy(device, nvidia, tmp_path, monkeypatch):
     monkeypatch.setattr(system, "_NVIDIA", str(tmp_path) if nvidia else str(tmp_path / "none"))
     said = str(fault_of([], device, os_release=DEBIAN))
     assert said.startswith("OpenGL cannot start: EGL finds no device; ") and "\n" not in said
@@ -88,7 +88,7 @@ def test_no_device_at_all_says_what_to_do(device, nvidia, tmp_path, monkeypatch)
         ([None, None], None, "OpenGL cannot start on EGL device 0: its driver is not installed"),
     ],
 )
-def test_a_device_that_will_not_do_is_told_with_what_will(versions, device, said):
+def test_an_insufficient_device_is_reported_with_the_remedy(versions, device, said):
     assert said in str(fault_of(versions, device, os_release=DEBIAN))
 
 
@@ -121,7 +121,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c[:1] + c[-1:]))
-def test_every_command_that_draws_says_that_there_is_no_device(command, tmp_path, monkeypatch):
+def test_every_rendering_command_reports_a_missing_device(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     camera = {"position": [0, 1, 3], "target": [0, 1, 0]}
     entry = {"id": "a", "avatar": "demo", "camera": camera, "size": [16, 16], "pose": {"bones": {}}}
@@ -129,13 +129,13 @@ def test_every_command_that_draws_says_that_there_is_no_device(command, tmp_path
     assert told(command, NO_DEVICE).startswith("Error: OpenGL cannot start: EGL finds no device; ")
 
 
-@pytest.mark.parametrize(("renderer", "needed"), [("gl", "4.3"), ("pyrender", "4.1")])
-def test_an_old_driver_is_told_with_its_version(renderer, needed, tmp_path):
+@pytest.mark.parametrize(("renderer", "required"), [("gl", "4.3"), ("pyrender", "4.1")])
+def test_an_old_driver_is_reported_with_its_version(renderer, required, tmp_path):
     with contextlib.closing(open_renderer("gl")) as drawing:
         if "Mesa" not in drawing.device:
             pytest.skip("Mesa's drivers alone can be told to be old")
     said = told(["inspect", "demo", "--render", str(tmp_path / "a.png"), "--renderer", renderer], OLD)
-    assert said.startswith(f"Error: OpenGL {needed} is needed; got 3.3, of EGL device 0; allowed: a newer driver")
+    assert said.startswith(f"Error: OpenGL {required} is needed; got 3.3, of EGL device 0; allowed: a newer driver")
     assert "apt install" not in said, "what is installed need not be installed"
 
 
@@ -158,7 +158,7 @@ def test_without_the_extra_the_message_says_how_to_get_it():
     ]
 
 
-def test_looking_for_the_fault_leaves_other_contexts_as_they_are():
+def test_find_fault_leaves_other_contexts_alone():
     avatar = open_avatar("demo")
     shot = preset_shot(avatar, "demo", "stand", "face_front_level", size=(32, 32))
     with contextlib.closing(open_renderer("gl")) as drawing:

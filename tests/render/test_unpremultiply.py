@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm_synth.render.gl.unpremultiply import straightened
+from vrm_synth.render.gl.unpremultiply import unpremultiply
 
 
 def test_every_colour_under_every_alpha():
@@ -14,6 +14,6 @@ def test_every_colour_under_every_alpha():
     half = (alpha > 0) & (alpha < 255)
     exact = wanted[..., :3] * 255 / np.maximum(alpha, 1)[..., None]
     wanted[half, :3] = np.minimum(np.floor(exact + 0.5), 255)[half]
-    out = straightened(premultiplied)
+    out = unpremultiply(premultiplied)
     np.testing.assert_array_equal(out, wanted.astype(np.uint8))
     assert out is premultiplied

@@ -126,7 +126,7 @@ def test_what_is_not_kept_back_is_refused(tmp_path, data):
 @pytest.mark.parametrize("split", ["val", "validation", "dev"])
 def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.data.scan.scan import look
+    from vrm_synth.train.data.scan.source_scan import find_layout
     from vrm_synth.train.validation import kept_back
 
     place = tmp_path / "hub"
@@ -134,8 +134,8 @@ def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
         disk.tar(place / f"data/{name}.tar", disk.members([i]))
     kept = kept_back(RunConfig.model_validate(settings(place, validation={"split": split})))
     assert kept is not None
-    assert look(place, kept.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
-    assert look(place, "train").parts == ("data/train-00000-of-00001.tar",)
+    assert find_layout(place, kept.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
+    assert find_layout(place, "train").parts == ("data/train-00000-of-00001.tar",)
 
 
 def test_folders_of_pictures_beside_the_split_that_is_kept_back_are_trained_on(tmp_path):

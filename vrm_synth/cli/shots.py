@@ -34,12 +34,12 @@ class PictureSize(click.ParamType):
     name = "SIDE|WIDTHxHEIGHT"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Size:
-        from vrm_synth.shot.shot import LONGEST_SIDE
+        from vrm_synth.core.limits import MAX_IMAGE_SIDE
 
         found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
         sides = [int(n) for n in found.groups() if n is not None] if found else []
-        if not sides or not all(1 <= side <= LONGEST_SIDE for side in sides):
-            self.fail(f"{value!r} is neither a side nor WIDTHxHEIGHT, of 1 to {LONGEST_SIDE} pixels.", param, ctx)
+        if not sides or not all(1 <= side <= MAX_IMAGE_SIDE for side in sides):
+            self.fail(f"{value!r} is neither a side nor WIDTHxHEIGHT, of 1 to {MAX_IMAGE_SIDE} pixels.", param, ctx)
         return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 

@@ -35,8 +35,9 @@ from vrm_synth.dataset.shards.writers import pack
 from vrm_synth.dataset.table import TABLE, ask, read_table
 from vrm_synth.dataset.verify.expected import DERIVED, Derived, Expected
 from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
-from vrm_synth.io.shard_readers import DatasetSample, decode, read_shard
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore, Store
 
 ALL = "true"  # the condition that holds for every picture
@@ -230,7 +231,7 @@ class DeriveTask:
 
 def encoded(s: DatasetSample, name: str) -> DatasetSample:
     """The sample with its picture in that encoding. Raises DatasetError where that would lose transparency."""
-    encoding, rgba = ENCODINGS[name], decode(s.picture, s.key)
+    encoding, rgba = ENCODINGS[name], decode_rgba(s.picture, s.key)
     if not encoding.alpha and rgba[..., 3].min() < 255:
         raise DatasetError("JPEG has no transparency", got=f"{s.key}, which has", allowed="png, webp, webp-lossy")
     return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
@@ -246,7 +247,7 @@ def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[Datas
         keys=tuple(s.key for s in samples),
         files=tuple(FileRecord.of(name, data) for name, data in files.items()),
         pixels=hashlib.sha256(
-            b"".join(hashlib.sha256(decode(s.picture).tobytes()).digest() for s in samples)
+            b"".join(hashlib.sha256(decode_rgba(s.picture).tobytes()).digest() for s in samples)
         ).hexdigest(),
         words=words_digest([s.row for s in samples]),
         drawn_by=tuple(sorted({str(s.row["renderer"]) for s in samples})),

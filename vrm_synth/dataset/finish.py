@@ -25,7 +25,8 @@ from vrm_synth.dataset.table import TABLE, flat, write_table
 from vrm_synth.dataset.verify.expected import expectation
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
-from vrm_synth.io.shard_readers import DatasetSample, decode, read_shard
+from vrm_synth.io.image_decoder import decode_rgba
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore, Store
 
 ON_SHEET = 24
@@ -35,7 +36,7 @@ ON_CARD = 8
 def finish(store: Store) -> None:
     """Write table, card, sheet and complete.json of a dataset whose shards are all there. Raises DatasetError."""
     if isinstance(store, LocalStore):
-        store.tidy()  # here and not before: only now nobody else is writing
+        store.remove_part_files()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
     settings = mine["recipe"]
     form = str(settings["format"])
@@ -141,7 +142,7 @@ def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str
 def _sheet(shown: list[tuple[str, DatasetSample]], found: Summary, seed: int | None) -> bytes:
     from PIL import Image
 
-    cells = [SheetCell(Image.fromarray(decode(sample.picture, name)), sample.caption) for name, sample in shown]
+    cells = [SheetCell(Image.fromarray(decode_rgba(sample.picture, name)), sample.caption) for name, sample in shown]
     avatars = len(found.avatars)
     count = f"{found.pictures} picture{'s' * (found.pictures != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
     return contact_sheet(count if seed is None else f"{count}, seed {seed}", cells, columns=6, lines=6)

@@ -27,8 +27,9 @@ from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
-from vrm_synth.io.shard_readers import DatasetSample, decode
+from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
 from vrm_synth.render import Renderer, RendererName, open_renderer
@@ -155,7 +156,7 @@ def _attempt(
         raise _FaultError(why)
     encoding = ENCODINGS[task.look.encoding]
     picture = encoding.encode(frame.rgba)
-    kept = frame.rgba if encoding.lossless else decode(picture)
+    kept = frame.rgba if encoding.lossless else decode_rgba(picture)
     extras = {}
     if "mask" in task.look.passes:
         bare = renderer.render(posed, replace(shot.view(), background=None)).rgba

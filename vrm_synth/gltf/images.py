@@ -23,8 +23,8 @@ from vrm_synth.gltf.codecs.decoder import Decoder
 from vrm_synth.gltf.limits import Limits
 from vrm_synth.gltf.model import Image
 from vrm_synth.gltf.oddities import Oddities
-from vrm_synth.io.image_integrity import check_whole
-from vrm_synth.io.png_bit_depth import eight_bit
+from vrm_synth.io.image_integrity import check_container
+from vrm_synth.io.png_bit_depth import to_eight_bit
 
 _BAND_ROWS = 64  # rows that _rgba converts at a time
 _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
@@ -66,7 +66,7 @@ def read_images(
             oddities.add(f"{where} says {gltf.images[i].mimeType} but is {mime}")
         found[i] = (mime, data)
     for i, (mime, data) in found.items():
-        check_whole(data, mime, f"images[{i}]")
+        check_container(data, mime, f"images[{i}]")
     return tuple(
         Image(gltf.images[i].name, found[i][0], _decode(found[i][1], found[i][0], buffers.decoder, f"images[{i}]"))
         if i in found
@@ -156,7 +156,7 @@ def _decode(data: memoryview, mime: str, decoder: Decoder, where: str) -> NDArra
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; a damaged picture is an error
             picture: PIL.Image.Image = PIL.Image.open(io.BytesIO(data), formats=(_PILLOW_FORMATS[mime],))
             picture.load()
-            pixels = _rgba(eight_bit(picture, data))
+            pixels = _rgba(to_eight_bit(picture, data))
     # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError … on damaged
     # data, without a common base; whatever they raise, the picture is damaged.
     except Exception as e:

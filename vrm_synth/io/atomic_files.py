@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and JSON in one spelling."""
+"""Atomic file writes, and canonical JSON."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError, StoreError
 
-UNFINISHED = ".part"  # ends the names of files that are being written
+PART_SUFFIX = ".part"  # of files that are being written
 
 
 def write_file(path: Path, source: bytes | Path, durable: bool = False) -> None:
-    """Bytes, or another file's, at `path`: a reader sees the old file or the new one, never a part.
+    """Write bytes, or a copy of another file, to `path` atomically: a reader sees the old file or the new one.
 
-    durable: they are on the disk before they have their name. Raises DatasetError.
+    durable: sync the bytes to the disk before the file gets its name. Raises DatasetError.
     """
-    # Not tempfile: its 0600 would hide a dataset from its other readers. Not the process's number: others that write
-    # the same may have it, too, on another machine or in another thread.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
+    # Not tempfile: its mode 0600 would hide a dataset from other users. Not the process id: another machine or thread
+    # that writes the same file may have it, too.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PART_SUFFIX}")
     with file_errors(path, "written"):
         try:
             with temporary.open("wb") as f:
@@ -44,15 +44,15 @@ def write_file(path: Path, source: bytes | Path, durable: bool = False) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raises DatasetError where no file can be written at `path`. Leaves nothing there."""
+    """Raise DatasetError where no file can be written at `path`. Leaves nothing there."""
     with file_errors(path, "written"):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        try_writing(path.parent)
+        probe_writable(path.parent)
 
 
-def try_writing(folder: Path) -> None:
-    """Make a file without a name in a folder: root, read-only disks and network shares make permissions a guess.
+def probe_writable(folder: Path) -> None:
+    """Create a file without a name in a folder; permission bits tell little under root, on read-only disks and shares.
 
     Raises OSError.
     """
@@ -60,22 +60,25 @@ def try_writing(folder: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """The folder and its parents. Raises DatasetError."""
+    """Create a folder and its parents. Raises DatasetError."""
     with file_errors(path, "made"):
         path.mkdir(parents=True, exist_ok=True)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """One spelling: keys in their given order, no NaN, text as it is."""
+    """Serialize as JSON: keys in their given order, no NaN, text unescaped. The same value gives the same text."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 @contextmanager
-def file_errors(path: Path, done: str) -> Iterator[None]:
-    """The system's complaint about `path` as one line: DatasetError where no such file is there, else StoreError."""
+def file_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn OSErrors about `path` into one line: DatasetError where there is no such file, else StoreError.
+
+    action: a participle, "read".
+    """
     try:
         yield
     except OSError as e:
         missing = isinstance(e, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
         kind = DatasetError if missing else StoreError
-        raise kind(f"cannot be {done}: {e.strerror or e}", where=path) from e
+        raise kind(f"cannot be {action}: {e.strerror or e}", where=path) from e

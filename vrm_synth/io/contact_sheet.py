@@ -15,17 +15,22 @@ from vrm_synth.core.names import plain_name
 PAPER = (250, 249, 247)
 INK = (38, 38, 46)
 FAINT = (128, 126, 134)
-CHECKS = ((255, 255, 255), (233, 233, 236))  # what transparent pictures lie on
+CHECKS = ((255, 255, 255), (233, 233, 236))  # the checkerboard behind transparent pictures
 GAP = 16
 TITLE_SIZE = 26
 TEXT_SIZE = 14
-LINE = 19  # pixels from one line of text to the next
-LONGEST_TITLE = 1000  # characters: more than any sheet is wide
+LINE_HEIGHT = 19  # pixels from one line of text to the next
+MAX_TITLE = 1000  # characters: more than any sheet is wide
 
 
 @dataclass(frozen=True)
 class SheetCell:
-    """picture: RGBA or RGB, any size; title: shown on one line, may be ""; text: wrapped below it."""
+    """A picture of a contact sheet.
+
+    picture: RGBA or RGB, any size.
+    text: wrapped below the title.
+    title: on one line below the picture, may be "".
+    """
 
     picture: Image.Image
     text: str
@@ -33,18 +38,18 @@ class SheetCell:
 
 
 def contact_sheet(title: str, cells: Sequence[SheetCell], columns: int, width: int = 256, lines: int = 3) -> bytes:
-    """A PNG file: `title`, then the cells row by row.
+    """Draw a contact sheet as a PNG file: `title`, then the cells row by row.
 
-    width: pixels of one cell, which the pictures are shrunk to fit; lines: of text below each, at most.
+    width: of a cell in pixels, which the pictures are shrunk to fit; lines: of text below each, at most.
     """
-    title = plain_name(title, "", LONGEST_TITLE)
-    cells = [replace(cell, title=plain_name(cell.title, "", LONGEST_TITLE)) for cell in cells]
+    title = plain_name(title, "", MAX_TITLE)
+    cells = [replace(cell, title=plain_name(cell.title, "", MAX_TITLE)) for cell in cells]
     columns = max(1, min(columns, len(cells)))
     shown = [_fit(cell.picture, width) for cell in cells]
     height = max((picture.height for picture in shown), default=0)
     titled = any(cell.title for cell in cells)
     texts = [_wrap(cell.text, width, lines) for cell in cells]
-    below = (max(map(len, texts), default=0) + titled) * LINE + 10
+    below = (max(map(len, texts), default=0) + titled) * LINE_HEIGHT + 10
     top = GAP + TITLE_SIZE + GAP
     rows = math.ceil(len(cells) / columns)
     sheet = Image.new("RGB", (GAP + columns * (width + GAP), top + rows * (height + below + GAP)), PAPER)
@@ -57,19 +62,19 @@ def contact_sheet(title: str, cells: Sequence[SheetCell], columns: int, width: i
         y += height + 6
         if titled:
             draw.text((x, y), _shorten(cell.title, width, _font(TEXT_SIZE)), INK, _font(TEXT_SIZE))
-            y += LINE
+            y += LINE_HEIGHT
         for k, line in enumerate(text):
-            draw.text((x, y + k * LINE), line, FAINT if titled else INK, _font(TEXT_SIZE))
+            draw.text((x, y + k * LINE_HEIGHT), line, FAINT if titled else INK, _font(TEXT_SIZE))
     data = io.BytesIO()
     sheet.save(data, "PNG", compress_level=6)
     return data.getvalue()
 
 
 def _fit(picture: Image.Image, side: int) -> Image.Image:
-    """Shrunk to side × side at most, opaque: transparent parts show a checkerboard."""
+    """Shrink to side × side at most, opaque: transparent parts show a checkerboard."""
     scale = min(1.0, side / max(picture.size))
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    # Premultiplied while it shrinks: what colour stands in transparent pixels must not seep into the edges.
+    # Premultiplied while it shrinks: the colour of transparent pixels must not bleed into the edges.
     small = picture.convert("RGBA").convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
     if small.getchannel("A").getextrema() == (255, 255):
         return small.convert("RGB")
@@ -91,8 +96,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return _FONTS[size]
 
 
-def _wrap(text: str, width: int, most: int) -> list[str]:
-    """`text` in lines of at most `width` pixels; what does not fit into `most` lines ends in "…"."""
+def _wrap(text: str, width: int, max_lines: int) -> list[str]:
+    """Wrap `text` into at most `max_lines` lines of at most `width` pixels; overlong ones end in "…"."""
     font = _font(TEXT_SIZE)
     lines: list[str] = []
     for word in text.split():
@@ -100,8 +105,8 @@ def _wrap(text: str, width: int, most: int) -> list[str]:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    if len(lines) > max_lines:
+        lines = [*lines[: max_lines - 1], " ".join(lines[max_lines - 1 :])]
     return [_shorten(line, width, font) for line in lines]
 
 

@@ -1,4 +1,4 @@
-"""Which way up a picture is shown: the orientation in its Exif block, whatever the format.
+"""Exif orientation of images: the turn or mirroring with which they are shown, in every format.
 
 Exif 2.32, 4.6.4: orientation 1 is as stored; 2 to 4 are mirrored or upside down; in 5 to 8 rows are columns. JPEG
 holds the block in its head (a file of several pictures, MPO, too). PNG has it before its pixels or after them (PNG 3rd
@@ -16,7 +16,7 @@ import PIL.Image
 from PIL.Image import Transpose
 
 _TAG = 0x0112
-_TURNS = {
+_TRANSPOSES = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
     4: Transpose.FLIP_TOP_BOTTOM,
@@ -33,40 +33,41 @@ _MOST_CHUNKS = 1 << 16  # of a WebP: an animation has one a frame
 
 
 def orientation(picture: PIL.Image.Image, file: BinaryIO) -> int:
-    """1 to 8, of a picture that Pillow has opened from `file`, without decoding it. 1 where the block is damaged."""
+    """Read the orientation, 1 to 8, of an image that Pillow has opened from `file`, without decoding it; 1 where the
+    block is damaged."""
     if picture.format == "JXL":
         return 1
     if picture.format == "WEBP":
         return webp_orientation(file)
     if picture.format == "PNG" and "exif" not in picture.info and (found := _png_tail_exif(file)):
         picture.info["exif"] = found
-    return _read(picture)
+    return _orientation_tag(picture)
 
 
 def webp_orientation(file: BinaryIO) -> int:
-    """1 to 8, of a WebP, by its chunks alone: Pillow decodes one to open it."""
+    """Read the orientation, 1 to 8, of a WebP from its chunks alone: Pillow decodes one to open it."""
     at = file.tell()
     try:
         blank = PIL.Image.new("1", (1, 1))
         blank.info.update(_webp_metadata(file))
     finally:
         file.seek(at)
-    return _read(blank) if blank.info else 1
+    return _orientation_tag(blank) if blank.info else 1
 
 
-def upright(picture: PIL.Image.Image, file: BinaryIO) -> PIL.Image.Image:
-    """The picture turned as its Exif block asks. Raises what Pillow raises where it cannot be decoded."""
-    turn = _TURNS.get(orientation(picture, file))
+def apply_orientation(picture: PIL.Image.Image, file: BinaryIO) -> PIL.Image.Image:
+    """Turn an image as its Exif block asks. Raises what Pillow raises where it cannot be decoded."""
+    turn = _TRANSPOSES.get(orientation(picture, file))
     return picture if turn is None else picture.transpose(turn)
 
 
-def _read(picture: PIL.Image.Image) -> int:
-    """From the metadata that is at hand. PNG's own `getexif` would decode the picture to look behind it."""
+def _orientation_tag(picture: PIL.Image.Image) -> int:
+    """The tag in the metadata that Pillow has read. PNG's own `getexif` would decode the picture to look behind it."""
     try:
         found = int(PIL.Image.Image.getexif(picture).get(_TAG, 1))
     except Exception:  # a block that is damaged in any way: the picture stands as it is stored
         return 1
-    return found if found in _TURNS else 1
+    return found if found in _TRANSPOSES else 1
 
 
 def _png_tail_exif(file: BinaryIO) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A drawn picture as a file: PNG by our own encoder, the others by Pillow's."""
+"""Encodings of rendered pictures: PNG by our own encoder, the others by Pillow's."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vrm_synth.io.image_decoder import load_jxl
 from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.io.shard_readers import load_jxl
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """suffix: of its files; lossless: it keeps every pixel; alpha: and transparency."""
+    """A way to encode pictures.
+
+    suffix: of its files.
+    lossless: True where it keeps every pixel.
+    alpha: True where it keeps transparency.
+    encode: (H, W, 4) uint8, sRGB, straight alpha → the file.
+    """
 
     suffix: str
     lossless: bool
@@ -27,20 +33,20 @@ class Encoding:
 
 
 def _webp(rgba: Pixels) -> bytes:
-    return _saved(rgba, "WEBP", lossless=True, quality=0, method=0, exact=True)
+    return _save(rgba, "WEBP", lossless=True, quality=0, method=0, exact=True)
 
 
 def _webp_lossy(rgba: Pixels) -> bytes:
-    return _saved(rgba, "WEBP", quality=90, method=2)
+    return _save(rgba, "WEBP", quality=90, method=2)
 
 
 def _jpeg(rgba: Pixels) -> bytes:
-    return _saved(rgba[..., :3], "JPEG", quality=95, subsampling=0)
+    return _save(rgba[..., :3], "JPEG", quality=95, subsampling=0)
 
 
 def _jxl(rgba: Pixels) -> bytes:
     load_jxl()
-    return _saved(rgba, "JXL", lossless=True, effort=1)
+    return _save(rgba, "JXL", lossless=True, effort=1)
 
 
 ENCODINGS: Mapping[str, Encoding] = {
@@ -53,17 +59,17 @@ ENCODINGS: Mapping[str, Encoding] = {
 
 
 def check_encoding(name: str) -> None:
-    """Raises ExtraError where pictures cannot be written so on this machine."""
+    """Raise ExtraError where an encoding's plugin is not installed."""
     if ENCODINGS[name].suffix == "jxl":
         load_jxl()
 
 
 def encode_mask(mask: Pixels) -> bytes:
-    """A PNG of one channel (H, W) uint8."""
-    return _saved(mask, "PNG", compress_level=1)
+    """Encode one channel, (H, W) uint8, as PNG."""
+    return _save(mask, "PNG", compress_level=1)
 
 
-def _saved(pixels: Pixels, form: str, **settings: object) -> bytes:
+def _save(pixels: Pixels, pillow_format: str, **settings: object) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, form, **settings)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, pillow_format, **settings)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""Whether a picture's container is whole, told without decoding it, so that a cut one among large ones costs nothing.
+"""Checks of an image file's container without decoding it, so that a truncated one among large ones costs nothing.
 
 Only the structure is walked: what compressed data holds is found out by decoding.
 """
@@ -15,7 +15,7 @@ _PNG_START = 8
 _RIFF_HEADER = 8
 
 
-def check_whole(data: memoryview, mime: str, where: str) -> None:
+def check_container(data: memoryview, mime: str, where: str) -> None:
     """Raise AvatarError for a PNG, JPEG or WebP that is cut short, or a PNG whose critical chunks are damaged."""
     trouble = _CHECKS[mime](data) if mime in _CHECKS else None
     if trouble is not None:

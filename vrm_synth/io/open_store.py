@@ -1,4 +1,4 @@
-"""A store by what a user wrote: a folder's path, or a URL."""
+"""Open a store by a folder's path or a URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vrm_synth.io.store_fsspec import FsspecStore
 
 
 def open_store(place: str) -> Store:
-    """The store at a path, which its first file makes, or at a URL ("s3://bucket/pictures")."""
+    """Open the store at a path, a folder that its first file creates, or at a URL ("s3://bucket/pictures")."""
     scheme, is_url, rest = place.partition("://")
     if is_url and scheme != "file":
         return FsspecStore(place)

@@ -1,4 +1,4 @@
-"""A PNG's samples and its transparent colour in 8 bits, where Pillow alone has them wrong.
+"""Conversion of PNGs to 8 bits, where Pillow alone gets samples or the transparent colour wrong.
 
 Pillow 13 compares the transparent colour (tRNS) of 2- and 4-bit grey with samples that it has scaled, that of 16-bit
 RGB with their high bytes, drops that of 16-bit grey, and clips 16-bit grey where it is to become 8-bit.
@@ -19,7 +19,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2  # colour types that tRNS gives one colour for (PNG 11.3.2.1)
 
 
-def eight_bit(picture: PIL.Image.Image, data: bytes | memoryview) -> PIL.Image.Image:
+def to_eight_bit(picture: PIL.Image.Image, data: bytes | memoryview) -> PIL.Image.Image:
     """The picture that `data` was opened as, at 8 bits a sample, its transparent colour turned into alpha.
 
     16 bits keep their high byte, and sBIT changes nothing, as in browsers. What Pillow has right, pictures of other

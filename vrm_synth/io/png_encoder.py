@@ -1,4 +1,4 @@
-"""The one PNG encoder: the same pixels always give the same bytes.
+"""The PNG encoder of rendered pictures: the same pixels always give the same bytes.
 
 Always 8-bit RGBA, straight alpha, also where a picture happens to be opaque: what a shot's file looks like
 must not depend on what the shot happens to show. (Every trainer converts; an alpha channel of 255s costs 1 %.)
@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NONE, UP = 0, 2  # filter types: bytes as they are, and each minus the one above it (PNG specification, clause 9.2)
 LEVEL = 1  # of ISA-L's deflate
-BAND, BANDS = 8, 8  # rows of a band, and how many of them, evenly spread, are packed both ways
+BAND_ROWS, BANDS = 8, 8  # rows of a band, and how many bands, evenly spread, are packed both ways
 
 
 def encode_png(rgba: NDArray[np.uint8]) -> bytes:
-    """A PNG file of rgba (H, W, 4) uint8, sRGB, straight alpha, top row first."""
+    """Encode rgba (H, W, 4) uint8, sRGB, straight alpha, top row first, as a PNG file."""
     if rgba.dtype != np.uint8 or rgba.ndim != 3 or rgba.shape[2] != 4 or 0 in rgba.shape:
         raise ValueError(f"encode_png wants (H, W, 4) uint8, got {rgba.shape} {rgba.dtype}")
     height, width, _ = rgba.shape
@@ -42,8 +42,8 @@ def encode_png(rgba: NDArray[np.uint8]) -> bytes:
 
 def _better_filter(rows: NDArray[np.uint8]) -> int:
     """The filter with which a sample of the rows packs smaller."""
-    step = max(BAND, len(rows) // BANDS)
-    sample = np.concatenate([rows[at : at + BAND] for at in range(step // 2 - BAND // 2, len(rows), step)])
+    step = max(BAND_ROWS, len(rows) // BANDS)
+    sample = np.concatenate([rows[at : at + BAND_ROWS] for at in range(step // 2 - BAND_ROWS // 2, len(rows), step)])
     return min(NONE, UP, key=lambda kind: len(isal_zlib.compress(_filtered(sample, kind).data, LEVEL)))
 
 

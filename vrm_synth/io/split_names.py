@@ -1,11 +1,11 @@
-"""Which split of a dataset a file belongs to, by its name, its folders' names, or the card beside it.
+"""The split of a dataset that a file belongs to, by its name, its folders' names, or the dataset card.
 
 The rules are those that the `datasets` library documents ("Structure your repository"): the card's `configs` first,
 then folders and files that are called after a split, `data/test/0.tar` or `test-00000-of-00001.parquet`. Its words for
 each split count, apart from the rest of a name by one of "-._ " or a digit; here in capitals, too.
 
-    named = namer("train", patterns)
-    mine, others = choose(["train-0.tar", "test-0.tar"], "train", named)    # ["train-0.tar"], {"test-0.tar": "test"}
+    rule = split_rule("train", patterns)
+    mine, others = select_split(["train-0.tar", "test-0.tar"], "train", rule)  # ["train-0.tar"], {"test-0.tar": "test"}
 """
 
 from __future__ import annotations
@@ -26,61 +26,61 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
 }
 _APART = "-._ 0-9"
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\b.*")
-Namer = Callable[[str], str]  # a file's path → the split it is named for, "" for none
+SplitRule = Callable[[str], str]  # a file's path → the split it is named for, "" for none
 
 
-def canonical(split: str) -> str:
+def canonical_split(split: str) -> str:
     """The split's usual name: "validation" for "val"; itself where it is none of the usual."""
     return next((name for name, words in KEYWORDS.items() if split.lower() in words), split)
 
 
-def namer(asked: str, patterns: Mapping[str, Sequence[str]] | None = None) -> Namer:
-    """How the files of a dataset are named, of which the split `asked` is wanted: a name of one's own counts, too.
+def split_rule(split: str, patterns: Mapping[str, Sequence[str]] | None = None) -> SplitRule:
+    """The rule by which a dataset's files are assigned to splits. split: the one that is read; it may have any name.
 
     patterns: split → paths with wildcards, as a card has them; they alone count where there are any.
     """
     if patterns:
-        known = [(canonical(split), glob) for split, several in patterns.items() for glob in several]
-        return lambda path: next((split for split, glob in known if _matches(path, glob)), "")
-    words = dict(KEYWORDS) if canonical(asked) in KEYWORDS else {asked: (asked.lower(),), **KEYWORDS}
+        known = [(canonical_split(name), glob) for name, globs in patterns.items() for glob in globs]
+        return lambda path: next((name for name, glob in known if _matches(path, glob)), "")
+    words = dict(KEYWORDS) if canonical_split(split) in KEYWORDS else {split: (split.lower(),), **KEYWORDS}
     expressions = [
-        (split, re.compile(rf"(?:^|[{_APART}])(?:{'|'.join(map(re.escape, several))})(?:$|[{_APART}])", re.IGNORECASE))
-        for split, several in words.items()
+        (name, re.compile(rf"(?:^|[{_APART}])(?:{'|'.join(map(re.escape, keywords))})(?:$|[{_APART}])", re.IGNORECASE))
+        for name, keywords in words.items()
     ]
     return lambda path: next(filter(None, (_first(expressions, part) for part in PurePosixPath(path).parts)), "")
 
 
-def choose(paths: Sequence[str], asked: str, named: Namer) -> tuple[list[str], dict[str, str]]:
-    """(the paths of the split, path → split of the others, "" for none).
+def select_split(paths: Sequence[str], split: str, rule: SplitRule) -> tuple[list[str], dict[str, str]]:
+    """Select the paths of a split: (its paths, path → split of the others, "" for none).
 
-    Where nothing is named for the training, whatever is named for no split is of it.
+    Where no path is named for training, the paths that are named for no split belong to it.
     """
-    splits = {path: named(path) for path in paths}
-    wanted = canonical(asked)
+    splits = {path: rule(path) for path in paths}
+    wanted = canonical_split(split)
     if wanted == TRAIN and wanted not in splits.values():
-        splits = {path: split or TRAIN for path, split in splits.items()}
-    mine = [path for path, split in splits.items() if split == wanted]
-    return mine, {path: split for path, split in splits.items() if split != wanted}
+        splits = {path: name or TRAIN for path, name in splits.items()}
+    mine = [path for path, name in splits.items() if name == wanted]
+    return mine, {path: name for path, name in splits.items() if name != wanted}
 
 
-def called(path: str, split: str) -> str:
-    """What a file's split may be called where no rule knows it: by its shard's name, or its topmost folder's."""
+def split_label(path: str, split: str) -> str:
+    """The name of a file's split for an error message; where no rule knows it, its shard's name or topmost folder's."""
     *folders, name = PurePosixPath(path).parts
     shard = _SHARD.fullmatch(name)
     return split or (shard[1] if shard else next((f for f in folders if f != "data"), ""))
 
 
 def card_patterns(card: str) -> dict[str, list[str]]:
-    """Split → paths with wildcards, of a dataset card's `configs` (a README.md); empty where it has none.
+    """The `configs` of a dataset card (a README.md): split → paths with wildcards; empty where it has none.
 
     Of several configurations the one called default counts, or else all of them.
     """
     head = re.match(r"---\n(.*?)\n---", card, re.DOTALL)
     try:
-        told = yaml.safe_load(head[1]) if head else None
+        metadata = yaml.safe_load(head[1]) if head else None
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}  # a card that is none says nothing
-    configs = told.get("configs") if isinstance(told, dict) else None
+    configs = metadata.get("configs") if isinstance(metadata, dict) else None
     several = [c for c in configs if isinstance(c, dict)] if isinstance(configs, list) else []
     default = [c for c in several if c.get("config_name") == "default" or c.get("default") is True]
     found: dict[str, list[str]] = {}
@@ -101,11 +101,11 @@ def _data_files(value: Any) -> list[tuple[str, str]]:
 
 
 def _matches(path: str, glob: str) -> bool:
-    """Whether a path is meant by one with wildcards: ** for any folders, the others within a name as in a shell."""
-    wanted = glob.removeprefix("./").split("/")
+    """Return True where a path matches a pattern: ** for any folders, other wildcards within a name as in a shell."""
+    parts = glob.removeprefix("./").split("/")
 
     def after(places: set[int]) -> set[int]:
-        for i, name in enumerate(wanted):
+        for i, name in enumerate(parts):
             if i in places and name == "**":
                 places = places | {i + 1}
         return places
@@ -113,13 +113,13 @@ def _matches(path: str, glob: str) -> bool:
     places = after({0})  # in the pattern, where the next folder or file may stand
     for name in path.split("/"):
         places = after(
-            {i for i in places if i < len(wanted) and wanted[i] == "**"}
-            | {i + 1 for i in places if i < len(wanted) and wanted[i] != "**" and fnmatchcase(name, wanted[i])}
+            {i for i in places if i < len(parts) and parts[i] == "**"}
+            | {i + 1 for i in places if i < len(parts) and parts[i] != "**" and fnmatchcase(name, parts[i])}
         )
-    return len(wanted) in places
+    return len(parts) in places
 
 
 def _first(found: Sequence[tuple[str, re.Pattern[str]]], name: str) -> str:
-    """The split whose word comes first in a name."""
+    """The split whose keyword comes first in a name, "" for none."""
     places = [(match.start(), split) for split, word in found if (match := word.search(name))]
     return min(places, key=lambda p: p[0])[1] if places else ""

@@ -1,4 +1,4 @@
-"""Where a dataset's files lie: by name, each put whole or not at all."""
+"""Stores of a dataset's files, by name; each file is written atomically."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from pathlib import Path
 from typing import Protocol
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.io.atomic_files import UNFINISHED, file_errors, make_folder, try_writing, write_file
+from vrm_synth.io.atomic_files import PART_SUFFIX, file_errors, make_folder, probe_writable, write_file
 
 
 class Store(Protocol):
-    """Files by name ("train/00000.tar"). Frozen and picklable. Every method raises DatasetError where it cannot, of
-    which StoreError is where that says nothing of the file."""
+    """A place for files by name ("train/00000.tar"). Frozen and picklable.
+
+    Every method raises StoreError where the place fails and nothing is known of the file, and DatasetError for a file
+    that is missing or cannot be used.
+    """
 
     def put_file(self, name: str, source: Path | bytes) -> None:
-        """`source` under `name`: a reader sees the old file or the new one, never a part."""
+        """Write a file, or a copy of one, atomically: a reader sees the old file or the new one, never a part."""
         ...
 
     def put_files(self, files: Mapping[str, bytes]) -> None:
-        """Several files, each as by `put_file`, and all of them there for good when this returns."""
+        """Write several files, each as by `put_file`; all are durable when this returns."""
         ...
 
     def read(self, name: str) -> bytes:
-        """The bytes under `name`."""
+        """Read a file."""
         ...
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file under `name`."""
+        """Return True where there is a file of that name."""
         ...
 
     def list(self, folder: str = "") -> list[str]:
@@ -37,14 +40,14 @@ class Store(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove a file; nothing where there is none."""
+        """Remove a file, if there is one."""
         ...
 
 
 @dataclass(frozen=True)
 class LocalStore:
-    """Files below a folder. A file is on the disk (fsync) before it has its name, and its name when the method that
-    put it returns: a power cut, too, leaves no completion record without its shard.
+    """A store in a folder. A file is synced (fsync) before it has its name, and its folder before the method that put
+    it returns: even a power cut leaves no completion record without its shard.
 
     A folder is synced once for all its files that are put together: to sync it after each took as long as the files
     themselves (ext4 on a virtual disk, 400 files of 30 kB, three rounds: medians 7.7 ms a file, now 3.9).
@@ -62,16 +65,16 @@ class LocalStore:
         self._put(files)
 
     def _put(self, files: Mapping[str, Path | bytes]) -> None:
-        naming: dict[Path, None] = {}  # folders that a name is new in
+        changed_folders: dict[Path, None] = {}  # with new names in them
         for name, source in files.items():
             path = self.folder / name
             made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-            naming |= dict.fromkeys((path.parent, *(folder.parent for folder in made)))
+            changed_folders |= dict.fromkeys((path.parent, *(folder.parent for folder in made)))
             make_folder(path.parent)
             write_file(path, source, durable=True)
-        for folder in naming:
+        for folder in changed_folders:
             with file_errors(folder, "written"):
-                _sync(folder)
+                _sync_folder(folder)
 
     def read(self, name: str) -> bytes:
         with file_errors(self.folder / name, "read"):
@@ -84,32 +87,32 @@ class LocalStore:
         top = self.folder / folder
         with file_errors(top, "read"):
             found = [Path(at, name) for at, _, names in os.walk(top) for name in names]
-        return sorted(str(p.relative_to(self.folder)) for p in found if not p.name.endswith(UNFINISHED))
+        return sorted(str(p.relative_to(self.folder)) for p in found if not p.name.endswith(PART_SUFFIX))
 
     def delete(self, name: str) -> None:
         with file_errors(self.folder / name, "removed"):
             (self.folder / name).unlink(missing_ok=True)
 
     def check_writable(self) -> None:
-        """Raises DatasetError where files cannot be put below the folder, which need not be there. Leaves nothing."""
-        there = self.folder.absolute()
-        while not os.path.lexists(there) and there != there.parent:
-            there = there.parent
-        if not there.is_dir():
-            why = "a link to nothing" if there.is_symlink() and not there.exists() else "not a folder"
-            raise DatasetError(f"cannot be made: {there} is {why}", allowed="a new folder", where=self.folder)
+        """Raise DatasetError where files cannot be put below the folder, which need not exist. Leaves nothing."""
+        nearest = self.folder.absolute()
+        while not os.path.lexists(nearest) and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            why = "a link to nothing" if nearest.is_symlink() and not nearest.exists() else "not a folder"
+            raise DatasetError(f"cannot be made: {nearest} is {why}", allowed="a new folder", where=self.folder)
         with file_errors(self.folder, "made"):
-            try_writing(there)
+            probe_writable(nearest)
 
-    def tidy(self) -> None:
-        """Remove what writers that died have left unfinished."""
+    def remove_part_files(self) -> None:
+        """Remove the part files of writers that died."""
         with file_errors(self.folder, "read"):
-            for path in self.folder.rglob(f".*{UNFINISHED}"):
+            for path in self.folder.rglob(f".*{PART_SUFFIX}"):
                 path.unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
-    """What a folder's files are called is on the disk, too."""
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(at)

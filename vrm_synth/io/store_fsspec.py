@@ -1,13 +1,13 @@
-"""A dataset's store beyond the disk: any URL that fsspec knows, S3 before all.
+"""A dataset's store at a URL that fsspec knows, such as S3.
 
-Object stores put an object whole or not at all: it stands under its name when its last byte has come, and what stood
-there before stands until then. So a file is one PUT, of up to `ONE_PUT` bytes; a longer one goes in parts that the
+Object stores write an object atomically: it appears under its name when its last byte has arrived, and until then the
+previous one stays. So a file is one PUT, of up to `MAX_PUT_BYTES` bytes; a longer one goes in parts that the
 store joins under the name at the end, which is as safe and needs no memory for the whole. Whatever is not known to
 be such a store (SFTP, SMB, HDFS) is written to under a temporary name, and renamed.
 
 Each library behind a URL repeats what failed for a passing reason (s3fs: 25 times in 40 seconds where the server
-answers "slow down"), so there is no loop of ours around it: what it gives up on stops the run with one line, and the
-same command goes on from the last completion record. Credentials and endpoints are each library's own: AWS_PROFILE,
+answers "slow down"), so there are no retries of ours: an error that it gives up on stops the run with one line, and
+the same command goes on from the last completion record. Credentials and endpoints are each library's own: AWS_PROFILE,
 AWS_ENDPOINT_URL, FSSPEC_S3_… and their files.
 """
 
@@ -22,19 +22,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from vrm_synth.core.errors import DatasetError, StoreError
+from vrm_synth.io.atomic_files import PART_SUFFIX
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-# Whose put is all or nothing by their documentation; "memory" is one process's own.
+# Protocols whose put is atomic by their documentation; "memory" is one process's own.
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
-ONE_PUT = 512 << 20  # bytes; S3 takes 5 GiB, but the whole of it is in memory while it is sent
-PART = ".part"
+MAX_PUT_BYTES = 512 << 20  # of one PUT; S3 takes 5 GiB, but the whole of it is in memory while it is sent
 
 
 @dataclass(frozen=True)
 class FsspecStore:
-    """Files by name below a URL ("s3://bucket/pictures"). Frozen and picklable: every process opens its own.
+    """A store below a URL ("s3://bucket/pictures"). Frozen and picklable: every process opens its own connection.
 
     Raises DatasetError where the URL's library is missing, and from every method where the store refuses.
     """
@@ -45,28 +45,28 @@ class FsspecStore:
         return self.url
 
     def put_file(self, name: str, source: Path | bytes) -> None:
-        """`source` under `name`: a reader sees the old file or the new one, never a part."""
+        """Write a file, or a copy of one, atomically: a reader sees the old file or the new one, never a part."""
         with self._errors(name, "written"):
             if not self._is_object_store:
                 self._write_and_rename(name, source)
             elif isinstance(source, bytes):
-                self._fs.pipe_file(self._path(name), source, **self._whole)
+                self._fs.pipe_file(self._path(name), source, **self._put_options)
             else:
-                self._fs.put_file(str(source), self._path(name), **self._whole)
+                self._fs.put_file(str(source), self._path(name), **self._put_options)
 
     def put_files(self, files: Mapping[str, bytes]) -> None:
-        """Several files, one after the other."""
+        """Write several files, one after the other."""
         for name, data in files.items():
             self.put_file(name, data)
 
     def read(self, name: str) -> bytes:
-        """The bytes under `name`."""
+        """Read a file."""
         with self._errors(name, "read"):
             return bytes(self._fresh.cat_file(self._path(name)))
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file under `name`."""
-        # Not fs.exists(): in most libraries it takes any trouble for a no, and a no means "make it again".
+        """Return True where there is a file of that name."""
+        # Not fs.exists(): most libraries answer False to any error, and False means that the file is made again.
         with self._errors(name, "looked up"):
             try:
                 return str(self._fresh.info(self._path(name))["type"]) == "file"
@@ -82,14 +82,12 @@ class FsspecStore:
             except FileNotFoundError:
                 return []
             names = [str(path)[len(self._root) :].lstrip("/") for path in found]
-            return sorted(name for name in names if not name.endswith(PART))
+            return sorted(name for name in names if not name.endswith(PART_SUFFIX))
 
     def delete(self, name: str) -> None:
-        """Remove the file under `name`, if there is one."""
+        """Remove a file, if there is one."""
         with self._errors(name, "removed"), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
-
-    # ------------------------------------------------------------ below
 
     @cached_property
     def _opened(self) -> tuple[AbstractFileSystem, str]:
@@ -105,7 +103,7 @@ class FsspecStore:
 
     @property
     def _fresh(self) -> AbstractFileSystem:
-        """The file system without what it remembers of listings: other machines write here, too."""
+        """The file system with its cache of listings cleared: other machines write here, too."""
         self._fs.invalidate_cache()
         return self._fs
 
@@ -119,9 +117,9 @@ class FsspecStore:
         return not OBJECT_STORES.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
 
     @property
-    def _whole(self) -> dict[str, int]:
+    def _put_options(self) -> dict[str, int]:
         # s3fs splits what is twice its chunk or longer.
-        return {"chunksize": ONE_PUT // 2} if {"s3", "s3a"} & set(self._fs.protocol) else {}
+        return {"chunksize": MAX_PUT_BYTES // 2} if {"s3", "s3a"} & set(self._fs.protocol) else {}
 
     def _path(self, name: str) -> str:
         if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
@@ -131,7 +129,7 @@ class FsspecStore:
     def _write_and_rename(self, name: str, source: Path | bytes) -> None:
         path = self._path(name)
         folder, _, last = path.rpartition("/")
-        temporary = f"{folder}/.{last}.{uuid.uuid4().hex[:8]}{PART}"
+        temporary = f"{folder}/.{last}.{uuid.uuid4().hex[:8]}{PART_SUFFIX}"
         self._fs.makedirs(folder, exist_ok=True)
         try:
             if isinstance(source, bytes):
@@ -143,7 +141,7 @@ class FsspecStore:
                 raise OSError(f"{self._fs.size(temporary)} of {size} bytes arrived")
             self._rename(temporary, path)
         except BaseException:
-            with contextlib.suppress(Exception):  # what went wrong before is what is to be told
+            with contextlib.suppress(Exception):  # the first error is the one to report
                 self._fs.rm_file(temporary)
             raise
 
@@ -156,8 +154,8 @@ class FsspecStore:
             self._fs.mv(temporary, path)
 
     @contextlib.contextmanager
-    def _errors(self, name: str, done: str) -> Iterator[None]:
-        """Whatever the URL's library complains of, as one line: each has a family of exceptions of its own."""
+    def _errors(self, name: str, action: str) -> Iterator[None]:
+        """Turn any exception into one line: the library behind each URL has exceptions of its own."""
         try:
             yield
         except DatasetError:
@@ -165,7 +163,7 @@ class FsspecStore:
         except Exception as e:
             where = f"{self.url.rstrip('/')}/{name}" if name else self.url
             kind = DatasetError if isinstance(e, FileNotFoundError) else StoreError
-            raise kind(f"cannot be {done}: {_reason(e)}", where=where, allowed=_remedy(e)) from e
+            raise kind(f"cannot be {action}: {_reason(e)}", where=where, allowed=_remedy(e)) from e
 
 
 def _reason(e: Exception) -> str:

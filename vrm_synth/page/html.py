@@ -1,4 +1,4 @@
-"""A page as data, and its one way into HTML.
+"""A page as data, and its rendering as HTML.
 
 Texts come from strangers (captions, names, file names). Jinja's autoescape writes every one of them, in bodies and
 in attributes; no text ever becomes a URL, a style or a script, and the page's own policy allows none of them but
@@ -20,12 +20,14 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Entry:
+class GridRow:
     """One row of a grid.
 
-    title: above its pictures, a caption for example; pictures: one a column, None where there is none; notes: a
-    line below each picture, or nothing; facts: name → value, shown when asked for; commands: (what it does, the
-    command), likewise.
+    title: above its pictures, a caption for example.
+    pictures: one a column, None where there is none.
+    notes: a line below each picture, or nothing.
+    facts: name → value, shown when unfolded.
+    commands: (what it does, the command), shown when unfolded.
     """
 
     title: str
@@ -37,17 +39,29 @@ class Entry:
 
 @dataclass(frozen=True)
 class Grid:
-    """Entries below each other with their pictures in named columns; of one column, a gallery that flows."""
+    """Rows below each other with their pictures in named columns; with one column, a gallery that flows.
+
+    columns: names of the columns.
+    rows: in order.
+    heading: of the section.
+    text: below the heading.
+    """
 
     columns: Sequence[str]
-    entries: Sequence[Entry]
+    rows: Sequence[GridRow]
     heading: str = ""
     text: str = ""
 
 
 @dataclass(frozen=True)
-class Table:
-    """Figures: names of columns, and rows of as many cells; numbers stand to the right."""
+class FigureTable:
+    """A table of figures; numbers are aligned to the right.
+
+    columns: names of the columns.
+    rows: of as many cells as there are columns.
+    heading: of the section.
+    text: below the heading.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str | int | float]]
@@ -57,16 +71,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """facts: name → value, in a line below the title; sections in order."""
+    """A page.
+
+    title: its heading.
+    sections: in order.
+    text: below the title.
+    facts: name → value, in a line below the title.
+    """
 
     title: str
-    sections: Sequence[Grid | Table]
+    sections: Sequence[Grid | FigureTable]
     text: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def to_html(page: Page) -> bytes:
-    """The page as one UTF-8 file. Raises ValueError where a row has another number of cells than columns."""
+    """Render a page as one UTF-8 file. Raises ValueError where a row has another number of cells than columns."""
     for section in page.sections:
         _check(section)
     html: str = _template().render(page=page, style=(_HERE / "page.css").read_text(encoding="utf-8"))
@@ -74,8 +94,8 @@ def to_html(page: Page) -> bytes:
     return html.encode("utf-8", errors="replace")
 
 
-def _check(section: Grid | Table) -> None:
-    rows = [e.pictures for e in section.entries] if isinstance(section, Grid) else section.rows
+def _check(section: Grid | FigureTable) -> None:
+    rows = [row.pictures for row in section.rows] if isinstance(section, Grid) else section.rows
     wrong = [row for row in rows if len(row) != len(section.columns)]
     if wrong:
         raise ValueError(f"a row of {len(wrong[0])} cells under {len(section.columns)} columns")

@@ -1,4 +1,4 @@
-"""Pictures as a page holds them: encoded once, small, inside the page itself."""
+"""Pictures of a page, encoded small and embedded in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ _KINDS = {b"\x89PNG": "image/png", b"RIFF": "image/webp", b"\xff\xd8\xff": "imag
 
 @dataclass(frozen=True)
 class PageImage:
-    """data: a PNG, JPEG or WebP file; width, height: in pixels; alt: what it is, for those who cannot see it."""
+    """A picture embedded in a page.
+
+    data: a PNG, JPEG or WebP file.
+    width: in pixels.
+    height: in pixels.
+    alt: a description, for those who cannot see it.
+    """
 
     data: bytes
     width: int
@@ -24,9 +30,9 @@ class PageImage:
 
     @staticmethod
     def of(image: PIL.Image.Image, alt: str = "", longest: int = 512) -> PageImage:
-        """`image` (any mode) as WebP, shrunk to `longest` pixels a side at most; up to SMALL without loss."""
+        """Encode `image` (any mode) as WebP, shrunk to `longest` pixels a side at most; up to SMALL without loss."""
         scale = min(1.0, longest / max(image.size))
-        # Premultiplied while it shrinks: what colour stands in transparent pixels must not seep into the edges.
+        # Premultiplied while it shrinks: the colour of transparent pixels must not bleed into the edges.
         shown = image.convert("RGBA")
         if scale < 1.0:
             size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -47,5 +53,5 @@ class PageImage:
 
     @property
     def small(self) -> bool:
-        """Whether it is so small that a page enlarges it by whole pixels."""
+        """True where it is so small that a page enlarges it by whole pixels."""
         return max(self.width, self.height) <= SMALL

@@ -12,15 +12,15 @@ __all__ = ["Compat", "Draw", "Frame", "Renderer", "RendererName", "View", "open_
 
 
 def renderer_of(device: str) -> RendererName:
-    """The renderer that a `Renderer.device` is of."""
+    """The name of the renderer that a `Renderer.device` belongs to."""
     return "pyrender" if device.endswith(", pyrender") else "gl"
 
 
 def open_renderer(name: str = "gl", device: int = 0, mips: Path | None = None) -> Renderer:
-    """A renderer by name: "gl" (moderngl, all of MToon) or "pyrender" (PBR and flat, the [pyrender] extra).
+    """Open a renderer by name: "gl" (moderngl, all of MToon) or "pyrender" (PBR and flat, the [pyrender] extra).
 
-    device: index of the EGL device; mips: a folder where gl keeps the mip chains of textures.
-    Raises RenderError where it cannot be had.
+    device: index of the EGL device; mips: a folder where gl caches the mip chains of textures, None for none.
+    Raises RenderError where it cannot start.
     """
     # Imported here so that a machine without one backend's libraries can use the other.
     if name == "gl":

@@ -1,4 +1,4 @@
-"""What a renderer is: a posed avatar and a view go in, a frame comes out."""
+"""The interface of renderers: a posed avatar and a view go in, a frame comes out."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ Antialias = Literal["supersample", "multisample", "auto"]
 
 @dataclass(frozen=True)
 class View:
-    """How to look at a posed avatar; the fields are the shots format's.
+    """How a posed avatar is drawn. The fields are the shots format's.
 
-    size: (width, height) pixels; background: straight sRGB RGBA in 0..1 as wanted in the PNG, None is
-    transparent; time: seconds of UV animation; supersample: n draws n × n samples a pixel, box filtered;
-    antialias: whether each of those samples is shaded, which also smooths toon ramps and cut-outs ("supersample"), or
-    edges alone get them ("multisample", n² of 2, 4, 8 or 16, where the driver has it). "auto": supersample on software
-    drivers, where that is the cheaper one, multisample on GPUs, where it is not.
+    camera: where it is seen from.
+    size: (width, height) in pixels.
+    light: the directional light, None for none.
+    ambient: the ambient light, None for none.
+    background: straight sRGB RGBA in 0..1, as the PNG shall have it; None is transparent.
+    outlines: draw MToon's outlines.
+    time: seconds of UV animation.
+    supersample: n draws n × n samples a pixel, box filtered.
+    antialias: "supersample" shades each of those samples, which also smooths toon ramps and cut-outs; "multisample"
+        gives them to edges alone (n² of 2, 4, 8 or 16, where the driver has it); "auto" is supersample on software
+        drivers, where that is the cheaper one, and multisample on GPUs, where it is not.
+    mipmaps: False reads level 0 of every texture alone.
     compat: "three-vrm" draws the reference's way where it differs from the specification (docs/fidelity.md).
     """
 
@@ -48,24 +55,28 @@ Draw = tuple[str, str, Literal["surface", "outline"]]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """rgba: (H, W, 4) uint8, sRGB, straight alpha, top row first; draw_order: (mesh, material, pass)."""
+    """A rendered picture.
+
+    rgba: (H, W, 4) uint8, sRGB, straight alpha, top row first.
+    draw_order: (mesh, material, pass) of each draw, in order.
+    """
 
     rgba: NDArray[np.uint8]
     draw_order: tuple[Draw, ...] = ()
 
 
 class Renderer(Protocol):
-    """A backend. One context each; not shared between threads."""
+    """A rendering backend with an OpenGL context of its own; not to be shared between threads."""
 
     @property
     def device(self) -> str:
-        """The driver's own name of what draws ("llvmpipe (LLVM 15…)")."""
+        """The driver's name and version ("llvmpipe (LLVM 15…)…")."""
         ...
 
     def render(self, posed: PosedAvatar, view: View) -> Frame:
-        """Draw once. Raises RenderError."""
+        """Draw one picture. Raises RenderError."""
         ...
 
     def close(self) -> None:
-        """Give the context back; the renderer is unusable afterwards."""
+        """Free the context; the renderer is unusable afterwards."""
         ...

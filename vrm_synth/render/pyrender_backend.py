@@ -1,8 +1,8 @@
-"""The second renderer: pyrender. PBR and flat shading, for comparison and as a fallback.
+"""The pyrender renderer: PBR and flat shading, for comparison and as a fallback.
 
-What it draws: the posed meshes (skinned and morphed on the CPU), base colour, emission, metallic and
+Drawn: the posed meshes (skinned and morphed on the CPU), base colour, emission, metallic and
 roughness, alpha modes, double-sided materials, perspective and orthographic cameras, one directional
-and one ambient light. MToon is drawn flat: lit colour times all light. What it leaves out: MToon's
+and one ambient light. MToon is drawn flat: lit colour times all light. Left out: MToon's
 shade, rim, matcap and outlines, normal maps, UV animation; textures other than the base colour's are
 read at the base colour's UVs. Edges are always 4× multisampled (pyrender has no other way), and
 `supersample` comes on top.
@@ -28,7 +28,7 @@ from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
 from vrm_synth.render.gl.draw_order import draw_order
 from vrm_synth.render.pyrender_import import EGL, GL, ShaderProgramCache, pyrender, pyrender_egl
-from vrm_synth.render.pyrender_meshes import PosedMesh, TextureStore, posed_meshes
+from vrm_synth.render.pyrender_meshes import PosedMesh, TextureCache, posed_meshes
 from vrm_synth.render.system import explain_missing_gl, find_fault
 
 _SHADERS = Path(__file__).resolve().parent / "pyrender_shaders"
@@ -60,7 +60,7 @@ class PyrenderRenderer:
                 self._drawer = _Drawer()
         except (AssertionError, GL.GLError, EGL.EGLError) as e:  # what pyrender's platform and PyOpenGL raise
             raise _cannot_start(device, e) from e
-        self._textures = TextureStore()
+        self._textures = TextureCache()
 
     @property
     def device(self) -> str:
@@ -68,7 +68,7 @@ class PyrenderRenderer:
         return self._device
 
     def render(self, posed: PosedAvatar, view: View) -> Frame:
-        """Draw once. Raises RenderError where the picture is larger than the driver can draw."""
+        """Draw one picture. Raises RenderError where it is larger than the driver can draw."""
         width, height = (side * view.supersample for side in view.size)
         if max(width, height) > self._limit:
             raise RenderError(
@@ -77,7 +77,7 @@ class PyrenderRenderer:
                 allowed=f"up to {self._limit} pixels a side",
             )
         meshes = _in_order(posed_meshes(posed, self._textures, view.mipmaps), view)
-        scene, self._drawer.order = _scene(meshes, view)
+        scene, self._drawer.draw_order = _scene(meshes, view)
         self._drawer.viewport_width, self._drawer.viewport_height = width, height
         self._drawer.toward_viewer = _toward_viewer(view)
         self._drawer.ground = _ambient(view)[1]
@@ -120,8 +120,8 @@ class _Platform(pyrender_egl.EGLPlatform):
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Make this context current, and afterwards the one that was."""
-        before = (
+        """Make this context current, and restore the previous one afterwards."""
+        previous = (
             EGL.eglGetCurrentDisplay(),
             EGL.eglGetCurrentSurface(EGL.EGL_DRAW),
             EGL.eglGetCurrentSurface(EGL.EGL_READ),
@@ -133,8 +133,8 @@ class _Platform(pyrender_egl.EGLPlatform):
         try:
             yield
         finally:
-            if before[3]:
-                EGL.eglMakeCurrent(*before)
+            if previous[3]:
+                EGL.eglMakeCurrent(*previous)
             else:
                 EGL.eglMakeCurrent(self._egl_display, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, EGL.EGL_NO_CONTEXT)
 
@@ -146,28 +146,28 @@ class _Platform(pyrender_egl.EGLPlatform):
 
 
 class _Drawer(pyrender.Renderer):
-    """pyrender's renderer with our shaders, our order, and what our shaders need to know of a material."""
+    """pyrender's renderer with our shaders, our draw order, and the uniforms that our shaders add."""
 
     def __init__(self) -> None:
         super().__init__(1, 1)
         self._program_cache = ShaderProgramCache(shader_dir=str(_SHADERS))
-        self.order: list[pyrender.Node] = []
+        self.draw_order: list[pyrender.Node] = []
         self.toward_viewer = np.zeros(3)
         self.ground = np.zeros(3)
 
     def _sorted_mesh_nodes(self, scene: pyrender.Scene) -> list[pyrender.Node]:
-        return self.order  # pyrender's own order starts from a set, and changes from run to run
+        return self.draw_order  # pyrender's own order starts from a set, and changes from run to run
 
     def _bind_and_draw_primitive(self, primitive: Any, pose: Any, program: Any, flags: int) -> None:
-        ours = primitive.material.ours
-        blended = ours.alpha_mode == "BLEND"
-        program.set_uniform("shading", _SHADING[ours.kind])
-        program.set_uniform("cutoff", float(ours.alpha_cutoff) if ours.alpha_mode == "MASK" else -1.0)
+        material = primitive.material.source
+        blended = material.alpha_mode == "BLEND"
+        program.set_uniform("shading", _SHADING[material.kind])
+        program.set_uniform("cutoff", float(material.alpha_cutoff) if material.alpha_mode == "MASK" else -1.0)
         program.set_uniform("blended", int(blended))
-        program.set_uniform("emission", np.array(ours.emissive_factor) * ours.emissive_strength)
+        program.set_uniform("emission", np.array(material.emissive_factor) * material.emissive_strength)
         program.set_uniform("toward_viewer", self.toward_viewer)
         program.set_uniform("ambient_ground", self.ground)
-        writes_depth = not blended or (ours.mtoon is not None and ours.mtoon.transparent_with_z_write)
+        writes_depth = not blended or (material.mtoon is not None and material.mtoon.transparent_with_z_write)
         GL.glDepthMask(GL.GL_TRUE if writes_depth else GL.GL_FALSE)
         GL.glDepthFunc(GL.GL_LEQUAL)  # pyrender sets GL_LESS before each picture
         super()._bind_and_draw_primitive(primitive, pose, program, flags)
@@ -175,14 +175,14 @@ class _Drawer(pyrender.Renderer):
 
 
 class _Camera(pyrender.Camera):
-    """Our own projection, whichever kind it is."""
+    """A pyrender camera with the projection of a view's camera, perspective or orthographic."""
 
     def __init__(self, view: View):
         super().__init__(znear=view.camera.near, zfar=view.camera.far)
         self._clip_from_view = view.camera.clip_from_view(*view.size)
 
     def get_projection_matrix(self, width: int | None = None, height: int | None = None) -> NDArray[np.float64]:
-        """(4, 4); the arguments are pyrender's and do not count."""
+        """(4, 4) clip from view. The arguments are pyrender's and unused."""
         return self._clip_from_view
 
 
@@ -206,7 +206,7 @@ def _scene(meshes: list[PosedMesh], view: View) -> tuple[pyrender.Scene, list[py
 
 
 def _ambient(view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Linear light from above and from below."""
+    """(3,), (3,): linear ambient light from above and from below."""
     if view.ambient is None:
         return np.zeros(3), np.zeros(3)
     sky = view.ambient.color

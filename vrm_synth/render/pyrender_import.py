@@ -1,4 +1,4 @@
-"""The one door to pyrender: imports it on EGL, or says in one line what to install."""
+"""Import pyrender on EGL, or raise one line that says what to install. Nothing else imports pyrender."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vrm_synth.core.errors import RenderError
 from vrm_synth.render.system import explain_missing_gl, missing_libraries
 
 # pyrender and PyOpenGL choose their platform from this variable while they are imported, and offer no
-# other way: the one place outside cli.py that touches the environment.
+# other way: an exception to cli/ alone touching the environment.
 os.environ["PYOPENGL_PLATFORM"] = "egl"
 try:
     # pyrender imports its viewer along, and that pyglet, which wants X11's libraries unless told otherwise.

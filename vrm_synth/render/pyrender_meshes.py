@@ -18,27 +18,34 @@ from vrm_synth.vrm.avatar import Avatar
 _WITHOUT_MIPS = {9984: 9728, 9985: 9729, 9986: 9728, 9987: 9729}
 
 
-class OurMaterial(pyrender.MetallicRoughnessMaterial):
-    """pyrender's material, and ours beside it for what pyrender has no word for."""
+class PyrenderMaterial(pyrender.MetallicRoughnessMaterial):
+    """pyrender's material with the glTF material that it was made from, for what pyrender has no parameter for.
 
-    def __init__(self, ours: Material, **textures: Any):
+    source: the glTF material; textures: pyrender's textures by its keyword.
+    """
+
+    def __init__(self, source: Material, **textures: Any):
         super().__init__(
-            name=ours.name,
-            alphaMode=ours.alpha_mode,
-            baseColorFactor=np.array(ours.base_color_factor, np.float32),
-            metallicFactor=ours.metallic_factor,
-            roughnessFactor=ours.roughness_factor,
-            doubleSided=ours.double_sided,
+            name=source.name,
+            alphaMode=source.alpha_mode,
+            baseColorFactor=np.array(source.base_color_factor, np.float32),
+            metallicFactor=source.metallic_factor,
+            roughnessFactor=source.roughness_factor,
+            doubleSided=source.double_sided,
             **textures,
         )
-        self.ours = ours
+        self.source = source
 
 
 @dataclass(frozen=True, eq=False)
 class PosedMesh:
-    """One primitive: its pyrender mesh in world coordinates, and what the draw order needs of it.
+    """One posed primitive as a pyrender mesh, and what the draw order needs of it.
 
-    center: (3,) metres, world, of the posed bounding box; names: (mesh, material).
+    mesh: in world coordinates, metres.
+    material: its glTF material, expressions applied.
+    material_index: of the material in the file.
+    center: (3,) float64, metres, world; of the posed bounding box.
+    names: (mesh, material).
     """
 
     mesh: pyrender.Mesh
@@ -48,27 +55,27 @@ class PosedMesh:
     names: tuple[str, str]
 
 
-class TextureStore:
-    """The textures of the avatar drawn last, so that a run of shots of one avatar uploads them once."""
+class TextureCache:
+    """The pyrender textures of the avatar drawn last, so that a run of shots of one avatar uploads them once."""
 
     def __init__(self) -> None:
         self._avatar: Avatar | None = None
-        self._held: dict[tuple[int, bool], pyrender.Texture] = {}
+        self._textures: dict[tuple[int, bool], pyrender.Texture] = {}
 
     def get(self, avatar: Avatar, info: TextureInfo | None, mipmaps: bool) -> pyrender.Texture | None:
-        """The texture that a material uses, or None where it uses none."""
+        """The pyrender texture of a material's slot, None for an empty slot. mipmaps: False reads level 0 alone."""
         if info is None:
             return None
         if avatar is not self._avatar:
-            self._avatar, self._held = avatar, {}
+            self._avatar, self._textures = avatar, {}
         key = (info.texture, mipmaps)
-        if key not in self._held:
-            self._held[key] = _texture(avatar, info.texture, mipmaps)
-        return self._held[key]
+        if key not in self._textures:
+            self._textures[key] = _texture(avatar, info.texture, mipmaps)
+        return self._textures[key]
 
 
-def posed_meshes(posed: PosedAvatar, textures: TextureStore, mipmaps: bool) -> list[PosedMesh]:
-    """Everything of the avatar that is drawn, in scene order."""
+def posed_meshes(posed: PosedAvatar, textures: TextureCache, mipmaps: bool) -> list[PosedMesh]:
+    """Skin and morph everything of an avatar that is drawn, in scene order."""
     avatar = posed.avatar
     out = []
     for node, primitive, positions, normals in posed_primitives(posed):
@@ -77,8 +84,8 @@ def posed_meshes(posed: PosedAvatar, textures: TextureStore, mipmaps: bool) -> l
         material = posed.materials[primitive.material]
         mirrored = np.linalg.det(posed.world_from_node[node][:3, :3]) < 0
         mesh = _mesh(primitive, positions, normals, _material(avatar, material, textures, mipmaps), mirrored)
-        holder = avatar.nodes[node].mesh
-        name = avatar.meshes[holder].name if holder is not None else ""
+        mesh_index = avatar.nodes[node].mesh
+        name = avatar.meshes[mesh_index].name if mesh_index is not None else ""
         center = (positions.min(0) + positions.max(0)) / 2
         out.append(PosedMesh(mesh, material, primitive.material, center, (name, material.name)))
     return out
@@ -88,15 +95,15 @@ def _mesh(
     primitive: Primitive,
     positions: NDArray[np.float64],
     normals: NDArray[np.float64] | None,
-    material: OurMaterial,
+    material: PyrenderMaterial,
     mirrored: bool,
 ) -> pyrender.Mesh:
-    uv = _uv(primitive, material.ours)
+    uv = _uv(primitive, material.source)
     shape = trimesh.Trimesh(
         vertices=positions,
         faces=primitive.indices[:, ::-1] if mirrored else primitive.indices,
         vertex_normals=normals,
-        # The material rides on the trimesh: handed to from_trimesh, it would be copied, textures and all.
+        # Through the trimesh: as an argument of from_trimesh the material would be copied, textures and all.
         visual=trimesh.visual.TextureVisuals(uv=uv, material=material),
         process=False,
     )
@@ -104,14 +111,14 @@ def _mesh(
     drawn = mesh.primitives[0]
     if normals is None:
         drawn.normals = None  # flat, by the shader (glTF 3.7.2.1); trimesh has made smooth ones up
-    if primitive.colors is not None and material.ours.kind != "mtoon":  # MToon ignores vertex colours
+    if primitive.colors is not None and material.source.kind != "mtoon":  # MToon ignores vertex colours
         drawn.color_0 = primitive.colors
     return mesh
 
 
-def _material(avatar: Avatar, material: Material, textures: TextureStore, mipmaps: bool) -> OurMaterial:
+def _material(avatar: Avatar, material: Material, textures: TextureCache, mipmaps: bool) -> PyrenderMaterial:
     pbr = material.kind == "pbr"
-    return OurMaterial(
+    return PyrenderMaterial(
         material,
         baseColorTexture=textures.get(avatar, material.base_color_texture, mipmaps),
         emissiveTexture=textures.get(avatar, material.emissive_texture, mipmaps),

@@ -1,4 +1,4 @@
-"""Why OpenGL does not start on this machine, and what to do: one line, package names exact.
+"""Diagnosis of OpenGL on this machine: why it does not start and what to install, in one line.
 
 EGL itself is asked rather than files looked for, so that Mesa old and new and NVIDIA's driver all count.
 Standard library only: `scripts/check_gl.py` loads this file before anything is installed.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# What each family of distributions calls EGL, Mesa's software driver and libGL. glcontext looks for
+# The packages of EGL, Mesa's software driver and libGL of each family of distributions. glcontext looks for
 # libGL even where the context comes from EGL.
 _INSTALL = {
     "debian": "apt install libegl1 libgl1-mesa-dri libgl1",
@@ -21,7 +21,7 @@ _INSTALL = {
     "suse": "zypper install Mesa-libEGL1 Mesa-libGL1 Mesa-dri",
     "alpine": "apk add mesa-egl mesa-gl mesa-dri-gallium",
 }
-_FAMILY = {
+_FAMILIES = {
     **dict.fromkeys(("debian", "ubuntu", "linuxmint", "raspbian", "pop"), "debian"),
     **dict.fromkeys(("fedora", "rhel", "centos", "rocky", "almalinux", "amzn"), "fedora"),
     **dict.fromkeys(("arch", "manjaro", "endeavouros"), "arch"),
@@ -43,7 +43,12 @@ _MOST_DEVICES = 64
 
 
 class Fault(NamedTuple):
-    """Why no context starts, in the parts of a VrmSynthError."""
+    """Why no context starts, in the parts of a VrmSynthError.
+
+    what: the rule that was broken, in a few words.
+    got: the offending value.
+    allowed: what would do.
+    """
 
     what: str
     got: object = None
@@ -55,52 +60,52 @@ class Fault(NamedTuple):
 
 
 def find_fault(
-    device: int | None = None, needed: tuple[int, int] = REQUIRED_GL, os_release: str | None = None
+    device: int | None = None, required: tuple[int, int] = REQUIRED_GL, os_release: str | None = None
 ) -> Fault | None:
-    """Why no context of OpenGL `needed` starts on the EGL device of that index; None where one does.
+    """Find out why no context of OpenGL `required` starts on an EGL device; None where one does.
 
-    device: None for whichever; os_release: as explain_missing_gl's.
+    device: index, None for any; required: (major, minor); os_release: as explain_missing_gl's.
     """
     if "libEGL.so.1" in missing_libraries():
         return Fault(explain_missing_gl(OSError("libEGL.so.1 is missing"), os_release))
-    return fault_of(list(_versions()), device, needed, os_release)
+    return fault_of(list(_device_versions()), device, required, os_release)
 
 
 def fault_of(
     versions: list[tuple[int, int] | None],
     device: int | None,
-    needed: tuple[int, int] = REQUIRED_GL,
+    required: tuple[int, int] = REQUIRED_GL,
     os_release: str | None = None,
 ) -> Fault | None:
-    """What find_fault tells of EGL devices that have these versions of OpenGL, None where a device does not start."""
+    """The fault of a machine whose EGL devices start these versions of OpenGL (None: does not start); None for none."""
     hint = install_hint(_read_os_release() if os_release is None else os_release)
-    good = [n for n, version in enumerate(versions) if version is not None and version >= needed]
-    if (good and device is None) or device in good:
+    sufficient = [n for n, version in enumerate(versions) if version is not None and version >= required]
+    if (sufficient and device is None) or device in sufficient:
         return None
     if not versions:
         mesa = hint.replace("install it with", "install Mesa's driver with")
         nvidia = "in a container with an NVIDIA GPU: the graphics capability, NVIDIA_DRIVER_CAPABILITIES=all"
-        ways = [nvidia, mesa] if Path(_NVIDIA).exists() else [mesa, nvidia]
-        ways.append("where __EGL_VENDOR_LIBRARY_FILENAMES is set, check that it names a driver's file")
-        return Fault(f"OpenGL cannot start: EGL finds no device; {'; '.join(ways)}")
+        remedies = [nvidia, mesa] if Path(_NVIDIA).exists() else [mesa, nvidia]
+        remedies.append("where __EGL_VENDOR_LIBRARY_FILENAMES is set, check that it names a driver's file")
+        return Fault(f"OpenGL cannot start: EGL finds no device; {'; '.join(remedies)}")
     if device is not None and not 0 <= device < len(versions):
         return Fault(
             "no such EGL device", device, f"0 to {len(versions) - 1}" if len(versions) > 1 else "0, the only one"
         )
-    other = f"; --device {good[0]} has it" if good else ""
+    other = f"; --device {sufficient[0]} has it" if sufficient else ""
     which = max(range(len(versions)), key=lambda n: versions[n] or (0, 0)) if device is None else device
     version = versions[which]
     if version is None:
         return Fault(f"OpenGL cannot start on EGL device {which}: its driver is not installed; {hint}{other}")
     return Fault(
-        f"OpenGL {needed[0]}.{needed[1]} is needed",
+        f"OpenGL {required[0]}.{required[1]} is needed",
         f"{version[0]}.{version[1]}, of EGL device {which}",
         f"a newer driver{other}; where MESA_GL_VERSION_OVERRIDE or GALLIUM_DRIVER is set, check it",
     )
 
 
-def _versions() -> Iterator[tuple[int, int] | None]:
-    """The highest version of OpenGL that each EGL device starts with, None where it does not start."""
+def _device_versions() -> Iterator[tuple[int, int] | None]:
+    """The highest version of OpenGL of each EGL device, None where it does not start."""
     egl = ctypes.CDLL("libEGL.so.1")
     number, pointer = ctypes.c_uint, ctypes.c_void_p
     query = _extension(egl, b"eglQueryDevicesEXT", number, ctypes.c_int, pointer, pointer)
@@ -113,10 +118,10 @@ def _versions() -> Iterator[tuple[int, int] | None]:
     for device in devices[: count.value]:
         display = open_display(_PLATFORM_DEVICE, device, None)
         started = display and egl.eglInitialize(display, None, None) and egl.eglBindAPI(_OPENGL_API)
-        yield _highest(egl, display) if started else None
+        yield _highest_version(egl, display) if started else None
 
 
-def _highest(egl: Any, display: int) -> tuple[int, int] | None:
+def _highest_version(egl: Any, display: int) -> tuple[int, int] | None:
     pointer = ctypes.c_void_p
     egl.eglChooseConfig.argtypes = (pointer, pointer, pointer, ctypes.c_int, pointer)
     egl.eglCreateContext.argtypes, egl.eglCreateContext.restype = (pointer, pointer, pointer, pointer), pointer
@@ -127,8 +132,8 @@ def _highest(egl: Any, display: int) -> tuple[int, int] | None:
         return None
     for major, minor in _VERSIONS:
         profile = (_PROFILE_MASK, _CORE_PROFILE) if (major, minor) >= (3, 2) else ()
-        wanted = _attributes(_MAJOR_VERSION, major, _MINOR_VERSION, minor, *profile)
-        if context := egl.eglCreateContext(display, config, None, wanted):
+        attributes = _attributes(_MAJOR_VERSION, major, _MINOR_VERSION, minor, *profile)
+        if context := egl.eglCreateContext(display, config, None, attributes):
             egl.eglDestroyContext(display, context)  # the display stays open: other contexts may be on it
             return major, minor
     return None
@@ -145,9 +150,9 @@ def _extension(egl: Any, name: bytes, result: Any, *arguments: Any) -> Callable[
 
 
 def explain_missing_gl(exc: BaseException, os_release: str | None = None) -> str:
-    """One line that says what failed, and what to install where a library is missing.
+    """Explain in one line why a context did not start, and what to install where a library is missing.
 
-    exc: what the context creation raised; os_release: the text of /etc/os-release, read from this
+    exc: the exception of the context's creation; os_release: the text of /etc/os-release, read from this
     machine when None.
     """
     library = re.search(r"lib\w+\.so(?:\.\d+)*", str(exc))
@@ -161,13 +166,13 @@ def install_hint(os_release: str) -> str:
     """The command that installs EGL, libGL and a software driver on the system of that /etc/os-release."""
     fields = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release, re.MULTILINE))
     for name in (fields.get("ID", ""), *fields.get("ID_LIKE", "").split()):
-        if name in _FAMILY:
-            return f"install it with: {_INSTALL[_FAMILY[name]]}"
+        if name in _FAMILIES:
+            return f"install it with: {_INSTALL[_FAMILIES[name]]}"
     return "install EGL, libGL and Mesa's software driver (llvmpipe) with your system's packages"
 
 
 def is_software(device: str) -> bool:
-    """Whether a renderer's name is that of a driver that draws on the CPU."""
+    """Return True where a renderer's device is a driver that draws on the CPU."""
     return any(name in device.lower() for name in _SOFTWARE)
 
 

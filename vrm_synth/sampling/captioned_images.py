@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from vrm_synth.io.atomic_files import file_errors
-from vrm_synth.io.data_files import LIST, TABLE, NoSplitError, data_files, split_files, split_folder
-from vrm_synth.io.shard_readers import DatasetSample, read_parquet, read_tar
+from vrm_synth.io.data_files import NoSplitError, find_data_files, split_files, split_folder
+from vrm_synth.io.file_names import METADATA_LINES, METADATA_TABLE, SHARD_SUFFIXES
+from vrm_synth.io.shard_readers import read_shard_file
+from vrm_synth.io.shard_readers.folder import metadata_lines
 from vrm_synth.sampling.settings import SamplingError
 
 LONGEST_LINE = 1 << 20  # bytes
 CAPTIONS = ("caption", "text")
-_SHARDS: Mapping[str, Callable[[BinaryIO, str], Iterator[DatasetSample]]] = {".tar": read_tar, ".parquet": read_parquet}
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,27 @@ def captioned_images(folder: Path, split: str | None = None) -> Iterator[Caption
     """
     none = True
     for table in _tables(folder, split):
-        for pair in _shard(table) if table.suffix.lower() in _SHARDS else _rows(table):
+        for pair in _shard(table) if table.suffix.lower() in SHARD_SUFFIXES else _rows(table):
             none = False
             yield pair
     if none:
-        allowed = f"shards of ours, .tar or .parquet, or an image folder with {LIST}"
+        allowed = f"shards of ours, .tar or .parquet, or an image folder with {METADATA_LINES}"
         raise SamplingError("no captioned pictures", allowed=allowed, where=folder)
 
 
 def _tables(place: Path, split: str | None) -> list[Path]:
     if place.is_file():
-        return [place] if place.suffix.lower() in (*_SHARDS, ".jsonl") else []
+        return [place] if place.suffix.lower() in (*SHARD_SUFFIXES, ".jsonl") else []
     if not place.is_dir():
         return []
     try:
         inside = None if split is None else split_folder(place, split)
-        found = data_files(inside or place)
-        for paths in (found.ending(".tar"), _without_table(found.ending(".parquet")), found.named(LIST)):
+        found = find_data_files(inside or place)
+        for paths in (
+            found.with_suffix(".tar"),
+            _without_table(found.with_suffix(".parquet")),
+            found.with_name(METADATA_LINES),
+        ):
             if paths:
                 mine = paths if split is None or inside else split_files(found, paths, split)[0]
                 return [found.root / path for path in mine]
@@ -74,12 +79,12 @@ def _tables(place: Path, split: str | None) -> list[Path]:
 
 
 def _without_table(paths: list[str]) -> list[str]:
-    return [path for path in paths if PurePosixPath(path).name != TABLE]
+    return [path for path in paths if PurePosixPath(path).name != METADATA_TABLE]
 
 
 def _shard(file: Path) -> Iterator[CaptionedImage]:
     with file_errors(file, "read"), file.open("rb") as f:
-        for s in _SHARDS[file.suffix.lower()](f, str(file)):
+        for s in read_shard_file(f, str(file)):
             where = f"{file}: {s.key}"
             if not s.caption.strip():
                 raise SamplingError("not a captioned picture", allowed="a caption", where=where)
@@ -88,9 +93,8 @@ def _shard(file: Path) -> Iterator[CaptionedImage]:
 
 def _rows(table: Path) -> Iterator[CaptionedImage]:
     with file_errors(table, "read"), table.open("rb") as f:
-        for number, line in enumerate(iter(lambda: f.readline(LONGEST_LINE + 1), b""), 1):
-            if line.strip():
-                yield _pair(table, number, line)
+        for number, line in metadata_lines(f, LONGEST_LINE):
+            yield _pair(table, number, line)
 
 
 def _pair(table: Path, number: int, line: bytes) -> CaptionedImage:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +12,12 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.byte_range import ByteRange, read_byte_range
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
-from vrm_synth.io.exif_orientation import upright
-from vrm_synth.page import Entry, Grid, Page, PageImage, to_html
+from vrm_synth.io.image_decoder import MAX_FILE_BYTES, open_image
+from vrm_synth.page import Grid, GridRow, Page, PageImage, to_html
 from vrm_synth.sampling.captioned_images import CaptionedImage
 from vrm_synth.sampling.requests import from_prompts
 from vrm_synth.sampling.sample_folder import enlarged
@@ -25,8 +25,6 @@ from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.settings import SamplingError
 
 COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
-MOST_PIXELS = 1 << 27  # of a dataset's picture
-_FORMATS = ("PNG", "JPEG", "WEBP")
 _LABELS = ("character", "pose", "mirrored", "expression", "gaze", "framing", "azimuth", "elevation", "lighting")
 _ROW = ("avatar", "license", "renderer")
 
@@ -79,14 +77,10 @@ def load_picture(
     SamplingError.
     """
     try:
-        with (
-            io.BytesIO(picture) if isinstance(picture, bytes) else picture.open("rb") as file,
-            PIL.Image.open(file, formats=_formats()) as found,
-        ):
-            if found.width * found.height > MOST_PIXELS:
-                raise ValueError(f"{found.width}×{found.height} pixels, more than {MOST_PIXELS}")
-            straight = upright(found, file).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as e:
+        if isinstance(picture, Path):
+            picture = read_byte_range(picture.parent, ByteRange(picture.name, 0, -1), MAX_FILE_BYTES)
+        straight = open_image(picture, max_side=None, orient=True).convert("RGBA")
+    except DatasetError as e:
         what = "not a picture that can be read"
         allowed = "PNG, JPEG or WebP; JPEG XL with vrm-synth[jxl]"
         raise SamplingError(what, got=str(e), allowed=allowed, where=where) from e
@@ -96,15 +90,6 @@ def load_picture(
     left, top = (flat.width - size[0] * scale) / 2, (flat.height - size[1] * scale) / 2
     box = (left, top, left + size[0] * scale, top + size[1] * scale)
     return np.asarray(flat.resize(size, PIL.Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
-
-
-def _formats() -> tuple[str, ...]:
-    """Pillow's names of what is read: JPEG XL where its plugin is there, which registers itself."""
-    try:
-        importlib.import_module("pillow_jxl")
-    except ImportError:
-        return _FORMATS
-    return (*_FORMATS, "JXL")
 
 
 def preview_grid(title: str, rows: Sequence[ComparisonRow]) -> bytes:
@@ -162,7 +147,7 @@ def _say(value: Any) -> str:
     return str(value)[:500]
 
 
-def _entry(row: ComparisonRow, base: ComparedModel, now: ComparedModel, command: str) -> Entry:
+def _entry(row: ComparisonRow, base: ComparedModel, now: ComparedModel, command: str) -> GridRow:
     pictures = [
         PageImage.of(PIL.Image.fromarray(p), f"{name}: {row.pair.caption}")
         for name, p in zip(COLUMNS, row.pictures, strict=True)
@@ -172,7 +157,7 @@ def _entry(row: ComparisonRow, base: ComparedModel, now: ComparedModel, command:
         commands.append((COLUMNS[0], render_command(row.pair)))
     notes = ("", f"{psnr(*row.pictures[:2]):.1f} dB", f"seed {row.seed}", f"seed {row.seed}")
     shown = [(what, c) for what, c in reversed(commands) if c is not None]
-    return Entry(row.pair.caption, pictures, notes, facts_of(row.pair.row), shown)
+    return GridRow(row.pair.caption, pictures, notes, facts_of(row.pair.row), shown)
 
 
 def sample_command(shown: ComparedModel, row: ComparisonRow) -> str | None:

@@ -17,11 +17,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import is_plain
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.render.base import Antialias
 from vrm_synth.shot import avatar_sources, weighted_choice
-from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
+from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SETTLE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
 from vrm_synth.stage.lighting import SETUPS
@@ -82,7 +83,7 @@ def _sources(value: Any, info: ValidationInfo) -> tuple[str, ...]:
 
 Weights = dict[str, float]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
-Pixels = Annotated[int, Field(ge=16, le=LONGEST_SIDE, strict=True)]
+Pixels = Annotated[int, Field(ge=16, le=MAX_IMAGE_SIDE, strict=True)]
 Degrees = Annotated[float, Field(ge=5, le=90)]
 
 

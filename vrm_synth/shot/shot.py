@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import LONGEST_NAME
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.render.base import Antialias, View
@@ -22,7 +23,6 @@ KEYS = (
     "background", "outlines", "time", "supersample", "antialias", "mipmaps", "labels",
 )  # fmt: skip
 CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
-LONGEST_SIDE = 8192
 LONGEST_DRAWN_SIDE = 16384  # of the supersampled drawing: the texture size that every current driver has
 LONGEST_SETTLE = 60.0
 
@@ -205,7 +205,7 @@ def _camera(c: Camera) -> Camera:
 def _size(value: object) -> tuple[int, int]:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ShotError("not a size", got=value, allowed="[width, height] in pixels", where="size")
-    w, h = (check.whole(v, f"size[{i}]", 1, LONGEST_SIDE) for i, v in enumerate(value))
+    w, h = (check.whole(v, f"size[{i}]", 1, MAX_IMAGE_SIDE) for i, v in enumerate(value))
     return w, h
 
 

@@ -13,7 +13,7 @@ from vrm_synth.core.rng import rng
 from vrm_synth.io.data_files import NoSplitError
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data.config import DataConfig, source_name
-from vrm_synth.train.data.scan.scan import look
+from vrm_synth.train.data.scan.source_scan import find_layout
 
 
 def kept_back(config: RunConfig) -> DataConfig | None:
@@ -29,10 +29,10 @@ def kept_back(config: RunConfig) -> DataConfig | None:
         if not path.is_dir():
             continue
         try:
-            kept = look(path, split).files()
+            kept = find_layout(path, split).files()
         except NoSplitError:
             continue
-        if kept & look(path, source.split).files():
+        if kept & find_layout(path, source.split).files():
             what = f"the source {name} is trained on with its split {split}"
             raise TrainError(what, allowed="another split to validate by", where=path)
         found.append(source.model_copy(update={"name": f"{name}/{split}", "split": split, "mirror": 0.0}))

@@ -18,7 +18,7 @@ from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data.config import DataConfig, SourceConfig
 from vrm_synth.train.data.quarantine import summary
-from vrm_synth.train.data.scan.scan import look
+from vrm_synth.train.data.scan.source_scan import find_layout
 from vrm_synth.train.data.step_data import open_data
 from vrm_synth.train.data.table_source import TableSource, open_source
 
@@ -341,6 +341,6 @@ def test_a_picture_is_upright_in_every_format_and_layout(name, kind, tmp_path):
 def test_the_files_of_two_splits_are_told_apart(tmp_path):
     for split in ("train", "test"):
         picture(tmp_path / f"set/{split}_1.png", split)
-    (name,) = look(tmp_path / "set", "test").files()
+    (name,) = find_layout(tmp_path / "set", "test").files()
     assert name == tmp_path / "set/test_1.png"
-    assert not look(tmp_path / "set", "train").files() & look(tmp_path / "set", "test").files()
+    assert not find_layout(tmp_path / "set", "train").files() & find_layout(tmp_path / "set", "test").files()

@@ -10,7 +10,9 @@ from typing import Any
 
 from vrm_synth.dataset.shards.record import RECORDS
 from vrm_synth.io.atomic_files import to_json
-from vrm_synth.io.shard_readers import LINES, DatasetSample, read_line, read_row, read_shard
+from vrm_synth.io.file_names import METADATA_LINES
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
+from vrm_synth.io.shard_readers.sample import read_line, read_row
 from vrm_synth.io.store import Store
 
 _IMAGE = {"_type": "Image"}
@@ -94,8 +96,8 @@ def rows_of(store: Store, form: str, split: str, shard: int) -> Iterator[tuple[s
     """(key, line of metadata) of a shard's samples in order, without reading its pictures where that can be."""
     stem = f"{split}/{shard:05d}"
     if form == "imagefolder":
-        for number, line in enumerate(store.read(f"{stem}/{LINES}").splitlines(), 1):
-            key, _, row = read_line(line, f"{stem}/{LINES}:{number}")
+        for number, line in enumerate(store.read(f"{stem}/{METADATA_LINES}").splitlines(), 1):
+            key, _, row = read_line(line, f"{stem}/{METADATA_LINES}:{number}")
             yield key, row
     elif form == "webdataset":
         index = index_name(shard)

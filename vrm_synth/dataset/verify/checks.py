@@ -34,8 +34,9 @@ from vrm_synth.dataset.verify.expected import Expectation, Expected, expectation
 from vrm_synth.dataset.verify.near_duplicates import library, near_groups, perceptual_hash
 from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_sample, likeness, render_again
 from vrm_synth.execution.process_pool import work
+from vrm_synth.io.image_decoder import decode_rgba, load_jxl, open_image
 from vrm_synth.io.image_encodings import ENCODINGS
-from vrm_synth.io.shard_readers import DatasetSample, decode, load_jxl, open_picture, read_shard
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
 from vrm_synth.render import Renderer, renderer_of
 from vrm_synth.vrm.avatar import Avatar
@@ -235,7 +236,7 @@ class _Reading:
         self.table.update(canonical_json(flat(s.row, s.key, expected.split, expected.number)))
         self.sources.setdefault(str(s.row.get("avatar_sha256")), str(s.row["shot"].get("avatar")))
         try:
-            picture = open_picture(s.picture)
+            picture = open_image(s.picture)
         except ExtraError:  # the record's hash holds the file; of its pixels nothing is known
             self.undecoded += 1
             return
@@ -339,7 +340,7 @@ def _compared(
     if (drew := renderer_of(str(s.row.get("renderer")))) != (ours := renderer_of(renderer.device)):
         return RedrawReport(undrawable=f"{drew} drew it, and not {ours}: --renderer {drew} draws it again")
     try:
-        decode(s.picture, name)
+        decode_rgba(s.picture, name)
     except ExtraError as e:
         return RedrawReport(undrawable=str(e))
     try:
@@ -353,8 +354,8 @@ def _compared(
     # A lossy file is held to what its encoder makes of the same pixels. Mixed encodings come from merging.
     by = next((e for n, e in ENCODINGS.items() if n == encoding), None)
     if by is not None and not by.lossless:
-        drawn = decode(by.encode(drawn))
-    found = likeness(decode(s.picture), drawn)
+        drawn = decode_rgba(by.encode(drawn))
+    found = likeness(decode_rgba(s.picture), drawn)
     same_driver = s.row.get("renderer") == renderer.device
     if found.worst == 0 or (not same_driver and found.is_close):
         return RedrawReport()

@@ -16,7 +16,7 @@ DEPTH_FUNC = "<="  # of coincident surfaces the last drawn wins, as in three.js 
 
 
 def create_context(device: int = 0) -> moderngl.Context:
-    """A standalone context on the EGL device of that index; its `extra` is its Functions.
+    """Make a standalone context on the EGL device of that index; its `extra` is its Functions.
 
     Raises RenderError where the GL libraries are missing, EGL has no device of that index, or its driver does not
     start or is older than OpenGL 4.3.

@@ -23,7 +23,11 @@ Side = Literal["none", "front", "back"]
 
 @dataclass(frozen=True)
 class DrawItem:
-    """instance: index into the scene's instances; part: its surface or its outline."""
+    """One thing to draw.
+
+    instance: index into the scene's instances.
+    part: its surface or its outline.
+    """
 
     instance: int
     part: Part
@@ -37,7 +41,7 @@ def render_order(material: Material) -> int:
 
 
 def has_outline(material: Material) -> bool:
-    """Whether the material asks for an outline at all."""
+    """Return True where a material has an outline."""
     return (
         material.mtoon is not None
         and material.mtoon.outline_width_mode != "none"
@@ -46,7 +50,7 @@ def has_outline(material: Material) -> bool:
 
 
 def culled_sides(material: Material, part: Part) -> tuple[Side, ...]:
-    """What each pass over an item leaves out. An outline is back faces alone, on double-sided materials, too."""
+    """The faces that each pass over an item culls. An outline is back faces alone, on double-sided materials, too."""
     if part == "outline":
         return ("front",)
     if not material.double_sided:
@@ -59,7 +63,10 @@ def culled_sides(material: Material, part: Part) -> tuple[Side, ...]:
 def draw_order(
     materials: list[Material], material_ids: list[int], depths: NDArray[np.float64], outlines: bool
 ) -> list[DrawItem]:
-    """materials, material_ids, depths (clip z of the centre): one of each per instance, in scene order."""
+    """Sort the surfaces and outlines of a scene into the order in which they are drawn.
+
+    materials, material_ids (index in the file), depths (clip z of the centre): one per instance, in scene order.
+    """
     opaque: list[tuple[tuple[float, ...], DrawItem]] = []
     blended: list[tuple[tuple[float, ...], DrawItem]] = []
     for i, (material, material_id, depth) in enumerate(zip(materials, material_ids, depths, strict=True)):

@@ -15,7 +15,7 @@ _INT, _ENUM, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_void_p
 
 
 class Functions:
-    """Functions of one context. load: name → address, 0 or an error where the driver has none."""
+    """OpenGL functions of one context. load: name → address, 0 or an error where the driver has none."""
 
     def __init__(self, load: Callable[[str], int]):
         self._bind_texture = _function(load, "glBindTexture", _ENUM, ctypes.c_uint)
@@ -23,7 +23,7 @@ class Functions:
         self._tex_image = _function(load, "glTexImage2D", _ENUM, _INT, _INT, _INT, _INT, _INT, _ENUM, _ENUM, _POINTER)
 
     def add_levels(self, texture: int, internal_format: int, levels: Sequence[NDArray[np.uint8]]) -> None:
-        """Give a 2D texture (its GL name) that has level 0 its levels 1, 2, …: (H, W, 4) uint8 each."""
+        """Upload levels 1, 2, … of a 2D texture that has level 0. texture: GL name; levels: (H, W, 4) uint8 each."""
         self._bind_texture(TEXTURE_2D, texture)
         for n, level in enumerate(levels, 1):
             height, width = level.shape[:2]

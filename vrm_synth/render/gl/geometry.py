@@ -28,8 +28,8 @@ VERTEX = np.dtype(
         ("in_weights", "f4", 4),
     ]
 )
-MOST_MATRICES = 1 << 16  # that in_joints can name
-_AT_ONCE = 256  # points that are looked at together, most of which lie inside
+MAX_MATRICES = 1 << 16  # that in_joints can name
+_CHUNK = 256  # points that are tested together, most of which lie inside
 VERTEX_FORMAT = "3f4 3f4 4f4 4f4 4f4 4f4 4u2 4f4"
 
 
@@ -37,9 +37,16 @@ VERTEX_FORMAT = "3f4 3f4 4f4 4f4 4f4 4f4 4u2 4f4"
 class Instance:
     """One primitive under one node.
 
-    first_index, index_count: in the merged index buffer; first_vertex: in the merged vertex buffer;
-    center: (3,) float64, centre of the rest-pose bounding sphere in the node's space;
-    mirrored: the node turns triangles inside out at rest; skinned: joints move it, not its node.
+    node: index of the node.
+    mesh: index of the mesh, −1 where there is none.
+    primitive: its data.
+    name: of the object, for the frame's draw order.
+    first_index: where its indices begin in the merged index buffer.
+    index_count: how many there are.
+    first_vertex: where its vertices begin in the merged vertex buffer.
+    center: (3,) float64, centre of the rest-pose bounding sphere, metres, in the node's space.
+    mirrored: the node turns triangles inside out at rest.
+    skinned: joints move it, not its node.
     """
 
     node: int
@@ -56,8 +63,15 @@ class Instance:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """vertices: VERTEX records; indices: uint32; where a matrix
-    of the palette is: skin_base, skin → its first joint's; rigid_row, rigid node → its own, normals' comes next."""
+    """An avatar's buffers on the CPU.
+
+    vertices: (V,) VERTEX records.
+    indices: (I,) uint32 into vertices.
+    instances: in scene order.
+    skin_base: skin → row of its first joint's matrix in the palette.
+    rigid_row: node without a skin → row of its matrix in the palette; that of its normals comes next.
+    palette_size: rows of the palette.
+    """
 
     vertices: NDArray[np.void]
     indices: NDArray[np.uint32]
@@ -68,7 +82,10 @@ class Geometry:
 
 
 def flatten(rest: PosedAvatar) -> Geometry:
-    """Merge every drawn primitive of an avatar in its rest pose. Instances are in scene order, depth first."""
+    """Merge every drawn primitive of an avatar in its rest pose. Instances are in scene order, depth first.
+
+    Raises AvatarError for more matrices than vertices can name.
+    """
     avatar = rest.avatar
     shown = set(avatar.drawn_nodes)
     drawn = [n for n in depth_first(avatar) if n in shown]
@@ -84,8 +101,8 @@ def flatten(rest: PosedAvatar) -> Geometry:
             rigid_row[n] = size
             size += 2
 
-    if size > MOST_MATRICES:
-        raise AvatarError("too many joints to draw", got=size, allowed=MOST_MATRICES, where=avatar.source)
+    if size > MAX_MATRICES:
+        raise AvatarError("too many joints to draw", got=size, allowed=MAX_MATRICES, where=avatar.source)
     vertices, indices, instances = [], [], []
     vertex_at = index_at = 0
     for n in drawn:
@@ -122,8 +139,9 @@ def flatten(rest: PosedAvatar) -> Geometry:
 
 
 def palette(geometry: Geometry, posed: PosedAvatar, view_from_world: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(P, 3, 4) float32: rows of view_from_mesh, of each joint; of each rigid node, then its normals' (skinned
-    normals go through the joints' own rows, as positions do).
+    """Compute the matrix palette of a pose: (P, 3, 4) float32, view space from mesh space.
+
+    A row a joint; two a rigid node, the second for its normals (skinned normals go through their joints' matrices).
 
     The view is multiplied in here, in float64, so that a character far from the origin does not jitter.
     """
@@ -208,11 +226,11 @@ def _center(rest: PosedAvatar, node: int, p: Primitive) -> NDArray[np.float64]:
 def _grown_sphere_center(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centre of the sphere that grows, point by point in order, just enough to hold the next one."""
     (x, y, z), radius = points[0].tolist(), 0.0
-    for first in range(1, len(points), _AT_ONCE):
-        some = points[first : first + _AT_ONCE]
-        if ((some - (x, y, z)) ** 2).sum(-1).max() <= radius * radius:
+    for first in range(1, len(points), _CHUNK):
+        chunk = points[first : first + _CHUNK]
+        if ((chunk - (x, y, z)) ** 2).sum(-1).max() <= radius * radius:
             continue
-        for px, py, pz in some.tolist():
+        for px, py, pz in chunk.tolist():
             dx, dy, dz = px - x, py - y, pz - z
             if (distance := math.sqrt(dx * dx + dy * dy + dz * dz)) > radius:
                 grow = (distance - radius) / 2

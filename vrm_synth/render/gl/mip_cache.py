@@ -1,4 +1,4 @@
-"""Mip chains kept on disk, so that no process makes again what another has made.
+"""A cache of mip chains on disk, shared by all processes.
 
 One file a picture and colour space, named by what it was made of; raw levels behind a checksum. A file that is
 damaged, of another size or not to be read counts as missing, and a folder that cannot be written keeps nothing: what
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-ROOM = 2 << 30  # bytes
+MAX_BYTES = 2 << 30  # of the whole cache
 _VERSION = b"mips0001"  # changes with what mip_chain makes
 _HEAD = len(_VERSION) + 4
 
@@ -25,25 +25,28 @@ Level = NDArray[np.uint8]
 
 
 class MipCache:
-    """Chains in a folder; those used longest ago go when it holds more than `room` bytes."""
+    """Mip chains in a folder; the least recently used are removed when it holds more than `max_bytes`."""
 
-    def __init__(self, folder: Path, room: int = ROOM):
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES):
         self._folder = folder
-        self._room = room
+        self._max_bytes = max_bytes
 
     def chain(self, key: str, size: tuple[int, int], make: Callable[[], Sequence[Level]]) -> Sequence[Level]:
-        """Levels 1, 2, … of the picture that `key` (a file's name) stands for, of (height, width), kept or made."""
+        """Levels 1, 2, … of a picture, read from the cache or made and stored.
+
+        key: names the picture and colour space, a file's name; size: (height, width) of level 0; make: makes the chain.
+        """
         path = self._folder / f"{key}.mips"
         shapes = level_shapes(*size)
-        kept = _read(path, shapes)
-        if kept is not None:
-            return kept
-        made = make()
+        cached = _read(path, shapes)
+        if cached is not None:
+            return cached
+        chain = make()
         with contextlib.suppress(OSError):  # nothing is lost: it is made again
-            self._keep(path, made)
-        return made
+            self._write(path, chain)
+        return chain
 
-    def _keep(self, path: Path, levels: Sequence[Level]) -> None:
+    def _write(self, path: Path, levels: Sequence[Level]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         data = b"".join(level.tobytes() for level in levels)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -52,9 +55,9 @@ class MipCache:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-        held = sorted((s.st_mtime_ns, s.st_size, p) for p in self._folder.glob("*.mips") for s in [p.stat()])
-        excess = sum(size for _, size, _ in held) - self._room
-        for _, size, oldest in held:
+        files = sorted((s.st_mtime_ns, s.st_size, p) for p in self._folder.glob("*.mips") for s in [p.stat()])
+        excess = sum(size for _, size, _ in files) - self._max_bytes
+        for _, size, oldest in files:
             if excess <= 0:
                 break
             oldest.unlink(missing_ok=True)
@@ -71,16 +74,16 @@ def level_shapes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def _read(path: Path, shapes: Sequence[tuple[int, int]]) -> list[Level] | None:
-    wanted = _HEAD + sum(4 * h * w for h, w in shapes)
+    file_size = _HEAD + sum(4 * h * w for h, w in shapes)
     try:
-        if path.stat().st_size != wanted:
+        if path.stat().st_size != file_size:
             return None
         data = path.read_bytes()
         os.utime(path)  # used now
     except OSError:
         return None
     body = memoryview(data)[_HEAD:]
-    if len(data) != wanted or data[:_HEAD] != _VERSION + zlib.crc32(body).to_bytes(4, "little"):
+    if len(data) != file_size or data[:_HEAD] != _VERSION + zlib.crc32(body).to_bytes(4, "little"):
         return None
     levels, at = [], 0
     for h, w in shapes:

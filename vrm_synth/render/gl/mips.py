@@ -1,4 +1,4 @@
-"""Mip chains on the CPU: each texel the mean, in linear light, of the four above it.
+"""Mip chains made on the CPU: each texel is the mean, in linear light, of the four above it.
 
 llvmpipe makes a 1024² chain in 5 ms, but before its first one it compiles shaders for 80, in every process, which no
 cache of its own keeps. Here a 1024² chain takes 12 ms, and levels can be kept on disk. Four 16-bit channels go
@@ -24,7 +24,7 @@ Level = NDArray[np.uint8]
 
 
 def mip_chain(pixels: Level, srgb: bool) -> list[Level]:
-    """Levels 1, 2, … down to 1 × 1 of a picture (H, W, 4) uint8, which is level 0; each (max(1, H // 2), …, 4) uint8.
+    """Make levels 1, 2, … down to 1 × 1 of a picture, which is level 0: (H, W, 4) uint8 → (max(1, H // 2), …, 4) uint8.
 
     srgb: red, green and blue are sRGB-encoded; alpha and everything else is linear. An odd side is halved by linear
     interpolation at the new texels' centres, as drivers do.
@@ -40,7 +40,7 @@ def mip_chain(pixels: Level, srgb: bool) -> list[Level]:
 
 
 def _sums_of_fours(pixels: Level, srgb: bool) -> NDArray[np.uint64]:
-    """What `_halved` makes of the decoded picture; band by band where it can be, which stays in the cache."""
+    """`_halved` of the decoded picture, band by band where its height is even, which stays in the processor's cache."""
     height, width = pixels.shape[:2]
     if height % 2:
         return _halved(_decoded(pixels, srgb))

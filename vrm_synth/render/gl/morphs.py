@@ -1,4 +1,4 @@
-"""Morph targets on the GPU: deltas of a primitive in a storage buffer, active targets in a small table."""
+"""Morph targets on the GPU: a primitive's deltas in a storage buffer, its active targets in a small table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_RANGE = (0, 0)
 
 
 def deltas(instance: Instance) -> NDArray[np.float32]:
-    """Flat float32: positions (M, V, 3), then normals (M, V, 3) where the file has them."""
+    """The deltas of M targets, flat float32: positions (M, V, 3), then normals (M, V, 3) where the file has them."""
     p = instance.primitive
     parts = [p.morph_positions.ravel()]
     if p.morph_normals is not None:
@@ -22,8 +22,11 @@ def deltas(instance: Instance) -> NDArray[np.float32]:
 
 
 def active_rows(instance: Instance, weights: NDArray[np.float64] | None) -> NDArray[np.int32]:
-    """(K, 4) int32: offset of positions, of normals (both less 3·first_vertex, so that gl_VertexID can be
-    added as it is), the weight's float32 bits, 1 where there are normals. Targets of weight 0 are left out."""
+    """The table of active targets, (K, 4) int32; those of weight 0 are left out.
+
+    Columns: offset of positions, offset of normals (both less 3·first_vertex, so that gl_VertexID can be added as it
+    is), the weight's float32 bits, 1 where there are normals.
+    """
     p = instance.primitive
     count, size = len(p.morph_positions), p.morph_positions[0].size if len(p.morph_positions) else 0
     if weights is None or not count:
@@ -38,7 +41,7 @@ def active_rows(instance: Instance, weights: NDArray[np.float64] | None) -> NDAr
 
 
 def upload(ctx: moderngl.Context, instance: Instance, source: str) -> moderngl.Buffer | None:
-    """The instance's deltas as a storage buffer, None where it has no targets."""
+    """Upload the instance's deltas as a storage buffer; None where it has no targets. Raises RenderError."""
     data = deltas(instance)
     if not data.size:
         return None

@@ -1,4 +1,4 @@
-"""Shader variants: one program for each set of features that a draw needs, compiled once a context."""
+"""Shader variants: one program for each set of features, compiled when a draw first needs it."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def features(material: Material, instance: Instance, wraps: dict[int, tuple[int,
     """The preprocessor defines of one draw, whatever the view."""
     m, infos = material, material.texture_infos()
     primitive = instance.primitive
-    usable = bool(primitive.tex_coords)
+    has_uvs = bool(primitive.tex_coords)
     out = {m.kind.upper()}
-    if usable:
+    if has_uvs:
         out |= {_SLOT_FEATURE[slot] for slot in infos}
     elif "matcap_texture" in infos:  # looked up by the normal, not by a UV
         out.add("HAS_MATCAP")
@@ -69,7 +69,7 @@ def features(material: Material, instance: Instance, wraps: dict[int, tuple[int,
         flags["SHADE_IS_BASE"] = t.shade_multiply_texture is not None and (
             t.shade_multiply_texture == m.base_color_texture
         )
-        flags["GLOWS"] = glows(m)
+        flags["GLOWS"] = has_rim_or_matcap(m)
         flags["OUTLINE_PLAIN"] = outline and t.outline_lighting_mix_factor == 0
         if not flags["GLOWS"]:
             out -= {"HAS_MATCAP", "HAS_RIM"}
@@ -86,8 +86,8 @@ def features(material: Material, instance: Instance, wraps: dict[int, tuple[int,
     return frozenset(out | {name for name, on in flags.items() if on})
 
 
-def glows(material: Material) -> bool:
-    """Whether rim light or matcap add anything: the one feature that expressions can turn on and off."""
+def has_rim_or_matcap(material: Material) -> bool:
+    """Return True where rim light or matcap add anything: the one feature that expressions can turn on and off."""
     t = material.mtoon
     return t is not None and (
         any(t.parametric_rim_color_factor) or (t.matcap_texture is not None and any(t.matcap_factor))
@@ -104,7 +104,7 @@ def bound_slots(feature_set: Features) -> tuple[str, ...]:
 
 
 class ProgramStore:
-    """Compiles a variant the first time it is asked for."""
+    """The compiled programs of a context, by features; each is compiled when it is first needed."""
 
     def __init__(self, ctx: moderngl.Context):
         self._ctx = ctx
@@ -124,7 +124,7 @@ class ProgramStore:
 
 
 def resolve_program(ctx: moderngl.Context, samples: int) -> moderngl.Program:
-    """The program that box-filters samples × samples, flips and un-premultiplies the finished picture."""
+    """Compile the program that box-filters samples × samples, flips and un-premultiplies a picture."""
     source = _source("resolve.glsl")
     return _compile(ctx, _head(frozenset({"VERTEX"})) + source, _head(frozenset({f"SAMPLES {samples}"})) + source)
 

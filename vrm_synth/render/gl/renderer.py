@@ -1,4 +1,4 @@
-"""The fast renderer: moderngl on EGL, all of an avatar in one pass of draws."""
+"""The gl renderer: moderngl on EGL, a whole avatar in one pass of draws."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from vrm_synth.render.base import Draw, Frame, View
 from vrm_synth.render.gl.context import create_context
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
-from vrm_synth.render.gl.scene import SceneBuffers
+from vrm_synth.render.gl.scene_buffers import SceneBuffers
 from vrm_synth.render.gl.targets import Target, Targets
 from vrm_synth.render.gl.uniforms import FRAME_SIZE, CameraMatrices, frame_block
-from vrm_synth.render.gl.unpremultiply import straightened
+from vrm_synth.render.gl.unpremultiply import unpremultiply
 from vrm_synth.render.system import is_software
 from vrm_synth.vrm.avatar import Avatar
 
@@ -29,12 +29,15 @@ FRAME_BINDING = 0
 # browsers and Unity in gamma mode do.
 BLEND_FUNC = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
 MULTISAMPLES = (2, 4, 8, 16)
-RING = 3  # pictures on their way back from a GPU: one being drawn, one being copied, one being taken
+RING = 3  # pictures in flight on a GPU: one being drawn, one being copied, one being read
 
 
 class GLRenderer:
-    """A Renderer (render/base.py). device: index of the EGL device; cache: avatars kept on the GPU; mips: the folder
-    that keeps their mip chains, None for none.
+    """A Renderer (render/base.py) on moderngl.
+
+    device: index of the EGL device.
+    cache: number of avatars kept on the GPU.
+    mips: the folder that keeps mip chains of textures, None for none.
 
     Raises RenderError where no context can be made (then the message names the package to install).
     """
@@ -63,21 +66,21 @@ class GLRenderer:
         return Frame(self.read_back(view), order)
 
     def stream(self, pictures: Iterable[tuple[PosedAvatar, View]]) -> Iterator[Frame]:
-        """Draw one after the other; the same frames as render()'s, in order. On a GPU a picture comes back while the
-        next ones are drawn. Raises RenderError."""
+        """Draw pictures one after the other: the frames of render(), in order. On a GPU a picture is read back while
+        the next ones are drawn. Raises RenderError."""
         ahead = 0 if self._software else RING - 1
-        on_their_way: deque[tuple[_Read, tuple[Draw, ...]]] = deque()
+        in_flight: deque[tuple[_PendingRead, tuple[Draw, ...]]] = deque()
         for posed, view in pictures:
             order = self.draw(posed, view)
-            on_their_way.append((self._begin_reading(view), order))
-            if len(on_their_way) > ahead:
-                read, order = on_their_way.popleft()
+            in_flight.append((self._begin_reading(view), order))
+            if len(in_flight) > ahead:
+                read, order = in_flight.popleft()
                 yield Frame(self._finish_reading(read), order)
-        for read, order in on_their_way:
+        for read, order in in_flight:
             yield Frame(self._finish_reading(read), order)
 
     def draw(self, posed: PosedAvatar, view: View) -> tuple[Draw, ...]:
-        """The first half of render(): submit the draws. Returns their order."""
+        """Submit the draws, the first half of render(). Returns their order."""
         (width, height), n = view.size, view.supersample
         if (1 if self._multisamples(view) else n) * max(width, height) > self._limit:
             raise RenderError(
@@ -87,29 +90,29 @@ class GLRenderer:
             )
         with self._ctx:  # another renderer of this process may be current
             scene = self._scene(posed.avatar)
-            drawn = self._drawn(view).framebuffer
-            drawn.use()
+            target = self._draw_target(view).framebuffer
+            target.use()
             r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
-            drawn.clear(r * a, g * a, b * a, a, depth=1.0)
+            target.clear(r * a, g * a, b * a, a, depth=1.0)
             self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
-            seen = CameraMatrices.of(view)
-            self._frame.write(frame_block(view, seen))
+            camera_matrices = CameraMatrices.of(view)
+            self._frame.write(frame_block(view, camera_matrices))
             self._frame.bind_to_uniform_block(FRAME_BINDING)
-            return scene.draw(posed, view, seen, drawn)
+            return scene.draw(posed, view, camera_matrices, target)
 
     def finish(self) -> None:
-        """Wait until everything submitted is drawn; for measuring."""
+        """Wait until everything submitted is drawn; for benchmarks."""
         with self._ctx:
             self._ctx.finish()
 
     def read_back(self, view: View) -> NDArray[np.uint8]:
-        """The second half of render(): resolve what draw() drew of the same view, (H, W, 4) uint8."""
+        """Resolve what draw() drew of the same view and read it, the second half of render(): (H, W, 4) uint8."""
         width, height = view.size
         pixels = np.empty((height, width, 4), np.uint8)
         with self._ctx:
-            finished, straight = self._resolved(view)
-            finished.read_into(pixels, components=4, alignment=1)
-        return pixels if straight else straightened(pixels)[::-1]
+            resolved, is_straight = self._resolve(view)
+            resolved.read_into(pixels, components=4, alignment=1)
+        return pixels if is_straight else unpremultiply(pixels)[::-1]
 
     def close(self) -> None:
         """Free everything, the context last."""
@@ -128,14 +131,14 @@ class GLRenderer:
         self._scenes[avatar] = scene
         return scene
 
-    def _drawn(self, view: View) -> Target:
-        """Where draw() draws this view."""
+    def _draw_target(self, view: View) -> Target:
+        """The framebuffer that draw() draws this view into."""
         multisamples = self._multisamples(view)
         n = 1 if multisamples else view.supersample
-        return self._targets.to_draw((view.size[0] * n, view.size[1] * n), multisamples)
+        return self._targets.draw_target((view.size[0] * n, view.size[1] * n), multisamples)
 
     def _multisamples(self, view: View) -> int:
-        """Samples a pixel of the driver's own anti-aliasing; 0: without it."""
+        """Samples a pixel of the driver's multisampling; 0 for none."""
         wanted = view.supersample**2
         if wanted == 1 or view.antialias == "supersample" or (view.antialias == "auto" and self._software):
             return 0
@@ -151,44 +154,50 @@ class GLRenderer:
             where=self._ctx.info["GL_RENDERER"],
         )
 
-    def _resolved(self, view: View) -> tuple[moderngl.Framebuffer, bool]:
-        """What draw() drew, at one sample a pixel, and whether it is straight and top row first already."""
-        n, drawn = view.supersample, self._drawn(view)
+    def _resolve(self, view: View) -> tuple[moderngl.Framebuffer, bool]:
+        """Resolve what draw() drew to one sample a pixel. Returns the framebuffer, and True where it already has
+        straight alpha and its top row first."""
+        n, target = view.supersample, self._draw_target(view)
         if n == 1:
-            return drawn.framebuffer, False
-        finished = self._targets.finished(view.size).framebuffer
-        if drawn.samples:
-            self._ctx.copy_framebuffer(finished, drawn.framebuffer)
-            return finished, False
-        finished.use()
+            return target.framebuffer, False
+        resolved = self._targets.resolve_target(view.size).framebuffer
+        if target.samples:
+            self._ctx.copy_framebuffer(resolved, target.framebuffer)
+            return resolved, False
+        resolved.use()
         self._ctx.disable(moderngl.DEPTH_TEST | moderngl.BLEND | moderngl.CULL_FACE)
         self._ctx.clear_samplers()
-        drawn.color.use(0)
+        target.color.use(0)
         if n not in self._resolves:
             self._resolves[n] = self._ctx.vertex_array(resolve_program(self._ctx, n), [])
         self._resolves[n].render(moderngl.TRIANGLES, vertices=3)
-        return finished, True
+        return resolved, True
 
-    def _begin_reading(self, view: View) -> _Read:
+    def _begin_reading(self, view: View) -> _PendingRead:
         width, height = view.size
         with self._ctx:
-            finished, straight = self._resolved(view)
+            resolved, is_straight = self._resolve(view)
             buffer = self._targets.pixel_buffer(width * height * 4)
-            finished.read_into(buffer, components=4, alignment=1)
-        return _Read(buffer, (height, width, 4), straight)
+            resolved.read_into(buffer, components=4, alignment=1)
+        return _PendingRead(buffer, (height, width, 4), is_straight)
 
-    def _finish_reading(self, read: _Read) -> NDArray[np.uint8]:
+    def _finish_reading(self, read: _PendingRead) -> NDArray[np.uint8]:
         pixels = np.empty(read.shape, np.uint8)
         with self._ctx:
             read.buffer.read_into(pixels, pixels.nbytes)
             self._targets.give_back(read.buffer)
-        return pixels if read.straight else straightened(pixels)[::-1]
+        return pixels if read.is_straight else unpremultiply(pixels)[::-1]
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
-    """A picture on its way back. straight: as _resolved says."""
+class _PendingRead:
+    """A picture that is being copied into a pixel buffer.
+
+    buffer: it.
+    shape: (height, width, 4).
+    is_straight: True where it has straight alpha and its top row first.
+    """
 
     buffer: moderngl.Buffer
     shape: tuple[int, int, int]
-    straight: bool
+    is_straight: bool

@@ -1,4 +1,4 @@
-"""What a renderer draws into and reads from; kept from picture to picture while the size stays."""
+"""Framebuffers and pixel buffers of a context, kept from picture to picture while the size stays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import moderngl
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A framebuffer and what it owns. size: (width, height) pixels; samples of each."""
+    """A framebuffer and its attachments.
+
+    framebuffer: to draw into.
+    color: RGBA8 texture.
+    depth: its depth buffer, None where it has none.
+    size: (width, height) pixels.
+    samples: of the driver's multisampling a pixel, 0 without.
+    """
 
     framebuffer: moderngl.Framebuffer
     color: moderngl.Texture
@@ -18,10 +25,10 @@ class Target:
     samples: int
 
     def release(self) -> None:
-        """Free it."""
-        for held in (self.framebuffer, self.color, self.depth):
-            if held is not None:
-                held.release()
+        """Free the framebuffer and its attachments."""
+        for resource in (self.framebuffer, self.color, self.depth):
+            if resource is not None:
+                resource.release()
 
 
 class Targets:
@@ -29,38 +36,38 @@ class Targets:
 
     def __init__(self, ctx: moderngl.Context):
         self._ctx = ctx
-        self._held: dict[bool, Target] = {}  # by whether it has depth
+        self._targets: dict[bool, Target] = {}  # one with depth, one without
         self._free: list[moderngl.Buffer] = []
 
-    def to_draw(self, size: tuple[int, int], samples: int) -> Target:
-        """Colour and depth; samples: 0, or those of the driver's multisampling."""
+    def draw_target(self, size: tuple[int, int], samples: int) -> Target:
+        """The framebuffer with colour and depth that is drawn into. samples: as Target's."""
         return self._get(size, samples, True)
 
-    def finished(self, size: tuple[int, int]) -> Target:
-        """Colour alone, one sample a pixel: what a drawing is resolved into."""
+    def resolve_target(self, size: tuple[int, int]) -> Target:
+        """The framebuffer with colour alone, one sample a pixel, that a drawing is resolved into."""
         return self._get(size, 0, False)
 
     def pixel_buffer(self, size: int) -> moderngl.Buffer:
-        """A buffer of `size` bytes that nobody waits for."""
+        """Take a buffer of `size` bytes; `give_back` it when it has been read."""
         for buffer in self._free:
             if buffer.size == size:
                 self._free.remove(buffer)
                 return buffer
-        while self._free:  # of a size that is no longer asked for
+        while self._free:  # of a size that is no longer used
             self._free.pop().release()
         return self._ctx.buffer(reserve=size)
 
     def give_back(self, buffer: moderngl.Buffer) -> None:
-        """A pixel buffer that has been read."""
+        """Return a pixel buffer that has been read."""
         self._free.append(buffer)
 
     def _get(self, size: tuple[int, int], samples: int, depth: bool) -> Target:
-        held = self._held.get(depth)
-        if held is None or (held.size, held.samples) != (size, samples):
-            if held is not None:
-                held.release()
+        target = self._targets.get(depth)
+        if target is None or (target.size, target.samples) != (size, samples):
+            if target is not None:
+                target.release()
             color = self._ctx.texture(size, 4, samples=samples)
             buffer = self._ctx.depth_renderbuffer(size, samples=samples) if depth else None
-            held = Target(self._ctx.framebuffer([color], buffer), color, buffer, size, samples)
-            self._held[depth] = held
-        return held
+            target = Target(self._ctx.framebuffer([color], buffer), color, buffer, size, samples)
+            self._targets[depth] = target
+        return target

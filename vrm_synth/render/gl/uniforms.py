@@ -1,4 +1,4 @@
-"""The uniform blocks of blocks.glsl, packed (std140)."""
+"""The uniform blocks of blocks.glsl, packed as std140."""
 
 from __future__ import annotations
 
@@ -34,24 +34,28 @@ MIRRORED_REPEAT = 33648
 
 @dataclass(frozen=True, eq=False)
 class CameraMatrices:
-    """A view's camera: (4, 4) float64 each."""
+    """The matrices of a view's camera, on column vectors.
+
+    view_from_world: (4, 4) float64, world → view space (right, up, towards the viewer; metres).
+    clip_from_view: (4, 4) float64, view → OpenGL's clip space.
+    """
 
     view_from_world: NDArray[np.float64]
     clip_from_view: NDArray[np.float64]
 
     @staticmethod
     def of(view: View) -> CameraMatrices:
-        """Computed once a picture."""
+        """Compute the matrices of a view, once a picture."""
         return CameraMatrices(view.camera.view_from_world(), view.camera.clip_from_view(*view.size))
 
 
-def frame_block(view: View, seen: CameraMatrices) -> bytes:
-    """The Frame block of one view."""
+def frame_block(view: View, camera_matrices: CameraMatrices) -> bytes:
+    """Pack the Frame block of one view."""
     out = np.zeros(FRAME_SIZE // 4, np.float32)
-    out[:16] = seen.clip_from_view.T.ravel()
+    out[:16] = camera_matrices.clip_from_view.T.ravel()
     if view.light is not None:
         x, y, z = view.light.direction
-        out[16:19] = seen.view_from_world[:3, :3] @ (np.array([-x, -y, -z]) / math.hypot(x, y, z))
+        out[16:19] = camera_matrices.view_from_world[:3, :3] @ (np.array([-x, -y, -z]) / math.hypot(x, y, z))
         out[20:23] = [c * view.light.intensity for c in view.light.color]
     out[19] = view.camera.ortho_height is not None
     out[23] = view.time
@@ -59,14 +63,17 @@ def frame_block(view: View, seen: CameraMatrices) -> bytes:
         out[24:27] = [c * view.ambient.intensity for c in view.ambient.color]
         if view.ambient.ground is not None:
             out[28:31] = [c * view.ambient.intensity for c in view.ambient.ground]
-    out[32:35] = seen.view_from_world[:3, 1]
+    out[32:35] = camera_matrices.view_from_world[:3, 1]
     return out.tobytes()
 
 
 def material_block(
     material: Material, wraps: dict[int, tuple[int, int]], has_tangents: bool, compat: Compat = "none"
 ) -> bytes:
-    """The Material block, padded to MATERIAL_STRIDE. wraps: texture index → (wrap_s, wrap_t)."""
+    """Pack the Material block, padded to MATERIAL_STRIDE bytes.
+
+    wraps: texture index → (wrap_s, wrap_t), glTF's numbers; has_tangents: the file's, not derivatives.
+    """
     m = material
     t = m.mtoon or MToon()
     rows = np.zeros((MATERIAL_STRIDE // 16, 4), np.float32)

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.atomic_files import file_errors, to_json, write_file
-from vrm_synth.io.data_files import TEXTS, Exclusion
+from vrm_synth.io.byte_range import ByteRange
+from vrm_synth.io.data_files import Exclusion
+from vrm_synth.io.file_names import CAPTION_SUFFIXES
 from vrm_synth.train.data.buckets import Size
-from vrm_synth.train.data.byte_range import ByteRange
-from vrm_synth.train.data.scan.entry import Columns, Entry
-from vrm_synth.train.data.scan.scan import Layout, look, scan
+from vrm_synth.train.data.scan.scanned_sample import Columns, ScannedSample
+from vrm_synth.train.data.scan.source_scan import Layout, find_layout, scan
 from vrm_synth.train.data.source import CaptionText
 
 VERSION = 2  # of how files are looked through and measured
@@ -70,7 +71,7 @@ class Row(NamedTuple):
     mask_length: int
 
     @staticmethod
-    def of(entry: Entry) -> Row:
+    def of(entry: ScannedSample) -> Row:
         """An entry's row."""
         words, (path, offset, length), (width, height) = entry.words, entry.picture, entry.size
         mask = entry.mask or ByteRange("", 0, 0)
@@ -168,7 +169,7 @@ def open_table(
     if known is not None and known.made_from == made_from and known.rows and _fresh(known):
         with contextlib.suppress(DatasetError):  # cut, or gone: made again
             return Table(arrow, known)
-    layout = look(place, split)
+    layout = find_layout(place, split)
     watched = _watch(layout)
     made = TableMetadata(made_from, layout.kind, str(layout.root), watched)
     write_table(arrow, scan(layout, columns), made, found)
@@ -182,7 +183,7 @@ def open_table(
 
 def write_table(
     path: Path,
-    entries: Iterable[Entry | Exclusion],
+    entries: Iterable[ScannedSample | Exclusion],
     account: TableMetadata,
     found: Callable[[int], object] = lambda n: None,
 ) -> None:
@@ -228,7 +229,7 @@ def _flush(writer: Any, rows: list[Row], digest: Any) -> int:
     return count
 
 
-def _tell(account: TableMetadata, entry: Entry) -> None:
+def _tell(account: TableMetadata, entry: ScannedSample) -> None:
     account.licenses[entry.license] += 1
     if entry.avatar or entry.avatar_sha256:
         credit = account.avatars.setdefault(
@@ -243,7 +244,7 @@ def _watch(layout: Layout) -> dict[str, tuple[int, int]]:
     paths = [*layout.parts, *layout.folders]
     if layout.kind == "texts":
         for folder, names in layout.names.items():
-            paths += [os.path.join(folder, n) for n in names if n.lower().endswith(TEXTS)]
+            paths += [os.path.join(folder, n) for n in names if n.lower().endswith(CAPTION_SUFFIXES)]
     return {path: _marks(layout.root / path) for path in paths}
 
 

@@ -5,18 +5,30 @@ Files are one kind (table_source.py); a renderer that draws its rows when they a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.core.errors import VrmSynthError
+from vrm_synth.core.errors import DatasetError, StoreError, VrmSynthError
 
 
 class BadRowError(VrmSynthError):
     """This row cannot be trained on; the run goes on without it."""
+
+
+@contextmanager
+def as_bad_row() -> Iterator[None]:
+    """Turn io's errors about one file or picture into BadRowErrors. Those of the machine, StoreErrors, end the run."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except DatasetError as e:
+        raise BadRowError(e.what, got=e.got, allowed=e.allowed, where=e.where) from e
 
 
 @dataclass(frozen=True)

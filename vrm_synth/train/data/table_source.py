@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.io.byte_range import ByteRange, read_byte_range, stat_plain_file
+from vrm_synth.io.file_names import DATASET_JSON
+from vrm_synth.io.image_decoder import DECODER_VERSION, MAX_FILE_BYTES, decode
+from vrm_synth.io.shard_readers.parquet import ParquetImages
 from vrm_synth.train.data.buckets import Size
-from vrm_synth.train.data.byte_range import ByteRange, read_byte_range, status
 from vrm_synth.train.data.config import SourceConfig, source_name
-from vrm_synth.train.data.image_decoder import DECODING, LONGEST_FILE, decode
 from vrm_synth.train.data.row_table import Table, open_table
-from vrm_synth.train.data.scan.entry import Columns
-from vrm_synth.train.data.scan.parquet import MASK, PICTURE, ParquetPictures
-from vrm_synth.train.data.source import BadRowError, CaptionText, Credit, SourceImage
+from vrm_synth.train.data.scan.parquet_scan import IMAGE_COLUMN, MASK_COLUMN
+from vrm_synth.train.data.scan.scanned_sample import Columns
+from vrm_synth.train.data.source import BadRowError, CaptionText, Credit, SourceImage, as_bad_row
 
-IDENTITY = "dataset.json"  # of a dataset of ours: its avatars' credits
-LONGEST_IDENTITY = 64 << 20
+MAX_DATASET_JSON_BYTES = 64 << 20
 
 
 class TableSource:
@@ -34,7 +35,7 @@ class TableSource:
     def __init__(self, config: SourceConfig, table: Table):
         self._table = table
         self._root = Path(table.account.root)
-        self._parquet = ParquetPictures(self._root) if table.account.kind == "parquet" else None
+        self._parquet = ParquetImages(self._root) if table.account.kind == "parquet" else None
         self.credit = _credit(config, table)
         self._row = lru_cache(4096)(table.__getitem__)
 
@@ -64,35 +65,39 @@ class TableSource:
         """Of where the bytes lie and the files' marks: as git and make do, a changed file is known by its size,
         inode and times, of which ctime cannot be set back."""
         found = self._row(row)
-        digest = hashlib.sha256(DECODING)
+        digest = hashlib.sha256(DECODER_VERSION)
         for piece in (found.picture, found.mask):
             if piece is not None:
-                s = status(self._root / piece.path)
+                with as_bad_row():
+                    s = stat_plain_file(self._root / piece.path)
                 marks = (piece.offset, piece.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
                 digest.update(piece.path.encode() + b"\0" + struct.pack("<6q", *marks))
         return digest.digest()[:16]
 
     def picture(self, row: int) -> SourceImage:
         found = self._row(row)
-        data = self._read(found.picture, PICTURE)
-        digest = hashlib.sha256(DECODING)  # or the cache would give what another decoding has made of it
+        data = self._read(found.picture, IMAGE_COLUMN)
+        digest = hashlib.sha256(DECODER_VERSION)  # or the cache would give what another decoding has made of it
         digest.update(data)
-        pixels = decode(data)
+        with as_bad_row():
+            pixels = decode(data)
         if (pixels.shape[1], pixels.shape[0]) != (found.width, found.height):
             raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=found.key)
         mask = None
         if found.mask is not None:
-            data = self._read(found.mask, MASK)
+            data = self._read(found.mask, MASK_COLUMN)
             digest.update(b"mask" + hashlib.sha256(data).digest())
-            mask = decode(data)[..., 0]
+            with as_bad_row():
+                mask = decode(data)[..., 0]
             if mask.shape != pixels.shape[:2]:
                 raise BadRowError("mask is not of its picture's size", got=mask.shape[::-1], where=found.key)
         return SourceImage(pixels, digest.digest(), mask)
 
     def _read(self, piece: ByteRange, column: str) -> bytes:
-        if self._parquet is not None:
-            return self._parquet.read(piece, column)
-        return read_byte_range(self._root, piece, LONGEST_FILE)
+        with as_bad_row():
+            if self._parquet is not None:
+                return self._parquet.read(piece, column)
+            return read_byte_range(self._root, piece, MAX_FILE_BYTES)
 
     def close(self) -> None:
         if self._parquet is not None:
@@ -145,7 +150,8 @@ def _credit(config: SourceConfig, table: Table) -> Credit:
 def _authors(place: Path) -> dict[str, list[str]]:
     """Avatar's sha256 → authors, where a dataset of ours says."""
     try:
-        data = read_byte_range(place, ByteRange(IDENTITY, 0, -1), LONGEST_IDENTITY)
+        with as_bad_row():
+            data = read_byte_range(place, ByteRange(DATASET_JSON, 0, -1), MAX_DATASET_JSON_BYTES)
         avatars: list[Any] = json.loads(data)["avatars"]
         return {str(a["sha256"]): [str(x) for x in a["authors"]] for a in avatars}
     except (BadRowError, ValueError, KeyError, TypeError, RecursionError):

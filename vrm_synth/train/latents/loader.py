@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data.config import DataConfig
-from vrm_synth.train.data.image_decoder import fit
+from vrm_synth.train.data.fit_image import fit
 from vrm_synth.train.data.sampler import TrainingSample
 from vrm_synth.train.data.source import BadRowError, DataSource
 from vrm_synth.train.latents.latent_cache import DTYPES, LatentCache, LatentKey

@@ -44,13 +44,14 @@ COLOR_SLOTS = frozenset(
 # three-vrm decodes the shading shift texture as sRGB, too.
 COLOR_SLOTS_THREE_VRM = COLOR_SLOTS | {"shading_shift_texture"}
 SRGB8_ALPHA8, RGBA8 = 0x8C43, 0x8058
-WORTH_KEEPING = 1 << 20  # bytes; the chain of less is made faster than it is found
+MIN_CACHED_BYTES = 1 << 20  # of a picture; a smaller one's chain is made faster than it is read
 NEAREST, LINEAR, REPEAT = 9728, 9729, 10497
 _WITHOUT_MIPS = {9984: NEAREST, 9985: LINEAR, 9986: NEAREST, 9987: LINEAR}  # minFilters that read mip levels
 
 
 class TextureStore:
-    """Uploads each image once per colour space, with the levels that its samplers read, and makes each sampler once."""
+    """The textures and samplers of an avatar on the GPU: each image once per colour space, with the levels that its
+    samplers read."""
 
     def __init__(self, ctx: moderngl.Context, avatar: Avatar, mips: MipCache | None = None):
         self._ctx, self._avatar, self._mips = ctx, avatar, mips
@@ -60,7 +61,10 @@ class TextureStore:
         self._limit = ctx.info["GL_MAX_TEXTURE_SIZE"]
 
     def get(self, texture: Texture, srgb: bool, mipmaps: bool) -> tuple[moderngl.Texture, moderngl.Sampler]:
-        """The GL texture and sampler of `texture`. mipmaps: False reads level 0 alone, whatever the sampler says."""
+        """The GL texture and sampler of `texture`, uploaded when first used.
+
+        srgb: it holds colour; mipmaps: False reads level 0 alone, whatever the sampler says. Raises RenderError.
+        """
         return self._texture(texture.image, srgb), self._sampler(texture.sampler, mipmaps)
 
     def _texture(self, image_index: int, srgb: bool) -> moderngl.Texture:
@@ -78,14 +82,14 @@ class TextureStore:
                 )
             internal_format = SRGB8_ALPHA8 if srgb else RGBA8
             pixels = np.ascontiguousarray(image.pixels)
-            below = self._chain(image_index, pixels, srgb) if image_index in self._mipmapped else ()
+            levels = self._chain(image_index, pixels, srgb) if image_index in self._mipmapped else ()
             texture = self._ctx.texture((width, height), 4, pixels, internal_format=internal_format)
-            self._ctx.extra.add_levels(texture.glo, internal_format, below)
+            self._ctx.extra.add_levels(texture.glo, internal_format, levels)
             self._textures[key] = texture
         return self._textures[key]
 
     def _chain(self, image_index: int, pixels: NDArray[np.uint8], srgb: bool) -> Sequence[NDArray[np.uint8]]:
-        if self._mips is None or pixels.nbytes < WORTH_KEEPING:
+        if self._mips is None or pixels.nbytes < MIN_CACHED_BYTES:
             return mip_chain(pixels, srgb)
         key = f"{self._avatar.sha256}-{image_index}-{'srgb' if srgb else 'linear'}"
         return self._mips.chain(key, pixels.shape[:2], lambda: mip_chain(pixels, srgb))
@@ -101,7 +105,7 @@ class TextureStore:
         return self._samplers[key]
 
     def release(self) -> None:
-        """Free the GPU's copies."""
+        """Free everything on the GPU."""
         for texture in self._textures.values():
             texture.release()
         for sampler in self._samplers.values():

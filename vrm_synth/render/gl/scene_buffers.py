@@ -1,4 +1,4 @@
-"""One avatar on the GPU, and how to draw it once."""
+"""One avatar's buffers, textures and vertex arrays on the GPU, and the draws of one picture."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from vrm_synth.render.gl.draw_order import DrawItem, culled_sides, draw_order
 from vrm_synth.render.gl.geometry import VERTEX, VERTEX_FORMAT, Instance, flatten, palette
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.morphs import NO_RANGE, active_rows, upload
-from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, glows, view_features
-from vrm_synth.render.gl.textures import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
+from vrm_synth.render.gl.programs import Features, ProgramStore, bound_slots, features, has_rim_or_matcap, view_features
+from vrm_synth.render.gl.texture_store import COLOR_SLOTS, COLOR_SLOTS_THREE_VRM, TextureStore
 from vrm_synth.render.gl.uniforms import MATERIAL_STRIDE, SLOTS, CameraMatrices, material_block
 from vrm_synth.vrm.avatar import Avatar
 
 MATERIAL_BINDING, PALETTE_BINDING, MORPHS_BINDING, DELTAS_BINDING = 1, 2, 3, 4
-MATRIX = 3 * 16  # bytes of the palette
+MATRIX_BYTES = 3 * 16  # of a matrix in the palette, 3 × 4 float32
 # Bytes of the palette as a uniform block, which llvmpipe reads faster than a storage buffer: a fifth of what vertices
 # take (6.2 and 4.8 CPU-ms of the built-in avatar's 32,363 triangles and their outlines).
 PALETTE_BLOCK = 65_536
 
 
 class SceneBuffers:
-    """Buffers, textures and vertex arrays of one avatar in one context."""
+    """Buffers, textures and vertex arrays of one avatar in one context. mips: the cache of mip chains."""
 
     def __init__(self, ctx: moderngl.Context, programs: ProgramStore, avatar: Avatar, mips: MipCache | None = None):
         self.avatar = avatar
@@ -40,10 +40,10 @@ class SceneBuffers:
         self._centers = np.array([(*i.center, 1.0) for i in instances]).reshape(-1, 4)
         self._vertices = ctx.buffer(self.geometry.vertices) if len(self.geometry.vertices) else None
         self._indices = ctx.buffer(self.geometry.indices) if len(self.geometry.indices) else None
-        size = max(self.geometry.palette_size, 1) * MATRIX
-        self._large = size > PALETTE_BLOCK or ctx.info["GL_MAX_UNIFORM_BLOCK_SIZE"] < PALETTE_BLOCK
-        self._palette = ctx.buffer(reserve=size if self._large else PALETTE_BLOCK)
-        self._active = ctx.buffer(reserve=16)
+        size = max(self.geometry.palette_size, 1) * MATRIX_BYTES
+        self._palette_in_storage = size > PALETTE_BLOCK or ctx.info["GL_MAX_UNIFORM_BLOCK_SIZE"] < PALETTE_BLOCK
+        self._palette = ctx.buffer(reserve=size if self._palette_in_storage else PALETTE_BLOCK)
+        self._morph_table = ctx.buffer(reserve=16)
         self._deltas = [upload(ctx, i, avatar.source) for i in self.geometry.instances]
         self._wraps = {k: (t.sampler.wrap_s, t.sampler.wrap_t) for k, t in enumerate(avatar.textures)}
         self._tangents = {
@@ -51,7 +51,7 @@ class SceneBuffers:
             for m in range(len(avatar.materials))
         }
         self._materials = ctx.buffer(reserve=max(len(avatar.materials), 1) * MATERIAL_STRIDE)
-        self._written: tuple[Material, ...] = ()
+        self._written_materials: tuple[Material, ...] = ()
         self._blocks: list[bytes] = []
         self._written_for: Compat = "none"
         self._textures = TextureStore(ctx, avatar, mips)
@@ -60,31 +60,31 @@ class SceneBuffers:
         self._bound: dict[_Variant, tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]] = {}
 
     def draw(
-        self, posed: PosedAvatar, view: View, seen: CameraMatrices, target: moderngl.Framebuffer
+        self, posed: PosedAvatar, view: View, camera_matrices: CameraMatrices, target: moderngl.Framebuffer
     ) -> tuple[Draw, ...]:
-        """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
+        """Draw into `target`, which is current, with the Frame block bound. Returns the order of the draws."""
         if self._indices is None:
             return ()
         ctx, g = self._ctx, self.geometry
-        self._palette.write(palette(g, posed, seen.view_from_world))
+        self._palette.write(palette(g, posed, camera_matrices.view_from_world))
         ranges = self._write_morphs(posed)
         self._write_materials(posed.materials, view.compat)
-        if self._large:
+        if self._palette_in_storage:
             self._palette.bind_to_storage_buffer(PALETTE_BINDING)
         else:
             self._palette.bind_to_uniform_block(PALETTE_BINDING)
-        self._active.bind_to_storage_buffer(MORPHS_BINDING)
+        self._morph_table.bind_to_storage_buffer(MORPHS_BINDING)
         ctx.enable(moderngl.DEPTH_TEST)
-        of_view = view_features(view)
+        view_feature_set = view_features(view)
         if view.mipmaps != self._mipmaps:
             self._bound.clear()
             self._mipmaps = view.mipmaps
         drawn = []
-        for item in self._order(posed, view.outlines, seen):
+        for item in self._order(posed, view.outlines, camera_matrices):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
-            variant = self._variant(item, instance, material, of_view)
+            variant = self._variant(item, instance, material, view_feature_set)
             if variant not in self._bound:
                 self._bound[variant] = tuple(
                     (u, *self._textures.get(t, s, view.mipmaps)) for u, t, s in variant.textures
@@ -99,45 +99,45 @@ class SceneBuffers:
         return tuple(drawn)
 
     def release(self) -> None:
-        """Free the GPU's copies."""
+        """Free everything on the GPU."""
         for variant in self._variants.values():
             variant.vao.release()
-        for buffer in (self._vertices, self._indices, self._palette, self._active, self._materials, *self._deltas):
+        for buffer in (self._vertices, self._indices, self._palette, self._morph_table, self._materials, *self._deltas):
             if buffer is not None:
                 buffer.release()
         self._textures.release()
 
-    def _order(self, posed: PosedAvatar, outlines: bool, seen: CameraMatrices) -> list[DrawItem]:
-        depth_row = seen.clip_from_view[2] @ seen.view_from_world
+    def _order(self, posed: PosedAvatar, outlines: bool, camera_matrices: CameraMatrices) -> list[DrawItem]:
+        depth_row = camera_matrices.clip_from_view[2] @ camera_matrices.view_from_world
         depths = ((depth_row @ posed.world_from_node)[self._nodes] * self._centers).sum(-1)
         return draw_order([posed.materials[m] for m in self._material_ids], self._material_ids, depths, outlines)
 
     def _write_morphs(self, posed: PosedAvatar) -> list[tuple[int, int]]:
         rows, ranges, at = [], [], 0
         for instance in self.geometry.instances:
-            r = active_rows(instance, posed.morph_weights.get(instance.node))
-            ranges.append((at, len(r)) if len(r) else NO_RANGE)
-            rows.append(r)
-            at += len(r)
+            table = active_rows(instance, posed.morph_weights.get(instance.node))
+            ranges.append((at, len(table)) if len(table) else NO_RANGE)
+            rows.append(table)
+            at += len(table)
         if at:
             data = np.concatenate(rows)
-            if data.nbytes > self._active.size:
-                self._active.orphan(data.nbytes)
-            self._active.write(data)
+            if data.nbytes > self._morph_table.size:
+                self._morph_table.orphan(data.nbytes)
+            self._morph_table.write(data)
         return ranges
 
     def _write_materials(self, materials: tuple[Material, ...], compat: Compat) -> None:
-        if (materials is self._written and compat == self._written_for) or not materials:
+        if (materials is self._written_materials and compat == self._written_for) or not materials:
             return
         same = compat == self._written_for and len(self._blocks) == len(materials)
         blocks = [
             self._blocks[i]  # expressions leave most materials as they are
-            if same and m is self._written[i]
+            if same and m is self._written_materials[i]
             else material_block(m, self._wraps, self._tangents[i], compat)
             for i, m in enumerate(materials)
         ]
         self._materials.write(b"".join(blocks))
-        self._blocks, self._written, self._written_for = blocks, materials, compat
+        self._blocks, self._written_materials, self._written_for = blocks, materials, compat
 
     def _draw_item(
         self,
@@ -167,11 +167,11 @@ class SceneBuffers:
                 ctx.cull_face = cull
             vao.render(vertices=instance.index_count, first=instance.first_index)
 
-    def _variant(self, item: DrawItem, instance: Instance, material: Material, of_view: Features) -> _Variant:
-        key = (item, of_view, glows(material))
+    def _variant(self, item: DrawItem, instance: Instance, material: Material, view_feature_set: Features) -> _Variant:
+        key = (item, view_feature_set, has_rim_or_matcap(material))
         if key not in self._variants:
-            feature_set = of_view | features(material, instance, self._wraps, item.part == "outline")
-            feature_set |= {"LARGE_PALETTE"} if self._large else frozenset()
+            feature_set = view_feature_set | features(material, instance, self._wraps, item.part == "outline")
+            feature_set |= {"LARGE_PALETTE"} if self._palette_in_storage else frozenset()
             program = self._programs.get(feature_set)
             names = [n for n in VERTEX.names or () if n in program]
             layout = " ".join(
@@ -180,7 +180,7 @@ class SceneBuffers:
             )
             vao = self._ctx.vertex_array(program, [(self._vertices, layout, *names)], self._indices, 4)
             infos = material.texture_infos()
-            colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in of_view else COLOR_SLOTS
+            colors = COLOR_SLOTS_THREE_VRM if "THREE_VRM" in view_feature_set else COLOR_SLOTS
             textures = tuple(
                 (SLOTS.index(slot), self.avatar.textures[infos[slot].texture], slot in colors)
                 for slot in bound_slots(feature_set)
@@ -191,7 +191,11 @@ class SceneBuffers:
 
 @dataclass(frozen=True, eq=False)
 class _Variant:
-    """How an item is drawn under a kind of view. textures: (unit, texture, whether it is sRGB)."""
+    """The program and textures of an item under a kind of view.
+
+    vao: the vertex array, with its program.
+    textures: (texture unit, texture, True for sRGB colour) of each slot that the program reads.
+    """
 
     vao: moderngl.VertexArray
     textures: tuple[tuple[int, Texture, bool], ...]
@@ -202,6 +206,6 @@ def _writes_depth(material: Material) -> bool:
 
 
 def _padding(attribute_format: str) -> str:
-    """The skip token of as many bytes as an attribute that a variant does not read."""
+    """moderngl's padding token for an attribute that a variant does not read, of as many bytes."""
     count, kind = int(attribute_format[0]), attribute_format[1:]
     return f"{count * int(kind[1:])}x"

@@ -1,4 +1,4 @@
-"""What a scan of files finds: samples, each with the place where its picture lies, and what had to be left out."""
+"""The results of a scan: samples, each with the place of its picture in a file, and exclusions."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from vrm_synth.io.byte_range import ByteRange
 from vrm_synth.io.data_files import Exclusion
 from vrm_synth.train.data.buckets import Size
-from vrm_synth.train.data.byte_range import ByteRange
 from vrm_synth.train.data.source import BadRowError, CaptionText
 
-MASK = ".mask.png"  # the pass that lies beside a picture and holds the share of figure
+MASK_SUFFIX = ".mask.png"  # the pass that lies beside a picture and holds the share of figure
 
-LONGEST_CAPTION = 10_000  # characters; a tokenizer takes a few hundred
-LONGEST_TEXT = 1 << 20  # bytes of a caption's or metadata's file or line
+MAX_CAPTION_CHARACTERS = 10_000  # characters; a tokenizer takes a few hundred
+MAX_TEXT_FILE_BYTES = 1 << 20  # bytes of a caption's or metadata's file or line
 
 
-class Entry(NamedTuple):
-    """A sample. mask: a picture of the same size whose grey is the share of figure. license, avatar,
-    avatar_sha256: "" where its metadata does not say."""
+class ScannedSample(NamedTuple):
+    """A captioned picture that a scan found.
+
+    key: its name, for logs.
+    words: its captions.
+    picture: the place of its image file.
+    size: (width, height) in pixels, upright.
+    mask: the place of an image of the same size whose grey is the share of figure, None where there is none.
+    license: as its metadata says, "" where it does not.
+    avatar: name of the rendered avatar, "" where its metadata does not say.
+    avatar_sha256: of the avatar's file, "" where its metadata does not say.
+    """
 
     key: str
     words: CaptionText
@@ -31,17 +40,21 @@ class Entry(NamedTuple):
     avatar_sha256: str = ""
 
 
-Found = Iterator[Entry | Exclusion]
+ScanResults = Iterator[ScannedSample | Exclusion]
 
 
 class Columns(NamedTuple):
-    """Names of the columns that hold the sentence and the tags."""
+    """Names of the columns that hold captions.
+
+    caption: of the sentence.
+    tags: of the tags, "a, b, c" or a list.
+    """
 
     caption: str
     tags: str
 
     def words(self, row: Mapping[str, Any]) -> CaptionText:
-        """The row's captions, white space made plain. Raises BadRowError where it has none, or no text."""
+        """Read a row's captions, white space normalized. Raises BadRowError where it has none, or no text."""
         sentence, tags = row.get(self.caption), row.get(self.tags)
         if isinstance(tags, list | tuple):
             tags = ", ".join(t for t in (_clean(t) for t in tags) if t)
@@ -53,7 +66,7 @@ class Columns(NamedTuple):
 
 
 def parse_row(data: bytes | str) -> dict[str, Any]:
-    """A JSON object. Raises BadRowError."""
+    """Parse a JSON object. Raises BadRowError."""
     try:
         row = json.loads(data)
     except (ValueError, RecursionError) as e:
@@ -64,19 +77,19 @@ def parse_row(data: bytes | str) -> dict[str, Any]:
 
 
 def parse_text(data: bytes) -> str:
-    """UTF-8. Raises BadRowError."""
+    """Decode UTF-8. Raises BadRowError."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadRowError("caption is not UTF-8") from None
 
 
-def entry_of(
+def make_scanned_sample(
     key: str, words: CaptionText, picture: ByteRange, size: Size, mask: ByteRange | None, row: Mapping[str, Any]
-) -> Entry:
-    """The entry, with what its row says of its origin."""
+) -> ScannedSample:
+    """Make the sample, with license and avatar from its row of metadata."""
     license, avatar, sha256 = (_short(row, k) for k in ("license", "avatar", "avatar_sha256"))
-    return Entry(key, words, picture, size, mask, license, avatar, sha256)
+    return ScannedSample(key, words, picture, size, mask, license, avatar, sha256)
 
 
 def _short(row: Mapping[str, Any], key: str) -> str:
@@ -90,8 +103,10 @@ def _clean(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise BadRowError("caption is not text", got=value)
-    if len(value) > LONGEST_CAPTION:
-        raise BadRowError("caption is too long", got=f"{len(value)} characters", allowed=f"up to {LONGEST_CAPTION}")
+    if len(value) > MAX_CAPTION_CHARACTERS:
+        raise BadRowError(
+            "caption is too long", got=f"{len(value)} characters", allowed=f"up to {MAX_CAPTION_CHARACTERS}"
+        )
     plain = " ".join("".join(c if c.isprintable() else " " for c in value).split())
     try:
         plain.encode()

@@ -13,7 +13,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.gltf.model import Material, MToon, Sampler, Texture, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
-from vrm_synth.render.gl import textures
+from vrm_synth.render.gl import texture_store
 from vrm_synth.render.gl.mips import mip_chain
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.vrm.avatar import Avatar
@@ -143,7 +143,7 @@ def test_each_sampler_of_a_shared_picture_reads_its_own_levels(gl):
 @pytest.mark.parametrize("minify", MIN_FILTERS)
 def test_the_levels_that_no_sampler_reads_are_not_made(monkeypatch, minify):
     made = []
-    monkeypatch.setattr(textures, "mip_chain", lambda pixels, srgb: made.append(srgb) or mip_chain(pixels, srgb))
+    monkeypatch.setattr(texture_store, "mip_chain", lambda pixels, srgb: made.append(srgb) or mip_chain(pixels, srgb))
     avatar = textured(palette_cells() / SIDE, Sampler(LINEAR, minify))
     with contextlib.closing(GLRenderer()) as renderer:
         for size in (8, 64, 512):
