@@ -119,7 +119,7 @@ def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(her
     [
         ("poses show wive -o a.png", "no such pose (did you mean wave?)"),
         ("cameras show bust_front_levle -o a.png", "no such view (did you mean bust_front_level?)"),
-        ("poses show wave -o a.png --view bust_front_levle", "no such preset (did you mean bust_front_level?)"),
+        ("poses show wave -o a.png --view bust_front_levle", "no such view (did you mean bust_front_level?)"),
         ("avatar demo -o a.vrm --set hair_colr=pink", "(did you mean hair_color?)"),
     ],
 )

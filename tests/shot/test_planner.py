@@ -16,7 +16,7 @@ import pytest
 from tests.corpus import avatar_files, needs_corpus
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
-from vrm_synth.core.errors import ShotError
+from vrm_synth.core.errors import RecipeError, ShotError
 from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate
@@ -213,7 +213,7 @@ def test_jumps_leave_the_floor() -> None:
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(ShotError, match=r"no such preset.*; got handstand"):
+    with pytest.raises(RecipeError, match=r"no such pose.*; got handstand"):
         preset_shot(opened("demo"), "demo", "handstand", "full_front_level")
-    with pytest.raises(ShotError, match=r"no such preset.*; got front"):
+    with pytest.raises(RecipeError, match=r"no such view.*; got front"):
         preset_shot(opened("demo"), "demo", "wave", "front")

@@ -17,7 +17,7 @@ from vrm_synth.caption import english
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose import skinning
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_library import NamedPose, load_poses, turns
+from vrm_synth.pose.pose_library import Pose, load_poses, turns
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot import Recipe, shot_at
 from vrm_synth.shot.body_parts import body
@@ -37,7 +37,7 @@ def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) 
     return w, w.phrases(named)
 
 
-def before(pose: NamedPose, view: str, source: str = "demo", **expressions: float) -> ShotObserver:
+def before(pose: Pose, view: str, source: str = "demo", **expressions: float) -> ShotObserver:
     figure, v = pose_body(opened(source), pose, expressions), load_views()[view]
     camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
     return ShotObserver(figure.body, figure.posed, figure.vertices, camera, (512, 512))

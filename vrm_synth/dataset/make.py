@@ -275,9 +275,12 @@ def _told(recipe: Recipe) -> dict[str, Any]:
     """The recipe as one would write it: no defaults, of the avatars' paths only their files' names."""
     defaults = _dump(Recipe.model_validate({"avatars": ["demo"], "count": 1}))
     named = [s if is_built_in(s) else Path(s).name for s in recipe.avatars]
-    chosen = {k: v for k, v in _dump(recipe).items() if k in ("count", "seed") or v != defaults[k]}
+    chosen = {k: v for k, v in _dump(recipe).items() if k in ("count", "seed") or v != defaults.get(k)}
     return {"avatars": named, **chosen}
 
 
 def _dump(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licenses"})
+    dumped = recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licenses"})
+    if not recipe.own_poses:
+        del dumped["own_poses"]  # a recipe without them is the one that it was before there were any
+    return dumped

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vrm_synth.camera.framing import Aim, Margins
-from vrm_synth.camera.views import NamedView, load_azimuths, load_views, view
+from vrm_synth.camera.views import NamedView, find_view, load_azimuths, load_views, view
 from vrm_synth.core.errors import ShotError
-from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_library import NamedPose, Vec3, load_poses
+from vrm_synth.pose.pose_files import find_pose
+from vrm_synth.pose.pose_library import Pose, Vec3
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.character import character
 from vrm_synth.shot.posed_body import pose_body
@@ -126,20 +126,24 @@ def source_at(recipe: Recipe, i: int) -> str:
 
 
 def preset_shot(
-    avatar: Avatar, source: str, pose: str, view_name: str, *, size: tuple[int, int] = (512, 512), supersample: int = 2
+    avatar: Avatar,
+    source: str,
+    pose: str | Pose,
+    view_name: str,
+    *,
+    size: tuple[int, int] = (512, 512),
+    supersample: int = 2,
 ) -> Shot:
-    """A named pose in a named view, lit from the front on white, with nothing left to chance.
+    """A pose, of the library's by name, in a named view, lit from the front on white, with nothing left to chance.
 
-    Raises ShotError for a name that poses/ or cameras/ lacks.
+    Raises RecipeError for a name that poses/ or cameras/ lacks.
     """
-    for name, table in ((pose, load_poses()), (view_name, load_views())):
-        if name not in table:
-            raise ShotError(f"no such preset{did_you_mean(name, table)}", got=name, allowed=", ".join(table))
-    v = load_views()[view_name]
-    figure = pose_body(avatar, load_poses()[pose])
+    named = find_pose(pose)
+    v = find_view(view_name)
+    figure = pose_body(avatar, named)
     key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))
     return Shot(
-        id=f"{pose}__{view_name}",
+        id=f"{named.name or 'pose'}__{view_name}",
         avatar=source,
         camera=figure.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
         size=size,
@@ -149,15 +153,15 @@ def preset_shot(
         ambient=fill,
         background=background("white"),
         supersample=supersample,
-        labels={"pose": pose, "view": view_name},
+        labels={"pose": named.name, "view": view_name},
     )
 
 
 # ---------------------------------------------------------------- what is drawn, each from its own stream
 
 
-def _pose(recipe: Recipe, i: int) -> NamedPose:
-    pose = load_poses()[draw(recipe.poses, recipe.seed, "pose", i)]
+def _pose(recipe: Recipe, i: int) -> Pose:
+    pose = recipe.pose(draw(recipe.poses, recipe.seed, "pose", i))
     if rng(recipe.seed, "mirror", i).random() < recipe.mirror and not pose.symmetric:
         pose = pose.mirror()
     if recipe.straying.pose == 0:
@@ -186,7 +190,7 @@ def _can(avatar: Avatar, expression: str) -> bool:
     return expression in avatar.visible_expressions
 
 
-def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:
+def _view(recipe: Recipe, pose: Pose, i: int) -> NamedView:
     if recipe.views is not None:
         return load_views()[_draw_decently(recipe, pose, "view", recipe.views, i)]
     crop = draw(recipe.crops, recipe.seed, "crop", i)
@@ -195,7 +199,7 @@ def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:
     return view(crop, azimuth, _draw_decently(recipe, pose, "elevation", recipe.elevations, i))
 
 
-def _draw_decently(recipe: Recipe, pose: NamedPose, stream: str, weights: Weights, i: int) -> str:
+def _draw_decently(recipe: Recipe, pose: Pose, stream: str, weights: Weights, i: int) -> str:
     """A view or an elevation, drawn again where it would look from below at a pose that opens the legs.
 
     A recipe that allows nothing else has its way.

@@ -10,7 +10,7 @@ from vrm_synth.camera.framing import Aim, Margins, fit
 from vrm_synth.camera.views import Part
 from vrm_synth.core.transforms import Array
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.pose_library import NamedPose, Vec3, Vec4
+from vrm_synth.pose.pose_library import Pose, Vec3, Vec4
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import CALM
 from vrm_synth.shot.body_parts import BodyParts, body, grounded, part, vertices
@@ -38,7 +38,7 @@ class PosedBody:
 
 def pose_body(
     avatar: Avatar,
-    pose: NamedPose,
+    pose: Pose,
     expressions: Mapping[str, float] | None = None,
     settle_seconds: float | None = None,
     wind: Vec3 | None = None,

@@ -13,7 +13,7 @@ from vrm_synth.camera.framing import project
 from vrm_synth.camera.line_of_sight import LineOfSight, inside
 from vrm_synth.core.bones import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
-from vrm_synth.pose.pose_library import REGIONS, NamedPose
+from vrm_synth.pose.pose_library import REGIONS, Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import drawn_primitives
 from vrm_synth.shot.body_parts import FLESH, BodyParts
@@ -52,7 +52,7 @@ class ShotObserver:
         """The picture's width / height."""
         return self.size[0] / self.size[1]
 
-    def phrases(self, pose: NamedPose) -> tuple[str, ...]:
+    def phrases(self, pose: Pose) -> tuple[str, ...]:
         """The pose's phrases that this picture bears out, most telling first, none about bones already told of."""
         if not self.body.person:
             return ()
