@@ -85,6 +85,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 # Reading the environment and printing belong to cli; the exceptions, each with its reason.
 EXCEPTIONS = {
     "execution.ray_cluster": "Ray learns from RAY_USAGE_STATS_ENABLED that it is to tell nobody, and has no other door",
+    "execution.worker_environment": "Mesa and BLAS learn in workers how many threads to use from the environment alone",
     "render.pyrender_import": "pyrender chooses its platform from PYOPENGL_PLATFORM, and has no other door",
 }
 

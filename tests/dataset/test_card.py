@@ -21,11 +21,11 @@ def row(i, avatar):
             "renderer": "llvmpipe", "shot": {"size": [64, 32], "labels": {"pose": "stand"}}}  # fmt: skip
 
 
-def card(rows, recipe, avatars, form="imagefolder"):
+def card(rows, recipe, avatars, shard_format="imagefolder"):
     found = Summary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
     for r in rows:
         found.add(r, "train")
-    return card_of(found, recipe, Files(form), avatars)
+    return card_of(found, recipe, Files(shard_format), avatars)
 
 
 def head(text):

@@ -15,9 +15,9 @@ from vrm_synth.dataset.claim import claim, outgrown, predecessor
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.pending import missing_shards
-from vrm_synth.dataset.render_task import OutputFormat
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
@@ -54,13 +54,13 @@ class Maker:
 
     source: str
 
-    def dataset(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Dataset:
+    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Dataset:
         plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
         recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | more)
-        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(form), SHARD))
+        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
 
-    def whole(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Store:
-        made = self.dataset(store, count, form, **more)
+    def whole(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Store:
+        made = self.dataset(store, count, shard_format, **more)
         made.make(made.missing())
         assert made.finish()
         return store
@@ -79,7 +79,7 @@ def files(store: Store) -> dict[str, bytes]:
 def at_once(maker, tmp_path_factory) -> Callable[[str], dict[str, bytes]]:
     """Form → the files of the great dataset, made at once; its folder is as deep as the others'."""
     top = tmp_path_factory.mktemp("once")
-    return functools.cache(lambda form: files(maker.whole(LocalStore(top / form), MANY, form)))
+    return functools.cache(lambda shard_format: files(maker.whole(LocalStore(top / shard_format), MANY, shard_format)))
 
 
 @pytest.fixture
@@ -90,15 +90,17 @@ def store(tmp_path_factory) -> LocalStore:
 # ---------------------------------------------------------------- growing
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(maker, store, at_once, form):
-    maker.whole(store, FEW, form)
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(
+    maker, store, at_once, shard_format
+):
+    maker.whole(store, FEW, shard_format)
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
-    grown, drawn = maker.dataset(store, MANY, form), []
+    grown, drawn = maker.dataset(store, MANY, shard_format), []
     assert grown.missing() == [2, 3, 4], "the third block was not whole"
     grown.make(grown.missing(), done=lambda: drawn.append(1))
     assert grown.finish() and len(drawn) == MANY - 2 * SHARD
-    assert files(store) == at_once(form)
+    assert files(store) == at_once(shard_format)
     whole = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
     assert whole and all((store.folder / n).stat().st_mtime_ns == before[n] for n in whole)
     assert verify(store, near=False).faults == ()

@@ -18,9 +18,10 @@ from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError, LicenseError, RecipeError, ShotError
 from vrm_synth.dataset import image_checks, render_task
 from vrm_synth.dataset import render_shot as take_module
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_shot import pose_for, render_shot
-from vrm_synth.dataset.render_task import FailedShot, OutputFormat, RenderResult, gaze_in_angles, path_from
+from vrm_synth.dataset.render_task import FailedShot, RenderResult, gaze_in_angles, path_from
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.shot_list.answers import ShotListTask, answer_shots
@@ -96,10 +97,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def rows(folder: Path, form="imagefolder") -> list[dict]:
+def rows(folder: Path, shard_format="imagefolder") -> list[dict]:
     """Every line of metadata, in the order of the shots."""
     store = LocalStore(folder)
-    found = [row for r in read_records(store) if r.keys for _, row in rows_of(store, form, r.split, r.shard)]
+    found = [row for r in read_records(store) if r.keys for _, row in rows_of(store, shard_format, r.split, r.shard)]
     return sorted(found, key=lambda row: row["i"])
 
 
@@ -203,19 +204,19 @@ def test_datasets_loads_it_and_hands_back_shots(whole, tmp_path, monkeypatch):
         assert Shot.from_json(json.loads(entry["shot"])) == Shot.from_json(row["shot"])
 
 
-@pytest.mark.parametrize("form", ["webdataset", "parquet"])
-def test_the_other_formats_hold_the_same_samples(recipe_file, whole, tmp_path, form):
-    out = render(recipe_file, tmp_path / form, DatasetSettings(OutputFormat(form), SHARD))
+@pytest.mark.parametrize("shard_format", ["webdataset", "parquet"])
+def test_the_other_formats_hold_the_same_samples(recipe_file, whole, tmp_path, shard_format):
+    out = render(recipe_file, tmp_path / shard_format, DatasetSettings(OutputFormat(shard_format), SHARD))
     pictures = {}
     for record in read_records(LocalStore(out)):
-        for sample in read_shard(LocalStore(out), form, record.split, record.shard) if record.keys else ():
+        for sample in read_shard(LocalStore(out), shard_format, record.split, record.shard) if record.keys else ():
             pictures[sample.key] = sample.picture
     assert pictures == {p.stem: p.read_bytes() for p in whole.glob("t*/*/*.png")}
 
     def told(found):
         return [{**r, "shot": {**r["shot"], "avatar": Path(r["shot"]["avatar"]).name}} for r in found]
 
-    assert told(rows(out, form)) == told(rows(whole))
+    assert told(rows(out, shard_format)) == told(rows(whole))
     assert (out / "metadata.parquet").exists() and (out / "complete.json").exists()
 
 

@@ -21,9 +21,10 @@ from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import ray_blocks
 from vrm_synth.dataset.layout import METRICS, PROBE
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.ray_blocks import BlockTask, make
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
+from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution import crash_policy

@@ -14,7 +14,8 @@ import pytest
 from tests.cli.test_cli import error, run
 from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.usable_avatars import MOST_LISTED, usable_avatars
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import work

@@ -9,9 +9,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.plan import Plan
-from vrm_synth.dataset.render_task import FailedShot, OutputFormat, RenderResult
+from vrm_synth.dataset.render_task import FailedShot, RenderResult
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.crash_policy import DEATHS, IN_A_ROW, OF_AVATAR, OF_SHOT, CrashPolicy

@@ -17,7 +17,7 @@ ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 def _options(command: F) -> F:
     options = (
         click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or begun."),
-        click.option("--format", "form", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
+        click.option("--format", "shard_format", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
         click.option("--encoding", type=Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
         click.option(
             "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."
@@ -77,7 +77,7 @@ def convert(source: str, **options: Any) -> None:
       vrm-synth convert out -o shards --format webdataset
       vrm-synth convert out -o small --format parquet --encoding webp-lossy
     """
-    if options["form"] is None and options["encoding"] is None:
+    if options["shard_format"] is None and options["encoding"] is None:
         raise click.UsageError("convert takes --format, --encoding or both.")
     _derive("convert", (source,), **options)
 
@@ -86,7 +86,7 @@ def _derive(
     command: str,
     places: tuple[str, ...],
     out: str,
-    form: str | None,
+    shard_format: str | None,
     encoding: str | None,
     shard_size: int,
     where: str | None = None,
@@ -102,7 +102,7 @@ def _derive(
     where = ALL if where is None else where
     picks = pick(sources, where)
     deriving = DeriveTask(
-        sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size
+        sources, picks, open_store(out), command, shard_format or sources[0].shard_format, encoding, where, shard_size
     )
     with bar(deriving.plan.blocks, "shards") as shown:
         deriving.make(shown.update)

@@ -59,7 +59,7 @@ class SourceDataset:
         return SourceDataset(store, told, f"{told['recipe_sha256'][:8]}-" if prefixed else "")
 
     @property
-    def form(self) -> str:
+    def shard_format(self) -> str:
         """Its shards' format."""
         return str(self.identity["recipe"]["format"])
 
@@ -147,15 +147,15 @@ def _copy_table(store: Store, to: Path) -> None:
 class DeriveTask:
     """A dataset on its way from others.
 
-    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; form, encoding: of the new
-    one's shards and pictures, None where pictures stay as they are.
+    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; shard_format, encoding: of the
+    new one's shards and pictures, None where pictures stay as they are.
     """
 
     sources: tuple[SourceDataset, ...]
     picks: PickedSamples
     out: Store
     command: str
-    form: str
+    shard_format: str
     encoding: str | None = None
     where: str = ALL
     shard_size: int = SHARD_SIZE
@@ -173,7 +173,7 @@ class DeriveTask:
         kept = {str(o["recipe"]["encoding"]) for o in origins}
         settings: dict[str, Any] = {
             DERIVED: derived | {"picked": self.picks.digest()},
-            "format": self.form,
+            "format": self.shard_format,
             "encoding": self.encoding or (kept.pop() if len(kept) == 1 else "mixed"),
             "passes": list(passes.pop()),
             "shard_size": self.shard_size,
@@ -206,7 +206,7 @@ class DeriveTask:
                 (expected,) = self.plan.expected(number)
                 taken = [self._taken(reader, p) for p in picks]
                 claim(self.out, mine)
-                put_shard(self.out, self.form, expected, taken)
+                put_shard(self.out, self.shard_format, expected, taken)
             done()
         if not is_complete(self.out):
             finish(self.out)
@@ -222,8 +222,8 @@ class DeriveTask:
         source, s = self.sources[p.source], reader.sample(p)
         key, shot = source.prefix + s.key, s.row["shot"]
         avatar = shot["avatar"]
-        if (there := home_of(source.store, source.form)) is not None:  # its path starts elsewhere now
-            avatar = path_from(home_of(self.out, self.form), source_from(there, avatar))
+        if (there := home_of(source.store, source.shard_format)) is not None:  # its path starts elsewhere now
+            avatar = path_from(home_of(self.out, self.shard_format), source_from(there, avatar))
         s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
         return s if self.encoding is None else encoded(s, self.encoding)
 
@@ -236,9 +236,9 @@ def encoded(s: DatasetSample, name: str) -> DatasetSample:
     return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
 
 
-def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[DatasetSample]) -> None:
+def put_shard(out: Store, shard_format: str, expected: Expected, samples: Sequence[DatasetSample]) -> None:
     """Write a shard's files, then its record. Raises DatasetError."""
-    files = pack(form, expected.split, expected.number, samples) if samples else {}
+    files = pack(shard_format, expected.split, expected.number, samples) if samples else {}
     out.put_files(files)
     record = Record(
         shard=expected.number,
@@ -267,7 +267,7 @@ class _Reader:
         """Raises DatasetError where the source's table is not true."""
         source = self._sources[p.source]
         if (p.source, p.split, p.shard) != self._at:
-            self._held = {s.key: s for s in read_shard(source.store, source.form, p.split, p.shard)}
+            self._held = {s.key: s for s in read_shard(source.store, source.shard_format, p.split, p.shard)}
             self._at = (p.source, p.split, p.shard)
         if p.key not in self._held:
             allowed = "a dataset that `vrm-synth verify` finds sound"

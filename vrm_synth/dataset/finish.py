@@ -38,7 +38,7 @@ def finish(store: Store) -> None:
         store.tidy()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
     settings = mine["recipe"]
-    form = str(settings["format"])
+    shard_format = str(settings["format"])
     found, shards, quarantined = Summary(), list[_Shard](), dict[str, str]()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -46,7 +46,7 @@ def finish(store: Store) -> None:
             shards.append(_Shard(record.split, record.shard, len(record.keys)))
             quarantined.update(record.quarantined)
             if record.keys:
-                for key, row in rows_of(store, form, record.split, record.shard):
+                for key, row in rows_of(store, shard_format, record.split, record.shard):
                     found.add(row, record.split)
                     yield flat(row, key, record.split, record.shard)
 
@@ -56,10 +56,10 @@ def finish(store: Store) -> None:
         store.put_file(TABLE, table)
     found.quarantined = len(quarantined)
     _check_count(store, sum(s.samples for s in shards) + len(quarantined), expectation(mine).samples)
-    shown = list(_spread(store, form, shards))
+    shown = list(_spread(store, shard_format, shards))
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
-    files = Files(form, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
+    files = Files(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
     store.put_file(CARD, card(found, mine["told"], files, mine["avatars"]).encode())
     store.put_file(SHEET, _sheet(shown, found, settings.get("seed")))
     made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
@@ -124,7 +124,7 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(splits, key=lambda name: (name != REST, name)))
 
 
-def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
+def _spread(store: Store, shard_format: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
     """ON_SHEET samples, evenly spread, with their shards' names."""
     total = sum(s.samples for s in shards)
     wanted = [k * total // min(total, ON_SHEET) for k in range(min(total, ON_SHEET))]
@@ -132,7 +132,7 @@ def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str
     for split, number, samples in shards:
         mine = [w - first for w in wanted if first <= w < first + samples]
         if mine:
-            for n, sample in enumerate(read_shard(store, form, split, number)):
+            for n, sample in enumerate(read_shard(store, shard_format, split, number)):
                 if n in mine:
                     yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
         first += samples

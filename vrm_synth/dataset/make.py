@@ -21,26 +21,24 @@ from vrm_synth.dataset.claim import check_claimable, outgrown, predecessor
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import METRICS, identity
 from vrm_synth.dataset.pending import missing_of
-from vrm_synth.dataset.plan import SHARD_SIZE, Plan
+from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import (
     LICENSE,
     FailedShot,
-    OutputFormat,
     RenderResult,
     RenderTask,
     avatar_id,
-    check_look,
+    check_output_format,
     home_of,
     is_built_in,
 )
+from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.block_writer import Shards
 from vrm_synth.dataset.usable_avatars import usable_avatars
 from vrm_synth.execution.crash_policy import IN_A_ROW, OF_AVATAR, OF_SHOT, CrashPolicy
 from vrm_synth.execution.process_pool import Task, work
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.store import Store
-from vrm_synth.licensing.evidence import Evidence
-from vrm_synth.render import RendererName
 from vrm_synth.shot import Recipe, source_at
 from vrm_synth.vrm.model import Avatar
 
@@ -53,22 +51,6 @@ class Engine(Protocol):
     def __call__(
         self, task: Task[int, Any], groups: Iterable[Sequence[int]], /, *, skip: Callable[[int], bool]
     ) -> Generator[Any, None, None]: ...
-
-
-@dataclass(frozen=True)
-class DatasetSettings:
-    """How a dataset is made. evidence: the license manifest by SHA-256; devices: EGL indices that workers share;
-    memory: bytes of avatars that a process keeps; mips: a folder for mip chains; skip_unusable: go on without avatars
-    that cannot be read or whose license is not accepted."""
-
-    look: OutputFormat = field(default_factory=OutputFormat)
-    shard_size: int = SHARD_SIZE
-    renderer: RendererName = "gl"
-    devices: tuple[int, ...] = (0,)
-    evidence: Mapping[str, Evidence] = field(default_factory=dict)
-    memory: int = 1 << 30
-    mips: Path | None = None
-    skip_unusable: bool = False
 
 
 @dataclass
@@ -105,12 +87,12 @@ class Dataset:
         note: Callable[[str], object] = lambda text: None,
     ):
         settings = settings or DatasetSettings()
-        check_look(settings.look, recipe)
+        check_output_format(settings.output, recipe)
         check_claimable(store)  # before the avatars are read, which may take long
         usable = usable_avatars(
             recipe,
             open_avatar,
-            settings.evidence,
+            settings.evidence or {},
             skip_unusable=settings.skip_unusable,
             checked=checked,
             note=note,
@@ -121,18 +103,18 @@ class Dataset:
         mine = identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values()))
         mine |= {"skipped": list(usable.skipped)} if usable.skipped else {}
         predecessor(store, mine)
-        self.shards = Shards(self.plan, store, settings.look.form, mine)
-        home = home_of(store, settings.look.form)
+        self.shards = Shards(self.plan, store, settings.output.shard_format, mine)
+        home = home_of(store, settings.output.shard_format)
         licenses = {source: {k: c[k] for k in LICENSE} for source, c in credits.items()}
         hashes = {source: c["sha256"] for source, c in credits.items()}
         self.drawing = RenderTask(
             recipe,
             home,
             licenses,
-            settings.look,
+            settings.output,
             settings.renderer,
             settings.devices,
-            settings.memory,
+            settings.cache_bytes,
             settings.mips,
             hashes,
         )
@@ -261,12 +243,13 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
 def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: DatasetSettings) -> dict[str, Any]:
     """Everything that the bytes follow from: the recipe, its avatars by their contents, what draws, how files look."""
     avatars = [{"id": credits[s]["id"], "sha256": credits[s]["sha256"]} for s in recipe.avatars]
-    look = {"format": settings.look.form, "encoding": settings.look.encoding, "passes": list(settings.look.passes)}
+    output = settings.output
+    files = {"format": output.shard_format, "encoding": output.encoding, "passes": list(output.passes)}
     return {
         "avatars": avatars,
         **_dump(recipe),
         "renderer": settings.renderer,
-        **look,
+        **files,
         "shard_size": settings.shard_size,
     }
 

@@ -26,6 +26,7 @@ from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.dataset.settings import OutputFormat
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
 from vrm_synth.io.shard_readers import DatasetSample, decode
@@ -38,15 +39,6 @@ from vrm_synth.vrm import Avatar
 ATTEMPTS = 4
 LICENSE = ("license", "license_url", "license_terms")  # columns of a row that say it
 STAGES = ("load", "plan", "draw", "encode")
-
-
-@dataclass(frozen=True)
-class OutputFormat:
-    """How a dataset's files look. form: of shards; encoding: of pictures; passes: what is drawn beside them."""
-
-    form: str = "imagefolder"
-    encoding: str = "png"
-    passes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,17 +67,17 @@ class RenderTask:
     """Drawing shots of a recipe by their numbers.
 
     home: the folder that avatars' paths are told from; licenses: by source, the columns of LICENSE; renderer, devices:
-    each process takes one of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer
+    each process takes one of the EGL devices; cache_bytes: of avatars that a process keeps; mips: as open_renderer
     takes it; hashes: SHA-256 that avatars are to have, by source, where it is known.
     """
 
     recipe: Recipe
     home: Path | None
     licenses: Mapping[str, Mapping[str, str]]
-    look: OutputFormat = field(default_factory=OutputFormat)
+    output: OutputFormat = field(default_factory=OutputFormat)
     renderer: RendererName = "gl"
     devices: tuple[int, ...] = (0,)
-    memory: int = 1 << 30
+    cache_bytes: int = 1 << 30
     mips: Path | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,7 +88,7 @@ class RenderTask:
     @contextlib.contextmanager
     def opened(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
         """Shot's number → Drawn."""
-        open_one = AvatarCache(open_avatar, self.memory)
+        open_one = AvatarCache(open_avatar, self.cache_bytes)
         device = self.devices[_place() % len(self.devices)]
         with contextlib.closing(open_renderer(self.renderer, device, self.mips)) as renderer:
             yield lambda i: iter([draw(self, renderer, open_one, i)])
@@ -153,11 +145,11 @@ def _attempt(
         raise _FaultError("a pose that is not finite")
     if why := find_fault(frame.rgba, shot.size):
         raise _FaultError(why)
-    encoding = ENCODINGS[task.look.encoding]
+    encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
     kept = frame.rgba if encoding.lossless else decode(picture)
     extras = {}
-    if "mask" in task.look.passes:
+    if "mask" in task.output.passes:
         bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
         extras["mask.png"] = encode_mask(bare[..., 3])
     row: dict[str, Any] = {
@@ -196,12 +188,12 @@ def is_built_in(source: str) -> bool:
     return source == "demo" or source.startswith("demo:")
 
 
-def home_of(store: Store, form: str) -> Path | None:
+def home_of(store: Store, shard_format: str) -> Path | None:
     """Where the paths of avatars start that a dataset's shots name: where a line of metadata lies, two folders down
     in an image folder, one in the others. None where the dataset does not lie on this disk."""
     if not isinstance(store, LocalStore):
         return None
-    return store.folder.resolve().joinpath(*(("split", "shard") if form == "imagefolder" else ("split",)))
+    return store.folder.resolve().joinpath(*(("split", "shard") if shard_format == "imagefolder" else ("split",)))
 
 
 def source_from(home: Path | None, name: str) -> str:
@@ -217,10 +209,10 @@ def path_from(home: Path | None, source: str) -> str:
     return Path(source).name if home is None else os.path.relpath(source, home.resolve())
 
 
-def check_look(look: OutputFormat, recipe: Recipe) -> None:
+def check_output_format(output: OutputFormat, recipe: Recipe) -> None:
     """Raises DatasetError for what cannot be had here, or would lose what the recipe asks for."""
-    if not ENCODINGS[look.encoding].alpha and "transparent" in recipe.background:
+    if not ENCODINGS[output.encoding].alpha and "transparent" in recipe.background:
         raise DatasetError(
             "JPEG has no transparency", got="background: transparent", allowed="png, webp, or other backgrounds"
         )
-    check_encoding(look.encoding)
+    check_encoding(output.encoding)

@@ -29,8 +29,8 @@ def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
     does not lie on this disk, by their files' names. Raises DatasetError where a key is no picture's, and where there
     is no dataset.
     """
-    form = str(read_identity(store)["recipe"]["format"])
-    home = home_of(store, form)
+    shard_format = str(read_identity(store)["recipe"]["format"])
+    home = home_of(store, shard_format)
 
     def listed(place: Place, key: str, row: Mapping[str, Any]) -> ListedShot:
         avatar = source_from(home, str(row["shot"].get("avatar")))
@@ -40,13 +40,13 @@ def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
 
     if not keys:
         shards = ((r.split, r.shard) for r in read_records(store) if r.keys)
-        return [listed(place, key, row) for place in shards for key, row in rows_of(store, form, *place)]
+        return [listed(place, key, row) for place in shards for key, row in rows_of(store, shard_format, *place)]
     wanted = list(dict.fromkeys(f"{int(k):06d}" if k.isascii() and k.isdecimal() else k for k in keys))
     found: dict[str, ListedShot] = {}
     by_place = sorted((place, key) for key, place in _places(store, wanted).items())
     for place, group in itertools.groupby(by_place, lambda pair: pair[0]):
         mine = {key for _, key in group}
-        found |= {key: listed(place, key, row) for key, row in rows_of(store, form, *place) if key in mine}
+        found |= {key: listed(place, key, row) for key, row in rows_of(store, shard_format, *place) if key in mine}
     for key in wanted:
         if key not in found:
             raise _missing(store, key)

@@ -25,12 +25,15 @@ PACKAGES = ("numpy", "pillow", "moderngl", "isal", "pyarrow")
 
 @dataclass(frozen=True)
 class Shards:
-    """The shards of a plan in a store. form: their format; identity: what dataset.json says of the dataset. Frozen and
-    picklable: every process that puts some has its own copy."""
+    """Writes the shards of a plan into a store. Frozen and picklable: every process that writes some has its own copy.
+
+    shard_format: "imagefolder", "webdataset" or "parquet".
+    identity: the content of dataset.json.
+    """
 
     plan: Plan
     store: Store
-    form: str
+    shard_format: str
     identity: Mapping[str, Any]
 
     def groups(self, shots: Iterable[int]) -> list[list[int]]:
@@ -54,7 +57,7 @@ class Shards:
 
     def _put(self, shard: PlannedShard, drawn: list[RenderResult]) -> None:
         samples = [d.sample for d in drawn if d.sample is not None]
-        files = pack(self.form, shard.split, shard.number, samples) if samples else {}
+        files = pack(self.shard_format, shard.split, shard.number, samples) if samples else {}
         self.store.put_files(files)
         record = Record(
             shard=shard.number,

@@ -80,7 +80,7 @@ class VerifyTask:
 
     store: Store
     plan: Expectation
-    form: str
+    shard_format: str
     near: bool = True
 
     @contextlib.contextmanager
@@ -194,7 +194,7 @@ def check_shard(task: VerifyTask, expected: Expected) -> ShardCheck:
     read = _Reading(expected.stem)
     try:
         if record.keys or record.files:
-            for s in read_shard(task.store, task.form, expected.split, number):
+            for s in read_shard(task.store, task.shard_format, expected.split, number):
                 read.take(s, expected, task.near)
     except StoreError:
         raise

@@ -14,8 +14,9 @@ from typing import Any
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.layout import IDENTITY, read_identity
-from vrm_synth.dataset.make import Dataset, DatasetSettings
-from vrm_synth.dataset.render_task import OutputFormat, home_of, is_built_in, source_from
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_task import home_of, is_built_in, source_from
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import index_name
 from vrm_synth.dataset.verify.checks import VerifyReport
@@ -94,9 +95,10 @@ def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], 
     made = Recipe.model_validate(recipe | {"avatars": found, "accept_licenses": accepted})
     if settings.get("settle_seconds", 0) is None:
         made = made.model_copy(update={"settle_seconds": None})
-    look = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
-    how = DatasetSettings(look, settings["shard_size"], settings["renderer"], (device,), known_evidence(None))
-    return Dataset(made, store, open_avatar, how)
+    output = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
+    evidence = known_evidence(None)
+    again = DatasetSettings(output, settings["shard_size"], settings["renderer"], (device,), evidence)
+    return Dataset(made, store, open_avatar, again)
 
 
 def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | None) -> str:
