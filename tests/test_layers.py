@@ -50,6 +50,19 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "models": ("core", "io"),
     "sampling": ("core", "io", "models", "page"),
     "train": ("core", "io", "models", "sampling", "yaml_models"),
+    "api": (
+        "core",
+        "vrm",
+        "demo_avatar",
+        "pose",
+        "camera",
+        "render",
+        "shot",
+        "dataset.render_shot",
+        "sampling",
+        "train",
+        "yaml_models",
+    ),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli
 }

@@ -17,11 +17,11 @@ def open_avatar(source: str, base: Path | None = None) -> Avatar:
     if source != "demo" and not source.startswith("demo:"):
         return load(Path(source) if base is None else base / source)
     # The built-in avatar is generated and then loaded by this package; imported late to break that circle.
-    from vrm_synth import demo_avatar
+    from vrm_synth.demo_avatar import DemoParams, demo_avatar, variant
 
     _, _, arguments = source.partition(":")
     if not arguments:
-        return demo_avatar.demo_avatar()
+        return demo_avatar()
     if arguments.isdecimal():
-        return demo_avatar.demo_avatar(demo_avatar.variant(int(arguments)), source)
-    return demo_avatar.demo_avatar(demo_avatar.DemoParams.parse(arguments.split(",")), source)
+        return demo_avatar(variant(int(arguments)), source)
+    return demo_avatar(DemoParams.parse(arguments.split(",")), source)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vrm_synth.camera.framing import Aim, Margins
-from vrm_synth.camera.views import NamedView, find_view, load_azimuths, load_views, view
+from vrm_synth.camera.views import NamedView, load_azimuths, load_views, view
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_files import find_pose
 from vrm_synth.pose.pose_library import Pose, Vec3
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.character import character
@@ -123,38 +122,6 @@ def source_at(recipe: Recipe, i: int) -> str:
         raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
     sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
     return recipe.avatars[int(draw(sources, recipe.seed, "avatar", i))]
-
-
-def preset_shot(
-    avatar: Avatar,
-    source: str,
-    pose: str | Pose,
-    view_name: str,
-    *,
-    size: tuple[int, int] = (512, 512),
-    supersample: int = 2,
-) -> Shot:
-    """A pose, of the library's by name, in a named view, lit from the front on white, with nothing left to chance.
-
-    Raises RecipeError for a name that poses/ or cameras/ lacks.
-    """
-    named = find_pose(pose)
-    v = find_view(view_name)
-    figure = pose_body(avatar, named)
-    key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))
-    return Shot(
-        id=f"{named.name or 'pose'}__{view_name}",
-        avatar=source,
-        camera=figure.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
-        size=size,
-        bones=figure.bones,
-        hips_offset=figure.hips_offset,
-        light=key,
-        ambient=fill,
-        background=background("white"),
-        supersample=supersample,
-        labels={"pose": named.name, "view": view_name},
-    )
 
 
 # ---------------------------------------------------------------- what is drawn, each from its own stream

@@ -11,7 +11,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.names import LONGEST_NAME
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.render.base import Antialias, View
+from vrm_synth.render.base import Antialias, Compat, View
 from vrm_synth.shot import check
 from vrm_synth.stage.light import Ambient, Light
 
@@ -72,8 +72,11 @@ class Shot:
             got = f"size {list(self.size)} with supersample {self.supersample}"
             raise ShotError("picture too large", got=got, allowed=f"side × supersample up to {LONGEST_DRAWN_SIDE}")
 
-    def view(self) -> View:
-        """The renderer's half of the shot."""
+    def __repr__(self) -> str:
+        return f"Shot({self.id} of {self.avatar}, {self.size[0]}×{self.size[1]}, {len(self.bones)} bones)"
+
+    def view(self, compat: Compat = "none") -> View:
+        """The renderer's half of the shot. compat: as in View."""
         return View(
             camera=self.camera,
             size=self.size,
@@ -85,6 +88,7 @@ class Shot:
             supersample=self.supersample,
             antialias=self.antialias,
             mipmaps=self.mipmaps,
+            compat=compat,
         )
 
     @staticmethod
