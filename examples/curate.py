@@ -26,7 +26,7 @@ def main(folder: str, out: str, where: str) -> None:
         print(f"{count:5} {pose}")
     source = SourceDataset.of(LocalStore(Path(folder)))
     picks = pick([source], where)
-    DeriveTask((source,), picks, LocalStore(Path(out)), "subset", source.form, where=where).make()
+    DeriveTask((source,), picks, LocalStore(Path(out)), "subset", source.shard_format, where=where).make()
     print(f"{sum(picks.counts().values())} pictures in {out}")
 
 

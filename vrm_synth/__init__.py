@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vrm_synth.pose.pose_files import load_pose
     from vrm_synth.pose.pose_library import Pose, load_poses
     from vrm_synth.render.base import Frame
+    from vrm_synth.shot.avatar_inputs import default_recipe
     from vrm_synth.shot.recipe import Recipe, load_recipe
     from vrm_synth.shot.shot import Shot
     from vrm_synth.stage.light import Ambient, Light
@@ -55,6 +56,7 @@ __all__ = [
     "Renderer",
     "Shot",
     "VrmSynthError",
+    "default_recipe",
     "demo_avatar",
     "frame_body",
     "load",
@@ -83,6 +85,7 @@ _HOMES = {
     **dict.fromkeys(("Pose", "load_poses"), "pose.pose_library"),
     "Frame": "render.base",
     **dict.fromkeys(("Recipe", "load_recipe"), "shot.recipe"),
+    "default_recipe": "shot.avatar_inputs",
     "Shot": "shot.shot",
     **dict.fromkeys(("Ambient", "Light"), "stage.light"),
     "Avatar": "vrm.model",

@@ -33,6 +33,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Protocol, TypeVar
 
 from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
+from vrm_synth.execution.main_module import hidden_main_module
 
 SERVER = multiprocessing.get_context("forkserver")
 STARTS = 4  # processes in a row that may die before any of them could draw
@@ -223,7 +224,8 @@ def _with_crew(
 def _start(task: Task[Any, Any]) -> _Worker:
     ours, theirs = SERVER.Pipe()
     process = SERVER.Process(target=_live, args=(theirs, task), daemon=True)
-    process.start()
+    with hidden_main_module():
+        process.start()
     theirs.close()  # so that the pipe ends when the process does
     return _Worker(process, ours)
 
