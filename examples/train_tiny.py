@@ -19,7 +19,9 @@ def main(folder: str = "out/train_tiny", steps: str = "600", pictures: str = "24
 
     print("2. train", flush=True)
     data = {"sources": [str((out / "pictures").absolute())]}
-    vs.train({"base": "tiny", "steps": count, "data": data, "checkpoint_every": count, "preview_every": count}, out / "run")
+    vs.train(
+        {"base": "tiny", "steps": count, "data": data, "checkpoint_every": count, "preview_every": count}, out / "run"
+    )
 
     print("3. sample", flush=True)
     prompt = "A close-up portrait of a girl with pink hair, on a plain red background."
