@@ -29,7 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "render": ("core", "gltf.model", "vrm.model", "pose", "camera", "stage"),
     "shot": ("core", "gltf.model", "vrm", "demo_avatar", "pose", "camera", "stage", "render.base", "yaml_models"),
     "caption": ("core", "shot", "yaml_models"),
-    "execution": ("core", "dataset.plan", "shot"),
+    "execution": ("core",),
     "dataset": (
         "core",
         "io",

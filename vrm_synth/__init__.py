@@ -1,3 +1,3 @@
 """Synthetic image datasets from VRM avatars."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

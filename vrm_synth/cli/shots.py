@@ -94,7 +94,8 @@ def shots(
     """
     expect(place, "shots", "dataset", "folder")
     listed, base = _listed(place, ids, workers)
-    from vrm_synth.dataset.shot_list.answers import ShotAnswer, ShotListTask, answer_shots
+    from vrm_synth.dataset.shot_list.answers import ShotAnswer
+    from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 
     listed = [replace(entry, size=size) for entry in listed]
     task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())

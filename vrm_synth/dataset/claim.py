@@ -20,8 +20,9 @@ from typing import Any
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import reopen
 from vrm_synth.dataset.layout import IDENTITY, METRICS, PROBE, identity_bytes, read_identity
+from vrm_synth.dataset.render_id import RENDER_ID, check_render_id
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name
-from vrm_synth.dataset.verify.expected import Rendered, expectation
+from vrm_synth.dataset.verify.expected import DERIVED, Rendered, expectation
 from vrm_synth.io.store import LocalStore, Store
 
 COUNT = "count"
@@ -72,6 +73,11 @@ def predecessor(store: Store, mine: Mapping[str, Any]) -> dict[str, Any] | None:
             allowed=f"{mine['vrm_synth']}, or a new folder",
             where=str(store),
         )
+    if there.get(RENDER_ID) != mine.get(RENDER_ID):
+        if _is_bare(store):
+            return None
+        if DERIVED not in mine["recipe"]:  # nothing is drawn for a derived dataset
+            check_render_id(store, there)
     return there
 
 

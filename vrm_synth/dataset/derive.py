@@ -28,6 +28,7 @@ from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.layout import identity, read_identity
 from vrm_synth.dataset.pending import missing_of
 from vrm_synth.dataset.plan import SHARD_SIZE
+from vrm_synth.dataset.render_id import MIXED, RENDER_ID, RENDER_PARTS
 from vrm_synth.dataset.render_task import home_of, path_from, source_from
 from vrm_synth.dataset.shards.block_writer import packages
 from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
@@ -179,9 +180,9 @@ class DeriveTask:
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }
-        told = {DERIVED: derived, "from": [dict(o["told"]) for o in origins]}
+        as_written = {DERIVED: derived, "from": [dict(o["recipe_as_written"]) for o in origins]}
         credits = {a["sha256"]: a for o in origins for a in o["avatars"]}
-        return identity(settings, told, list(credits.values()))
+        return identity(settings, as_written, list(credits.values()), _rendered_with(origins))
 
     @property
     def plan(self) -> Derived:
@@ -226,6 +227,14 @@ class DeriveTask:
             avatar = path_from(home_of(self.out, self.shard_format), source_from(there, avatar))
         s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
         return s if self.encoding is None else encoded(s, self.encoding)
+
+
+def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Render id and parts of the sources, where all have the same: nothing is drawn here."""
+    first = origins[0]
+    if any(o.get(RENDER_ID) != first.get(RENDER_ID) for o in origins):
+        return {RENDER_ID: MIXED}
+    return {key: first[key] for key in (RENDER_ID, RENDER_PARTS) if key in first}
 
 
 def encoded(s: DatasetSample, name: str) -> DatasetSample:

@@ -60,7 +60,7 @@ def finish(store: Store) -> None:
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
     files = Files(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
-    store.put_file(CARD, card(found, mine["told"], files, mine["avatars"]).encode())
+    store.put_file(CARD, card(found, mine["recipe_as_written"], files, mine["avatars"]).encode())
     store.put_file(SHEET, _sheet(shown, found, settings.get("seed")))
     made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
     complete = {

@@ -127,9 +127,10 @@ def _make(
         from vrm_synth.dataset.ray_blocks import make
 
         return make(dataset, blocks, workers, ray, counter.advance, note)
-    from vrm_synth.execution.process_pool import work
 
-    return dataset.make(blocks, functools.partial(work, workers=workers), counter.advance, note)
+    from vrm_synth.execution.process_pool import run_task
+
+    return dataset.make(blocks, functools.partial(run_task, workers=workers), counter.advance, note)
 
 
 def _check_job(shard: tuple[int, int] | None) -> tuple[int, int]:

@@ -28,12 +28,13 @@ from vrm_synth.core.errors import DatasetError, ExtraError, StoreError, VrmSynth
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.finish import finished_files
 from vrm_synth.dataset.layout import COMPLETE, read_identity
+from vrm_synth.dataset.render_id import render_difference
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
 from vrm_synth.dataset.table import TABLE, canonical_json, flat, read_table
 from vrm_synth.dataset.verify.expected import Expectation, Expected, expectation
 from vrm_synth.dataset.verify.near_duplicates import library, near_groups, perceptual_hash
 from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_sample, likeness, render_again
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, decode, load_jxl, open_picture, read_shard
 from vrm_synth.io.store import Store
@@ -84,14 +85,14 @@ class VerifyTask:
     near: bool = True
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[ShardCheck]]]:
+    def open(self) -> Iterator[Callable[[int], Iterator[ShardCheck]]]:
         """Block's number → what was found in each of its shards."""
         yield lambda block: (check_shard(self, expected) for expected in self.plan.expected(block))
 
-    def lost(self, block: int, how: str) -> Iterator[ShardCheck]:
+    def on_crash(self, block: int, exit_reason: str) -> Iterator[ShardCheck]:
         """A file that kills whoever reads it is not what we wrote."""
         for e in self.plan.expected(block):
-            fault = Fault(record_name(e.number), f"the process that checked this shard died: {how}", e.number)
+            fault = Fault(record_name(e.number), f"the process that checked this shard died: {exit_reason}", e.number)
             yield ShardCheck(e, (fault,))
 
 
@@ -141,7 +142,7 @@ def verify(
         unchecked.append(lacking)
     task = VerifyTask(store, plan, identity["recipe"]["format"], near)
     shards: list[ShardCheck] = []
-    with contextlib.closing(work(task, [range(plan.blocks)], workers)) as checking:
+    with contextlib.closing(run_task(task, [range(plan.blocks)], workers)) as checking:
         for checked in checking:
             shards.append(checked)
             done()
@@ -153,7 +154,10 @@ def verify(
     alike = near_groups(hashes.reshape(len(keys), -1)) if keys else []
     sound = [c for c in shards if not c.faults]
     redrawn: list[RedrawReport] = []
-    if redraw and renderer and open_avatar:
+    if redraw and (difference := render_difference(identity)):
+        drew = f"vrm-synth {identity['vrm_synth']} drew it with {difference} than this version has"
+        redrawn.append(RedrawReport(undrawable=drew))
+    elif redraw and renderer and open_avatar:
         redrawn = [*redraw_some(store, identity, sound, redraw, renderer, open_avatar)]
         faults += [r.fault for r in redrawn if r.fault]
     if undecoded := sum(c.undecoded for c in shards):

@@ -22,7 +22,7 @@ from vrm_synth.dataset.shards.writers import index_name
 from vrm_synth.dataset.verify.checks import VerifyReport
 from vrm_synth.dataset.verify.expected import DERIVED, expectation
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import known_evidence
 from vrm_synth.render import open_renderer
@@ -59,10 +59,10 @@ def remake(
             where=store,
         )
     dataset = reopened(store, told, found.sources, device)
-    open_renderer(dataset.drawing.renderer, device).close()  # before anything is removed that nobody here could make
+    open_renderer(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
     discard(store, found.broken)
     blocks = dataset.missing()
-    dataset.make(blocks, functools.partial(work, workers=workers), note=note)
+    dataset.make(blocks, functools.partial(run_task, workers=workers), note=note)
     for _ in found.broken:
         done()
     dataset.finish()
