@@ -313,7 +313,7 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     recipe, posed_again = load_recipe(recipe_file), []
     monkeypatch.setattr(render_shot_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
     task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
-    drawn = [render_task.draw(task, gl, opened, i) for i in range(COUNT)]
+    drawn = [render_task.render_sample(task, gl, opened, i) for i in range(COUNT)]
     gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
     assert posed_again == [f"{i:06d}" for i, gaze in enumerate(gazes) if gaze]
