@@ -75,7 +75,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "transformers": ("models", "train", "sampling"),
     "jinja2": ("page",),
     # one process that is made to be lost: gltf/codecs/decoder.py says why
-    "duckdb": ("dataset.table",),
+    "duckdb": ("dataset.summary.table",),
     "imagehash": ("dataset.verify.near_duplicates",),
     "click": ("cli",),
     "argparse": ("cli",),

@@ -220,7 +220,7 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.finish import finish as finish_dataset
     from vrm_synth.dataset.finish import is_complete
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.dataset.pending import missing_shards
+    from vrm_synth.dataset.shards.pending import missing_shards
     from vrm_synth.io.open_store import open_store
 
     expect(out, "dataset", "folder")

@@ -91,7 +91,7 @@ def _verified(
     from vrm_synth.dataset.layout import read_identity
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
-    from vrm_synth.dataset.verify.expected import expectation
+    from vrm_synth.dataset.verify.expected import expected_dataset
     from vrm_synth.dataset.verify.near_duplicates import library
     from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.render import open_renderer
@@ -101,7 +101,7 @@ def _verified(
         library()
     lacking = ""
     renderer = renderer or told["recipe"].get("renderer", "gl")
-    blocks, home = expectation(told).blocks, home_of(store, told["recipe"]["format"])
+    blocks, home = expected_dataset(told).blocks, home_of(store, told["recipe"]["format"])
     crew = min(workers or len(os.sched_getaffinity(0)), blocks)
     with contextlib.ExitStack() as stack:
         drawing = None
@@ -126,10 +126,10 @@ def _verified(
 
 
 def _repair(store: Store, found: VerifyReport, workers: int | None, device: int) -> None:
-    from vrm_synth.dataset.verify.repair import remake
+    from vrm_synth.dataset.verify.repair import repair
 
     with bar(len(found.broken), "shards") as shown:
-        remake(store, found, workers or 1, device, shown.update, note)
+        repair(store, found, workers or 1, device, shown.update, note)
     click.echo(f"{plural(len(found.broken), 'shard')} made again", err=True)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.format_version import check_format
-from vrm_synth.dataset.render_id import RENDER_ID, RENDER_PARTS, render_id, render_parts
+from vrm_synth.dataset.identity.render_id import RENDER_ID, RENDER_PARTS, render_id, render_parts
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.store import Store
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vrm_synth.dataset.claim import check_claimable, outgrown, predecessor
 from vrm_synth.dataset.finish import finish, is_complete, reopen
+from vrm_synth.dataset.identity.claim import check_claimable, outgrown, predecessor
 from vrm_synth.dataset.layout import METRICS, identity
-from vrm_synth.dataset.pending import missing_of
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import (
     LICENSE,
@@ -33,6 +32,7 @@ from vrm_synth.dataset.render_task import (
 )
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.block_writer import BlockWriter
+from vrm_synth.dataset.shards.pending import missing_of
 from vrm_synth.dataset.usable_avatars import usable_avatars
 from vrm_synth.execution.crash_policy import (
     AVATAR_GIVEN_UP,

@@ -11,10 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vrm_synth import __version__
-from vrm_synth.dataset.claim import claim
-from vrm_synth.dataset.pending import missing_of
+from vrm_synth.dataset.identity.claim import claim
 from vrm_synth.dataset.plan import Plan, PlannedShard, key
 from vrm_synth.dataset.render_task import RenderResult
+from vrm_synth.dataset.shards.pending import missing_of
 from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
 from vrm_synth.dataset.shards.writers import pack
 from vrm_synth.io.store import Store

@@ -27,13 +27,13 @@ import numpy as np
 from vrm_synth.core.errors import DatasetError, ExtraError, StoreError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.finish import finished_files
+from vrm_synth.dataset.identity.render_id import render_difference
 from vrm_synth.dataset.layout import COMPLETE, read_identity
-from vrm_synth.dataset.render_id import render_difference
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
-from vrm_synth.dataset.table import TABLE, canonical_json, flat, read_table
-from vrm_synth.dataset.verify.expected import Expectation, Expected, expectation
+from vrm_synth.dataset.summary.table import TABLE, canonical_json, read_table, table_row
+from vrm_synth.dataset.verify.expected import ExpectedDataset, ExpectedShard, expected_dataset
 from vrm_synth.dataset.verify.near_duplicates import library, near_groups, perceptual_hash
-from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_sample, likeness, render_again
+from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_sample, compare_pixels, render_again
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, decode, load_jxl, open_picture, read_shard
@@ -62,7 +62,7 @@ class ShardCheck:
     accounts for; sources: an avatar's SHA-256 → what its shots name it; undecoded: how many pictures nothing here
     reads."""
 
-    expected: Expected
+    expected: ExpectedShard
     faults: tuple[Fault, ...]
     keys: tuple[str, ...] = ()
     hashes: Mapping[str, bytes] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class VerifyTask:
     """
 
     store: Store
-    plan: Expectation
+    plan: ExpectedDataset
     shard_format: str
     near: bool = True
 
@@ -135,7 +135,7 @@ def verify(
     not answer is no fault of a shard, which `--repair` would remove for it.
     """
     identity = read_identity(store)
-    plan = expectation(identity)
+    plan = expected_dataset(identity)
     unchecked = []
     if near and (lacking := _lacking(library)):
         near = False
@@ -183,7 +183,7 @@ def _lacking(load: Callable[[], object]) -> str:
     return ""
 
 
-def check_shard(task: VerifyTask, expected: Expected) -> ShardCheck:
+def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
     """Everything that one shard can be held to."""
     number, name = expected.number, record_name(expected.number)
     try:
@@ -231,12 +231,12 @@ class _Reading:
         self._pixels = hashlib.sha256()
         self._rows: list[Mapping[str, Any]] = []
 
-    def take(self, s: DatasetSample, expected: Expected, near: bool) -> None:
+    def take(self, s: DatasetSample, expected: ExpectedShard, near: bool) -> None:
         """One sample: its picture decoded, its words compared."""
         where = f"{self._stem}/{s.key}"
         self.keys.append(s.key)
         self._rows.append(s.row)
-        self.table.update(canonical_json(flat(s.row, s.key, expected.split, expected.number)))
+        self.table.update(canonical_json(table_row(s.row, s.key, expected.split, expected.number)))
         self.sources.setdefault(str(s.row.get("avatar_sha256")), str(s.row["shot"].get("avatar")))
         try:
             picture = open_picture(s.picture)
@@ -337,7 +337,7 @@ def redraw_some(
 
 
 def _compared(
-    s: DatasetSample, expected: Expected, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
+    s: DatasetSample, expected: ExpectedShard, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
 ) -> RedrawReport:
     name = f"{expected.stem}/{s.key}"
     if (drew := renderer_of(str(s.row.get("renderer")))) != (ours := renderer_of(renderer.device)):
@@ -358,7 +358,7 @@ def _compared(
     by = next((e for n, e in ENCODINGS.items() if n == encoding), None)
     if by is not None and not by.lossless:
         drawn = decode(by.encode(drawn))
-    found = likeness(decode(s.picture), drawn)
+    found = compare_pixels(decode(s.picture), drawn)
     same_driver = s.row.get("renderer") == renderer.device
     if found.worst == 0 or (not same_driver and found.is_close):
         return RedrawReport()
@@ -370,7 +370,7 @@ def _compared(
 # ---------------------------------------------------------------- one shard
 
 
-def _against_plan(record: Record, expected: Expected) -> Iterator[str]:
+def _against_plan(record: Record, expected: ExpectedShard) -> Iterator[str]:
     if (record.shard, record.split) != (expected.number, expected.split):
         yield f"is of shard {record.shard:05d} of {record.split}, where the plan has {expected.split}"
     both = sorted((*record.keys, *record.quarantined))

@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset import render_id as module
-from vrm_synth.dataset.claim import predecessor
+from vrm_synth.dataset.identity import render_id as module
+from vrm_synth.dataset.identity.claim import predecessor
+from vrm_synth.dataset.identity.render_id import render_difference, render_id, render_parts
 from vrm_synth.dataset.layout import FORMAT, IDENTITY, identity, identity_bytes, read_identity
-from vrm_synth.dataset.render_id import render_difference, render_id, render_parts
 from vrm_synth.io.store import LocalStore
 
 
@@ -23,7 +23,7 @@ def mine():
 
 
 def test_it_is_the_same_in_every_process_and_changes_with_each_part():
-    program = "from vrm_synth.dataset.render_id import render_id; print(render_id())"
+    program = "from vrm_synth.dataset.identity.render_id import render_id; print(render_id())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == render_id() and re.fullmatch("[0-9a-f]{16}", render_id())
     assert set(render_parts()) == {"shaders", "poses", "cameras", "wording", "constants"}

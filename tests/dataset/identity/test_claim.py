@@ -11,13 +11,13 @@ import pytest
 
 from vrm_synth.core.errors import DatasetError, RenderError
 from vrm_synth.dataset import render_task
-from vrm_synth.dataset.claim import claim, outgrown, predecessor
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
+from vrm_synth.dataset.identity.claim import claim, outgrown, predecessor
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
 from vrm_synth.dataset.make import Dataset
-from vrm_synth.dataset.pending import missing_shards
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
+from vrm_synth.dataset.shards.pending import missing_shards
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify

@@ -26,7 +26,7 @@ from vrm_synth.yaml_models import resources
 RENDER_ID = "render_id"  # keys of dataset.json
 RENDER_PARTS = "render_parts"
 MIXED = "mixed"  # the id of a dataset that was derived from datasets of several ids
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 # Modules whose upper-case constants decide what a shot of a recipe is, how it is posed and what its caption says.
 _CONSTANTS = (
     "camera.framing",
