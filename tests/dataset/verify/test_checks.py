@@ -18,8 +18,9 @@ from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.verify.checks import Fault, VerifyReport, verify
+from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.dataset.verify.repair import repair
+from vrm_synth.dataset.verify.report import Fault, VerifyReport
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
@@ -197,7 +198,7 @@ def test_near_duplicates_are_told_and_are_no_fault(sets):
     put(store, shard, [a, replace(a, key=b.key, row=row), *others])
     finish(store)
     found = verify(store)
-    assert found.faults == () and (a.key, b.key) in found.near
+    assert found.faults == () and (a.key, b.key) in found.near_duplicates
 
 
 def test_a_file_that_belongs_to_nothing_is_told_of_and_left_alone(sets):

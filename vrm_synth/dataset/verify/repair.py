@@ -19,8 +19,8 @@ from vrm_synth.dataset.render_task import home_of, is_built_in, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import index_name
-from vrm_synth.dataset.verify.checks import VerifyReport
 from vrm_synth.dataset.verify.expected import DERIVED, expected_dataset
+from vrm_synth.dataset.verify.report import VerifyReport
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import Store
