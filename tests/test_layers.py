@@ -29,7 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "render": ("core", "gltf.model", "vrm.model", "pose", "camera", "stage"),
     "shot": ("core", "gltf.model", "vrm", "demo_avatar", "pose", "camera", "stage", "render.base", "yaml_models"),
     "caption": ("core", "shot", "yaml_models"),
-    "execution": ("core", "dataset.plan", "shot"),
+    "execution": ("core",),
     "dataset": (
         "core",
         "io",
@@ -88,7 +88,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "transformers": ("models", "train", "sampling"),
     "jinja2": ("page",),
     # one process that is made to be lost: gltf/codecs/decoder.py says why
-    "duckdb": ("dataset.table",),
+    "duckdb": ("dataset.summary.table",),
     "imagehash": ("dataset.verify.near_duplicates",),
     "click": ("cli",),
     "argparse": ("cli",),

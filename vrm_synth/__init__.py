@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from vrm_synth.stage.light import Ambient, Light
     from vrm_synth.vrm.model import Avatar
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Ambient",

@@ -16,7 +16,7 @@ from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.table import TABLE, read_table
+from vrm_synth.dataset.summary.table import TABLE, read_table
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.shard_readers import DatasetSample, decode

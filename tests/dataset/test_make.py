@@ -17,17 +17,17 @@ from PIL import Image
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError, LicenseError, RecipeError, ShotError
 from vrm_synth.dataset import image_checks, render_task
-from vrm_synth.dataset import render_shot as take_module
+from vrm_synth.dataset import render_shot as render_shot_module
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_shot import pose_for, render_shot
-from vrm_synth.dataset.render_task import FailedShot, RenderResult, gaze_in_angles, path_from
+from vrm_synth.dataset.render_task import CrashedShot, RenderResult, gaze_in_angles, path_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
-from vrm_synth.dataset.shot_list.answers import ShotListTask, answer_shots
 from vrm_synth.dataset.shot_list.reader import read_shots
+from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.shard_readers import decode, read_shard
 from vrm_synth.io.store import LocalStore
 from vrm_synth.pose.evaluate import LookAtAngles
@@ -88,7 +88,7 @@ def dataset(recipe_file, out, settings=None):
 
 def render(recipe_file, out, settings=None, blocks=None, workers=1, done=lambda: None, note=lambda text: None):
     made = dataset(recipe_file, out, settings)
-    made.make(made.missing(blocks), functools.partial(work, workers=workers), done, note)
+    made.make(made.missing(blocks), functools.partial(run_task, workers=workers), done, note)
     made.finish()
     return out
 
@@ -311,9 +311,9 @@ def test_a_gaze_at_a_point_is_kept_as_angles_that_draw_the_same(gl, avatars):
 def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     """Planning has posed it: whoever draws it poses it again for a gaze alone."""
     recipe, posed_again = load_recipe(recipe_file), []
-    monkeypatch.setattr(take_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
+    monkeypatch.setattr(render_shot_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
     task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
-    drawn = [render_task.draw(task, gl, opened, i) for i in range(COUNT)]
+    drawn = [render_task.render_sample(task, gl, opened, i) for i in range(COUNT)]
     gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
     assert posed_again == [f"{i:06d}" for i, gaze in enumerate(gazes) if gaze]
@@ -441,7 +441,7 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
         asked.append(1)
         return "black" if len(asked) in (3, 4) else real(rgba, size)
 
-    monkeypatch.setattr(render_task, "fault", once_black)
+    monkeypatch.setattr(render_task, "find_fault", once_black)
     out = render(recipe_file, tmp_path / "g")
     attempts = [row["attempt"] for row in rows(out)]
     assert sorted(attempts) == [0] * (COUNT - 1) + [2]
@@ -481,16 +481,16 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
     left = [deaths]
 
     def engine(task, groups, skip):
-        for event in work(task, groups, skip=skip):
+        for event in run_task(task, groups, skip=skip):
             if isinstance(event, RenderResult) and event.i == 2 and left[0]:
                 left[0] -= 1
-                event = FailedShot(2, "SIGKILL")
+                event = CrashedShot(2, "SIGKILL")
             yield event
 
     made, told = dataset(recipe_file, tmp_path / "d"), []
     progress = made.make(made.missing(), engine, note=told.append)
     made.finish()
-    assert progress.deaths == deaths and progress.quarantined == len(quarantined)
+    assert progress.crashes == deaths and progress.quarantined == len(quarantined)
     assert json.loads((tmp_path / "d" / "complete.json").read_text())["quarantined"] == quarantined
     assert told[0] == "shot 000002: the process that drew it died (SIGKILL)"
     if not quarantined:
@@ -508,10 +508,10 @@ def test_an_avatar_that_goes_away_or_changes_meanwhile_stops_the_run_and_quarant
     made = dataset(path, tmp_path / "set")
     away.rename(tmp_path / "elsewhere.vrm")
     with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
-        made.make(made.missing(), functools.partial(work, workers=workers))
+        made.make(made.missing(), functools.partial(run_task, workers=workers))
     shutil.copy(avatars / "kept.vrm", away)
     with pytest.raises(DatasetError, match=r"away\.vrm: an avatar is another file than when the run began"):
-        made.make(made.missing(), functools.partial(work, workers=workers))
+        made.make(made.missing(), functools.partial(run_task, workers=workers))
     assert list(read_records(made.store)) == []
     (tmp_path / "elsewhere.vrm").rename(away)
     assert len(rows(render(path, tmp_path / "set"))) == COUNT

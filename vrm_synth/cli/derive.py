@@ -92,8 +92,8 @@ def _derive(
     where: str | None = None,
     prefixed: bool = False,
 ) -> None:
-    from vrm_synth.dataset.claim import check_claimable
     from vrm_synth.dataset.derive import ALL, DeriveTask, SourceDataset, pick
+    from vrm_synth.dataset.identity.claim import check_claimable
     from vrm_synth.dataset.layout import SHEET
     from vrm_synth.io.open_store import open_store
 

@@ -43,7 +43,48 @@ class Devices(click.ParamType):
         return tuple(int(n) for n in str(value).split(","))
 
 
+def _worker_options(command: F) -> F:
+    """Who renders: processes, devices, Ray."""
+    options = (
+        workers_option,
+        click.option(
+            "--device",
+            "devices",
+            default="0",
+            show_default=True,
+            type=Devices(),
+            help="Index of the EGL device that draws; 0,1 shares workers out to two.",
+        ),
+        renderer_option,
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            type=Choice(["local", "ray"]),
+            help="Who the workers are: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
+        ),
+        click.option(
+            "--ray-address",
+            default="local",
+            show_default=True,
+            metavar="ADDRESS",
+            help="The Ray cluster: auto, or host:6379; local starts Ray on this machine for this run.",
+        ),
+        click.option(
+            "--ray-gpus",
+            default=0.0,
+            type=click.FloatRange(0.0, 1.0),
+            help="Share of a GPU that each actor reserves, and draws on: 0.25 puts four on each GPU.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def _dataset_options(command: F) -> F:
+    """What is written, where, and of which avatars."""
+    command = _worker_options(command)
     options = (
         click.option(
             "-o",
@@ -99,36 +140,6 @@ def _dataset_options(command: F) -> F:
             type=click.Path(path_type=Path),
             metavar="FILE",
             help="Your own license evidence, in the form of assets_manifest.yaml.",
-        ),
-        workers_option,
-        click.option(
-            "--device",
-            "devices",
-            default="0",
-            show_default=True,
-            type=Devices(),
-            help="Index of the EGL device that draws; 0,1 shares workers out to two.",
-        ),
-        renderer_option,
-        click.option(
-            "--engine",
-            default="local",
-            show_default=True,
-            type=Choice(["local", "ray"]),
-            help="Who the workers are: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
-        ),
-        click.option(
-            "--ray-address",
-            default="local",
-            show_default=True,
-            metavar="ADDRESS",
-            help="The Ray cluster: auto, or host:6379; local starts Ray on this machine for this run.",
-        ),
-        click.option(
-            "--ray-gpus",
-            default=0.0,
-            type=click.FloatRange(0.0, 1.0),
-            help="Share of a GPU that each actor reserves, and draws on: 0.25 puts four on each GPU.",
         ),
     )
     for option in reversed(options):
@@ -220,7 +231,7 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.finish import finish as finish_dataset
     from vrm_synth.dataset.finish import is_complete
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.dataset.pending import missing_shards
+    from vrm_synth.dataset.shards.pending import missing_shards
     from vrm_synth.io.open_store import open_store
 
     expect(out, "dataset", "folder")

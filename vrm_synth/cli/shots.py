@@ -94,7 +94,8 @@ def shots(
     """
     expect(place, "shots", "dataset", "folder")
     listed, base = _listed(place, ids, workers)
-    from vrm_synth.dataset.shot_list.answers import ShotAnswer, ShotListTask, answer_shots
+    from vrm_synth.dataset.shot_list.answers import ShotAnswer
+    from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 
     listed = [replace(entry, size=size) for entry in listed]
     task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
@@ -118,7 +119,7 @@ def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list
     """The shots, and the folder that their avatars' paths start from."""
     path = Path(place)
     if "://" in place or path.is_dir():
-        from vrm_synth.dataset.shot_lookup import dataset_shots
+        from vrm_synth.dataset.shot_list.shot_lookup import dataset_shots
         from vrm_synth.io.open_store import open_store
 
         return dataset_shots(open_store(place), ids), Path()

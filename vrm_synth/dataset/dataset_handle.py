@@ -97,7 +97,7 @@ class FinishedDataset:
 
     def table(self) -> Iterator[dict[str, Any]]:
         """The rows of metadata.parquet, without the pictures. Raises DatasetError."""
-        from vrm_synth.dataset.table import TABLE, read_table
+        from vrm_synth.dataset.summary.table import TABLE, read_table
 
         if isinstance(self.store, LocalStore):
             return read_table(self.store.folder / TABLE)

@@ -23,17 +23,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.claim import claim, predecessor
 from vrm_synth.dataset.finish import finish, is_complete, reopen
+from vrm_synth.dataset.identity.claim import claim, predecessor
+from vrm_synth.dataset.identity.render_id import MIXED, RENDER_ID, RENDER_PARTS
 from vrm_synth.dataset.layout import identity, read_identity
-from vrm_synth.dataset.pending import missing_of
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.render_task import home_of, path_from, source_from
 from vrm_synth.dataset.shards.block_writer import packages
+from vrm_synth.dataset.shards.pending import missing_of
 from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
 from vrm_synth.dataset.shards.writers import pack
-from vrm_synth.dataset.table import TABLE, ask, read_table
-from vrm_synth.dataset.verify.expected import DERIVED, Derived, Expected
+from vrm_synth.dataset.summary.table import TABLE, query_table, read_table
+from vrm_synth.dataset.verify.expected import DERIVED, DerivedDataset, ExpectedShard
 from vrm_synth.io.atomic_files import file_errors, to_json
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
 from vrm_synth.io.shard_readers import DatasetSample, decode, read_shard
@@ -131,7 +132,7 @@ def _answers(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
         for row in read_table(table, columns):
             yield row["split"], row["shard"], row["key"]
         return
-    for batch in ask(table, where, columns):
+    for batch in query_table(table, where, columns):
         yield from zip(*(c.to_pylist() for c in batch.columns), strict=True)
 
 
@@ -179,14 +180,14 @@ class DeriveTask:
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }
-        told = {DERIVED: derived, "from": [dict(o["told"]) for o in origins]}
+        as_written = {DERIVED: derived, "from": [dict(o["recipe_as_written"]) for o in origins]}
         credits = {a["sha256"]: a for o in origins for a in o["avatars"]}
-        return identity(settings, told, list(credits.values()))
+        return identity(settings, as_written, list(credits.values()), _rendered_with(origins))
 
     @property
-    def plan(self) -> Derived:
+    def plan(self) -> DerivedDataset:
         """The shards of the new dataset."""
-        return Derived(self.picks.counts(), self.shard_size)
+        return DerivedDataset(self.picks.counts(), self.shard_size)
 
     def make(self, done: Callable[[], object] = lambda: None) -> None:
         """Write what is missing, then finish. done: called for each shard.
@@ -228,6 +229,14 @@ class DeriveTask:
         return s if self.encoding is None else encoded(s, self.encoding)
 
 
+def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Render id and parts of the sources, where all have the same: nothing is drawn here."""
+    first = origins[0]
+    if any(o.get(RENDER_ID) != first.get(RENDER_ID) for o in origins):
+        return {RENDER_ID: MIXED}
+    return {key: first[key] for key in (RENDER_ID, RENDER_PARTS) if key in first}
+
+
 def encoded(s: DatasetSample, name: str) -> DatasetSample:
     """The sample with its picture in that encoding. Raises DatasetError where that would lose transparency."""
     encoding, rgba = ENCODINGS[name], decode(s.picture, s.key)
@@ -236,7 +245,7 @@ def encoded(s: DatasetSample, name: str) -> DatasetSample:
     return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
 
 
-def put_shard(out: Store, shard_format: str, expected: Expected, samples: Sequence[DatasetSample]) -> None:
+def put_shard(out: Store, shard_format: str, expected: ExpectedShard, samples: Sequence[DatasetSample]) -> None:
     """Write a shard's files, then its record. Raises DatasetError."""
     files = pack(shard_format, expected.split, expected.number, samples) if samples else {}
     out.put_files(files)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.claim import check_claimable
 from vrm_synth.dataset.dataset_handle import FinishedDataset
+from vrm_synth.dataset.identity.claim import check_claimable
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.execution.worker_environment import start_workers, worker_count
 from vrm_synth.io.open_store import open_store
@@ -127,9 +127,10 @@ def _make(
         from vrm_synth.dataset.ray_blocks import make
 
         return make(dataset, blocks, workers, ray, counter.advance, note)
-    from vrm_synth.execution.process_pool import work
 
-    return dataset.make(blocks, functools.partial(work, workers=workers), counter.advance, note)
+    from vrm_synth.execution.process_pool import run_task
+
+    return dataset.make(blocks, functools.partial(run_task, workers=workers), counter.advance, note)
 
 
 def _check_job(shard: tuple[int, int] | None) -> tuple[int, int]:

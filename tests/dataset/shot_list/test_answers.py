@@ -16,8 +16,9 @@ from PIL import Image
 
 from tests.dataset.conftest import shot
 from vrm_synth.core.errors import DatasetError, RenderError
-from vrm_synth.dataset.shot_list.answers import LoadedAvatar, ShotAnswer, ShotListTask, answer_shots
+from vrm_synth.dataset.shot_list.answers import LoadedAvatar, ShotAnswer
 from vrm_synth.dataset.shot_list.reader import read_shots
+from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 
 
 @pytest.fixture
@@ -108,8 +109,8 @@ def test_a_fault_of_ours_is_told_as_one_and_does_not_stop_the_others(answer, mon
 
     import vrm_synth.dataset.shot_list.render_list as module
 
-    real = module.take
-    monkeypatch.setattr(module, "take", broken)
+    real = module.render_shot
+    monkeypatch.setattr(module, "render_shot", broken)
     events, files = answer(GOOD)
     assert ShotAnswer("plain", "shot plain: internal error: ZeroDivisionError: no way") in events
     assert "happy.png" in files

@@ -18,8 +18,9 @@ from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.verify.checks import Fault, VerifyReport, verify
-from vrm_synth.dataset.verify.repair import remake
+from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.dataset.verify.repair import repair
+from vrm_synth.dataset.verify.report import Fault, VerifyReport
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
@@ -125,7 +126,7 @@ def unhealed(sets, count: int, folder: Path) -> list[str]:
         if not found.faults:
             missed.append(f"not found: {told}")
             continue
-        remake(store, found)
+        repair(store, found)
         if files(store) != files(sets[shard_format]):
             missed.append(f"not healed: {told}, found {found.faults[0]}")
         shutil.rmtree(store.folder)
@@ -151,7 +152,7 @@ def test_nothing_but_the_broken_shard_is_touched(sets):
     broken = shards(store)[0]
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
     store.put_file(f"{broken.stem}.tar", b"nothing")
-    remake(store, verify(store))
+    repair(store, verify(store))
     mine = f"{broken.number:05d}"
     kept = [n for n in before if n.startswith(("train/", "test/", "records/")) and mine not in n]
     assert kept and all((store.folder / name).stat().st_mtime_ns == before[name] for name in kept)
@@ -197,7 +198,7 @@ def test_near_duplicates_are_told_and_are_no_fault(sets):
     put(store, shard, [a, replace(a, key=b.key, row=row), *others])
     finish(store)
     found = verify(store)
-    assert found.faults == () and (a.key, b.key) in found.near
+    assert found.faults == () and (a.key, b.key) in found.near_duplicates
 
 
 def test_a_file_that_belongs_to_nothing_is_told_of_and_left_alone(sets):
@@ -206,7 +207,7 @@ def test_a_file_that_belongs_to_nothing_is_told_of_and_left_alone(sets):
     store.put_file("notes.txt", b"beside the splits anybody may write")
     found = verify(store)
     assert [f.file for f in found.faults] == ["train/mine.png"] and found.broken == ()
-    remake(store, found)
+    repair(store, found)
     assert store.read("train/mine.png") == b"mine" and store.exists("notes.txt")
 
 
@@ -229,7 +230,7 @@ def test_an_avatar_that_no_shard_tells_of_stops_a_repair_before_anything_is_remo
     before = files(store)
     found = VerifyReport((Fault("train/00000.tar", "is missing", 0),), 0)
     with pytest.raises(DatasetError, match="where its avatar lies"):
-        remake(store, found)
+        repair(store, found)
     assert files(store) == before
 
 
@@ -240,5 +241,5 @@ def test_an_avatar_that_has_been_moved_stops_a_repair_before_anything_is_removed
     found = verify(store, near=False)
     before = files(store)
     with pytest.raises(DatasetError, match=r"is not there; got .*free\.vrm; allowed: the file in its place"):
-        remake(store, found)
+        repair(store, found)
     assert files(store) == before

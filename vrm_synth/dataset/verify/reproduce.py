@@ -81,16 +81,16 @@ def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> N
     return render_shot(renderer, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
 
 
-def likeness(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
+def compare_pixels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
     """How far two pictures are apart, colours as they look over black; sizes that differ are wholly apart."""
     if a.shape != b.shape:
         return PixelComparison(1.0, 255.0, 255)
-    difference = np.abs(_seen(a) - _seen(b))
+    difference = np.abs(_over_black(a) - _over_black(b))
     worst = difference.max(axis=-1)
     return PixelComparison(float((worst > OFF).mean()), float(difference.mean()), round(float(worst.max())))
 
 
-def _seen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _over_black(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     # The colour of a transparent pixel is nobody's business, and a lossy file's is anything.
     wide = rgba.astype(np.float32)
     wide[..., :3] *= wide[..., 3:] / 255

@@ -6,9 +6,9 @@ import re
 
 import yaml
 
-from vrm_synth.dataset.card import Summary
-from vrm_synth.dataset.card import card as card_of
-from vrm_synth.dataset.loading_code import Files
+from vrm_synth.dataset.summary.card import Summary
+from vrm_synth.dataset.summary.card import card as card_of
+from vrm_synth.dataset.summary.loading_code import Files
 
 FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "license": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip

@@ -19,11 +19,11 @@ from vrm_synth.core.errors import DatasetError, ShotError
 from vrm_synth.dataset.layout import COMPLETE
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.shot_list.reader import scaled
-from vrm_synth.dataset.shot_lookup import dataset_shots
+from vrm_synth.dataset.shot_list.shot_lookup import dataset_shots
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot.shot import _CHECKS, CAMERA_KEYS, KEYS, Shot
 
-DOC = (Path(__file__).resolve().parents[2] / "docs" / "shots.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).resolve().parents[3] / "docs" / "shots.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset import table
-from vrm_synth.dataset.table import COLUMNS, LABELS, ask, canonical_json, flat, read_table, schema, write_table
+from vrm_synth.dataset.summary import table
+from vrm_synth.dataset.summary.table import (
+    COLUMNS,
+    LABELS,
+    canonical_json,
+    query_table,
+    read_table,
+    schema,
+    table_row,
+    write_table,
+)
 from vrm_synth.shot import builtin_recipe, shot_at
 
 
@@ -21,18 +30,18 @@ def row(i: int) -> dict:
 def path(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "ROWS_A_GROUP", 30)
     out = tmp_path / "metadata.parquet"
-    assert write_table(out, (flat(row(i), f"{i:06d}", "train", i // 10) for i in range(100))) == 100
+    assert write_table(out, (table_row(row(i), f"{i:06d}", "train", i // 10) for i in range(100))) == 100
     return out
 
 
 def found(path, where: str) -> list[str]:
-    return [key for batch in ask(path, where, ("key",)) for key in batch["key"].to_pylist()]
+    return [key for batch in query_table(path, where, ("key",)) for key in batch["key"].to_pylist()]
 
 
 def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp_path):
     rows = [*read_table(path)]
     assert [r["i"] for r in rows] == [*range(100)] and rows[7]["shard"] == 0 and rows[99]["shard"] == 9
-    assert rows[3] == flat(row(3), "000003", "train", 0)
+    assert rows[3] == table_row(row(3), "000003", "train", 0)
     assert list(rows[0]) == schema().names
     write_table(tmp_path / "again.parquet", rows)
     assert (tmp_path / "again.parquet").read_bytes() == path.read_bytes()
@@ -81,7 +90,7 @@ def test_a_condition_reaches_nothing_but_the_table(path, tmp_path, where):
 
 def test_a_column_that_is_none_is_named(path):
     with pytest.raises(DatasetError, match=r"no such column.*poses"):
-        [*ask(path, "true", ("poses",))]
+        [*query_table(path, "true", ("poses",))]
 
 
 def test_what_is_no_table_is_refused(tmp_path):
@@ -95,7 +104,7 @@ def test_what_is_no_table_is_refused(tmp_path):
 
 
 def test_metadata_of_another_kind_is_refused(tmp_path):
-    wrong = flat(row(0), "000000", "train", 0) | {"i": "one"}
+    wrong = table_row(row(0), "000000", "train", 0) | {"i": "one"}
     with pytest.raises(DatasetError, match="cannot hold"):
         write_table(tmp_path / "t.parquet", [wrong])
 

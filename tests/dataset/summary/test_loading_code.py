@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.dataset.test_derive import derive, everything, made
-from vrm_synth.dataset.loading_code import PLACE, Files, head, sections
 from vrm_synth.dataset.shards.writers import FORMATS
+from vrm_synth.dataset.summary.loading_code import PLACE, Files, head, sections
 from vrm_synth.io.shard_readers import DatasetSample, decode
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Shot

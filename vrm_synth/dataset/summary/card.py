@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from vrm_synth import __version__
-from vrm_synth.dataset import loading_code
-from vrm_synth.dataset.loading_code import Files
+from vrm_synth.dataset.summary import loading_code
+from vrm_synth.dataset.summary.loading_code import Files
 
 SIZES = (
     (1_000, "n<1K"),

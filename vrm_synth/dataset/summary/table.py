@@ -54,7 +54,7 @@ def schema() -> pa.Schema:
     return pa.schema([(name, _kind(pa, kind)) for name, kind in kinds.items()])
 
 
-def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
+def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
     """A line of metadata as a row of the table."""
     shot = row["shot"]
     labels = shot.get("labels", {})
@@ -118,7 +118,7 @@ def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> I
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
 
 
-def places(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+def find_shards(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Key → (split, number of its shard), of those of some keys that the table has. Raises DatasetError."""
     pa = _pyarrow()
     import pyarrow.parquet as pq
@@ -131,7 +131,7 @@ def places(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, i
     return {row["key"]: (row["split"], row["shard"]) for row in found.to_pylist()}
 
 
-def ask(
+def query_table(
     path: Path, where: str = "true", columns: Sequence[str] = ("split", "shard", "key")
 ) -> Iterator[pa.RecordBatch]:
     """The rows for which the SQL condition `where` holds, in the table's order.
