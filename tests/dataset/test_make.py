@@ -447,9 +447,9 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
     (again,) = [row for row in rows(out) if row["attempt"]]
     assert json.loads((out / "complete.json").read_text())["quarantined"] == {}
     recipe = load_recipe(recipe_file)
-    from vrm_synth.shot import shot_at
+    from vrm_synth.shot import plan_shot
 
-    shots = [shot_at(recipe, again["i"], opened, attempt) for attempt in range(3)]
+    shots = [plan_shot(recipe, again["i"], opened, attempt).shot for attempt in range(3)]
     assert len({json.dumps(s.to_json()["camera"]) for s in shots}) == 3 and len({s.avatar for s in shots}) == 1
     assert shots[2].to_json()["camera"] == again["shot"]["camera"]
 

@@ -17,6 +17,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import Shot
+from vrm_synth.shot.choices import Choices
 from vrm_synth.stage.light import Ambient
 
 SMALLEST: dict[str, Any] = {"id": "a", "avatar": "x.vrm", "camera": {"position": [0, 1, 3]}, "size": [64, 48]}
@@ -39,7 +40,7 @@ FULL: dict[str, Any] = {
     "time": 0.7,
     "supersample": 2,
     "mipmaps": False,
-    "labels": {"pose": "wave", "tags": ["a", "b"], "azimuth": 12.5, "mirrored": True, "note": None, "n": 3},
+    "choices": Choices(pose="wave", mirrored=True, wording=3).to_json(),
 }  # fmt: skip
 
 
@@ -163,7 +164,12 @@ BAD: list[tuple[str, Any, str]] = [
     ("supersample", 0, "supersample"),
     ("supersample", 9, "supersample"),
     ("mipmaps", "yes", "mipmaps"),
-    ("labels.pose", {"a": 1}, "labels.pose"),
+    ("choices.pose", {"a": 1}, "choices.pose"),
+    ("choices.mirrored", 1, "choices.mirrored"),
+    ("choices.wording", -1, "choices.wording"),
+    ("choices.poze", "wave", "did you mean pose"),
+    ("choices", [], "choices"),
+    ("labels", {}, "unknown key"),
     ("suparsample", 2, "did you mean supersample"),
 ]
 

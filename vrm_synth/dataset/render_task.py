@@ -161,7 +161,7 @@ def _attempt(
         bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
         extras["mask.png"] = encode_mask(bare[..., 3])
     row: dict[str, Any] = {
-        "caption": english(shot.labels),
+        "caption": english(shot.choices, planned.observations),
         "i": i,
         "seed": task.recipe.seed,
         "attempt": attempt,
@@ -170,6 +170,7 @@ def _attempt(
         **task.licenses[source],
         "renderer": renderer.device,
         "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
+        "observations": planned.observations.to_json(),
     }
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
     pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()

@@ -12,7 +12,7 @@ from vrm_synth.core.lazy_imports import lazily
 
 if TYPE_CHECKING:
     from vrm_synth.shot.avatar_inputs import builtin_recipe, default_recipe, recipe_of
-    from vrm_synth.shot.planner import PlannedShot, plan_shot, preset_shot, shot_at, source_at
+    from vrm_synth.shot.planner import PlannedShot, plan_shot, preset_shot, source_at
     from vrm_synth.shot.recipe import Recipe, load_recipe
     from vrm_synth.shot.shot import Shot
 
@@ -26,7 +26,6 @@ __all__ = [
     "plan_shot",
     "preset_shot",
     "recipe_of",
-    "shot_at",
     "source_at",
 ]
 
@@ -36,6 +35,6 @@ __getattr__ = lazily(
         "Shot": "shot",
         **dict.fromkeys(("builtin_recipe", "default_recipe", "recipe_of"), "avatar_inputs"),
         **dict.fromkeys(("Recipe", "load_recipe"), "recipe"),
-        **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "shot_at", "source_at"), "planner"),
+        **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "source_at"), "planner"),
     },
 )

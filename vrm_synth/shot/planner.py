@@ -16,10 +16,12 @@ from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_library import NamedPose, Vec3, load_poses
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.shot.character import character
+from vrm_synth.shot.character import Character, character
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.shot.recipe import Recipe
-from vrm_synth.shot.shot import Label, Shot
+from vrm_synth.shot.shot import Shot
 from vrm_synth.shot.visibility import MEETING, ShotObserver
 from vrm_synth.shot.weighted_choice import Weights, draw
 from vrm_synth.stage.backgrounds import background
@@ -41,26 +43,24 @@ ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera'
 
 @dataclass(frozen=True, eq=False)
 class PlannedShot:
-    """A shot of a recipe and, where planning has posed its avatar just so, that pose.
+    """A shot of a recipe, what its picture will show, and the pose in which it was planned.
 
+    shot: the picture as data.
+    observations: what was measured on the posed body before the camera.
     posed: what `evaluate` makes of the shot, bit for bit; None where a gaze is still to turn the eyes.
     """
 
     shot: Shot
+    observations: Observations
     posed: PosedAvatar | None
 
 
-def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> Shot:
+def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> PlannedShot:
     """Shot i of a recipe: a pure function of (recipe, i, attempt) and of the avatars' files.
 
     open_avatar: source → Avatar; it may keep what it opened. attempt: 1, 2, … are other pictures of the same avatar,
     for where the first was none. Raises ShotError, AvatarError.
     """
-    return plan_shot(recipe, i, open_avatar, attempt).shot
-
-
-def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> PlannedShot:
-    """shot_at's shot, and the pose in which it was planned, for whoever draws it next. Raises as shot_at does."""
     source = source_at(recipe, i)
     if attempt:
         recipe = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
@@ -79,22 +79,22 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
     who = character(avatar, source, recipe.characters)
-    # Of eyes that are shut neither the colour nor the direction is seen.
-    shut = bool(figure.expressions.keys() & set(EYES_SHUT))
-    hair = who.tied_hair if who.tied_hair and witness.tails_in_sight(HAIR_TAIL) else who.hair
-    labels: dict[str, Label] = {
-        "character": who.name, "noun": who.noun, "hair": hair, "eyes": "" if shut else who.eyes,
-        "outfit": who.outfit,
-        "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
-        "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
-        "azimuth": round(aim.azimuth, 2) if avatar.front_known else None,
-        "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2) if avatar.front_known else None,
-        "elevation": round(aim.elevation, 2),
-        "face_elevation": round(witness.face_elevation(aim.azimuth, aim.elevation), 2),
-        "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
-        "gaze": gaze if witness.face_readable and not shut else "", "lighting": setup, "background": backdrop,
-        "wording": int(rng(seed, "wording", i).integers(2**31)),
-    }  # fmt: skip
+    choices = Choices(
+        character=who.name,
+        noun=who.noun,
+        outfit=who.outfit,
+        pose=pose.name,
+        mirrored=pose.mirrored,
+        view=v.name,
+        crop=v.crop_name,
+        azimuth_name=v.azimuth_name,
+        elevation_name=v.elevation_name,
+        expression=next(iter(figure.expressions), NEUTRAL),
+        gaze=draw(recipe.gaze, seed, "gaze", i),
+        lighting=setup,
+        background=backdrop,
+        wording=int(rng(seed, "wording", i).integers(2**31)),
+    )
     shot = Shot(
         id=f"{i:06d}",
         avatar=source,
@@ -112,9 +112,10 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         outlines=recipe.outlines,
         supersample=recipe.supersample,
         antialias=recipe.antialias,
-        labels=labels,
+        choices=choices,
     )
-    return PlannedShot(shot, figure.posed if look_at is None else None)
+    observations = _observations(witness, pose, who, aim, gaze, choices)
+    return PlannedShot(shot, observations, figure.posed if look_at is None else None)
 
 
 def source_at(recipe: Recipe, i: int) -> str:
@@ -149,7 +150,28 @@ def preset_shot(
         ambient=fill,
         background=background("white"),
         supersample=supersample,
-        labels={"pose": pose, "view": view_name},
+        choices=Choices(pose=pose, view=view_name),
+    )
+
+
+def _observations(
+    witness: ShotObserver, pose: NamedPose, who: Character, aim: Aim, gaze: str, choices: Choices
+) -> Observations:
+    # Of eyes that are shut neither the colour nor the direction is seen.
+    shut = choices.expression in EYES_SHUT
+    known = witness.posed.avatar.front_known
+    return Observations(
+        framing=witness.framing(choices.crop),
+        face_in_sight=witness.face_in_sight,
+        hair=who.tied_hair if who.tied_hair and witness.tails_in_sight(HAIR_TAIL) else who.hair,
+        eyes="" if shut else who.eyes,
+        phrases=witness.phrases(pose),
+        expression=witness.expression(choices.expression),
+        gaze=gaze if witness.face_readable and not shut else "",
+        azimuth=round(aim.azimuth, 2) if known else None,
+        elevation=round(aim.elevation, 2),
+        face_azimuth=round(witness.face_azimuth(aim.azimuth), 2) if known else None,
+        face_elevation=round(witness.face_elevation(aim.azimuth, aim.elevation), 2),
     )
 
 

@@ -13,13 +13,12 @@ from vrm_synth.core.names import LONGEST_NAME
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.render.base import Antialias, View
 from vrm_synth.shot import check
+from vrm_synth.shot.choices import Choices
 from vrm_synth.stage.light import Ambient, Light
-
-Label = str | float | int | bool | None | tuple[str, ...]
 
 KEYS = (
     "id", "avatar", "pose", "expressions", "look_at", "spring_bones", "camera", "size", "light", "ambient",
-    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "labels",
+    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "choices",
 )  # fmt: skip
 CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
 LONGEST_SIDE = 8192
@@ -29,7 +28,7 @@ LONGEST_SETTLE = 60.0
 
 @dataclass(frozen=True)
 class Shot:
-    """What one picture shows; the fields are the shots format's, plus `labels`.
+    """What one picture shows; the fields are the shots format's, plus `choices`.
 
     id: the picture's name, letters, digits and _ . -; avatar: a path or "demo…".
     bones: VRM 1.0 bone → local rotation (x, y, z, w) of the normalised bone, unit length; hips_offset: metres
@@ -38,7 +37,7 @@ class Shot:
     wind: a steady push on them, world axes, in gravityPower's unit; needs settle_seconds.
     size: (width, height) pixels. background: straight sRGB RGBA in 0..1, None is transparent.
     time: seconds of UV animation; supersample: n draws n × n samples a pixel.
-    labels: what the recipe chose, by name (character, pose, crop, view …), for captions and searches; never drawn.
+    choices: what the recipe chose (character, pose, crop, view …); never drawn, all empty in shots of other origin.
 
     Every value is checked when the shot is made; ShotError names the field. The mappings are not to be changed.
     """
@@ -61,7 +60,7 @@ class Shot:
     supersample: int = 1
     antialias: Antialias = "supersample"
     mipmaps: bool = True
-    labels: Mapping[str, Label] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -129,7 +128,7 @@ def _read(entry: Mapping[str, Any]) -> Shot:
         supersample=_or(entry, "supersample", 1),
         antialias=_or(entry, "antialias", "supersample"),
         mipmaps=_or(entry, "mipmaps", True),
-        labels=_or(entry, "labels", {}),
+        choices=Choices.from_json(_or(entry, "choices", {})),
     )
 
 
@@ -261,25 +260,10 @@ def _wind(value: object) -> check.Vec3 | None:
     return check.optional(value, "spring_bones.wind", lambda v, name: check.point(v, name, reach=100))
 
 
-def _labels(value: object) -> dict[str, Label]:
-    pairs = check.mapping(value, "labels").items()
-    return {check.text(k, "labels", LONGEST_NAME): _label(v, f"labels.{k}") for k, v in pairs}
-
-
-def _label(value: object, name: str) -> Label:
-    if isinstance(value, list | tuple):
-        return tuple(check.text(v, name) for v in value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return check.number(value, name)
-    if value == "":
-        return ""
-    if isinstance(value, str):
-        return check.text(value, name)
-    raise ShotError(
-        "not a label", got=value, allowed="text, a number, true, false, null or a list of texts", where=name
-    )
+def _choices(value: object) -> Choices:
+    if not isinstance(value, Choices):
+        raise ShotError("not choices", got=value, allowed="Choices", where="choices")
+    return value
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
@@ -301,7 +285,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "supersample": lambda v: check.whole(v, "supersample", 1, 8),
     "antialias": lambda v: check.one_of(v, "antialias", get_args(Antialias)),
     "mipmaps": lambda v: check.flag(v, "mipmaps"),
-    "labels": _labels,
+    "choices": _choices,
 }
 
 
@@ -333,8 +317,8 @@ def _write(s: Shot) -> dict[str, Any]:
     out |= {"outlines": s.outlines, "time": s.time, "supersample": s.supersample, "mipmaps": s.mipmaps}
     if s.antialias != "supersample":
         out["antialias"] = s.antialias
-    if s.labels:
-        out["labels"] = {k: list(v) if isinstance(v, tuple) else v for k, v in s.labels.items()}
+    if s.choices != Choices():
+        out["choices"] = s.choices.to_json()
     return out
 
 
