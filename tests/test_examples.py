@@ -29,7 +29,7 @@ def test_a_recipe_renders(path):
     recipe = load_recipe(path)
     shot = plan_shot(recipe, recipe.count - 1, open_avatar).shot
     renderer = GLRenderer()
-    _, frame = render_shot(renderer, open_avatar(shot.avatar), shot)
+    _, frame = render_shot(renderer, open_avatar(shot.figure.avatar), shot)
     renderer.close()
     assert frame.rgba.shape == (recipe.size[1], recipe.size[0], 4)
     assert f"vrm-synth render examples/{path.name} " in path.read_text()

@@ -157,7 +157,7 @@ def test_left_and_right_in_real_captions_agree_with_the_bones() -> None:
     for i in range(16):
         planned = plan_shot(r, i, opened)
         s, caption = planned.shot, english(planned.shot.choices, planned.observations)
-        where = evaluate(opened("demo"), bones=s.bones, hips_offset=s.hips_offset).bone_positions()
+        where = evaluate(opened("demo"), bones=s.figure.bones, hips_offset=s.figure.hips_offset).bone_positions()
         up = "left" if where["leftHand"][1] > where["rightHand"][1] else "right"
         assert re.search(rf"with the {up} hand", caption), caption
         sides.add(up)
@@ -174,9 +174,12 @@ def test_the_built_in_family_is_described_as_it_is_made() -> None:
         planned = plan_shot(r, i, lambda source: opened("demo"))
         s, caption = planned.shot, english(planned.shot.choices, planned.observations)
         for key in ("name", "outfit"):
-            assert known[s.avatar][key] in caption
-        tied = known[s.avatar]["hair_style"] in ("ponytail", "twintails")  # of which the stand-in has none to show
-        hair = f"{known[s.avatar]['hair'].split()[0]} hair" if tied else known[s.avatar]["hair"]
+            assert known[s.figure.avatar][key] in caption
+        tied = known[s.figure.avatar]["hair_style"] in (
+            "ponytail",
+            "twintails",
+        )
+        hair = f"{known[s.figure.avatar]['hair'].split()[0]} hair" if tied else known[s.figure.avatar]["hair"]
         assert f" {hair} " in caption
 
 

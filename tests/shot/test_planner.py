@@ -37,9 +37,10 @@ def recipe(**fields: Any) -> Recipe:
 
 def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
     """(V, 3) where the shot's vertices are, by the road that rendering takes."""
+    f = shot.figure
     posed = evaluate(
-        avatar, bones=shot.bones, hips_offset=shot.hips_offset, expressions=shot.expressions, look_at=shot.look_at,
-        settle_seconds=shot.settle_seconds,
+        avatar, bones=f.bones, hips_offset=f.hips_offset, expressions=f.expressions, look_at=f.look_at,
+        settle_seconds=f.settle_seconds,
     )  # fmt: skip
     assert posed.warnings == ()
     return vertices(body(avatar), posed)
@@ -60,11 +61,11 @@ def test_the_pose_of_a_plan_is_the_shots_own_to_the_bit() -> None:
         planned = plan_shot(r, i, opened)
         shot = Shot.from_json(json.loads(json.dumps(planned.shot.to_json())))
         assert plan_shot(r, i, opened).shot == planned.shot == shot
-        if shot.look_at is not None:
+        if shot.figure.look_at is not None:
             assert planned.posed is None
             gazes += 1
             continue
-        anew, posed = pose_for(opened(shot.avatar), shot), planned.posed
+        anew, posed = pose_for(opened(shot.figure.avatar), shot), planned.posed
         assert posed is not None and posed.avatar is anew.avatar
         assert np.array_equal(posed.world_from_node, anew.world_from_node)
         assert posed.morph_weights.keys() == anew.morph_weights.keys()
@@ -100,10 +101,10 @@ def test_each_choice_has_its_own_chance() -> None:
     a = [plan_shot(recipe(), i, opened).shot for i in range(6)]
     b = [plan_shot(recipe(background="white", lighting="flat"), i, opened).shot for i in range(6)]
     for x, y in zip(a, b, strict=True):
-        assert (x.bones, x.camera, x.expressions, x.look_at) == (y.bones, y.camera, y.expressions, y.look_at)
+        assert (x.figure, x.camera) == (y.figure, y.camera)
         assert y.background == (1.0, 1.0, 1.0, 1.0)
     c = [plan_shot(recipe(crops="full"), i, opened).shot for i in range(6)]
-    assert [x.bones for x in a] == [x.bones for x in c]
+    assert [x.figure.bones for x in a] == [x.figure.bones for x in c]
     assert [x.background for x in a] == [x.background for x in c]
 
 
@@ -117,7 +118,7 @@ def test_avatars_take_turns() -> None:
     r = recipe(avatars=names, poses="stand")
     light = cache(lambda source: opened("demo"))  # only the choice is looked at
     for deal in range(4):
-        assert sorted(plan_shot(r, 3 * deal + k, light).shot.avatar for k in range(3)) == names
+        assert sorted(plan_shot(r, 3 * deal + k, light).shot.figure.avatar for k in range(3)) == names
 
 
 @pytest.mark.parametrize("i", [-1, 200, 1.0, True])
@@ -133,10 +134,11 @@ def test_the_recipe_is_obeyed() -> None:
     )  # fmt: skip
     planned = plan_shot(r, 0, opened)
     s, found = planned.shot, planned.observations
-    assert (s.size, s.supersample, s.outlines, s.settle_seconds, s.camera.fov_y) == ((320, 200), 3, False, 0.25, 30.0)
+    assert (s.size, s.supersample, s.outlines, s.camera.fov_y) == ((320, 200), 3, False, 30.0)
+    assert s.figure.settle_seconds == 0.25
     assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
-    assert s.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
-    assert s.expressions.keys() == {"happy"} and 0.75 <= s.expressions["happy"] <= 1
+    assert s.figure.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
+    assert s.figure.expressions.keys() == {"happy"} and 0.75 <= s.figure.expressions["happy"] <= 1
     assert (found.azimuth, found.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
     assert plan_shot(recipe(poses="wave", mirror=1.0), 0, opened).shot.choices.mirrored is True
     assert plan_shot(recipe(poses="t_pose", mirror=1.0), 0, opened).shot.choices.mirrored is False

@@ -162,7 +162,7 @@ def test_expressions_are_told_where_they_can_be_read() -> None:
     told = {}
     for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
         s = plan_shot(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
-        assert s.shot.expressions.keys() == {"happy"}
+        assert s.shot.figure.expressions.keys() == {"happy"}
         told[view] = s.observations.expression
     assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
 
@@ -240,8 +240,8 @@ def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
 
 def test_expressions_an_avatar_lacks_are_passed_over() -> None:
     s = plan_shot(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
-    assert s.shot.expressions == {} and s.observations.expression == ""
-    assert plan_shot(recipe(expressions="NoSuchFace"), 0, opened).shot.expressions == {}
+    assert s.shot.figure.expressions == {} and s.observations.expression == ""
+    assert plan_shot(recipe(expressions="NoSuchFace"), 0, opened).shot.figure.expressions == {}
 
 
 @pytest.mark.parametrize(
@@ -257,13 +257,13 @@ def test_gaze() -> None:
     front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
     for i in range(4):
         s = plan_shot(front, i, opened)
-        assert s.observations.gaze == "viewer" and s.shot.look_at == s.shot.camera.position
+        assert s.observations.gaze == "viewer" and s.shot.figure.look_at == s.shot.camera.position
     s = plan_shot(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
-    assert s.observations.gaze == "" and s.shot.look_at is None
+    assert s.observations.gaze == "" and s.shot.figure.look_at is None
     for side, view in ((1, "bust_three_quarter_left_level"), (-1, "bust_three_quarter_right_level")):
         s = plan_shot(recipe(views=view, poses="stand", gaze="aside", expressions="neutral"), 0, opened)
-        assert isinstance(s.shot.look_at, LookAtAngles) and s.observations.gaze == "away"
-        assert s.shot.look_at.yaw * side < 0  # away from the camera
+        assert isinstance(s.shot.figure.look_at, LookAtAngles) and s.observations.gaze == "away"
+        assert s.shot.figure.look_at.yaw * side < 0  # away from the camera
 
 
 @needs_corpus
@@ -272,7 +272,7 @@ def test_painted_eyes_look_nowhere() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name, moves in (("crimsom", False), ("cool_banana", False), ("boombox7", False), ("m_expressive", True)):
         s = plan_shot(recipe(avatars=[files[name]], views="bust_front_level", poses="stand", gaze="viewer"), 0, opened)
-        assert (s.shot.look_at is not None) == moves, name
+        assert (s.shot.figure.look_at is not None) == moves, name
         assert moves or s.observations.gaze == ""
 
 
@@ -280,7 +280,7 @@ def test_painted_eyes_look_nowhere() -> None:
 def test_nothing_is_said_of_eyes_that_may_be_shut(expression: str) -> None:
     s = plan_shot(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
     assert s.observations.expression == expression and s.observations.gaze == ""
-    assert s.shot.look_at is not None
+    assert s.shot.figure.look_at is not None
 
 
 def test_small_straying_never_breaks_a_claim() -> None:

@@ -18,8 +18,9 @@ from vrm_synth.pose.pose_library import NamedPose, Vec3, load_poses
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.character import Character, character
 from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.observations import Observations
-from vrm_synth.shot.posed_body import pose_body
+from vrm_synth.shot.posed_body import PosedBody, pose_body
 from vrm_synth.shot.recipe import Recipe
 from vrm_synth.shot.shot import Shot
 from vrm_synth.shot.visibility import MEETING, ShotObserver
@@ -68,12 +69,12 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     avatar = open_avatar(source)
     pose = _pose(recipe, i)
     wind = _wind(recipe, i)
-    figure = pose_body(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
+    body = pose_body(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
     v = _view(recipe, pose, i)
     aim, margins = _stray(recipe, v, i)
     width, height = recipe.size
-    camera = figure.frame(v.crop.down_to, aim, margins, width / height)
-    witness = ShotObserver(figure.body, figure.posed, figure.vertices, camera, recipe.size)
+    camera = body.frame(v.crop.down_to, aim, margins, width / height)
+    witness = ShotObserver(body.body, body.posed, body.vertices, camera, recipe.size)
     gaze, look_at = _gaze(recipe, witness, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
@@ -89,7 +90,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         crop=v.crop_name,
         azimuth_name=v.azimuth_name,
         elevation_name=v.elevation_name,
-        expression=next(iter(figure.expressions), NEUTRAL),
+        expression=next(iter(body.expressions), NEUTRAL),
         gaze=draw(recipe.gaze, seed, "gaze", i),
         lighting=setup,
         background=backdrop,
@@ -97,14 +98,9 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     )
     shot = Shot(
         id=f"{i:06d}",
-        avatar=source,
+        figures=(_figure(source, body, look_at, recipe.settle_seconds),),
         camera=camera,
         size=recipe.size,
-        bones=figure.bones,
-        hips_offset=figure.hips_offset,
-        expressions=figure.expressions,
-        look_at=look_at,
-        settle_seconds=recipe.settle_seconds,
         wind=wind,
         light=key,
         ambient=fill,
@@ -115,7 +111,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         choices=choices,
     )
     observations = _observations(witness, pose, who, aim, gaze, choices)
-    return PlannedShot(shot, observations, figure.posed if look_at is None else None)
+    return PlannedShot(shot, observations, body.posed if look_at is None else None)
 
 
 def source_at(recipe: Recipe, i: int) -> str:
@@ -137,21 +133,25 @@ def preset_shot(
         if name not in table:
             raise ShotError(f"no such preset{did_you_mean(name, table)}", got=name, allowed=", ".join(table))
     v = load_views()[view_name]
-    figure = pose_body(avatar, load_poses()[pose])
+    body = pose_body(avatar, load_poses()[pose])
     key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))
     return Shot(
         id=f"{pose}__{view_name}",
-        avatar=source,
-        camera=figure.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
+        figures=(_figure(source, body),),
+        camera=body.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
         size=size,
-        bones=figure.bones,
-        hips_offset=figure.hips_offset,
         light=key,
         ambient=fill,
         background=background("white"),
         supersample=supersample,
         choices=Choices(pose=pose, view=view_name),
     )
+
+
+def _figure(
+    source: str, body: PosedBody, look_at: LookAtAngles | Vec3 | None = None, settle_seconds: float | None = None
+) -> Figure:
+    return Figure(source, body.bones, body.hips_offset, body.expressions, look_at, settle_seconds)
 
 
 def _observations(

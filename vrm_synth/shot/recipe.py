@@ -21,7 +21,8 @@ from vrm_synth.core.names import is_plain
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.render.base import Antialias
 from vrm_synth.shot import avatar_sources, weighted_choice
-from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
+from vrm_synth.shot.figure import LONGEST_SETTLE
+from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
 from vrm_synth.stage.lighting import SETUPS

@@ -32,13 +32,14 @@ class ShotListWorker:
         except ShotError as e:
             yield fail(listed.id, str(e), self._task.out)
             return
-        if shot.avatar != self._source:
-            self._source, self._avatar = shot.avatar, self._open(shot.avatar)
+        source = shot.figure.avatar
+        if source != self._source:
+            self._source, self._avatar = source, self._open(source)
             if isinstance(self._avatar, Avatar):
                 yield LoadedAvatar(self._avatar.source, self._avatar.sha256, self._avatar.meta.license.name)
         avatar, out = self._avatar, self._task.out
         if isinstance(avatar, Exception):
-            yield fail(shot.id, _reason(avatar, f"{shot.avatar}: "), out)
+            yield fail(shot.id, _reason(avatar, f"{source}: "), out)
             return
         if listed.avatar_sha256 not in ("", avatar.sha256):
             what = "the avatar is another file than the one that the picture shows"
