@@ -22,7 +22,7 @@ from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot
-from vrm_synth.shot.body_parts import body, part, vertices
+from vrm_synth.shot.body_parts import body_parts_of, crop_vertices, posed_vertices
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm.model import Avatar
 
@@ -43,7 +43,7 @@ def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
         settle_seconds=f.settle_seconds,
     )  # fmt: skip
     assert posed.warnings == ()
-    return vertices(body(avatar), posed)
+    return posed_vertices(body_parts_of(avatar), posed)
 
 
 def seen(shot: Shot, points: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def test_the_pose_of_a_plan_is_the_shots_own_to_the_bit() -> None:
         assert np.array_equal(posed.world_from_node, anew.world_from_node)
         assert posed.morph_weights.keys() == anew.morph_weights.keys()
         assert all(np.array_equal(w, anew.morph_weights[n]) for n, w in posed.morph_weights.items())
-        for name in ("materials", "expressions", "asked", "look_at", "warnings"):
+        for name in ("materials", "expressions", "requested_weights", "look_at", "warnings"):
             assert getattr(posed, name) == getattr(anew, name), name
     assert 0 < gazes < 24
 
@@ -130,7 +130,7 @@ def test_shots_outside_the_recipe_are_refused(i: Any) -> None:
 def test_the_recipe_is_obeyed() -> None:
     r = recipe(
         size=[320, 200], supersample=3, background="#102030", poses="wave", mirror=0.0, views="bust_back_high",
-        straying={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
+        jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
     )  # fmt: skip
     planned = plan_shot(r, 0, opened)
     s, found = planned.shot, planned.observations
@@ -164,10 +164,10 @@ def test_crops_show_what_they_name(crop: str, pose: str) -> None:
     avatar = opened("demo")
     for view in ("front_level", "side_left_high", "three_quarter_right_low"):
         s = preset_shot(avatar, "demo", pose, f"{crop}_{view}")
-        b, points = body(avatar), drawn(s, avatar)
-        x, y, _ = seen(s, points[part(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
+        b, points = body_parts_of(avatar), drawn(s, avatar)
+        x, y, _ = seen(s, points[crop_vertices(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
         assert max(np.abs(x).max(), np.abs(y).max()) <= 1 + ROUNDED
-        hx, hy, _ = seen(s, points[b.own & b.of("head")]).T
+        hx, hy, _ = seen(s, points[b.direct & b.of_bones("head")]).T
         assert max(np.abs(hx).max(), np.abs(hy).max()) <= 1.05
         share = np.ptp(hy) / 2
         assert share > {"face": 0.4, "bust": 0.2, "cowboy": 0.1}[crop]
@@ -208,13 +208,13 @@ def test_size_does_not_matter(scale: float) -> None:
 @pytest.mark.parametrize("pose", [n for n, p in load_poses().items() if p.ground])
 def test_grounded_poses_touch_the_floor(pose: str) -> None:
     avatar = opened("demo")
-    b, figure = body(avatar), pose_body(avatar, load_poses()[pose])
-    assert figure.vertices[b.own, 1].min() == pytest.approx(b.floor, abs=1e-6)
+    b, figure = body_parts_of(avatar), pose_body(avatar, load_poses()[pose])
+    assert figure.vertices[b.direct, 1].min() == pytest.approx(b.floor, abs=1e-6)
 
 
 def test_jumps_leave_the_floor() -> None:
-    b, figure = body(opened("demo")), pose_body(opened("demo"), load_poses()["jump"])
-    assert figure.vertices[b.own, 1].min() > b.floor + 0.1
+    b, figure = body_parts_of(opened("demo")), pose_body(opened("demo"), load_poses()["jump"])
+    assert figure.vertices[b.direct, 1].min() > b.floor + 0.1
 
 
 def test_unknown_presets_are_refused() -> None:

@@ -20,9 +20,9 @@ from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_library import NamedPose, load_poses, turns
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot import Recipe, plan_shot
-from vrm_synth.shot.body_parts import body
+from vrm_synth.shot.body_parts import body_parts_of
 from vrm_synth.shot.posed_body import pose_body
-from vrm_synth.shot.visibility import ShotObserver
+from vrm_synth.shot.visibility import Visibility
 
 opened = cache(open_avatar)
 
@@ -31,16 +31,16 @@ def recipe(**fields: Any) -> Recipe:
     return Recipe.model_validate({"avatars": ["demo"], "count": 200, "settle_seconds": None} | fields)
 
 
-def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[ShotObserver, tuple[str, ...]]:
+def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[Visibility, tuple[str, ...]]:
     named = load_poses()[pose].mirror() if mirrored else load_poses()[pose]
     w = before(named, view, source)
     return w, w.phrases(named)
 
 
-def before(pose: NamedPose, view: str, source: str = "demo", **expressions: float) -> ShotObserver:
+def before(pose: NamedPose, view: str, source: str = "demo", **expressions: float) -> Visibility:
     figure, v = pose_body(opened(source), pose, expressions), load_views()[view]
     camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
-    return ShotObserver(figure.body, figure.posed, figure.vertices, camera, (512, 512))
+    return Visibility(figure.parts, figure.posed, figure.vertices, camera, (512, 512))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_no_person_strikes_no_pose() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
         w, said = witness("arms_behind_back", "full_front_level", files[name])
-        assert said == () and not w.body.person
+        assert said == () and not w.parts.is_person
     assert witness("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
 
 
@@ -98,11 +98,11 @@ def test_fingertips_do_not_hold_hands() -> None:
 
 def test_crossed_wrists_do_not_join_hands() -> None:
     pose = load_poses()["stretch"]
-    assert before(pose, "full_front_level").touch("leftHand", "rightHand")
+    assert before(pose, "full_front_level").touching("leftHand", "rightHand")
     crossed = dict(pose.bones) | {"leftUpperArm": turns((-84, 1, 81)), "rightUpperArm": turns((-84, 1, -81))}
     crossed |= {"leftHand": turns((37, -29, -15)), "rightHand": turns((35, 24, 12))}  # the hands side by side again
     w = before(replace(pose, bones=crossed), "full_front_level")
-    assert not w.touch("leftHand", "rightHand")
+    assert not w.touching("leftHand", "rightHand")
     assert w.phrases(pose) == ("stretching both arms overhead",)
 
 
@@ -110,7 +110,7 @@ def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
     pose = load_poses()["prayer"]
     twisted = dict(pose.bones) | {"leftHand": turns((87, -11, 64)), "rightHand": turns((87, 11, -64))}
     w = before(replace(pose, bones=twisted), "full_front_level")
-    assert w.touch("leftHand", "rightHand") and not w.touch("leftPalm", "rightPalm")
+    assert w.touching("leftHand", "rightHand") and not w.touching("leftPalm", "rightPalm")
     assert w.phrases(pose) == ("with both hands raised in front of the chest",)
 
 
@@ -124,9 +124,9 @@ def test_hands_off_the_lap_are_not_in_it(pose: str) -> None:
 
 
 def test_a_curtsy_stands_on_both_feet() -> None:
-    b, figure = body(opened("demo")), pose_body(opened("demo"), load_poses()["curtsy"])
+    b, figure = body_parts_of(opened("demo")), pose_body(opened("demo"), load_poses()["curtsy"])
     for side in ("left", "right"):
-        foot = figure.vertices[b.own & b.of(f"{side}Foot", f"{side}Toes"), 1]
+        foot = figure.vertices[b.direct & b.of_bones(f"{side}Foot", f"{side}Toes"), 1]
         assert foot.min() - b.floor < 0.01
 
 
@@ -171,7 +171,7 @@ def test_expressions_need_a_face_that_can_be_read() -> None:
     w = before(load_poses()["stand"], "full_front_level", happy=1.0)
     assert w.expression("happy") == "happy"
     assert replace(w, size=(300, 300)).expression("happy") == ""  # the head is 45 pixels high
-    assert replace(w, body=replace(w.body, person=False)).expression("happy") == ""
+    assert replace(w, parts=replace(w.parts, is_person=False)).expression("happy") == ""
     small = recipe(views="full_front_level", expressions="happy", poses="stand", size=64, gaze="viewer")
     assert plan_shot(small, 0, opened).observations.expression == ""
 
@@ -179,7 +179,7 @@ def test_expressions_need_a_face_that_can_be_read() -> None:
 def test_a_covered_mouth_says_nothing() -> None:
     w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
     assert w.expression("aa") == "aa"
-    moved, hand = w._moved_by("aa"), w.body.of("leftHand")
+    moved, hand = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
     assert moved is not None
     mouth = w.vertices[moved].mean(0)
     to_camera = np.array(w.camera.position) - mouth
@@ -205,7 +205,7 @@ def test_a_covered_mouth_says_nothing() -> None:
 )
 def test_hair_is_told_by_what_is_seen_of_it(style: str, view: str, hair: str) -> None:
     source = f"demo:hair_style={style}"
-    r = recipe(avatars=[source], views=view, poses="stand", straying={"camera": 0, "pose": 0})
+    r = recipe(avatars=[source], views=view, poses="stand", jitter={"camera": 0, "pose": 0})
     assert plan_shot(r, 0, opened).observations.hair == hair
 
 
@@ -214,7 +214,7 @@ def test_a_bent_head_is_seen_from_above() -> None:
     assert 45 < bowed.face_elevation(0.0, 0.0) < 75
     assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
     assert abs(witness("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
-    r = recipe(poses="bow", views="face_front_level", straying={"camera": 0, "pose": 0})
+    r = recipe(poses="bow", views="face_front_level", jitter={"camera": 0, "pose": 0})
     s = plan_shot(r, 0, opened)
     assert s.observations.elevation == 0 and s.observations.face_elevation == round(bowed.face_elevation(0.0, 0.0), 2)
     if s.observations.framing == "face":
@@ -306,7 +306,7 @@ def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None
     slow = {}
     for name in names:
         offsets = []
-        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.body.used, strict=True):
+        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.parts.used_vertices, strict=True):
             moved = np.zeros((len(primitive.positions), 3))
             for bind in w.posed.avatar.expressions[name].morph_target_binds:
                 if bind.node == node and bind.index < len(primitive.morph_positions):
@@ -317,7 +317,7 @@ def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None
     skinned: list[int] = []
     monkeypatch.setattr(skinning, "_posed", lambda *a: skinned.append(1))
     for name in names:
-        found, wanted = w._moved_by(name), slow[name]
+        found, wanted = w._moved_vertices(name), slow[name]
         assert (found is None) == (wanted is None)
         assert found is None or np.array_equal(found, wanted)
     assert any(v is not None and v.any() for v in slow.values()) and not skinned

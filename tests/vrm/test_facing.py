@@ -193,7 +193,7 @@ def test_nodes_outside_the_scene_are_not_turned() -> None:
 def test_captions_say_from_the_front_only_where_that_is_so(by: float, words: bool, azimuth: float | None) -> None:
     a = load_bytes(turned(plain("1"), by), "x.vrm")
     r = Recipe.model_validate(
-        {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "straying": {"camera": 0}}
+        {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "jitter": {"camera": 0}}
     )
     planned = plan_shot(r, 0, lambda _: a)
     found = planned.observations

@@ -59,7 +59,7 @@ def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
         "id": shot.id,
         "vrm_version": posed.avatar.vrm_version,
         "bones": dict(zip(bones, places.tolist(), strict=True)),
-        "expressions": {name: _tidy(w) for name, w in posed.asked.items()},
+        "expressions": {name: _tidy(w) for name, w in posed.requested_weights.items()},
         "effective_expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
         "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},
         "draw_order": [list(draw) for draw in frame.draw_order],

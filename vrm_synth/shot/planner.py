@@ -23,7 +23,7 @@ from vrm_synth.shot.observations import Observations
 from vrm_synth.shot.posed_body import PosedBody, pose_body
 from vrm_synth.shot.recipe import Recipe
 from vrm_synth.shot.shot import Shot
-from vrm_synth.shot.visibility import MEETING, ShotObserver
+from vrm_synth.shot.visibility import MAX_EYE_CONTACT_ANGLE, Visibility
 from vrm_synth.shot.weighted_choice import Weights, draw
 from vrm_synth.stage.backgrounds import background
 from vrm_synth.stage.lighting import light
@@ -31,15 +31,15 @@ from vrm_synth.vrm.model import Avatar
 
 # How far a pose may stray, degrees a bone: enough to never see the same neck twice, too little to move a hand
 # off its hip. Legs keep still, or feet would leave the floor.
-STRAYING_BONES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
-OFF_CENTRE = 0.05  # how much wider a margin may be drawn than the view says
+JITTER_DEGREES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
+MAX_EXTRA_MARGIN = 0.05  # how much wider a margin may be drawn than the view says
 NEUTRAL = "neutral"
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
-ROLL = 3.0  # degrees
+MAX_ROLL = 3.0  # degrees
 EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
-HAIR_TAIL = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
-ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
+HAIR_TAIL_NODES = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
+ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,11 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     wind = _wind(recipe, i)
     body = pose_body(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
     v = _view(recipe, pose, i)
-    aim, margins = _stray(recipe, v, i)
+    aim, margins = _jittered_aim(recipe, v, i)
     width, height = recipe.size
     camera = body.frame(v.crop.down_to, aim, margins, width / height)
-    witness = ShotObserver(body.body, body.posed, body.vertices, camera, recipe.size)
-    gaze, look_at = _gaze(recipe, witness, aim, i)
+    visibility = Visibility(body.parts, body.posed, body.vertices, camera, recipe.size)
+    gaze, look_at = _gaze(recipe, visibility, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
@@ -110,7 +110,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         antialias=recipe.antialias,
         choices=choices,
     )
-    observations = _observations(witness, pose, who, aim, gaze, choices)
+    observations = _observations(visibility, pose, who, aim, gaze, choices)
     return PlannedShot(shot, observations, body.posed if look_at is None else None)
 
 
@@ -155,23 +155,23 @@ def _figure(
 
 
 def _observations(
-    witness: ShotObserver, pose: NamedPose, who: Character, aim: Aim, gaze: str, choices: Choices
+    visibility: Visibility, pose: NamedPose, who: Character, aim: Aim, gaze: str, choices: Choices
 ) -> Observations:
-    # Of eyes that are shut neither the colour nor the direction is seen.
+    # Of eyes that are shut neither the colour nor the direction can be seen.
     shut = choices.expression in EYES_SHUT
-    known = witness.posed.avatar.front_known
+    known = visibility.posed.avatar.front_known
     return Observations(
-        framing=witness.framing(choices.crop),
-        face_in_sight=witness.face_in_sight,
-        hair=who.tied_hair if who.tied_hair and witness.tails_in_sight(HAIR_TAIL) else who.hair,
+        framing=visibility.framing(choices.crop),
+        face_in_sight=visibility.face_in_sight,
+        hair=who.tied_hair if who.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else who.hair,
         eyes="" if shut else who.eyes,
-        phrases=witness.phrases(pose),
-        expression=witness.expression(choices.expression),
-        gaze=gaze if witness.face_readable and not shut else "",
+        phrases=visibility.phrases(pose),
+        expression=visibility.expression(choices.expression),
+        gaze=gaze if visibility.face_readable and not shut else "",
         azimuth=round(aim.azimuth, 2) if known else None,
         elevation=round(aim.elevation, 2),
-        face_azimuth=round(witness.face_azimuth(aim.azimuth), 2) if known else None,
-        face_elevation=round(witness.face_elevation(aim.azimuth, aim.elevation), 2),
+        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if known else None,
+        face_elevation=round(visibility.face_elevation(aim.azimuth, aim.elevation), 2),
     )
 
 
@@ -182,13 +182,13 @@ def _pose(recipe: Recipe, i: int) -> NamedPose:
     pose = load_poses()[draw(recipe.poses, recipe.seed, "pose", i)]
     if rng(recipe.seed, "mirror", i).random() < recipe.mirror and not pose.symmetric:
         pose = pose.mirror()
-    if recipe.straying.pose == 0:
+    if recipe.jitter.pose == 0:
         return pose
-    random = rng(recipe.seed, "pose straying", i)
+    jitter_rng = rng(recipe.seed, "pose straying", i)  # the name of the stream decides the pictures: it stays
     bones = dict(pose.bones)
-    for bone, most in STRAYING_BONES.items():
-        axis = random.normal(size=3)
-        degrees = recipe.straying.pose * random.uniform(0, most)
+    for bone, most in JITTER_DEGREES.items():
+        axis = jitter_rng.normal(size=3)
+        degrees = recipe.jitter.pose * jitter_rng.uniform(0, most)
         turn = quat_axis_angle(axis / np.linalg.norm(axis), np.radians(degrees))
         x, y, z, w = quat_mul(bones.get(bone, IDENTITY_QUAT), turn).tolist()
         bones[bone] = (x, y, z, w)
@@ -210,14 +210,14 @@ def _can(avatar: Avatar, expression: str) -> bool:
 
 def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:
     if recipe.views is not None:
-        return load_views()[_draw_decently(recipe, pose, "view", recipe.views, i)]
+        return load_views()[_draw_no_low_angle_on_open_legs(recipe, pose, "view", recipe.views, i)]
     crop = draw(recipe.crops, recipe.seed, "crop", i)
     faces = {n: w for n, w in recipe.azimuths.items() if crop != "face" or abs(load_azimuths()[n].degrees) <= 90}
     azimuth = draw(faces or recipe.azimuths, recipe.seed, "azimuth", i)
-    return view(crop, azimuth, _draw_decently(recipe, pose, "elevation", recipe.elevations, i))
+    return view(crop, azimuth, _draw_no_low_angle_on_open_legs(recipe, pose, "elevation", recipe.elevations, i))
 
 
-def _draw_decently(recipe: Recipe, pose: NamedPose, stream: str, weights: Weights, i: int) -> str:
+def _draw_no_low_angle_on_open_legs(recipe: Recipe, pose: NamedPose, stream: str, weights: Weights, i: int) -> str:
     """A view or an elevation, drawn again where it would look from below at a pose that opens the legs.
 
     A recipe that allows nothing else has its way.
@@ -229,13 +229,13 @@ def _draw_decently(recipe: Recipe, pose: NamedPose, stream: str, weights: Weight
     return draw(others, recipe.seed, f"{stream} again", i)
 
 
-def _stray(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
-    random, far = rng(recipe.seed, "camera", i), recipe.straying.camera
-    azimuth = v.azimuth.degrees + far * random.uniform(-1, 1) * v.azimuth.spread
-    elevation = v.elevation.degrees + far * random.uniform(-1, 1) * v.elevation.spread
-    roll = far * random.uniform(-1, 1) * ROLL
-    fov = random.uniform(*recipe.fov)
-    wider = far * OFF_CENTRE * random.uniform(0, 1, 4)
+def _jittered_aim(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
+    camera_rng, amount = rng(recipe.seed, "camera", i), recipe.jitter.camera
+    azimuth = v.azimuth.degrees + amount * camera_rng.uniform(-1, 1) * v.azimuth.spread
+    elevation = v.elevation.degrees + amount * camera_rng.uniform(-1, 1) * v.elevation.spread
+    roll = amount * camera_rng.uniform(-1, 1) * MAX_ROLL
+    fov = camera_rng.uniform(*recipe.fov)
+    wider = amount * MAX_EXTRA_MARGIN * camera_rng.uniform(0, 1, 4)
     room = v.crop.margins
     # A crop that cuts the body has its cut at the picture's edge; room there would show what it leaves out.
     left, right, bottom, top = (min(m + w, 0.45) if m > 0 else 0.0 for m, w in zip(room, wider.tolist(), strict=True))
@@ -246,18 +246,18 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
     """A level wind from any side, up to the recipe's strength."""
     if not recipe.wind or recipe.settle_seconds is None:
         return None
-    r = rng(recipe.seed, "wind", i)
-    turn, strength = 2 * np.pi * r.random(), recipe.wind * r.random()
+    wind_rng = rng(recipe.seed, "wind", i)
+    turn, strength = 2 * np.pi * wind_rng.random(), recipe.wind * wind_rng.random()
     return round(strength * float(np.sin(turn)), 6), 0.0, round(strength * float(np.cos(turn)), 6)
 
 
-def _gaze(recipe: Recipe, seen: ShotObserver, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
+def _gaze(recipe: Recipe, visibility: Visibility, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
     """(what a caption may say of it, the Shot's look_at)."""
     wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
-    if wanted == "ahead" or not seen.face_in_sight or not seen.eyes_move:
+    if wanted == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
         return "", None
     if wanted == "viewer":
-        return ("viewer", seen.camera.position) if seen.face_angle <= MEETING else ("", None)
-    degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE))
+        return ("viewer", visibility.camera.position) if visibility.face_angle <= MAX_EYE_CONTACT_ANGLE else ("", None)
+    degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE_DEGREES))
     # The eyes go to the side where the camera is not.
-    return "away", LookAtAngles(-degrees if seen.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)
+    return "away", LookAtAngles(-degrees if visibility.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)

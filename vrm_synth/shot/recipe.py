@@ -166,7 +166,7 @@ class Recipe(_Strict):
     # Where the key light stands: front, side, top, or flat for nearly shadowless.
     lighting: Annotated[Weights, _one_of(lambda: SETUPS)] = {"front": 4.0, "side": 2.0, "top": 1.0, "flat": 1.0}
     # How far shots stray from the presets: {camera: 0..1, pose: 0..1}.
-    straying: Jitter = Jitter()
+    jitter: Jitter = Jitter()
     # Seconds that hair and skirts swing before the picture; null leaves them at rest.
     settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0
     # Strongest wind on them, in the unit of springs' gravity power: 0.2 stirs hair, 1 blows it sideways.
