@@ -30,7 +30,7 @@ from vrm_synth.dataset.shards.record import RECORDS, FileRecord, Record, record_
 from vrm_synth.dataset.summary.table import ROWS_A_GROUP, TABLE, schema, table_row
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
-from vrm_synth.shot import builtin_recipe, shot_at
+from vrm_synth.shot import builtin_recipe, plan_shot
 
 SHOTS = 64
 A_SHARD = 1000
@@ -72,17 +72,19 @@ def make_table(path: Path, rows: int) -> None:
     recipe = builtin_recipe(SHOTS)
     pool = []
     for i in range(SHOTS):
-        shot = shot_at(recipe, i, open_one)
+        planned = plan_shot(recipe, i, open_one)
+        shot, found = planned.shot, planned.observations
         row = {
             "i": i,
             "seed": 0,
             "attempt": 0,
-            "caption": f"A girl, {shot.labels['pose']}, {shot.labels['expression'] or 'smiling'}.",
-            "avatar": shot.avatar,
-            "avatar_sha256": open_one(shot.avatar).sha256,
+            "caption": f"A girl, {shot.choices.pose}, {found.expression or 'smiling'}.",
+            "avatar": shot.figure.avatar,
+            "avatar_sha256": open_one(shot.figure.avatar).sha256,
             "license": "CC0-1.0",
             "renderer": "llvmpipe",
             "shot": shot.to_json(),
+            "observations": found.to_json(),
         }
         pool.append(table_row(row, "", "train", 0))
     real = pa.Table.from_pylist(pool, schema=schema())

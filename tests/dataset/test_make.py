@@ -314,7 +314,7 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     monkeypatch.setattr(render_shot_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
     task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
     drawn = [render_task.render_sample(task, gl, opened, i) for i in range(COUNT)]
-    gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
+    gazes = [plan_shot(recipe, i, opened).shot.figure.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
     assert posed_again == [f"{i:06d}" for i, gaze in enumerate(gazes) if gaze]
     for d in drawn:
@@ -448,10 +448,10 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
     (again,) = [row for row in rows(out) if row["attempt"]]
     assert json.loads((out / "complete.json").read_text())["quarantined"] == {}
     recipe = load_recipe(recipe_file)
-    from vrm_synth.shot import shot_at
+    from vrm_synth.shot import plan_shot
 
-    shots = [shot_at(recipe, again["i"], opened, attempt) for attempt in range(3)]
-    assert len({json.dumps(s.to_json()["camera"]) for s in shots}) == 3 and len({s.avatar for s in shots}) == 1
+    shots = [plan_shot(recipe, again["i"], opened, attempt).shot for attempt in range(3)]
+    assert len({json.dumps(s.to_json()["camera"]) for s in shots}) == 3 and len({s.figure.avatar for s in shots}) == 1
     assert shots[2].to_json()["camera"] == again["shot"]["camera"]
 
 

@@ -14,7 +14,7 @@ from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, l
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.pose_library import load_poses, read_pose, turns
-from vrm_synth.shot import Recipe, builtin_recipe, load_recipe, shot_at
+from vrm_synth.shot import Recipe, builtin_recipe, load_recipe, plan_shot
 from vrm_synth.shot.weighted_choice import draw
 from vrm_synth.stage.backgrounds import NAMES
 from vrm_synth.stage.lighting import SETUPS
@@ -133,15 +133,15 @@ BAD = [
     (SMALLEST + "crops: []\n", "4: crops: nothing is left"),
     (SMALLEST + "crops: 3\n", "4: crops: not a choice"),
     (SMALLEST + "views: [bust_front_level]\ncrops: bust\n", "4: views: views stands instead"),
-    (SMALLEST + "straying:\n  camera: 1\n  poze: 1\n", "6: straying.poze: unknown key (did you mean pose?)"),
-    (SMALLEST + "straying:\n  camera: 1.5\n", "5: straying.camera: not allowed; got 1.5; allowed: less than or equal"),
+    (SMALLEST + "jitter:\n  camera: 1\n  poze: 1\n", "6: jitter.poze: unknown key (did you mean pose?)"),
+    (SMALLEST + "jitter:\n  camera: 1.5\n", "5: jitter.camera: not allowed; got 1.5; allowed: less than or equal"),
     (SMALLEST + "fov: [40, 20]\n", "4: fov: fov ends before it begins"),
     (SMALLEST + "settle_seconds: -1\n", "4: settle_seconds: "),
     (SMALLEST + "settle_seconds: .inf\n", "4: settle_seconds: "),
     (SMALLEST + "mirror: 2\n", "4: mirror: "),
     (SMALLEST + "mirror: true\n", "4: mirror: "),
     (SMALLEST + "fov: 30\n", "4: fov: not allowed; got 30; allowed: a list"),
-    (SMALLEST + "straying: 0\n", "4: straying: not allowed; got 0; allowed: a mapping of camera, pose"),
+    (SMALLEST + "jitter: 0\n", "4: jitter: not allowed; got 0; allowed: a mapping of camera, pose"),
     (SMALLEST + "accept_licenses: CC\n", "4: accept_licenses: not allowed; got 'CC'; allowed: a list"),
     (SMALLEST + "characters: 3\n", "4: characters: not allowed; got 3; allowed: a mapping"),
     (SMALLEST + "characters:\n  no.vrm: {name: x}\n", "5: characters.no.vrm: no avatar of this recipe is called so"),
@@ -283,10 +283,11 @@ def test_a_recipe_holds_its_pose_files(own_files: Path) -> None:
     dumped = {k: v for k, v in r.model_dump(mode="json", exclude={"avatar_lists"}).items() if v is not None}
     for file in (own_files / "poses").iterdir():
         file.unlink()
+    shots = [plan_shot(r, i, open_avatar).shot for i in range(3)]
     again = Recipe.model_validate({**dumped, "avatars": ["demo"]})
     assert again == r
-    assert [shot_at(again, i, open_avatar) for i in range(3)] == [shot_at(r, i, open_avatar) for i in range(3)]
-    assert {shot_at(r, i, open_avatar).labels["pose"] for i in range(3)} == {"wave", "mine", "other"}
+    assert [plan_shot(again, i, open_avatar).shot for i in range(3)] == shots
+    assert {shot.choices.pose for shot in shots} == {"wave", "mine", "other"}
 
 
 def test_a_pose_may_be_written_into_a_recipe(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ class Renderer:
 
     def compose(self, avatar: Avatar, options: RenderOptions | None = None) -> Shot:
         """The shot that render draws for these arguments: a picture as data, to keep or to change."""
-        return compose_shot(self._as_compat(avatar), _source(avatar), **_known(options or {})).shot
+        return compose_shot(self._as_compat(avatar), _source(avatar), **_known(options or {}))[0]
 
     def close(self) -> None:
         """Give the context back; the renderer is unusable afterwards. Closing twice does nothing."""
@@ -165,9 +165,10 @@ class Renderer:
 
     def _posed_view(self, avatar: Avatar, options: RenderOptions) -> tuple[PosedAvatar, View]:
         subject = self._as_compat(avatar)
-        planned = compose_shot(subject, _source(avatar), **_known(options))
-        shown = planned.posed if self.compat == "none" else None
-        return shown or pose_for(subject, planned.shot, self.compat), planned.shot.view(self.compat)
+        shot, posed = compose_shot(subject, _source(avatar), **_known(options))
+        if posed is None or self.compat != "none":
+            posed = pose_for(subject, shot, self.compat)
+        return posed, shot.view(self.compat)
 
     def _as_compat(self, avatar: Avatar) -> Avatar:
         if self.compat == "none":

@@ -68,7 +68,7 @@ class NamedView:
     elevation: Elevation
 
     def aim(self, fov_y: float = 30.0) -> Aim:
-        """The view as named, without any straying."""
+        """The view as named, without any jitter."""
         return Aim(self.azimuth.degrees, self.elevation.degrees, 0.0, fov_y)
 
 

@@ -35,10 +35,10 @@ def _options(command: F) -> F:
 def subset(source: str, where: str, **options: Any) -> None:
     """Make a dataset of those pictures for which a condition holds.
 
-    Columns: key, split, i, caption, avatar, license, width, height and, of what was measured, pose, mirrored, crop,
-    view, framing, azimuth, elevation, face_azimuth, expression, gaze, lighting, background and more; the whole
-    shot is JSON in shot. The condition is SQL as DuckDB has it (pip install 'vrm-synth[tables]'), and
-    can reach nothing but this table.
+    Columns: key, split, i, caption, avatar, license, width, height; of what was chosen, pose, mirrored, crop, view,
+    lighting, background and more; of what the picture shows, framing, azimuth, elevation, face_azimuth, expression,
+    gaze and more; the whole shot is JSON in shot. The condition is SQL as DuckDB has it (pip install
+    'vrm-synth[tables]'), and can reach nothing but this table.
 
     \b
     Examples:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from PIL import Image
 
@@ -46,7 +45,7 @@ def turntable_cells(renderer: Renderer, avatar: Avatar) -> Iterator[SheetCell]:
         yield SheetCell(picture(renderer, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
     face = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), "stand", "face_front_level", size=SIZE)
     for expression in faces(avatar):
-        shot = replace(face, expressions={expression.name: 1.0})
+        shot = face.with_figure(expressions={expression.name: 1.0})
         text = "preset" if expression.is_preset else "custom"
         yield SheetCell(
             Image.fromarray(render_shot(renderer, avatar, shot)[1].rgba, "RGBA"), text, title=expression.name

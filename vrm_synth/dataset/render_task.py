@@ -167,7 +167,7 @@ def _attempt(
         bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
         extras["mask.png"] = encode_mask(bare[..., 3])
     row: dict[str, Any] = {
-        "caption": english(shot.labels),
+        "caption": english(shot.choices, planned.observations),
         "i": i,
         "seed": task.recipe.seed,
         "attempt": attempt,
@@ -175,7 +175,8 @@ def _attempt(
         "avatar_sha256": avatar.sha256,
         **task.licenses[source],
         "renderer": renderer.device,
-        "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
+        "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
+        "observations": planned.observations.to_json(),
     }
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
     pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
@@ -186,10 +187,11 @@ def _attempt(
 
 def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
     """The shot with its gaze in angles where it was a point: a column of a dataset has one type."""
-    if shot.look_at is None or isinstance(shot.look_at, LookAtAngles):
+    figure = shot.figure
+    if figure.look_at is None or isinstance(figure.look_at, LookAtAngles):
         return shot
-    gaze = gaze_of(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at)
-    return replace(shot, look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
+    gaze = gaze_of(avatar, bones=figure.bones, hips_offset=figure.hips_offset, look_at=figure.look_at)
+    return shot.with_figure(look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
 
 
 def avatar_id(source: str) -> str:

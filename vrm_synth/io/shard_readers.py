@@ -28,6 +28,7 @@ from vrm_synth.shot.shot import LONGEST_SIDE
 KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 PICTURES = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG", "jxl": "JXL"}  # suffix → Pillow's name
 LINES = "metadata.jsonl"
+JSON_COLUMNS = ("shot", "observations")  # objects in a row, JSON text in metadata.jsonl
 JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")  # a bare codestream, and a container (ISO/IEC 18181-2)
 LARGEST_PICTURE = 512 << 20  # bytes: 8192² pixels of RGBA and more
 LARGEST_TEXT = 16 << 20  # bytes of a row or a caption
@@ -95,8 +96,9 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > LARGEST_TEXT:
         raise DatasetError("metadata too long", got=len(data), allowed=f"{LARGEST_TEXT} bytes", where=where)
     row = _parsed(data, where)
-    if isinstance(row, dict) and isinstance(row.get("shot"), str):
-        row["shot"] = _parsed(row["shot"], where)  # as metadata.jsonl has it
+    for name in JSON_COLUMNS:
+        if isinstance(row, dict) and isinstance(row.get(name), str):
+            row[name] = _parsed(row[name], where)  # as metadata.jsonl has them
     if not isinstance(row, dict) or not isinstance(row.get("shot"), dict):
         raise DatasetError("not a line of metadata", got=row, allowed='{…, "shot": {…}}', where=where)
     return row

@@ -16,9 +16,11 @@ from vrm_synth.core.rng import rng
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_files import find_pose
 from vrm_synth.pose.pose_library import Pose, Vec3, Vec4
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Antialias
 from vrm_synth.shot.check import whole
-from vrm_synth.shot.planner import PlannedShot
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.shot.shot import LONGEST_SIDE, Shot
 from vrm_synth.stage.backgrounds import background as named_background
@@ -51,8 +53,10 @@ def compose_shot(
     supersample: int = 2,
     antialias: Antialias = "supersample",
     mipmaps: bool = True,
-) -> PlannedShot:
-    """A shot, and the pose in which it was composed. The parameters are api.renderer.Renderer.render's.
+) -> tuple[Shot, PosedAvatar | None]:
+    """A shot, and the pose in which it was composed, None where a gaze is still to turn the eyes.
+
+    The parameters are api.renderer.Renderer.render's.
 
     source: what the shot calls its avatar. Raises RecipeError, ShotError; a misspelt name with the one probably meant.
     """
@@ -60,11 +64,11 @@ def compose_shot(
     named = find_pose(pose)
     weights = _known_expressions(avatar, expressions or {})
     swing = None if wind is None else _vec3(wind, "wind")
-    figure = pose_body(avatar, named, weights, settle_seconds, swing)
+    body = pose_body(avatar, named, weights, settle_seconds, swing)
     if camera is None:
         v = find_view(view or DEFAULT_VIEW)
         azimuth = v.azimuth.degrees
-        camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), width / height)
+        camera = body.frame(v.crop.down_to, v.aim(), v.crop.room(), width / height)
     elif view is not None:
         raise ShotError("both a view and a camera", got=view, allowed="one of them")
     else:
@@ -73,16 +77,12 @@ def compose_shot(
     target = camera.position if isinstance(look_at, str) else look_at
     if isinstance(look_at, str) and look_at != "camera":
         raise ShotError("not a gaze", got=look_at, allowed='"camera", LookAtAngles or a point', where="look_at")
+    gaze = target if target is None or isinstance(target, LookAtAngles) else _vec3(target, "look_at")
     shot = Shot(
         id=f"{named.name or 'pose'}__{view or 'camera'}",
-        avatar=source,
+        figures=(Figure(source, body.bones, body.hips_offset, body.expressions, gaze, settle_seconds),),
         camera=camera,
         size=(width, height),
-        bones=figure.bones,
-        hips_offset=figure.hips_offset,
-        expressions=figure.expressions,
-        look_at=target if target is None or isinstance(target, LookAtAngles) else _vec3(target, "look_at"),
-        settle_seconds=settle_seconds,
         wind=swing,
         light=key,
         ambient=fill,
@@ -93,7 +93,7 @@ def compose_shot(
         antialias=antialias,
         mipmaps=mipmaps,
     )
-    return PlannedShot(shot, figure.posed if look_at is None else None)
+    return shot, body.posed if look_at is None else None
 
 
 def preset_shot(
@@ -110,8 +110,8 @@ def preset_shot(
     Raises RecipeError for a name that poses/ or cameras/ lacks.
     """
     named = find_pose(pose)
-    shot = compose_shot(avatar, source, pose=named, view=view_name, size=size, supersample=supersample).shot
-    return replace(shot, labels={"pose": named.name, "view": view_name})
+    shot, _ = compose_shot(avatar, source, pose=named, view=view_name, size=size, supersample=supersample)
+    return replace(shot, choices=Choices(pose=named.name, view=view_name))
 
 
 def _size(value: int | tuple[int, int]) -> tuple[int, int]:

@@ -23,7 +23,8 @@ from vrm_synth.pose.pose_files import MOST_FILES, find_pose_files, is_pose_file,
 from vrm_synth.pose.pose_library import NAME, Pose, PoseFile, load_poses, pose_of
 from vrm_synth.render.base import Antialias
 from vrm_synth.shot import avatar_sources, weighted_choice
-from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SETTLE, LONGEST_SIDE
+from vrm_synth.shot.figure import LONGEST_SETTLE
+from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
 from vrm_synth.stage.lighting import SETUPS
@@ -220,7 +221,7 @@ class Recipe(_Strict):
     # Where the key light stands: front, side, top, or flat for nearly shadowless.
     lighting: Annotated[Weights, _one_of(lambda: SETUPS)] = {"front": 4.0, "side": 2.0, "top": 1.0, "flat": 1.0}
     # How far shots stray from the presets: {camera: 0..1, pose: 0..1}.
-    straying: Jitter = Jitter()
+    jitter: Jitter = Jitter()
     # Seconds that hair and skirts swing before the picture; null leaves them at rest.
     settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0
     # Strongest wind on them, in the unit of springs' gravity power: 0.2 stirs hair, 1 blows it sideways.

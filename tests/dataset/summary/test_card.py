@@ -18,7 +18,7 @@ RECIPE = {"avatars": ["a.vrm"], "count": 3, "seed": 5}
 
 def row(i, avatar):
     return {"file_name": f"images/{i}.png", "caption": f"caption {i}", "avatar_sha256": avatar["sha256"], 
-            "renderer": "llvmpipe", "shot": {"size": [64, 32], "labels": {"pose": "stand"}}}  # fmt: skip
+            "renderer": "llvmpipe", "shot": {"size": [64, 32], "choices": {"pose": "stand"}}}  # fmt: skip
 
 
 def card(rows, recipe, avatars, shard_format="imagefolder"):

@@ -7,8 +7,9 @@ import pytest
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.summary import table
 from vrm_synth.dataset.summary.table import (
+    CHOICES,
     COLUMNS,
-    LABELS,
+    OBSERVATIONS,
     canonical_json,
     query_table,
     read_table,
@@ -16,14 +17,16 @@ from vrm_synth.dataset.summary.table import (
     table_row,
     write_table,
 )
-from vrm_synth.shot import builtin_recipe, shot_at
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 
 
 def row(i: int) -> dict:
-    """A line of metadata, with what labels a question needs."""
-    labels = {"pose": ("wave", "sit")[i % 2], "azimuth": float(i), "says": ["waving"], "eyes": ""}
-    shot = {"id": f"{i:06d}", "size": [8, 9], "labels": labels}
-    return {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0, "shot": shot}
+    """A line of metadata, with the choices and observations that a question needs."""
+    shot = {"id": f"{i:06d}", "size": [8, 9], "choices": {"pose": ("wave", "sit")[i % 2]}}
+    found = {"azimuth": float(i), "phrases": ["waving"], "eyes": ""}
+    own = {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0}
+    return {**own, "shot": shot, "observations": found}
 
 
 @pytest.fixture
@@ -47,12 +50,11 @@ def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp
     assert (tmp_path / "again.parquet").read_bytes() == path.read_bytes()
 
 
-def test_every_label_of_a_real_shot_has_a_column_or_is_left_out_on_purpose():
-    from vrm_synth.demo_avatar.avatar_source import open_avatar
-
-    labels = shot_at(builtin_recipe(1), 0, open_avatar).labels
-    assert set(labels) - set(LABELS) == {"says", "wording"}
-    assert set(LABELS) <= set(labels)
+def test_every_choice_and_observation_has_a_column_or_is_left_out_on_purpose():
+    choices, observations = Choices().to_json().keys(), Observations().to_json().keys()
+    assert choices - CHOICES.keys() == {"azimuth_name", "elevation_name", "expression", "gaze", "wording"}
+    assert observations - OBSERVATIONS.keys() == {"phrases"}
+    assert choices >= CHOICES.keys() and observations >= OBSERVATIONS.keys()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,8 @@ def test_every_label_of_a_real_shot_has_a_column_or_is_left_out_on_purpose():
     [
         ("true", 100), ("pose = 'wave'", 50), ("pose = 'wave' and azimuth < 30", 15), ("caption like '% 7.'", 1),
         ("hash(key) % 10 = 0", None), ("i in (3, 5)", 2), ("false", 0),
-        ("json_extract_string(shot, '$.labels.pose') = 'sit'", 50),
+        ("json_extract_string(shot, '$.choices.pose') = 'sit'", 50),
+        ("json_extract_string(observations, '$.phrases[0]') = 'waving'", 100),
     ],
 )  # fmt: skip
 def test_conditions_are_sql_and_keep_the_tables_order(path, where, count):
@@ -110,7 +113,7 @@ def test_metadata_of_another_kind_is_refused(tmp_path):
 
 
 def test_columns_are_named_once():
-    assert not set(COLUMNS) & set(LABELS)
+    assert not COLUMNS.keys() & CHOICES.keys() and not (COLUMNS | CHOICES).keys() & OBSERVATIONS.keys()
 
 
 def test_a_table_from_before_a_column_was_there_spells_the_same_rows():

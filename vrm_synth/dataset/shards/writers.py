@@ -10,7 +10,7 @@ from typing import Any
 
 from vrm_synth.dataset.shards.record import RECORDS
 from vrm_synth.io.atomic_files import to_json
-from vrm_synth.io.shard_readers import LINES, DatasetSample, read_line, read_row, read_shard
+from vrm_synth.io.shard_readers import JSON_COLUMNS, LINES, DatasetSample, read_line, read_row, read_shard
 from vrm_synth.io.store import Store
 
 _IMAGE = {"_type": "Image"}
@@ -46,9 +46,9 @@ def _folder(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
 
 
 def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its shot as text: every line of every shard then has the same columns, which `datasets` insists
-    on."""
-    return {**row, "shot": to_json(row["shot"])}
+    """The row with its objects (shot, observations) as text: every line of every shard then has the same columns, which
+    `datasets` insists on."""
+    return {**row, **{name: to_json(row[name]) for name in JSON_COLUMNS if name in row}}
 
 
 def _tar(stem: str, index: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:

@@ -36,13 +36,14 @@ class ShotListRenderer:
         except ShotError as e:
             yield write_error(self._out, listed.id, str(e))
             return
-        if shot.avatar != self._source:
-            self._source, self._avatar = shot.avatar, self._open(shot.avatar)
+        source = shot.figure.avatar
+        if source != self._source:
+            self._source, self._avatar = source, self._open(source)
             if isinstance(self._avatar, Avatar):
                 yield LoadedAvatar(self._avatar.source, self._avatar.sha256, self._avatar.meta.license.name)
         avatar, out = self._avatar, self._out
         if isinstance(avatar, Exception):
-            yield write_error(out, shot.id, _reason(avatar, f"{shot.avatar}: "))
+            yield write_error(out, shot.id, _reason(avatar, f"{source}: "))
             return
         if listed.avatar_sha256 not in ("", avatar.sha256):
             what = "the avatar is another file than the one that the picture shows"

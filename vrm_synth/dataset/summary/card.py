@@ -50,7 +50,7 @@ class Summary:
         self.avatars[row["avatar_sha256"]] += 1
         self.renderers.add(row["renderer"])
         self.columns |= {k: _TYPES.get(type(v), "string") for k, v in row.items() if k not in self.columns}
-        if pose := row["shot"].get("labels", {}).get("pose"):
+        if pose := row["shot"].get("choices", {}).get("pose"):
             self.poses.add(pose)
 
 

@@ -5,7 +5,7 @@ A fault names a file and, where one is to blame, the shard that is to be made ag
     a flipped byte, a cut or swapped file       the record's size and SHA-256 of each file
     a missing shard, a missing record           the plan, which follows from dataset.json
     a changed record                            its own seal, the plan, and what is in the shard
-    a swapped caption or line, hashes forged    each caption is made anew from its shot's labels, each shot's id is
+    a swapped caption or line, hashes forged    each caption is made anew from its row, each shot's id is
                                                 its key's; the table has the same rows
     another picture, hashes forged              a sample of the shots is rendered again (redraw.py)
     a file that belongs to nothing              the list of all files

@@ -22,6 +22,7 @@ from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.render.base import Renderer
 from vrm_synth.shot import Shot
+from vrm_synth.shot.observations import Observations
 from vrm_synth.vrm.model import Avatar
 
 OFF = 8  # of 255, in a channel: more is another colour
@@ -51,13 +52,18 @@ def check_sample(sample: DatasetSample, size: tuple[int, int]) -> Iterator[str]:
     except ShotError as e:
         yield f"its shot is none: {e}"
         return
+    try:
+        observations = Observations.from_json(sample.row.get("observations") or {})
+    except ShotError as e:
+        yield f"its observations are none: {e}"
+        return
     if shot.id != sample.key:
         yield f"it holds the shot {shot.id}"
     if shot.size != size:
         yield f"{size[0]}×{size[1]} pixels, where its shot has {shot.size[0]}×{shot.size[1]}"
     if sample.row.get("caption") != sample.caption:
         yield "caption and metadata differ"
-    if sample.caption != english(shot.labels):
+    if sample.caption != english(shot.choices, observations):
         yield f"a caption that is not its shot's: {sample.caption!r}"
 
 
