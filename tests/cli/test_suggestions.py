@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -110,7 +111,9 @@ def test_inspect_goes_on_past_what_is_no_avatar(here, name):
 )
 def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(here, command, monkeypatch):
     monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))
-    monkeypatch.setattr("vrm_synth.demo_avatar.build_glb", lambda *_: pytest.fail("an avatar was built"))
+    monkeypatch.setattr(
+        resolve_name("vrm_synth.demo_avatar"), "build_glb", lambda *_: pytest.fail("an avatar was built")
+    )
     assert "no/a" in (said := error(*command.split(), code=2 if "more" in command else 1)) or "more" in said
 
 
