@@ -8,7 +8,7 @@ DEMO_COUNT ?= 24
 export LP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint types unit measure clean
+.PHONY: help setup setup-dev demo test lint types unit docs measure clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ types: setup-dev ## mypy
 
 unit: setup-dev ## the short form of every test
 	@$(PY) -m pytest -q -n 2 -m "not slow"
+
+docs: setup-dev ## a reference of the Python API from its docstrings: build/docs/index.html
+	@$(PY) scripts/api_reference.py build/docs
 
 measure: setup-dev ## the long form of every test and the benchmarks, into docs/measured.md
 	@$(PY) scripts/measure.py

@@ -27,10 +27,10 @@ import pyarrow.parquet as pq
 from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.layout import IDENTITY, identity, identity_bytes
 from vrm_synth.dataset.shards.record import RECORDS, FileRecord, Record, record_name, sealed
-from vrm_synth.dataset.table import ROWS_A_GROUP, TABLE, flat, schema
+from vrm_synth.dataset.summary.table import ROWS_A_GROUP, TABLE, schema, table_row
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
-from vrm_synth.shot import builtin_recipe, shot_at
+from vrm_synth.shot import builtin_recipe, plan_shot
 
 SHOTS = 64
 A_SHARD = 1000
@@ -43,15 +43,15 @@ QUESTIONS = {
 ASK = """
 import json, sys, time
 from pathlib import Path
-from vrm_synth.dataset.table import ask
+from vrm_synth.dataset.summary.table import query_table
 start = time.perf_counter()
-rows = sum(batch.num_rows for batch in ask(Path(sys.argv[1]), sys.argv[2]))
+rows = sum(batch.num_rows for batch in query_table(Path(sys.argv[1]), sys.argv[2]))
 seconds = time.perf_counter() - start
 """
 RESUME = """
 import json, sys, time
 from pathlib import Path
-from vrm_synth.dataset.pending import missing_shards
+from vrm_synth.dataset.shards.pending import missing_shards
 from vrm_synth.io.store import LocalStore
 start = time.perf_counter()
 rows = len(missing_shards(LocalStore(Path(sys.argv[1]))))
@@ -72,19 +72,21 @@ def make_table(path: Path, rows: int) -> None:
     recipe = builtin_recipe(SHOTS)
     pool = []
     for i in range(SHOTS):
-        shot = shot_at(recipe, i, open_one)
+        planned = plan_shot(recipe, i, open_one)
+        shot, found = planned.shot, planned.observations
         row = {
             "i": i,
             "seed": 0,
             "attempt": 0,
-            "caption": f"A girl, {shot.labels['pose']}, {shot.labels['expression'] or 'smiling'}.",
-            "avatar": shot.avatar,
-            "avatar_sha256": open_one(shot.avatar).sha256,
+            "caption": f"A girl, {shot.choices.pose}, {found.expression or 'smiling'}.",
+            "avatar": shot.figure.avatar,
+            "avatar_sha256": open_one(shot.figure.avatar).sha256,
             "license": "CC0-1.0",
             "renderer": "llvmpipe",
             "shot": shot.to_json(),
+            "observations": found.to_json(),
         }
-        pool.append(flat(row, "", "train", 0))
+        pool.append(table_row(row, "", "train", 0))
     real = pa.Table.from_pylist(pool, schema=schema())
     with pq.ParquetWriter(path, schema(), compression="zstd", compression_level=3) as out:
         for first in range(0, rows, ROWS_A_GROUP):

@@ -28,8 +28,9 @@ import machine
 import moderngl
 from random_shots import avatar_files, plain_shot
 
-from vrm_synth.dataset.shot_list.answers import ShotAnswer, ShotListTask
+from vrm_synth.dataset.shot_list.answers import ShotAnswer
 from vrm_synth.dataset.shot_list.reader import ListedShot
+from vrm_synth.dataset.shot_list.task import ShotListTask
 from vrm_synth.vrm import load
 
 AVATARS = ["m_expressive", "crimsom", "zombie", "robot", "bizdude", "demo"]
@@ -68,7 +69,7 @@ def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) ->
 def run(files: list[tuple[str, Path]], count: int, block: int, size: int, out: Path) -> list[tuple[int, float, int]]:
     """(pictures so far, MiB, GL objects) at the end of each round of the avatars."""
     every, samples, start = block * len(files), [], time.perf_counter()
-    with ShotListTask(out=out, base=out, renderer="gl", device=0).opened() as answered:
+    with ShotListTask(out=out, base=out, renderer="gl", device=0).open() as answered:
         for done, shot in enumerate(endless(files, count, block, size), 1):
             for event in answered(shot):
                 if isinstance(event, ShotAnswer) and event.error:

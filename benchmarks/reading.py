@@ -36,7 +36,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from vrm_synth.dataset.derive import put_shard
-from vrm_synth.dataset.verify.expected import Expected
+from vrm_synth.dataset.verify.expected import ExpectedShard
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore
 
@@ -107,7 +107,7 @@ def prepare(work: Path, pictures: int, size: int) -> dict[str, list[Path]]:
     (work / "folder").mkdir()
     for first in range(0, pictures, A_SHARD):
         some = [_renamed(real[i % len(real)], i) for i in range(first, min(first + A_SHARD, pictures))]
-        expected = Expected(first // A_SHARD, "train", len(some))
+        expected = ExpectedShard(first // A_SHARD, "train", len(some))
         for form in ("webdataset", "parquet", "imagefolder"):
             put_shard(LocalStore(work / form), form, expected, some)
         for s in some:

@@ -76,7 +76,11 @@ def pairs(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int) -> Iterato
     if planned.posed is not None:
         known = planned.posed.world_from_node
         yield "pose", (lambda: pose_for(avatar, shot).world_from_node, lambda: known)
-    where: dict[str, Any] = {"bones": shot.bones, "hips_offset": shot.hips_offset, "look_at": shot.camera.position}
+    where: dict[str, Any] = {
+        "bones": shot.figure.bones,
+        "hips_offset": shot.figure.hips_offset,
+        "look_at": shot.camera.position,
+    }
     yield "gaze", (lambda: evaluate(avatar, **where).look_at, lambda: gaze_of(avatar, **where))
 
 

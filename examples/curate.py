@@ -14,19 +14,19 @@ from collections import Counter
 from pathlib import Path
 
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
-from vrm_synth.dataset.table import TABLE, ask
+from vrm_synth.dataset.summary.table import TABLE, query_table
 from vrm_synth.io.store import LocalStore
 
 
 def main(folder: str, out: str, where: str) -> None:
     poses: Counter[str] = Counter()
-    for batch in ask(Path(folder) / TABLE, where, ("pose",)):
+    for batch in query_table(Path(folder) / TABLE, where, ("pose",)):
         poses.update(batch["pose"].to_pylist())
     for pose, count in poses.most_common():
         print(f"{count:5} {pose}")
     source = SourceDataset.of(LocalStore(Path(folder)))
     picks = pick([source], where)
-    DeriveTask((source,), picks, LocalStore(Path(out)), "subset", source.form, where=where).make()
+    DeriveTask((source,), picks, LocalStore(Path(out)), "subset", source.shard_format, where=where).make()
     print(f"{sum(picks.counts().values())} pictures in {out}")
 
 

@@ -1,23 +1,16 @@
-"""One picture through the library: python examples/one_picture.py [AVATAR] [OUT.png]"""
+"""One picture: python examples/one_picture.py [AVATAR] [OUT.png]"""
 
 import sys
-from pathlib import Path
 
-from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.render import open_renderer
-from vrm_synth.shot import preset_shot
+import vrm_synth as vs
 
 
 def main(source: str = "demo", out: str = "one_picture.png") -> None:
-    avatar = open_avatar(source)  # a VRM file's path, "demo", or "demo:3"
-    shot = preset_shot(avatar, source, pose="wave", view_name="cowboy_three_quarter_left_level")
-    renderer = open_renderer()
-    posed, frame = render_shot(renderer, avatar, shot)  # a frame's pixels are a numpy array, (H, W, 4) uint8
-    renderer.close()
-    Path(out).write_bytes(encode_png(frame.rgba))
-    print(f"{out}: {avatar.meta.name}, license {avatar.meta.license.name}, head at {posed.bone_positions()['head']}")
+    avatar = vs.load(source)  # a VRM file's path, "demo", or "demo:3"
+    with vs.Renderer() as renderer:
+        frame = renderer.render(avatar, pose="wave", view="cowboy_three_quarter_left_level", look_at="camera")
+    frame.image.save(out)  # frame.rgba has the same pixels, (H, W, 4) uint8
+    print(f"{out}: {avatar.meta.name}, license {avatar.meta.license.name}")
 
 
 if __name__ == "__main__":

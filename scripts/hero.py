@@ -36,7 +36,7 @@ def main() -> None:
     for source, pose, view, expressions, behind in TILES:
         avatar = open_avatar(source)
         shot = preset_shot(avatar, source, pose, view, size=TILE, supersample=4)
-        shot = replace(shot, expressions=expressions, background=background(behind), settle_seconds=1.0)
+        shot = replace(shot.with_figure(expressions=expressions, settle_seconds=1.0), background=background(behind))
         tiles.append(render_shot(renderer, avatar, shot)[1].rgba)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(tiles, 1)).convert("RGB").save(PAGE, optimize=True)

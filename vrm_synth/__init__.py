@@ -1,3 +1,112 @@
-"""Synthetic image datasets from VRM avatars."""
+"""Synthetic image datasets from VRM avatars: posed, toon-shaded, truthfully captioned.
 
-__version__ = "0.1.0"
+    import vrm_synth as vs
+
+    avatar = vs.load("aki.vrm")
+    with vs.Renderer() as renderer:
+        frame = renderer.render(avatar, pose="wave", expressions={"happy": 1.0}, view="bust_front_level", size=768)
+    frame.image.save("aki.png")
+
+docs/python.md teaches it. Each name is imported when it is asked for, so that `import vrm_synth` costs milliseconds;
+torch is imported by a call of `train` or `sample` alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from vrm_synth.core.lazy_imports import lazily
+
+if TYPE_CHECKING:
+    from vrm_synth.api.avatars import demo_avatar, load
+    from vrm_synth.api.cameras import frame_body
+    from vrm_synth.api.models import sample, train
+    from vrm_synth.api.renderer import Renderer, RenderOptions
+    from vrm_synth.camera.camera import Camera
+    from vrm_synth.camera.views import load_views
+    from vrm_synth.core.errors import VrmSynthError
+    from vrm_synth.dataset.dataset_handle import FinishedDataset, LoadedSample, open_dataset
+    from vrm_synth.dataset.render_dataset import render_dataset
+    from vrm_synth.pose.lookat import LookAtAngles
+    from vrm_synth.pose.pose_files import load_pose
+    from vrm_synth.pose.pose_library import Pose, load_poses
+    from vrm_synth.render.base import Frame
+    from vrm_synth.shot.avatar_inputs import default_recipe
+    from vrm_synth.shot.recipe import Recipe, load_recipe
+    from vrm_synth.shot.shot import Shot
+    from vrm_synth.stage.light import Ambient, Light
+    from vrm_synth.vrm.avatar import Avatar
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "Ambient",
+    "Avatar",
+    "Camera",
+    "FinishedDataset",
+    "Frame",
+    "Light",
+    "LoadedSample",
+    "LookAtAngles",
+    "Pose",
+    "Recipe",
+    "RenderOptions",
+    "Renderer",
+    "Shot",
+    "VrmSynthError",
+    "default_recipe",
+    "demo_avatar",
+    "frame_body",
+    "load",
+    "load_pose",
+    "load_poses",
+    "load_recipe",
+    "load_views",
+    "open_dataset",
+    "render_dataset",
+    "sample",
+    "train",
+]
+
+_HOMES = {
+    **dict.fromkeys(("demo_avatar", "load"), "api.avatars"),
+    "frame_body": "api.cameras",
+    **dict.fromkeys(("sample", "train"), "api.models"),
+    **dict.fromkeys(("RenderOptions", "Renderer"), "api.renderer"),
+    "Camera": "camera.camera",
+    "load_views": "camera.views",
+    "VrmSynthError": "core.errors",
+    **dict.fromkeys(("FinishedDataset", "LoadedSample", "open_dataset"), "dataset.dataset_handle"),
+    "render_dataset": "dataset.render_dataset",
+    "LookAtAngles": "pose.lookat",
+    "load_pose": "pose.pose_files",
+    **dict.fromkeys(("Pose", "load_poses"), "pose.pose_library"),
+    "Frame": "render.base",
+    **dict.fromkeys(("Recipe", "load_recipe"), "shot.recipe"),
+    "default_recipe": "shot.avatar_inputs",
+    "Shot": "shot.shot",
+    **dict.fromkeys(("Ambient", "Light"), "stage.light"),
+    "Avatar": "vrm.model",
+}
+
+__getattr__ = lazily(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """This package, whose names above are the functions even where a subpackage has the same name.
+
+    Importing `vrm_synth.train` would bind the subpackage to `vrm_synth.train`, in place of the function.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,9 +1,10 @@
-"""Captions: everything that is said is in the labels, in words that agree with the picture's geometry."""
+"""Captions: every statement follows from a choice or an observation, and agrees with the picture's geometry."""
 
 from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -16,24 +17,36 @@ from vrm_synth.caption.facts import azimuth_name, elevation_name
 from vrm_synth.demo_avatar import facts as demo_facts
 from vrm_synth.demo_avatar import variant
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.shot import Recipe, shot_at
+from vrm_synth.shot import Recipe, plan_shot
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 from vrm_synth.stage.backgrounds import NAMES
 
 opened = cache(open_avatar)
-LABELS: dict[str, Any] = {
-    "character": "Mio", "noun": "a girl", "hair": "long pink hair", "eyes": "blue eyes",
-    "outfit": "navy hoodie and shorts", "says": ("waving with the right hand",), "framing": "bust", "face": True,
-    "azimuth": 0.0, "face_azimuth": 0.0, "elevation": 0.0, "face_elevation": 0.0, "expression": "happy",
-    "gaze": "viewer", "background": "light blue", "wording": 1,
-}  # fmt: skip
+CHOICES = Choices(
+    character="Mio", noun="a girl", outfit="navy hoodie and shorts", background="light blue", wording=1,
+)  # fmt: skip
+OBSERVATIONS = Observations(
+    framing="bust", face_in_sight=True, hair="long pink hair", eyes="blue eyes",
+    phrases=("waving with the right hand",), expression="happy", gaze="viewer", azimuth=0.0, elevation=0.0,
+    face_azimuth=0.0, face_elevation=0.0,
+)  # fmt: skip
+
+
+def changed(**changes: Any) -> tuple[Choices, Observations]:
+    """CHOICES and OBSERVATIONS with other values."""
+    of_choices = {f.name for f in fields(Choices)} - {"expression", "gaze"}
+    chosen = {name: value for name, value in changes.items() if name in of_choices}
+    found = {name: value for name, value in changes.items() if name not in of_choices}
+    return replace(CHOICES, **chosen), replace(OBSERVATIONS, **found)
 
 
 def every_wording(**changes: Any) -> list[str]:
-    return [english(LABELS | changes | {"wording": n}) for n in range(60)]
+    return [english(*changed(**changes, wording=n)) for n in range(60)]
 
 
 def test_one_caption_whole() -> None:
-    said = {english(LABELS | {"wording": n}) for n in range(3000)}
+    said = {english(*changed(wording=n)) for n in range(3000)}
     assert (
         "An upper-body picture of Mio, a girl with long pink hair and blue eyes in a navy hoodie, waving with the "
         "right hand, looking happy, looking at the viewer, front view, light blue background."
@@ -54,22 +67,22 @@ def test_one_caption_whole() -> None:
 
 def test_the_wording_varies_and_is_the_shots_own() -> None:
     assert len(set(every_wording())) > 30
-    assert english(LABELS) == english(dict(LABELS))
+    assert english(CHOICES, OBSERVATIONS) == english(replace(CHOICES), replace(OBSERVATIONS))
 
 
 def test_nothing_is_said_of_what_is_not_known() -> None:
-    for s in (english({}), english({"wording": 5})):
+    for s in (english(Choices(), Observations()), english(Choices(wording=5), Observations())):
         assert re.fullmatch(r"(A picture|An image) of a character, (on a plain|simple) background\.", s), s
 
 
 @pytest.mark.parametrize(
     ("change", "gone"),
     [
-        ({"says": ()}, "waving"),
+        ({"phrases": ()}, "waving"),
         ({"expression": ""}, "happ"),
         ({"expression": "NotInTheWords"}, "happ"),
         ({"gaze": ""}, "viewer"),
-        ({"face": False}, "eyes,"),
+        ({"face_in_sight": False}, "eyes,"),
         ({"framing": "full"}, "blue eyes"),  # too small to see
         ({"framing": "face"}, "hoodie"),
         ({"framing": ""}, "upper-body"),
@@ -78,7 +91,7 @@ def test_nothing_is_said_of_what_is_not_known() -> None:
         ({"background": "#123456"}, "#"),
     ],
 )
-def test_each_fact_goes_with_its_label(change: dict[str, Any], gone: str) -> None:
+def test_each_fact_needs_its_choice_or_observation(change: dict[str, Any], gone: str) -> None:
     assert not any(gone in s for s in every_wording(**change))
 
 
@@ -87,7 +100,7 @@ def test_a_side_is_the_avatars_own(name: str) -> None:
     a = load_azimuths()[name]
     for degrees in (a.degrees - a.spread, a.degrees, a.degrees + a.spread):
         assert azimuth_name(degrees) == name
-        for s in every_wording(azimuth=degrees, says=()):
+        for s in every_wording(azimuth=degrees, phrases=()):
             assert ("left" in s, "right" in s) == (20 < degrees < 160, -160 < degrees < -20), s
             assert ("behind" in s or "back view" in s) == (abs(degrees) > 160)
             assert ("front" in s) == (abs(degrees) < 15)
@@ -113,11 +126,11 @@ def test_angles_come_round() -> None:
 def test_a_close_up_is_told_by_the_face() -> None:
     """A head turned to the camera at its side is a face seen from the front."""
     turned = {"azimuth": 90.0, "face_azimuth": 5.0}
-    assert facts(LABELS | turned | {"framing": "face"}).azimuth == "front"
-    assert facts(LABELS | turned | {"framing": "bust"}).azimuth == "side_left"
+    assert facts(*changed(**turned, framing="face")).azimuth == "front"
+    assert facts(*changed(**turned, framing="bust")).azimuth == "side_left"
     bent = {"elevation": 0.0, "face_elevation": 40.0}
-    assert facts(LABELS | bent | {"framing": "face"}).elevation == "high"
-    assert facts(LABELS | bent | {"framing": "bust"}).elevation == "level"
+    assert facts(*changed(**bent, framing="face")).elevation == "high"
+    assert facts(*changed(**bent, framing="bust")).elevation == "level"
     assert all("above" in s or "high angle" in s for s in every_wording(**bent, framing="face"))
 
 
@@ -142,9 +155,9 @@ def test_left_and_right_in_real_captions_agree_with_the_bones() -> None:
 
     sides = set()
     for i in range(16):
-        s = shot_at(r, i, opened)
-        caption = english(s.labels)
-        where = evaluate(opened("demo"), bones=s.bones, hips_offset=s.hips_offset).bone_positions()
+        planned = plan_shot(r, i, opened)
+        s, caption = planned.shot, english(planned.shot.choices, planned.observations)
+        where = evaluate(opened("demo"), bones=s.figure.bones, hips_offset=s.figure.hips_offset).bone_positions()
         up = "left" if where["leftHand"][1] > where["rightHand"][1] else "right"
         assert re.search(rf"with the {up} hand", caption), caption
         sides.add(up)
@@ -158,12 +171,15 @@ def test_the_built_in_family_is_described_as_it_is_made() -> None:
     known = {f"demo:{i}": demo_facts(variant(i)) for i in range(8)}
     # Only the words are looked at, so one member stands in for all.
     for i in range(8):
-        s = shot_at(r, i, lambda source: opened("demo"))
-        caption = english(s.labels)
+        planned = plan_shot(r, i, lambda source: opened("demo"))
+        s, caption = planned.shot, english(planned.shot.choices, planned.observations)
         for key in ("name", "outfit"):
-            assert known[s.avatar][key] in caption
-        tied = known[s.avatar]["hair_style"] in ("ponytail", "twintails")  # of which the stand-in has none to show
-        hair = f"{known[s.avatar]['hair'].split()[0]} hair" if tied else known[s.avatar]["hair"]
+            assert known[s.figure.avatar][key] in caption
+        tied = known[s.figure.avatar]["hair_style"] in (
+            "ponytail",
+            "twintails",
+        )
+        hair = f"{known[s.figure.avatar]['hair'].split()[0]} hair" if tied else known[s.figure.avatar]["hair"]
         assert f" {hair} " in caption
 
 

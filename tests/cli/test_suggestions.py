@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -110,8 +111,8 @@ def test_inspect_goes_on_past_what_is_no_avatar(here, name):
 )
 def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(here, command, monkeypatch):
     monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))
-    monkeypatch.setattr("vrm_synth.demo_avatar.build_glb", lambda *_: pytest.fail("an avatar was built"))
-    monkeypatch.setattr("vrm_synth.demo_avatar.generate.build_glb", lambda *_: pytest.fail("an avatar was built"))
+    for module in ("vrm_synth.demo_avatar", "vrm_synth.demo_avatar.generate"):
+        monkeypatch.setattr(resolve_name(module), "build_glb", lambda *_: pytest.fail("an avatar was built"))
     assert "no/a" in (said := error(*command.split(), code=2 if "more" in command else 1)) or "more" in said
 
 
@@ -120,7 +121,7 @@ def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(her
     [
         ("poses show wive -o a.png", "no such pose (did you mean wave?)"),
         ("cameras show bust_front_levle -o a.png", "no such view (did you mean bust_front_level?)"),
-        ("poses show wave -o a.png --view bust_front_levle", "no such preset (did you mean bust_front_level?)"),
+        ("poses show wave -o a.png --view bust_front_levle", "no such view (did you mean bust_front_level?)"),
         ("avatar demo -o a.vrm --set hair_colr=pink", "(did you mean hair_color?)"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 from vrm_synth.dataset.derive import put_shard
 from vrm_synth.dataset.layout import METRICS, read_identity
 from vrm_synth.dataset.shards.record import Record, record_name
-from vrm_synth.dataset.verify.expected import Expected, expectation
+from vrm_synth.dataset.verify.expected import ExpectedShard, expected_dataset
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore
 
@@ -19,23 +19,23 @@ Plant = Callable[[LocalStore, np.random.Generator], str]
 UNTOUCHED = ("dataset.json", METRICS)  # what a dataset is held to, which has tests of its own, and no part of it
 
 
-def shards(store: LocalStore) -> list[Expected]:
+def shards(store: LocalStore) -> list[ExpectedShard]:
     """The shards that hold something."""
-    plan = expectation(read_identity(store))
+    plan = expected_dataset(read_identity(store))
     return [e for block in range(plan.blocks) for e in plan.expected(block) if e.count]
 
 
-def samples(store: LocalStore, shard: Expected) -> list[DatasetSample]:
+def samples(store: LocalStore, shard: ExpectedShard) -> list[DatasetSample]:
     return [*read_shard(store, read_identity(store)["recipe"]["format"], shard.split, shard.number)]
 
 
-def _shard(store: LocalStore, random: np.random.Generator) -> Expected:
+def _shard(store: LocalStore, random: np.random.Generator) -> ExpectedShard:
     """One with two different captions."""
     some = [e for e in shards(store) if len({s.caption for s in samples(store, e)}) > 1]
     return some[int(random.integers(len(some)))]
 
 
-def put(store: LocalStore, shard: Expected, what: list[DatasetSample]) -> None:
+def put(store: LocalStore, shard: ExpectedShard, what: list[DatasetSample]) -> None:
     """Other samples in its place, with an honest record."""
     for name in filter(shard.owns, store.list(shard.split)):
         store.delete(name)

@@ -52,7 +52,7 @@ def test_a_file_that_is_none_is_refused_before_anything_starts(tmp_path):
 
 def test_a_lost_worker_ends_it(tmp_path):
     with pytest.raises(RenderError, match="SIGKILL"):
-        BenchTask("demo", tmp_path, 64, "gl", 0).lost(3, "SIGKILL")
+        BenchTask("demo", tmp_path, 64, "gl", 0).on_crash(3, "SIGKILL")
 
 
 @pytest.mark.parametrize(

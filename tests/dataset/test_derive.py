@@ -12,11 +12,11 @@ from tests.dataset.faults import samples, shards
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
 from vrm_synth.dataset.layout import COMPLETE
-from vrm_synth.dataset.make import Dataset, DatasetSettings
-from vrm_synth.dataset.render_task import OutputFormat
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.table import TABLE, read_table
+from vrm_synth.dataset.summary.table import TABLE, read_table
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.image_decoder import decode_rgba
@@ -33,7 +33,7 @@ def opened(source: str, base: Path = Path()) -> Avatar:
 
 
 def made(
-    folder: Path, avatars: Path, form: str = "webdataset", passes: tuple[str, ...] = ("mask",), **more
+    folder: Path, avatars: Path, shard_format: str = "webdataset", passes: tuple[str, ...] = ("mask",), **more
 ) -> LocalStore:
     """A dataset of twelve small pictures, with two avatars and two splits."""
     store = LocalStore(folder)
@@ -41,7 +41,9 @@ def made(
     recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}, "seed": 4} | more)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vrm_synth.dataset.render_task.open_avatar", opened)
-        dataset = Dataset(recipe, store, opened, DatasetSettings(OutputFormat(form, passes=passes), shard_size=5))
+        dataset = Dataset(
+            recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=passes), shard_size=5)
+        )
         dataset.make(dataset.missing())
     assert dataset.finish()
     return store
@@ -57,9 +59,11 @@ def other(avatars, tmp_path_factory) -> LocalStore:
     return made(tmp_path_factory.mktemp("other"), avatars, "imagefolder", seed=5)
 
 
-def derive(sources: list[LocalStore], out: Path, command: str, form: str, *, where: str = "true", **more) -> LocalStore:
+def derive(
+    sources: list[LocalStore], out: Path, command: str, shard_format: str, *, where: str = "true", **more
+) -> LocalStore:
     found = tuple(SourceDataset.of(s, command == "merge") for s in sources)
-    DeriveTask(found, pick(found, where), LocalStore(out), command, form, where=where, **more).make()
+    DeriveTask(found, pick(found, where), LocalStore(out), command, shard_format, where=where, **more).make()
     return LocalStore(out)
 
 
@@ -67,9 +71,9 @@ def everything(store: LocalStore) -> dict[tuple[str, str], DatasetSample]:
     return {(e.split, s.key): s for e in shards(store) for s in samples(store, e)}
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_converting_keeps_every_sample_and_back_again_every_byte(whole, tmp_path, form):
-    there = derive([whole], tmp_path / "there", "convert", form, shard_size=4)
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_converting_keeps_every_sample_and_back_again_every_byte(whole, tmp_path, shard_format):
+    there = derive([whole], tmp_path / "there", "convert", shard_format, shard_size=4)
     assert verify(there).faults == ()
     ours, theirs = everything(whole), everything(there)
     assert list(ours) and set(ours) == set(theirs)

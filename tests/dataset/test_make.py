@@ -17,16 +17,17 @@ from PIL import Image
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError, LicenseError, RecipeError, ShotError
 from vrm_synth.dataset import image_checks, render_task
-from vrm_synth.dataset import render_shot as take_module
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset import render_shot as render_shot_module
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_shot import pose_for, render_shot
-from vrm_synth.dataset.render_task import FailedShot, OutputFormat, RenderResult, gaze_in_angles, path_from
+from vrm_synth.dataset.render_task import CrashedShot, RenderResult, gaze_in_angles, path_from
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
-from vrm_synth.dataset.shot_list.answers import ShotListTask, answer_shots
 from vrm_synth.dataset.shot_list.reader import read_shots
+from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import read_shard
 from vrm_synth.io.store import LocalStore
@@ -88,7 +89,7 @@ def dataset(recipe_file, out, settings=None):
 
 def render(recipe_file, out, settings=None, blocks=None, workers=1, done=lambda: None, note=lambda text: None):
     made = dataset(recipe_file, out, settings)
-    made.make(made.missing(blocks), functools.partial(work, workers=workers), done, note)
+    made.make(made.missing(blocks), functools.partial(run_task, workers=workers), done, note)
     made.finish()
     return out
 
@@ -97,10 +98,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def rows(folder: Path, form="imagefolder") -> list[dict]:
+def rows(folder: Path, shard_format="imagefolder") -> list[dict]:
     """Every line of metadata, in the order of the shots."""
     store = LocalStore(folder)
-    found = [row for r in read_records(store) if r.keys for _, row in rows_of(store, form, r.split, r.shard)]
+    found = [row for r in read_records(store) if r.keys for _, row in rows_of(store, shard_format, r.split, r.shard)]
     return sorted(found, key=lambda row: row["i"])
 
 
@@ -204,19 +205,19 @@ def test_datasets_loads_it_and_hands_back_shots(whole, tmp_path, monkeypatch):
         assert Shot.from_json(json.loads(entry["shot"])) == Shot.from_json(row["shot"])
 
 
-@pytest.mark.parametrize("form", ["webdataset", "parquet"])
-def test_the_other_formats_hold_the_same_samples(recipe_file, whole, tmp_path, form):
-    out = render(recipe_file, tmp_path / form, DatasetSettings(OutputFormat(form), SHARD))
+@pytest.mark.parametrize("shard_format", ["webdataset", "parquet"])
+def test_the_other_formats_hold_the_same_samples(recipe_file, whole, tmp_path, shard_format):
+    out = render(recipe_file, tmp_path / shard_format, DatasetSettings(OutputFormat(shard_format), SHARD))
     pictures = {}
     for record in read_records(LocalStore(out)):
-        for sample in read_shard(LocalStore(out), form, record.split, record.shard) if record.keys else ():
+        for sample in read_shard(LocalStore(out), shard_format, record.split, record.shard) if record.keys else ():
             pictures[sample.key] = sample.picture
     assert pictures == {p.stem: p.read_bytes() for p in whole.glob("t*/*/*.png")}
 
     def told(found):
         return [{**r, "shot": {**r["shot"], "avatar": Path(r["shot"]["avatar"]).name}} for r in found]
 
-    assert told(rows(out, form)) == told(rows(whole))
+    assert told(rows(out, shard_format)) == told(rows(whole))
     assert (out / "metadata.parquet").exists() and (out / "complete.json").exists()
 
 
@@ -302,7 +303,7 @@ def test_a_gaze_at_a_point_is_kept_as_angles_that_draw_the_same(gl, avatars):
     entry = {"id": "a", "avatar": "x", "camera": camera, "size": [64, 64], "look_at": [0.5, 1.9, 2]}
     shot = Shot.from_json(entry | {"pose": {"bones": {"head": [0, 0.1, 0, 0.995]}}})
     angled = gaze_in_angles(avatar, shot)
-    assert isinstance(angled.look_at, LookAtAngles)
+    assert isinstance(angled.figure.look_at, LookAtAngles)
     (before, first), (after, second) = render_shot(gl, avatar, shot), render_shot(gl, avatar, angled)
     assert before.look_at == after.look_at and before.look_at.yaw != 0
     assert (first.rgba == second.rgba).all() and (before.world_from_node == after.world_from_node).all()
@@ -311,10 +312,10 @@ def test_a_gaze_at_a_point_is_kept_as_angles_that_draw_the_same(gl, avatars):
 def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     """Planning has posed it: whoever draws it poses it again for a gaze alone."""
     recipe, posed_again = load_recipe(recipe_file), []
-    monkeypatch.setattr(take_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
+    monkeypatch.setattr(render_shot_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
     task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
-    drawn = [render_task.draw(task, gl, opened, i) for i in range(COUNT)]
-    gazes = [plan_shot(recipe, i, opened).shot.look_at is not None for i in range(COUNT)]
+    drawn = [render_task.render_sample(task, gl, opened, i) for i in range(COUNT)]
+    gazes = [plan_shot(recipe, i, opened).shot.figure.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
     assert posed_again == [f"{i:06d}" for i, gaze in enumerate(gazes) if gaze]
     for d in drawn:
@@ -448,10 +449,10 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
     (again,) = [row for row in rows(out) if row["attempt"]]
     assert json.loads((out / "complete.json").read_text())["quarantined"] == {}
     recipe = load_recipe(recipe_file)
-    from vrm_synth.shot import shot_at
+    from vrm_synth.shot import plan_shot
 
-    shots = [shot_at(recipe, again["i"], opened, attempt) for attempt in range(3)]
-    assert len({json.dumps(s.to_json()["camera"]) for s in shots}) == 3 and len({s.avatar for s in shots}) == 1
+    shots = [plan_shot(recipe, again["i"], opened, attempt).shot for attempt in range(3)]
+    assert len({json.dumps(s.to_json()["camera"]) for s in shots}) == 3 and len({s.figure.avatar for s in shots}) == 1
     assert shots[2].to_json()["camera"] == again["shot"]["camera"]
 
 
@@ -481,16 +482,16 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
     left = [deaths]
 
     def engine(task, groups, skip):
-        for event in work(task, groups, skip=skip):
+        for event in run_task(task, groups, skip=skip):
             if isinstance(event, RenderResult) and event.i == 2 and left[0]:
                 left[0] -= 1
-                event = FailedShot(2, "SIGKILL")
+                event = CrashedShot(2, "SIGKILL")
             yield event
 
     made, told = dataset(recipe_file, tmp_path / "d"), []
     progress = made.make(made.missing(), engine, note=told.append)
     made.finish()
-    assert progress.deaths == deaths and progress.quarantined == len(quarantined)
+    assert progress.crashes == deaths and progress.quarantined == len(quarantined)
     assert json.loads((tmp_path / "d" / "complete.json").read_text())["quarantined"] == quarantined
     assert told[0] == "shot 000002: the process that drew it died (SIGKILL)"
     if not quarantined:
@@ -508,10 +509,10 @@ def test_an_avatar_that_goes_away_or_changes_meanwhile_stops_the_run_and_quarant
     made = dataset(path, tmp_path / "set")
     away.rename(tmp_path / "elsewhere.vrm")
     with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
-        made.make(made.missing(), functools.partial(work, workers=workers))
+        made.make(made.missing(), functools.partial(run_task, workers=workers))
     shutil.copy(avatars / "kept.vrm", away)
     with pytest.raises(DatasetError, match=r"away\.vrm: an avatar is another file than when the run began"):
-        made.make(made.missing(), functools.partial(work, workers=workers))
+        made.make(made.missing(), functools.partial(run_task, workers=workers))
     assert list(read_records(made.store)) == []
     (tmp_path / "elsewhere.vrm").rename(away)
     assert len(rows(render(path, tmp_path / "set"))) == COUNT

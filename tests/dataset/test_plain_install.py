@@ -192,14 +192,14 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
 
     from tests.dataset.faults import samples, shards
     from vrm_synth.dataset.derive import put_shard
-    from vrm_synth.dataset.verify.checks import redraw_some
+    from vrm_synth.dataset.verify.redraw import redraw_some
 
     store = made(tmp_path / "a", avatars, passes=(), count=4, splits={})
     (shard,) = shards(store)
     others = [replace(s, row={**s.row, "renderer": "llvmpipe, pyrender"}) for s in samples(store, shard)]
     put_shard(store, "webdataset", shard, others)
     from vrm_synth.dataset.layout import read_identity
-    from vrm_synth.dataset.verify.checks import ShardCheck
+    from vrm_synth.dataset.verify.report import ShardCheck
     from vrm_synth.demo_avatar.avatar_source import open_avatar
 
     checked = ShardCheck(shard, (), tuple(s.key for s in others))

@@ -21,13 +21,14 @@ from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import ray_blocks
 from vrm_synth.dataset.layout import METRICS, PROBE
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.ray_blocks import BlockTask, make
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
+from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution import crash_policy
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.execution.ray_cluster import Cluster, connected
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import load_recipe
@@ -64,7 +65,7 @@ def begun(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
 def whole(begun) -> dict[str, bytes]:
     """The files of the dataset by one process."""
     dataset = begun()
-    dataset.make(dataset.missing(), functools.partial(work, workers=1))
+    dataset.make(dataset.missing(), functools.partial(run_task, workers=1))
     assert dataset.finish()
     return files(dataset)
 
@@ -81,8 +82,8 @@ class Deadly(RenderTask):
     mark: Path | None = None
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
-        with super().opened() as draw:
+    def open(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
+        with super().open() as draw:
 
             def do(i: int) -> Iterator[RenderResult]:
                 if i == self.deadly and not (self.mark and self.mark.exists()):
@@ -99,8 +100,8 @@ class Poisonous(RenderTask):
     """Drawing that every shot from the fifth on kills its process of."""
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
-        with super().opened() as draw:
+    def open(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
+        with super().open() as draw:
 
             def do(i: int) -> Iterator[RenderResult]:
                 if i >= 4:
@@ -111,8 +112,8 @@ class Poisonous(RenderTask):
 
 
 def harm(dataset: Dataset, **how: object) -> None:
-    kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
-    dataset.drawing = Deadly(**kept, **how)
+    kept = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
+    dataset.task = Deadly(**kept, **how)
 
 
 def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
@@ -125,7 +126,7 @@ def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
 
 def test_the_command_makes_what_is_missing_by_ray(here, begun, whole, recipe_file):
     dataset = begun()
-    dataset.make([2], functools.partial(work, workers=1))
+    dataset.make([2], functools.partial(run_task, workers=1))
     command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
     done = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
     assert done.exit_code == 0, done.output
@@ -137,47 +138,49 @@ def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path)
     harm(dataset, deadly=4, mark=tmp_path / "died")
     progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1), note=notes.append)
     assert dataset.finish() and files(dataset) == whole
-    assert progress.deaths == 1 and progress.quarantined == 0 and len(done) == progress.pictures == COUNT
+    assert progress.crashes == 1 and progress.quarantined == 0 and len(done) == progress.pictures == COUNT
     assert notes == ["block 1: the process that made it died (its process ended)"]
 
 
 @pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.TRIES, marks=pytest.mark.slow)])
 def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole, monkeypatch, tries):
-    monkeypatch.setattr(ray_blocks, "TRIES", tries)
+    monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", tries)
     local, by_ray, notes, done = begun(), begun(), [], []
     for dataset in (local, by_ray):
         harm(dataset, deadly=4)
-    local.make(local.missing(), functools.partial(work, workers=2))
+    local.make(local.missing(), functools.partial(run_task, workers=2))
     progress = make(by_ray, by_ray.missing(), 2, done=lambda: done.append(1), note=notes.append)
     assert local.finish() and by_ray.finish()
     assert files(by_ray) == files(local) != whole
     told = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
     assert told == {"000004": "2 processes that drew it died"}
-    assert (progress.deaths, progress.quarantined, progress.pictures, len(done)) == (tries + 2, 1, COUNT - 1, COUNT)
+    assert (progress.crashes, progress.quarantined, progress.pictures, len(done)) == (tries + 2, 1, COUNT - 1, COUNT)
     assert notes[-1] == "shot 000004 is quarantined: 2 processes that drew it died"
     untouched = [name for name in whole if name.startswith("records/") and files(by_ray)[name] == whole[name]]
     assert len(untouched) == 7
 
 
 def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_blocks, "TRIES", 1)
+    monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", 1)
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
     made, told = [], {}
-    for name, engine in (("local", functools.partial(work, workers=2)), ("byray", None)):
+    for name, engine in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
         dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)), []
-        kept = {f.name: getattr(dataset.drawing, f.name) for f in fields(dataset.drawing)}
-        dataset.drawing = Poisonous(**kept)
+        kept = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
+        dataset.task = Poisonous(**kept)
         if engine:
             progress = dataset.make(dataset.missing(), engine, note=notes.append)
         else:
             progress = make(dataset, dataset.missing(), 2, note=notes.append)
         assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)
-        assert progress.deaths < 15 and sum("given up" in text for text in notes) == 1
+        assert progress.crashes < 15 and sum("given up" in text for text in notes) == 1
         made.append(files(dataset))
         told |= {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
     assert made[0] == made[1]
     assert told == {
-        f"{i:06d}": crash_policy.OF_SHOT if i < 4 + crash_policy.IN_A_ROW else crash_policy.OF_AVATAR
+        f"{i:06d}": crash_policy.SHOT_QUARANTINED
+        if i < 4 + crash_policy.MAX_CONSECUTIVE_SHOTS
+        else crash_policy.AVATAR_GIVEN_UP
         for i in range(4, 15)
     }
 
@@ -200,18 +203,18 @@ def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, w
 
 def test_a_node_that_sees_another_folder_is_told_of(begun):
     dataset = begun()
-    elsewhere = replace(dataset.shards, store=LocalStore(dataset.store.folder / "elsewhere"))
+    elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (
         pytest.raises(DatasetError, match=r"elsewhere: a node does not see this dataset; allowed: a folder that every"),
-        BlockTask(dataset.drawing, elsewhere, f"{PROBE}0").opened(),
+        BlockTask(dataset.task, elsewhere, f"{PROBE}0").open(),
     ):
         pass
-    other = BlockTask(dataset.drawing, dataset.shards, f"{PROBE}0")
-    with pytest.raises(DatasetError, match="does not see this dataset"), other.opened():
+    other = BlockTask(dataset.task, dataset.writer, f"{PROBE}0")
+    with pytest.raises(DatasetError, match="does not see this dataset"), other.open():
         pass
 
 
 def test_tasks_draw_on_the_device_they_are_given(begun):
     dataset = begun()
-    assert BlockTask(dataset.drawing, dataset.shards, "").on(3).drawing.devices == (3,)
-    assert dataset.drawing.on(2).devices == (2,)
+    assert BlockTask(dataset.task, dataset.writer, "").on_device(3).render_task.devices == (3,)
+    assert dataset.task.on_device(2).devices == (2,)

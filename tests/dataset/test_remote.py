@@ -48,10 +48,10 @@ def whole(s3, recipe_file):
     return without_metrics(s3.files(url))
 
 
-@pytest.mark.parametrize("form", ["imagefolder", "webdataset", "parquet"])
-def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, form):
+@pytest.mark.parametrize("shard_format", ["imagefolder", "webdataset", "parquet"])
+def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, shard_format):
     url = f"{s3.bucket()}/sets/a"
-    done = render(recipe_file, url, "--format", form)
+    done = render(recipe_file, url, "--format", shard_format)
     assert done.exit_code == 0, done.output
     put = [key.removeprefix("sets/a/") for key in s3.put()]
     assert {a.method for a in s3.asked} <= {"PUT", "GET", "HEAD"}, "no parts, no copies, nothing removed"

@@ -14,10 +14,11 @@ import pytest
 from tests.cli.test_cli import error, run
 from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.usable_avatars import MOST_LISTED, usable_avatars
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import check_writable
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe, load_recipe, source_at
@@ -106,7 +107,7 @@ def dataset(folder: Path, out: Path) -> Dataset:
 
 def test_the_list_is_fixed_when_the_folder_is_claimed(folder, tmp_path, avatars):
     made = dataset(folder, tmp_path / "out")
-    made.make([made.plan.blocks - 1], functools.partial(work, workers=1))
+    made.make([made.plan.blocks - 1], functools.partial(run_task, workers=1))
     told = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert [a["id"] for a in told["recipe"]["avatars"]] == ["a", "d"] and [s["id"] for s in told["skipped"]] == list(
         "bce"

@@ -9,13 +9,20 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vrm_synth.dataset.make import Dataset, DatasetSettings
+from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.plan import Plan
-from vrm_synth.dataset.render_task import FailedShot, OutputFormat, RenderResult
+from vrm_synth.dataset.render_task import CrashedShot, RenderResult
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.crash_policy import DEATHS, IN_A_ROW, OF_AVATAR, OF_SHOT, CrashPolicy
-from vrm_synth.execution.process_pool import Queue
+from vrm_synth.execution.crash_policy import (
+    AVATAR_GIVEN_UP,
+    MAX_CONSECUTIVE_SHOTS,
+    MAX_SHOT_CRASHES,
+    SHOT_QUARANTINED,
+    ShotCrashPolicy,
+)
+from vrm_synth.execution.work_queue import WorkQueue
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe, source_at
 
@@ -26,11 +33,15 @@ RECIPE = {"avatars": ["demo:1", "demo:2"], "count": COUNT, "seed": 3, "splits": 
 
 def wanted(recipe: Recipe, deadly: set[int]) -> dict[str, str]:
     """The rule, said plainly: shot → why it is quarantined."""
-    why = dict.fromkeys(deadly, OF_SHOT)
+    why = dict.fromkeys(deadly, SHOT_QUARANTINED)
     for block, source in itertools.product(range(COUNT // BLOCK), recipe.avatars):
         shots = [i for i in range(block * BLOCK, (block + 1) * BLOCK) if source_at(recipe, i) == source]
-        rows = (k for k in range(IN_A_ROW, len(shots) + 1) if deadly.issuperset(shots[k - IN_A_ROW : k]))
-        why |= dict.fromkeys(shots[next(rows, len(shots)) :], OF_AVATAR)
+        rows = (
+            k
+            for k in range(MAX_CONSECUTIVE_SHOTS, len(shots) + 1)
+            if deadly.issuperset(shots[k - MAX_CONSECUTIVE_SHOTS : k])
+        )
+        why |= dict.fromkeys(shots[next(rows, len(shots)) :], AVATAR_GIVEN_UP)
     return {f"{i:06d}": text for i, text in why.items()}
 
 
@@ -38,15 +49,15 @@ class Engine:
     """Some workers on parts of a queue, whose turns come by chance; some shots kill. Draws nothing at all."""
 
     def __init__(self, deadly: set[int], seed: int, workers: int):
-        self.deadly, self.workers, self.random = deadly, workers, np.random.default_rng(seed)
-        self.deaths = Counter[int]()
+        self.deadly, self.workers, self.rng = deadly, workers, np.random.default_rng(seed)
+        self.crashes = Counter[int]()
 
     def __call__(self, task, groups, *, skip):
-        queue = Queue(groups, self.workers, skip)
+        queue = WorkQueue(groups, self.workers, skip)
         at = [None] * self.workers
         owed = [()] * self.workers
         while queue or any(owed):
-            k = int(self.random.integers(self.workers))
+            k = int(self.rng.integers(self.workers))
             if not owed[k]:
                 at[k], owed[k] = queue.take(at[k]) or (at[k], ())
                 continue
@@ -55,11 +66,11 @@ class Engine:
                 owed[k] = ()
                 if rest:
                     queue.give_back(at[k], tuple(rest))
-                self.deaths[i] += 1
-                yield FailedShot(i, "SIGKILL")
+                self.crashes[i] += 1
+                yield CrashedShot(i, "SIGKILL")
             else:
                 owed[k] = tuple(rest)
-                yield RenderResult(i, None, why="drawn")
+                yield RenderResult(i, None, reason="drawn")
 
 
 def made(out, deadly, seed, workers):
@@ -68,7 +79,7 @@ def made(out, deadly, seed, workers):
     )
     engine, done, notes = Engine(deadly, seed, workers), [], []
     progress = dataset.make(dataset.missing(), engine, lambda: done.append(1), notes.append)
-    assert len(done) == progress.quarantined == COUNT and progress.deaths == engine.deaths.total()
+    assert len(done) == progress.quarantined == COUNT and progress.crashes == engine.crashes.total()
     told = {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
     return {k: v for k, v in told.items() if v != "drawn"}, engine, notes
 
@@ -81,7 +92,7 @@ def test_what_is_given_up_depends_on_no_order(tmp_path, share):
     for seed, workers in itertools.product(range(3), (1, 2, 7)):
         told, engine, _ = made(tmp_path / f"{seed} {workers}", deadly, seed, workers)
         assert told == wanted(recipe, deadly)
-        assert max(engine.deaths.values(), default=0) <= DEATHS
+        assert max(engine.crashes.values(), default=0) <= MAX_SHOT_CRASHES
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
@@ -91,18 +102,19 @@ def test_an_avatar_that_always_kills_costs_a_few_processes_and_is_told_of_in_a_l
     told, engine, notes = made(tmp_path / "set", deadly, 0, workers)
     assert told == wanted(recipe, deadly) and set(told) == {f"{i:06d}" for i in deadly}
     blocks = COUNT // BLOCK
-    assert engine.deaths.total() <= blocks * IN_A_ROW * (DEATHS + workers)
+    assert engine.crashes.total() <= blocks * MAX_CONSECUTIVE_SHOTS * (MAX_SHOT_CRASHES + workers)
     given_up = [text for text in notes if "given up" in text]
     assert len(given_up) == blocks and given_up[0].startswith("avatar demo:2 is given up in block ")
     lost = [int(text.rpartition(": ")[2].split()[0]) for text in given_up]
-    assert sum(lost) == len(deadly) - blocks * IN_A_ROW
+    assert sum(lost) == len(deadly) - blocks * MAX_CONSECUTIVE_SHOTS
 
 
-def test_a_shot_that_is_drawn_at_last_is_no_death():
-    deaths = CrashPolicy(Plan(Recipe.model_validate(RECIPE | {"avatars": ["demo"]}), BLOCK))
+def test_a_shot_that_is_drawn_at_last_counts_as_no_crash():
+    plan = Plan(Recipe.model_validate(RECIPE | {"avatars": ["demo"]}), BLOCK)
+    policy = ShotCrashPolicy(plan.avatar_group, plan.group_shots)
     for i in (0, 1, 2):
-        assert not deaths.add(i)
-    assert deaths.doubtful(3) and not deaths.doubtful(2) and not deaths.doubtful(BLOCK)
-    assert deaths.add(0) and deaths.add(2) and not deaths.given_up(3)
-    deaths.survived(1)
-    assert not deaths.doubtful(3)
+        assert not policy.on_crash(i)
+    assert policy.should_wait(3) and not policy.should_wait(2) and not policy.should_wait(BLOCK)
+    assert policy.on_crash(0) and policy.on_crash(2) and not policy.is_given_up(3)
+    policy.on_success(1)
+    assert not policy.should_wait(3)

@@ -16,7 +16,8 @@ import pytest
 
 from tests.patience import HANG
 from vrm_synth.core.errors import DatasetError, RenderError, ShotError
-from vrm_synth.execution.process_pool import LONGEST_PART, Queue, work
+from vrm_synth.execution.process_pool import run_task
+from vrm_synth.execution.work_queue import LONGEST_PART, WorkQueue
 
 UNEXPECTED = {514: MemoryError(), 515: KeyError("hips\n"), 516: FileNotFoundError(2, "No such file", "a.vrm")}
 
@@ -30,7 +31,7 @@ class Squaring:
     broken: str = ""
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
+    def open(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
         if self.broken == "dies":
             os._exit(3)
         if self.broken.startswith("/"):  # a file: whoever can take it away dies
@@ -53,12 +54,12 @@ class Squaring:
         yield n, n * n
         yield n, -n * n
 
-    def on(self, device: int) -> Squaring:
+    def on_device(self, device: int) -> Squaring:
         return self
 
-    def lost(self, n: int, how: str) -> list[tuple[int, int]]:
-        if how != "exit status 7":
-            raise DatasetError("died otherwise", got=how)
+    def on_crash(self, n: int, exit_reason: str) -> list[tuple[int, int]]:
+        if exit_reason != "exit status 7":
+            raise DatasetError("died otherwise", got=exit_reason)
         return [(n, 0)]
 
 
@@ -67,7 +68,7 @@ GROUPS = [range(100, 140), [1], [], range(2, 9)]
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_every_piece_is_told_of_once_its_events_together(workers):
-    events = list(work(Squaring(), GROUPS, workers))
+    events = list(run_task(Squaring(), GROUPS, workers))
     assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
     assert workers > 1 or events[::2] == [(n, n * n) for group in GROUPS for n in group]
@@ -75,7 +76,7 @@ def test_every_piece_is_told_of_once_its_events_together(workers):
 
 
 def test_a_process_that_dies_costs_one_piece():
-    events = list(work(Squaring(deadly=104), GROUPS, 2))
+    events = list(run_task(Squaring(deadly=104), GROUPS, 2))
     wanted = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
     assert sorted(events) == sorted([*wanted, (104, 0)])
 
@@ -83,9 +84,9 @@ def test_a_process_that_dies_costs_one_piece():
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_keeps_its_kind_and_ends_it(workers):
     with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
-        list(work(Squaring(), [range(20)], workers))
+        list(run_task(Squaring(), [range(20)], workers))
     with pytest.raises(RenderError, match=r"^no driver$"):
-        list(work(Squaring(broken="no driver"), GROUPS, workers))
+        list(run_task(Squaring(broken="no driver"), GROUPS, workers))
     assert multiprocessing.active_children() == []
 
 
@@ -100,24 +101,24 @@ UNEXPECTED_SAYS = [
 @pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
 def test_whatever_else_goes_wrong_is_one_line_and_nothing_is_lost_by_it(workers, n, says, capfd):
     with pytest.raises(RenderError, match=says):
-        list(work(Squaring(), [[1, 2, n, 3]], workers))
+        list(run_task(Squaring(), [[1, 2, n, 3]], workers))
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):
     (tmp_path / "once").touch()
-    events = list(work(Squaring(broken=str(tmp_path / "once")), GROUPS, 2))
+    events = list(run_task(Squaring(broken=str(tmp_path / "once")), GROUPS, 2))
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
     assert not (tmp_path / "once").exists()
 
 
 def test_workers_that_die_at_their_start_are_not_started_for_ever():
     with pytest.raises(RenderError, match="died before it could draw; got exit status 3"):
-        list(work(Squaring(broken="dies"), GROUPS, 2))
+        list(run_task(Squaring(broken="dies"), GROUPS, 2))
 
 
 def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
-    queue = Queue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
+    queue = WorkQueue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
     parts: dict[str, list[int | None]] = {"a": [], "b": []}
     at: dict[str, int | None] = {"a": None, "b": None}
     seen: list[int] = []
@@ -136,14 +137,14 @@ def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
 
 
 def test_a_part_given_back_is_the_next():
-    queue = Queue([[1, 2, 3]], 1)
+    queue = WorkQueue([[1, 2, 3]], 1)
     group, part = queue.take(None)
     queue.give_back(group, part)
     assert queue.take(None) == (group, part) == (0, (1, 2))
 
 
 def test_parts_are_shorter_towards_the_end():
-    queue = Queue([[*range(200)]], 2)
+    queue = WorkQueue([[*range(200)]], 2)
     lengths = []
     while queue:
         _, part = queue.take(0)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.execution.test_process_pool import GROUPS, UNEXPECTED_SAYS, Squaring
 from vrm_synth.core.errors import RenderError, ShotError
-from vrm_synth.execution.ray_cluster import Cluster, connected, work
+from vrm_synth.execution.ray_cluster import Cluster, connected, run_task_on_ray
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,20 +30,20 @@ class Telling:
     """Says of each piece what its process finds around it."""
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[tuple[int, int, dict[str, str]]]]]:
+    def open(self) -> Iterator[Callable[[int], Iterator[tuple[int, int, dict[str, str]]]]]:
         pid = os.getpid()
         names = ("LP_NUM_THREADS", "OMP_NUM_THREADS", "RAY_USAGE_STATS_ENABLED")
         yield lambda n: iter([(n, pid, {name: os.environ.get(name, "") for name in names})])
 
-    def lost(self, n: int, how: str) -> list[tuple[int, int, dict[str, str]]]:
-        raise AssertionError(how)
+    def on_crash(self, n: int, exit_reason: str) -> list[tuple[int, int, dict[str, str]]]:
+        raise AssertionError(exit_reason)
 
-    def on(self, device: int) -> Telling:
+    def on_device(self, device: int) -> Telling:
         return self
 
 
 def test_every_piece_is_told_of_once_its_events_in_order(here):
-    events = list(work(Squaring(), GROUPS, 2))
+    events = list(run_task_on_ray(Squaring(), GROUPS, 2))
     for group in GROUPS:
         for n in group:
             assert [e for e in events if e[0] == n] == [(n, n * n), (n, -n * n)]
@@ -51,7 +51,7 @@ def test_every_piece_is_told_of_once_its_events_in_order(here):
 
 
 def test_each_actor_is_a_process_whose_threads_are_counted(here):
-    events = list(work(Telling(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
+    events = list(run_task_on_ray(Telling(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
     assert sorted(n for n, _, _ in events) == list(range(16))
     assert len({pid for _, pid, _ in events} - {os.getpid()}) == 2
     for _, _, found in events:
@@ -61,20 +61,20 @@ def test_each_actor_is_a_process_whose_threads_are_counted(here):
 
 def test_an_error_keeps_its_kind_and_ends_it(here):
     with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
-        list(work(Squaring(), [range(20)], 2))
+        list(run_task_on_ray(Squaring(), [range(20)], 2))
     with pytest.raises(RenderError, match=r"^no driver$"):
-        list(work(Squaring(broken="no driver"), GROUPS, 2))
+        list(run_task_on_ray(Squaring(broken="no driver"), GROUPS, 2))
 
 
 @pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
 def test_whatever_else_goes_wrong_is_one_line(here, n, says):
     with pytest.raises(RenderError, match=says):
-        list(work(Squaring(), [[1, 2, n, 3]], 2))
+        list(run_task_on_ray(Squaring(), [[1, 2, n, 3]], 2))
 
 
 def test_actors_that_die_at_their_start_are_not_started_for_ever(here):
     with pytest.raises(RenderError, match="an actor died before it could draw"):
-        list(work(Squaring(broken="dies"), GROUPS, 2))
+        list(run_task_on_ray(Squaring(broken="dies"), GROUPS, 2))
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_a_cluster_that_is_not_there_is_one_line_at_once(address, says, monkeypa
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RenderError, match=r"Ray is not installed; allowed: pip install 'vrm-synth\[ray\]'"):
-        list(work(Squaring(), GROUPS, 2))
+        list(run_task_on_ray(Squaring(), GROUPS, 2))

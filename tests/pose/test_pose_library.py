@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from vrm_synth.core.bones import BONE_NAMES, PARENT
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.pose.pose_library import REGIONS, NamedPose, load_hands, load_poses, other_side, read_pose, turns
+from vrm_synth.pose.pose_library import REGIONS, Pose, load_hands, load_poses, other_side, read_pose, turns
 from vrm_synth.yaml_models import resources
 
 X, Y, Z = np.eye(3)
@@ -46,7 +46,7 @@ def test_there_are_enough_poses_and_each_file_is_one() -> None:
 
 
 @pytest.mark.parametrize("pose", load_poses().values(), ids=load_poses())
-def test_every_pose_is_sound(pose: NamedPose) -> None:
+def test_every_pose_is_sound(pose: Pose) -> None:
     assert pose.tags and pose.phrases
     assert set(pose.bones) <= set(BONE_NAMES)
     for q in pose.bones.values():
@@ -64,8 +64,8 @@ def test_every_pose_is_sound(pose: NamedPose) -> None:
 
 
 @pytest.mark.parametrize("pose", load_poses().values(), ids=load_poses())
-def test_no_two_poses_are_one(pose: NamedPose) -> None:
-    def apart(a: NamedPose, b: NamedPose) -> float:
+def test_no_two_poses_are_one(pose: Pose) -> None:
+    def apart(a: Pose, b: Pose) -> float:
         empty = (0.0, 0.0, 0.0, 1.0)
         bones = {x for x in a.bones.keys() | b.bones.keys() if not re.search("Thumb|Index|Middle|Ring|Little", x)}
         pairs = [(a.bones.get(x, empty), b.bones.get(x, empty)) for x in bones]
@@ -75,7 +75,7 @@ def test_no_two_poses_are_one(pose: NamedPose) -> None:
 
 
 @pytest.mark.parametrize("pose", load_poses().values(), ids=load_poses())
-def test_a_mirror_image_mirrors_bones_and_words(pose: NamedPose) -> None:
+def test_a_mirror_image_mirrors_bones_and_words(pose: Pose) -> None:
     image = pose.mirror()
     flip = np.diag([-1.0, 1.0, 1.0])
     for bone, q in pose.bones.items():
@@ -97,7 +97,7 @@ def test_symmetry_is_noticed() -> None:
     assert not load_poses()["wave"].symmetric
 
 
-def positions(pose: NamedPose) -> dict[str, np.ndarray]:
+def positions(pose: Pose) -> dict[str, np.ndarray]:
     """A plain skeleton in the pose: unit-ish limbs, T-pose, hips at (0, 1, 0)."""
     rest = {
         "hips": (0, 1, 0),

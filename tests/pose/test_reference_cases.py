@@ -59,7 +59,7 @@ def test_every_case(path: str, shots: list[dict[str, Any]]) -> None:
         assert set(where) == set(wanted["bones"]), shot["id"]
         for name, place in wanted["bones"].items():
             assert np.linalg.norm(where[name] - place) * 1000 < MILLIMETRES, (shot["id"], name)
-        assert dict(posed.asked) == pytest.approx(wanted["expressions"], abs=1e-12), shot["id"]
+        assert dict(posed.requested_weights) == pytest.approx(wanted["expressions"], abs=1e-12), shot["id"]
         weights = wanted["expressions"] | IN_EFFECT.get(shot["id"], {})
         assert dict(posed.expressions) == pytest.approx(weights, abs=1e-12), shot["id"]
         gaze = posed.look_at and {"type": posed.look_at.type, "yaw": posed.look_at.yaw, "pitch": posed.look_at.pitch}

@@ -21,8 +21,8 @@ from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render import Renderer, View, open_renderer
-from vrm_synth.shot.body_parts import body
-from vrm_synth.shot.visibility import ShotObserver
+from vrm_synth.shot.body_parts import body_parts_of
+from vrm_synth.shot.visibility import Visibility
 from vrm_synth.stage.light import Ambient, Light
 from vrm_synth.vrm import load_bytes
 from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind, MorphTargetBind
@@ -102,8 +102,8 @@ def test_three_vrm_draws_it(demo: Avatar) -> None:
 
 def test_framing_counts_and_captions_go_by_what_is_drawn(demo: Avatar) -> None:
     hidden, bare = marked(demo, "Hair"), without(demo, "Hair")
-    np.testing.assert_array_equal(body(hidden).rest, body(bare).rest)
-    assert len(body(hidden).rest) < len(body(demo).rest)
+    np.testing.assert_array_equal(body_parts_of(hidden).rest, body_parts_of(bare).rest)
+    assert len(body_parts_of(hidden).rest) < len(body_parts_of(demo).rest)
     assert hidden.triangle_count == bare.triangle_count < demo.triangle_count
     facts = avatar_report(hidden)
     assert facts["counts"]["triangles"] == bare.triangle_count
@@ -115,7 +115,7 @@ def test_framing_counts_and_captions_go_by_what_is_drawn(demo: Avatar) -> None:
 
 def test_an_avatar_for_the_first_person_alone_has_no_body(demo: Avatar) -> None:
     with pytest.raises(ShotError, match="nothing of this avatar is drawn"):
-        body(marked(demo, *(demo.nodes[n].name for n in demo.drawn_nodes)))
+        body_parts_of(marked(demo, *(demo.nodes[n].name for n in demo.drawn_nodes)))
 
 
 def test_an_expression_of_an_undrawn_mesh_is_not_captioned(demo: Avatar) -> None:
@@ -147,7 +147,8 @@ def test_an_expression_without_effect_is_not_captioned(demo: Avatar) -> None:
         a = replace(demo, meshes=tuple(meshes), expressions={"happy": expression})
         w = before(load_poses()["stand"], "face_front_level", "demo")
         posed = evaluate(a, expressions={"happy": 1.0})
-        assert ShotObserver(body(a), posed, body(a).rest, w.camera, (512, 512)).expression("happy") == said
+        parts = body_parts_of(a)
+        assert Visibility(parts, posed, parts.rest, w.camera, (512, 512)).expression("happy") == said
 
 
 def annotated(make: Any, flag: str) -> bytes:
@@ -215,7 +216,7 @@ def test_a_skin_whose_mesh_has_no_joints_is_drawn_rigidly(demo: Avatar, renderer
     without_skin = with_node(without_joints, named(demo, "Hair"), skin=None)
     a, b = (renderer.render(evaluate(x, bones={"hips": TURN}), VIEW).rgba for x in (without_joints, without_skin))
     np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(body(without_joints).own, body(without_skin).own)
+    np.testing.assert_array_equal(body_parts_of(without_joints).direct, body_parts_of(without_skin).direct)
 
 
 def test_missing_skins_and_joints_are_reported() -> None:
@@ -252,14 +253,14 @@ def hidden_by(demo: Avatar, scale: tuple[float, float, float]) -> Avatar:
 
 def test_framing_does_not_see_what_is_scaled_to_nothing(demo: Avatar) -> None:
     for scale in ((0.0, 0.0, 0.0), (1e-9, 1e-9, 1e-9), (0.0, 1.0, 0.0)):
-        b = body(hidden_by(demo, scale))
-        np.testing.assert_array_equal(b.rest, body(demo).rest)
-        np.testing.assert_array_equal(b.triangles, body(demo).triangles)
-    assert body(hidden_by(demo, (1.0, 0.0, 1.0))).rest[:, 0].max() > 2.5  # a flat figure is one that is seen
+        b = body_parts_of(hidden_by(demo, scale))
+        np.testing.assert_array_equal(b.rest, body_parts_of(demo).rest)
+        np.testing.assert_array_equal(b.triangles, body_parts_of(demo).triangles)
+    assert body_parts_of(hidden_by(demo, (1.0, 0.0, 1.0))).rest[:, 0].max() > 2.5  # a flat figure is one that is seen
 
 
 def test_framing_does_not_see_what_hidden_joints_alone_move(demo: Avatar) -> None:
     hand = demo.humanoid["leftHand"]
-    b = body(with_node(demo, hand, scale=(0.0, 0.0, 0.0)))
-    assert body(demo).of("leftIndexDistal").any() and not b.of("leftIndexDistal").any()
-    assert 0 < len(body(demo).rest) - len(b.rest) < 0.2 * len(body(demo).rest)
+    b = body_parts_of(with_node(demo, hand, scale=(0.0, 0.0, 0.0)))
+    assert body_parts_of(demo).of_bones("leftIndexDistal").any() and not b.of_bones("leftIndexDistal").any()
+    assert 0 < len(body_parts_of(demo).rest) - len(b.rest) < 0.2 * len(body_parts_of(demo).rest)

@@ -1,4 +1,4 @@
-"""(recipe, i) → Shot: pure, varied, framed as named. What its labels say: test_witness.py."""
+"""(recipe, i) → Shot: pure, varied, framed as named. What its picture shows: test_visibility.py."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 from tests.corpus import avatar_files, needs_corpus
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
-from vrm_synth.core.errors import ShotError
+from vrm_synth.core.errors import RecipeError, ShotError
 from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.pose_library import load_poses
-from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot, shot_at
-from vrm_synth.shot.body_parts import body, part, vertices
+from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot
+from vrm_synth.shot.body_parts import body_parts_of, crop_vertices, posed_vertices
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm.avatar import Avatar
 
@@ -37,12 +37,13 @@ def recipe(**fields: Any) -> Recipe:
 
 def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
     """(V, 3) where the shot's vertices are, by the road that rendering takes."""
+    f = shot.figure
     posed = evaluate(
-        avatar, bones=shot.bones, hips_offset=shot.hips_offset, expressions=shot.expressions, look_at=shot.look_at,
-        settle_seconds=shot.settle_seconds,
+        avatar, bones=f.bones, hips_offset=f.hips_offset, expressions=f.expressions, look_at=f.look_at,
+        settle_seconds=f.settle_seconds,
     )  # fmt: skip
     assert posed.warnings == ()
-    return vertices(body(avatar), posed)
+    return posed_vertices(body_parts_of(avatar), posed)
 
 
 def seen(shot: Shot, points: np.ndarray) -> np.ndarray:
@@ -59,25 +60,25 @@ def test_the_pose_of_a_plan_is_the_shots_own_to_the_bit() -> None:
     for i in range(24):
         planned = plan_shot(r, i, opened)
         shot = Shot.from_json(json.loads(json.dumps(planned.shot.to_json())))
-        assert shot_at(r, i, opened) == planned.shot == shot
-        if shot.look_at is not None:
+        assert plan_shot(r, i, opened).shot == planned.shot == shot
+        if shot.figure.look_at is not None:
             assert planned.posed is None
             gazes += 1
             continue
-        anew, posed = pose_for(opened(shot.avatar), shot), planned.posed
+        anew, posed = pose_for(opened(shot.figure.avatar), shot), planned.posed
         assert posed is not None and posed.avatar is anew.avatar
         assert np.array_equal(posed.world_from_node, anew.world_from_node)
         assert posed.morph_weights.keys() == anew.morph_weights.keys()
         assert all(np.array_equal(w, anew.morph_weights[n]) for n, w in posed.morph_weights.items())
-        for name in ("materials", "expressions", "asked", "look_at", "warnings"):
+        for name in ("materials", "expressions", "requested_weights", "look_at", "warnings"):
             assert getattr(posed, name) == getattr(anew, name), name
     assert 0 < gazes < 24
 
 
 def test_the_order_of_asking_does_not_matter() -> None:
     r = recipe(avatars=["demo", "demo:1"], seed=4)
-    forward = [shot_at(r, i, opened) for i in range(12)]
-    assert [shot_at(r, i, opened) for i in reversed(range(12))][::-1] == forward
+    forward = [plan_shot(r, i, opened).shot for i in range(12)]
+    assert [plan_shot(r, i, opened).shot for i in reversed(range(12))][::-1] == forward
     assert all(Shot.from_json(json.loads(json.dumps(s.to_json()))) == s for s in forward)
     assert [s.id for s in forward] == [f"{i:06d}" for i in range(12)]
 
@@ -86,29 +87,29 @@ def test_another_process_says_the_same() -> None:
     r = recipe(seed=9)
     program = (
         "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;"
-        "from vrm_synth.shot import Recipe, shot_at;"
+        "from vrm_synth.shot import Recipe, plan_shot;"
         "r=Recipe.model_validate({'avatars':['demo'],'count':200,'settle_seconds':None,'seed':9});"
-        "print(json.dumps(shot_at(r,7,open_avatar).to_json()))"
+        "print(json.dumps(plan_shot(r,7,open_avatar).shot.to_json()))"
     )
     root = Path(__file__).resolve().parents[2]
     out = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True).stdout
-    assert json.loads(out) == shot_at(r, 7, opened).to_json()
+    assert json.loads(out) == plan_shot(r, 7, opened).shot.to_json()
 
 
 def test_each_choice_has_its_own_chance() -> None:
     """Changing what may be drawn of one kind leaves the others as they were."""
-    a = [shot_at(recipe(), i, opened) for i in range(6)]
-    b = [shot_at(recipe(background="white", lighting="flat"), i, opened) for i in range(6)]
+    a = [plan_shot(recipe(), i, opened).shot for i in range(6)]
+    b = [plan_shot(recipe(background="white", lighting="flat"), i, opened).shot for i in range(6)]
     for x, y in zip(a, b, strict=True):
-        assert (x.bones, x.camera, x.expressions, x.look_at) == (y.bones, y.camera, y.expressions, y.look_at)
+        assert (x.figure, x.camera) == (y.figure, y.camera)
         assert y.background == (1.0, 1.0, 1.0, 1.0)
-    c = [shot_at(recipe(crops="full"), i, opened) for i in range(6)]
-    assert [x.bones for x in a] == [x.bones for x in c]
+    c = [plan_shot(recipe(crops="full"), i, opened).shot for i in range(6)]
+    assert [x.figure.bones for x in a] == [x.figure.bones for x in c]
     assert [x.background for x in a] == [x.background for x in c]
 
 
 def test_seeds_and_shots_differ() -> None:
-    shots = [shot_at(recipe(seed=seed), i, opened) for seed in (0, 1) for i in range(6)]
+    shots = [plan_shot(recipe(seed=seed), i, opened).shot for seed in (0, 1) for i in range(6)]
     assert len({json.dumps(s.to_json()) for s in shots}) == len(shots)
 
 
@@ -117,28 +118,30 @@ def test_avatars_take_turns() -> None:
     r = recipe(avatars=names, poses="stand")
     light = cache(lambda source: opened("demo"))  # only the choice is looked at
     for deal in range(4):
-        assert sorted(shot_at(r, 3 * deal + k, light).avatar for k in range(3)) == names
+        assert sorted(plan_shot(r, 3 * deal + k, light).shot.figure.avatar for k in range(3)) == names
 
 
 @pytest.mark.parametrize("i", [-1, 200, 1.0, True])
 def test_shots_outside_the_recipe_are_refused(i: Any) -> None:
     with pytest.raises(ShotError, match="no such shot"):
-        shot_at(recipe(), i, opened)
+        plan_shot(recipe(), i, opened)
 
 
 def test_the_recipe_is_obeyed() -> None:
     r = recipe(
         size=[320, 200], supersample=3, background="#102030", poses="wave", mirror=0.0, views="bust_back_high",
-        straying={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
+        jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
     )  # fmt: skip
-    s = shot_at(r, 0, opened)
-    assert (s.size, s.supersample, s.outlines, s.settle_seconds, s.camera.fov_y) == ((320, 200), 3, False, 0.25, 30.0)
+    planned = plan_shot(r, 0, opened)
+    s, found = planned.shot, planned.observations
+    assert (s.size, s.supersample, s.outlines, s.camera.fov_y) == ((320, 200), 3, False, 30.0)
+    assert s.figure.settle_seconds == 0.25
     assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
-    assert s.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
-    assert s.expressions.keys() == {"happy"} and 0.75 <= s.expressions["happy"] <= 1
-    assert (s.labels["azimuth"], s.labels["elevation"]) == (180, load_views()["bust_back_high"].elevation.degrees)
-    assert shot_at(recipe(poses="wave", mirror=1.0), 0, opened).labels["mirrored"] is True
-    assert shot_at(recipe(poses="t_pose", mirror=1.0), 0, opened).labels["mirrored"] is False
+    assert s.figure.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
+    assert s.figure.expressions.keys() == {"happy"} and 0.75 <= s.figure.expressions["happy"] <= 1
+    assert (found.azimuth, found.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
+    assert plan_shot(recipe(poses="wave", mirror=1.0), 0, opened).shot.choices.mirrored is True
+    assert plan_shot(recipe(poses="t_pose", mirror=1.0), 0, opened).shot.choices.mirrored is False
 
 
 # ---------------------------------------------------------------- framing
@@ -146,12 +149,13 @@ def test_the_recipe_is_obeyed() -> None:
 
 @pytest.mark.parametrize("i", range(24))
 def test_full_figures_are_whole(i: int) -> None:
-    s = shot_at(recipe(crops="full", settle_seconds=0.3, size=[96, 128] if i % 2 else 64), i, opened)
+    planned = plan_shot(recipe(crops="full", settle_seconds=0.3, size=[96, 128] if i % 2 else 64), i, opened)
+    s = planned.shot
     x, y, depth = seen(s, drawn(s, opened("demo"))).T
     assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
     assert max(np.ptp(x), np.ptp(y)) > 1.5  # and no smaller than they must be
     assert s.camera.near < depth.min() and depth.max() < s.camera.far
-    assert s.labels["framing"] == "full"
+    assert planned.observations.framing == "full"
 
 
 @pytest.mark.parametrize("pose", SOME_POSES)
@@ -160,10 +164,10 @@ def test_crops_show_what_they_name(crop: str, pose: str) -> None:
     avatar = opened("demo")
     for view in ("front_level", "side_left_high", "three_quarter_right_low"):
         s = preset_shot(avatar, "demo", pose, f"{crop}_{view}")
-        b, points = body(avatar), drawn(s, avatar)
-        x, y, _ = seen(s, points[part(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
+        b, points = body_parts_of(avatar), drawn(s, avatar)
+        x, y, _ = seen(s, points[crop_vertices(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
         assert max(np.abs(x).max(), np.abs(y).max()) <= 1 + ROUNDED
-        hx, hy, _ = seen(s, points[b.own & b.of("head")]).T
+        hx, hy, _ = seen(s, points[b.direct & b.of_bones("head")]).T
         assert max(np.abs(hx).max(), np.abs(hy).max()) <= 1.05
         share = np.ptp(hy) / 2
         assert share > {"face": 0.4, "bust": 0.2, "cowboy": 0.1}[crop]
@@ -196,25 +200,25 @@ def test_size_does_not_matter(scale: float) -> None:
     ]  # fmt: skip
     other = replace(avatar, nodes=tuple(resized))
     for i in range(6):
-        a, b = (shot_at(recipe(gaze="ahead"), i, lambda source, of=of: of) for of in (avatar, other))
-        assert a.labels == b.labels
-        np.testing.assert_allclose(np.array(a.camera.position) * scale, b.camera.position, atol=2e-6)
+        a, b = (plan_shot(recipe(gaze="ahead"), i, lambda source, of=of: of) for of in (avatar, other))
+        assert a.shot.choices == b.shot.choices and a.observations == b.observations
+        np.testing.assert_allclose(np.array(a.shot.camera.position) * scale, b.shot.camera.position, atol=2e-6)
 
 
 @pytest.mark.parametrize("pose", [n for n, p in load_poses().items() if p.ground])
 def test_grounded_poses_touch_the_floor(pose: str) -> None:
     avatar = opened("demo")
-    b, figure = body(avatar), pose_body(avatar, load_poses()[pose])
-    assert figure.vertices[b.own, 1].min() == pytest.approx(b.floor, abs=1e-6)
+    b, figure = body_parts_of(avatar), pose_body(avatar, load_poses()[pose])
+    assert figure.vertices[b.direct, 1].min() == pytest.approx(b.floor, abs=1e-6)
 
 
 def test_jumps_leave_the_floor() -> None:
-    b, figure = body(opened("demo")), pose_body(opened("demo"), load_poses()["jump"])
-    assert figure.vertices[b.own, 1].min() > b.floor + 0.1
+    b, figure = body_parts_of(opened("demo")), pose_body(opened("demo"), load_poses()["jump"])
+    assert figure.vertices[b.direct, 1].min() > b.floor + 0.1
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(ShotError, match=r"no such preset.*; got handstand"):
+    with pytest.raises(RecipeError, match=r"no such pose.*; got handstand"):
         preset_shot(opened("demo"), "demo", "handstand", "full_front_level")
-    with pytest.raises(ShotError, match=r"no such preset.*; got front"):
+    with pytest.raises(RecipeError, match=r"no such view.*; got front"):
         preset_shot(opened("demo"), "demo", "wave", "front")

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from tests.patience import calls
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.pose.pose_library import load_poses
-from vrm_synth.shot import Recipe, builtin_recipe, load_recipe
+from vrm_synth.demo_avatar.avatar_source import open_avatar
+from vrm_synth.pose.pose_library import load_poses, read_pose, turns
+from vrm_synth.shot import Recipe, builtin_recipe, load_recipe, plan_shot
 from vrm_synth.shot.weighted_choice import draw
 from vrm_synth.stage.backgrounds import NAMES
 from vrm_synth.stage.lighting import SETUPS
@@ -132,15 +133,15 @@ BAD = [
     (SMALLEST + "crops: []\n", "4: crops: nothing is left"),
     (SMALLEST + "crops: 3\n", "4: crops: not a choice"),
     (SMALLEST + "views: [bust_front_level]\ncrops: bust\n", "4: views: views stands instead"),
-    (SMALLEST + "straying:\n  camera: 1\n  poze: 1\n", "6: straying.poze: unknown key (did you mean pose?)"),
-    (SMALLEST + "straying:\n  camera: 1.5\n", "5: straying.camera: not allowed; got 1.5; allowed: less than or equal"),
+    (SMALLEST + "jitter:\n  camera: 1\n  poze: 1\n", "6: jitter.poze: unknown key (did you mean pose?)"),
+    (SMALLEST + "jitter:\n  camera: 1.5\n", "5: jitter.camera: not allowed; got 1.5; allowed: less than or equal"),
     (SMALLEST + "fov: [40, 20]\n", "4: fov: fov ends before it begins"),
     (SMALLEST + "settle_seconds: -1\n", "4: settle_seconds: "),
     (SMALLEST + "settle_seconds: .inf\n", "4: settle_seconds: "),
     (SMALLEST + "mirror: 2\n", "4: mirror: "),
     (SMALLEST + "mirror: true\n", "4: mirror: "),
     (SMALLEST + "fov: 30\n", "4: fov: not allowed; got 30; allowed: a list"),
-    (SMALLEST + "straying: 0\n", "4: straying: not allowed; got 0; allowed: a mapping of camera, pose"),
+    (SMALLEST + "jitter: 0\n", "4: jitter: not allowed; got 0; allowed: a mapping of camera, pose"),
     (SMALLEST + "accept_licenses: CC\n", "4: accept_licenses: not allowed; got 'CC'; allowed: a list"),
     (SMALLEST + "characters: 3\n", "4: characters: not allowed; got 3; allowed: a mapping"),
     (SMALLEST + "characters:\n  no.vrm: {name: x}\n", "5: characters.no.vrm: no avatar of this recipe is called so"),
@@ -246,3 +247,92 @@ def test_all_views_can_be_named() -> None:
     assert Recipe.model_validate({"avatars": ["demo"], "count": 1, "views": "all"}).views == dict.fromkeys(
         load_views(), 1.0
     )
+
+
+POSE = "say:\n- text: pointing up\ntags: [standing]\nbones:\n  rightUpperArm: [-71, 17, 5]\n"
+
+
+@pytest.fixture
+def own_files(tmp_path: Path) -> Path:
+    """A folder whose name is a pattern, with two pose files beside recipes."""
+    folder = tmp_path / "own [1]"
+    (folder / "poses").mkdir(parents=True)
+    for name in ("mine", "other"):
+        (folder / "poses" / f"{name}.yaml").write_text(POSE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("[wave, poses/*.yaml]", {"wave": 1, "mine": 1, "other": 1}),
+        ("{wave: 1, poses/mine.yaml: 3}", {"wave": 1, "mine": 3}),
+        ("poses/mine.yaml", {"mine": 1}),
+        ("[poses/mine.yaml, poses/m*.yaml]", {"mine": 2}),
+    ],
+)
+def test_pose_files_of_the_users(own_files: Path, text: str, weights: dict[str, float]) -> None:
+    r = recipe(own_files, SMALLEST + f"poses: {text}\n")
+    assert r.poses == weights
+    assert r.own_poses.keys() == weights.keys() - {"wave"}
+    assert r.pose("mine") == read_pose(own_files / "poses" / "mine.yaml")
+
+
+def test_a_recipe_holds_its_pose_files(own_files: Path) -> None:
+    r = recipe(own_files, SMALLEST + "poses: [wave, poses/*.yaml]\n")
+    dumped = {k: v for k, v in r.model_dump(mode="json", exclude={"avatar_lists"}).items() if v is not None}
+    for file in (own_files / "poses").iterdir():
+        file.unlink()
+    shots = [plan_shot(r, i, open_avatar).shot for i in range(3)]
+    again = Recipe.model_validate({**dumped, "avatars": ["demo"]})
+    assert again == r
+    assert [plan_shot(again, i, open_avatar).shot for i in range(3)] == shots
+    assert {shot.choices.pose for shot in shots} == {"wave", "mine", "other"}
+
+
+def test_a_pose_may_be_written_into_a_recipe(tmp_path: Path) -> None:
+    r = recipe(
+        tmp_path, SMALLEST + "own_poses: {mine: {say: [{text: standing}], bones: {head: [1, 2, 3]}}}\nposes: mine\n"
+    )
+    assert r.poses == {"mine": 1.0} and r.pose("mine").bones["head"] == turns((1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("poses: [wave, poses/mien.yaml]", r"4: poses\[1\]: no such file \(did you mean mine.yaml\?\)"),
+        ("poses: [poses/x*.yaml]", r"4: poses\[0\]: the glob matches no file"),
+        ("poses: {poses/x*.yaml: 1}", r"4: poses.*: the glob matches no file"),
+        ("poses: [poses/mine.yaml, more/mine.yaml]", r"4: poses\[1\]: two files of one name"),
+        ("own_poses: {mine: {say: [{text: abc}]}}\nposes: poses/mine.yaml", r"4: own_poses.mine: a file in poses"),
+        ("own_poses: {wave: {say: [{text: abc}]}}", r"4: own_poses.wave: a pose of the library has this name"),
+        ("own_poses: {Mine: {say: [{text: abc}]}}", r"4: own_poses.Mine: not a pose's name"),
+        ("own_poses: 3\nposes: poses/mine.yaml", r"4: own_poses: not allowed; got 3"),
+        ("poses: 3", r"4: poses: not a choice"),
+        ("poses: [mine]", r"4: poses\[0\]: unknown name"),
+    ],
+)
+def test_a_pose_that_is_not_there_is_refused(own_files: Path, text: str, complaint: str) -> None:
+    (own_files / "more").mkdir()
+    (own_files / "more" / "mine.yaml").write_text(POSE)
+    assert re.match(complaint, refusal(own_files, f"{SMALLEST}{text}\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("bad", b"\xff\xfe", "1: not UTF-8"),
+        ("bad", POSE.replace("rightUpperArm", "rightUperArm").encode(), "rightUperArm: unknown bone .*rightUpperArm"),
+        ("bad", POSE.replace("pointing up", '"a\\a b"').encode(), "2: say.0..text: not one line of text"),
+        ("bad", POSE.replace("-71", ".nan").encode(), "5: bones.rightUpperArm.0.: not allowed; got nan"),
+        ("bad", b"a: &a [*a]", "anchors and aliases"),
+        ("bad", b"x" * (LONGEST_FILE + 1), "too long"),
+        ("Bad Name", POSE.encode(), "a pose's file is its name"),
+        ("wave", POSE.encode(), "a pose of the library has this name"),
+    ],
+)  # fmt: skip
+def test_a_hostile_pose_file_is_refused_in_one_line(own_files: Path, name: str, content: bytes, complaint: str) -> None:
+    (own_files / "poses" / f"{name}.yaml").write_bytes(content)
+    with pytest.raises(RecipeError, match=complaint) as e:
+        recipe(own_files, SMALLEST + "poses: poses/*.yaml\n")
+    assert "\n" not in str(e.value) and f"{name}.yaml" in str(e.value)

@@ -17,6 +17,8 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import Shot
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.figure import Figure
 from vrm_synth.stage.light import Ambient
 
 SMALLEST: dict[str, Any] = {"id": "a", "avatar": "x.vrm", "camera": {"position": [0, 1, 3]}, "size": [64, 48]}
@@ -39,7 +41,7 @@ FULL: dict[str, Any] = {
     "time": 0.7,
     "supersample": 2,
     "mipmaps": False,
-    "labels": {"pose": "wave", "tags": ["a", "b"], "azimuth": 12.5, "mirrored": True, "note": None, "n": 3},
+    "choices": Choices(pose="wave", mirrored=True, wording=3).to_json(),
 }  # fmt: skip
 
 
@@ -60,8 +62,10 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_defaults_are_the_formats() -> None:
     s = Shot.from_json(SMALLEST)
     assert s.camera == Camera((0.0, 1.0, 3.0), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0), 30.0, None, 0.1, 20.0)
-    assert (s.light, s.ambient, s.background, s.look_at, s.settle_seconds, s.hips_offset) == (None,) * 6
-    assert (s.outlines, s.time, s.supersample, s.mipmaps, s.bones, s.expressions) == (True, 0.0, 1, True, {}, {})
+    assert (s.light, s.ambient, s.background, s.wind) == (None,) * 4 and s.figures == (Figure(s.figure.avatar),)
+    assert (s.figure.look_at, s.figure.settle_seconds, s.figure.hips_offset) == (None,) * 3
+    assert (s.outlines, s.time, s.supersample, s.mipmaps) == (True, 0.0, 1, True)
+    assert (s.figure.bones, s.figure.expressions) == ({}, {})
 
 
 def test_null_is_absent() -> None:
@@ -71,7 +75,7 @@ def test_null_is_absent() -> None:
 
 def test_every_key_arrives() -> None:
     s, v = Shot.from_json(FULL), Shot.from_json(FULL).view()
-    assert s.look_at == LookAtAngles(10.5, -3.0)
+    assert s.figure.look_at == LookAtAngles(10.5, -3.0)
     assert (v.camera, v.size, v.light, v.ambient, v.background) == (s.camera, s.size, s.light, s.ambient, s.background)
     assert (v.outlines, v.time, v.supersample, v.mipmaps) == (False, 0.7, 2, False)
     assert s.to_json() == FULL
@@ -79,7 +83,7 @@ def test_every_key_arrives() -> None:
 
 def test_a_gaze_may_be_a_point() -> None:
     s = Shot.from_json(changed("look_at", [1, 2, 3]))
-    assert s.look_at == (1.0, 2.0, 3.0)
+    assert s.figure.look_at == (1.0, 2.0, 3.0)
     assert s.to_json()["look_at"] == [1.0, 2.0, 3.0]
 
 
@@ -112,8 +116,8 @@ units = st.floats(0, 1, allow_nan=False)
 )
 def test_json_is_lossless(position, weights, background, yaw, near) -> None:  # type: ignore[no-untyped-def]
     s = Shot(
-        "a", "b", Camera(position, (0, 1, 0), near=near), (8, 8), expressions=weights, background=background,
-        look_at=LookAtAngles(yaw, 0),
+        "a", (Figure("b", expressions=weights, look_at=LookAtAngles(yaw, 0)),),
+        Camera(position, (0, 1, 0), near=near), (8, 8), background=background,
     )  # fmt: skip
     assert Shot.from_json(json.loads(json.dumps(s.to_json()))) == s
 
@@ -163,7 +167,12 @@ BAD: list[tuple[str, Any, str]] = [
     ("supersample", 0, "supersample"),
     ("supersample", 9, "supersample"),
     ("mipmaps", "yes", "mipmaps"),
-    ("labels.pose", {"a": 1}, "labels.pose"),
+    ("choices.pose", {"a": 1}, "choices.pose"),
+    ("choices.mirrored", 1, "choices.mirrored"),
+    ("choices.wording", -1, "choices.wording"),
+    ("choices.poze", "wave", "did you mean pose"),
+    ("choices", [], "choices"),
+    ("labels", {}, "unknown key"),
     ("suparsample", 2, "did you mean supersample"),
 ]
 
@@ -190,7 +199,11 @@ def test_an_entry_must_be_an_object(entry: object) -> None:
 
 def test_a_shot_made_in_code_is_checked_too() -> None:
     with pytest.raises(ShotError, match=r"expressions\.happy"):
-        Shot("a", "b", Camera((0, 1, 3), (0, 1, 0)), (8, 8), expressions={"happy": 2})
+        Figure("b", expressions={"happy": 2})
+    figure = Figure("b")
+    for figures in ((), (figure, figure), [figure], ("b",)):
+        with pytest.raises(ShotError, match="one figure"):
+            Shot("a", figures, Camera((0, 1, 3), (0, 1, 0)), (8, 8))  # type: ignore[arg-type]
 
 
 def test_ambient_from_sky_and_ground_and_wind_survive_json() -> None:

@@ -17,12 +17,12 @@ from vrm_synth.caption import english
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose import skinning
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_library import NamedPose, load_poses, turns
+from vrm_synth.pose.pose_library import Pose, load_poses, turns
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.shot import Recipe, shot_at
-from vrm_synth.shot.body_parts import body
+from vrm_synth.shot import Recipe, plan_shot
+from vrm_synth.shot.body_parts import body_parts_of
 from vrm_synth.shot.posed_body import pose_body
-from vrm_synth.shot.visibility import ShotObserver
+from vrm_synth.shot.visibility import Visibility
 
 opened = cache(open_avatar)
 
@@ -31,16 +31,16 @@ def recipe(**fields: Any) -> Recipe:
     return Recipe.model_validate({"avatars": ["demo"], "count": 200, "settle_seconds": None} | fields)
 
 
-def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[ShotObserver, tuple[str, ...]]:
+def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[Visibility, tuple[str, ...]]:
     named = load_poses()[pose].mirror() if mirrored else load_poses()[pose]
     w = before(named, view, source)
     return w, w.phrases(named)
 
 
-def before(pose: NamedPose, view: str, source: str = "demo", **expressions: float) -> ShotObserver:
+def before(pose: Pose, view: str, source: str = "demo", **expressions: float) -> Visibility:
     figure, v = pose_body(opened(source), pose, expressions), load_views()[view]
     camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
-    return ShotObserver(figure.body, figure.posed, figure.vertices, camera, (512, 512))
+    return Visibility(figure.parts, figure.posed, figure.vertices, camera, (512, 512))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_no_person_strikes_no_pose() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
         w, said = witness("arms_behind_back", "full_front_level", files[name])
-        assert said == () and not w.body.person
+        assert said == () and not w.parts.is_person
     assert witness("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
 
 
@@ -98,11 +98,11 @@ def test_fingertips_do_not_hold_hands() -> None:
 
 def test_crossed_wrists_do_not_join_hands() -> None:
     pose = load_poses()["stretch"]
-    assert before(pose, "full_front_level").touch("leftHand", "rightHand")
+    assert before(pose, "full_front_level").touching("leftHand", "rightHand")
     crossed = dict(pose.bones) | {"leftUpperArm": turns((-84, 1, 81)), "rightUpperArm": turns((-84, 1, -81))}
     crossed |= {"leftHand": turns((37, -29, -15)), "rightHand": turns((35, 24, 12))}  # the hands side by side again
     w = before(replace(pose, bones=crossed), "full_front_level")
-    assert not w.touch("leftHand", "rightHand")
+    assert not w.touching("leftHand", "rightHand")
     assert w.phrases(pose) == ("stretching both arms overhead",)
 
 
@@ -110,7 +110,7 @@ def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
     pose = load_poses()["prayer"]
     twisted = dict(pose.bones) | {"leftHand": turns((87, -11, 64)), "rightHand": turns((87, 11, -64))}
     w = before(replace(pose, bones=twisted), "full_front_level")
-    assert w.touch("leftHand", "rightHand") and not w.touch("leftPalm", "rightPalm")
+    assert w.touching("leftHand", "rightHand") and not w.touching("leftPalm", "rightPalm")
     assert w.phrases(pose) == ("with both hands raised in front of the chest",)
 
 
@@ -124,9 +124,9 @@ def test_hands_off_the_lap_are_not_in_it(pose: str) -> None:
 
 
 def test_a_curtsy_stands_on_both_feet() -> None:
-    b, figure = body(opened("demo")), pose_body(opened("demo"), load_poses()["curtsy"])
+    b, figure = body_parts_of(opened("demo")), pose_body(opened("demo"), load_poses()["curtsy"])
     for side in ("left", "right"):
-        foot = figure.vertices[b.own & b.of(f"{side}Foot", f"{side}Toes"), 1]
+        foot = figure.vertices[b.direct & b.of_bones(f"{side}Foot", f"{side}Toes"), 1]
         assert foot.min() - b.floor < 0.01
 
 
@@ -161,9 +161,9 @@ def test_faces_are_in_sight_from_the_front_only() -> None:
 def test_expressions_are_told_where_they_can_be_read() -> None:
     told = {}
     for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
-        s = shot_at(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
-        assert s.expressions.keys() == {"happy"}
-        told[view] = s.labels["expression"]
+        s = plan_shot(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
+        assert s.shot.figure.expressions.keys() == {"happy"}
+        told[view] = s.observations.expression
     assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
 
 
@@ -171,15 +171,15 @@ def test_expressions_need_a_face_that_can_be_read() -> None:
     w = before(load_poses()["stand"], "full_front_level", happy=1.0)
     assert w.expression("happy") == "happy"
     assert replace(w, size=(300, 300)).expression("happy") == ""  # the head is 45 pixels high
-    assert replace(w, body=replace(w.body, person=False)).expression("happy") == ""
+    assert replace(w, parts=replace(w.parts, is_person=False)).expression("happy") == ""
     small = recipe(views="full_front_level", expressions="happy", poses="stand", size=64, gaze="viewer")
-    assert shot_at(small, 0, opened).labels["expression"] == ""
+    assert plan_shot(small, 0, opened).observations.expression == ""
 
 
 def test_a_covered_mouth_says_nothing() -> None:
     w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
     assert w.expression("aa") == "aa"
-    moved, hand = w._moved_by("aa"), w.body.of("leftHand")
+    moved, hand = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
     assert moved is not None
     mouth = w.vertices[moved].mean(0)
     to_camera = np.array(w.camera.position) - mouth
@@ -205,8 +205,8 @@ def test_a_covered_mouth_says_nothing() -> None:
 )
 def test_hair_is_told_by_what_is_seen_of_it(style: str, view: str, hair: str) -> None:
     source = f"demo:hair_style={style}"
-    r = recipe(avatars=[source], views=view, poses="stand", straying={"camera": 0, "pose": 0})
-    assert shot_at(r, 0, opened).labels["hair"] == hair
+    r = recipe(avatars=[source], views=view, poses="stand", jitter={"camera": 0, "pose": 0})
+    assert plan_shot(r, 0, opened).observations.hair == hair
 
 
 def test_a_bent_head_is_seen_from_above() -> None:
@@ -214,11 +214,11 @@ def test_a_bent_head_is_seen_from_above() -> None:
     assert 45 < bowed.face_elevation(0.0, 0.0) < 75
     assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
     assert abs(witness("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
-    r = recipe(poses="bow", views="face_front_level", straying={"camera": 0, "pose": 0})
-    s = shot_at(r, 0, opened)
-    assert s.labels["elevation"] == 0 and s.labels["face_elevation"] == round(bowed.face_elevation(0.0, 0.0), 2)
-    if s.labels["framing"] == "face":
-        assert re.search("from above|from a high angle", english(s.labels))
+    r = recipe(poses="bow", views="face_front_level", jitter={"camera": 0, "pose": 0})
+    s = plan_shot(r, 0, opened)
+    assert s.observations.elevation == 0 and s.observations.face_elevation == round(bowed.face_elevation(0.0, 0.0), 2)
+    if s.observations.framing == "face":
+        assert re.search("from above|from a high angle", english(s.shot.choices, s.observations))
 
 
 @pytest.mark.parametrize("choice", ["elevations", "views"])
@@ -226,7 +226,7 @@ def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
     def elevations(pose: str, wanted: dict[str, float]) -> list[str]:
         weights = wanted if choice == "elevations" else {f"full_front_{n}": w for n, w in wanted.items()}
         r = recipe(poses=pose, **{choice: weights})
-        return [str(shot_at(r, i, opened).labels["view"]).rpartition("_")[2] for i in range(8)]
+        return [str(plan_shot(r, i, opened).shot.choices.view).rpartition("_")[2] for i in range(8)]
 
     wanted = {"low": 3.0, "level": 1.0, "high": 1.5}
     as_drawn = elevations("wave", wanted)
@@ -239,31 +239,31 @@ def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
 
 
 def test_expressions_an_avatar_lacks_are_passed_over() -> None:
-    s = shot_at(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
-    assert s.expressions == {} and s.labels["expression"] == ""
-    assert shot_at(recipe(expressions="NoSuchFace"), 0, opened).expressions == {}
+    s = plan_shot(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
+    assert s.shot.figure.expressions == {} and s.observations.expression == ""
+    assert plan_shot(recipe(expressions="NoSuchFace"), 0, opened).shot.figure.expressions == {}
 
 
 @pytest.mark.parametrize(
     ("expression", "told"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
 )
 def test_shut_eyes_have_no_colour(expression: str, told: bool) -> None:
-    s = shot_at(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
-    assert (s.labels["eyes"] == "blue eyes") == told
-    assert ("blue eyes" in english(s.labels)) == told
+    s = plan_shot(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
+    assert (s.observations.eyes == "blue eyes") == told
+    assert ("blue eyes" in english(s.shot.choices, s.observations)) == told
 
 
 def test_gaze() -> None:
     front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
     for i in range(4):
-        s = shot_at(front, i, opened)
-        assert s.labels["gaze"] == "viewer" and s.look_at == s.camera.position
-    s = shot_at(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
-    assert s.labels["gaze"] == "" and s.look_at is None
+        s = plan_shot(front, i, opened)
+        assert s.observations.gaze == "viewer" and s.shot.figure.look_at == s.shot.camera.position
+    s = plan_shot(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
+    assert s.observations.gaze == "" and s.shot.figure.look_at is None
     for side, view in ((1, "bust_three_quarter_left_level"), (-1, "bust_three_quarter_right_level")):
-        s = shot_at(recipe(views=view, poses="stand", gaze="aside", expressions="neutral"), 0, opened)
-        assert isinstance(s.look_at, LookAtAngles) and s.labels["gaze"] == "away"
-        assert s.look_at.yaw * side < 0  # away from the camera
+        s = plan_shot(recipe(views=view, poses="stand", gaze="aside", expressions="neutral"), 0, opened)
+        assert isinstance(s.shot.figure.look_at, LookAtAngles) and s.observations.gaze == "away"
+        assert s.shot.figure.look_at.yaw * side < 0  # away from the camera
 
 
 @needs_corpus
@@ -271,32 +271,32 @@ def test_painted_eyes_look_nowhere() -> None:
     """A lookAt without eye bones, or with bones that move nothing, earns no words and no look_at."""
     files = {p.stem: str(p) for p in avatar_files()}
     for name, moves in (("crimsom", False), ("cool_banana", False), ("boombox7", False), ("m_expressive", True)):
-        s = shot_at(recipe(avatars=[files[name]], views="bust_front_level", poses="stand", gaze="viewer"), 0, opened)
-        assert (s.look_at is not None) == moves, name
-        assert moves or s.labels["gaze"] == ""
+        s = plan_shot(recipe(avatars=[files[name]], views="bust_front_level", poses="stand", gaze="viewer"), 0, opened)
+        assert (s.shot.figure.look_at is not None) == moves, name
+        assert moves or s.observations.gaze == ""
 
 
 @pytest.mark.parametrize("expression", ["happy", "blink", "relaxed"])
 def test_nothing_is_said_of_eyes_that_may_be_shut(expression: str) -> None:
-    s = shot_at(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
-    assert s.labels["expression"] == expression and s.labels["gaze"] == ""
-    assert s.look_at is not None
+    s = plan_shot(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
+    assert s.observations.expression == expression and s.observations.gaze == ""
+    assert s.shot.figure.look_at is not None
 
 
 def test_small_straying_never_breaks_a_claim() -> None:
     """Hands on hips stay on hips, however far the recipe lets poses stray."""
     for i in range(8):
-        s = shot_at(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
-        assert s.labels["says"] == ("with both hands on the hips",)
+        s = plan_shot(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
+        assert s.observations.phrases == ("with both hands on the hips",)
 
 
 def test_wind_blows_level_and_up_to_its_strength() -> None:
     calm, windy = recipe(settle_seconds=0.5), recipe(settle_seconds=0.5, wind=0.8)
     for i in range(3):
-        s = shot_at(windy, i, opened)
-        assert s.wind is not None and s.wind[1] == 0.0 and 0 < np.hypot(s.wind[0], s.wind[2]) <= 0.8
-        assert shot_at(calm, i, opened).wind is None
-        assert s.labels["pose"] == shot_at(calm, i, opened).labels["pose"]
+        s = plan_shot(windy, i, opened)
+        assert s.shot.wind is not None and s.shot.wind[1] == 0.0 and 0 < np.hypot(s.shot.wind[0], s.shot.wind[2]) <= 0.8
+        assert plan_shot(calm, i, opened).shot.wind is None
+        assert s.shot.choices.pose == plan_shot(calm, i, opened).shot.choices.pose
 
 
 def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None:
@@ -306,7 +306,7 @@ def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None
     slow = {}
     for name in names:
         offsets = []
-        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.body.used, strict=True):
+        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.parts.used_vertices, strict=True):
             moved = np.zeros((len(primitive.positions), 3))
             for bind in w.posed.avatar.expressions[name].morph_target_binds:
                 if bind.node == node and bind.index < len(primitive.morph_positions):
@@ -317,7 +317,7 @@ def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None
     skinned: list[int] = []
     monkeypatch.setattr(skinning, "_posed", lambda *a: skinned.append(1))
     for name in names:
-        found, wanted = w._moved_by(name), slow[name]
+        found, wanted = w._moved_vertices(name), slow[name]
         assert (found is None) == (wanted is None)
         assert found is None or np.array_equal(found, wanted)
     assert any(v is not None and v.any() for v in slow.values()) and not skinned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -97,7 +98,7 @@ def test_what_does_not_fit_is_made_in_parts_of_the_same_batch(tmp_path, monkeypa
         return backward(self, part)
 
     monkeypatch.setattr(Trainer, "backward", limited)
-    monkeypatch.setattr("vrm_synth.train.loop._runs_out", lambda device: True)
+    monkeypatch.setattr(resolve_name("vrm_synth.train.loop"), "_runs_out", lambda device: True)
     said: list[str] = []
     train(RunConfig.model_validate(told), tmp_path / "parts", Callbacks(say=said.append), device="cpu")
     assert said == [
@@ -114,12 +115,12 @@ def test_what_does_not_fit_is_made_in_parts_of_the_same_batch(tmp_path, monkeypa
 def test_a_continued_run_keeps_its_parts(tmp_path, monkeypatch):
     """With more room than before, too: sums of parts round otherwise."""
     told = runs.settings(runs.dataset(tmp_path / "set"), steps=4, keep=9)
-    monkeypatch.setattr("vrm_synth.train.loop._runs_out", lambda device: True)
-    trial = "vrm_synth.train.loop._Loop._trial"
+    monkeypatch.setattr(resolve_name("vrm_synth.train.loop"), "_runs_out", lambda device: True)
+    loop = resolve_name("vrm_synth.train.loop")._Loop
     for name, stop in (("one", 4), ("two", 2)):
-        monkeypatch.setattr(trial, lambda self, size, count: count <= 2)
+        monkeypatch.setattr(loop, "_trial", lambda self, size, count: count <= 2)
         runs.go({**told, "steps": stop}, tmp_path / name)
-    monkeypatch.setattr(trial, lambda self, size, count: True)
+    monkeypatch.setattr(loop, "_trial", lambda self, size, count: True)
     runs.go(told, tmp_path / "two")
     one, two = (runs.contents(tmp_path / name) for name in ("one", "two"))
     assert one == two

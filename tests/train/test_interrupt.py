@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -116,7 +117,8 @@ def test_other_commands_end_with_130_too(tmp_path, trained, monkeypatch, command
     if command[0] == "import-weights":
         make_tiny(tmp_path / "base")
         torch.save({"x": torch.zeros(1)}, tmp_path / "base" / "unet" / "more.bin")
-    monkeypatch.setattr(target, interrupting())
+    owner, _, name = target.rpartition(".")
+    monkeypatch.setattr(resolve_name(owner), name, interrupting())
     code, said = call(*(names.get(word, word) for word in command))
     assert code == 130 and "Interrupted." in said
     assert not list(tmp_path.glob("out/*.png")) and not list(tmp_path.glob(".out-*"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -43,7 +45,7 @@ def test_a_preview_that_fails_is_told_of_and_the_run_goes_on(tmp_path, data, pla
     def fail(*_):
         raise torch.OutOfMemoryError("no\nroom")
 
-    monkeypatch.setattr("vrm_synth.train.loop.preview_checkpoint", fail)
+    monkeypatch.setattr(resolve_name("vrm_synth.train.loop"), "preview_checkpoint", fail)
     said: list[str] = []
     config = RunConfig.model_validate(runs.settings(data, steps=5, preview_every=4))
     assert train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu") == 5

@@ -13,6 +13,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.names import is_plain
 from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.shot import Shot
+from vrm_synth.shot.figure import Figure
 from vrm_synth.vrm import Avatar, load_bytes
 from vrm_synth.vrm.avatar import Expression, MorphTargetBind
 from vrm_synth.vrm.bind_weights import clamp_weights, divide_percent_weights
@@ -130,7 +131,7 @@ def test_a_shot_takes_every_name_that_the_loader_lets_in(change: Any, make: Any)
     assert len(bound) > len(ODD_NAMES) and all(name == e.name for name, e in a.expressions.items())
     camera = Camera((0.0, 1.0, 2.0), (0.0, 1.0, 0.0))
     for name in a.expressions:
-        shot = Shot("s", "x.vrm", camera, (8, 8), expressions={name: 1.0})
+        shot = Shot("s", (Figure("x.vrm", expressions={name: 1.0}),), camera, (8, 8))
         assert Shot.from_json(json.loads(json.dumps(shot.to_json()))) == shot
     assert sum("cannot be used" in line for line in a.oddities) >= len(ODD_NAMES)
 

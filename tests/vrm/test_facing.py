@@ -12,7 +12,7 @@ from tests.corpus import CORPUS, avatar_files, needs_corpus
 from tests.vrm.odd_figures import mirrored, plain, sides_swapped, turned, under_root, without
 from tests.vrm.vrm_file import STRAND, Doc, changed, vrm0, vrm1
 from vrm_synth.caption import english
-from vrm_synth.shot import Recipe, shot_at
+from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar, load, load_bytes
 from vrm_synth.vrm.facing import FrontSigns, front_signs, nearest_quarter, with_turn
 from vrm_synth.vrm.humanoid import bone_rest_positions
@@ -193,11 +193,12 @@ def test_nodes_outside_the_scene_are_not_turned() -> None:
 def test_captions_say_from_the_front_only_where_that_is_so(by: float, words: bool, azimuth: float | None) -> None:
     a = load_bytes(turned(plain("1"), by), "x.vrm")
     r = Recipe.model_validate(
-        {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "straying": {"camera": 0}}
+        {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "jitter": {"camera": 0}}
     )
-    labels = shot_at(r, 0, lambda _: a).labels
-    assert labels["azimuth"] == azimuth and (labels["face_azimuth"] is None) == (azimuth is None)
-    text = english(labels)
+    planned = plan_shot(r, 0, lambda _: a)
+    found = planned.observations
+    assert found.azimuth == azimuth and (found.face_azimuth is None) == (azimuth is None)
+    text = english(planned.shot.choices, found)
     assert ("front" in text, "stand" in text) == (words, words), text
 
 

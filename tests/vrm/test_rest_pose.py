@@ -15,7 +15,7 @@ from vrm_synth.core.transforms import quat_axis_angle, quat_mul
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate, rig
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.shot.body_parts import HEAD, body
+from vrm_synth.shot.body_parts import HEAD, body_parts_of
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm import Avatar, load_bytes
 from vrm_synth.vrm.avatar import Constraint
@@ -167,15 +167,15 @@ def test_the_mesh_of_hands_is_where_the_t_posed_avatars_is() -> None:
     """Blends at the shoulder differ, as the skin was bound to another pose; what one bone moves does not."""
     pose = load_poses()["wave"]
     a, t = (pose_body(x, pose) for x in (a_posed("1"), built_in("1")))
-    hands = t.body.of("leftHand", "rightHand", "leftIndexDistal") & t.body.own
+    hands = t.parts.of_bones("leftHand", "rightHand", "leftIndexDistal") & t.parts.direct
     assert hands.sum() > 50
     apart = np.linalg.norm(a.vertices[hands] - t.vertices[hands], axis=1)
     assert np.median(apart) < 1e-5 and apart.max() < 0.01
 
 
 def test_named_poses_are_reported_a_corrected_avatar() -> None:
-    assert body(a_posed("1")).person and body(a_posed("0")).person
-    assert not body(as_three_vrm(a_posed("1"))).person
+    assert body_parts_of(a_posed("1")).is_person and body_parts_of(a_posed("0")).is_person
+    assert not body_parts_of(as_three_vrm(a_posed("1"))).is_person
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])

@@ -27,6 +27,11 @@ class Camera:
     near: float = 0.1
     far: float = 20.0
 
+    def __repr__(self) -> str:
+        position, target = (", ".join(f"{c:.3f}" for c in v) for v in (self.position, self.target))
+        lens = f"fov_y={self.fov_y:g}" if self.ortho_height is None else f"ortho_height={self.ortho_height:g}"
+        return f"Camera(position=({position}), target=({target}), {lens})"
+
     def world_from_view(self) -> Array:
         """(4, 4) float64."""
         return world_from_view(self.position, self.target, self.up)

@@ -10,11 +10,14 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from vrm_synth.camera.framing import Aim, Margins
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.yaml_models import resources
 from vrm_synth.yaml_models.strict_yaml import load
 
 Part = Literal["chin", "chest", "mid_thigh", "everything"]
 T = TypeVar("T", bound=BaseModel)
+V = TypeVar("V")
 
 
 class _Strict(BaseModel):
@@ -65,7 +68,7 @@ class NamedView:
     elevation: Elevation
 
     def aim(self, fov_y: float = 30.0) -> Aim:
-        """The view as named, without any straying."""
+        """The view as named, without any jitter."""
         return Aim(self.azimuth.degrees, self.elevation.degrees, 0.0, fov_y)
 
 
@@ -99,6 +102,16 @@ def load_views() -> Mapping[str, NamedView]:
     return {v.name: v for v in views}
 
 
+def find_view(name: str) -> NamedView:
+    """A view by its name. Raises RecipeError, which names the view that was probably meant."""
+    return _named("view", name, load_views())
+
+
+def find_crop(name: str) -> Crop:
+    """A crop by its name. Raises RecipeError, which names the crop that was probably meant."""
+    return _named("crop", name, load_crops())
+
+
 def view(crop: str, azimuth: str, elevation: str) -> NamedView:
     """The view made of three names that the tables have."""
     return NamedView(
@@ -110,6 +123,12 @@ def view(crop: str, azimuth: str, elevation: str) -> NamedView:
         azimuth=load_azimuths()[azimuth],
         elevation=load_elevations()[elevation],
     )
+
+
+def _named(kind: str, name: str, table: Mapping[str, V]) -> V:
+    if name not in table:
+        raise RecipeError(f"no such {kind}{did_you_mean(name, table)}", got=name, allowed=", ".join(table))
+    return table[name]
 
 
 def _table(name: str, row: type[T]) -> dict[str, T]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from vrm_synth.caption.facts import Facts, facts
 from vrm_synth.core.rng import rng
 from vrm_synth.shot.character import with_article
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 from vrm_synth.yaml_models.strict_yaml import load
 
 Ways = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -39,9 +41,9 @@ def wording() -> Wording:
     return load(Path(__file__).with_name("english.yaml"), Wording)
 
 
-def english(labels: Mapping[str, Any]) -> str:
-    """The caption of a shot with these labels: one sentence, a pure function of them."""
-    f, w = facts(labels), wording()
+def english(choices: Choices, observations: Observations) -> str:
+    """The caption of a picture: one sentence, a pure function of the arguments."""
+    f, w = facts(choices, observations), wording()
     angle = _angle(f, w)
     slots = {
         "framing": _pick(w.framing[f.framing or "part"], f, "framing"),
@@ -71,7 +73,7 @@ def _subject(f: Facts, w: Wording) -> str:
 
 def _details(f: Facts, w: Wording) -> str:
     """Pose, expression and gaze, each after its comma."""
-    said = [" and ".join(f.says)] if f.says else []
+    said = [" and ".join(f.phrases)] if f.phrases else []
     if f.expression in w.expression:
         said.append(_pick(w.expression[f.expression], f, "expression"))
     if f.gaze in w.gaze:

@@ -1,10 +1,11 @@
-"""What a shot's labels say that a picture shows, in fixed terms: the one input of every caption language."""
+"""Facts of a picture, in fixed terms: the one input of every caption language."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 
 # Degrees around the avatar, from 0 in front: where one name ends and the next begins.
 _AROUND = ((22.0, "front"), (66.0, "three_quarter"), (114.0, "side"), (152.0, "behind"))
@@ -13,12 +14,19 @@ HIGH, LOW = 14.0, -10.0
 
 @dataclass(frozen=True)
 class Facts:
-    """Every text is "" where nothing is known or nothing can be seen.
+    """What a caption states. A text is "" where nothing is known or nothing can be seen.
 
-    name: a proper name. noun: what the character is, with its article. hair, eyes, outfit: looks that this picture
-    shows. says: phrases about the pose. expression: a VRM name. gaze: viewer or away.
-    framing: face, bust, cowboy, full. azimuth: front, three_quarter_left …, back, the avatar's own sides.
-    elevation: high, low or level. background: a colour's name, "transparent", or "". wording: which way to say it.
+    name: a proper name.
+    noun: what the character is, with its article.
+    hair, eyes, outfit: looks that this picture shows.
+    phrases: about the pose.
+    expression: a VRM name.
+    gaze: viewer or away.
+    framing: face, bust, cowboy or full.
+    azimuth: front, three_quarter_left …, back: the avatar's own sides.
+    elevation: high, low or level.
+    background: a colour's name or "transparent".
+    wording: seed of the choice among the ways to say each.
     """
 
     name: str
@@ -26,7 +34,7 @@ class Facts:
     hair: str
     eyes: str
     outfit: str
-    says: tuple[str, ...]
+    phrases: tuple[str, ...]
     expression: str
     gaze: str
     framing: str
@@ -36,31 +44,27 @@ class Facts:
     wording: int
 
 
-def facts(labels: Mapping[str, Any]) -> Facts:
-    """From `Shot.labels` as `shot_at` writes them; a label that is not there claims nothing."""
-
-    def text(key: str) -> str:
-        return str(labels.get(key) or "")
-
-    framing, face = text("framing"), bool(labels.get("face"))
-    background = text("background")
+def facts(choices: Choices, observations: Observations) -> Facts:
+    """The facts that a caption may state: chosen, and found to be in the picture where that can be checked."""
+    o, framing = observations, observations.framing
     # In a close-up there is only the head to tell the side and the height by.
-    of_what = "face_" if framing == "face" else ""
-    around, height = labels.get(f"{of_what}azimuth"), labels.get(f"{of_what}elevation")
+    close = framing == "face"
+    azimuth = o.face_azimuth if close else o.azimuth
+    elevation = o.face_elevation if close else o.elevation
     return Facts(
-        name=text("character"),
-        noun=text("noun") or "a character",
-        hair=text("hair") if framing else "",
-        eyes=text("eyes") if face and framing in ("face", "bust") else "",
-        outfit=_outfit(text("outfit"), framing),
-        says=tuple(labels.get("says") or ()),
-        expression=text("expression"),
-        gaze=text("gaze"),
+        name=choices.character,
+        noun=choices.noun or "a character",
+        hair=o.hair if framing else "",
+        eyes=o.eyes if o.face_in_sight and framing in ("face", "bust") else "",
+        outfit=_outfit(choices.outfit, framing),
+        phrases=o.phrases,
+        expression=o.expression,
+        gaze=o.gaze,
         framing=framing,
-        azimuth="" if around is None else azimuth_name(float(around)),
-        elevation="level" if height is None else elevation_name(float(height)),
-        background="" if background.startswith("#") else background,
-        wording=int(labels.get("wording") or 0),
+        azimuth="" if azimuth is None else azimuth_name(azimuth),
+        elevation="level" if elevation is None else elevation_name(elevation),
+        background="" if choices.background.startswith("#") else choices.background,
+        wording=choices.wording,
     )
 
 

@@ -32,11 +32,12 @@ def demo(
       vrm-synth avatar demo -o mio0.vrm --vrm 0 --set hair_color=blue --set outfit=dress
       vrm-synth avatar demo --list
     """
-    from vrm_synth import demo_avatar as character
+    from vrm_synth.demo_avatar import DemoParams, allowed_values, build_glb
+    from vrm_synth.demo_avatar import variant as family_member
     from vrm_synth.io.atomic_files import write_file
 
     if listing:
-        allowed = character.allowed_values()
+        allowed = allowed_values()
         width = max(map(len, allowed))
         for key, values in allowed.items():
             click.echo(f"{key:<{width}}  {values}")
@@ -45,6 +46,6 @@ def demo(
         raise click.UsageError("Missing option '-o' / '--out'.")
     if settings and variant is not None:
         raise click.UsageError("--set and --variant exclude each other.")
-    params = character.DemoParams.parse(settings) if variant is None else character.variant(variant)
-    write_file(out, character.build_glb(params, vrm))
+    params = DemoParams.parse(settings) if variant is None else family_member(variant)
+    write_file(out, build_glb(params, vrm))
     click.echo(out)

@@ -39,9 +39,9 @@ def bench(avatar: str, count: int, workers: int | None, size: int, as_json: bool
     os.environ.setdefault("LP_NUM_THREADS", "0")
     from vrm_synth.dataset import bench as measuring
 
-    crew = workers or len(os.sched_getaffinity(0))
-    with bar(measuring.pictures(count, crew), "images") as shown:
-        report = measuring.bench(avatar, count, crew, size, renderer, device, shown.update)
+    workers = workers or len(os.sched_getaffinity(0))
+    with bar(measuring.pictures(count, workers), "images") as shown:
+        report = measuring.bench(avatar, count, workers, size, renderer, device, shown.update)
     advice = measuring.advice(report)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report) | {"advice": advice}, ensure_ascii=False, indent=1))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -15,12 +14,12 @@ import click
 from vrm_synth.cli.suggestions import misplaced
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.near_names import nearest
+from vrm_synth.execution.worker_environment import PICTURES_PER_WORKER
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 F = TypeVar("F", bound=Callable[..., Any])
-WORTH_A_WORKER = 32  # pictures; a worker takes about a third of a second to start
 TRAINING = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "pyarrow")  # extra "train"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -129,39 +128,8 @@ def workers_option(command: F) -> F:
     return click.option(
         "--workers",
         type=click.IntRange(1, 256),
-        help=f"Processes that draw, each for itself. Default: one a core, with {WORTH_A_WORKER} pictures each or more.",
+        help=f"Processes that render. Default: one per core, with {PICTURES_PER_WORKER} pictures each or more.",
     )(command)
-
-
-def how_many(asked: int | None, pictures: int) -> int:
-    """How many workers to have: as many as were asked for, or as there are cores and work for."""
-    cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, pictures // WORTH_A_WORKER)) if asked is None else asked
-
-
-def crew(asked: int | None, pictures: int, *modules: str) -> int:
-    """How many workers to have; several are on their way when this returns. modules: what they will import."""
-    workers = how_many(asked, pictures)
-    if workers > 1:
-        from vrm_synth.execution.process_pool import prepare
-
-        # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process a core beats several threads a
-        # process, and a server that workers are forked from has no threads.
-        with environment(LP_NUM_THREADS="0", OPENBLAS_NUM_THREADS="1"):
-            prepare("vrm_synth.render.gl.renderer", *modules)
-    return workers
-
-
-@contextlib.contextmanager
-def environment(**defaults: str) -> Iterator[None]:
-    """Environment variables for the processes started inside, where the user has not set them."""
-    added = {name: value for name, value in defaults.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
 
 
 def mip_folder() -> Path:

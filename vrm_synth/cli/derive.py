@@ -17,7 +17,7 @@ ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 def _options(command: F) -> F:
     options = (
         click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or begun."),
-        click.option("--format", "form", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
+        click.option("--format", "shard_format", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
         click.option("--encoding", type=Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
         click.option(
             "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."
@@ -35,10 +35,10 @@ def _options(command: F) -> F:
 def subset(source: str, where: str, **options: Any) -> None:
     """Make a dataset of those pictures for which a condition holds.
 
-    Columns: key, split, i, caption, avatar, license, width, height and, of what was measured, pose, mirrored, crop,
-    view, framing, azimuth, elevation, face_azimuth, expression, gaze, lighting, background and more; the whole
-    shot is JSON in shot. The condition is SQL as DuckDB has it (pip install 'vrm-synth[tables]'), and
-    can reach nothing but this table.
+    Columns: key, split, i, caption, avatar, license, width, height; of what was chosen, pose, mirrored, crop, view,
+    lighting, background and more; of what the picture shows, framing, azimuth, elevation, face_azimuth, expression,
+    gaze and more; the whole shot is JSON in shot. The condition is SQL as DuckDB has it (pip install
+    'vrm-synth[tables]'), and can reach nothing but this table.
 
     \b
     Examples:
@@ -77,7 +77,7 @@ def convert(source: str, **options: Any) -> None:
       vrm-synth convert out -o shards --format webdataset
       vrm-synth convert out -o small --format parquet --encoding webp-lossy
     """
-    if options["form"] is None and options["encoding"] is None:
+    if options["shard_format"] is None and options["encoding"] is None:
         raise click.UsageError("convert takes --format, --encoding or both.")
     _derive("convert", (source,), **options)
 
@@ -86,14 +86,14 @@ def _derive(
     command: str,
     places: tuple[str, ...],
     out: str,
-    form: str | None,
+    shard_format: str | None,
     encoding: str | None,
     shard_size: int,
     where: str | None = None,
     prefixed: bool = False,
 ) -> None:
-    from vrm_synth.dataset.claim import check_claimable
     from vrm_synth.dataset.derive import ALL, DeriveTask, SourceDataset, pick
+    from vrm_synth.dataset.identity.claim import check_claimable
     from vrm_synth.dataset.layout import SHEET
     from vrm_synth.io.open_store import open_store
 
@@ -102,7 +102,7 @@ def _derive(
     where = ALL if where is None else where
     picks = pick(sources, where)
     deriving = DeriveTask(
-        sources, picks, open_store(out), command, form or sources[0].form, encoding, where, shard_size
+        sources, picks, open_store(out), command, shard_format or sources[0].shard_format, encoding, where, shard_size
     )
     with bar(deriving.plan.blocks, "shards") as shown:
         deriving.make(shown.update)

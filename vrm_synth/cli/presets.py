@@ -81,17 +81,21 @@ def list_poses(as_json: bool) -> None:
 @click.option("--view", default="full_front_level", show_default=True, help="A view of `vrm-synth cameras list`.")
 @sheet_options("poses.png")
 def show_poses(names: tuple[str, ...], view: str, out: Path, avatar: str, renderer: str, device: int) -> None:
-    """Draw a contact sheet of the named poses, or of some of them.
+    """Draw a contact sheet of the named poses, or of some of them, or of your own.
+
+    NAME is one of `vrm-synth poses list`, or a pose's YAML file.
 
     \b
     Examples:
       vrm-synth poses show -o poses.png
       vrm-synth poses show wave peace salute -o three.png --avatar my.vrm --view bust_front_level
+      vrm-synth poses show my/poses/*.yaml -o mine.png
     """
     from vrm_synth.dataset.preset_sheets import pose_cells
+    from vrm_synth.pose.pose_files import find_pose
     from vrm_synth.pose.pose_library import load_poses
 
-    chosen = _chosen(names, load_poses(), "pose")
+    chosen = [find_pose(name) for name in names] or list(load_poses().values())
     _show(
         f"{plural(len(chosen), 'pose')}, seen {view.replace('_', ' ')}",
         len(chosen),

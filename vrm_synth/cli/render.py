@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from vrm_synth.cli.common import Choice, bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
+from vrm_synth.cli.common import Choice, bar, mip_folder, note, plural, renderer_option, workers_option
 from vrm_synth.cli.suggestions import expect
 
 if TYPE_CHECKING:
-    from vrm_synth.render import RendererName
+    from tqdm import tqdm
+
     from vrm_synth.shot import Recipe
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-class Part(click.ParamType):
-    """I/N: the part of the work that job I of N does."""
+class JobIndex(click.ParamType):
+    """I/N: job I of the N that share the work."""
 
     name = "I/N"
 
@@ -44,64 +43,9 @@ class Devices(click.ParamType):
         return tuple(int(n) for n in str(value).split(","))
 
 
-def _dataset_options(command: F) -> F:
+def _worker_options(command: F) -> F:
+    """Who renders: processes, devices, Ray."""
     options = (
-        click.option(
-            "-o",
-            "--out",
-            required=True,
-            metavar="DIR",
-            help="The dataset's folder: new, empty, or one that the same command began and now finishes.",
-        ),
-        click.option(
-            "--format",
-            "form",
-            default="imagefolder",
-            show_default=True,
-            type=Choice(["imagefolder", "webdataset", "parquet"]),
-            help="What shards are: folders of pictures, tar files, or Parquet files.",
-        ),
-        click.option(
-            "--encoding",
-            default="png",
-            show_default=True,
-            type=Choice(["png", "webp", "webp-lossy", "jpeg", "jxl"]),
-            help="What pictures are; webp and jxl are lossless.",
-        ),
-        click.option(
-            "--pass",
-            "passes",
-            multiple=True,
-            type=Choice(["mask"]),
-            help="Another picture beside each: mask is how much of the figure covers each pixel.",
-        ),
-        click.option(
-            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Shots a shard."
-        ),
-        click.option(
-            "--shard",
-            "part",
-            type=Part(),
-            help="Make the shards of job I of N (0/4 to 3/4), and no more; then vrm-synth finish DIR, once.",
-        ),
-        click.option(
-            "--accept-license",
-            "accepted",
-            multiple=True,
-            metavar="NAME",
-            help="Take avatars under this license, too, by the name that inspect prints or its URL; may be repeated.",
-        ),
-        click.option(
-            "--skip-unusable",
-            is_flag=True,
-            help="Go on without avatars that cannot be read or whose license is not accepted; each is told of.",
-        ),
-        click.option(
-            "--manifest",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Your own license evidence, in the form of assets_manifest.yaml.",
-        ),
         workers_option,
         click.option(
             "--device",
@@ -131,6 +75,71 @@ def _dataset_options(command: F) -> F:
             default=0.0,
             type=click.FloatRange(0.0, 1.0),
             help="Share of a GPU that each actor reserves, and draws on: 0.25 puts four on each GPU.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _dataset_options(command: F) -> F:
+    """What is written, where, and of which avatars."""
+    command = _worker_options(command)
+    options = (
+        click.option(
+            "-o",
+            "--out",
+            required=True,
+            metavar="DIR",
+            help="The dataset's folder: new, empty, or one that the same command began and now finishes.",
+        ),
+        click.option(
+            "--format",
+            "shard_format",
+            default="imagefolder",
+            show_default=True,
+            type=Choice(["imagefolder", "webdataset", "parquet"]),
+            help="What shards are: folders of pictures, tar files, or Parquet files.",
+        ),
+        click.option(
+            "--encoding",
+            default="png",
+            show_default=True,
+            type=Choice(["png", "webp", "webp-lossy", "jpeg", "jxl"]),
+            help="What pictures are; webp and jxl are lossless.",
+        ),
+        click.option(
+            "--pass",
+            "passes",
+            multiple=True,
+            type=Choice(["mask"]),
+            help="Another picture beside each: mask is how much of the figure covers each pixel.",
+        ),
+        click.option(
+            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Shots a shard."
+        ),
+        click.option(
+            "--shard",
+            type=JobIndex(),
+            help="Make the shards of job I of N (0/4 to 3/4), and no more; then vrm-synth finish DIR, once.",
+        ),
+        click.option(
+            "--accept-license",
+            "accepted",
+            multiple=True,
+            metavar="NAME",
+            help="Take avatars under this license, too, by the name that inspect prints or its URL; may be repeated.",
+        ),
+        click.option(
+            "--skip-unusable",
+            is_flag=True,
+            help="Go on without avatars that cannot be read or whose license is not accepted; each is told of.",
+        ),
+        click.option(
+            "--manifest",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Your own license evidence, in the form of assets_manifest.yaml.",
         ),
     )
     for option in reversed(options):
@@ -222,7 +231,7 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.finish import finish as finish_dataset
     from vrm_synth.dataset.finish import is_complete
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.dataset.pending import missing_shards
+    from vrm_synth.dataset.shards.pending import missing_shards
     from vrm_synth.io.open_store import open_store
 
     expect(out, "dataset", "folder")
@@ -244,67 +253,69 @@ def _recipe(inputs: tuple[str, ...], options: dict[str, Any]) -> Recipe:
     return recipe_of(inputs, **changes, note=note)
 
 
-def _render(
-    recipe: Recipe,
-    out: str,
-    form: str,
-    encoding: str,
-    passes: tuple[str, ...],
-    shard_size: int,
-    part: tuple[int, int] | None,
-    accepted: tuple[str, ...],
-    skip_unusable: bool,
-    manifest: Path | None,
-    workers: int | None,
-    renderer: RendererName,
-    devices: tuple[int, ...],
-    engine: str,
-    ray_address: str,
-    ray_gpus: float,
-) -> None:
-    from vrm_synth.dataset.claim import check_claimable
+def _render(recipe: Recipe, out: str, **options: Any) -> None:
+    """Render into `out` with bars on stderr; one line on stdout says what was made."""
     from vrm_synth.dataset.layout import SHEET
-    from vrm_synth.io.open_store import open_store
+    from vrm_synth.dataset.render_dataset import render_missing
+    from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 
-    if engine == "ray" and "://" not in out:
-        out = os.path.abspath(out)  # an actor's working folder is another
-    store = open_store(out)
-    check_claimable(store)
-    recipe = recipe.model_copy(update={"accept_licenses": (*recipe.accept_licenses, *accepted)})
-    if engine == "ray":
-        workers = how_many(workers, recipe.count)
-    else:
-        workers = crew(workers, recipe.count, "vrm_synth.dataset.make")  # they start while the avatars are looked at
-    from vrm_synth.dataset.make import Dataset, DatasetSettings, write_metrics
-    from vrm_synth.dataset.render_task import OutputFormat
-    from vrm_synth.demo_avatar.avatar_source import open_avatar
-    from vrm_synth.execution.process_pool import work
-    from vrm_synth.licensing.evidence import load_evidence
+    ray = None
+    if options["engine"] == "ray":
+        from vrm_synth.execution.ray_cluster import Cluster
 
+        ray = Cluster(options["ray_address"], options["devices"], options["ray_gpus"])
+    accepted = (*recipe.accept_licenses, *options["accepted"])
     settings = DatasetSettings(
-        OutputFormat(form, encoding, passes), shard_size, renderer, devices, load_evidence(manifest),
-        mips=mip_folder(), skip_unusable=skip_unusable,
-    )  # fmt: skip
-    with bar(len(set(recipe.avatars)), "avatars") as shown:
-        dataset = Dataset(recipe, store, open_avatar, settings, shown.update, note)
-    first, of = part or (0, 1)
-    missing = dataset.missing()
-    blocks = [block for block in missing if block % of == first]
-    others = [block for block in missing if block % of != first]
-    with bar(sum(len(dataset.plan.shots(b)) for b in blocks), "images") as shown:
-        if engine == "ray":
-            from vrm_synth.dataset.ray_blocks import make
-            from vrm_synth.execution.ray_cluster import Cluster
-
-            progress = make(dataset, blocks, workers, Cluster(ray_address, devices, ray_gpus), shown.update, note)
-        else:
-            progress = dataset.make(blocks, functools.partial(work, workers=workers), shown.update, note)
-    if blocks:
-        write_metrics(store, progress, workers)
-    said = f"{plural(progress.pictures, 'picture')} in {out}" if blocks else f"nothing was missing in {out}"
-    if progress.quarantined:
-        said += f", {progress.quarantined} quarantined"
-    if dataset.finish(others):  # which somebody else may have made meanwhile
-        click.echo(f"{said}; a look at them: {out}/{SHEET}")
+        OutputFormat(options["shard_format"], options["encoding"], options["passes"]),
+        options["shard_size"],
+        options["renderer"],
+        options["devices"],
+        license_manifest=options["manifest"],
+        mips=mip_folder(),
+        skip_unusable=options["skip_unusable"],
+    )
+    with ProgressBars() as bars:
+        report = render_missing(
+            recipe.model_copy(update={"accept_licenses": accepted}),
+            out,
+            workers=options["workers"],
+            shard=options["shard"],
+            settings=settings,
+            ray=ray,
+            progress=bars.show,
+            note=note,
+        )
+    text = f"{plural(report.progress.pictures, 'picture')} in {out}" if report.made else f"nothing was missing in {out}"
+    if report.progress.quarantined:
+        text += f", {report.progress.quarantined} quarantined"
+    if report.finished:
+        click.echo(f"{text}; a look at them: {out}/{SHEET}")
     else:
-        click.echo(f"{said}; other shards are missing: when they are there, vrm-synth finish {out}")
+        click.echo(f"{text}; other shards are missing: when they are there, vrm-synth finish {out}")
+
+
+class ProgressBars:
+    """One progress bar after another on stderr, each for one stage of a run."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._bar: tqdm[NoReturn] | None = None
+
+    def __enter__(self) -> ProgressBars:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Show how many of a stage are done; the first call of a stage opens its bar."""
+        if stage != self._stage:
+            self._close()
+            self._stage, self._bar = stage, bar(total, stage)
+        assert self._bar is not None
+        self._bar.update(done - self._bar.n)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -12,7 +12,6 @@ import click
 from vrm_synth.cli.common import (
     Choice,
     bar,
-    crew,
     mip_folder,
     note,
     out_folder,
@@ -21,6 +20,7 @@ from vrm_synth.cli.common import (
     workers_option,
 )
 from vrm_synth.cli.suggestions import expect
+from vrm_synth.execution.worker_environment import start_workers
 from vrm_synth.yaml_models import resources
 
 if TYPE_CHECKING:
@@ -94,13 +94,14 @@ def shots(
     """
     expect(place, "shots", "dataset", "folder")
     listed, base = _listed(place, ids, workers)
-    from vrm_synth.dataset.shot_list.answers import ShotAnswer, ShotListTask, answer_shots
+    from vrm_synth.dataset.shot_list.answers import ShotAnswer
+    from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 
     listed = [replace(entry, size=size) for entry in listed]
     task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
     failed, told = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, crew(workers, len(listed), NEEDED)):
+        for event in answer_shots(listed, task, start_workers(workers, len(listed), NEEDED)):
             if isinstance(event, ShotAnswer):
                 shown.update()
                 if event.error:
@@ -118,12 +119,12 @@ def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list
     """The shots, and the folder that their avatars' paths start from."""
     path = Path(place)
     if "://" in place or path.is_dir():
-        from vrm_synth.dataset.shot_lookup import dataset_shots
+        from vrm_synth.dataset.shot_list.shot_lookup import dataset_shots
         from vrm_synth.io.open_store import open_store
 
         return dataset_shots(open_store(place), ids), Path()
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
-    crew(workers, len(ids) or path.stat().st_size // SHORTEST_SHOT, NEEDED)
+    start_workers(workers, len(ids) or path.stat().st_size // SHORTEST_SHOT, NEEDED)
     from vrm_synth.dataset.shot_list.reader import read_shots, select
 
     listed = read_shots(path)

@@ -15,11 +15,11 @@ from vrm_synth.cli.suggestions import expect
 from vrm_synth.core.errors import RenderError
 
 if TYPE_CHECKING:
-    from vrm_synth.dataset.verify.checks import VerifyReport
+    from vrm_synth.dataset.verify.report import VerifyReport
     from vrm_synth.io.store import Store
 
-REDRAWN = 16  # shots, where not said
-SHOWN = 20  # faults, and groups of near-duplicates
+DEFAULT_REDRAWN = 16  # shots
+MAX_LISTED = 20  # faults, and groups of near-duplicates
 
 
 @click.command()
@@ -30,7 +30,7 @@ SHOWN = 20  # faults, and groups of near-duplicates
     type=click.IntRange(min=0),
     metavar="N",
     help="Draw N shots again and compare: to the pixel on the driver that drew them, elsewhere within a tolerance."
-    f"  [default: {REDRAWN}, where this machine draws]",
+    f"  [default: {DEFAULT_REDRAWN}, where this machine draws]",
 )
 @click.option(
     "--near/--no-near",
@@ -53,10 +53,10 @@ def verify(
     renderer: str | None,
     device: int,
 ) -> None:
-    """Hold a dataset to its records and its recipe.
+    """Check a dataset against its records and its recipe.
 
     Every file is hashed, every picture decoded, every record and caption checked; a sample of the shots is drawn
-    again. Pictures that look the same are told of, and are no fault; nor is what cannot be looked at here, for want
+    again. Pictures that look the same are reported, and are no fault; nor is what cannot be checked here for want
     of an optional library or of OpenGL. The exit status is 1 where there are faults, and none is left unrepaired.
 
     \b
@@ -69,80 +69,80 @@ def verify(
 
     expect(dataset, "dataset", "folder")
     store = open_store(dataset)
-    found = _verified(store, redraw, near, workers, renderer, device)
+    found = _run_verify(store, redraw, near, workers, renderer, device)
     if as_json:
-        click.echo(json.dumps(_facts(found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(_report_as_json(found), ensure_ascii=False, indent=1))
     else:
-        _tell(found)
+        _print_report(found)
     if found.faults and repairing:
         _repair(store, found, workers, device)
-        found = _verified(store, 0, False, workers, renderer, device)
-        for fault in found.faults[:SHOWN]:
+        found = _run_verify(store, 0, False, workers, renderer, device)
+        for fault in found.faults[:MAX_LISTED]:
             note(f"Error: still wrong: {fault}")
     if found.faults:
         ctx.exit(1)
 
 
-def _verified(
+def _run_verify(
     store: Store, redraw: int | None, near: bool | None, workers: int | None, renderer: str | None, device: int
 ) -> VerifyReport:
-    """redraw, near, renderer: None is as much as this machine can, and what it cannot is noted."""
+    """Verify with a progress bar. redraw, near, renderer: None for what this machine can do."""
     from vrm_synth.dataset.avatar_cache import AvatarCache
     from vrm_synth.dataset.layout import read_identity
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
-    from vrm_synth.dataset.verify.expected import expectation
+    from vrm_synth.dataset.verify.expected import expected_dataset
     from vrm_synth.dataset.verify.near_duplicates import library
     from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.render import open_renderer
 
-    told = read_identity(store)
+    identity = read_identity(store)
     if near:
         library()
-    lacking = ""
-    renderer = renderer or told["recipe"].get("renderer", "gl")
-    blocks, home = expectation(told).blocks, home_of(store, told["recipe"]["format"])
-    crew = min(workers or len(os.sched_getaffinity(0)), blocks)
+    no_renderer = ""
+    renderer = renderer or identity["recipe"].get("renderer", "gl")
+    blocks, home = expected_dataset(identity).blocks, home_of(store, identity["recipe"]["format"])
+    workers = min(workers or len(os.sched_getaffinity(0)), blocks)
     with contextlib.ExitStack() as stack:
-        drawing = None
+        drawn_with = None
         try:
             if redraw != 0:
-                drawing = stack.enter_context(contextlib.closing(open_renderer(renderer, device)))
+                drawn_with = stack.enter_context(contextlib.closing(open_renderer(renderer, device)))
         except RenderError as e:
             if redraw is not None:
                 raise
-            lacking = str(e)
+            no_renderer = str(e)
         shown = stack.enter_context(bar(blocks, "shards"))
         found = check(
             store,
-            workers=crew,
+            workers=workers,
             near=near is not False,
-            redraw=REDRAWN if redraw is None else redraw,
-            renderer=drawing,
+            redraw=DEFAULT_REDRAWN if redraw is None else redraw,
+            renderer=drawn_with,
             open_avatar=AvatarCache(lambda name: open_avatar(source_from(home, name))),
             done=shown.update,
         )
-    return replace(found, undrawable=(*found.undrawable, lacking)) if lacking else found
+    return replace(found, undrawable=(*found.undrawable, no_renderer)) if no_renderer else found
 
 
 def _repair(store: Store, found: VerifyReport, workers: int | None, device: int) -> None:
-    from vrm_synth.dataset.verify.repair import remake
+    from vrm_synth.dataset.verify.repair import repair
 
     with bar(len(found.broken), "shards") as shown:
-        remake(store, found, workers or 1, device, shown.update, note)
+        repair(store, found, workers or 1, device, shown.update, note)
     click.echo(f"{plural(len(found.broken), 'shard')} made again", err=True)
 
 
-def _tell(found: VerifyReport) -> None:
-    for fault in found.faults[:SHOWN]:
+def _print_report(found: VerifyReport) -> None:
+    for fault in found.faults[:MAX_LISTED]:
         click.echo(f"- {fault}")
-    if len(found.faults) > SHOWN:
-        click.echo(f"- and {len(found.faults) - SHOWN} more")
-    for group in found.near[:SHOWN]:
+    if len(found.faults) > MAX_LISTED:
+        click.echo(f"- and {len(found.faults) - MAX_LISTED} more")
+    for group in found.near_duplicates[:MAX_LISTED]:
         click.echo(f"look the same: {', '.join(group[:8])}{' …' * (len(group) > 8)}")
-    if len(found.near) > SHOWN:
-        click.echo(f"and {len(found.near) - SHOWN} more groups that look the same")
-    for why in found.undrawable[:SHOWN]:
+    if len(found.near_duplicates) > MAX_LISTED:
+        click.echo(f"and {len(found.near_duplicates) - MAX_LISTED} more groups that look the same")
+    for why in found.undrawable[:MAX_LISTED]:
         click.echo(f"not drawn again: {why}")
     for what in found.unchecked:
         click.echo(f"not checked: {what}")
@@ -153,7 +153,7 @@ def _tell(found: VerifyReport) -> None:
     click.echo(f"{plural(found.samples, 'picture')} checked{drawn}: {verdict}")
 
 
-def _facts(found: VerifyReport) -> dict[str, object]:
+def _report_as_json(found: VerifyReport) -> dict[str, object]:
     return {
         "pictures": found.samples,
         "redrawn": found.redrawn,
@@ -161,5 +161,5 @@ def _facts(found: VerifyReport) -> dict[str, object]:
         "not_checked": list(found.unchecked),
         "faults": [{"file": f.file, "what": f.what, "shard": f.shard} for f in found.faults],
         "broken_shards": list(found.broken),
-        "near_duplicates": [list(group) for group in found.near],
+        "near_duplicates": [list(group) for group in found.near_duplicates],
     }

@@ -20,7 +20,7 @@ from pathlib import Path
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.render import Renderer, open_renderer
@@ -118,7 +118,7 @@ class BenchTask:
     device: int
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], tuple[StageTimes]]]:
+    def open(self) -> Iterator[Callable[[int], tuple[StageTimes]]]:
         """i → its Lap."""
         start = time.perf_counter()
         avatar = open_avatar(self.source)
@@ -134,9 +134,9 @@ class BenchTask:
                 ),
             )
 
-    def lost(self, piece: int, how: str) -> tuple[StageTimes]:
+    def on_crash(self, piece: int, exit_reason: str) -> tuple[StageTimes]:
         """A benchmark does not go on without one of its workers."""
-        raise RenderError("a worker process died while it was drawing", got=how)
+        raise RenderError("a worker process died while it was drawing", got=exit_reason)
 
 
 def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> Laps:
@@ -221,7 +221,7 @@ def physical_memory() -> int:
 def _run(task: BenchTask, count: int, workers: int, done: Callable[[], object]) -> tuple[list[StageTimes], float]:
     """The laps that count, and pictures a second of all workers."""
     laps, ends = [], []
-    for found in work(task, [range((count + WARM_UP) * workers)], workers):
+    for found in run_task(task, [range((count + WARM_UP) * workers)], workers):
         laps.append(found)
         ends.append(time.perf_counter())
         done()

@@ -23,17 +23,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.claim import claim, predecessor
 from vrm_synth.dataset.finish import finish, is_complete, reopen
+from vrm_synth.dataset.identity.claim import claim, predecessor
+from vrm_synth.dataset.identity.render_id import MIXED, RENDER_ID, RENDER_PARTS
 from vrm_synth.dataset.layout import identity, read_identity
-from vrm_synth.dataset.pending import missing_of
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.render_task import home_of, path_from, source_from
 from vrm_synth.dataset.shards.block_writer import packages
+from vrm_synth.dataset.shards.pending import missing_of
 from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
 from vrm_synth.dataset.shards.writers import pack
-from vrm_synth.dataset.table import TABLE, ask, read_table
-from vrm_synth.dataset.verify.expected import DERIVED, Derived, Expected
+from vrm_synth.dataset.summary.table import TABLE, query_table, read_table
+from vrm_synth.dataset.verify.expected import DERIVED, DerivedDataset, ExpectedShard
 from vrm_synth.io.atomic_files import file_errors, to_json
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
@@ -60,7 +61,7 @@ class SourceDataset:
         return SourceDataset(store, told, f"{told['recipe_sha256'][:8]}-" if prefixed else "")
 
     @property
-    def form(self) -> str:
+    def shard_format(self) -> str:
         """Its shards' format."""
         return str(self.identity["recipe"]["format"])
 
@@ -132,7 +133,7 @@ def _answers(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
         for row in read_table(table, columns):
             yield row["split"], row["shard"], row["key"]
         return
-    for batch in ask(table, where, columns):
+    for batch in query_table(table, where, columns):
         yield from zip(*(c.to_pylist() for c in batch.columns), strict=True)
 
 
@@ -148,15 +149,15 @@ def _copy_table(store: Store, to: Path) -> None:
 class DeriveTask:
     """A dataset on its way from others.
 
-    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; form, encoding: of the new
-    one's shards and pictures, None where pictures stay as they are.
+    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; shard_format, encoding: of the
+    new one's shards and pictures, None where pictures stay as they are.
     """
 
     sources: tuple[SourceDataset, ...]
     picks: PickedSamples
     out: Store
     command: str
-    form: str
+    shard_format: str
     encoding: str | None = None
     where: str = ALL
     shard_size: int = SHARD_SIZE
@@ -174,20 +175,20 @@ class DeriveTask:
         kept = {str(o["recipe"]["encoding"]) for o in origins}
         settings: dict[str, Any] = {
             DERIVED: derived | {"picked": self.picks.digest()},
-            "format": self.form,
+            "format": self.shard_format,
             "encoding": self.encoding or (kept.pop() if len(kept) == 1 else "mixed"),
             "passes": list(passes.pop()),
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }
-        told = {DERIVED: derived, "from": [dict(o["told"]) for o in origins]}
+        as_written = {DERIVED: derived, "from": [dict(o["recipe_as_written"]) for o in origins]}
         credits = {a["sha256"]: a for o in origins for a in o["avatars"]}
-        return identity(settings, told, list(credits.values()))
+        return identity(settings, as_written, list(credits.values()), _rendered_with(origins))
 
     @property
-    def plan(self) -> Derived:
+    def plan(self) -> DerivedDataset:
         """The shards of the new dataset."""
-        return Derived(self.picks.counts(), self.shard_size)
+        return DerivedDataset(self.picks.counts(), self.shard_size)
 
     def make(self, done: Callable[[], object] = lambda: None) -> None:
         """Write what is missing, then finish. done: called for each shard.
@@ -207,7 +208,7 @@ class DeriveTask:
                 (expected,) = self.plan.expected(number)
                 taken = [self._taken(reader, p) for p in picks]
                 claim(self.out, mine)
-                put_shard(self.out, self.form, expected, taken)
+                put_shard(self.out, self.shard_format, expected, taken)
             done()
         if not is_complete(self.out):
             finish(self.out)
@@ -223,10 +224,18 @@ class DeriveTask:
         source, s = self.sources[p.source], reader.sample(p)
         key, shot = source.prefix + s.key, s.row["shot"]
         avatar = shot["avatar"]
-        if (there := home_of(source.store, source.form)) is not None:  # its path starts elsewhere now
-            avatar = path_from(home_of(self.out, self.form), source_from(there, avatar))
+        if (there := home_of(source.store, source.shard_format)) is not None:  # its path starts elsewhere now
+            avatar = path_from(home_of(self.out, self.shard_format), source_from(there, avatar))
         s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
         return s if self.encoding is None else encoded(s, self.encoding)
+
+
+def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Render id and parts of the sources, where all have the same: nothing is drawn here."""
+    first = origins[0]
+    if any(o.get(RENDER_ID) != first.get(RENDER_ID) for o in origins):
+        return {RENDER_ID: MIXED}
+    return {key: first[key] for key in (RENDER_ID, RENDER_PARTS) if key in first}
 
 
 def encoded(s: DatasetSample, name: str) -> DatasetSample:
@@ -237,9 +246,9 @@ def encoded(s: DatasetSample, name: str) -> DatasetSample:
     return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
 
 
-def put_shard(out: Store, form: str, expected: Expected, samples: Sequence[DatasetSample]) -> None:
+def put_shard(out: Store, shard_format: str, expected: ExpectedShard, samples: Sequence[DatasetSample]) -> None:
     """Write a shard's files, then its record. Raises DatasetError."""
-    files = pack(form, expected.split, expected.number, samples) if samples else {}
+    files = pack(shard_format, expected.split, expected.number, samples) if samples else {}
     out.put_files(files)
     record = Record(
         shard=expected.number,
@@ -268,7 +277,7 @@ class _Reader:
         """Raises DatasetError where the source's table is not true."""
         source = self._sources[p.source]
         if (p.source, p.split, p.shard) != self._at:
-            self._held = {s.key: s for s in read_shard(source.store, source.form, p.split, p.shard)}
+            self._held = {s.key: s for s in read_shard(source.store, source.shard_format, p.split, p.shard)}
             self._at = (p.source, p.split, p.shard)
         if p.key not in self._held:
             allowed = "a dataset that `vrm-synth verify` finds sound"

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.card import Summary, card
 from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
-from vrm_synth.dataset.loading_code import Files
 from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.shards.record import read_records, record_name
 from vrm_synth.dataset.shards.writers import rows_of
-from vrm_synth.dataset.table import TABLE, flat, write_table
-from vrm_synth.dataset.verify.expected import expectation
+from vrm_synth.dataset.summary.card import Summary, card
+from vrm_synth.dataset.summary.loading_code import Files
+from vrm_synth.dataset.summary.table import TABLE, table_row, write_table
+from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
 from vrm_synth.io.image_decoder import decode_rgba
@@ -39,7 +39,7 @@ def finish(store: Store) -> None:
         store.remove_part_files()  # here and not before: only now nobody else is writing
     mine = read_identity(store)
     settings = mine["recipe"]
-    form = str(settings["format"])
+    shard_format = str(settings["format"])
     found, shards, quarantined = Summary(), list[_Shard](), dict[str, str]()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -47,21 +47,21 @@ def finish(store: Store) -> None:
             shards.append(_Shard(record.split, record.shard, len(record.keys)))
             quarantined.update(record.quarantined)
             if record.keys:
-                for key, row in rows_of(store, form, record.split, record.shard):
+                for key, row in rows_of(store, shard_format, record.split, record.shard):
                     found.add(row, record.split)
-                    yield flat(row, key, record.split, record.shard)
+                    yield table_row(row, key, record.split, record.shard)
 
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / TABLE
         write_table(table, rows())
         store.put_file(TABLE, table)
     found.quarantined = len(quarantined)
-    _check_count(store, sum(s.samples for s in shards) + len(quarantined), expectation(mine).samples)
-    shown = list(_spread(store, form, shards))
+    _check_count(store, sum(s.samples for s in shards) + len(quarantined), expected_dataset(mine).samples)
+    shown = list(_spread(store, shard_format, shards))
     every = max(1, len(shown) // ON_CARD)
     found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
-    files = Files(form, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
-    store.put_file(CARD, card(found, mine["told"], files, mine["avatars"]).encode())
+    files = Files(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
+    store.put_file(CARD, card(found, mine["recipe_as_written"], files, mine["avatars"]).encode())
     store.put_file(SHEET, _sheet(shown, found, settings.get("seed")))
     made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
     complete = {
@@ -125,7 +125,7 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(splits, key=lambda name: (name != REST, name)))
 
 
-def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
+def _spread(store: Store, shard_format: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
     """ON_SHEET samples, evenly spread, with their shards' names."""
     total = sum(s.samples for s in shards)
     wanted = [k * total // min(total, ON_SHEET) for k in range(min(total, ON_SHEET))]
@@ -133,7 +133,7 @@ def _spread(store: Store, form: str, shards: list[_Shard]) -> Iterator[tuple[str
     for split, number, samples in shards:
         mine = [w - first for w in wanted if first <= w < first + samples]
         if mine:
-            for n, sample in enumerate(read_shard(store, form, split, number)):
+            for n, sample in enumerate(read_shard(store, shard_format, split, number)):
                 if n in mine:
                     yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
         first += samples

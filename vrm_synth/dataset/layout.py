@@ -22,9 +22,13 @@ from typing import Any
 
 from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.format_version import check_format
+from vrm_synth.dataset.identity.render_id import RENDER_ID, RENDER_PARTS, render_id, render_parts
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.store import Store
 
+# Of dataset.json, its records and the columns of its rows. A column may be added; a rename raises the number.
+FORMAT = 1
 IDENTITY = "dataset.json"
 CARD = "README.md"
 SHEET = "contact_sheet.png"
@@ -33,34 +37,50 @@ METRICS = "metrics.json"
 PROBE = ".probe-"  # begins the name of a file by which a run's processes on other machines see that it is one folder
 
 
-def identity(settings: Mapping[str, Any], told: Mapping[str, Any], avatars: list[dict[str, Any]]) -> dict[str, Any]:
-    """What dataset.json says. settings: everything that the bytes follow from; told: the recipe as its maker would
-    write it; avatars: the credits of those it names."""
+def identity(
+    settings: Mapping[str, Any],
+    as_written: Mapping[str, Any],
+    avatars: list[dict[str, Any]],
+    rendered_with: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The content of dataset.json.
+
+    settings: everything that the bytes follow from.
+    as_written: the recipe as its maker would write it, without defaults.
+    avatars: the credits of those it names.
+    rendered_with: render_id and render_parts of the pictures; by default this version's.
+    """
     return {
+        "format": FORMAT,
         "vrm_synth": __version__,
+        **({RENDER_ID: render_id(), RENDER_PARTS: dict(render_parts())} if rendered_with is None else rendered_with),
         "recipe_sha256": hashlib.sha256(to_json(settings).encode()).hexdigest(),
         "recipe": dict(settings),
-        "told": dict(told),
+        "recipe_as_written": dict(as_written),
         "avatars": avatars,
     }
 
 
-def identity_bytes(told: Mapping[str, Any]) -> bytes:
-    """The file's bytes."""
-    return (to_json(told, indent=1) + "\n").encode()
+def identity_bytes(content: Mapping[str, Any]) -> bytes:
+    """The bytes of dataset.json."""
+    return (to_json(content, indent=1) + "\n").encode()
 
 
 def read_identity(store: Store) -> dict[str, Any]:
-    """What dataset.json says. Raises DatasetError where there is none."""
+    """The content of dataset.json. Raises DatasetError where it is none of ours, or of a newer format."""
     data = store.read(IDENTITY)
     try:
-        told = json.loads(data)
-        ok = all(isinstance(told[k], t) for k, t in _KINDS.items())
-    except (ValueError, KeyError, TypeError):
-        ok = False
+        content = json.loads(data)
+        number = content.get("format")
+        ok = all(isinstance(content[k], t) for k, t in _TYPES.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        ok, number = False, None
+    check_format(number, FORMAT, IDENTITY)
     if not ok:
         raise DatasetError("not a dataset's identity", allowed="one of ours, or a new folder", where=IDENTITY)
-    return dict(told)
+    return dict(content)
 
 
-_KINDS: Mapping[str, type] = {"vrm_synth": str, "recipe_sha256": str, "recipe": dict, "told": dict, "avatars": list}
+_TYPES: Mapping[str, type] = {
+    "vrm_synth": str, "recipe_sha256": str, "recipe": dict, "recipe_as_written": dict, "avatars": list,
+}  # fmt: skip

@@ -1,10 +1,9 @@
-"""Recipe → dataset: the gate, then block by block into shards.
+"""Make a dataset from a recipe: check the avatars, then render block by block into shards.
 
-Shots are drawn one by one, by whatever engine; here they are gathered until a block is whole, packed into its shards
-and put into the store, each shard's completion record last. What a shard consists of follows from the recipe, so that
-neither the number of workers nor their order leaves a trace, and the same command again makes just what is missing.
-A process that dies costs the shot that it was at another try; what becomes of shots and avatars that kill is
-deaths.py's.
+Shots are rendered one by one, by whatever engine; here they are gathered until a block is whole, packed into its
+shards and put into the store, each shard's completion record last. What a shard consists of follows from the recipe,
+so that neither the number of workers nor their order leaves a trace, and the same command again makes just what is
+missing. What becomes of shots and avatars that kill a worker is decided by execution/crash_policy.py.
 """
 
 from __future__ import annotations
@@ -17,30 +16,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vrm_synth.dataset.claim import check_claimable, outgrown, predecessor
 from vrm_synth.dataset.finish import finish, is_complete, reopen
+from vrm_synth.dataset.identity.claim import check_claimable, outgrown, predecessor
 from vrm_synth.dataset.layout import METRICS, identity
-from vrm_synth.dataset.pending import missing_of
-from vrm_synth.dataset.plan import SHARD_SIZE, Plan
+from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import (
     LICENSE,
-    FailedShot,
-    OutputFormat,
+    CrashedShot,
     RenderResult,
     RenderTask,
     avatar_id,
-    check_look,
+    check_output_format,
     home_of,
     is_built_in,
 )
-from vrm_synth.dataset.shards.block_writer import Shards
+from vrm_synth.dataset.settings import DatasetSettings
+from vrm_synth.dataset.shards.block_writer import BlockWriter
+from vrm_synth.dataset.shards.pending import missing_of
 from vrm_synth.dataset.usable_avatars import usable_avatars
-from vrm_synth.execution.crash_policy import IN_A_ROW, OF_AVATAR, OF_SHOT, CrashPolicy
-from vrm_synth.execution.process_pool import Task, work
+from vrm_synth.execution.crash_policy import (
+    AVATAR_GIVEN_UP,
+    MAX_CONSECUTIVE_SHOTS,
+    SHOT_QUARANTINED,
+    ShotCrashPolicy,
+)
+from vrm_synth.execution.process_pool import run_task
+from vrm_synth.execution.task import Task
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.store import Store
-from vrm_synth.licensing.evidence import Evidence
-from vrm_synth.render import RendererName
 from vrm_synth.shot import Recipe, source_at
 from vrm_synth.vrm.avatar import Avatar
 
@@ -48,51 +51,42 @@ WINDOW = 64  # blocks that an engine is given at a time: their shots, not those 
 
 
 class Engine(Protocol):
-    """workers.work, or another that does a task with shots."""
+    """Runs a task with shots: `process_pool.run_task`, `ray_cluster.run_task_on_ray`."""
 
     def __call__(
         self, task: Task[int, Any], groups: Iterable[Sequence[int]], /, *, skip: Callable[[int], bool]
     ) -> Generator[Any, None, None]: ...
 
 
-@dataclass(frozen=True)
-class DatasetSettings:
-    """How a dataset is made. evidence: the license manifest by SHA-256; devices: EGL indices that workers share;
-    memory: bytes of avatars that a process keeps; mips: a folder for mip chains; skip_unusable: go on without avatars
-    that cannot be read or whose license is not accepted."""
-
-    look: OutputFormat = field(default_factory=OutputFormat)
-    shard_size: int = SHARD_SIZE
-    renderer: RendererName = "gl"
-    devices: tuple[int, ...] = (0,)
-    evidence: Mapping[str, Evidence] = field(default_factory=dict)
-    memory: int = 1 << 30
-    mips: Path | None = None
-    skip_unusable: bool = False
-
-
 @dataclass
 class Progress:
-    """What has happened so far; for bars and metrics. seconds: of the run; laps: of all processes, by stage, and of
-    this one's packing and putting ("put")."""
+    """Counts of a run so far, for progress bars and metrics.
+
+    pictures, retries, quarantined: shots rendered, further attempts that they took, shots that could not be made.
+    crashes: worker processes that died.
+    shards: shards put into the store.
+    max_open_blocks: the most blocks that were held in memory at a time.
+    seconds: of the run.
+    stage_seconds: of all workers, by stage, and of packing and writing in this process ("put").
+    """
 
     pictures: int = 0
     retries: int = 0
     quarantined: int = 0
-    deaths: int = 0
+    crashes: int = 0
     shards: int = 0
-    most_open: int = 0
+    max_open_blocks: int = 0
     seconds: float = 0.0
-    laps: dict[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Dataset:
-    """A recipe on its way into a store.
+    """A recipe that is rendered into a store.
 
-    open_avatar: source → Avatar; checked: called for each avatar that was looked at; note: with a line for each that
+    open_avatar: source → Avatar; checked: called for each avatar that was checked; note: with one line about each that
     is skipped. Making one reads every avatar of the recipe once, and nothing is written yet. Raises LicenseError for
     an avatar that may not be shown, AvatarError for one that cannot be read, UnusableAvatarsError for several,
-    DatasetError for a store that is taken or cannot be written: nothing is drawn unless all of it may be.
+    DatasetError for a store that is taken or cannot be written: nothing is rendered unless all of it may be.
     """
 
     def __init__(
@@ -105,12 +99,12 @@ class Dataset:
         note: Callable[[str], object] = lambda text: None,
     ):
         settings = settings or DatasetSettings()
-        check_look(settings.look, recipe)
+        check_output_format(settings.output, recipe)
         check_claimable(store)  # before the avatars are read, which may take long
         usable = usable_avatars(
             recipe,
             open_avatar,
-            settings.evidence,
+            settings.evidence or {},
             skip_unusable=settings.skip_unusable,
             checked=checked,
             note=note,
@@ -118,58 +112,61 @@ class Dataset:
         recipe, credits = usable.recipe, usable.credits
         self.plan = Plan(recipe, settings.shard_size)
         self.store = store
-        mine = identity(_settings(recipe, credits, settings), _told(recipe), list(credits.values()))
-        mine |= {"skipped": list(usable.skipped)} if usable.skipped else {}
-        predecessor(store, mine)
-        self.shards = Shards(self.plan, store, settings.look.form, mine)
-        home = home_of(store, settings.look.form)
-        licenses = {source: {k: c[k] for k in LICENSE} for source, c in credits.items()}
-        hashes = {source: c["sha256"] for source, c in credits.items()}
-        self.drawing = RenderTask(
+        content = identity(_settings(recipe, credits, settings), _as_written(recipe), list(credits.values()))
+        content |= {"skipped": list(usable.skipped)} if usable.skipped else {}
+        predecessor(store, content)
+        self.writer = BlockWriter(self.plan, store, settings.output.shard_format, content)
+        self.task = RenderTask(
             recipe,
-            home,
-            licenses,
-            settings.look,
+            home_of(store, settings.output.shard_format),
+            {source: {column: c[column] for column in LICENSE} for source, c in credits.items()},
+            settings.output,
             settings.renderer,
             settings.devices,
-            settings.memory,
+            settings.cache_bytes,
             settings.mips,
-            hashes,
+            {source: c["sha256"] for source, c in credits.items()},
         )
 
     def missing(self, blocks: Iterable[int] | None = None) -> list[int]:
         """The blocks, of these or of all, of which a shard is missing."""
         some = range(self.plan.blocks) if blocks is None else blocks
         numbers = [n for b in some for n in self.plan.numbers(b)]
-        mine = self.shards.identity
-        others = set(outgrown(predecessor(self.store, mine), mine)).intersection(numbers)
+        content = self.writer.identity
+        others = set(outgrown(predecessor(self.store, content), content)).intersection(numbers)
         return sorted({n // len(self.plan.splits) for n in others.union(missing_of(self.store, numbers))})
 
     def make(
         self,
         blocks: Sequence[int],
-        engine: Engine = work,
+        engine: Engine = run_task,
         done: Callable[[], object] = lambda: None,
         note: Callable[[str], object] = lambda text: None,
     ) -> Progress:
-        """Draw these blocks and put their shards. done: called for each shot that is through; note: with a line of
-        what somebody should know. What is whole when this ends, by its end, an error or an interruption, stays."""
+        """Render these blocks and put their shards into the store.
+
+        done: called for each shot that is rendered or quarantined; note: with one line about what a user should know.
+        What is whole when this ends, by its end, an error or an interruption, stays.
+        """
         progress, start = Progress(), time.monotonic()
         self.begin(blocks)
         for at in range(0, len(blocks), WINDOW):
-            _DatasetTask(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
+            _BlockGatherer(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
         progress.seconds = time.monotonic() - start
         return progress
 
     def begin(self, blocks: Sequence[int]) -> None:
         """Take the mark of completion away before blocks are made; not yet where it is a smaller dataset's, which is
         whole until the first new shard is put."""
-        there = predecessor(self.store, self.shards.identity) if blocks else None
-        if there is not None and there["recipe_sha256"] == self.shards.identity["recipe_sha256"]:
+        there = predecessor(self.store, self.writer.identity) if blocks else None
+        if there is not None and there["recipe_sha256"] == self.writer.identity["recipe_sha256"]:
             reopen(self.store)
 
     def finish(self, blocks: Iterable[int] | None = None) -> bool:
-        """Table, card and sheet, where all shards are there; whether they are. blocks: where one may be missing."""
+        """Write table, card and contact sheet, if all shards are there; returns whether they are.
+
+        blocks: those where a shard may be missing.
+        """
         if self.missing(blocks):
             return False
         if not is_complete(self.store):
@@ -177,107 +174,113 @@ class Dataset:
         return True
 
 
-class _DatasetTask:
-    """Some blocks of a dataset on their way: shots that are through, until their block is whole."""
+class _BlockGatherer:
+    """Gathers the shots of some blocks until each block is whole, then writes it."""
 
     def __init__(self, dataset: Dataset, progress: Progress, done: Callable[[], object], note: Callable[[str], object]):
-        self._plan, self._shards, self._drawing = dataset.plan, dataset.shards, dataset.drawing
+        self._plan, self._writer, self._task = dataset.plan, dataset.writer, dataset.task
         self._progress, self._done, self._note = progress, done, note
-        self._deaths = CrashPolicy(dataset.plan)
-        self._open: dict[int, dict[int, RenderResult]] = {}
-        self._through: set[int] = set()
+        self._policy = ShotCrashPolicy(dataset.plan.avatar_group, dataset.plan.group_shots)
+        self._open_blocks: dict[int, dict[int, RenderResult]] = {}
+        self._finished: set[int] = set()
 
     def make(self, blocks: Sequence[int], engine: Engine) -> None:
-        """Draw the blocks, again and again while shots are left that a process died of, or that wait for others."""
-        left = [i for b in blocks for i in self._plan.shots(b)]
-        while left:
-            groups = self._shards.groups(left)
-            with contextlib.closing(engine(self._drawing, groups, skip=self._deaths.doubtful)) as drawn:
-                for event in drawn:
-                    if isinstance(event, FailedShot):
-                        self._bury(event)
+        """Render the blocks, in rounds, while shots are left that a process died of or that wait for others."""
+        pending = [i for b in blocks for i in self._plan.shots(b)]
+        while pending:
+            groups = self._writer.groups(pending)
+            with contextlib.closing(engine(self._task, groups, skip=self._policy.should_wait)) as events:
+                for event in events:
+                    if isinstance(event, CrashedShot):
+                        self._add_crash(event)
                     else:
-                        self._deaths.survived(event.i)
-                        self._take(event)
-            for i in left:
-                if i not in self._through and self._deaths.given_up(i):
-                    self._take(RenderResult(i, None, why=OF_AVATAR))
-            left = [i for i in left if i not in self._through]
+                        self._policy.on_success(event.i)
+                        self._add(event)
+            for i in pending:
+                if i not in self._finished and self._policy.is_given_up(i):
+                    self._add(RenderResult(i, None, reason=AVATAR_GIVEN_UP))
+            pending = [i for i in pending if i not in self._finished]
 
-    def _bury(self, lost: FailedShot) -> None:
-        self._progress.deaths += 1
-        self._note(f"shot {lost.i:06d}: the process that drew it died ({lost.how})")
-        if self._deaths.add(lost.i):
-            self._take(RenderResult(lost.i, None, why=OF_SHOT))
+    def _add_crash(self, crash: CrashedShot) -> None:
+        self._progress.crashes += 1
+        self._note(f"shot {crash.i:06d}: the process that drew it died ({crash.exit_reason})")
+        if self._policy.on_crash(crash.i):
+            self._add(RenderResult(crash.i, None, reason=SHOT_QUARANTINED))
 
-    def _take(self, drawn: RenderResult) -> None:
+    def _add(self, result: RenderResult) -> None:
         progress = self._progress
-        self._through.add(drawn.i)
-        progress.retries += drawn.attempts - 1
-        if drawn.sample is None and drawn.why != OF_AVATAR:
-            self._note(f"shot {drawn.i:06d} is quarantined: {drawn.why}")
-        for stage, seconds in drawn.laps.items():
-            progress.laps[stage] = progress.laps.get(stage, 0.0) + seconds
-        block = drawn.i // self._plan.shard_size
-        held = self._open.setdefault(block, {})
-        held[drawn.i] = drawn
-        progress.most_open = max(progress.most_open, len(self._open))
+        self._finished.add(result.i)
+        progress.retries += result.attempts - 1
+        if result.sample is None and result.reason != AVATAR_GIVEN_UP:
+            self._note(f"shot {result.i:06d} is quarantined: {result.reason}")
+        for stage, seconds in result.stage_seconds.items():
+            progress.stage_seconds[stage] = progress.stage_seconds.get(stage, 0.0) + seconds
+        block = result.i // self._plan.shard_size
+        results = self._open_blocks.setdefault(block, {})
+        results[result.i] = result
+        progress.max_open_blocks = max(progress.max_open_blocks, len(self._open_blocks))
         self._done()
-        if len(held) == len(self._plan.shots(block)):
-            self._put(block, self._open.pop(block))
+        if len(results) == len(self._plan.shots(block)):
+            self._write(block, self._open_blocks.pop(block))
 
-    def _put(self, block: int, whole: dict[int, RenderResult]) -> None:
+    def _write(self, block: int, results: dict[int, RenderResult]) -> None:
         start, progress = time.perf_counter(), self._progress
-        dropped = [i for i in whole if self._deaths.given_up(i)]
-        whole |= {i: RenderResult(i, None, why=OF_AVATAR) for i in dropped}
+        dropped = [i for i in results if self._policy.is_given_up(i)]
+        results |= {i: RenderResult(i, None, reason=AVATAR_GIVEN_UP) for i in dropped}
         for source, n in Counter(source_at(self._plan.recipe, i) for i in dropped).items():
-            what = f"avatar {avatar_id(source)} is given up in block {block}, processes died of {IN_A_ROW} of its shots"
-            self._note(f"{what} in a row: {n} more of its shots there are quarantined")
-        progress.shards += self._shards.put(block, whole)
-        progress.quarantined += (quarantined := sum(d.sample is None for d in whole.values()))
-        progress.pictures += len(whole) - quarantined
-        progress.laps["put"] = progress.laps.get("put", 0.0) + time.perf_counter() - start
+            self._note(
+                f"avatar {avatar_id(source)} is given up in block {block}, processes died of {MAX_CONSECUTIVE_SHOTS} of"
+                f" its shots in a row: {n} more of its shots there are quarantined"
+            )
+        progress.shards += self._writer.put(block, results)
+        progress.quarantined += (quarantined := sum(r.sample is None for r in results.values()))
+        progress.pictures += len(results) - quarantined
+        progress.stage_seconds["put"] = progress.stage_seconds.get("put", 0.0) + time.perf_counter() - start
 
 
 def write_metrics(store: Store, progress: Progress, workers: int) -> None:
-    """metrics.json of the last run: no part of the data, which knows no clocks."""
-    told = {
+    """Write metrics.json of the last run: no part of the data, which has no clocks in it."""
+    metrics = {
         "pictures": progress.pictures,
         "seconds": round(progress.seconds, 2),
         "pictures_per_second": round(progress.pictures / progress.seconds, 2) if progress.seconds else None,
         "workers": workers,
         "pictures_per_second_by_stage": {
-            stage: round(progress.pictures / seconds, 2) for stage, seconds in progress.laps.items() if seconds
+            stage: round(progress.pictures / seconds, 2) for stage, seconds in progress.stage_seconds.items() if seconds
         },
         "shards": progress.shards,
         "retries": progress.retries,
         "quarantined": progress.quarantined,
-        "processes_died": progress.deaths,
-        "most_blocks_open": progress.most_open,
+        "processes_died": progress.crashes,
+        "most_blocks_open": progress.max_open_blocks,
     }
-    store.put_file(METRICS, (to_json(told, indent=1) + "\n").encode())
+    store.put_file(METRICS, (to_json(metrics, indent=1) + "\n").encode())
 
 
 def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: DatasetSettings) -> dict[str, Any]:
-    """Everything that the bytes follow from: the recipe, its avatars by their contents, what draws, how files look."""
+    """Everything that the bytes follow from: the recipe, the hashes of its avatars, the renderer, the output format."""
     avatars = [{"id": credits[s]["id"], "sha256": credits[s]["sha256"]} for s in recipe.avatars]
-    look = {"format": settings.look.form, "encoding": settings.look.encoding, "passes": list(settings.look.passes)}
+    output = settings.output
+    files = {"format": output.shard_format, "encoding": output.encoding, "passes": list(output.passes)}
     return {
         "avatars": avatars,
         **_dump(recipe),
         "renderer": settings.renderer,
-        **look,
+        **files,
         "shard_size": settings.shard_size,
     }
 
 
-def _told(recipe: Recipe) -> dict[str, Any]:
+def _as_written(recipe: Recipe) -> dict[str, Any]:
     """The recipe as one would write it: no defaults, of the avatars' paths only their files' names."""
     defaults = _dump(Recipe.model_validate({"avatars": ["demo"], "count": 1}))
     named = [s if is_built_in(s) else Path(s).name for s in recipe.avatars]
-    chosen = {k: v for k, v in _dump(recipe).items() if k in ("count", "seed") or v != defaults[k]}
+    chosen = {k: v for k, v in _dump(recipe).items() if k in ("count", "seed") or v != defaults.get(k)}
     return {"avatars": named, **chosen}
 
 
 def _dump(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licenses"})
+    dumped = recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licenses"})
+    if not recipe.own_poses:
+        del dumped["own_poses"]  # a recipe without them is the one that it was before there were any
+    return dumped

@@ -54,6 +54,15 @@ class Plan:
         """The shots of a block."""
         return range(block * self.shard_size, min((block + 1) * self.shard_size, self.recipe.count))
 
+    def avatar_group(self, i: int) -> tuple[int, str]:
+        """The block of shot i and the source of its avatar."""
+        return i // self.shard_size, source_at(self.recipe, i)
+
+    def group_shots(self, group: tuple[int, str]) -> list[int]:
+        """The shots of one avatar in one block, rising. group: of `avatar_group`."""
+        block, source = group
+        return [i for i in self.shots(block) if source_at(self.recipe, i) == source]
+
     def numbers(self, block: int) -> range:
         """The shards of a block."""
         return range(block * len(self.splits), (block + 1) * len(self.splits))

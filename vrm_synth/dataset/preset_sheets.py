@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from PIL import Image
 
@@ -11,7 +10,7 @@ from vrm_synth.camera.views import NamedView, load_azimuths
 from vrm_synth.core.names import plain_name
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
-from vrm_synth.pose.pose_library import NamedPose
+from vrm_synth.pose.pose_library import Pose
 from vrm_synth.render.base import Renderer
 from vrm_synth.shot import preset_shot
 from vrm_synth.vrm.avatar import Avatar, Expression
@@ -20,16 +19,16 @@ SIZE = (256, 256)
 TURN = ("front", "three_quarter_left", "side_left", "back", "side_right", "three_quarter_right")
 
 
-def picture(renderer: Renderer, avatar: Avatar, pose: str, view: str) -> Image.Image:
-    """A named pose in a named view. Raises ShotError for an unknown name."""
+def picture(renderer: Renderer, avatar: Avatar, pose: str | Pose, view: str) -> Image.Image:
+    """A pose in a named view. Raises RecipeError for an unknown name."""
     shot = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), pose, view, size=SIZE)
     return Image.fromarray(render_shot(renderer, avatar, shot)[1].rgba, "RGBA")
 
 
-def pose_cells(renderer: Renderer, avatar: Avatar, poses: Iterable[NamedPose], view: str) -> Iterator[SheetCell]:
+def pose_cells(renderer: Renderer, avatar: Avatar, poses: Iterable[Pose], view: str) -> Iterator[SheetCell]:
     """Each pose in one view, with the words that a caption has for it."""
     for pose in poses:
-        yield SheetCell(picture(renderer, avatar, pose.name, view), pose.phrases[0].text, title=pose.name)
+        yield SheetCell(picture(renderer, avatar, pose, view), pose.phrases[0].text, title=pose.name)
 
 
 def view_cells(renderer: Renderer, avatar: Avatar, views: Iterable[NamedView], pose: str) -> Iterator[SheetCell]:
@@ -46,7 +45,7 @@ def turntable_cells(renderer: Renderer, avatar: Avatar) -> Iterator[SheetCell]:
         yield SheetCell(picture(renderer, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
     face = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), "stand", "face_front_level", size=SIZE)
     for expression in faces(avatar):
-        shot = replace(face, expressions={expression.name: 1.0})
+        shot = face.with_figure(expressions={expression.name: 1.0})
         text = "preset" if expression.is_preset else "custom"
         yield SheetCell(
             Image.fromarray(render_shot(renderer, avatar, shot)[1].rgba, "RGBA"), text, title=expression.name

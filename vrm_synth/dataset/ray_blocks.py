@@ -1,8 +1,8 @@
-"""A dataset by Ray: a block of shots is drawn, packed and put into the store by one actor, in one call.
+"""Make a dataset with Ray: one actor renders, packs and writes a whole block in one call.
 
-Pictures never leave the process that drew them; what reaches the driver is what a bar and a report need. A block
-that its process died of is given to another `TRIES` times in all. Then its shots are drawn one by one, and gathered
-here, which is how the engine of this machine works (dataset/make.py): each death then has a shot's number, and a
+Pictures never leave the process that rendered them; the driver gets what a progress bar and a report need. A block
+that its process died of is tried MAX_BLOCK_TRIES times in all. Then its shots are rendered one by one and gathered
+here, which is how the engine of this machine works (dataset/make.py): each crash then has a shot's number, and a
 shot that two processes have died of is quarantined, while all the others are kept.
 """
 
@@ -20,80 +20,99 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.layout import PROBE
 from vrm_synth.dataset.make import Dataset, Progress
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
-from vrm_synth.dataset.shards.block_writer import Shards
-from vrm_synth.execution.ray_cluster import HERE, Cluster, connected, work
+from vrm_synth.dataset.shards.block_writer import BlockWriter
+from vrm_synth.execution.crash_policy import MAX_BLOCK_TRIES
+from vrm_synth.execution.ray_cluster import HERE, Cluster, connected, run_task_on_ray
 from vrm_synth.io.store import Store
 
-TELL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
-TRIES = 2
+REPORT_INTERVAL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
 
 
 class ShotReport(NamedTuple):
-    """Shot i is through, after so many attempts; why: "" or why it is quarantined."""
+    """A shot was rendered or quarantined.
+
+    i: number of the shot.
+    attempts: how many it took.
+    reason: why it is quarantined, "" where it is not.
+    """
 
     i: int
     attempts: int
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class BlockReport:
-    """A block is in the store, in so many shards."""
+    """A block is in the store.
+
+    block: its number.
+    shards: how many shards were written.
+    """
 
     block: int
     shards: int
 
 
 @dataclass(frozen=True)
-class LostBlock:
-    """A process died while it was at a block."""
+class CrashedBlock:
+    """A worker process died while it was at a block.
+
+    block: its number.
+    exit_reason: how the process ended.
+    """
 
     block: int
-    how: str
+    exit_reason: str
 
 
-Event = tuple[ShotReport, ...] | BlockReport | LostBlock
+Event = tuple[ShotReport, ...] | BlockReport | CrashedBlock
 
 
 @dataclass(frozen=True)
 class BlockTask:
-    """The task of making a dataset's blocks, by their numbers. probe: the name of a file that the driver has put."""
+    """Make blocks of a dataset by their numbers.
 
-    drawing: RenderTask
-    shards: Shards
+    render_task: renders their shots.
+    writer: writes their shards.
+    probe: name of a file that the driver has put into the dataset.
+    """
+
+    render_task: RenderTask
+    writer: BlockWriter
     probe: str
 
-    def on(self, device: int) -> BlockTask:
-        """The same on one EGL device."""
-        return replace(self, drawing=replace(self.drawing, devices=(device,)))
+    def on_device(self, device: int) -> BlockTask:
+        """The same task on one EGL device."""
+        return replace(self, render_task=self.render_task.on_device(device))
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[Event]]]:
-        """Block → what is told of it. Raises DatasetError where the dataset is not the one that the driver sees."""
-        store = self.shards.store
+    def open(self) -> Iterator[Callable[[int], Iterator[Event]]]:
+        """A function from a block to its events. Raises DatasetError where this node sees another folder than the
+        driver."""
+        store = self.writer.store
         if not store.exists(self.probe):
             allowed = "a folder that every node shares, or a URL"
             raise DatasetError("a node does not see this dataset", allowed=allowed, where=str(store))
-        with self.drawing.opened() as draw:
-            yield functools.partial(self._make, draw)
+        with self.render_task.open() as render:
+            yield functools.partial(self._make, render)
 
-    def _make(self, draw: Callable[[int], Iterable[RenderResult]], block: int) -> Iterator[Event]:
-        drawn: dict[int, RenderResult] = {}
-        told: list[ShotReport] = []
+    def _make(self, render: Callable[[int], Iterable[RenderResult]], block: int) -> Iterator[Event]:
+        results: dict[int, RenderResult] = {}
+        reports: list[ShotReport] = []
         last = time.monotonic()
-        for group in self.shards.groups(self.shards.plan.shots(block)):
+        for group in self.writer.groups(self.writer.plan.shots(block)):
             for i in group:
-                (drawn[i],) = draw(i)
-                told.append(ShotReport(i, drawn[i].attempts, drawn[i].why))
-                if time.monotonic() - last > TELL:
-                    yield tuple(told)
-                    told, last = [], time.monotonic()
-        yield tuple(told)
-        yield BlockReport(block, self.shards.put(block, drawn))
+                (results[i],) = render(i)
+                reports.append(ShotReport(i, results[i].attempts, results[i].reason))
+                if time.monotonic() - last > REPORT_INTERVAL:
+                    yield tuple(reports)
+                    reports, last = [], time.monotonic()
+        yield tuple(reports)
+        yield BlockReport(block, self.writer.put(block, results))
 
-    def lost(self, block: int, how: str) -> tuple[LostBlock]:
-        """Whoever makes the dataset decides what becomes of it."""
-        return (LostBlock(block, how),)
+    def on_crash(self, block: int, exit_reason: str) -> tuple[CrashedBlock]:
+        """Report the crash; whoever makes the dataset decides what becomes of the block."""
+        return (CrashedBlock(block, exit_reason),)
 
 
 def make(
@@ -104,22 +123,23 @@ def make(
     done: Callable[[], object] = lambda: None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Progress:
-    """Dataset.make by Ray: the same bytes. Raises what that raises, and RenderError where Ray cannot be had."""
+    """Make blocks with Ray: the same bytes as `Dataset.make`. Raises what that raises, and RenderError where Ray cannot
+    be had."""
     start = time.monotonic()
     dataset.begin(blocks)
     run = _Run(dataset, actors, cluster, done, note)
     with connected(cluster, actors), _probe(dataset.store) as run.probe:
-        left = list(blocks)
-        for _ in range(TRIES):
-            left = run.whole(left)
-        run.shot_by_shot(left)
+        pending = list(blocks)
+        for _ in range(MAX_BLOCK_TRIES):
+            pending = run.make_blocks(pending)
+        run.make_shot_by_shot(pending)
     run.progress.seconds = time.monotonic() - start
     return run.progress
 
 
 @contextlib.contextmanager
 def _probe(store: Store) -> Iterator[str]:
-    """The name of an empty file in the dataset's folder, for as long as a run is at work: by it a node sees that its
+    """The name of an empty file in the dataset's folder, for as long as a run lasts: by it a node sees that its
     folder is the driver's. Not dataset.json, which comes with the first shard."""
     name = f"{PROBE}{secrets.token_hex(8)}"
     store.put_file(name, b"")
@@ -130,7 +150,7 @@ def _probe(store: Store) -> Iterator[str]:
 
 
 class _Run:
-    """A run's state: what has been told of so far."""
+    """The state of a run: its progress, and the shots that were counted."""
 
     def __init__(
         self,
@@ -141,57 +161,57 @@ class _Run:
         note: Callable[[str], object],
     ):
         self._dataset, self._actors, self._cluster, self._done, self._note = dataset, actors, cluster, done, note
-        self._seen: set[int] = set()  # shots that `done` was called for whose blocks are not in the store
+        self._counted: set[int] = set()  # shots that `done` was called for whose blocks are not in the store
         self.probe = ""
         self.progress = Progress()
 
-    def whole(self, blocks: Sequence[int]) -> list[int]:
+    def make_blocks(self, blocks: Sequence[int]) -> list[int]:
         """Make blocks in one call each; returns those that their process died of."""
-        task = BlockTask(self._dataset.drawing, self._dataset.shards, self.probe)
-        lost: list[int] = []
-        told: dict[int, ShotReport] = {}
-        with contextlib.closing(work(task, [blocks], self._actors, self._cluster, self._note)) as events:
+        task = BlockTask(self._dataset.task, self._dataset.writer, self.probe)
+        crashed: list[int] = []
+        reports: dict[int, ShotReport] = {}
+        with contextlib.closing(run_task_on_ray(task, [blocks], self._actors, self._cluster, self._note)) as events:
             for event in events:
-                if isinstance(event, LostBlock):
-                    lost.append(event.block)
-                    self.progress.deaths += 1
-                    self._note(f"block {event.block}: the process that made it died ({event.how})")
+                if isinstance(event, CrashedBlock):
+                    crashed.append(event.block)
+                    self.progress.crashes += 1
+                    self._note(f"block {event.block}: the process that made it died ({event.exit_reason})")
                 elif isinstance(event, BlockReport):
-                    self._put(event, told)
+                    self._add_block(event, reports)
                 else:
-                    told |= {t.i: t for t in event}
-                    for t in event:
-                        self._tell(t.i)
-        return sorted(lost)
+                    reports |= {report.i: report for report in event}
+                    for report in event:
+                        self._count(report.i)
+        return sorted(crashed)
 
-    def shot_by_shot(self, blocks: Sequence[int]) -> None:
-        """Make blocks whose shots are drawn by actors and gathered here."""
+    def make_shot_by_shot(self, blocks: Sequence[int]) -> None:
+        """Make blocks whose shots are rendered by actors and gathered here."""
         if not blocks:
             return
-        engine = functools.partial(work, actors=self._actors, cluster=self._cluster, note=self._note)
-        again = iter(sorted(self._seen))
+        engine = functools.partial(run_task_on_ray, actors=self._actors, cluster=self._cluster, note=self._note)
+        counted = iter(sorted(self._counted))
 
         def done() -> None:
-            if next(again, None) is None:  # those of `again` have been counted
+            if next(counted, None) is None:  # as many as were counted before are not counted again
                 self._done()
 
         made = self._dataset.make(blocks, engine, done, self._note)
-        for name in ("pictures", "retries", "quarantined", "deaths", "shards"):
+        for name in ("pictures", "retries", "quarantined", "crashes", "shards"):
             setattr(self.progress, name, getattr(self.progress, name) + getattr(made, name))
-        self.progress.most_open = made.most_open
+        self.progress.max_open_blocks = made.max_open_blocks
 
-    def _tell(self, i: int) -> None:
-        if i not in self._seen:
-            self._seen.add(i)
+    def _count(self, i: int) -> None:
+        if i not in self._counted:
+            self._counted.add(i)
             self._done()
 
-    def _put(self, put: BlockReport, told: dict[int, ShotReport]) -> None:
-        self.progress.shards += put.shards
-        for i in self._dataset.plan.shots(put.block):
-            self._seen.discard(i)
-            t = told.pop(i)
-            self.progress.pictures += not t.why
-            self.progress.quarantined += bool(t.why)
-            self.progress.retries += t.attempts - 1
-            if t.why:
-                self._note(f"shot {i:06d} is quarantined: {t.why}")
+    def _add_block(self, block: BlockReport, reports: dict[int, ShotReport]) -> None:
+        self.progress.shards += block.shards
+        for i in self._dataset.plan.shots(block.block):
+            self._counted.discard(i)
+            report = reports.pop(i)
+            self.progress.pictures += not report.reason
+            self.progress.quarantined += bool(report.reason)
+            self.progress.retries += report.attempts - 1
+            if report.reason:
+                self._note(f"shot {i:06d} is quarantined: {report.reason}")

@@ -18,13 +18,14 @@ from vrm_synth.vrm.avatar import Avatar
 
 def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar:
     """`avatar` as `shot` wants it posed. Raises ShotError."""
+    figure = shot.figure
     return evaluate(
         avatar,
-        bones=shot.bones,
-        hips_offset=shot.hips_offset,
-        expressions=shot.expressions,
-        look_at=shot.look_at,
-        settle_seconds=shot.settle_seconds,
+        bones=figure.bones,
+        hips_offset=figure.hips_offset,
+        expressions=figure.expressions,
+        look_at=figure.look_at,
+        settle_seconds=figure.settle_seconds,
         wind=shot.wind or CALM,
         reference_quirks=compat == "three-vrm",
     )
@@ -58,7 +59,7 @@ def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
         "id": shot.id,
         "vrm_version": posed.avatar.vrm_version,
         "bones": dict(zip(bones, places.tolist(), strict=True)),
-        "expressions": {name: _tidy(w) for name, w in posed.asked.items()},
+        "expressions": {name: _tidy(w) for name, w in posed.requested_weights.items()},
         "effective_expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
         "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},
         "draw_order": [list(draw) for draw in frame.draw_order],

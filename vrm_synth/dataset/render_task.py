@@ -1,8 +1,8 @@
-"""One shot of a recipe, from its plan to a sample: planned, drawn, looked at, encoded; again where it shows nothing.
+"""Render one shot of a recipe into a sample: plan it, render it, check the picture, encode it; retry where it fails.
 
-The task (workers.Task) of an engine. A shot that cannot be drawn is tried `ATTEMPTS` times, each attempt another
-picture of the same avatar (shot = f(recipe, i, attempt)), and is then told of as quarantined: a dataset never holds a
-fault and never lacks a sample silently.
+The task that workers run. A shot that cannot be rendered is tried `ATTEMPTS` times, each attempt another picture of
+the same avatar (shot = f(recipe, i, attempt)), and is then reported as quarantined: a dataset never holds a fault and
+never lacks a sample silently.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.dataset.settings import OutputFormat
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
@@ -42,94 +43,99 @@ STAGES = ("load", "plan", "draw", "encode")
 
 
 @dataclass(frozen=True)
-class OutputFormat:
-    """How a dataset's files look. form: of shards; encoding: of pictures; passes: what is drawn beside them."""
-
-    form: str = "imagefolder"
-    encoding: str = "png"
-    passes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class RenderResult:
-    """Shot i is through. sample: None where it is quarantined, and why; pixels: SHA-256 of the decoded picture;
-    attempts: how many it took; laps: seconds by stage of the last one, for metrics."""
+    """The result of shot i.
+
+    i: number of the shot in its recipe.
+    sample: None where the shot is quarantined.
+    pixels: SHA-256 of the decoded picture.
+    attempts: how many it took.
+    reason: why it is quarantined, "" where it is not.
+    stage_seconds: seconds by stage of the last attempt, for metrics.
+    """
 
     i: int
     sample: DatasetSample | None
     pixels: bytes = b""
     attempts: int = 1
-    why: str = ""
-    laps: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class FailedShot:
-    """A process died while it drew shot i."""
+class CrashedShot:
+    """A worker process died while it was at a shot.
+
+    i: number of the shot.
+    exit_reason: how the process ended ("SIGKILL").
+    """
 
     i: int
-    how: str
+    exit_reason: str
 
 
 @dataclass(frozen=True)
 class RenderTask:
-    """Drawing shots of a recipe by their numbers.
+    """Render shots of a recipe by their numbers.
 
-    home: the folder that avatars' paths are told from; licenses: by source, the columns of LICENSE; renderer, devices:
-    each process takes one of the EGL devices; memory: bytes of avatars that a process keeps; mips: as open_renderer
-    takes it; hashes: SHA-256 that avatars are to have, by source, where it is known.
+    home: the folder that avatars' paths in metadata are relative to; None for file names alone.
+    licenses: avatar source → the columns of LICENSE.
+    output: shard format, encoding, passes.
+    renderer: its name.
+    devices: EGL device indices, of which each process takes one.
+    cache_bytes: size of the avatars that a process keeps in memory.
+    mips: as `open_renderer` takes it.
+    hashes: avatar source → SHA-256 that its file must have, where it is known.
     """
 
     recipe: Recipe
     home: Path | None
     licenses: Mapping[str, Mapping[str, str]]
-    look: OutputFormat = field(default_factory=OutputFormat)
+    output: OutputFormat = field(default_factory=OutputFormat)
     renderer: RendererName = "gl"
     devices: tuple[int, ...] = (0,)
-    memory: int = 1 << 30
+    cache_bytes: int = 1 << 30
     mips: Path | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
 
-    def on(self, device: int) -> RenderTask:
-        """The same on one EGL device."""
+    def on_device(self, device: int) -> RenderTask:
+        """The same task on one EGL device."""
         return replace(self, devices=(device,))
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
-        """Shot's number → Drawn."""
-        open_one = AvatarCache(open_avatar, self.memory)
-        device = self.devices[_place() % len(self.devices)]
+    def open(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
+        """A function from a shot's number to its one result."""
+        open_one = AvatarCache(open_avatar, self.cache_bytes)
+        device = self.devices[_process_index() % len(self.devices)]
         with contextlib.closing(open_renderer(self.renderer, device, self.mips)) as renderer:
-            yield lambda i: iter([draw(self, renderer, open_one, i)])
+            yield lambda i: iter([render_sample(self, renderer, open_one, i)])
 
-    def lost(self, i: int, how: str) -> tuple[FailedShot]:
-        """Whoever gathers the shots decides what becomes of it."""
-        return (FailedShot(i, how),)
+    def on_crash(self, i: int, exit_reason: str) -> tuple[CrashedShot]:
+        """Report the crash; whoever gathers the shots decides what becomes of it."""
+        return (CrashedShot(i, exit_reason),)
 
 
-def _place() -> int:
-    """How many processes this one's parent started before it."""
+def _process_index() -> int:
+    """The number of processes that this one's parent started before it."""
     _, _, number = multiprocessing.current_process().name.rpartition("-")
     return int(number) - 1 if number.isdecimal() else 0
 
 
-def draw(task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
-    """Shot i, by the first attempt that shows something. Raises RenderError where nothing can be drawn at all."""
-    why = ""
+def render_sample(task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
+    """Render shot i by the first attempt that passes the checks. Raises RenderError where nothing can be drawn."""
+    reason = ""
     for attempt in range(ATTEMPTS):
         try:
             return replace(_attempt(task, renderer, open_one, i, attempt), attempts=attempt + 1)
-        except _FaultError as e:
-            why = str(e)
-        except ShotError as e:
-            why = str(e)
+        except (_FaultError, ShotError) as e:
+            reason = str(e)
         except AvatarError as e:  # no attempt shows another avatar
-            return RenderResult(i, None, attempts=attempt + 1, why=str(e))
-    return RenderResult(i, None, attempts=ATTEMPTS, why=why)
+            return RenderResult(i, None, attempts=attempt + 1, reason=str(e))
+    return RenderResult(i, None, attempts=ATTEMPTS, reason=reason)
 
 
 class _FaultError(Exception):
-    """A picture that the gate refuses."""
+    """A picture that fails the checks."""
 
 
 def _attempt(
@@ -152,17 +158,17 @@ def _attempt(
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
-    if why := find_fault(frame.rgba, shot.size):
-        raise _FaultError(why)
-    encoding = ENCODINGS[task.look.encoding]
+    if fault := find_fault(frame.rgba, shot.size):
+        raise _FaultError(fault)
+    encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
     kept = frame.rgba if encoding.lossless else decode_rgba(picture)
     extras = {}
-    if "mask" in task.look.passes:
+    if "mask" in task.output.passes:
         bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
         extras["mask.png"] = encode_mask(bare[..., 3])
     row: dict[str, Any] = {
-        "caption": english(shot.labels),
+        "caption": english(shot.choices, planned.observations),
         "i": i,
         "seed": task.recipe.seed,
         "attempt": attempt,
@@ -170,25 +176,27 @@ def _attempt(
         "avatar_sha256": avatar.sha256,
         **task.licenses[source],
         "renderer": renderer.device,
-        "shot": replace(shot, avatar=path_from(task.home, source)).to_json(),
+        "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
+        "observations": planned.observations.to_json(),
     }
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
     pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
     clock.append(time.perf_counter())
-    laps = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
-    return RenderResult(i, sample, pixels, laps=laps)
+    stage_seconds = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
+    return RenderResult(i, sample, pixels, stage_seconds=stage_seconds)
 
 
 def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
-    """The same picture, its gaze in angles where it was a point: a column of a dataset has one type."""
-    if shot.look_at is None or isinstance(shot.look_at, LookAtAngles):
+    """The shot with its gaze in angles where it was a point: a column of a dataset has one type."""
+    figure = shot.figure
+    if figure.look_at is None or isinstance(figure.look_at, LookAtAngles):
         return shot
-    gaze = gaze_of(avatar, bones=shot.bones, hips_offset=shot.hips_offset, look_at=shot.look_at)
-    return replace(shot, look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
+    gaze = gaze_of(avatar, bones=figure.bones, hips_offset=figure.hips_offset, look_at=figure.look_at)
+    return shot.with_figure(look_at=None if gaze is None else LookAtAngles(gaze.yaw, gaze.pitch))
 
 
 def avatar_id(source: str) -> str:
-    """What metadata calls an avatar: a file's name without its ending; of the built-in family its source."""
+    """The avatar's name in metadata: the file's name without suffix; of the built-in family its source."""
     return source if is_built_in(source) else Path(source).stem
 
 
@@ -197,31 +205,31 @@ def is_built_in(source: str) -> bool:
     return source == "demo" or source.startswith("demo:")
 
 
-def home_of(store: Store, form: str) -> Path | None:
-    """Where the paths of avatars start that a dataset's shots name: where a line of metadata lies, two folders down
-    in an image folder, one in the others. None where the dataset does not lie on this disk."""
+def home_of(store: Store, shard_format: str) -> Path | None:
+    """The folder that avatar paths in a dataset's metadata are relative to: that of a line of metadata, two folders
+    down in an image folder, one in the others. None where the dataset does not lie on this disk."""
     if not isinstance(store, LocalStore):
         return None
-    return store.folder.resolve().joinpath(*(("split", "shard") if form == "imagefolder" else ("split",)))
+    return store.folder.resolve().joinpath(*(("split", "shard") if shard_format == "imagefolder" else ("split",)))
 
 
 def source_from(home: Path | None, name: str) -> str:
-    """What `path_from` made a name of: a built-in avatar, or a file's whole path; the name itself without a home."""
+    """The inverse of `path_from`: a built-in avatar, or a file's whole path; the name itself without a home."""
     return name if home is None or is_built_in(name) else os.path.normpath(home / name)
 
 
 def path_from(home: Path | None, source: str) -> str:
-    """`source` as a shot names it whose metadata lies in `home`: built-in avatars as they are, files relatively;
-    by its name alone where the dataset does not lie on this disk (None)."""
+    """`source` as metadata in `home` names it: built-in avatars as they are, files by their relative path, or by their
+    name alone where the dataset does not lie on this disk (None)."""
     if is_built_in(source):
         return source
     return Path(source).name if home is None else os.path.relpath(source, home.resolve())
 
 
-def check_look(look: OutputFormat, recipe: Recipe) -> None:
-    """Raises DatasetError for what cannot be had here, or would lose what the recipe asks for."""
-    if not ENCODINGS[look.encoding].alpha and "transparent" in recipe.background:
+def check_output_format(output: OutputFormat, recipe: Recipe) -> None:
+    """Raise DatasetError for an encoding that is not installed, or that would lose the recipe's transparency."""
+    if not ENCODINGS[output.encoding].alpha and "transparent" in recipe.background:
         raise DatasetError(
             "JPEG has no transparency", got="background: transparent", allowed="png, webp, or other backgrounds"
         )
-    check_encoding(look.encoding)
+    check_encoding(output.encoding)

@@ -1,10 +1,9 @@
-"""A task done by Ray Core: by actors on this machine, or on a cluster's.
+"""Run a task with Ray Core: by actors on this machine, or on a cluster.
 
 An actor is a process with a renderer of its own, made inside it; a call is one piece (of a dataset: the shards of a
 block), whose events stream back while it is at work. Ray is told neither to restart an actor nor to repeat a call:
-what becomes of a piece that its process died of is the task's to say, as with processes of our own
-(execution/process_pool.py), and a dead actor is followed by a fresh one as long as there is work and one of them got
-to it.
+what becomes of a piece that its process died of is decided by crash_policy.py, as with processes of our own
+(process_pool.py), and a dead actor is followed by a fresh one as long as there is work and one of them got to it.
 What Ray ended for want of memory is done again, and blamed on no piece: who else uses the machine may not decide what
 is quarantined.
 """
@@ -14,33 +13,32 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from vrm_synth import __version__
-from vrm_synth.core.errors import RenderError, VrmSynthError, unexpected
-from vrm_synth.execution.process_pool import Queue, Task, none
+from vrm_synth.core.errors import RenderError
+from vrm_synth.execution.crash_policy import WorkerCrashPolicy
+from vrm_synth.execution.task import PlaceableTask, Task, TaskError, never
+from vrm_synth.execution.work_queue import Crew, Worker, WorkQueue
 
 Piece = TypeVar("Piece")
 Event = TypeVar("Event")
-Taken = TypeVar("Taken", contravariant=True)
-Told = TypeVar("Told", covariant=True)
 
-STARTS = 3  # actors that may die before they could begin, one after the other
 OBJECT_STORE = 80 << 20  # bytes; Ray takes no less, and would take a third of the machine: events are small
-LONG = 30.0  # seconds without an actor after which a cluster is said to be waited for
+START_NOTICE = 30.0  # seconds without an actor, after which a note says that the cluster is waited for
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where actors live.
+    """The Ray cluster to run on, and what each actor gets of it.
 
     address: of a cluster ("auto", "head:6379"); "local" starts Ray on this machine and ends it afterwards.
-    devices: EGL indices, which actors share; gpus: what each actor reserves of a GPU instead (0.25: four share one),
-    and then draws on the EGL device that has the number of that GPU. threads: of numerical libraries and of Mesa's
-    software renderer, in each actor.
+    devices: EGL indices, which actors share.
+    gpus: share of a GPU that each actor reserves instead (0.25: four share one); it then draws on the EGL device that
+        has the number of that GPU.
+    threads: of numerical libraries and of Mesa's software renderer, in each actor.
     """
 
     address: str = "local"
@@ -50,7 +48,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What an actor's process finds in its environment."""
+        """Environment variables of an actor's process."""
         # To llvmpipe 0 is "in the calling thread", which is what one thread means.
         mesa = 0 if self.threads == 1 else self.threads
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -60,139 +58,126 @@ class Cluster:
 HERE = Cluster()
 
 
-class Placed(Task[Taken, Told], Protocol):
-    """A task that can be told where to draw."""
-
-    def on(self, device: int) -> Task[Taken, Told]:
-        """The same task on one EGL device."""
-        ...
-
-
-def work(
-    task: Placed[Piece, Event],
+def run_task_on_ray(
+    task: PlaceableTask[Piece, Event],
     groups: Iterable[Sequence[Piece]],
     actors: int,
     cluster: Cluster = HERE,
     note: Callable[[str], object] = lambda text: None,
-    skip: Callable[[Piece], bool] = none,
+    skip: Callable[[Piece], bool] = never,
 ) -> Generator[Event, None, None]:
-    """Do the task with every piece of every group by that many actors; otherwise as workers.work.
+    """Run the task with every piece of every group by that many actors; otherwise as `process_pool.run_task`.
 
-    note: called with a line of what whoever waits should know. Raises what the task raises, and RenderError where
-    Ray is missing, cannot be reached, or no actor lives long enough to begin.
+    note: called with one line about each thing that whoever waits should know. Raises what the task raises, and
+    RenderError where Ray is missing, cannot be reached, or no actor lives long enough to begin.
     """
     groups = [group for group in groups if group]
     with connected(cluster, actors) as ray:
-        crew = _Crew(ray, task, Queue(groups, actors, skip), cluster, note)
+        crew = _ActorCrew(ray, task, WorkQueue(groups, actors, skip), cluster, note)
         try:
             yield from crew.run(min(actors, sum(map(len, groups))))
         finally:
-            crew.end()
+            crew.kill()
 
 
 # ---------------------------------------------------------------- in the driver
 
 
-@dataclass(eq=False)
-class _Actor:
-    """An actor; the EGL device it was given, the call it is at, the group of that, and the pieces it still owes."""
+@dataclass(eq=False, kw_only=True)
+class _ActorWorker(Worker):
+    """An actor.
+
+    handle: Ray's.
+    device: the EGL device that it was given; None for that of the GPU that Ray gives it.
+    stream: the events of the call that it is at.
+    """
 
     handle: Any
     device: int | None
     stream: Any = None
-    started: bool = False
-    group: int | None = None
-    owed: deque[Any] = field(default_factory=deque)
 
 
-class _Crew:
-    """The actors at work, and who does what."""
+class _ActorCrew(Crew[Any, Any]):
+    """The actors of a run."""
 
     def __init__(
-        self, ray: Any, task: Placed[Any, Any], queue: Queue[Any], cluster: Cluster, note: Callable[[str], Any]
+        self,
+        ray: Any,
+        task: PlaceableTask[Any, Any],
+        queue: WorkQueue[Any],
+        cluster: Cluster,
+        note: Callable[[str], object],
     ):
-        self._ray, self._task, self._queue, self._cluster, self._note = ray, task, queue, cluster, note
-        self._actors: list[_Actor] = []
-        self._starts = 0  # actors that died before they could begin, since one did begin
-        self._starved = 0  # actors that Ray killed to free memory, since one told of something
+        super().__init__(task, queue, WorkerCrashPolicy("an actor"))
+        self._ray, self._cluster, self._note = ray, cluster, note
+        self._actors: list[_ActorWorker] = []
 
     def run(self, actors: int) -> Iterator[Any]:
+        """Yield the events of all pieces."""
         devices = (None,) if self._cluster.gpus else self._cluster.devices
-        self._actors = [self._new(devices[k % len(devices)]) for k in range(actors)]
+        self._actors = [self._start(devices[k % len(devices)]) for k in range(actors)]
         for actor in self._actors:
-            self._hand_out(actor)
-        while any(a.owed for a in self._actors):
-            streams = {a.stream: a for a in self._actors if a.owed}
-            ready, _ = self._ray.wait(list(streams), num_returns=1, timeout=LONG, fetch_local=False)
+            self._call(actor)
+        while any(a.pending for a in self._actors):
+            streams = {a.stream: a for a in self._actors if a.pending}
+            ready, _ = self._ray.wait(list(streams), num_returns=1, timeout=START_NOTICE, fetch_local=False)
             if not ready and not any(a.started for a in self._actors):
                 self._note("waiting for the cluster to start an actor; `ray status` says what it lacks")
             for stream in ready:
-                yield from self._hear(streams[stream])
+                yield from self._receive(streams[stream])
 
-    def end(self) -> None:
+    def kill(self) -> None:
+        """End all actors."""
         for actor in self._actors:
             self._ray.kill(actor.handle)
 
-    def _new(self, device: int | None) -> _Actor:
-        made = self._ray.remote(_Hand).options(
+    def _start(self, device: int | None) -> _ActorWorker:
+        actor_class = self._ray.remote(_Actor).options(
             num_cpus=1,
             num_gpus=self._cluster.gpus,
             max_restarts=0,
             max_task_retries=0,
             runtime_env={"env_vars": self._cluster.environment},
         )
-        return _Actor(made.remote(self._task, device, __version__), device)
+        return _ActorWorker(handle=actor_class.remote(self._task, device, __version__), device=device)
 
-    def _hand_out(self, actor: _Actor) -> None:
-        if not actor.owed:
-            found = self._queue.take(actor.group)
-            if found is None:
-                return
-            actor.group, part = found
-            actor.owed = deque(part)
-        call = actor.handle.do.options(num_returns="streaming", _generator_backpressure_num_objects=1)
-        actor.stream = call.remote(actor.owed[0])
+    def _call(self, actor: _ActorWorker) -> None:
+        """Let an actor do its next piece, if there is one."""
+        if self.assign(actor):
+            call = actor.handle.do.options(num_returns="streaming", _generator_backpressure_num_objects=1)
+            actor.stream = call.remote(actor.pending[0])
 
-    def _hear(self, actor: _Actor) -> Iterator[Any]:
+    def _receive(self, actor: _ActorWorker) -> Iterable[Any]:
+        """The events of one message, or of the actor's death."""
         try:
             message = self._ray.get(next(actor.stream))
         except StopIteration:
-            actor.owed.popleft()
-            self._hand_out(actor)
-            return
+            actor.pending.popleft()
+            self._call(actor)
+            return ()
         except self._ray.exceptions.RayError as e:
-            yield from self._bury(actor, e)
-            return
-        if isinstance(message, _Stopped):
-            raise message.kind(message.reason)
-        actor.started, self._starts = True, 0
+            return self._replace(actor, e)
+        if isinstance(message, TaskError):
+            raise message.error()
+        self.on_start(actor)
         if message:  # () says that it begins
-            self._starved = 0
-        yield from message
+            self._policy.on_event()
+        events: tuple[Any, ...] = message
+        return events
 
-    def _bury(self, actor: _Actor, e: Exception) -> Iterator[Any]:
+    def _replace(self, actor: _ActorWorker, e: Exception) -> Iterator[Any]:
         self._ray.kill(actor.handle)
-        starved = isinstance(e, self._ray.exceptions.OutOfMemoryError)
-        if starved:  # which the whole machine is to blame for, and no piece
-            self._starved += 1
-            if self._starved == STARTS:
-                raise RenderError("the cluster has no memory left", allowed="fewer workers, or more memory")
-        elif not actor.started:
-            self._starts += 1
-            if self._starts == STARTS:
-                raise RenderError("an actor died before it could draw", got=_how(e), where=f"{STARTS} times in a row")
-        fresh = self._new(actor.device)
+        out_of_memory = isinstance(e, self._ray.exceptions.OutOfMemoryError)
+        events = self.on_crash(actor, _exit_reason(e), out_of_memory)
+        fresh = self._start(actor.device)
         self._actors[self._actors.index(actor)] = fresh
         fresh.group = actor.group
-        if actor.started and not starved:
-            yield from self._task.lost(actor.owed.popleft(), _how(e))
-        if actor.owed and actor.group is not None:
-            self._queue.give_back(actor.group, tuple(actor.owed))
-        self._hand_out(fresh)
+        yield from events  # before the next piece is taken: they may decide that it is skipped
+        self._call(fresh)
 
 
-def _how(e: Exception) -> str:
-    """What became of an actor, in a few words; Ray's own are a page."""
+def _exit_reason(e: Exception) -> str:
+    """How an actor ended, in a few words; Ray's own are a page."""
     cause = getattr(e, "cause", None)
     if isinstance(cause, Exception):
         return f"{type(cause).__name__}: {cause}"
@@ -201,7 +186,7 @@ def _how(e: Exception) -> str:
 
 @contextlib.contextmanager
 def connected(cluster: Cluster, actors: int) -> Iterator[Any]:
-    """The ray module, connected; what was not connected before is not afterwards."""
+    """A context with the ray module, connected to the cluster; disconnected afterwards where it was not before."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
@@ -212,7 +197,7 @@ def connected(cluster: Cluster, actors: int) -> Iterator[Any]:
         return
     local = {"num_cpus": actors, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
     try:
-        _reach(cluster.address)
+        _check_address(cluster.address)
         ray.init(
             address=cluster.address,
             log_to_driver=False,
@@ -220,7 +205,7 @@ def connected(cluster: Cluster, actors: int) -> Iterator[Any]:
             **(local if cluster.address == "local" else {}),
         )
     except (ValueError, RuntimeError, OSError) as e:
-        raise RenderError("cannot connect to Ray", got=_gist(e), where=cluster.address) from e
+        raise RenderError("cannot connect to Ray", got=_error_line(e), where=cluster.address) from e
     # Ray prints a page to stdout for every process that dies; ours is one line, where it belongs.
     ray._private.worker._worker_logs_enabled = False
     try:
@@ -229,15 +214,15 @@ def connected(cluster: Cluster, actors: int) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _gist(e: BaseException) -> str:
-    """The line of an exception of Ray's that says what is wrong; others hold whole tracebacks."""
-    told = str(e.__cause__ or e).splitlines()
-    errors = [line for line in told if "Error: " in line]
+def _error_line(e: BaseException) -> str:
+    """The one line of a Ray exception that says what is wrong; the others hold whole tracebacks."""
+    lines = str(e.__cause__ or e).splitlines()
+    errors = [line for line in lines if "Error: " in line]
     return errors[-1].strip() if errors else f"{type(e).__name__}: {e}"
 
 
-def _reach(address: str) -> None:
-    """Raises OSError where nobody answers at host:port: Ray itself would wait two minutes and end the process."""
+def _check_address(address: str) -> None:
+    """Raise OSError where nothing answers at host:port: Ray itself would wait two minutes and end the process."""
     if address.startswith("ray://"):
         raise RenderError(
             "Ray's client cannot stream", got=address, allowed="host:6379 or auto, from a node of the cluster"
@@ -250,39 +235,33 @@ def _reach(address: str) -> None:
 # ---------------------------------------------------------------- in an actor
 
 
-@dataclass(frozen=True)
-class _Stopped:
-    """The task cannot go on."""
+class _Actor:
+    """A copy of the task in an actor's process, opened at the first call.
 
-    kind: type[VrmSynthError]
-    reason: str
+    device: an EGL index; None for that of the GPU that Ray gave.
+    """
 
-
-class _Hand:
-    """An actor: a copy of the task, opened at the first call. device: an EGL index; None: of the GPU that Ray gave."""
-
-    def __init__(self, task: Placed[Any, Any], device: int | None, version: str):
+    def __init__(self, task: PlaceableTask[Any, Any], device: int | None, version: str):
         self._task, self._device, self._version = task, device, version
-        self._open = contextlib.ExitStack()
+        self._stack = contextlib.ExitStack()
         self._do: Callable[[Any], Iterable[Any]] | None = None
 
-    def do(self, piece: Any) -> Iterator[tuple[Any, ...] | _Stopped]:
-        """() when it begins, and each event of the piece."""
+    def do(self, piece: Any) -> Iterator[tuple[Any, ...] | TaskError]:
+        """Yield () when the piece begins, then each of its events."""
         try:
             if self._do is None:
-                self._do = self._open.enter_context(self._placed().opened())
+                self._do = self._stack.enter_context(self._placed().open())
             yield ()
             for event in self._do(piece):
                 yield (event,)
         except Exception as e:
-            told = unexpected(e)
-            yield _Stopped(type(told), str(told))
+            yield TaskError.of(e)
 
     def _placed(self) -> Task[Any, Any]:
         if __version__ != self._version:
             raise RenderError("a node has another version of vrm-synth", got=__version__, allowed=self._version)
         if self._device is not None:
-            return self._task.on(self._device)
+            return self._task.on_device(self._device)
         import ray
 
-        return self._task.on(int(ray.get_gpu_ids()[0]))
+        return self._task.on_device(int(ray.get_gpu_ids()[0]))

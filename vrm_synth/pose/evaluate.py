@@ -82,8 +82,8 @@ def evaluate(
 
     local = pose_humanoid(r.tree, r.humanoid, rows, rotations, hips_offset)
     gaze = apply_look_at(avatar.look_at, r.tree, r.humanoid, local, look_at, reference_quirks=reference_quirks)
-    asked = {**gaze.weights, **expressions}
-    face = apply_expressions(avatar, r.face, asked, reference_quirks=reference_quirks)
+    requested = {**gaze.weights, **expressions}
+    face = apply_expressions(avatar, r.face, requested, reference_quirks=reference_quirks)
     local = apply_constraints(r.constraints, r.tree, gaze.local)
     local = settle(r.springs, r.tree, local, settle_seconds, wind=wind, reference_quirks=reference_quirks)
 
@@ -93,7 +93,7 @@ def evaluate(
         morph_weights=face.morph_weights,
         materials=face.materials,
         expressions=face.expressions,
-        asked={name: float(asked.get(name, 0.0)) for name in avatar.expressions},
+        requested_weights={name: float(requested.get(name, 0.0)) for name in avatar.expressions},
         look_at=gaze.state,
         warnings=(*(f"not in this avatar: {name}" for name in lacking), *gaze.warnings),
     )

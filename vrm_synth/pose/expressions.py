@@ -81,19 +81,19 @@ def build_face(avatar: Avatar) -> FaceRig:
     return FaceRig(base)
 
 
-def check_expressions(avatar: Avatar, asked: Mapping[str, float]) -> list[str]:
+def check_expressions(avatar: Avatar, requested: Mapping[str, float]) -> list[str]:
     """Names asked for that the avatar lacks. Raises ShotError for a weight outside 0..1."""
-    for name, weight in asked.items():
+    for name, weight in requested.items():
         if isinstance(weight, bool) or not (isinstance(weight, Real) and 0 <= weight <= 1):
             raise ShotError("bad expression weight", got=weight, allowed="0..1", where=name)
-    return [name for name in asked if name not in avatar.expressions]
+    return [name for name in requested if name not in avatar.expressions]
 
 
 def apply_expressions(
-    avatar: Avatar, rig: FaceRig, asked: Mapping[str, float], *, reference_quirks: bool = False
+    avatar: Avatar, rig: FaceRig, requested: Mapping[str, float], *, reference_quirks: bool = False
 ) -> Face:
-    """The face under the `asked` weights (0..1); names that the avatar lacks are left out."""
-    weights = effective_weights(avatar.expressions, asked, reference_quirks)
+    """The face under the `requested` weights (0..1); names that the avatar lacks are left out."""
+    weights = effective_weights(avatar.expressions, requested, reference_quirks)
     active = [(avatar.expressions[name], w) for name, w in weights.items() if w != 0]
     morphs = {node: base.copy() for node, base in rig.morph_base.items()}
     for expression, weight in active:
@@ -105,10 +105,10 @@ def apply_expressions(
 
 
 def effective_weights(
-    expressions: Mapping[str, Expression], asked: Mapping[str, float], reference_quirks: bool = False
+    expressions: Mapping[str, Expression], requested: Mapping[str, float], reference_quirks: bool = False
 ) -> dict[str, float]:
     """Weights after isBinary (more than 0.5 is 1, else 0) and overrides, for every expression."""
-    output = {name: _output(e, float(asked.get(name, 0.0))) for name, e in expressions.items()}
+    output = {name: _output(e, float(requested.get(name, 0.0))) for name, e in expressions.items()}
     factors = {field: _factor(field, group, expressions, output, reference_quirks) for field, group in GROUPS.items()}
     result = {}
     for name, weight in output.items():

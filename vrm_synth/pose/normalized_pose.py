@@ -80,7 +80,7 @@ def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple
     the names that it lacks, those that no avatar has among them. Raises ShotError for a rotation that is none."""
     if not bones:
         return np.zeros(0, np.intp), np.zeros((0, 4)), []
-    rotations = _units(bones)
+    rotations = unit_rotations(bones)
     rows = np.array([rig.row.get(name, -1) for name in bones], np.intp)
     return rows[rows >= 0], rotations[rows >= 0], [n for n in bones if n not in rig.row]
 
@@ -126,7 +126,7 @@ def numbers(value: object, count: int) -> Array | None:
     return array.astype(np.float64)
 
 
-def _units(bones: Mapping[str, Sequence[float]]) -> Array:
+def unit_rotations(bones: Mapping[str, Sequence[float]]) -> Array:
     """Unit rotations (K, 4), all at once, or one by one to name the bone at fault. Raises ShotError."""
     try:
         quats = np.asarray(list(bones.values()))

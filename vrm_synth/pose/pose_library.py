@@ -15,19 +15,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.names import is_plain
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.yaml_models import resources
-from vrm_synth.yaml_models.strict_yaml import RefusedError, load
+from vrm_synth.yaml_models.strict_yaml import RefusedError, check, load
 
 Vec3 = tuple[float, float, float]
 Vec4 = tuple[float, float, float, float]
@@ -64,8 +65,8 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class NamedPose:
-    """One pose for every avatar.
+class Pose:
+    """One pose for every avatar: a named one of the library, one of a file, or one made from numbers.
 
     bones: bone → local rotation (x, y, z, w) of the normalised bone. hips: offset from rest as a fraction of the
     avatar's hips height, world axes. ground: the feet, or whatever comes lowest, are put back onto the floor
@@ -73,18 +74,76 @@ class NamedPose:
     symmetric: its mirror image is the same pose, and worth no second look.
     """
 
-    name: str
-    phrases: tuple[Phrase, ...]
+    name: str = ""
+    phrases: tuple[Phrase, ...] = ()
     tags: tuple[str, ...] = ()
     bones: Mapping[str, Vec4] = field(default_factory=dict)
     hips: Vec3 = (0.0, 0.0, 0.0)
     ground: bool = True
     mirrored: bool = False
 
-    def mirror(self) -> NamedPose:
+    @classmethod
+    def from_degrees(
+        cls,
+        *,
+        hands: str | Mapping[str, str] = "relaxed",
+        move_hips: Sequence[float] = (0.0, 0.0, 0.0),
+        ground: bool = True,
+        name: str = "",
+        **bones: Sequence[float],
+    ) -> Pose:
+        """A pose from turns in degrees, by the rules of pose files: `from_degrees(rightUpperArm=(-71, 17, 5))`.
+
+        bones: VRM 1.0 name, or both… for left and right → (x, y, z), turned in that order about the axes of the T-pose.
+        hands: a hand of poses/hands/ for both, or {"left": …, "right": …}. move_hips: fractions of the hips' height,
+        world axes. ground: put what comes lowest back onto the floor first.
+        Raises RecipeError, which names the bone that was probably meant.
+        """
+        values = {
+            "bones": bones,
+            "hands": {"both": hands} if isinstance(hands, str) else dict(hands),
+            "hips": tuple(move_hips),
+            "ground": ground,
+        }
+        return pose_of(name, check(values, PoseValues, "Pose.from_degrees"))
+
+    @classmethod
+    def from_quaternions(
+        cls,
+        bones: Mapping[str, Sequence[float]] | None = None,
+        /,
+        *,
+        move_hips: Sequence[float] = (0.0, 0.0, 0.0),
+        ground: bool = True,
+        name: str = "",
+        **more: Sequence[float],
+    ) -> Pose:
+        """A pose from local rotations of normalised bones, unit quaternions (x, y, z, w), as a shot has them.
+
+        bones, more: VRM 1.0 name → quaternion, as a mapping or by keyword; bones without one stay in the T-pose.
+        move_hips, ground: as in from_degrees. Raises RecipeError for an unknown bone, ShotError for a bad rotation.
+        """
+        # Imported late: whoever only lists poses needs no rig.
+        from vrm_synth.pose.normalized_pose import unit_rotations
+
+        rotations = {**(bones or {}), **more}
+        for bone in rotations:
+            if bone not in BONE_NAMES:
+                what = f"unknown bone{did_you_mean(bone, BONE_NAMES)}"
+                raise RecipeError(what, got=bone, allowed="VRM 1.0's bones", where="Pose.from_quaternions")
+        values = check({"hips": tuple(move_hips), "ground": ground}, PoseValues, "Pose.from_quaternions")
+        units = unit_rotations(rotations) if rotations else ()
+        quats = {bone: tuple(q.tolist()) for bone, q in zip(rotations, units, strict=True)}
+        return cls(name, bones=quats, hips=values.hips, ground=values.ground)
+
+    def __repr__(self) -> str:
+        named = f'"{self.name}", ' if self.name else ""
+        return f"Pose({named}{len(self.bones)} bones{', mirrored' if self.mirrored else ''})"
+
+    def mirror(self) -> Pose:
         """The pose seen in a mirror: left and right change places, in the bones and in the words."""
         x, y, z = self.hips
-        return NamedPose(
+        return Pose(
             name=self.name,
             phrases=tuple(p.mirror() for p in self.phrases),
             tags=self.tags,
@@ -135,6 +194,8 @@ def _swap_words(text: str) -> str:
 
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 Turns = tuple[Degrees, Degrees, Degrees]
+MOST_PHRASES = 64  # of phrases, tags, bones that a phrase is about
+Tag = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Fraction = Annotated[float, Field(ge=-5, le=5)]
 
 
@@ -148,10 +209,16 @@ def _check_bone(name: str) -> None:
         raise RefusedError(what, "VRM 1.0's bones, and both… for left and right", (name,))
 
 
+def _plain(text: str) -> str:
+    if not is_plain(text):
+        raise RefusedError("not one line of text", "no control characters")
+    return text
+
+
 class _PhraseFile(_Strict):
-    text: str = Field(min_length=3, max_length=120)
-    shows: tuple[str, ...] = ()
-    touch: tuple[tuple[str, str], ...] = ()
+    text: Annotated[str, AfterValidator(_plain)] = Field(min_length=3, max_length=120)
+    shows: tuple[str, ...] = Field((), max_length=MOST_PHRASES)
+    touch: tuple[tuple[str, str], ...] = Field((), max_length=MOST_PHRASES)
 
     @model_validator(mode="after")
     def _bones(self) -> _PhraseFile:
@@ -174,9 +241,13 @@ class _HandFile(_Strict):
         return value
 
 
-class _PoseFile(_Strict):
-    say: tuple[_PhraseFile, ...] = Field(min_length=1)
-    tags: tuple[str, ...] = ()
+class PoseValues(_Strict):
+    """The numbers of a pose, in degrees.
+
+    hands: left, right or both → a hand of poses/hands/. bones: bone, or both… → [x, y, z] degrees.
+    hips: offset from rest as fractions of the hips' height. ground: put what comes lowest onto the floor before that.
+    """
+
     hands: dict[str, str] = {}
     bones: dict[str, Turns] = {}
     hips: tuple[Fraction, Fraction, Fraction] = (0.0, 0.0, 0.0)
@@ -197,8 +268,15 @@ class _PoseFile(_Strict):
                 raise RefusedError(f"{side} is not a side", "left, right, both")
         for hand in value.values():
             if hand not in load_hands():
-                raise RefusedError(f"{hand} is not a hand", ", ".join(load_hands()))
+                raise RefusedError(f"{hand} is not a hand{did_you_mean(hand, load_hands())}", ", ".join(load_hands()))
         return value
+
+
+class PoseFile(PoseValues):
+    """What a pose file holds: its numbers, and what may be said of it (`say`, most telling first)."""
+
+    say: tuple[_PhraseFile, ...] = Field(min_length=1, max_length=MOST_PHRASES)
+    tags: tuple[Tag, ...] = Field((), max_length=MOST_PHRASES)
 
 
 @cache
@@ -209,31 +287,42 @@ def load_hands() -> Mapping[str, Mapping[str, Vec3]]:
 
 
 @cache
-def load_poses() -> Mapping[str, NamedPose]:
+def load_poses() -> Mapping[str, Pose]:
     """Every pose of poses/*.yaml by its name, sorted. Raises RecipeError."""
     return {path.stem: read_pose(path) for path in resources.yaml_files("poses")}
 
 
-def read_pose(path: Path) -> NamedPose:
+def read_pose(path: Path) -> Pose:
     """One pose file. Raises RecipeError with the file's line."""
+    return pose_of(pose_name(path), load(path, PoseFile))
+
+
+def pose_name(path: Path) -> str:
+    """The name of a file's pose, the file's own. Raises RecipeError where it is none."""
     if not NAME.fullmatch(path.stem):
         raise RecipeError("a pose's file is its name", got=path.name, allowed="a-z, 0-9 and _", where=path)
-    f = load(path, _PoseFile)
-    both = f.hands.get("both", "relaxed")
+    return path.stem
+
+
+def pose_of(name: str, values: PoseValues) -> Pose:
+    """The pose that a file's values describe."""
+    both = values.hands.get("both", "relaxed")
     bones: dict[str, Vec4] = {}
     for side in SIDED:
-        for finger, degrees in load_hands()[f.hands.get(side, both)].items():
+        for finger, degrees in load_hands()[values.hands.get(side, both)].items():
             _put(bones, f"{side}{finger}", degrees, mirrored=side == "right")
-    for bone, degrees in f.bones.items():
+    for bone, degrees in values.bones.items():
         if bone.startswith("both"):
             part = bone.removeprefix("both")
             _put(bones, f"left{part}", degrees, mirrored=False)
             _put(bones, f"right{part}", degrees, mirrored=True)
-    for bone, degrees in f.bones.items():
+    for bone, degrees in values.bones.items():
         if not bone.startswith("both"):
             _put(bones, bone, degrees, mirrored=False)
-    phrases = tuple(Phrase(p.text, p.shows, p.touch) for p in f.say)
-    return NamedPose(path.stem, phrases, f.tags, bones, f.hips, f.ground)
+    if not isinstance(values, PoseFile):
+        return Pose(name, bones=bones, hips=values.hips, ground=values.ground)
+    phrases = tuple(Phrase(p.text, p.shows, p.touch) for p in values.say)
+    return Pose(name, phrases, values.tags, bones, values.hips, values.ground)
 
 
 def _put(bones: dict[str, Vec4], bone: str, degrees: Vec3, *, mirrored: bool) -> None:

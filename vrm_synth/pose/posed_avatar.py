@@ -38,7 +38,7 @@ class PosedAvatar:
     morph_weights: Mapping[int, NDArray[np.float64]]
     materials: tuple[Material, ...]
     expressions: Mapping[str, float]
-    asked: Mapping[str, float] = field(default_factory=dict)
+    requested_weights: Mapping[str, float] = field(default_factory=dict)
     look_at: LookAtState | None = None
     warnings: tuple[str, ...] = ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from vrm_synth.camera.camera import Camera
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.stage.light import Ambient, Light
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Compat = Literal["none", "three-vrm"]
 Antialias = Literal["supersample", "multisample", "auto"]
@@ -63,6 +66,17 @@ class Frame:
 
     rgba: NDArray[np.uint8]
     draw_order: tuple[Draw, ...] = ()
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture as Pillow has it, RGBA."""
+        from PIL import Image
+
+        return Image.fromarray(self.rgba, "RGBA")
+
+    def __repr__(self) -> str:
+        height, width, _ = self.rgba.shape
+        return f"Frame({width}×{height})"
 
 
 class Renderer(Protocol):

@@ -114,8 +114,9 @@ def _pair(table: Path, number: int, line: bytes) -> CaptionedImage:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
         raise SamplingError("leads out of its dataset", got=name, allowed="a path below it", where=where)
-    if isinstance(row.get("shot"), str):  # as our image folders have it; another's may be any text
-        with contextlib.suppress(ValueError, RecursionError):
-            row["shot"] = json.loads(row["shot"])
+    for column in ("shot", "observations"):
+        if isinstance(row.get(column), str):  # as our image folders have it; another's may be any text
+            with contextlib.suppress(ValueError, RecursionError):
+                row[column] = json.loads(row[column])
     picture = table.parent / path
     return CaptionedImage(caption, picture, str(picture), table, number, row)

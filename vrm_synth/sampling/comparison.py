@@ -25,7 +25,8 @@ from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.settings import SamplingError
 
 COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
-_LABELS = ("character", "pose", "mirrored", "expression", "gaze", "framing", "azimuth", "elevation", "lighting")
+_CHOICES = ("character", "pose", "mirrored", "lighting", "background")
+_OBSERVATIONS = ("framing", "expression", "gaze", "azimuth", "elevation")
 _ROW = ("avatar", "license", "renderer")
 
 Pixels = NDArray[np.uint8]
@@ -129,11 +130,13 @@ def psnr(a: Pixels, b: Pixels) -> float:
 def facts_of(row: Mapping[str, Any]) -> dict[str, str]:
     """What a dataset's row tells of its shot, as far as it tells it."""
     shot = row.get("shot")
-    labels = shot.get("labels") if isinstance(shot, dict) else None
+    choices = shot.get("choices") if isinstance(shot, dict) else None
+    observations = row.get("observations")
     found = {key: row.get(key) for key in _ROW}
-    if isinstance(labels, dict):
-        found |= {key: labels.get(key) for key in _LABELS}
-        found["background"] = labels.get("background")
+    if isinstance(choices, dict):
+        found |= {key: choices.get(key) for key in _CHOICES}
+    if isinstance(observations, dict):
+        found |= {key: observations.get(key) for key in _OBSERVATIONS}
     if "i" in row and "seed" in row:
         found["shot"] = f"{row['i']} of seed {row['seed']}"
     return {key: _say(value) for key, value in found.items() if value not in (None, "", [], {})}

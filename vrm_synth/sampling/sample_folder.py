@@ -88,6 +88,16 @@ def finish(out: Path, count: int) -> None:
     write_file(out / GRID, contact_sheet(title, cells, columns=6))
 
 
+def read_image(out: Path, i: int) -> PIL.Image.Image:
+    """The i-th request's image, read into memory. Raises SamplingError where it is missing or damaged."""
+    file = out / file_name(i)
+    try:
+        with PIL.Image.open(file, formats=["PNG"]) as image:
+            return image.copy()
+    except (OSError, ValueError, SyntaxError) as e:
+        raise SamplingError("an image is missing or damaged", got=str(e), where=file) from e
+
+
 def enlarged(picture: PIL.Image.Image, least: int = 192) -> PIL.Image.Image:
     """A copy whose longer side has `least` pixels or more, each of a small picture's repeated as often as it takes."""
     times = max(1, -(-least // max(picture.size)))

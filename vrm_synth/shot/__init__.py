@@ -12,7 +12,8 @@ from vrm_synth.core.lazy_imports import lazily
 
 if TYPE_CHECKING:
     from vrm_synth.shot.avatar_inputs import builtin_recipe, default_recipe, recipe_of
-    from vrm_synth.shot.planner import PlannedShot, plan_shot, preset_shot, shot_at, source_at
+    from vrm_synth.shot.compose import compose_shot, preset_shot
+    from vrm_synth.shot.planner import PlannedShot, plan_shot, source_at
     from vrm_synth.shot.recipe import Recipe, load_recipe
     from vrm_synth.shot.shot import Shot
 
@@ -21,12 +22,12 @@ __all__ = [
     "Recipe",
     "Shot",
     "builtin_recipe",
+    "compose_shot",
     "default_recipe",
     "load_recipe",
     "plan_shot",
     "preset_shot",
     "recipe_of",
-    "shot_at",
     "source_at",
 ]
 
@@ -35,7 +36,8 @@ __getattr__ = lazily(
     {
         "Shot": "shot",
         **dict.fromkeys(("builtin_recipe", "default_recipe", "recipe_of"), "avatar_inputs"),
+        **dict.fromkeys(("compose_shot", "preset_shot"), "compose"),
         **dict.fromkeys(("Recipe", "load_recipe"), "recipe"),
-        **dict.fromkeys(("PlannedShot", "plan_shot", "preset_shot", "shot_at", "source_at"), "planner"),
+        **dict.fromkeys(("PlannedShot", "plan_shot", "source_at"), "planner"),
     },
 )

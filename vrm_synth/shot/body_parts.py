@@ -1,8 +1,8 @@
-"""Which vertices are which part of the body, and where its landmarks are: what framing needs to know of an avatar.
+"""Body parts of an avatar: which vertices belong to which bone, and where its landmarks are, for framing.
 
-Everything here is measured once on the avatar at rest and kept beside it. Vertices are those that triangles use,
-in the order of `pose.skinning.posed_primitives`; parts that their nodes scale to nothing, as exporters hide
-accessories, are not in any picture and do not count.
+Measured once on the avatar at rest and cached for as long as the avatar lives. Vertices are those that triangles use,
+in the order of `pose.skinning.posed_primitives`. Parts that their nodes scale to nothing, as exporters hide
+accessories, are not in any picture and are left out.
 """
 
 from __future__ import annotations
@@ -26,68 +26,73 @@ from vrm_synth.vrm.avatar import Avatar
 HEAD = ("head", "leftEye", "rightEye", "jaw")
 TORSO = ("hips", "spine", "chest", "upperChest", "neck", "leftShoulder", "rightShoulder")
 THIGHS = ("leftUpperLeg", "rightUpperLeg")
-FEWEST = 12  # vertices that make a part worth framing
-FLESH = 3  # vertices that make a bone something one can see
-NOTHING = 1e-6  # of a scale: a kilometre is a millimetre
+MIN_PART_VERTICES = 12  # least vertices of a part that is framed
+MIN_BONE_VERTICES = 3  # least vertices of a bone that can be seen
+ZERO_SCALE = 1e-6  # a scale that makes a millimetre of a kilometre
 
 
 @dataclass(frozen=True, eq=False)
 class BodyParts:
-    """V vertices at rest.
+    """An avatar's body at rest: V vertices, T triangles.
 
-    rest: (V, 3) metres in the world frame. bone: (V,) index into BONE_NAMES of the humanoid bone that moves the
-    vertex, directly or through hair, skirts and the like below it; −1 where there is none. own: (V,) whether
-    that bone moves it directly, or a rigid mesh below it. node: (V,) the avatar's node that moves it most.
-    swings: (V,) whether springs move it.
-    triangles: (T, 3) indices of vertices. used: for each drawn primitive, the indices of its vertices that
-    triangles use. landmarks: bone → (3,) at rest. axes: bone → (3, 3) world rotation and scale at rest.
-    floor: lowest height of what bones move directly. hips_height: metres above the floor. person: whether named
-    poses look as their names say: it is known to face +Z, stands in the T-pose
-    with level arms and upright legs where nothing poses it, and has flesh on its limbs.
+    rest: (V, 3) float64, world metres.
+    bone: (V,) index into BONE_NAMES of the humanoid bone that moves the vertex, directly or through hair, skirts and
+        the like below it; −1 where there is none.
+    direct: (V,) true where that bone moves it directly, or a rigid mesh below the bone does.
+    node: (V,) the avatar's node that moves the vertex most.
+    spring_driven: (V,) true where springs move it.
+    triangles: (T, 3) indices of vertices.
+    used_vertices: for each drawn primitive, the indices of its vertices that triangles use.
+    landmarks: bone → (3,) its position, world metres.
+    axes: bone → (3, 3) world rotation and scale.
+    floor: height of the lowest directly moved vertex, metres.
+    hips_height: metres above the floor.
+    is_person: named poses look on it as their names say: it is known to face +Z, rests in the T-pose with level arms
+        and upright legs, and has vertices on its limbs.
     """
 
     rest: Array
     bone: NDArray[np.int16]
-    own: NDArray[np.bool_]
+    direct: NDArray[np.bool_]
     node: NDArray[np.intp]
-    swings: NDArray[np.bool_]
+    spring_driven: NDArray[np.bool_]
     triangles: NDArray[np.intp]
-    used: tuple[NDArray[np.intp], ...]
+    used_vertices: tuple[NDArray[np.intp], ...]
     landmarks: dict[str, Array]
     axes: dict[str, Array]
     floor: float
     hips_height: float
-    person: bool
+    is_person: bool
 
-    def of(self, *names: str) -> NDArray[np.bool_]:
-        """(V,) vertices of the named bones."""
+    def of_bones(self, *names: str) -> NDArray[np.bool_]:
+        """(V,) mask of the vertices that the named bones move."""
         return np.isin(self.bone, [BONE_NAMES.index(n) for n in names])
 
 
 _BODIES: WeakKeyDictionary[Avatar, BodyParts] = WeakKeyDictionary()
 
 
-def body(avatar: Avatar) -> BodyParts:
-    """The avatar's body, measured at its first use. Raises ShotError where nothing is drawn."""
+def body_parts_of(avatar: Avatar) -> BodyParts:
+    """The avatar's body parts, measured at the first call. Raises ShotError where nothing is drawn."""
     found = _BODIES.get(avatar)
     if found is None:
         found = _BODIES[avatar] = _measure(avatar)
     return found
 
 
-def vertices(b: BodyParts, posed: PosedAvatar) -> Array:
-    """(V, 3) float64: where the body's vertices are, metres in the world frame."""
+def posed_vertices(b: BodyParts, posed: PosedAvatar) -> Array:
+    """(V, 3) float64 positions of the body's vertices in a pose, world metres."""
     parts = posed_primitives(posed, with_normals=False)
-    return np.concatenate([positions[u] for (_, _, positions, _), u in zip(parts, b.used, strict=True)])
+    return np.concatenate([positions[u] for (_, _, positions, _), u in zip(parts, b.used_vertices, strict=True)])
 
 
-def grounded(b: BodyParts, points: Array) -> float:
-    """How far down the posed body (V, 3) must go, metres, to stand on the floor that it stood on at rest."""
-    return float(points[_solid(b), 1].min()) - b.floor
+def height_above_floor(b: BodyParts, points: Array) -> float:
+    """Height in metres of the posed body (V, 3) above the floor that it stands on at rest."""
+    return float(points[_floor_vertices(b), 1].min()) - b.floor
 
 
-def part(b: BodyParts, down_to: Part) -> NDArray[np.bool_]:
-    """(V,) the vertices that a crop must show; everything where the avatar has no such part to speak of.
+def crop_vertices(b: BodyParts, down_to: Part) -> NDArray[np.bool_]:
+    """(V,) mask of the vertices that a crop must show; all of them where the avatar has too few of such a part.
 
     Parts are cut at rest, where heights mean something: the chin at the head bone, the chest halfway down the
     chest, the thighs at their middle. Arms and loose hair do not count, or a raised hand would make every
@@ -101,17 +106,17 @@ def part(b: BodyParts, down_to: Part) -> NDArray[np.bool_]:
     if down_to == "chin":
         chosen = head
     elif down_to == "chest":
-        chosen = head | (b.own & b.of(*TORSO) & (height >= _chest_height(b)))
+        chosen = head | (b.direct & b.of_bones(*TORSO) & (height >= _chest_height(b)))
     else:
         legs = [b.landmarks[n][1] for n in (*THIGHS, "leftLowerLeg", "rightLowerLeg") if n in b.landmarks]
-        chosen = head | (b.own & b.of(*TORSO, *THIGHS) & (height >= np.mean(legs)))
-    return chosen if int(chosen.sum()) >= FEWEST else everything
+        chosen = head | (b.direct & b.of_bones(*TORSO, *THIGHS) & (height >= np.mean(legs)))
+    return chosen if int(chosen.sum()) >= MIN_PART_VERTICES else everything
 
 
 def _head(b: BodyParts) -> NDArray[np.bool_]:
-    height, of_head = b.rest[:, 1], b.of(*HEAD)
-    own = of_head & ~b.swings
-    if int(own.sum()) < FEWEST:
+    height, of_head = b.rest[:, 1], b.of_bones(*HEAD)
+    own = of_head & ~b.spring_driven
+    if int(own.sum()) < MIN_PART_VERTICES:
         return own
     joint = b.landmarks["head"][1]
     own &= height >= joint - 0.2 * (height[own].max() - joint)  # chins hang a little below the joint
@@ -126,9 +131,9 @@ def _chest_height(b: BodyParts) -> float:
     return float(top - 0.45 * (top - marks["hips"][1]))
 
 
-def _solid(b: BodyParts) -> NDArray[np.bool_]:
+def _floor_vertices(b: BodyParts) -> NDArray[np.bool_]:
     # Skirts, hair and tails may hang through the floor; hands, knees and feet may not.
-    return b.own if int(b.own.sum()) >= 3 else np.ones(len(b.own), np.bool_)
+    return b.direct if int(b.direct.sum()) >= 3 else np.ones(len(b.direct), np.bool_)
 
 
 # ---------------------------------------------------------------- measuring
@@ -136,9 +141,9 @@ def _solid(b: BodyParts) -> NDArray[np.bool_]:
 
 def _measure(avatar: Avatar) -> BodyParts:
     posed = evaluate(avatar)
-    bone_of_node, is_bone, in_spring = _bones_of_nodes(avatar)
+    bone_of_node, is_bone, spring_driven = _bones_of_nodes(avatar)
     hidden = _scaled_to_nothing(posed)
-    rest, bone, own, nodes, swings, used, triangles, count = [], [], [], [], [], [], [], 0
+    rest, bone, own, nodes, in_springs, used, triangles, count = [], [], [], [], [], [], [], 0
     for node, primitive, positions, _ in posed_primitives(posed, with_normals=False):
         shown = primitive.indices
         if hidden.any():
@@ -150,7 +155,7 @@ def _measure(avatar: Avatar) -> BodyParts:
         bone.append(bone_of_node[leading])
         own.append((bone_of_node[leading] >= 0) if rigid else is_bone[leading])
         nodes.append(leading)
-        swings.append(in_spring[leading])
+        in_springs.append(spring_driven[leading])
         triangles.append(np.searchsorted(u, shown) + count)
         used.append(u)
         count += len(u)
@@ -165,27 +170,27 @@ def _measure(avatar: Avatar) -> BodyParts:
     return BodyParts(
         rest=points,
         bone=bones,
-        own=direct,
+        direct=direct,
         node=np.concatenate(nodes),
-        swings=np.concatenate(swings),
+        spring_driven=np.concatenate(in_springs),
         triangles=np.concatenate(triangles),
-        used=tuple(used),
+        used_vertices=tuple(used),
         landmarks=marks,
         axes={bone: posed.world_from_node[node][:3, :3] for bone, node in avatar.humanoid.items()},
         floor=floor,
         hips_height=hips,
-        person=avatar.front_known and _rests_in_t_pose(marks) and _has_limbs(bones[direct]),
+        is_person=avatar.front_known and _rests_in_t_pose(marks) and _has_limb_vertices(bones[direct]),
     )
 
 
 def _scaled_to_nothing(posed: PosedAvatar) -> NDArray[np.bool_]:
-    """(N,) nodes under which everything is a line or a point, in any pose: poses turn and move, but never scale."""
+    """(N,) mask of nodes that make a line or a point of everything below them, in any pose: poses never scale."""
     second_axis = np.linalg.svd(posed.world_from_node[:, :3, :3], compute_uv=False)[:, 1]
-    return np.asarray(second_axis < NOTHING)
+    return np.asarray(second_axis < ZERO_SCALE)
 
 
 def _hidden_vertices(avatar: Avatar, node: int, primitive: Primitive, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(V,) the vertices that nothing but `hidden` nodes (N,) move."""
+    """(V,) mask of the vertices that `hidden` nodes (N,) alone move."""
     skin = avatar.skin_of(node, primitive)
     if skin is None:
         return np.full(len(primitive.positions), hidden[node])
@@ -204,22 +209,21 @@ def _rests_in_t_pose(marks: dict[str, Array], within: float = 20.0) -> bool:
     return True
 
 
-def _has_limbs(moved_by: NDArray[np.int16]) -> bool:
+def _has_limb_vertices(moved_by: NDArray[np.int16]) -> bool:
     limbs = ("head", *(side + limb for side in ("left", "right") for limb in ("LowerArm", "LowerLeg")))
-    return all(int((moved_by == BONE_NAMES.index(name)).sum()) >= FLESH for name in limbs)
+    return all(int((moved_by == BONE_NAMES.index(name)).sum()) >= MIN_BONE_VERTICES for name in limbs)
 
 
 def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.bool_]]:
-    """For each node: the humanoid bone at or above it (−1: none), whether it is that bone itself, and whether
-    springs move it."""
+    """(N,) each, by node: the humanoid bone at or above it (−1: none), is it that bone itself, do springs move it."""
     own = {node: BONE_NAMES.index(name) for name, node in avatar.humanoid.items()}
     bones = np.full(len(avatar.nodes), -1, np.int16)
-    swings = np.isin(np.arange(len(avatar.nodes)), [j.node for spring in avatar.springs for j in spring.joints])
+    in_springs = np.isin(np.arange(len(avatar.nodes)), [j.node for spring in avatar.springs for j in spring.joints])
     for node in avatar.scene_nodes:  # parents first
         parent = avatar.nodes[node].parent
         bones[node] = own.get(node, bones[parent] if parent >= 0 else -1)
-        swings[node] |= parent >= 0 and bool(swings[parent])
-    return bones, np.isin(np.arange(len(avatar.nodes)), list(own)), swings
+        in_springs[node] |= parent >= 0 and bool(in_springs[parent])
+    return bones, np.isin(np.arange(len(avatar.nodes)), list(own)), in_springs
 
 
 def _leading_nodes(avatar: Avatar, node: int, primitive: Primitive) -> NDArray[np.intp]:

@@ -71,14 +71,16 @@ def _built_in(source: str) -> Character | None:
     if source != "demo" and not source.startswith("demo:"):
         return None
     # Imported late: the generator is heavy, and a folder of files never asks for it.
-    from vrm_synth import demo_avatar
+    from vrm_synth.demo_avatar import DemoParams
+    from vrm_synth.demo_avatar import facts as demo_facts
+    from vrm_synth.demo_avatar import variant as demo_variant
 
     _, _, arguments = source.partition(":")
     if arguments.isdecimal():
-        params = demo_avatar.variant(int(arguments))
+        params = demo_variant(int(arguments))
     else:
-        params = demo_avatar.DemoParams.parse(arguments.split(",")) if arguments else demo_avatar.DemoParams()
-    known = demo_avatar.facts(params)
+        params = DemoParams.parse(arguments.split(",")) if arguments else DemoParams()
+    known = demo_facts(params)
     hair, tied = known["hair"], ""
     if known["hair_style"] in ("ponytail", "twintails"):
         tied = with_article(hair) if known["hair_style"] == "ponytail" else hair  # the one that is counted

@@ -10,17 +10,19 @@ import numpy as np
 from vrm_synth.camera.framing import Aim, Margins
 from vrm_synth.camera.views import NamedView, load_azimuths, load_views, view
 from vrm_synth.core.errors import ShotError
-from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_library import NamedPose, Vec3, load_poses
+from vrm_synth.pose.pose_library import Pose, Vec3
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.shot.character import character
-from vrm_synth.shot.posed_body import pose_body
+from vrm_synth.shot.character import Character, character
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.figure import Figure
+from vrm_synth.shot.observations import Observations
+from vrm_synth.shot.posed_body import PosedBody, pose_body
 from vrm_synth.shot.recipe import Recipe
-from vrm_synth.shot.shot import Label, Shot
-from vrm_synth.shot.visibility import MEETING, ShotObserver
+from vrm_synth.shot.shot import Shot
+from vrm_synth.shot.visibility import MAX_EYE_CONTACT_ANGLE, Visibility
 from vrm_synth.shot.weighted_choice import Weights, draw
 from vrm_synth.stage.backgrounds import background
 from vrm_synth.stage.lighting import light
@@ -28,39 +30,37 @@ from vrm_synth.vrm.avatar import Avatar
 
 # How far a pose may stray, degrees a bone: enough to never see the same neck twice, too little to move a hand
 # off its hip. Legs keep still, or feet would leave the floor.
-STRAYING_BONES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
-OFF_CENTRE = 0.05  # how much wider a margin may be drawn than the view says
+JITTER_DEGREES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
+MAX_EXTRA_MARGIN = 0.05  # how much wider a margin may be drawn than the view says
 NEUTRAL = "neutral"
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
-ROLL = 3.0  # degrees
+MAX_ROLL = 3.0  # degrees
 EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
-HAIR_TAIL = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
-ASIDE = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
+HAIR_TAIL_NODES = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
+ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedShot:
-    """A shot of a recipe and, where planning has posed its avatar just so, that pose.
+    """A shot of a recipe, what its picture will show, and the pose in which it was planned.
 
+    shot: the picture as data.
+    observations: what was measured on the posed body before the camera.
     posed: what `evaluate` makes of the shot, bit for bit; None where a gaze is still to turn the eyes.
     """
 
     shot: Shot
+    observations: Observations
     posed: PosedAvatar | None
 
 
-def shot_at(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> Shot:
+def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> PlannedShot:
     """Shot i of a recipe: a pure function of (recipe, i, attempt) and of the avatars' files.
 
     open_avatar: source → Avatar; it may keep what it opened. attempt: 1, 2, … are other pictures of the same avatar,
     for where the first was none. Raises ShotError, AvatarError.
     """
-    return plan_shot(recipe, i, open_avatar, attempt).shot
-
-
-def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> PlannedShot:
-    """shot_at's shot, and the pose in which it was planned, for whoever draws it next. Raises as shot_at does."""
     source = source_at(recipe, i)
     if attempt:
         recipe = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
@@ -68,43 +68,38 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     avatar = open_avatar(source)
     pose = _pose(recipe, i)
     wind = _wind(recipe, i)
-    figure = pose_body(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
+    body = pose_body(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
     v = _view(recipe, pose, i)
-    aim, margins = _stray(recipe, v, i)
+    aim, margins = _jittered_aim(recipe, v, i)
     width, height = recipe.size
-    camera = figure.frame(v.crop.down_to, aim, margins, width / height)
-    witness = ShotObserver(figure.body, figure.posed, figure.vertices, camera, recipe.size)
-    gaze, look_at = _gaze(recipe, witness, aim, i)
+    camera = body.frame(v.crop.down_to, aim, margins, width / height)
+    visibility = Visibility(body.parts, body.posed, body.vertices, camera, recipe.size)
+    gaze, look_at = _gaze(recipe, visibility, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
     key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
     who = character(avatar, source, recipe.characters)
-    # Of eyes that are shut neither the colour nor the direction is seen.
-    shut = bool(figure.expressions.keys() & set(EYES_SHUT))
-    hair = who.tied_hair if who.tied_hair and witness.tails_in_sight(HAIR_TAIL) else who.hair
-    labels: dict[str, Label] = {
-        "character": who.name, "noun": who.noun, "hair": hair, "eyes": "" if shut else who.eyes,
-        "outfit": who.outfit,
-        "pose": pose.name, "mirrored": pose.mirrored, "says": witness.phrases(pose),
-        "view": v.name, "crop": v.crop_name, "framing": witness.framing(v.crop_name),
-        "azimuth": round(aim.azimuth, 2) if avatar.front_known else None,
-        "face_azimuth": round(witness.face_azimuth(aim.azimuth), 2) if avatar.front_known else None,
-        "elevation": round(aim.elevation, 2),
-        "face_elevation": round(witness.face_elevation(aim.azimuth, aim.elevation), 2),
-        "expression": witness.expression(next(iter(figure.expressions), "")), "face": witness.face_in_sight,
-        "gaze": gaze if witness.face_readable and not shut else "", "lighting": setup, "background": backdrop,
-        "wording": int(rng(seed, "wording", i).integers(2**31)),
-    }  # fmt: skip
+    choices = Choices(
+        character=who.name,
+        noun=who.noun,
+        outfit=who.outfit,
+        pose=pose.name,
+        mirrored=pose.mirrored,
+        view=v.name,
+        crop=v.crop_name,
+        azimuth_name=v.azimuth_name,
+        elevation_name=v.elevation_name,
+        expression=next(iter(body.expressions), NEUTRAL),
+        gaze=draw(recipe.gaze, seed, "gaze", i),
+        lighting=setup,
+        background=backdrop,
+        wording=int(rng(seed, "wording", i).integers(2**31)),
+    )
     shot = Shot(
         id=f"{i:06d}",
-        avatar=source,
+        figures=(_figure(source, body, look_at, recipe.settle_seconds),),
         camera=camera,
         size=recipe.size,
-        bones=figure.bones,
-        hips_offset=figure.hips_offset,
-        expressions=figure.expressions,
-        look_at=look_at,
-        settle_seconds=recipe.settle_seconds,
         wind=wind,
         light=key,
         ambient=fill,
@@ -112,9 +107,10 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         outlines=recipe.outlines,
         supersample=recipe.supersample,
         antialias=recipe.antialias,
-        labels=labels,
+        choices=choices,
     )
-    return PlannedShot(shot, figure.posed if look_at is None else None)
+    observations = _observations(visibility, pose, who, aim, gaze, choices)
+    return PlannedShot(shot, observations, body.posed if look_at is None else None)
 
 
 def source_at(recipe: Recipe, i: int) -> str:
@@ -125,48 +121,47 @@ def source_at(recipe: Recipe, i: int) -> str:
     return recipe.avatars[int(draw(sources, recipe.seed, "avatar", i))]
 
 
-def preset_shot(
-    avatar: Avatar, source: str, pose: str, view_name: str, *, size: tuple[int, int] = (512, 512), supersample: int = 2
-) -> Shot:
-    """A named pose in a named view, lit from the front on white, with nothing left to chance.
+def _figure(
+    source: str, body: PosedBody, look_at: LookAtAngles | Vec3 | None = None, settle_seconds: float | None = None
+) -> Figure:
+    return Figure(source, body.bones, body.hips_offset, body.expressions, look_at, settle_seconds)
 
-    Raises ShotError for a name that poses/ or cameras/ lacks.
-    """
-    for name, table in ((pose, load_poses()), (view_name, load_views())):
-        if name not in table:
-            raise ShotError(f"no such preset{did_you_mean(name, table)}", got=name, allowed=", ".join(table))
-    v = load_views()[view_name]
-    figure = pose_body(avatar, load_poses()[pose])
-    key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))
-    return Shot(
-        id=f"{pose}__{view_name}",
-        avatar=source,
-        camera=figure.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
-        size=size,
-        bones=figure.bones,
-        hips_offset=figure.hips_offset,
-        light=key,
-        ambient=fill,
-        background=background("white"),
-        supersample=supersample,
-        labels={"pose": pose, "view": view_name},
+
+def _observations(
+    visibility: Visibility, pose: Pose, who: Character, aim: Aim, gaze: str, choices: Choices
+) -> Observations:
+    # Of eyes that are shut neither the colour nor the direction can be seen.
+    shut = choices.expression in EYES_SHUT
+    known = visibility.posed.avatar.front_known
+    return Observations(
+        framing=visibility.framing(choices.crop),
+        face_in_sight=visibility.face_in_sight,
+        hair=who.tied_hair if who.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else who.hair,
+        eyes="" if shut else who.eyes,
+        phrases=visibility.phrases(pose),
+        expression=visibility.expression(choices.expression),
+        gaze=gaze if visibility.face_readable and not shut else "",
+        azimuth=round(aim.azimuth, 2) if known else None,
+        elevation=round(aim.elevation, 2),
+        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if known else None,
+        face_elevation=round(visibility.face_elevation(aim.azimuth, aim.elevation), 2),
     )
 
 
 # ---------------------------------------------------------------- what is drawn, each from its own stream
 
 
-def _pose(recipe: Recipe, i: int) -> NamedPose:
-    pose = load_poses()[draw(recipe.poses, recipe.seed, "pose", i)]
+def _pose(recipe: Recipe, i: int) -> Pose:
+    pose = recipe.pose(draw(recipe.poses, recipe.seed, "pose", i))
     if rng(recipe.seed, "mirror", i).random() < recipe.mirror and not pose.symmetric:
         pose = pose.mirror()
-    if recipe.straying.pose == 0:
+    if recipe.jitter.pose == 0:
         return pose
-    random = rng(recipe.seed, "pose straying", i)
+    jitter_rng = rng(recipe.seed, "pose straying", i)  # the name of the stream decides the pictures: it stays
     bones = dict(pose.bones)
-    for bone, most in STRAYING_BONES.items():
-        axis = random.normal(size=3)
-        degrees = recipe.straying.pose * random.uniform(0, most)
+    for bone, most in JITTER_DEGREES.items():
+        axis = jitter_rng.normal(size=3)
+        degrees = recipe.jitter.pose * jitter_rng.uniform(0, most)
         turn = quat_axis_angle(axis / np.linalg.norm(axis), np.radians(degrees))
         x, y, z, w = quat_mul(bones.get(bone, IDENTITY_QUAT), turn).tolist()
         bones[bone] = (x, y, z, w)
@@ -186,16 +181,16 @@ def _can(avatar: Avatar, expression: str) -> bool:
     return expression in avatar.visible_expressions
 
 
-def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:
+def _view(recipe: Recipe, pose: Pose, i: int) -> NamedView:
     if recipe.views is not None:
-        return load_views()[_draw_decently(recipe, pose, "view", recipe.views, i)]
+        return load_views()[_draw_no_low_angle_on_open_legs(recipe, pose, "view", recipe.views, i)]
     crop = draw(recipe.crops, recipe.seed, "crop", i)
     faces = {n: w for n, w in recipe.azimuths.items() if crop != "face" or abs(load_azimuths()[n].degrees) <= 90}
     azimuth = draw(faces or recipe.azimuths, recipe.seed, "azimuth", i)
-    return view(crop, azimuth, _draw_decently(recipe, pose, "elevation", recipe.elevations, i))
+    return view(crop, azimuth, _draw_no_low_angle_on_open_legs(recipe, pose, "elevation", recipe.elevations, i))
 
 
-def _draw_decently(recipe: Recipe, pose: NamedPose, stream: str, weights: Weights, i: int) -> str:
+def _draw_no_low_angle_on_open_legs(recipe: Recipe, pose: Pose, stream: str, weights: Weights, i: int) -> str:
     """A view or an elevation, drawn again where it would look from below at a pose that opens the legs.
 
     A recipe that allows nothing else has its way.
@@ -207,13 +202,13 @@ def _draw_decently(recipe: Recipe, pose: NamedPose, stream: str, weights: Weight
     return draw(others, recipe.seed, f"{stream} again", i)
 
 
-def _stray(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
-    random, far = rng(recipe.seed, "camera", i), recipe.straying.camera
-    azimuth = v.azimuth.degrees + far * random.uniform(-1, 1) * v.azimuth.spread
-    elevation = v.elevation.degrees + far * random.uniform(-1, 1) * v.elevation.spread
-    roll = far * random.uniform(-1, 1) * ROLL
-    fov = random.uniform(*recipe.fov)
-    wider = far * OFF_CENTRE * random.uniform(0, 1, 4)
+def _jittered_aim(recipe: Recipe, v: NamedView, i: int) -> tuple[Aim, Margins]:
+    camera_rng, amount = rng(recipe.seed, "camera", i), recipe.jitter.camera
+    azimuth = v.azimuth.degrees + amount * camera_rng.uniform(-1, 1) * v.azimuth.spread
+    elevation = v.elevation.degrees + amount * camera_rng.uniform(-1, 1) * v.elevation.spread
+    roll = amount * camera_rng.uniform(-1, 1) * MAX_ROLL
+    fov = camera_rng.uniform(*recipe.fov)
+    wider = amount * MAX_EXTRA_MARGIN * camera_rng.uniform(0, 1, 4)
     room = v.crop.margins
     # A crop that cuts the body has its cut at the picture's edge; room there would show what it leaves out.
     left, right, bottom, top = (min(m + w, 0.45) if m > 0 else 0.0 for m, w in zip(room, wider.tolist(), strict=True))
@@ -224,18 +219,18 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
     """A level wind from any side, up to the recipe's strength."""
     if not recipe.wind or recipe.settle_seconds is None:
         return None
-    r = rng(recipe.seed, "wind", i)
-    turn, strength = 2 * np.pi * r.random(), recipe.wind * r.random()
+    wind_rng = rng(recipe.seed, "wind", i)
+    turn, strength = 2 * np.pi * wind_rng.random(), recipe.wind * wind_rng.random()
     return round(strength * float(np.sin(turn)), 6), 0.0, round(strength * float(np.cos(turn)), 6)
 
 
-def _gaze(recipe: Recipe, seen: ShotObserver, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
+def _gaze(recipe: Recipe, visibility: Visibility, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
     """(what a caption may say of it, the Shot's look_at)."""
     wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
-    if wanted == "ahead" or not seen.face_in_sight or not seen.eyes_move:
+    if wanted == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
         return "", None
     if wanted == "viewer":
-        return ("viewer", seen.camera.position) if seen.face_angle <= MEETING else ("", None)
-    degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE))
+        return ("viewer", visibility.camera.position) if visibility.face_angle <= MAX_EYE_CONTACT_ANGLE else ("", None)
+    degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE_DEGREES))
     # The eyes go to the side where the camera is not.
-    return "away", LookAtAngles(-degrees if seen.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)
+    return "away", LookAtAngles(-degrees if visibility.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)

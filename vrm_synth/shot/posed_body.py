@@ -1,4 +1,4 @@
-"""A named pose on one avatar: stood on its floor, its vertices where they will be drawn."""
+"""A pose applied to one avatar: its feet on the floor, its vertices where they will be drawn."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ from vrm_synth.camera.framing import Aim, Margins, fit
 from vrm_synth.camera.views import Part
 from vrm_synth.core.transforms import Array
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.pose_library import NamedPose, Vec3, Vec4
+from vrm_synth.pose.pose_library import Pose, Vec3, Vec4
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import CALM
-from vrm_synth.shot.body_parts import BodyParts, body, grounded, part, vertices
+from vrm_synth.shot.body_parts import BodyParts, body_parts_of, crop_vertices, height_above_floor, posed_vertices
 from vrm_synth.vrm.avatar import Avatar
 
 
 @dataclass(frozen=True, eq=False)
 class PosedBody:
-    """bones, hips_offset (metres), expressions: what a Shot says of it; vertices: (V, 3) of `body`, world metres."""
+    """A body in a pose.
 
-    body: BodyParts
+    parts: the body, as measured at rest; V vertices.
+    bones: bone → local rotation (x, y, z, w) of the normalised bone, as in a Figure; bones that the avatar has.
+    hips_offset: metres from rest, world axes.
+    expressions: name → weight.
+    posed: the avatar in the pose.
+    vertices: (V, 3) float64, world metres.
+    """
+
+    parts: BodyParts
     bones: Mapping[str, Vec4]
     hips_offset: Vec3
     expressions: Mapping[str, float]
@@ -29,28 +37,27 @@ class PosedBody:
     vertices: Array
 
     def frame(self, down_to: Part, aim: Aim, margins: Margins, aspect: float) -> Camera:
-        """The camera that fits a part of the figure, to 0.1 µm; aspect: width / height."""
-        c = fit(self.vertices[part(self.body, down_to)], self.vertices, aim, aspect, margins)
-        return replace(
-            c, position=_steady(c.position), target=_steady(c.target), near=_short(c.near), far=_short(c.far)
-        )
+        """The camera that fits a part of the body, rounded to 0.1 µm; aspect: width / height of the picture."""
+        c = fit(self.vertices[crop_vertices(self.parts, down_to)], self.vertices, aim, aspect, margins)
+        position, target = _rounded(c.position), _rounded(c.target)
+        return replace(c, position=position, target=target, near=_four_digits(c.near), far=_four_digits(c.far))
 
 
 def pose_body(
     avatar: Avatar,
-    pose: NamedPose,
+    pose: Pose,
     expressions: Mapping[str, float] | None = None,
     settle_seconds: float | None = None,
     wind: Vec3 | None = None,
 ) -> PosedBody:
-    """The avatar in a pose. expressions: name → weight; settle_seconds, wind: as in a Shot."""
-    b = body(avatar)
-    x, y, z = (v * b.hips_height for v in pose.hips)
-    if pose.ground:
-        y -= grounded(b, vertices(b, evaluate(avatar, bones=_had(avatar, pose.bones))))
+    """Apply a pose to an avatar. expressions: name → weight; settle_seconds, wind: as in a Shot. Raises ShotError."""
+    parts = body_parts_of(avatar)
     # Bones that the avatar lacks are left out here, or every picture would carry a warning for each finger.
-    bones, weights = _had(avatar, pose.bones), dict(expressions or {})
-    x, y, z = _steady((x, y, z))
+    bones, weights = _present_bones(avatar, pose.bones), dict(expressions or {})
+    x, y, z = (v * parts.hips_height for v in pose.hips)
+    if pose.ground:
+        y -= height_above_floor(parts, posed_vertices(parts, evaluate(avatar, bones=bones)))
+    x, y, z = _rounded((x, y, z))
     posed = evaluate(
         avatar,
         bones=bones,
@@ -59,10 +66,10 @@ def pose_body(
         settle_seconds=settle_seconds,
         wind=wind or CALM,
     )
-    return PosedBody(b, bones, (x, y, z), weights, posed, vertices(b, posed))
+    return PosedBody(parts, bones, (x, y, z), weights, posed, posed_vertices(parts, posed))
 
 
-def _had(avatar: Avatar, bones: Mapping[str, Vec4]) -> dict[str, Vec4]:
+def _present_bones(avatar: Avatar, bones: Mapping[str, Vec4]) -> dict[str, Vec4]:
     return {name: q for name, q in bones.items() if name in avatar.humanoid}
 
 
@@ -70,10 +77,10 @@ def _had(avatar: Avatar, bones: Mapping[str, Vec4]) -> dict[str, Vec4]:
 # next; rounded, it is the same number, the same Shot and the same picture everywhere.
 
 
-def _steady(v: Vec3) -> Vec3:
+def _rounded(v: Vec3) -> Vec3:
     x, y, z = (round(c, 7) for c in v)
     return x, y, z
 
 
-def _short(length: float) -> float:
+def _four_digits(length: float) -> float:
     return float(f"{length:.4g}")

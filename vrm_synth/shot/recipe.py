@@ -10,19 +10,22 @@ Everything else has a default, written beside each field below.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import is_plain
-from vrm_synth.pose.pose_library import load_poses
+from vrm_synth.pose.pose_files import MOST_FILES, find_pose_files, is_pose_file, read_pose_file
+from vrm_synth.pose.pose_library import NAME, Pose, PoseFile, load_poses, pose_of
 from vrm_synth.render.base import Antialias
 from vrm_synth.shot import avatar_sources, weighted_choice
-from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE, LONGEST_SETTLE
+from vrm_synth.shot.figure import LONGEST_SETTLE
+from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
 from vrm_synth.stage.lighting import SETUPS
@@ -41,12 +44,63 @@ def _one_of(table: Callable[[], Iterable[str]]) -> BeforeValidator:
     return _choice(lambda n: tuple(table()) if n == "all" else (n,) if n in table() else (), lambda: ("all", *table()))
 
 
-def _poses(name: str) -> Iterable[str]:
-    if name == "all":
-        return tuple(load_poses())
-    if name.startswith("tag:"):
-        return tuple(n for n, p in load_poses().items() if name.removeprefix("tag:") in p.tags)
-    return (name,) if name in load_poses() else ()
+def _poses(value: Any, info: ValidationInfo) -> Weights:
+    """name → weight; files of the user's stand for the names of the poses in them, as _embed_pose_files has read."""
+    own, base = info.data.get("own_poses", {}), (info.context or {}).get("base", Path())
+
+    def names(entry: str) -> Iterable[str]:
+        if entry == "all":
+            return tuple(load_poses())
+        if entry.startswith("tag:"):
+            return tuple(n for n, p in load_poses().items() if entry.removeprefix("tag:") in p.tags)
+        if is_pose_file(entry):
+            return tuple(n for p in find_pose_files(entry, base) if (n := p.stem) in own)
+        return (entry,) if entry in load_poses() or entry in own else ()
+
+    return weighted_choice.read(value, names, (*_pose_names(), *own))
+
+
+def _embed_pose_files(data: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The recipe with the poses of the files that it names, so that nothing of it follows from files any more.
+
+    Raises RefusedError for an entry that names no file, RecipeError for a file that is no pose.
+    """
+    entries = data.get("poses")
+    if isinstance(entries, str):
+        places: Iterable[tuple[tuple[str | int, ...], Any]] = [(("poses",), entries)]
+    elif isinstance(entries, list | tuple):
+        places = [(("poses", i), entry) for i, entry in enumerate(entries)]
+    else:
+        places = [(("poses", entry), entry) for entry in entries] if isinstance(entries, dict) else []
+    found: dict[str, Path] = {}
+    for place, entry in places:
+        if not is_pose_file(entry):
+            continue
+        try:
+            files = find_pose_files(entry, base)
+        except RefusedError as e:
+            raise RefusedError(e.what, e.allowed, place) from None
+        for path in files:
+            if found.setdefault(path.stem, path) != path:
+                raise RefusedError(f"two files of one name, {found[path.stem]} too", "one each", place)
+    if not found:
+        return data
+    if len(found) > MOST_FILES:
+        raise RefusedError(f"{len(found)} files", f"up to {MOST_FILES}", ("poses",))
+    own = data.get("own_poses")
+    for name in own if isinstance(own, dict) else ():
+        if name in found:
+            raise RefusedError("a file in poses has this name", "one or the other", ("own_poses", name))
+    read = {name: read_pose_file(path)[1] for name, path in found.items()}
+    return data | {"own_poses": {**own, **read} if isinstance(own, dict) else read if own is None else own}
+
+
+def _own_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise RefusedError("not a pose's name", "a-z, 0-9 and _")
+    if name in load_poses():
+        raise RefusedError("a pose of the library has this name", "another name")
+    return name
 
 
 def _pose_names() -> Iterable[str]:
@@ -139,8 +193,10 @@ class Recipe(_Strict):
         Field(default=RANDOM, validate_default=True)
     )
 
-    # Names from `vrm-synth poses list`, "tag:sitting" for all with that tag, or all.
-    poses: Annotated[Weights, _choice(_poses, _pose_names)] = Field(default="all", validate_default=True)
+    # Poses of the recipe's own: name → what a pose file holds. The files that `poses` names are put in here.
+    own_poses: Annotated[dict[Annotated[str, AfterValidator(_own_name)], PoseFile], Field(max_length=MOST_FILES)] = {}
+    # Names from `vrm-synth poses list`, "tag:sitting" for all with that tag, all, your own files (my/poses/*.yaml).
+    poses: Annotated[Weights, BeforeValidator(_poses)] = Field(default="all", validate_default=True)
     # Chance that a pose is turned into its mirror image, captions and all.
     mirror: Share = 0.5
     # Face, bust, cowboy (from the thighs up) and full.
@@ -166,7 +222,7 @@ class Recipe(_Strict):
     # Where the key light stands: front, side, top, or flat for nearly shadowless.
     lighting: Annotated[Weights, _one_of(lambda: SETUPS)] = {"front": 4.0, "side": 2.0, "top": 1.0, "flat": 1.0}
     # How far shots stray from the presets: {camera: 0..1, pose: 0..1}.
-    straying: Jitter = Jitter()
+    jitter: Jitter = Jitter()
     # Seconds that hair and skirts swing before the picture; null leaves them at rest.
     settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0
     # Strongest wind on them, in the unit of springs' gravity power: 0.2 stirs hair, 1 blows it sideways.
@@ -184,12 +240,25 @@ class Recipe(_Strict):
         """Every avatar's source, in order: absolute paths and "demo…"."""
         return tuple(s for several in self.avatar_lists for s in several)
 
+    @cached_property
+    def _own(self) -> dict[str, Pose]:
+        return {name: pose_of(name, values) for name, values in self.own_poses.items()}
+
+    def pose(self, name: str) -> Pose:
+        """A pose that `poses` may name, of the recipe's own or of the library. Raises KeyError."""
+        return self._own[name] if name in self._own else load_poses()[name]
+
     @model_validator(mode="before")
     @classmethod
     def _one_avatar_is_a_list(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("avatars"), str):
             return data | {"avatars": [data["avatars"]]}
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_pose_files(cls, data: Any, info: ValidationInfo) -> Any:
+        return _embed_pose_files(data, (info.context or {}).get("base", Path())) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:

@@ -4,54 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
-from vrm_synth.core.names import LONGEST_NAME
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.render.base import Antialias, View
+from vrm_synth.render.base import Antialias, Compat, View
 from vrm_synth.shot import check
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.figure import Figure
 from vrm_synth.stage.light import Ambient, Light
-
-Label = str | float | int | bool | None | tuple[str, ...]
 
 KEYS = (
     "id", "avatar", "pose", "expressions", "look_at", "spring_bones", "camera", "size", "light", "ambient",
-    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "labels",
+    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "choices",
 )  # fmt: skip
 CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
 LONGEST_DRAWN_SIDE = 16384  # of the supersampled drawing: the texture size that every current driver has
-LONGEST_SETTLE = 60.0
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What one picture shows; the fields are the shots format's, plus `labels`.
+    """One picture as data: figures before a camera, lit.
 
-    id: the picture's name, letters, digits and _ . -; avatar: a path or "demo…".
-    bones: VRM 1.0 bone → local rotation (x, y, z, w) of the normalised bone, unit length; hips_offset: metres
-    from rest. expressions: VRM 1.0 name → weight 0..1. look_at: angles, or a world point in metres.
-    settle_seconds: springs run for that long under the posed skeleton; None leaves them at rest.
-    wind: a steady push on them, world axes, in gravityPower's unit; needs settle_seconds.
-    size: (width, height) pixels. background: straight sRGB RGBA in 0..1, None is transparent.
-    time: seconds of UV animation; supersample: n draws n × n samples a pixel.
-    labels: what the recipe chose, by name (character, pose, crop, view …), for captions and searches; never drawn.
+    id: the picture's name, letters, digits and _ . -.
+    figures: the avatars in the picture; exactly one today.
+    camera: where it stands and what it takes in, world metres.
+    size: (width, height) pixels.
+    wind: a steady push on the springs of all figures, world axes, in gravityPower's unit; needs settle_seconds.
+    light: the one directional light; None: none.
+    ambient: light from everywhere; None: none.
+    background: straight sRGB RGBA in 0..1; None: transparent.
+    outlines: draw the outlines that materials ask for.
+    time: seconds of UV animation.
+    supersample: n draws n × n samples a pixel.
+    antialias: supersample, multisample or auto.
+    mipmaps: use the mip chains of textures.
+    choices: what the recipe chose (character, pose, crop, view …); never drawn, all empty in shots of other origin.
 
-    Every value is checked when the shot is made; ShotError names the field. The mappings are not to be changed.
+    Every value is checked when the shot is made; ShotError names the field by its key in the shots format.
     """
 
     id: str
-    avatar: str
+    figures: tuple[Figure, ...]
     camera: Camera
     size: tuple[int, int]
-    bones: Mapping[str, check.Vec4] = field(default_factory=dict)
-    hips_offset: check.Vec3 | None = None
-    expressions: Mapping[str, float] = field(default_factory=dict)
-    look_at: LookAtAngles | check.Vec3 | None = None
-    settle_seconds: float | None = None
     wind: check.Vec3 | None = None
     light: Light | None = None
     ambient: Ambient | None = None
@@ -61,19 +60,31 @@ class Shot:
     supersample: int = 1
     antialias: Antialias = "supersample"
     mipmaps: bool = True
-    labels: Mapping[str, Label] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
 
     def __post_init__(self) -> None:
         for f in fields(self):
             object.__setattr__(self, f.name, _CHECKS[f.name](getattr(self, f.name)))
-        if self.wind is not None and self.settle_seconds is None:
+        if self.wind is not None and self.figure.settle_seconds is None:
             raise ShotError("wind without settle_seconds", got=self.wind, allowed="both", where="spring_bones")
         if max(self.size) * self.supersample > LONGEST_DRAWN_SIDE:
             got = f"size {list(self.size)} with supersample {self.supersample}"
             raise ShotError("picture too large", got=got, allowed=f"side × supersample up to {LONGEST_DRAWN_SIDE}")
 
-    def view(self) -> View:
-        """The renderer's half of the shot."""
+    @property
+    def figure(self) -> Figure:
+        """The shot's one figure."""
+        return self.figures[0]
+
+    def with_figure(self, **changes: Any) -> Shot:
+        """The same shot with fields of its figure changed. Raises ShotError."""
+        return replace(self, figures=(replace(self.figure, **changes),))
+
+    def __repr__(self) -> str:
+        return f"Shot({self.id} of {self.figures[0].avatar}, {self.size[0]}×{self.size[1]})"
+
+    def view(self, compat: Compat = "none") -> View:
+        """The renderer's half of the shot. compat: as in View."""
         return View(
             camera=self.camera,
             size=self.size,
@@ -85,6 +96,7 @@ class Shot:
             supersample=self.supersample,
             antialias=self.antialias,
             mipmaps=self.mipmaps,
+            compat=compat,
         )
 
     @staticmethod
@@ -110,16 +122,19 @@ def _read(entry: Mapping[str, Any]) -> Shot:
     if entry.get("spring_bones") is not None:
         springs = check.mapping(entry["spring_bones"], "spring_bones")
         check.keys(springs, ("settle_seconds", "wind"), ("settle_seconds",), "spring_bones")
-    return Shot(
-        id=entry["id"],
+    figure = Figure(
         avatar=entry["avatar"],
-        camera=_read_camera(entry["camera"]),
-        size=entry["size"],
         bones=_or(pose, "bones", {}),
         hips_offset=pose.get("hips_offset"),
         expressions=_or(entry, "expressions", {}),
         look_at=_read_look_at(entry.get("look_at")),
         settle_seconds=springs.get("settle_seconds"),
+    )
+    return Shot(
+        id=entry["id"],
+        figures=(figure,),
+        camera=_read_camera(entry["camera"]),
+        size=entry["size"],
         wind=springs.get("wind"),
         light=_read_light(entry.get("light")),
         ambient=_read_ambient(entry.get("ambient")),
@@ -129,7 +144,7 @@ def _read(entry: Mapping[str, Any]) -> Shot:
         supersample=_or(entry, "supersample", 1),
         antialias=_or(entry, "antialias", "supersample"),
         mipmaps=_or(entry, "mipmaps", True),
-        labels=_or(entry, "labels", {}),
+        choices=Choices.from_json(_or(entry, "choices", {})),
     )
 
 
@@ -188,6 +203,12 @@ def _id(value: object) -> str:
     return value
 
 
+def _figures(value: object) -> tuple[Figure, ...]:
+    if not isinstance(value, tuple) or len(value) != 1 or not isinstance(value[0], Figure):
+        raise ShotError("not one figure", got=value, allowed="a tuple of one Figure", where="figures")
+    return value
+
+
 def _camera(c: Camera) -> Camera:
     position, target = check.point(c.position, "camera.position"), check.point(c.target, "camera.target")
     if math.dist(position, target) < 1e-6:
@@ -207,25 +228,6 @@ def _size(value: object) -> tuple[int, int]:
         raise ShotError("not a size", got=value, allowed="[width, height] in pixels", where="size")
     w, h = (check.whole(v, f"size[{i}]", 1, MAX_IMAGE_SIDE) for i, v in enumerate(value))
     return w, h
-
-
-def _bones(value: object) -> dict[str, check.Vec4]:
-    # A name that is no bone is kept: the format has it skipped with a warning, as for a bone that the avatar lacks.
-    # null is absent here, too: `datasets` fills its columns so, and what it hands back is to be a shot again.
-    bones = {k: q for k, q in check.mapping(value, "pose.bones").items() if q is not None}
-    return {check.text(k, "pose.bones", LONGEST_NAME): check.quaternion(q, f"pose.bones.{k}") for k, q in bones.items()}
-
-
-def _expressions(value: object) -> dict[str, float]:
-    pairs = {k: w for k, w in check.mapping(value, "expressions").items() if w is not None}.items()
-    return {check.text(k, "expressions", LONGEST_NAME): check.number(w, f"expressions.{k}", 0, 1) for k, w in pairs}
-
-
-def _look_at(value: object) -> LookAtAngles | check.Vec3 | None:
-    if isinstance(value, LookAtAngles):
-        yaw = check.number(value.yaw, "look_at.yaw", -180, 180)
-        return LookAtAngles(yaw, check.number(value.pitch, "look_at.pitch", -90, 90))
-    return check.optional(value, "look_at", check.point)
 
 
 def _light(value: Light | None) -> Light | None:
@@ -253,45 +255,21 @@ def _background(value: object) -> check.Vec4 | None:
     return r, g, b, a
 
 
-def _settle(value: object) -> float | None:
-    return None if value is None else check.number(value, "spring_bones.settle_seconds", 0, LONGEST_SETTLE)
-
-
 def _wind(value: object) -> check.Vec3 | None:
     return check.optional(value, "spring_bones.wind", lambda v, name: check.point(v, name, reach=100))
 
 
-def _labels(value: object) -> dict[str, Label]:
-    pairs = check.mapping(value, "labels").items()
-    return {check.text(k, "labels", LONGEST_NAME): _label(v, f"labels.{k}") for k, v in pairs}
-
-
-def _label(value: object, name: str) -> Label:
-    if isinstance(value, list | tuple):
-        return tuple(check.text(v, name) for v in value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return check.number(value, name)
-    if value == "":
-        return ""
-    if isinstance(value, str):
-        return check.text(value, name)
-    raise ShotError(
-        "not a label", got=value, allowed="text, a number, true, false, null or a list of texts", where=name
-    )
+def _choices(value: object) -> Choices:
+    if not isinstance(value, Choices):
+        raise ShotError("not choices", got=value, allowed="Choices", where="choices")
+    return value
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "id": _id,
-    "avatar": lambda v: check.text(v, "avatar"),
+    "figures": _figures,
     "camera": _camera,
     "size": _size,
-    "bones": _bones,
-    "hips_offset": lambda v: check.optional(v, "pose.hips_offset", check.point),
-    "expressions": _expressions,
-    "look_at": _look_at,
-    "settle_seconds": _settle,
     "wind": _wind,
     "light": _light,
     "ambient": _ambient,
@@ -301,7 +279,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "supersample": lambda v: check.whole(v, "supersample", 1, 8),
     "antialias": lambda v: check.one_of(v, "antialias", get_args(Antialias)),
     "mipmaps": lambda v: check.flag(v, "mipmaps"),
-    "labels": _labels,
+    "choices": _choices,
 }
 
 
@@ -312,16 +290,17 @@ def _write(s: Shot) -> dict[str, Any]:
     c = s.camera
     camera = {"position": list(c.position), "target": list(c.target), "up": list(c.up), "fov_y": c.fov_y}
     camera |= {"near": c.near, "far": c.far} | ({} if c.ortho_height is None else {"ortho_height": c.ortho_height})
-    pose: dict[str, Any] = {"bones": {k: list(q) for k, q in s.bones.items()}}
-    if s.hips_offset is not None:
-        pose["hips_offset"] = list(s.hips_offset)
-    out: dict[str, Any] = {"id": s.id, "avatar": s.avatar, "pose": pose, "expressions": dict(s.expressions)}
-    if isinstance(s.look_at, LookAtAngles):
-        out["look_at"] = {"yaw": s.look_at.yaw, "pitch": s.look_at.pitch}
-    elif s.look_at is not None:
-        out["look_at"] = list(s.look_at)
-    if s.settle_seconds is not None:
-        out["spring_bones"] = {"settle_seconds": s.settle_seconds} | ({"wind": list(s.wind)} if s.wind else {})
+    f = s.figure
+    pose: dict[str, Any] = {"bones": {k: list(q) for k, q in f.bones.items()}}
+    if f.hips_offset is not None:
+        pose["hips_offset"] = list(f.hips_offset)
+    out: dict[str, Any] = {"id": s.id, "avatar": f.avatar, "pose": pose, "expressions": dict(f.expressions)}
+    if isinstance(f.look_at, LookAtAngles):
+        out["look_at"] = {"yaw": f.look_at.yaw, "pitch": f.look_at.pitch}
+    elif f.look_at is not None:
+        out["look_at"] = list(f.look_at)
+    if f.settle_seconds is not None:
+        out["spring_bones"] = {"settle_seconds": f.settle_seconds} | ({"wind": list(s.wind)} if s.wind else {})
     light = s.light and {
         "direction": list(s.light.direction),
         "color": list(s.light.color),
@@ -333,8 +312,8 @@ def _write(s: Shot) -> dict[str, Any]:
     out |= {"outlines": s.outlines, "time": s.time, "supersample": s.supersample, "mipmaps": s.mipmaps}
     if s.antialias != "supersample":
         out["antialias"] = s.antialias
-    if s.labels:
-        out["labels"] = {k: list(v) if isinstance(v, tuple) else v for k, v in s.labels.items()}
+    if s.choices != Choices():
+        out["choices"] = s.choices.to_json()
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near_names import did_you_mean
 
 Rgba = tuple[float, float, float, float]
 
@@ -43,6 +44,7 @@ def background(name: str) -> Rgba | None:
         r, g, b = (int(name[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return r, g, b, 1.0
     if name not in _COLORS:
-        raise RecipeError("unknown background", got=name, allowed=f"{TRANSPARENT}, #rrggbb, {', '.join(NAMES)}")
+        what = f"unknown background{did_you_mean(name, NAMES)}"
+        raise RecipeError(what, got=name, allowed=f"{TRANSPARENT}, #rrggbb, {', '.join(NAMES)}")
     r, g, b = (v / 255 for v in _COLORS[name])
     return r, g, b, 1.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.transforms import spherical
 from vrm_synth.stage.light import Ambient, Light, Vec3
 
@@ -38,7 +39,7 @@ TINTS: tuple[Vec3, ...] = ((1.0, 1.0, 1.0), (1.0, 0.97, 0.92), (0.95, 0.98, 1.0)
 def light(setup: str, camera_azimuth: float, rng: np.random.Generator) -> tuple[Light, Ambient]:
     """The lights of one shot; azimuth of the camera in degrees. Raises RecipeError for an unknown setup."""
     if setup not in SETUPS:
-        raise RecipeError("unknown lighting", got=setup, allowed=", ".join(SETUPS))
+        raise RecipeError(f"unknown lighting{did_you_mean(setup, SETUPS)}", got=setup, allowed=", ".join(SETUPS))
     s = SETUPS[setup]
     side = 1.0 if rng.random() < 0.5 else -1.0
     from_light = spherical(camera_azimuth + side * rng.uniform(*s.azimuth), rng.uniform(*s.elevation))

@@ -305,6 +305,11 @@ class Avatar:
     front_known: bool = True
     rest_corrections: Mapping[str, Vec4] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        version = {"0": "0.x", "1": "1.0"}[self.vrm_version]
+        counts = f"{len(self.humanoid)} bones, {len(self.expressions)} expressions, {self.triangle_count} triangles"
+        return f"Avatar({self.meta.name!r}, {self.source!r}, VRM {version}, {counts}, {self.meta.license.name!r})"
+
     @cached_property
     def drawn_nodes(self) -> tuple[int, ...]:
         """The scene's nodes whose meshes are drawn, parents before children.

@@ -176,6 +176,8 @@ def _first(e: ValidationError, model: type[BaseModel], data: Any, lines: dict[Pa
         known = _keys(_model_at(model, path[:-1]))
         what = f"unknown key{did_you_mean(path[-1], known)}"
         return RecipeError(what, got=path[-1], allowed=", ".join(known), where=at)
+    if kind == "missing" and isinstance(error["loc"][-1], int):
+        return RecipeError("too few values", got=_shown(got), allowed="a value for each place", where=at)
     if kind == "missing":
         what = f"missing key {error['loc'][-1]}"
         return RecipeError(what, allowed=", ".join(_keys(_model_at(model, path))), where=at)

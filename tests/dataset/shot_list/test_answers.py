@@ -16,8 +16,9 @@ from PIL import Image
 
 from tests.dataset.conftest import shot
 from vrm_synth.core.errors import DatasetError, RenderError
-from vrm_synth.dataset.shot_list.answers import LoadedAvatar, ShotAnswer, ShotListTask, answer_shots
+from vrm_synth.dataset.shot_list.answers import LoadedAvatar, ShotAnswer
 from vrm_synth.dataset.shot_list.reader import read_shots
+from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from tests.dataset.faults import faults, put, samples, shards
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.layout import IDENTITY, read_identity
-from vrm_synth.dataset.make import Dataset, DatasetSettings
-from vrm_synth.dataset.render_task import OutputFormat, home_of, source_from
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_task import home_of, source_from
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.verify.checks import Fault, VerifyReport, verify
-from vrm_synth.dataset.verify.repair import remake
+from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.dataset.verify.repair import repair
+from vrm_synth.dataset.verify.report import Fault, VerifyReport
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
@@ -64,10 +66,13 @@ def opener(store: LocalStore):
 @pytest.fixture(scope="module")
 def sets(gl, avatars, tmp_path_factory) -> dict[str, LocalStore]:
     """A dataset of two avatars and two splits in each format; the tests do not change them."""
-    return {form: made(LocalStore(tmp_path_factory.mktemp(form)), form, avatars) for form in FORMATS}
+    return {
+        shard_format: made(LocalStore(tmp_path_factory.mktemp(shard_format)), shard_format, avatars)
+        for shard_format in FORMATS
+    }
 
 
-def made(store: LocalStore, form: str, avatars: Path) -> LocalStore:
+def made(store: LocalStore, shard_format: str, avatars: Path) -> LocalStore:
     recipe = Recipe.model_validate(
         {
             "avatars": [str(avatars / "free.vrm"), "demo"],
@@ -78,7 +83,9 @@ def made(store: LocalStore, form: str, avatars: Path) -> LocalStore:
             "splits": {"test": 0.3},
         }
     )
-    dataset = Dataset(recipe, store, opened, DatasetSettings(OutputFormat(form, passes=("mask",)), shard_size=5))
+    dataset = Dataset(
+        recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=("mask",)), shard_size=5)
+    )
     dataset.make(dataset.missing())
     assert dataset.finish()
     return store
@@ -93,13 +100,13 @@ def copy(store: LocalStore, folder: Path) -> LocalStore:
     return LocalStore(folder)
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_sound_dataset_has_no_fault(sets, form, gl):
-    before = files(sets[form])
-    found = verify(sets[form], redraw=5, renderer=gl, open_avatar=opener(sets[form]))
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_sound_dataset_has_no_fault(sets, shard_format, gl):
+    before = files(sets[shard_format])
+    found = verify(sets[shard_format], redraw=5, renderer=gl, open_avatar=opener(sets[shard_format]))
     assert (found.faults, found.samples, found.redrawn) == ((), COUNT, 5)
-    assert files(sets[form]) == before
-    assert {len(s.extras) for shard in shards(sets[form]) for s in samples(sets[form], shard)} == {1}
+    assert files(sets[shard_format]) == before
+    assert {len(s.extras) for shard in shards(sets[shard_format]) for s in samples(sets[shard_format], shard)} == {1}
 
 
 def test_several_processes_find_the_same(sets, tmp_path):
@@ -112,15 +119,15 @@ def unhealed(sets, count: int, folder: Path) -> list[str]:
     """Those of so many planted faults that verify did not find, or that remaking did not heal to the byte."""
     missed = []
     for seed, plant in faults(count):
-        form = FORMATS[(seed + seed // 10) % 3]
-        store = copy(sets[form], folder / f"{seed}")
-        told = f"{form} {seed}: {plant(store, np.random.default_rng(seed))}"
+        shard_format = FORMATS[(seed + seed // 10) % 3]
+        store = copy(sets[shard_format], folder / f"{seed}")
+        told = f"{shard_format} {seed}: {plant(store, np.random.default_rng(seed))}"
         found = verify(store, near=False)
         if not found.faults:
             missed.append(f"not found: {told}")
             continue
-        remake(store, found)
-        if files(store) != files(sets[form]):
+        repair(store, found)
+        if files(store) != files(sets[shard_format]):
             missed.append(f"not healed: {told}, found {found.faults[0]}")
         shutil.rmtree(store.folder)
     return missed
@@ -145,7 +152,7 @@ def test_nothing_but_the_broken_shard_is_touched(sets):
     broken = shards(store)[0]
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
     store.put_file(f"{broken.stem}.tar", b"nothing")
-    remake(store, verify(store))
+    repair(store, verify(store))
     mine = f"{broken.number:05d}"
     kept = [n for n in before if n.startswith(("train/", "test/", "records/")) and mine not in n]
     assert kept and all((store.folder / name).stat().st_mtime_ns == before[name] for name in kept)
@@ -191,7 +198,7 @@ def test_near_duplicates_are_told_and_are_no_fault(sets):
     put(store, shard, [a, replace(a, key=b.key, row=row), *others])
     finish(store)
     found = verify(store)
-    assert found.faults == () and (a.key, b.key) in found.near
+    assert found.faults == () and (a.key, b.key) in found.near_duplicates
 
 
 def test_a_file_that_belongs_to_nothing_is_told_of_and_left_alone(sets):
@@ -200,7 +207,7 @@ def test_a_file_that_belongs_to_nothing_is_told_of_and_left_alone(sets):
     store.put_file("notes.txt", b"beside the splits anybody may write")
     found = verify(store)
     assert [f.file for f in found.faults] == ["train/mine.png"] and found.broken == ()
-    remake(store, found)
+    repair(store, found)
     assert store.read("train/mine.png") == b"mine" and store.exists("notes.txt")
 
 
@@ -223,7 +230,7 @@ def test_an_avatar_that_no_shard_tells_of_stops_a_repair_before_anything_is_remo
     before = files(store)
     found = VerifyReport((Fault("train/00000.tar", "is missing", 0),), 0)
     with pytest.raises(DatasetError, match="where its avatar lies"):
-        remake(store, found)
+        repair(store, found)
     assert files(store) == before
 
 
@@ -234,5 +241,5 @@ def test_an_avatar_that_has_been_moved_stops_a_repair_before_anything_is_removed
     found = verify(store, near=False)
     before = files(store)
     with pytest.raises(DatasetError, match=r"is not there; got .*free\.vrm; allowed: the file in its place"):
-        remake(store, found)
+        repair(store, found)
     assert files(store) == before

@@ -17,7 +17,7 @@ def pictures(gl) -> list[Image.Image]:
     """The built-in avatar in four poses before the same camera."""
     from vrm_synth.dataset.render_shot import render_shot
     from vrm_synth.demo_avatar.avatar_source import open_avatar
-    from vrm_synth.shot.planner import preset_shot
+    from vrm_synth.shot import preset_shot
 
     avatar = open_avatar("demo")
     shots = [

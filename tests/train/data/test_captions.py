@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from vrm_synth.caption import english
 from vrm_synth.pose.pose_library import load_poses
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 from vrm_synth.train.data.captions import mirror, pick, shuffle, usable
 from vrm_synth.train.data.source import CaptionText
 
@@ -26,13 +29,13 @@ def test_the_mirrored_caption_is_the_caption_of_the_mirror_image():
     for wording, azimuth, phrase, blink in itertools.product(
         range(12), (0, 40, -40, 90, 170, 130), PHRASES[:8], blinks
     ):
-        labels = {
-            "framing": "full", "azimuth": azimuth, "elevation": 20, "noun": "a girl", "character": "Aki",
-            "face": True, "says": [phrase.text], "expression": blink, "wording": wording, "background": "red",
-        }  # fmt: skip
-        image = {**labels, "azimuth": -azimuth, "says": [phrase.mirror().text], "expression": blinks[blink]}
-        assert mirror(english(labels)) == english(image)
-        changed += english(labels) != english(image)
+        choices = Choices(character="Aki", noun="a girl", wording=wording, background="red")
+        found = Observations(
+            framing="full", azimuth=azimuth, elevation=20, face_in_sight=True, phrases=(phrase.text,), expression=blink
+        )
+        image = replace(found, azimuth=-azimuth, phrases=(phrase.mirror().text,), expression=blinks[blink])
+        assert mirror(english(choices, found)) == english(choices, image)
+        changed += english(choices, found) != english(choices, image)
     assert changed > 100
 
 

@@ -1,4 +1,4 @@
-"""A block's shots, once they are all through → its shards in the store, each one's completion record last."""
+"""Write the shards of a block once all its shots are rendered, each shard's completion record last."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vrm_synth import __version__
-from vrm_synth.dataset.claim import claim
-from vrm_synth.dataset.pending import missing_of
-from vrm_synth.dataset.plan import Plan, PlannedShard
+from vrm_synth.dataset.identity.claim import claim
+from vrm_synth.dataset.plan import Plan, PlannedShard, key
 from vrm_synth.dataset.render_task import RenderResult
+from vrm_synth.dataset.shards.pending import missing_of
 from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
 from vrm_synth.dataset.shards.writers import pack
 from vrm_synth.io.store import Store
-from vrm_synth.shot import source_at
 
 PACKAGES = ("numpy", "pillow", "moderngl", "isal", "pyarrow")
 
 
 @dataclass(frozen=True)
-class Shards:
-    """The shards of a plan in a store. form: their format; identity: what dataset.json says of the dataset. Frozen and
-    picklable: every process that puts some has its own copy."""
+class BlockWriter:
+    """Writes the shards of a plan into a store. Frozen and picklable: every process that writes some has its own copy.
+
+    shard_format: "imagefolder", "webdataset" or "parquet".
+    identity: the content of dataset.json.
+    """
 
     plan: Plan
     store: Store
-    form: str
+    shard_format: str
     identity: Mapping[str, Any]
 
     def groups(self, shots: Iterable[int]) -> list[list[int]]:
-        """Shots of one block and one avatar together: blocks one after the other, so that few are open at a time."""
+        """Shots grouped by block and avatar: blocks one after the other, so that few are open at a time."""
         groups: dict[tuple[int, str], list[int]] = {}
         for i in shots:
-            groups.setdefault((i // self.plan.shard_size, source_at(self.plan.recipe, i)), []).append(i)
+            groups.setdefault(self.plan.avatar_group(i), []).append(i)
         return list(groups.values())
 
-    def put(self, block: int, drawn: Mapping[int, RenderResult]) -> int:
-        """Put the shards of a block that are missing, of which `drawn` has every shot; returns how many.
+    def put(self, block: int, results: Mapping[int, RenderResult]) -> int:
+        """Write the shards of a block that are missing; returns how many. results: of every shot of the block.
 
         Raises DatasetError where the folder has become another dataset's, or cannot be written.
         """
@@ -49,29 +51,29 @@ class Shards:
         missing = set(missing_of(self.store, self.plan.numbers(block)))
         planned = [shard for shard in self.plan.shards(block) if shard.number in missing]
         for shard in planned:
-            self._put(shard, [drawn[i] for i in shard.shots])
+            self._put(shard, [results[i] for i in shard.shots])
         return len(planned)
 
-    def _put(self, shard: PlannedShard, drawn: list[RenderResult]) -> None:
-        samples = [d.sample for d in drawn if d.sample is not None]
-        files = pack(self.form, shard.split, shard.number, samples) if samples else {}
+    def _put(self, shard: PlannedShard, results: list[RenderResult]) -> None:
+        samples = [r.sample for r in results if r.sample is not None]
+        files = pack(self.shard_format, shard.split, shard.number, samples) if samples else {}
         self.store.put_files(files)
         record = Record(
             shard=shard.number,
             split=shard.split,
             keys=tuple(s.key for s in samples),
             files=tuple(FileRecord.of(name, data) for name, data in files.items()),
-            pixels=hashlib.sha256(b"".join(d.pixels for d in drawn)).hexdigest(),
+            pixels=hashlib.sha256(b"".join(r.pixels for r in results)).hexdigest(),
             words=words_digest([s.row for s in samples]),
             drawn_by=tuple(sorted({str(s.row["renderer"]) for s in samples})),
             packages=packages(),
-            quarantined={f"{d.i:06d}": d.why for d in drawn if d.sample is None},
+            quarantined={key(r.i): r.reason for r in results if r.sample is None},
         )
         self.store.put_file(record_name(shard.number), record.to_bytes())
 
 
 def packages() -> dict[str, str]:
-    """Versions of what decides about bytes."""
+    """Versions of the packages that the bytes depend on."""
     found = {"vrm-synth": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

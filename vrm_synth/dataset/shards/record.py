@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.format_version import check_format
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.store import Store
 
 RECORDS = "records"
+FORMAT = 1  # of a record
 Buffer: TypeAlias = bytes  # FileRecord has a field of that name
 
 
@@ -51,25 +53,26 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """One spelling, its seal last."""
-        told = asdict(self)
-        body = to_json({"shard": told.pop("shard"), **told}, indent=1).removesuffix("\n}").encode()
-        return sealed(body)
+        content = asdict(self)
+        body = to_json({"shard": content.pop("shard"), "format": FORMAT, **content}, indent=1)
+        return sealed(body.removesuffix("\n}").encode())
 
     @staticmethod
     def of_bytes(data: bytes, where: str) -> Record:
         """Raises DatasetError where it is none, or was changed."""
         try:
-            told = json.loads(data)
+            content = json.loads(data)
+            check_format(content.get("format"), FORMAT, where)
             record = Record(
-                shard=int(told["shard"]),
-                split=str(told["split"]),
-                keys=tuple(map(str, told["keys"])),
-                files=tuple(FileRecord(str(f["name"]), int(f["bytes"]), str(f["sha256"])) for f in told["files"]),
-                pixels=str(told["pixels"]),
-                words=str(told["words"]),
-                drawn_by=tuple(map(str, told["drawn_by"])),
-                packages=dict(told["packages"]),
-                quarantined=dict(told["quarantined"]),
+                shard=int(content["shard"]),
+                split=str(content["split"]),
+                keys=tuple(map(str, content["keys"])),
+                files=tuple(FileRecord(str(f["name"]), int(f["bytes"]), str(f["sha256"])) for f in content["files"]),
+                pixels=str(content["pixels"]),
+                words=str(content["words"]),
+                drawn_by=tuple(map(str, content["drawn_by"])),
+                packages=dict(content["packages"]),
+                quarantined=dict(content["quarantined"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise DatasetError("not a completion record", got=str(e), where=where) from e

@@ -12,19 +12,19 @@ from vrm_synth.dataset.shards.record import RECORDS
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.file_names import METADATA_LINES
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
-from vrm_synth.io.shard_readers.sample import read_line, read_row
+from vrm_synth.io.shard_readers.sample import JSON_COLUMNS, read_line, read_row
 from vrm_synth.io.store import Store
 
 _IMAGE = {"_type": "Image"}
 FORMATS = ("imagefolder", "webdataset", "parquet")
 
 
-def pack(form: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+def pack(shard_format: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
     """name → bytes."""
     stem = f"{split}/{shard:05d}"
-    if form == "webdataset":
+    if shard_format == "webdataset":
         return _tar(stem, index_name(shard), samples)
-    return {"imagefolder": _folder, "parquet": _parquet}[form](stem, samples)
+    return {"imagefolder": _folder, "parquet": _parquet}[shard_format](stem, samples)
 
 
 def index_name(shard: int) -> str:
@@ -48,9 +48,9 @@ def _folder(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
 
 
 def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its shot as text: every line of every shard then has the same columns, which `datasets` insists
-    on."""
-    return {**row, "shot": to_json(row["shot"])}
+    """The row with its objects (shot, observations) as text: every line of every shard then has the same columns, which
+    `datasets` insists on."""
+    return {**row, **{name: to_json(row[name]) for name in JSON_COLUMNS if name in row}}
 
 
 def _tar(stem: str, index: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
@@ -92,20 +92,20 @@ def _parquet(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
     return {f"{stem}.parquet": out.getvalue()}
 
 
-def rows_of(store: Store, form: str, split: str, shard: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows_of(store: Store, shard_format: str, split: str, shard: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """(key, line of metadata) of a shard's samples in order, without reading its pictures where that can be."""
     stem = f"{split}/{shard:05d}"
-    if form == "imagefolder":
+    if shard_format == "imagefolder":
         for number, line in enumerate(store.read(f"{stem}/{METADATA_LINES}").splitlines(), 1):
             key, _, row = read_line(line, f"{stem}/{METADATA_LINES}:{number}")
             yield key, row
-    elif form == "webdataset":
+    elif shard_format == "webdataset":
         index = index_name(shard)
         for number, line in enumerate(store.read(index).splitlines(), 1):
             entry = json.loads(line)
             yield entry["key"], read_row(to_json(entry["row"]).encode(), f"{index}:{number}")
     else:
-        for sample in read_shard(store, form, split, shard):
+        for sample in read_shard(store, shard_format, split, shard):
             yield sample.key, dict(sample.row)
 
 

@@ -1,16 +1,16 @@
-"""Is a dataset what it says it is? Every byte hashed, every picture decoded, every record checked against the plan.
+"""Verify a dataset: hash every byte, decode every picture, check every record against the plan.
 
 A fault names a file and, where one is to blame, the shard that is to be made again. What is checked, and by what:
 
     a flipped byte, a cut or swapped file       the record's size and SHA-256 of each file
     a missing shard, a missing record           the plan, which follows from dataset.json
     a changed record                            its own seal, the plan, and what is in the shard
-    a swapped caption or line, hashes forged    each caption is made anew from its shot's labels, each shot's id is
+    a swapped caption or line, hashes forged    each caption is made anew from its row, each shot's id is
                                                 its key's; the table has the same rows
-    another picture, hashes forged              a sample of the shots is drawn again (again.py)
+    another picture, hashes forged              a sample of the shots is rendered again (redraw.py)
     a file that belongs to nothing              the list of all files
 
-Near-duplicates are told of, and are no fault.
+Near-duplicates are reported, and are no fault.
 """
 
 from __future__ import annotations
@@ -19,102 +19,55 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from vrm_synth.core.errors import DatasetError, ExtraError, StoreError, VrmSynthError
-from vrm_synth.core.rng import rng
+from vrm_synth.core.errors import DatasetError, ExtraError, StoreError
 from vrm_synth.dataset.finish import finished_files
+from vrm_synth.dataset.identity.render_id import render_difference
 from vrm_synth.dataset.layout import COMPLETE, read_identity
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
-from vrm_synth.dataset.table import TABLE, canonical_json, flat, read_table
-from vrm_synth.dataset.verify.expected import Expectation, Expected, expectation
+from vrm_synth.dataset.summary.table import TABLE, canonical_json, read_table, table_row
+from vrm_synth.dataset.verify.expected import ExpectedDataset, ExpectedShard, expected_dataset
 from vrm_synth.dataset.verify.near_duplicates import library, near_groups, perceptual_hash
-from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_sample, likeness, render_again
-from vrm_synth.execution.process_pool import work
-from vrm_synth.io.image_decoder import decode_rgba, load_jxl, open_image
-from vrm_synth.io.image_encodings import ENCODINGS
+from vrm_synth.dataset.verify.redraw import RedrawReport, redraw_some
+from vrm_synth.dataset.verify.report import Fault, ShardCheck, VerifyReport
+from vrm_synth.dataset.verify.reproduce import check_sample
+from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.image_decoder import load_jxl, open_image
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
-from vrm_synth.render import Renderer, renderer_of
+from vrm_synth.render import Renderer
 from vrm_synth.vrm.avatar import Avatar
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Something that is not as it should be. file: its name in the dataset; shard: which one to make again, None
-    where only what `finish` makes is wrong."""
-
-    file: str
-    what: str
-    shard: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.what}"
-
-
-@dataclass(frozen=True)
-class ShardCheck:
-    """What was found in a shard. keys: of its samples; hashes: key → perceptual hash, of pictures that could be
-    decoded; rows: SHA-256 over its rows of the table; files: what its record
-    accounts for; sources: an avatar's SHA-256 → what its shots name it; undecoded: how many pictures nothing here
-    reads."""
-
-    expected: Expected
-    faults: tuple[Fault, ...]
-    keys: tuple[str, ...] = ()
-    hashes: Mapping[str, bytes] = field(default_factory=dict)
-    rows: str = ""
-    files: tuple[str, ...] = ()
-    sources: Mapping[str, str] = field(default_factory=dict)
-    undecoded: int = 0
-
-
-@dataclass(frozen=True)
 class VerifyTask:
-    """The task (workers.Task) of checking shards, block by block.
+    """Check the shards of a dataset, block by block.
 
-    near: whether pictures' perceptual hashes are wanted, too.
+    store: where the dataset lies.
+    plan: the shards that it should contain.
+    shard_format: their format.
+    near: whether to compute perceptual hashes of the pictures.
     """
 
     store: Store
-    plan: Expectation
-    form: str
+    plan: ExpectedDataset
+    shard_format: str
     near: bool = True
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Callable[[int], Iterator[ShardCheck]]]:
-        """Block's number → what was found in each of its shards."""
+    def open(self) -> Iterator[Callable[[int], Iterator[ShardCheck]]]:
+        """A function from a block's number to the checks of its shards."""
         yield lambda block: (check_shard(self, expected) for expected in self.plan.expected(block))
 
-    def lost(self, block: int, how: str) -> Iterator[ShardCheck]:
-        """A file that kills whoever reads it is not what we wrote."""
+    def on_crash(self, block: int, exit_reason: str) -> Iterator[ShardCheck]:
+        """Faults of a block whose process died: a file that kills its reader is not what we wrote."""
         for e in self.plan.expected(block):
-            fault = Fault(record_name(e.number), f"the process that checked this shard died: {how}", e.number)
+            fault = Fault(record_name(e.number), f"the process that checked this shard died: {exit_reason}", e.number)
             yield ShardCheck(e, (fault,))
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """faults: all that was found, shard by shard; samples: pictures that were decoded; redrawn: how many were drawn
-    again; near: groups of keys whose pictures look the same; sources: an avatar's SHA-256 → what shots call it;
-    undrawable: why shots were not drawn again, of avatars that are not here; unchecked: what else could not be looked
-    at here, and what to install for it."""
-
-    faults: tuple[Fault, ...]
-    samples: int
-    redrawn: int = 0
-    near: tuple[tuple[str, ...], ...] = ()
-    sources: Mapping[str, str] = field(default_factory=dict)
-    undrawable: tuple[str, ...] = ()
-    unchecked: tuple[str, ...] = ()
-
-    @property
-    def broken(self) -> tuple[int, ...]:
-        """The shards that are to be made again."""
-        return tuple(sorted({f.shard for f in self.faults if f.shard is not None}))
 
 
 def verify(
@@ -129,36 +82,41 @@ def verify(
 ) -> VerifyReport:
     """Check a whole dataset; nothing in it is changed.
 
-    workers: processes; near: look for near-duplicates, too, where ImageHash is there; redraw: how many shots to draw
-    again, with `renderer` and `open_avatar` (what a shot names → Avatar); done: called for each shard that is checked.
-    Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
-    not answer is no fault of a shard, which `--repair` would remove for it.
+    workers: processes; near: look for near-duplicates, too, where ImageHash is installed; redraw: how many shots to
+    render again, with `renderer` and `open_avatar` (an avatar's name in metadata → Avatar); done: called for each
+    shard that was checked. Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be
+    read: a store that does not answer is no fault of a shard, which `--repair` would remove for it.
     """
     identity = read_identity(store)
-    plan = expectation(identity)
+    plan = expected_dataset(identity)
     unchecked = []
-    if near and (lacking := _lacking(library)):
+    if near and (missing := _missing_library(library)):
         near = False
-        unchecked.append(lacking)
+        unchecked.append(missing)
     task = VerifyTask(store, plan, identity["recipe"]["format"], near)
     shards: list[ShardCheck] = []
-    with contextlib.closing(work(task, [range(plan.blocks)], workers)) as checking:
+    with contextlib.closing(run_task(task, [range(plan.blocks)], workers)) as checking:
         for checked in checking:
             shards.append(checked)
             done()
     shards.sort(key=lambda c: c.expected.number)
     faults = [f for c in shards for f in c.faults]
-    faults += _as_a_whole(store, identity, shards)
+    faults += _check_whole(store, identity, shards)
     keys = [key for c in shards for key in c.hashes]
     hashes = np.frombuffer(b"".join(h for c in shards for h in c.hashes.values()), np.uint8)
     alike = near_groups(hashes.reshape(len(keys), -1)) if keys else []
     sound = [c for c in shards if not c.faults]
     redrawn: list[RedrawReport] = []
-    if redraw and renderer and open_avatar:
+    if redraw and (difference := render_difference(identity)):
+        drew = f"vrm-synth {identity['vrm_synth']} drew it with {difference} than this version has"
+        redrawn.append(RedrawReport(undrawable=drew))
+    elif redraw and renderer and open_avatar:
         redrawn = [*redraw_some(store, identity, sound, redraw, renderer, open_avatar)]
         faults += [r.fault for r in redrawn if r.fault]
     if undecoded := sum(c.undecoded for c in shards):
-        unchecked.append(f"the pixels of {undecoded} pictures: {_lacking(load_jxl) or 'JPEG XL needs a plugin'}")
+        unchecked.append(
+            f"the pixels of {undecoded} pictures: {_missing_library(load_jxl) or 'JPEG XL needs a plugin'}"
+        )
     sources = {sha256: name for c in shards for sha256, name in c.sources.items()}
     return VerifyReport(
         tuple(faults),
@@ -171,8 +129,8 @@ def verify(
     )
 
 
-def _lacking(load: Callable[[], object]) -> str:
-    """What an optional library's door says: "" where it opens."""
+def _missing_library(load: Callable[[], object]) -> str:
+    """The error of an optional library's import; "" where it is installed."""
     try:
         load()
     except ExtraError as e:
@@ -180,8 +138,8 @@ def _lacking(load: Callable[[], object]) -> str:
     return ""
 
 
-def check_shard(task: VerifyTask, expected: Expected) -> ShardCheck:
-    """Everything that one shard can be held to."""
+def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
+    """Compare one shard with its record, the plan and its own metadata."""
     number, name = expected.number, record_name(expected.number)
     try:
         record = Record.of_bytes(task.store.read(name), name)
@@ -189,19 +147,19 @@ def check_shard(task: VerifyTask, expected: Expected) -> ShardCheck:
         raise
     except DatasetError as e:
         return ShardCheck(expected, (Fault(name, _inside(e, name), number),))
-    faults = [Fault(name, what, number) for what in _against_plan(record, expected)]
-    faults += [Fault(file, what, number) for file, what in _files(task.store, record)]
+    faults = [Fault(name, what, number) for what in _check_plan(record, expected)]
+    faults += [Fault(file, what, number) for file, what in _check_files(task.store, record)]
     names = (name, *(f.name for f in record.files))
-    read = _Reading(expected.stem)
+    read = _ShardReading(expected.stem)
     try:
         if record.keys or record.files:
-            for s in read_shard(task.store, task.form, expected.split, number):
-                read.take(s, expected, task.near)
+            for s in read_shard(task.store, task.shard_format, expected.split, number):
+                read.add(s, expected, task.near)
     except StoreError:
         raise
     except DatasetError as e:
         return ShardCheck(expected, (*faults, Fault(expected.stem, str(e), number)), tuple(read.keys), files=names)
-    faults += [Fault(file, what, number) for file, what in (*read.faults, *read.against(record))]
+    faults += [Fault(file, what, number) for file, what in (*read.faults, *read.differences(record))]
     return ShardCheck(
         expected,
         tuple(faults),
@@ -214,8 +172,8 @@ def check_shard(task: VerifyTask, expected: Expected) -> ShardCheck:
     )
 
 
-class _Reading:
-    """A shard as it is read, sample by sample."""
+class _ShardReading:
+    """What is found in a shard while it is read, sample by sample."""
 
     def __init__(self, stem: str):
         self.keys: list[str] = []
@@ -228,12 +186,12 @@ class _Reading:
         self._pixels = hashlib.sha256()
         self._rows: list[Mapping[str, Any]] = []
 
-    def take(self, s: DatasetSample, expected: Expected, near: bool) -> None:
-        """One sample: its picture decoded, its words compared."""
+    def add(self, s: DatasetSample, expected: ExpectedShard, near: bool) -> None:
+        """Decode one sample's picture and compare its metadata."""
         where = f"{self._stem}/{s.key}"
         self.keys.append(s.key)
         self._rows.append(s.row)
-        self.table.update(canonical_json(flat(s.row, s.key, expected.split, expected.number)))
+        self.table.update(canonical_json(table_row(s.row, s.key, expected.split, expected.number)))
         self.sources.setdefault(str(s.row.get("avatar_sha256")), str(s.row["shot"].get("avatar")))
         try:
             picture = open_image(s.picture)
@@ -249,8 +207,8 @@ class _Reading:
         if near:
             self.hashes[s.key] = perceptual_hash(picture).tobytes()
 
-    def against(self, record: Record) -> Iterator[tuple[str, str]]:
-        """What the record says otherwise."""
+    def differences(self, record: Record) -> Iterator[tuple[str, str]]:
+        """How the shard differs from its record."""
         if tuple(self.keys) != record.keys:
             yield self._stem, f"holds other samples than its record says: {_differ(self.keys, record.keys)}"
         if not self.undecoded and self._pixels.hexdigest() != record.pixels:
@@ -262,8 +220,8 @@ class _Reading:
 # ---------------------------------------------------------------- the dataset as a whole
 
 
-def _as_a_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[ShardCheck]) -> Iterator[Fault]:
-    """What `finish` made, and files that nothing accounts for."""
+def _check_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[ShardCheck]) -> Iterator[Fault]:
+    """Faults of the files that `finish` writes, and files that belong to nothing."""
     records = {record_name(c.expected.number): c.expected.number for c in shards}
     try:
         sums = finished_files(store)
@@ -284,10 +242,10 @@ def _as_a_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Shar
             if name not in known and name not in records and not any(e.owns(name) for e in lost):
                 yield Fault(name, "belongs to nothing in this dataset: move it elsewhere")
     if store.exists(TABLE) and all(not c.faults for c in shards):
-        yield from _table(store, shards)
+        yield from _check_table(store, shards)
 
 
-def _table(store: Store, shards: Sequence[ShardCheck]) -> Iterator[Fault]:
+def _check_table(store: Store, shards: Sequence[ShardCheck]) -> Iterator[Fault]:
     digests = {c.expected.number: hashlib.sha256() for c in shards}
     try:
         for row in read_table(io.BytesIO(store.read(TABLE))):
@@ -305,69 +263,10 @@ def _table(store: Store, shards: Sequence[ShardCheck]) -> Iterator[Fault]:
         yield Fault(TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
 
 
-@dataclass(frozen=True)
-class RedrawReport:
-    """A shot that was drawn again. fault: None where the picture is the same; undrawable: why it was not drawn,
-    which is the avatar's matter (its file is elsewhere) and not the dataset's."""
-
-    fault: Fault | None = None
-    undrawable: str = ""
-
-
-def redraw_some(
-    store: Store,
-    identity: Mapping[str, Any],
-    sound: Sequence[ShardCheck],
-    most: int,
-    renderer: Renderer,
-    open_avatar: Callable[[str], Avatar],
-) -> Iterator[RedrawReport]:
-    """Draw some of the shots again, by chance but the same each time."""
-    settings = identity["recipe"]
-    keys = sorted(key for c in sound for key in c.keys)
-    chosen = {keys[n] for n in rng(0, "verify").permutation(len(keys))[:most].tolist()}
-    for c in sound:
-        if chosen & set(c.keys):
-            for s in read_shard(store, settings["format"], c.expected.split, c.expected.number):
-                if s.key in chosen:
-                    yield _compared(s, c.expected, settings["encoding"], renderer, open_avatar)
-
-
-def _compared(
-    s: DatasetSample, expected: Expected, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
-) -> RedrawReport:
-    name = f"{expected.stem}/{s.key}"
-    if (drew := renderer_of(str(s.row.get("renderer")))) != (ours := renderer_of(renderer.device)):
-        return RedrawReport(undrawable=f"{drew} drew it, and not {ours}: --renderer {drew} draws it again")
-    try:
-        decode_rgba(s.picture, name)
-    except ExtraError as e:
-        return RedrawReport(undrawable=str(e))
-    try:
-        avatar = avatar_of_sample(s, open_avatar)
-    except (VrmSynthError, OSError) as e:
-        return RedrawReport(undrawable=str(e))
-    try:
-        drawn = render_again(s, renderer, avatar)
-    except VrmSynthError as e:
-        return RedrawReport(Fault(name, f"cannot be drawn again: {e}", expected.number))
-    # A lossy file is held to what its encoder makes of the same pixels. Mixed encodings come from merging.
-    by = next((e for n, e in ENCODINGS.items() if n == encoding), None)
-    if by is not None and not by.lossless:
-        drawn = decode_rgba(by.encode(drawn))
-    found = likeness(decode_rgba(s.picture), drawn)
-    same_driver = s.row.get("renderer") == renderer.device
-    if found.worst == 0 or (not same_driver and found.is_close):
-        return RedrawReport()
-    where = "on the driver that drew it" if same_driver else f"on {renderer.device}"
-    what = f"another picture when drawn again {where}: {found.off:.2%} of pixels differ, by up to {found.worst}"
-    return RedrawReport(Fault(name, what, expected.number))
-
-
 # ---------------------------------------------------------------- one shard
 
 
-def _against_plan(record: Record, expected: Expected) -> Iterator[str]:
+def _check_plan(record: Record, expected: ExpectedShard) -> Iterator[str]:
     if (record.shard, record.split) != (expected.number, expected.split):
         yield f"is of shard {record.shard:05d} of {record.split}, where the plan has {expected.split}"
     both = sorted((*record.keys, *record.quarantined))
@@ -377,7 +276,7 @@ def _against_plan(record: Record, expected: Expected) -> Iterator[str]:
         yield f"{len(both)} samples, where the plan has {expected.count}"
 
 
-def _files(store: Store, record: Record) -> Iterator[tuple[str, str]]:
+def _check_files(store: Store, record: Record) -> Iterator[tuple[str, str]]:
     for file in record.files:
         if not store.exists(file.name):
             yield file.name, "is missing"
@@ -391,12 +290,12 @@ def _files(store: Store, record: Record) -> Iterator[tuple[str, str]]:
 
 def _differ(found: Sequence[str], wanted: Sequence[str]) -> str:
     more, fewer = sorted(set(found) - set(wanted)), sorted(set(wanted) - set(found))
-    said = [
+    parts = [
         f"{what} {', '.join(some[:3])}{' …' * (len(some) > 3)}"
         for what, some in (("lacks", fewer), ("has", more))
         if some
     ]
-    return "; ".join(said) or "another order"
+    return "; ".join(parts) or "another order"
 
 
 def _inside(e: DatasetError, name: str) -> str:

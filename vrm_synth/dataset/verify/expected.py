@@ -18,7 +18,7 @@ DERIVED = "derived"
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedShard:
     """A shard that is to be there. count: of its samples, those that could not be made included; keys: their names,
     None where only the record tells."""
 
@@ -37,7 +37,7 @@ class Expected:
         return name.startswith((f"{self.stem}.", f"{self.stem}/")) or name == index_name(self.number)
 
 
-class Expectation(Protocol):
+class ExpectedDataset(Protocol):
     """The shards of a dataset, block by block."""
 
     @property
@@ -49,11 +49,11 @@ class Expectation(Protocol):
     @property
     def samples(self) -> int: ...
 
-    def expected(self, block: int) -> tuple[Expected, ...]: ...
+    def expected(self, block: int) -> tuple[ExpectedShard, ...]: ...
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedDataset:
     """Of a recipe's dataset."""
 
     plan: Plan
@@ -73,13 +73,13 @@ class Rendered:
         """How many samples there are, those that could not be made included."""
         return self.plan.recipe.count
 
-    def expected(self, block: int) -> tuple[Expected, ...]:
+    def expected(self, block: int) -> tuple[ExpectedShard, ...]:
         """The shards of a block."""
-        return tuple(Expected(s.number, s.split, len(s.shots), s.keys) for s in self.plan.shards(block))
+        return tuple(ExpectedShard(s.number, s.split, len(s.shots), s.keys) for s in self.plan.shards(block))
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedDataset:
     """Of a subset, a merged or a converted dataset: splits of so many samples, each cut into shards; one a block."""
 
     splits: Mapping[str, int]
@@ -100,18 +100,18 @@ class Derived:
         """How many samples there are."""
         return sum(self.splits.values())
 
-    def expected(self, block: int) -> tuple[Expected, ...]:
+    def expected(self, block: int) -> tuple[ExpectedShard, ...]:
         """The one shard of that number."""
         first = block
         for split, count in self.splits.items():
             shards = math.ceil(count / self.shard_size)
             if first < shards:
-                return (Expected(block, split, min(self.shard_size, count - first * self.shard_size)),)
+                return (ExpectedShard(block, split, min(self.shard_size, count - first * self.shard_size)),)
             first -= shards
         return ()
 
 
-def expectation(identity: Mapping[str, Any]) -> Expectation:
+def expected_dataset(identity: Mapping[str, Any]) -> ExpectedDataset:
     """What dataset.json has one expect. Raises DatasetError where it is none of ours."""
     settings = identity["recipe"]
     try:
@@ -119,8 +119,8 @@ def expectation(identity: Mapping[str, Any]) -> Expectation:
         if settings["format"] not in FORMATS or not isinstance(size, int) or size < 1:
             raise ValueError(f"format {settings['format']}, shard_size {size}")
         if DERIVED in settings:
-            return Derived({str(k): int(v) for k, v in settings["splits"].items()}, size)
-        return Rendered(Plan(_planned(settings), size))
+            return DerivedDataset({str(k): int(v) for k, v in settings["splits"].items()}, size)
+        return RenderedDataset(Plan(_planned(settings), size))
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise DatasetError("not a dataset's identity", got=f"{type(e).__name__}: {e}", where=IDENTITY) from e
 

@@ -14,23 +14,23 @@ from typing import Any
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.layout import IDENTITY, read_identity
-from vrm_synth.dataset.make import Dataset, DatasetSettings
-from vrm_synth.dataset.render_task import OutputFormat, home_of, is_built_in, source_from
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_task import home_of, is_built_in, source_from
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import index_name
-from vrm_synth.dataset.verify.checks import VerifyReport
-from vrm_synth.dataset.verify.expected import DERIVED, expectation
+from vrm_synth.dataset.verify.expected import DERIVED, expected_dataset
+from vrm_synth.dataset.verify.report import VerifyReport
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import Store
-from vrm_synth.licensing.evidence import load_evidence
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import Recipe
 
 OURS = ("renderer", "format", "encoding", "passes", "shard_size", "avatars")  # of the settings, what no recipe has
 
 
-def remake(
+def repair(
     store: Store,
     found: VerifyReport,
     workers: int = 1,
@@ -57,11 +57,11 @@ def remake(
             allowed=f"the same vrm-synth {command} as before",
             where=store,
         )
-    dataset = reopened(store, told, found.sources, device)
-    open_renderer(dataset.drawing.renderer, device).close()  # before anything is removed that nobody here could make
+    dataset = reopen_dataset(store, told, found.sources, device)
+    open_renderer(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
     discard(store, found.broken)
     blocks = dataset.missing()
-    dataset.make(blocks, functools.partial(work, workers=workers), note=note)
+    dataset.make(blocks, functools.partial(run_task, workers=workers), note=note)
     for _ in found.broken:
         done()
     dataset.finish()
@@ -70,7 +70,7 @@ def remake(
 def discard(store: Store, broken: Sequence[int]) -> None:
     """Remove the completion mark, and records and files of the broken shards. Raises DatasetError."""
     reopen(store)
-    wanted, plan = set(broken), expectation(read_identity(store))
+    wanted, plan = set(broken), expected_dataset(read_identity(store))
     for block in range(plan.blocks):
         for expected in plan.expected(block):
             if expected.number in wanted:
@@ -79,7 +79,7 @@ def discard(store: Store, broken: Sequence[int]) -> None:
                     store.delete(name)
 
 
-def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], device: int = 0) -> Dataset:
+def reopen_dataset(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], device: int = 0) -> Dataset:
     """The dataset as its maker opened it, from dataset.json and what its shots call their avatars.
 
     sources: an avatar's SHA-256 → that. Raises DatasetError where an avatar's file cannot be told.
@@ -94,9 +94,10 @@ def reopened(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], 
     made = Recipe.model_validate(recipe | {"avatars": found, "accept_licenses": accepted})
     if settings.get("settle_seconds", 0) is None:
         made = made.model_copy(update={"settle_seconds": None})
-    look = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
-    how = DatasetSettings(look, settings["shard_size"], settings["renderer"], (device,), load_evidence(None))
-    return Dataset(made, store, open_avatar, how)
+    output = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
+    evidence = load_evidence(None)
+    again = DatasetSettings(output, settings["shard_size"], settings["renderer"], (device,), evidence)
+    return Dataset(made, store, open_avatar, again)
 
 
 def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | None) -> str:

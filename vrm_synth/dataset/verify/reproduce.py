@@ -22,6 +22,7 @@ from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.render.base import Renderer
 from vrm_synth.shot import Shot
+from vrm_synth.shot.observations import Observations
 from vrm_synth.vrm.avatar import Avatar
 
 OFF = 8  # of 255, in a channel: more is another colour
@@ -51,13 +52,18 @@ def check_sample(sample: DatasetSample, size: tuple[int, int]) -> Iterator[str]:
     except ShotError as e:
         yield f"its shot is none: {e}"
         return
+    try:
+        observations = Observations.from_json(sample.row.get("observations") or {})
+    except ShotError as e:
+        yield f"its observations are none: {e}"
+        return
     if shot.id != sample.key:
         yield f"it holds the shot {shot.id}"
     if shot.size != size:
         yield f"{size[0]}×{size[1]} pixels, where its shot has {shot.size[0]}×{shot.size[1]}"
     if sample.row.get("caption") != sample.caption:
         yield "caption and metadata differ"
-    if sample.caption != english(shot.labels):
+    if sample.caption != english(shot.choices, observations):
         yield f"a caption that is not its shot's: {sample.caption!r}"
 
 
@@ -81,16 +87,16 @@ def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> N
     return render_shot(renderer, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
 
 
-def likeness(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
+def compare_pixels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
     """How far two pictures are apart, colours as they look over black; sizes that differ are wholly apart."""
     if a.shape != b.shape:
         return PixelComparison(1.0, 255.0, 255)
-    difference = np.abs(_seen(a) - _seen(b))
+    difference = np.abs(_over_black(a) - _over_black(b))
     worst = difference.max(axis=-1)
     return PixelComparison(float((worst > OFF).mean()), float(difference.mean()), round(float(worst.max())))
 
 
-def _seen(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _over_black(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     # The colour of a transparent pixel is nobody's business, and a lossy file's is anything.
     wide = rgba.astype(np.float32)
     wide[..., :3] *= wide[..., 3:] / 255

@@ -19,11 +19,11 @@ from vrm_synth.core.errors import DatasetError, ShotError
 from vrm_synth.dataset.layout import COMPLETE
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.shot_list.reader import scaled
-from vrm_synth.dataset.shot_lookup import dataset_shots
+from vrm_synth.dataset.shot_list.shot_lookup import dataset_shots
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot.shot import _CHECKS, CAMERA_KEYS, KEYS, Shot
 
-DOC = (Path(__file__).resolve().parents[2] / "docs" / "shots.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).resolve().parents[3] / "docs" / "shots.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def shots(*words: object, code: int = 0) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_the_same_picture_again_has_the_same_bytes(sets, tmp_path, form):
-    shots(sets[form].folder, "-o", tmp_path, "--id", "000003", "--id", "8", "--id", "000003")
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_the_same_picture_again_has_the_same_bytes(sets, tmp_path, shard_format):
+    shots(sets[shard_format].folder, "-o", tmp_path, "--id", "000003", "--id", "8", "--id", "000003")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000003.json", "000003.png", "000008.json", "000008.png"]
-    samples = {key: s for (_, key), s in everything(sets[form]).items()}
+    samples = {key: s for (_, key), s in everything(sets[shard_format]).items()}
     for key in ("000003", "000008"):
         assert (tmp_path / f"{key}.png").read_bytes() == samples[key].picture
 

@@ -6,9 +6,9 @@ import re
 
 import yaml
 
-from vrm_synth.dataset.card import Summary
-from vrm_synth.dataset.card import card as card_of
-from vrm_synth.dataset.loading_code import Files
+from vrm_synth.dataset.summary.card import Summary
+from vrm_synth.dataset.summary.card import card as card_of
+from vrm_synth.dataset.summary.loading_code import Files
 
 FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "license": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip
@@ -18,14 +18,14 @@ RECIPE = {"avatars": ["a.vrm"], "count": 3, "seed": 5}
 
 def row(i, avatar):
     return {"file_name": f"images/{i}.png", "caption": f"caption {i}", "avatar_sha256": avatar["sha256"], 
-            "renderer": "llvmpipe", "shot": {"size": [64, 32], "labels": {"pose": "stand"}}}  # fmt: skip
+            "renderer": "llvmpipe", "shot": {"size": [64, 32], "choices": {"pose": "stand"}}}  # fmt: skip
 
 
-def card(rows, recipe, avatars, form="imagefolder"):
+def card(rows, recipe, avatars, shard_format="imagefolder"):
     found = Summary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
     for r in rows:
         found.add(r, "train")
-    return card_of(found, recipe, Files(form), avatars)
+    return card_of(found, recipe, Files(shard_format), avatars)
 
 
 def head(text):

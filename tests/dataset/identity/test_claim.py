@@ -11,18 +11,18 @@ import pytest
 
 from vrm_synth.core.errors import DatasetError, RenderError
 from vrm_synth.dataset import render_task
-from vrm_synth.dataset.claim import claim, outgrown, predecessor
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
+from vrm_synth.dataset.identity.claim import claim, outgrown, predecessor
 from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
-from vrm_synth.dataset.make import Dataset, DatasetSettings
-from vrm_synth.dataset.pending import missing_shards
-from vrm_synth.dataset.render_task import OutputFormat
+from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
+from vrm_synth.dataset.shards.pending import missing_shards
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.execution.process_pool import work
+from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.io.store_fsspec import FsspecStore
 from vrm_synth.shot import Recipe
@@ -54,13 +54,13 @@ class Maker:
 
     source: str
 
-    def dataset(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Dataset:
+    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Dataset:
         plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
         recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | more)
-        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(form), SHARD))
+        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
 
-    def whole(self, store: Store, count: int, form: str = "imagefolder", **more: object) -> Store:
-        made = self.dataset(store, count, form, **more)
+    def whole(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Store:
+        made = self.dataset(store, count, shard_format, **more)
         made.make(made.missing())
         assert made.finish()
         return store
@@ -79,7 +79,7 @@ def files(store: Store) -> dict[str, bytes]:
 def at_once(maker, tmp_path_factory) -> Callable[[str], dict[str, bytes]]:
     """Form → the files of the great dataset, made at once; its folder is as deep as the others'."""
     top = tmp_path_factory.mktemp("once")
-    return functools.cache(lambda form: files(maker.whole(LocalStore(top / form), MANY, form)))
+    return functools.cache(lambda shard_format: files(maker.whole(LocalStore(top / shard_format), MANY, shard_format)))
 
 
 @pytest.fixture
@@ -90,15 +90,17 @@ def store(tmp_path_factory) -> LocalStore:
 # ---------------------------------------------------------------- growing
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(maker, store, at_once, form):
-    maker.whole(store, FEW, form)
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(
+    maker, store, at_once, shard_format
+):
+    maker.whole(store, FEW, shard_format)
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
-    grown, drawn = maker.dataset(store, MANY, form), []
+    grown, drawn = maker.dataset(store, MANY, shard_format), []
     assert grown.missing() == [2, 3, 4], "the third block was not whole"
     grown.make(grown.missing(), done=lambda: drawn.append(1))
     assert grown.finish() and len(drawn) == MANY - 2 * SHARD
-    assert files(store) == at_once(form)
+    assert files(store) == at_once(shard_format)
     whole = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
     assert whole and all((store.folder / n).stat().st_mtime_ns == before[n] for n in whole)
     assert verify(store, near=False).faults == ()
@@ -112,7 +114,7 @@ def test_in_a_store_behind_a_url(maker):
 def test_by_several_processes(maker, store, at_once):
     maker.whole(store, FEW)
     grown = maker.dataset(store, MANY)
-    grown.make(grown.missing(), functools.partial(work, workers=2))
+    grown.make(grown.missing(), functools.partial(run_task, workers=2))
     assert grown.finish() and files(store) == at_once("imagefolder")
 
 
@@ -134,7 +136,7 @@ def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(
     first.make([2])
     now = store.read(IDENTITY)
     store.put_file(IDENTITY, before)  # what the late one read a moment ago
-    claim(store, late.shards.identity)
+    claim(store, late.writer.identity)
     assert store.read(IDENTITY) == now and 2 not in late.missing()
     late.make(late.missing())
     assert late.finish() and files(store) == at_once("imagefolder")
@@ -224,7 +226,7 @@ def test_a_record_of_the_smaller_dataset_is_never_finished_over(maker, store, tm
 
 def test_what_is_outgrown(maker, source):
     def told(count: int) -> dict:
-        return maker.dataset(LocalStore(Path("nowhere")), count).shards.identity
+        return maker.dataset(LocalStore(Path("nowhere")), count).writer.identity
 
     assert list(outgrown(told(FEW), told(MANY))) == [4, 5]
     assert list(outgrown(told(8), told(MANY))) == list(outgrown(told(FEW), told(FEW))) == []
@@ -248,9 +250,9 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
 
 
 def test_a_folder_with_nothing_but_anothers_name_is_free(maker, store):
-    store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).shards.identity))
+    store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
     store.put_file(METRICS, b"{}")
-    assert predecessor(store, maker.dataset(store, FEW).shards.identity) is None
+    assert predecessor(store, maker.dataset(store, FEW).writer.identity) is None
     maker.whole(store, FEW)
     other = identity({"seed": 1}, {}, [])
     with pytest.raises(DatasetError, match="another recipe's dataset"):

@@ -5,45 +5,56 @@ from __future__ import annotations
 import pytest
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset import table
-from vrm_synth.dataset.table import COLUMNS, LABELS, ask, canonical_json, flat, read_table, schema, write_table
-from vrm_synth.shot import builtin_recipe, shot_at
+from vrm_synth.dataset.summary import table
+from vrm_synth.dataset.summary.table import (
+    CHOICES,
+    COLUMNS,
+    OBSERVATIONS,
+    canonical_json,
+    query_table,
+    read_table,
+    schema,
+    table_row,
+    write_table,
+)
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
 
 
 def row(i: int) -> dict:
-    """A line of metadata, with what labels a question needs."""
-    labels = {"pose": ("wave", "sit")[i % 2], "azimuth": float(i), "says": ["waving"], "eyes": ""}
-    shot = {"id": f"{i:06d}", "size": [8, 9], "labels": labels}
-    return {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0, "shot": shot}
+    """A line of metadata, with the choices and observations that a question needs."""
+    shot = {"id": f"{i:06d}", "size": [8, 9], "choices": {"pose": ("wave", "sit")[i % 2]}}
+    found = {"azimuth": float(i), "phrases": ["waving"], "eyes": ""}
+    own = {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0}
+    return {**own, "shot": shot, "observations": found}
 
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "ROWS_A_GROUP", 30)
     out = tmp_path / "metadata.parquet"
-    assert write_table(out, (flat(row(i), f"{i:06d}", "train", i // 10) for i in range(100))) == 100
+    assert write_table(out, (table_row(row(i), f"{i:06d}", "train", i // 10) for i in range(100))) == 100
     return out
 
 
 def found(path, where: str) -> list[str]:
-    return [key for batch in ask(path, where, ("key",)) for key in batch["key"].to_pylist()]
+    return [key for batch in query_table(path, where, ("key",)) for key in batch["key"].to_pylist()]
 
 
 def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp_path):
     rows = [*read_table(path)]
     assert [r["i"] for r in rows] == [*range(100)] and rows[7]["shard"] == 0 and rows[99]["shard"] == 9
-    assert rows[3] == flat(row(3), "000003", "train", 0)
+    assert rows[3] == table_row(row(3), "000003", "train", 0)
     assert list(rows[0]) == schema().names
     write_table(tmp_path / "again.parquet", rows)
     assert (tmp_path / "again.parquet").read_bytes() == path.read_bytes()
 
 
-def test_every_label_of_a_real_shot_has_a_column_or_is_left_out_on_purpose():
-    from vrm_synth.demo_avatar.avatar_source import open_avatar
-
-    labels = shot_at(builtin_recipe(1), 0, open_avatar).labels
-    assert set(labels) - set(LABELS) == {"says", "wording"}
-    assert set(LABELS) <= set(labels)
+def test_every_choice_and_observation_has_a_column_or_is_left_out_on_purpose():
+    choices, observations = Choices().to_json().keys(), Observations().to_json().keys()
+    assert choices - CHOICES.keys() == {"azimuth_name", "elevation_name", "expression", "gaze", "wording"}
+    assert observations - OBSERVATIONS.keys() == {"phrases"}
+    assert choices >= CHOICES.keys() and observations >= OBSERVATIONS.keys()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +62,8 @@ def test_every_label_of_a_real_shot_has_a_column_or_is_left_out_on_purpose():
     [
         ("true", 100), ("pose = 'wave'", 50), ("pose = 'wave' and azimuth < 30", 15), ("caption like '% 7.'", 1),
         ("hash(key) % 10 = 0", None), ("i in (3, 5)", 2), ("false", 0),
-        ("json_extract_string(shot, '$.labels.pose') = 'sit'", 50),
+        ("json_extract_string(shot, '$.choices.pose') = 'sit'", 50),
+        ("json_extract_string(observations, '$.phrases[0]') = 'waving'", 100),
     ],
 )  # fmt: skip
 def test_conditions_are_sql_and_keep_the_tables_order(path, where, count):
@@ -81,7 +93,7 @@ def test_a_condition_reaches_nothing_but_the_table(path, tmp_path, where):
 
 def test_a_column_that_is_none_is_named(path):
     with pytest.raises(DatasetError, match=r"no such column.*poses"):
-        [*ask(path, "true", ("poses",))]
+        [*query_table(path, "true", ("poses",))]
 
 
 def test_what_is_no_table_is_refused(tmp_path):
@@ -95,13 +107,13 @@ def test_what_is_no_table_is_refused(tmp_path):
 
 
 def test_metadata_of_another_kind_is_refused(tmp_path):
-    wrong = flat(row(0), "000000", "train", 0) | {"i": "one"}
+    wrong = table_row(row(0), "000000", "train", 0) | {"i": "one"}
     with pytest.raises(DatasetError, match="cannot hold"):
         write_table(tmp_path / "t.parquet", [wrong])
 
 
 def test_columns_are_named_once():
-    assert not set(COLUMNS) & set(LABELS)
+    assert not COLUMNS.keys() & CHOICES.keys() and not (COLUMNS | CHOICES).keys() & OBSERVATIONS.keys()
 
 
 def test_a_table_from_before_a_column_was_there_spells_the_same_rows():

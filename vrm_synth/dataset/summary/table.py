@@ -1,8 +1,9 @@
 """The table of all metadata, metadata.parquet: one row a picture, one column a thing that one may ask for.
 
-Labels are columns of their own, so that a question is plain SQL: `pose = 'wave' and crop = 'face'`. The whole shot is
-a column of JSON text, which a question about others never reads. Rows are written and read group by group: the table
-of 11 million pictures takes no more memory than that of a hundred thousand (benchmarks/eleven_million.py).
+Choices and observations are columns of their own, so that a question is plain SQL: `pose = 'wave' and crop = 'face'`.
+The whole shot and all observations are columns of JSON text, which a question about others never reads. Rows are
+written and read group by group: the table of 11 million pictures takes no more memory than that of a hundred thousand
+(benchmarks/eleven_million.py).
 
 Questions are answered by DuckDB. They may come from strangers (a web form, a colleague's script), so the connection
 sees this one file and no other, cannot reach the network, load extensions or change its own settings, and takes a
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.io.shard_readers.sample import JSON_COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,38 +39,40 @@ COLUMNS: Mapping[str, str] = {
     "caption": "string", "avatar": "string", "avatar_sha256": "string", "license": "string", "license_url": "string",
     "license_terms": "string", "renderer": "string", "width": "int32", "height": "int32",
 }  # fmt: skip
-# label of a shot → Arrow type; what shot/planner.py measures, less what is of no use but to its wording
-LABELS: Mapping[str, str] = {
-    "character": "string", "noun": "string", "hair": "string", "eyes": "string", "outfit": "string",
-    "pose": "string", "mirrored": "bool", "view": "string", "crop": "string", "framing": "string",
-    "azimuth": "double", "face_azimuth": "double", "elevation": "double", "face_elevation": "double",
-    "expression": "string", "face": "bool", "gaze": "string", "lighting": "string", "background": "string",
+# field of a shot's Choices → Arrow type; without those whose Observations are columns, or that `view` names
+CHOICES: Mapping[str, str] = {
+    "character": "string", "noun": "string", "outfit": "string", "pose": "string", "mirrored": "bool",
+    "view": "string", "crop": "string", "lighting": "string", "background": "string",
 }  # fmt: skip
-SHOT = "shot"
+# field of Observations → Arrow type
+OBSERVATIONS: Mapping[str, str] = {
+    "framing": "string", "face_in_sight": "bool", "hair": "string", "eyes": "string", "expression": "string",
+    "gaze": "string", "azimuth": "double", "elevation": "double", "face_azimuth": "double", "face_elevation": "double",
+}  # fmt: skip
+ALL: Mapping[str, str] = {**COLUMNS, **CHOICES, **OBSERVATIONS, **dict.fromkeys(JSON_COLUMNS, "string")}
 
 
 def schema() -> pa.Schema:
     """The table's columns. Raises DatasetError where pyarrow is missing."""
     pa = _pyarrow()
-    kinds = {**COLUMNS, **LABELS, SHOT: "string"}
-    return pa.schema([(name, _kind(pa, kind)) for name, kind in kinds.items()])
+    return pa.schema([(name, _kind(pa, kind)) for name, kind in ALL.items()])
 
 
-def flat(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
+def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
     """A line of metadata as a row of the table."""
     shot = row["shot"]
-    labels = shot.get("labels", {})
+    choices, observations = shot.get("choices") or {}, row.get("observations") or {}
     width, height = shot["size"]
     own = {"key": key, "split": split, "shard": shard, "width": width, "height": height}
     plain = {name: own[name] if name in own else row.get(name) for name in COLUMNS}
-    return plain | {name: labels.get(name) for name in LABELS} | {SHOT: to_json(shot)}
+    plain |= {name: choices.get(name) for name in CHOICES} | {name: observations.get(name) for name in OBSERVATIONS}
+    return plain | {"shot": to_json(shot), "observations": to_json(observations)}
 
 
 def canonical_json(row: Mapping[str, Any]) -> bytes:
     """A row of the table in one spelling, whether it comes from a line or from the table, which may be from before a
     column was there."""
-    kinds = {**COLUMNS, **LABELS}
-    plain = {k: float(v) if kinds.get(k) == "double" else v for k, v in row.items() if v is not None}
+    plain = {k: float(v) if ALL.get(k) == "double" else v for k, v in row.items() if v is not None}
     return to_json(plain).encode()
 
 
@@ -118,7 +122,7 @@ def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> I
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
 
 
-def places(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+def find_shards(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Key → (split, number of its shard), of those of some keys that the table has. Raises DatasetError."""
     pa = _pyarrow()
     import pyarrow.parquet as pq
@@ -131,7 +135,7 @@ def places(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[str, i
     return {row["key"]: (row["split"], row["shard"]) for row in found.to_pylist()}
 
 
-def ask(
+def query_table(
     path: Path, where: str = "true", columns: Sequence[str] = ("split", "shard", "key")
 ) -> Iterator[pa.RecordBatch]:
     """The rows for which the SQL condition `where` holds, in the table's order.
@@ -150,7 +154,7 @@ def ask(
             raise DatasetError(
                 "not a question that this table answers",
                 got=str(e).partition("\n")[0],
-                allowed=f"a SQL condition over {', '.join((*COLUMNS, *LABELS))}",
+                allowed=f"a SQL condition over {', '.join((*COLUMNS, *CHOICES, *OBSERVATIONS))}",
                 where=path,
             ) from e
         finally:
@@ -183,9 +187,8 @@ def _checked(duckdb: Any, where: str) -> Any:
 
 def _known(columns: Sequence[str]) -> Sequence[str]:
     for name in columns:
-        if name not in (*COLUMNS, *LABELS, SHOT):
-            known = (*COLUMNS, *LABELS, SHOT)
-            raise DatasetError(f"no such column{did_you_mean(name, known)}", got=name, allowed=", ".join(known))
+        if name not in ALL:
+            raise DatasetError(f"no such column{did_you_mean(name, ALL)}", got=name, allowed=", ".join(ALL))
     return columns
 
 

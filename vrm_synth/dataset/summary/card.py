@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from vrm_synth import __version__
-from vrm_synth.dataset import loading_code
-from vrm_synth.dataset.loading_code import Files
+from vrm_synth.dataset.summary import loading_code
+from vrm_synth.dataset.summary.loading_code import Files
 
 SIZES = (
     (1_000, "n<1K"),
@@ -50,7 +50,7 @@ class Summary:
         self.avatars[row["avatar_sha256"]] += 1
         self.renderers.add(row["renderer"])
         self.columns |= {k: _TYPES.get(type(v), "string") for k, v in row.items() if k not in self.columns}
-        if pose := row["shot"].get("labels", {}).get("pose"):
+        if pose := row["shot"].get("choices", {}).get("pose"):
             self.poses.add(pose)
 
 

@@ -1,6 +1,6 @@
 """How other programs load a dataset: the part of the card's head that `datasets` reads, and lines of Python.
 
-The tests run those lines, placeholder replaced, on every form of dataset.
+The tests run those lines, placeholder replaced, on every shard_format of dataset.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FILES = {"imagefolder": "**", "webdataset": "*.tar", "parquet": "*.parquet"}  # 
 class Files:
     """What a dataset's files are.
 
-    form: of shards, a key of FILES.
+    shard_format: of shards, a key of FILES.
     encoding: of pictures, a key of ENCODINGS, or "mixed" where datasets of several were merged.
     passes: what lies beside each picture.
     splits: their names, the one to show first.
     """
 
-    form: str
+    shard_format: str
     encoding: str = "png"
     passes: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("train",)
@@ -46,7 +46,7 @@ def head(files: Files, columns: Mapping[str, str]) -> dict[str, Any]:
     """
     if not files.splits:
         return {}
-    found = [{"split": name, "path": f"{name}/{FILES[files.form]}"} for name in files.splits]
+    found = [{"split": name, "path": f"{name}/{FILES[files.shard_format]}"} for name in files.splits]
     configs = {"configs": [{"config_name": "default", "data_files": found}]}
     return {"dataset_info": {"features": _features(files, columns)}, **configs} if _has_tars(files) else configs
 
@@ -79,18 +79,20 @@ def sections(files: Files) -> Sequence[str]:
 
 def _arguments(files: Files) -> str:
     """Of `load_dataset`: the folder, whose card says the rest."""
-    if files.form == "imagefolder" and "jxl" in files.suffixes:  # whose files `datasets` does not take for pictures
+    if (
+        files.shard_format == "imagefolder" and "jxl" in files.suffixes
+    ):  # whose files `datasets` does not take for pictures
         return f'"imagefolder", data_files={to_json({name: f"{PLACE}/{name}/**" for name in files.splits})}'
     return to_json(PLACE)
 
 
 def _columns(files: Files) -> str:
-    if files.form == "webdataset":
+    if files.shard_format == "webdataset":
         names = [f"`{suffix}`" for suffix in files.suffixes]
         masks = "".join(f", `{name}.png`" for name in files.passes)
         return f"A row has the picture ({' or '.join(names)}){masks}, the caption (`txt`) and the rest (`json`)."
     masks = "".join(f", `{name}`" for name in files.passes)
-    rest = "the rest as JSON text (`metadata`)" if files.form == "parquet" else "the rest, a column each"
+    rest = "the rest as JSON text (`metadata`)" if files.shard_format == "parquet" else "the rest, a column each"
     return f"A row has `image`{masks}, `caption` and {rest}."
 
 
@@ -113,4 +115,4 @@ def _endings(files: Files) -> str:
 
 
 def _has_tars(files: Files) -> bool:
-    return files.form == "webdataset"
+    return files.shard_format == "webdataset"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vrm_synth.dataset.layout import read_identity
 from vrm_synth.dataset.shards.record import RECORDS, is_done, record_name
-from vrm_synth.dataset.verify.expected import expectation
+from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.store import Store
 
 WORTH_LISTING = 32  # shards; for fewer, as of one block, asking for each is less than the list of all
@@ -12,7 +12,7 @@ WORTH_LISTING = 32  # shards; for fewer, as of one block, asking for each is les
 
 def missing_shards(store: Store) -> list[int]:
     """Numbers of the shards that have no whole completion record of their own. Raises DatasetError."""
-    plan = expectation(read_identity(store))
+    plan = expected_dataset(read_identity(store))
     return missing_of(store, range(plan.shards))
 
 

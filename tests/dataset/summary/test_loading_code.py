@@ -1,4 +1,4 @@
-"""Every form of dataset is loaded by the very lines of its card, whole: each picture, mask, caption and shot."""
+"""Datasets in every shard format, loaded by the very lines of their cards: each picture, mask, caption and shot."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.dataset.test_derive import derive, everything, made
-from vrm_synth.dataset.loading_code import PLACE, Files, head, sections
 from vrm_synth.dataset.shards.writers import FORMATS
+from vrm_synth.dataset.summary.loading_code import PLACE, Files, head, sections
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
@@ -92,9 +92,9 @@ def check_all(store: LocalStore) -> None:
             check(row, ours["train", name])
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_converted_with_splits_and_masks(source, tmp_path, form):
-    check_all(derive([source], tmp_path / "there", "convert", form, shard_size=7))
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_converted_with_splits_and_masks(source, tmp_path, shard_format):
+    check_all(derive([source], tmp_path / "there", "convert", shard_format, shard_size=7))
 
 
 def test_rendered_image_folder_with_splits_and_masks(source):
@@ -105,17 +105,17 @@ def test_rendered_tars_without_either(bare):
     check_all(bare)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("encoding", ["webp", "jxl"])
-def test_other_encodings(bare, tmp_path, form, encoding):
-    check_all(derive([bare], tmp_path / "there", "convert", form, encoding=encoding))
+def test_other_encodings(bare, tmp_path, shard_format, encoding):
+    check_all(derive([bare], tmp_path / "there", "convert", shard_format, encoding=encoding))
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_merged_from_datasets_of_two_encodings_nothing_is_left_out(bare, avatars, tmp_path, form):
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_merged_from_datasets_of_two_encodings_nothing_is_left_out(bare, avatars, tmp_path, shard_format):
     other = made(tmp_path / "other", avatars, "parquet", passes=(), splits={}, count=7, seed=5)
     webp = derive([other], tmp_path / "webp", "convert", "parquet", encoding="webp")
-    merged = derive([bare, webp], tmp_path / "merged", "merge", form, shard_size=7)
+    merged = derive([bare, webp], tmp_path / "merged", "merge", shard_format, shard_size=7)
     assert len(everything(merged)) == 13
     check_all(merged)
 
@@ -132,14 +132,14 @@ def test_a_split_of_any_name(bare, avatars, tmp_path):
     check_all(made(tmp_path / "held", avatars, "imagefolder", passes=(), splits={"held_out": 0.4}, count=8))
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("streaming", [False, True])
-def test_by_data_dir(source, tmp_path, form, streaming):
+def test_by_data_dir(source, tmp_path, shard_format, streaming):
     from datasets import load_dataset
 
-    there = derive([source], tmp_path / "there", "convert", form, shard_size=7)
+    there = derive([source], tmp_path / "there", "convert", shard_format, shard_size=7)
     ours = everything(there)
-    loaded = load_dataset(form, data_dir=str(there.folder), streaming=streaming)
+    loaded = load_dataset(shard_format, data_dir=str(there.folder), streaming=streaming)
     rows = {(split, key(row)): row for split in ("train", "test") for row in loaded[split]}
     assert set(rows) == set(ours)
     for place, row in rows.items():
@@ -159,10 +159,10 @@ def test_the_head_names_files_of_the_splits_alone():
     assert "dataset_info" not in head(Files("parquet"), {"caption": "string"})
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("encoding", ["png", "mixed"])
-def test_every_block_is_python_and_the_plugin_is_named_where_it_is_needed(form, encoding):
-    text = "\n".join(sections(Files(form, encoding, ("mask",))))
+def test_every_block_is_python_and_the_plugin_is_named_where_it_is_needed(shard_format, encoding):
+    text = "\n".join(sections(Files(shard_format, encoding, ("mask",))))
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         compile(block, "README.md", "exec")
     assert ("pillow_jxl" in text) == (encoding == "mixed")

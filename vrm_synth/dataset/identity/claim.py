@@ -19,9 +19,10 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import reopen
+from vrm_synth.dataset.identity.render_id import RENDER_ID, check_render_id
 from vrm_synth.dataset.layout import IDENTITY, METRICS, PROBE, identity_bytes, read_identity
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name
-from vrm_synth.dataset.verify.expected import Rendered, expectation
+from vrm_synth.dataset.verify.expected import DERIVED, RenderedDataset, expected_dataset
 from vrm_synth.io.store import LocalStore, Store
 
 COUNT = "count"
@@ -72,6 +73,11 @@ def predecessor(store: Store, mine: Mapping[str, Any]) -> dict[str, Any] | None:
             allowed=f"{mine['vrm_synth']}, or a new folder",
             where=str(store),
         )
+    if there.get(RENDER_ID) != mine.get(RENDER_ID):
+        if _is_bare(store):
+            return None
+        if DERIVED not in mine["recipe"]:  # nothing is drawn for a derived dataset
+            check_render_id(store, there)
     return there
 
 
@@ -96,16 +102,16 @@ def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
     whole."""
     if there is None or there["recipe_sha256"] == mine["recipe_sha256"]:
         return range(0)
-    before = expectation(there)
-    if not isinstance(before, Rendered) or there["recipe"][COUNT] % before.plan.shard_size == 0:
+    before = expected_dataset(there)
+    if not isinstance(before, RenderedDataset) or there["recipe"][COUNT] % before.plan.shard_size == 0:
         return range(0)
     return before.plan.numbers(before.plan.blocks - 1)
 
 
 def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> bool:
     """Whether a record is of the shard as `mine` has it."""
-    plan = expectation(mine)
-    assert isinstance(plan, Rendered)
+    plan = expected_dataset(mine)
+    assert isinstance(plan, RenderedDataset)
     (wanted,) = (e for e in plan.expected(number // len(plan.plan.splits)) if e.number == number)
     try:
         record = Record.of_bytes(store.read(name), name)

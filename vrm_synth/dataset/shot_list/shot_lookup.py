@@ -1,4 +1,4 @@
-"""Shots of a dataset, of any format, as entries of a list of shots: to draw the same picture again, in any size."""
+"""Look up shots of a dataset by their keys, as entries of a list of shots: to render a picture again, in any size."""
 
 from __future__ import annotations
 
@@ -14,60 +14,62 @@ from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.shot_list.reader import ListedShot
-from vrm_synth.dataset.table import TABLE, places
+from vrm_synth.dataset.summary.table import TABLE, find_shards
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.store import LocalStore, Store
 
-Place = tuple[str, int]  # split and number of a shard
-NAMED = 5  # keys, in an error
+ShardAddress = tuple[str, int]  # split and number
+MAX_NEAR_KEYS = 5  # in an error
 
 
 def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
-    """The shots of a dataset's pictures: of these keys in their order, of all where there are none.
+    """The shots of the given keys in their order; of all pictures where no keys are given.
 
     keys: of samples; a number stands for the key of six digits. Avatars are named by whole paths; of a dataset that
     does not lie on this disk, by their files' names. Raises DatasetError where a key is no picture's, and where there
     is no dataset.
     """
-    form = str(read_identity(store)["recipe"]["format"])
-    home = home_of(store, form)
+    shard_format = str(read_identity(store)["recipe"]["format"])
+    home = home_of(store, shard_format)
 
-    def listed(place: Place, key: str, row: Mapping[str, Any]) -> ListedShot:
+    def listed(address: ShardAddress, key: str, row: Mapping[str, Any]) -> ListedShot:
         avatar = source_from(home, str(row["shot"].get("avatar")))
-        where = f"{place[0]}/{place[1]:05d}/{key}"
+        where = f"{address[0]}/{address[1]:05d}/{key}"
         text = to_json({**row["shot"], "avatar": avatar})
         return ListedShot(key, avatar, text, where, avatar_sha256=str(row.get("avatar_sha256", "")))
 
     if not keys:
         shards = ((r.split, r.shard) for r in read_records(store) if r.keys)
-        return [listed(place, key, row) for place in shards for key, row in rows_of(store, form, *place)]
+        return [listed(address, key, row) for address in shards for key, row in rows_of(store, shard_format, *address)]
     wanted = list(dict.fromkeys(f"{int(k):06d}" if k.isascii() and k.isdecimal() else k for k in keys))
     found: dict[str, ListedShot] = {}
-    by_place = sorted((place, key) for key, place in _places(store, wanted).items())
-    for place, group in itertools.groupby(by_place, lambda pair: pair[0]):
-        mine = {key for _, key in group}
-        found |= {key: listed(place, key, row) for key, row in rows_of(store, form, *place) if key in mine}
+    by_address = sorted((address, key) for key, address in _addresses(store, wanted).items())
+    for address, group in itertools.groupby(by_address, lambda pair: pair[0]):
+        here = {key for _, key in group}
+        rows = rows_of(store, shard_format, *address)
+        found |= {key: listed(address, key, row) for key, row in rows if key in here}
     for key in wanted:
         if key not in found:
             raise _missing(store, key)
     return [found[key] for key in wanted]
 
 
-def _places(store: Store, keys: Sequence[str]) -> dict[str, Place]:
+def _addresses(store: Store, keys: Sequence[str]) -> dict[str, ShardAddress]:
     """Key → its shard: by the table where the dataset is finished, by the records where it is not."""
     if is_complete(store):
-        return places(store.folder / TABLE if isinstance(store, LocalStore) else io.BytesIO(store.read(TABLE)), keys)
+        table = store.folder / TABLE if isinstance(store, LocalStore) else io.BytesIO(store.read(TABLE))
+        return find_shards(table, keys)
     wanted = set(keys)
     return {key: (r.split, r.shard) for r in read_records(store) for key in wanted.intersection(r.keys)}
 
 
 def _missing(store: Store, key: str) -> DatasetError:
-    """What to say of a key that no picture has: why it has none, or which keys there are."""
+    """The error about a key that no picture has: why it has none, or which keys there are."""
     there: list[str] = []
     for record in read_records(store):
         if key in record.quarantined:
             return DatasetError("a shot that could not be made", got=f"{key}: {record.quarantined[key]}", where=store)
         there += record.keys
     near = [k for k in there if k.endswith(f"-{key}")]  # merged: keys begin with their dataset's
-    allowed = ", ".join(near[:NAMED]) if near else f"{min(there)} to {max(there)}" if there else "none yet"
+    allowed = ", ".join(near[:MAX_NEAR_KEYS]) if near else f"{min(there)} to {max(there)}" if there else "none yet"
     return DatasetError("no such picture in the dataset", got=key, allowed=allowed, where=store)

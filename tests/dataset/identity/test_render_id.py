@@ -1,0 +1,64 @@
+"""The render id: pictures of two versions never mix in one dataset."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.identity import render_id as module
+from vrm_synth.dataset.identity.claim import predecessor
+from vrm_synth.dataset.identity.render_id import render_difference, render_id, render_parts
+from vrm_synth.dataset.layout import FORMAT, IDENTITY, identity, identity_bytes, read_identity
+from vrm_synth.io.store import LocalStore
+
+
+@pytest.fixture
+def mine():
+    return identity({"count": 3}, {"count": 3}, [])
+
+
+def test_it_is_the_same_in_every_process_and_changes_with_each_part():
+    program = "from vrm_synth.dataset.identity.render_id import render_id; print(render_id())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == render_id() and re.fullmatch("[0-9a-f]{16}", render_id())
+    assert set(render_parts()) == {"shaders", "poses", "cameras", "wording", "constants"}
+    assert len({render_id(render_parts() | {name: "0" * 16}) for name in render_parts()} | {render_id()}) == 6
+
+
+def test_every_listed_module_has_constants():
+    assert all(module._constants(name) for name in module._CONSTANTS)
+
+
+@pytest.mark.parametrize("part", list(render_parts()))
+def test_a_folder_of_other_pictures_is_refused_with_the_part_that_differs(tmp_path, mine, part):
+    parts = {**render_parts(), part: "0" * 16}
+    store = LocalStore(tmp_path)
+    store.put_file(IDENTITY, identity_bytes(mine | {"render_id": render_id(parts), "render_parts": parts}))
+    store.put_file("records/00000.json", b"{}")
+    says = f"other pictures than the folder has; got other {part}; allowed: .* or a new folder"
+    with pytest.raises(DatasetError, match=says):
+        predecessor(store, mine)
+
+
+def test_a_dataset_of_before_render_ids_is_another(mine):
+    assert render_difference(mine) == ""
+    old = {k: v for k, v in mine.items() if not k.startswith("render_")}
+    assert render_difference(old) == "no render_id"
+
+
+@pytest.mark.parametrize("number", [None, 1, FORMAT])
+def test_this_format_and_older_ones_are_read(tmp_path, mine, number):
+    content = {k: v for k, v in mine.items() if k != "format"} | ({} if number is None else {"format": number})
+    (tmp_path / IDENTITY).write_text(json.dumps(content))
+    assert read_identity(LocalStore(tmp_path)) == content
+
+
+def test_a_newer_format_is_refused_in_one_line(tmp_path, mine):
+    (tmp_path / IDENTITY).write_text(json.dumps(mine | {"format": FORMAT + 1}))
+    with pytest.raises(DatasetError, match=rf"newer than this version of vrm-synth; got {FORMAT + 1}; allowed: up to"):
+        read_identity(LocalStore(tmp_path))

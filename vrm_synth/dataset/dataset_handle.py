@@ -1,0 +1,116 @@
+"""A dataset that lies in a folder or behind a URL, as a Python object: its length and its samples."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vrm_synth.dataset.finish import is_complete
+from vrm_synth.dataset.layout import read_identity
+from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.io.image_decoder import open_image
+from vrm_synth.io.open_store import open_store
+from vrm_synth.io.shard_readers import DatasetSample, read_shard
+from vrm_synth.io.store import LocalStore, Store
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from vrm_synth.shot import Shot
+
+
+@dataclass(frozen=True, repr=False)
+class LoadedSample:
+    """One sample of a dataset; its image is decoded when it is asked for.
+
+    split: name of its split.
+    encoded: the sample as its shard has it.
+    """
+
+    split: str
+    encoded: DatasetSample
+
+    @property
+    def key(self) -> str:
+        """The sample's name, unique within the dataset."""
+        return self.encoded.key
+
+    @property
+    def caption(self) -> str:
+        """The caption."""
+        return self.encoded.caption
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """All columns of metadata."""
+        return self.encoded.row
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, decoded. Raises DatasetError where it cannot be."""
+        return open_image(self.encoded.picture, self.key)
+
+    @property
+    def mask(self) -> Image.Image | None:
+        """Coverage of the figure, 8-bit grey; None where the dataset has no masks."""
+        data = self.encoded.extras.get("mask.png")
+        return None if data is None else open_image(data, f"{self.key}.mask.png")
+
+    @property
+    def shot(self) -> Shot:
+        """The picture as data. Raises ShotError where it is none."""
+        from vrm_synth.shot import Shot
+
+        return Shot.from_json(dict(self.row["shot"]))
+
+    def __repr__(self) -> str:
+        return f"<LoadedSample {self.split}/{self.key}: {self.caption!r}>"
+
+
+@dataclass(frozen=True, repr=False)
+class FinishedDataset:
+    """A dataset, iterated sample by sample in the order of its shards.
+
+    store: where it lies.
+    path: its folder, or its URL.
+    """
+
+    store: Store
+    path: str
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all shards, the table and the card are there; another machine may have some to make."""
+        return is_complete(self.store)
+
+    def __len__(self) -> int:
+        return sum(len(record.keys) for record in read_records(self.store))
+
+    def __iter__(self) -> Iterator[LoadedSample]:
+        shard_format = str(read_identity(self.store)["recipe"]["format"])
+        for record in read_records(self.store):
+            if record.keys:
+                for sample in read_shard(self.store, shard_format, record.split, record.shard):
+                    yield LoadedSample(record.split, sample)
+
+    def table(self) -> Iterator[dict[str, Any]]:
+        """The rows of metadata.parquet, without the pictures. Raises DatasetError."""
+        from vrm_synth.dataset.summary.table import TABLE, read_table
+
+        if isinstance(self.store, LocalStore):
+            return read_table(self.store.folder / TABLE)
+        return read_table(io.BytesIO(self.store.read(TABLE)))
+
+    def __repr__(self) -> str:
+        state = f"{len(self)} pictures" if self.is_complete else "not finished"
+        return f"<FinishedDataset {self.path}: {state}>"
+
+
+def open_dataset(path: str | Path) -> FinishedDataset:
+    """The dataset in a folder or at a URL. Raises DatasetError where there is none of ours."""
+    store = open_store(str(path))
+    read_identity(store)
+    return FinishedDataset(store, str(path))
