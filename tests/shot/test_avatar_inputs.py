@@ -82,9 +82,9 @@ def test_a_recipe_need_not_say_what_the_command_does(here):
         (["aki"], r"aki: no such file \(did you mean aki.vrm\?\)"),
         (
             ["recipe.yaml", "aki.vrm"],
-            "not to be drawn together; got recipe.yaml; allowed: one recipe, or avatars alone",
+            "these cannot be rendered together; got recipe.yaml; allowed: one recipe, or avatars alone",
         ),
-        (["recipe.yaml", "recipe.yaml"], "not to be drawn together"),
+        (["recipe.yaml", "recipe.yaml"], "these cannot be rendered together"),
         (["nothing*.vrm"], "the glob matches no file"),
         (["demo:hair=2"], r"hair=2.*hair_color"),
     ],

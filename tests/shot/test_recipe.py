@@ -17,7 +17,7 @@ from vrm_synth.shot import Recipe, builtin_recipe, load_recipe
 from vrm_synth.shot.weighted_choice import draw
 from vrm_synth.stage.backgrounds import NAMES
 from vrm_synth.stage.lighting import SETUPS
-from vrm_synth.yaml_models.strict_yaml import DEEPEST, LONGEST_FILE
+from vrm_synth.yaml_models.strict_yaml import MAX_DEPTH, MAX_FILE_BYTES
 
 SMALLEST = "avatars: [demo]\ncount: 3\nseed: 1\n"
 
@@ -156,7 +156,7 @@ BAD = [
     (SMALLEST + "x: [1, 2\n", "5: not YAML: "),
     (SMALLEST + "\tx: 1\n", "4: not YAML: "),
     ("x: " + "[" * 5000, "1: nested too deeply"),
-    ("x:\n" + "".join(" " * i + "y:\n" for i in range(1, 40)), f"{DEEPEST + 1}: nested too deeply"),
+    ("x:\n" + "".join(" " * i + "y:\n" for i in range(1, 40)), f"{MAX_DEPTH + 1}: nested too deeply"),
 ]
 
 
@@ -180,7 +180,7 @@ def test_files_that_are_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"count: 1\nx: \xff\n")
     with pytest.raises(RecipeError, match=r"r\.yaml:2: not UTF-8"):
         load_recipe(path)
-    path.write_bytes(b"#" * (LONGEST_FILE + 1))
+    path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     with pytest.raises(RecipeError, match="too long"):
         load_recipe(path)
     path.write_bytes(b"a: \0")

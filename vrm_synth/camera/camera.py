@@ -1,4 +1,4 @@
-"""The camera: where it stands, what it sees, its matrices and intrinsics."""
+"""The camera: position, projection, matrices and intrinsics."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ Vec3 = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Camera:
-    """Looks along its −Z from `position` at `target`, metres in the world frame.
+    """A perspective or orthographic camera that looks along its −Z axis.
 
-    fov_y: vertical field of view in degrees; ortho_height: height of the view in metres, and then
-    fov_y does not count. near, far: metres along the view axis.
+    position, target: world metres.
+    up: a vector, world axes.
+    fov_y: vertical field of view, degrees.
+    ortho_height: height of an orthographic view, metres, instead of fov_y; None for perspective.
+    near, far: metres along the view axis.
     """
 
     position: Vec3

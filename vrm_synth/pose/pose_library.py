@@ -96,7 +96,7 @@ class NamedPose:
 
     @property
     def symmetric(self) -> bool:
-        """Whether the mirror image is the same pose, to a twentieth of a degree."""
+        """True where the mirror image is the same pose, to a twentieth of a degree."""
         image = self.mirror().bones
         return self.bones.keys() == image.keys() and all(
             abs(sum(a * b for a, b in zip(q, image[bone], strict=True))) > 1 - 1e-7 for bone, q in self.bones.items()

@@ -1,4 +1,4 @@
-"""Checks of one value each: what came in is returned in its plain form, or refused by name.
+"""Checks of single values: each returns the value in its plain form or raises an error with its name.
 
 Every check takes the value and `name`, its path inside the shot ("camera.near"), and raises ShotError.
 """

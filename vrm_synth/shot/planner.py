@@ -1,4 +1,4 @@
-"""(recipe, i) → Shot: every choice drawn from its own stream, the camera fitted to this avatar in this pose."""
+"""Plan shots: (recipe, i) → Shot and Observations, every choice drawn from its own random stream."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from vrm_synth.stage.backgrounds import background
 from vrm_synth.stage.lighting import light
 from vrm_synth.vrm.model import Avatar
 
-# How far a pose may stray, degrees a bone: enough to never see the same neck twice, too little to move a hand
-# off its hip. Legs keep still, or feet would leave the floor.
+# Largest jitter of a pose, degrees a bone: enough that no two necks are the same, too little to move a hand off its
+# hip. Legs keep still, or feet would leave the floor.
 JITTER_DEGREES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
-MAX_EXTRA_MARGIN = 0.05  # how much wider a margin may be drawn than the view says
+MAX_EXTRA_MARGIN = 0.05  # most that jitter adds to a margin of the view
 NEUTRAL = "neutral"
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
 MAX_ROLL = 3.0  # degrees
 EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
-HAIR_TAIL_NODES = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
+HAIR_TAIL_NODES = "hairTail"  # prefix of the built-in avatar's nodes that move its ponytail or twintails
 ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
@@ -115,7 +115,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
 
 
 def source_at(recipe: Recipe, i: int) -> str:
-    """Which avatar shot i shows; known without opening any. Raises ShotError."""
+    """The source of the avatar that shot i shows; no avatar is opened. Raises ShotError."""
     if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < recipe.count:
         raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
     sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
@@ -125,7 +125,7 @@ def source_at(recipe: Recipe, i: int) -> str:
 def preset_shot(
     avatar: Avatar, source: str, pose: str, view_name: str, *, size: tuple[int, int] = (512, 512), supersample: int = 2
 ) -> Shot:
-    """A named pose in a named view, lit from the front on white, with nothing left to chance.
+    """A named pose in a named view, lit from the front on white; nothing is random.
 
     Raises ShotError for a name that poses/ or cameras/ lacks.
     """
@@ -175,7 +175,7 @@ def _observations(
     )
 
 
-# ---------------------------------------------------------------- what is drawn, each from its own stream
+# ---------------------------------------------------------------- random choices, each from its own stream
 
 
 def _pose(recipe: Recipe, i: int) -> NamedPose:
@@ -184,7 +184,7 @@ def _pose(recipe: Recipe, i: int) -> NamedPose:
         pose = pose.mirror()
     if recipe.jitter.pose == 0:
         return pose
-    jitter_rng = rng(recipe.seed, "pose straying", i)  # the name of the stream decides the pictures: it stays
+    jitter_rng = rng(recipe.seed, "pose straying", i)  # the stream's name decides the pictures
     bones = dict(pose.bones)
     for bone, most in JITTER_DEGREES.items():
         axis = jitter_rng.normal(size=3)
@@ -220,7 +220,7 @@ def _view(recipe: Recipe, pose: NamedPose, i: int) -> NamedView:
 def _draw_no_low_angle_on_open_legs(recipe: Recipe, pose: NamedPose, stream: str, weights: Weights, i: int) -> str:
     """A view or an elevation, drawn again where it would look from below at a pose that opens the legs.
 
-    A recipe that allows nothing else has its way.
+    A recipe that allows nothing else gets it.
     """
     name = draw(weights, recipe.seed, stream, i)
     others = {n: w for n, w in weights.items() if not n.endswith(FROM_BELOW)}
@@ -252,7 +252,7 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
 
 
 def _gaze(recipe: Recipe, visibility: Visibility, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
-    """(what a caption may say of it, the Shot's look_at)."""
+    """(gaze for Observations, look_at of the Figure)."""
     wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
     if wanted == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
         return "", None

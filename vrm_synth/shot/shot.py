@@ -1,4 +1,4 @@
-"""One picture as data: frozen, checked on every way in, the same after any number of trips through JSON."""
+"""Shot: one picture as data, frozen, checked whenever it is made, lossless in JSON."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Shot:
         return replace(self, figures=(replace(self.figure, **changes),))
 
     def view(self) -> View:
-        """The renderer's half of the shot."""
+        """The part of the shot that a renderer takes beside the posed avatar."""
         return View(
             camera=self.camera,
             size=self.size,
