@@ -219,7 +219,7 @@ def test_every_field_is_documented() -> None:
 # ---------------------------------------------------------------- drawing
 
 
-def test_equal_weights_are_dealt() -> None:
+def test_equal_weights_are_drawn_without_replacement() -> None:
     weights = dict.fromkeys("abcde", 1.0)
     for deal in range(20):
         hand = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]

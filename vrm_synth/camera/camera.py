@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vrm_synth.core.transforms import Array, clip_from_view_orthographic, clip_from_view_perspective, world_from_view
-
-Vec3 = tuple[float, float, float]
+from vrm_synth.core.vectors import Vec3
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vrm_synth.camera.camera import Camera, Vec3
+from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, spherical
+from vrm_synth.core.vectors import Vec3
 
 STEEPEST = 85.0
 

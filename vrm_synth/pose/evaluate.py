@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
-from vrm_synth.gltf.model import Vec3, Vec4
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.constraints import ConstraintBatch, apply_constraints, build_constraints
 from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, check_expressions
 from vrm_synth.pose.lookat import LookAtAngles, apply_look_at

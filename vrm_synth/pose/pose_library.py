@@ -26,11 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.yaml_models import resources
 from vrm_synth.yaml_models.strict_yaml import RefusedError, load
-
-Vec3 = tuple[float, float, float]
-Vec4 = tuple[float, float, float, float]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 REGIONS: Mapping[str, tuple[str, ...]] = {

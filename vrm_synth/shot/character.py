@@ -57,7 +57,7 @@ def character(avatar: Avatar, source: str, words: Mapping[str, Words]) -> Charac
 
 
 def clean_name(raw: str) -> str:
-    """The title of an untrusted file made fit for a sentence: one short line of letters, digits, spaces and - ' .; or ""."""
+    """The title of an untrusted file made fit for a sentence: a short line of letters, digits and - ' . only; or ""."""
     text = unicodedata.normalize("NFKC", raw[:400])
     text = re.sub(r"\.(vrm|glb)$", "", text.strip(), flags=re.IGNORECASE).replace("_", " ")
     text = "".join(c if c.isalnum() or unicodedata.category(c) in ("Mn", "Mc") or c in " -'." else " " for c in text)

@@ -13,8 +13,9 @@ from vrm_synth.core.errors import ShotError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
+from vrm_synth.core.vectors import Vec3
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_library import NamedPose, Vec3, load_poses
+from vrm_synth.pose.pose_library import NamedPose, load_poses
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.character import Character, character
 from vrm_synth.shot.choices import Choices

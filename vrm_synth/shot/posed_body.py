@@ -9,8 +9,9 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import Aim, Margins, fit
 from vrm_synth.camera.views import Part
 from vrm_synth.core.transforms import Array
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.pose_library import NamedPose, Vec3, Vec4
+from vrm_synth.pose.pose_library import NamedPose
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import NO_WIND
 from vrm_synth.shot.body_parts import BodyParts, body_parts_of, crop_vertices, height_above_floor, posed_vertices

@@ -8,7 +8,8 @@ import numpy as np
 
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.transforms import spherical
-from vrm_synth.stage.light import Ambient, Light, Vec3
+from vrm_synth.core.vectors import Vec3
+from vrm_synth.stage.light import Ambient, Light
 
 Span = tuple[float, float]
 

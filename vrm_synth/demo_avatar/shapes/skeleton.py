@@ -11,8 +11,7 @@ import numpy as np
 
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
-
-Vec3 = tuple[float, float, float]
+from vrm_synth.core.vectors import Vec3
 
 HEAD: Vec3 = (0.0, 1.312, -0.008)
 CHIN_Y = 1.290
