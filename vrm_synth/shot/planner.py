@@ -78,13 +78,13 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     visibility = Visibility(body.parts, body.posed, body.vertices, camera, recipe.size)
     gaze, look_at = _gaze(recipe, visibility, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
-    key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
+    key_light, ambient = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
-    who = character(avatar, source, recipe.characters)
+    words = character(avatar, source, recipe.characters)
     choices = Choices(
-        character=who.name,
-        noun=who.noun,
-        outfit=who.outfit,
+        character=words.name,
+        noun=words.noun,
+        outfit=words.outfit,
         pose=pose.name,
         mirrored=pose.mirrored,
         view=v.name,
@@ -103,15 +103,15 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         camera=camera,
         size=recipe.size,
         wind=wind,
-        light=key,
-        ambient=fill,
+        light=key_light,
+        ambient=ambient,
         background=background(backdrop),
         outlines=recipe.outlines,
         supersample=recipe.supersample,
         antialias=recipe.antialias,
         choices=choices,
     )
-    observations = _observations(visibility, pose, who, aim, gaze, choices)
+    observations = _observations(visibility, pose, words, aim, gaze, choices)
     return PlannedShot(shot, observations, body.posed if look_at is None else None)
 
 
@@ -135,14 +135,14 @@ def preset_shot(
             raise ShotError(f"no such preset{did_you_mean(name, table)}", got=name, allowed=", ".join(table))
     v = load_views()[view_name]
     body = pose_body(avatar, load_poses()[pose])
-    key, fill = light("front", v.azimuth.degrees, rng(0, "preset light"))
+    key_light, ambient = light("front", v.azimuth.degrees, rng(0, "preset light"))
     return Shot(
         id=f"{pose}__{view_name}",
         figures=(_figure(source, body),),
         camera=body.frame(v.crop.down_to, v.aim(), v.crop.room(), size[0] / size[1]),
         size=size,
-        light=key,
-        ambient=fill,
+        light=key_light,
+        ambient=ambient,
         background=background("white"),
         supersample=supersample,
         choices=Choices(pose=pose, view=view_name),
@@ -156,22 +156,22 @@ def _figure(
 
 
 def _observations(
-    visibility: Visibility, pose: NamedPose, who: Character, aim: Aim, gaze: str, choices: Choices
+    visibility: Visibility, pose: NamedPose, words: Character, aim: Aim, gaze: str, choices: Choices
 ) -> Observations:
     # Of eyes that are shut neither the colour nor the direction can be seen.
     shut = choices.expression in EYES_SHUT
-    known = visibility.posed.avatar.front_known
+    front_known = visibility.posed.avatar.front_known
     return Observations(
         framing=visibility.framing(choices.crop),
         face_in_sight=visibility.face_in_sight,
-        hair=who.tied_hair if who.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else who.hair,
-        eyes="" if shut else who.eyes,
+        hair=words.tied_hair if words.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else words.hair,
+        eyes="" if shut else words.eyes,
         phrases=visibility.phrases(pose),
         expression=visibility.expression(choices.expression),
         gaze=gaze if visibility.face_readable and not shut else "",
-        azimuth=round(aim.azimuth, 2) if known else None,
+        azimuth=round(aim.azimuth, 2) if front_known else None,
         elevation=round(aim.elevation, 2),
-        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if known else None,
+        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if front_known else None,
         face_elevation=round(visibility.face_elevation(aim.azimuth, aim.elevation), 2),
     )
 
@@ -197,7 +197,7 @@ def _pose(recipe: Recipe, i: int) -> NamedPose:
 
 
 def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
-    has = {n: w for n, w in recipe.expressions.items() if n == NEUTRAL or _can(avatar, n)}
+    has = {n: w for n, w in recipe.expressions.items() if n == NEUTRAL or _shows(avatar, n)}
     name = draw(has or {NEUTRAL: 1.0}, recipe.seed, "expression", i)
     if name == NEUTRAL:
         return {}
@@ -205,7 +205,7 @@ def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
     return {name: 1.0 if whole else float(rng(recipe.seed, "expression weight", i).uniform(0.75, 1.0))}
 
 
-def _can(avatar: Avatar, expression: str) -> bool:
+def _shows(avatar: Avatar, expression: str) -> bool:
     return expression in avatar.visible_expressions
 
 
