@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm_synth.core.vectors import Vec3
 from vrm_synth.demo_avatar.shapes.feature import EYE_CENTRE
 from vrm_synth.demo_avatar.shapes.garments import bow
 from vrm_synth.demo_avatar.shapes.head import SKULL, front_z
@@ -21,6 +20,8 @@ from vrm_synth.demo_avatar.shapes.part import Part, grid_part, mirrored
 from vrm_synth.demo_avatar.surface.materials import Library, toon, white
 from vrm_synth.demo_avatar.surface.palette import Palette, linear
 from vrm_synth.gltf.model import Material
+
+Vec3 = tuple[float, float, float]
 
 
 def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[Part]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
-from vrm_synth.core.vectors import Vec3
+
+Vec3 = tuple[float, float, float]
 
 HEAD: Vec3 = (0.0, 1.312, -0.008)
 CHIN_Y = 1.290

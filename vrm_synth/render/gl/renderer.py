@@ -92,10 +92,10 @@ class GLRenderer:
             r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
             drawn.clear(r * a, g * a, b * a, a, depth=1.0)
             self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
-            camera_matrices = CameraMatrices.of(view)
-            self._frame.write(frame_block(view, camera_matrices))
+            seen = CameraMatrices.of(view)
+            self._frame.write(frame_block(view, seen))
             self._frame.bind_to_uniform_block(FRAME_BINDING)
-            return scene.draw(posed, view, camera_matrices, drawn)
+            return scene.draw(posed, view, seen, drawn)
 
     def finish(self) -> None:
         """Wait until everything submitted is drawn; for measuring."""

@@ -60,13 +60,13 @@ class SceneBuffers:
         self._bound: dict[_Variant, tuple[tuple[int, moderngl.Texture, moderngl.Sampler], ...]] = {}
 
     def draw(
-        self, posed: PosedAvatar, view: View, camera_matrices: CameraMatrices, target: moderngl.Framebuffer
+        self, posed: PosedAvatar, view: View, seen: CameraMatrices, target: moderngl.Framebuffer
     ) -> tuple[Draw, ...]:
         """Draw into `target`, which is in use; the Frame block is bound already. Returns the order drawn."""
         if self._indices is None:
             return ()
         ctx, g = self._ctx, self.geometry
-        self._palette.write(palette(g, posed, camera_matrices.view_from_world))
+        self._palette.write(palette(g, posed, seen.view_from_world))
         ranges = self._write_morphs(posed)
         self._write_materials(posed.materials, view.compat)
         if self._large:
@@ -80,7 +80,7 @@ class SceneBuffers:
             self._bound.clear()
             self._mipmaps = view.mipmaps
         drawn = []
-        for item in self._order(posed, view.outlines, camera_matrices):
+        for item in self._order(posed, view.outlines, seen):
             instance = g.instances[item.instance]
             material = posed.materials[instance.primitive.material]
             target.depth_mask = _writes_depth(material)
@@ -107,8 +107,8 @@ class SceneBuffers:
                 buffer.release()
         self._textures.release()
 
-    def _order(self, posed: PosedAvatar, outlines: bool, camera_matrices: CameraMatrices) -> list[DrawItem]:
-        depth_row = camera_matrices.clip_from_view[2] @ camera_matrices.view_from_world
+    def _order(self, posed: PosedAvatar, outlines: bool, seen: CameraMatrices) -> list[DrawItem]:
+        depth_row = seen.clip_from_view[2] @ seen.view_from_world
         depths = ((depth_row @ posed.world_from_node)[self._nodes] * self._centers).sum(-1)
         return draw_order([posed.materials[m] for m in self._material_ids], self._material_ids, depths, outlines)
 

@@ -45,13 +45,13 @@ class CameraMatrices:
         return CameraMatrices(view.camera.view_from_world(), view.camera.clip_from_view(*view.size))
 
 
-def frame_block(view: View, camera_matrices: CameraMatrices) -> bytes:
+def frame_block(view: View, seen: CameraMatrices) -> bytes:
     """The Frame block of one view."""
     out = np.zeros(FRAME_SIZE // 4, np.float32)
-    out[:16] = camera_matrices.clip_from_view.T.ravel()
+    out[:16] = seen.clip_from_view.T.ravel()
     if view.light is not None:
         x, y, z = view.light.direction
-        out[16:19] = camera_matrices.view_from_world[:3, :3] @ (np.array([-x, -y, -z]) / math.hypot(x, y, z))
+        out[16:19] = seen.view_from_world[:3, :3] @ (np.array([-x, -y, -z]) / math.hypot(x, y, z))
         out[20:23] = [c * view.light.intensity for c in view.light.color]
     out[19] = view.camera.ortho_height is not None
     out[23] = view.time
@@ -59,7 +59,7 @@ def frame_block(view: View, camera_matrices: CameraMatrices) -> bytes:
         out[24:27] = [c * view.ambient.intensity for c in view.ambient.color]
         if view.ambient.ground is not None:
             out[28:31] = [c * view.ambient.intensity for c in view.ambient.ground]
-    out[32:35] = camera_matrices.view_from_world[:3, 1]
+    out[32:35] = seen.view_from_world[:3, 1]
     return out.tobytes()
 
 
