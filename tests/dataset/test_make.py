@@ -301,7 +301,7 @@ def test_a_gaze_at_a_point_is_kept_as_angles_that_draw_the_same(gl, avatars):
     entry = {"id": "a", "avatar": "x", "camera": camera, "size": [64, 64], "look_at": [0.5, 1.9, 2]}
     shot = Shot.from_json(entry | {"pose": {"bones": {"head": [0, 0.1, 0, 0.995]}}})
     angled = gaze_in_angles(avatar, shot)
-    assert isinstance(angled.look_at, LookAtAngles)
+    assert isinstance(angled.figure.look_at, LookAtAngles)
     (before, first), (after, second) = render_shot(gl, avatar, shot), render_shot(gl, avatar, angled)
     assert before.look_at == after.look_at and before.look_at.yaw != 0
     assert (first.rgba == second.rgba).all() and (before.world_from_node == after.world_from_node).all()
