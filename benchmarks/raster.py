@@ -162,7 +162,7 @@ def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, o
         renderer.draw(posed, view)
     held_the_same(renderer, posed, view, calls)
     for n in range(rounds):
-        springs._LAST.clear()  # what they have just done for the same shot
+        springs._LAST_SETTLED.clear()  # what they have just done for the same shot
         with laps.lap("pose"):
             posed = pose_for(avatar, shot)
         with laps.lap("draw"):

@@ -41,7 +41,7 @@ def test_the_name_is_where_the_camera_stands(name: str) -> None:
     assert ("low" in name) == (y < -0.1)
 
 
-def test_views_cannot_stray_into_each_other() -> None:
+def test_jittered_views_do_not_overlap() -> None:
     spans = sorted((a.degrees - a.spread, a.degrees + a.spread) for a in load_azimuths().values())
     assert all(a[1] < b[0] for a, b in itertools.pairwise(spans))
     spans = sorted((e.degrees - e.spread, e.degrees + e.spread) for e in load_elevations().values())

@@ -70,7 +70,7 @@ def test_the_wording_varies_and_is_the_shots_own() -> None:
     assert english(CHOICES, OBSERVATIONS) == english(replace(CHOICES), replace(OBSERVATIONS))
 
 
-def test_nothing_is_said_of_what_is_not_known() -> None:
+def test_a_caption_without_facts_states_none() -> None:
     for s in (english(Choices(), Observations()), english(Choices(wording=5), Observations())):
         assert re.fullmatch(r"(A picture|An image) of a character, (on a plain|simple) background\.", s), s
 
@@ -123,7 +123,7 @@ def test_angles_come_round() -> None:
     ]  # fmt: skip
 
 
-def test_a_close_up_is_told_by_the_face() -> None:
+def test_a_close_up_has_the_angles_of_the_face() -> None:
     """A head turned to the camera at its side is a face seen from the front."""
     turned = {"azimuth": 90.0, "face_azimuth": 5.0}
     assert facts(*changed(**turned, framing="face")).azimuth == "front"
@@ -134,7 +134,7 @@ def test_a_close_up_is_told_by_the_face() -> None:
     assert all("above" in s or "high angle" in s for s in every_wording(**bent, framing="face"))
 
 
-def test_there_are_words_for_everything_that_can_be_drawn() -> None:
+def test_every_azimuth_elevation_framing_and_expression_has_a_wording() -> None:
     w = wording()
     names = {azimuth_name(d) for d in range(-180, 180)}
     assert names == w.azimuth.keys()

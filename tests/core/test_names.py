@@ -32,7 +32,7 @@ def test_what_they_become() -> None:
     assert plain_name("y" * 10**6, "unnamed") == "y" * LONGEST_NAME
 
 
-def test_names_are_given_out_once() -> None:
+def test_names_are_unique() -> None:
     names = UniqueNames(["happy"])
     assert [names.take("a") for _ in range(3)] == ["a", "a (2)", "a (3)"]
     assert [names.take("happy", "custom") for _ in range(2)] == ["happy (custom)", "happy (custom 2)"]

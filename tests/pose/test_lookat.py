@@ -91,14 +91,14 @@ def test_expressions_follow_the_outer_and_the_vertical_maps() -> None:
     }  # fmt: skip
 
 
-def test_a_weight_asked_for_wins_over_the_gaze() -> None:
+def test_a_requested_weight_wins_over_the_gaze() -> None:
     a = eyed("expression", expressions=looks())
     posed = evaluate(a, look_at=LookAtAngles(60, 0), expressions={"lookLeft": 0.125})
     assert posed.expressions["lookLeft"] == 0.125
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_point_is_seen_from_the_look_at_space(seed: int) -> None:
+def test_a_point_is_converted_in_look_at_space(seed: int) -> None:
     """Put the target at known angles from the (moved, turned) head's look-at origin and get them back."""
     r = np.random.default_rng(seed)
     a = random_humanoid(r, keep=1.0, turned=seed % 2 == 1)
@@ -134,7 +134,7 @@ def test_an_input_maximum_of_zero_is_a_step() -> None:
     assert map_range(RangeMap(0, 10), 1) == 10
 
 
-def test_a_gaze_that_cannot_show_is_said() -> None:
+def test_a_gaze_without_effect_is_a_warning() -> None:
     bare = avatar([node("hips", -1)], {"hips": 0})
     posed = evaluate(bare, look_at=LookAtAngles(10, 0))
     assert posed.look_at is None and len(posed.warnings) == 1 and "no lookAt" in posed.warnings[0]

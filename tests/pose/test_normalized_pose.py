@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.pose.builders import avatar, node, random_humanoid, random_rotation
 from vrm_synth.core.errors import ShotError
-from vrm_synth.pose.evaluate import evaluate, rig
+from vrm_synth.pose.evaluate import evaluate, rig_of
 from vrm_synth.vrm.avatar import Avatar
 
 R2 = float(np.sqrt(0.5))
@@ -157,11 +157,11 @@ def test_nodes_outside_the_scene_stay_identity() -> None:
 
 def test_the_rig_is_built_once_an_avatar_and_dies_with_it() -> None:
     a = avatar([node("hips", -1)], {"hips": 0})
-    assert rig(a) is rig(a)
+    assert rig_of(a) is rig_of(a)
     import gc
     import weakref
 
-    alive = weakref.ref(rig(a))
+    alive = weakref.ref(rig_of(a))
     del a
     gc.collect()
     assert alive() is None

@@ -14,7 +14,7 @@ from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.gltf.model import Node
 from vrm_synth.pose import colliders as obstacles
 from vrm_synth.pose import springs
-from vrm_synth.pose.evaluate import evaluate, rig
+from vrm_synth.pose.evaluate import evaluate, rig_of
 from vrm_synth.vrm.avatar import Avatar, Collider, Spring, SpringJoint
 
 SHAPES = ("sphere", "capsule", "plane", "insideSphere", "insideCapsule")
@@ -278,7 +278,7 @@ def test_a_collider_that_waits_for_its_own_chain_is_read_a_step_late() -> None:
     chain = tuple(SpringJoint(i, i + 1, 0.01, 0.5, 1.0) for i in range(1, 4))
     own = Collider(3, "sphere", (0.05, 0.02, 0), 0.06)
     a = avatar(nodes, {"hips": 0}, springs=(Spring("", chain, (0,)),), colliders=(own,))
-    assert rig(a).springs.stride == 3
+    assert rig_of(a).springs.stride == 3
     free = replace(a, springs=(Spring("", chain),), colliders=())
     with_own, without = (evaluate(x, settle_seconds=2.0).world_from_node for x in (a, free))
     assert np.isfinite(with_own).all()
@@ -348,9 +348,9 @@ def hair_in_a_heap(count: int, colliders: int, *, carried: bool) -> Avatar:
 def test_a_joint_that_is_hit_again_and_again_is_pushed_by_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     a = hair_in_a_heap(4, 40, carried=False)
     found = evaluate(a, settle_seconds=0.2).world_from_node
-    monkeypatch.setattr(obstacles, "_TRIES", 1000)  # all at once, again and again
+    monkeypatch.setattr(obstacles, "_MAX_JOINT_ROUNDS", 1000)  # all at once, again and again
     np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
-    monkeypatch.setattr(obstacles, "_TRIES", 1)
+    monkeypatch.setattr(obstacles, "_MAX_JOINT_ROUNDS", 1)
     np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
 
 

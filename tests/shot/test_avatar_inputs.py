@@ -82,9 +82,9 @@ def test_a_recipe_need_not_say_what_the_command_does(here):
         (["aki"], r"aki: no such file \(did you mean aki.vrm\?\)"),
         (
             ["recipe.yaml", "aki.vrm"],
-            "not to be drawn together; got recipe.yaml; allowed: one recipe, or avatars alone",
+            "these cannot be rendered together; got recipe.yaml; allowed: one recipe, or avatars alone",
         ),
-        (["recipe.yaml", "recipe.yaml"], "not to be drawn together"),
+        (["recipe.yaml", "recipe.yaml"], "these cannot be rendered together"),
         (["nothing*.vrm"], "the glob matches no file"),
         (["demo:hair=2"], r"hair=2.*hair_color"),
     ],
@@ -96,12 +96,12 @@ def test_what_is_neither_is_one_line(here, inputs, message):
     assert "\n" not in str(e.value)
 
 
-def test_a_change_that_no_recipe_may_have_is_told_as_the_recipes(here):
+def test_a_change_outside_a_recipes_limits_has_the_recipes_error(here):
     with pytest.raises(RecipeError, match=r"recipe.yaml:1: count: not allowed; got 0"):
         load_recipe(here / "recipe.yaml", count=0)
 
 
-def test_a_folder_whose_folders_have_avatars_says_how_to_name_them(here):
+def test_a_folder_with_avatars_in_subfolders_hints_at_a_glob(here):
     (here / "all" / "one").mkdir(parents=True)
     (here / "all" / "one" / "x.vrm").write_bytes(b"glTF")
     with pytest.raises(RecipeError, match=r"the folder has no .vrm file; its folders have: write all/\*\*/\*.vrm"):
@@ -137,7 +137,7 @@ def test_an_absolute_pattern_and_one_from_home_go_through_folders_with_brackets(
 
 
 @pytest.mark.parametrize("entry", ["[CC0] avatars", "[CC0] avatars/*", "[CC0] avatars/**/*.vrm"])
-def test_what_only_looks_like_an_avatar_is_passed_over_and_told_of(here, entry):
+def test_files_that_are_no_avatars_are_left_out_with_a_note(here, entry):
     folder = here / "[CC0] avatars"
     (folder / "._a.vrm").write_bytes(b"attributes")
     (folder / ".hidden.vrm").write_bytes(b"glTF")
@@ -153,7 +153,7 @@ def test_what_only_looks_like_an_avatar_is_passed_over_and_told_of(here, entry):
     assert "z.vrm (a folder)" in line
 
 
-def test_what_is_passed_over_is_told_in_a_bounded_line(here):
+def test_the_note_about_left_out_files_is_bounded(here):
     for n in range(30):
         (here / "[CC0] avatars" / f"._{n}.vrm").write_bytes(b"")
     told: list[str] = []

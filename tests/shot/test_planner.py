@@ -83,7 +83,7 @@ def test_the_order_of_asking_does_not_matter() -> None:
     assert [s.id for s in forward] == [f"{i:06d}" for i in range(12)]
 
 
-def test_another_process_says_the_same() -> None:
+def test_another_process_plans_the_same_shot() -> None:
     r = recipe(seed=9)
     program = (
         "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;"
@@ -96,7 +96,7 @@ def test_another_process_says_the_same() -> None:
     assert json.loads(out) == plan_shot(r, 7, opened).shot.to_json()
 
 
-def test_each_choice_has_its_own_chance() -> None:
+def test_each_choice_has_its_own_random_stream() -> None:
     """Changing what may be drawn of one kind leaves the others as they were."""
     a = [plan_shot(recipe(), i, opened).shot for i in range(6)]
     b = [plan_shot(recipe(background="white", lighting="flat"), i, opened).shot for i in range(6)]

@@ -18,7 +18,7 @@ from vrm_synth.shot import Recipe, builtin_recipe, load_recipe, plan_shot
 from vrm_synth.shot.weighted_choice import draw
 from vrm_synth.stage.backgrounds import NAMES
 from vrm_synth.stage.lighting import SETUPS
-from vrm_synth.yaml_models.strict_yaml import DEEPEST, LONGEST_FILE
+from vrm_synth.yaml_models.strict_yaml import MAX_DEPTH, MAX_FILE_BYTES
 
 SMALLEST = "avatars: [demo]\ncount: 3\nseed: 1\n"
 
@@ -157,7 +157,7 @@ BAD = [
     (SMALLEST + "x: [1, 2\n", "5: not YAML: "),
     (SMALLEST + "\tx: 1\n", "4: not YAML: "),
     ("x: " + "[" * 5000, "1: nested too deeply"),
-    ("x:\n" + "".join(" " * i + "y:\n" for i in range(1, 40)), f"{DEEPEST + 1}: nested too deeply"),
+    ("x:\n" + "".join(" " * i + "y:\n" for i in range(1, 40)), f"{MAX_DEPTH + 1}: nested too deeply"),
 ]
 
 
@@ -181,7 +181,7 @@ def test_files_that_are_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"count: 1\nx: \xff\n")
     with pytest.raises(RecipeError, match=r"r\.yaml:2: not UTF-8"):
         load_recipe(path)
-    path.write_bytes(b"#" * (LONGEST_FILE + 1))
+    path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     with pytest.raises(RecipeError, match="too long"):
         load_recipe(path)
     path.write_bytes(b"a: \0")
@@ -220,7 +220,7 @@ def test_every_field_is_documented() -> None:
 # ---------------------------------------------------------------- drawing
 
 
-def test_equal_weights_are_dealt() -> None:
+def test_equal_weights_are_drawn_without_replacement() -> None:
     weights = dict.fromkeys("abcde", 1.0)
     for deal in range(20):
         hand = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]
@@ -326,7 +326,7 @@ def test_a_pose_that_is_not_there_is_refused(own_files: Path, text: str, complai
         ("bad", POSE.replace("pointing up", '"a\\a b"').encode(), "2: say.0..text: not one line of text"),
         ("bad", POSE.replace("-71", ".nan").encode(), "5: bones.rightUpperArm.0.: not allowed; got nan"),
         ("bad", b"a: &a [*a]", "anchors and aliases"),
-        ("bad", b"x" * (LONGEST_FILE + 1), "too long"),
+        ("bad", b"x" * (MAX_FILE_BYTES + 1), "too long"),
         ("Bad Name", POSE.encode(), "a pose's file is its name"),
         ("wave", POSE.encode(), "a pose of the library has this name"),
     ],

@@ -1,4 +1,4 @@
-"""What a picture is said to show is what is measured in it: phrases, faces, hair, gaze, heights."""
+"""Visibility: phrases, faces, hair, gaze and heights as measured on posed bodies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def recipe(**fields: Any) -> Recipe:
     return Recipe.model_validate({"avatars": ["demo"], "count": 200, "settle_seconds": None} | fields)
 
 
-def witness(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[Visibility, tuple[str, ...]]:
+def measured(pose: str, view: str, source: str = "demo", mirrored: bool = False) -> tuple[Visibility, tuple[str, ...]]:
     named = load_poses()[pose].mirror() if mirrored else load_poses()[pose]
     w = before(named, view, source)
     return w, w.phrases(named)
@@ -60,12 +60,12 @@ def before(pose: Pose, view: str, source: str = "demo", **expressions: float) ->
         ("prayer", "bust_front_level", ("with both palms pressed together in front of the chest",)),
     ],
 )
-def test_phrases_need_what_they_speak_of(pose: str, view: str, said: tuple[str, ...]) -> None:
-    assert witness(pose, view)[1] == said
+def test_phrases_need_their_bones_in_sight(pose: str, view: str, said: tuple[str, ...]) -> None:
+    assert measured(pose, view)[1] == said
 
 
-def test_a_mirrored_pose_shows_and_says_the_other_side() -> None:
-    w, said = witness("wave", "full_front_level", mirrored=True)
+def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
+    w, said = measured("wave", "full_front_level", mirrored=True)
     assert said == ("waving with the left hand",)
     hands = {side: w.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
     assert hands["left"][1] > hands["right"][1] + 0.2
@@ -74,26 +74,26 @@ def test_a_mirrored_pose_shows_and_says_the_other_side() -> None:
 
 
 @needs_corpus
-def test_what_is_no_person_strikes_no_pose() -> None:
+def test_avatars_that_are_no_person_get_no_phrases() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
-        w, said = witness("arms_behind_back", "full_front_level", files[name])
+        w, said = measured("arms_behind_back", "full_front_level", files[name])
         assert said == () and not w.parts.is_person
-    assert witness("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
+    assert measured("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
 
 
 @needs_corpus
-def test_hands_that_do_not_meet_are_not_said_to() -> None:
+def test_hands_that_do_not_touch_get_no_phrase_of_touching() -> None:
     """This avatar's shoulders are too wide for its palms to meet."""
     crimsom = next(str(p) for p in avatar_files() if p.stem == "crimsom")
-    assert witness("prayer", "full_front_level", crimsom)[1] == ("with both hands raised in front of the chest",)
+    assert measured("prayer", "full_front_level", crimsom)[1] == ("with both hands raised in front of the chest",)
 
 
 @needs_corpus
 def test_fingertips_do_not_hold_hands() -> None:
     crimsom = next(str(p) for p in avatar_files() if p.stem == "crimsom")
-    assert witness("shy", "full_front_level", crimsom)[1] == ("with both hands held in front",)
-    assert witness("shy", "full_front_level")[1] == ("shyly with both hands held together in front",)
+    assert measured("shy", "full_front_level", crimsom)[1] == ("with both hands held in front",)
+    assert measured("shy", "full_front_level")[1] == ("shyly with both hands held together in front",)
 
 
 def test_crossed_wrists_do_not_join_hands() -> None:
@@ -133,32 +133,32 @@ def test_a_curtsy_stands_on_both_feet() -> None:
 @needs_corpus
 def test_hands_without_fingers_make_no_signs() -> None:
     samplebot = next(str(p) for p in avatar_files() if p.stem == "v1_samplebot")
-    assert witness("peace", "full_front_level", samplebot)[1] == ("raising the right hand",)
-    assert witness("peace", "full_front_level")[1] == ("making a peace sign with the right hand",)
+    assert measured("peace", "full_front_level", samplebot)[1] == ("raising the right hand",)
+    assert measured("peace", "full_front_level")[1] == ("making a peace sign with the right hand",)
 
 
 def test_framing_is_what_the_picture_cuts() -> None:
-    assert witness("stand", "full_front_level")[0].framing("full") == "full"
+    assert measured("stand", "full_front_level")[0].framing("full") == "full"
     for crop in ("face", "bust", "cowboy"):
-        assert witness("stand", f"{crop}_front_level")[0].framing(crop) == crop
-    assert witness("stand", "full_front_level")[0].framing("bust") == "full"  # whatever was asked for
-    assert witness("stand", "cowboy_front_level")[0].framing("bust") == ""
+        assert measured("stand", f"{crop}_front_level")[0].framing(crop) == crop
+    assert measured("stand", "full_front_level")[0].framing("bust") == "full"  # whatever was asked for
+    assert measured("stand", "cowboy_front_level")[0].framing("bust") == ""
 
 
 def test_faces_are_in_sight_from_the_front_only() -> None:
     seen_from = {
-        v.azimuth_name: witness("stand", v.name)[0].face_in_sight for v in load_views().values() if "bust" in v.name
+        v.azimuth_name: measured("stand", v.name)[0].face_in_sight for v in load_views().values() if "bust" in v.name
     }
     assert seen_from == {
         "front": True, "three_quarter_left": True, "three_quarter_right": True, "side_left": False,
         "side_right": False, "back": False,
     }  # fmt: skip
-    turned = witness("looking_back", "bust_side_left_level")[0]  # the head looks over the left shoulder
+    turned = measured("looking_back", "bust_side_left_level")[0]  # the head looks over the left shoulder
     assert turned.face_in_sight
     assert abs(turned.face_azimuth(90.0)) < 30
 
 
-def test_expressions_are_told_where_they_can_be_read() -> None:
+def test_expressions_are_observed_only_where_the_face_is_in_sight() -> None:
     told = {}
     for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
         s = plan_shot(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
@@ -176,7 +176,7 @@ def test_expressions_need_a_face_that_can_be_read() -> None:
     assert plan_shot(small, 0, opened).observations.expression == ""
 
 
-def test_a_covered_mouth_says_nothing() -> None:
+def test_an_expression_behind_a_hand_is_not_observed() -> None:
     w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
     assert w.expression("aa") == "aa"
     moved, hand = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
@@ -203,17 +203,17 @@ def test_a_covered_mouth_says_nothing() -> None:
         ("long", "bust_front_level", "long pink hair"),
     ],
 )
-def test_hair_is_told_by_what_is_seen_of_it(style: str, view: str, hair: str) -> None:
+def test_hair_is_described_as_it_is_in_sight(style: str, view: str, hair: str) -> None:
     source = f"demo:hair_style={style}"
     r = recipe(avatars=[source], views=view, poses="stand", jitter={"camera": 0, "pose": 0})
     assert plan_shot(r, 0, opened).observations.hair == hair
 
 
 def test_a_bent_head_is_seen_from_above() -> None:
-    bowed, _ = witness("bow", "face_front_level")
+    bowed, _ = measured("bow", "face_front_level")
     assert 45 < bowed.face_elevation(0.0, 0.0) < 75
     assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
-    assert abs(witness("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
+    assert abs(measured("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
     r = recipe(poses="bow", views="face_front_level", jitter={"camera": 0, "pose": 0})
     s = plan_shot(r, 0, opened)
     assert s.observations.elevation == 0 and s.observations.face_elevation == round(bowed.face_elevation(0.0, 0.0), 2)
@@ -247,7 +247,7 @@ def test_expressions_an_avatar_lacks_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("expression", "told"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
 )
-def test_shut_eyes_have_no_colour(expression: str, told: bool) -> None:
+def test_shut_eyes_have_no_color(expression: str, told: bool) -> None:
     s = plan_shot(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
     assert (s.observations.eyes == "blue eyes") == told
     assert ("blue eyes" in english(s.shot.choices, s.observations)) == told
@@ -267,7 +267,7 @@ def test_gaze() -> None:
 
 
 @needs_corpus
-def test_painted_eyes_look_nowhere() -> None:
+def test_eyes_that_cannot_move_have_no_gaze() -> None:
     """A lookAt without eye bones, or with bones that move nothing, earns no words and no look_at."""
     files = {p.stem: str(p) for p in avatar_files()}
     for name, moves in (("crimsom", False), ("cool_banana", False), ("boombox7", False), ("m_expressive", True)):
@@ -277,14 +277,14 @@ def test_painted_eyes_look_nowhere() -> None:
 
 
 @pytest.mark.parametrize("expression", ["happy", "blink", "relaxed"])
-def test_nothing_is_said_of_eyes_that_may_be_shut(expression: str) -> None:
+def test_no_gaze_is_observed_with_eyes_that_may_be_shut(expression: str) -> None:
     s = plan_shot(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
     assert s.observations.expression == expression and s.observations.gaze == ""
     assert s.shot.figure.look_at is not None
 
 
-def test_small_straying_never_breaks_a_claim() -> None:
-    """Hands on hips stay on hips, however far the recipe lets poses stray."""
+def test_full_jitter_keeps_phrases_true() -> None:
+    """Hands on hips stay on hips, with the whole jitter that a recipe allows."""
     for i in range(8):
         s = plan_shot(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
         assert s.observations.phrases == ("with both hands on the hips",)

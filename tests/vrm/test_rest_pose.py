@@ -12,7 +12,7 @@ import pytest
 from tests.vrm.odd_figures import plain, resting
 from tests.vrm.vrm_file import BONE_LIST, Doc, changed, vrm0, vrm1
 from vrm_synth.core.transforms import quat_axis_angle, quat_mul
-from vrm_synth.pose.evaluate import LookAtAngles, evaluate, rig
+from vrm_synth.pose.evaluate import LookAtAngles, evaluate, rig_of
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.body_parts import HEAD, body_parts_of
@@ -189,7 +189,7 @@ def test_three_vrm_poses_from_the_rest_pose(vrm: str) -> None:
 
 def test_without_corrections_nothing_changes() -> None:
     t = built_in("1")
-    assert t.rest_corrections == {} and rig(t).humanoid.t_pose is rig(t).tree.rest
+    assert t.rest_corrections == {} and rig_of(t).humanoid.t_pose is rig_of(t).tree.rest
 
 
 def test_rotated_rest_nodes_are_corrected_as_well() -> None:
@@ -219,8 +219,8 @@ def test_rotated_rest_nodes_are_corrected_as_well() -> None:
 def test_gaze_and_legs_and_head_are_as_ever() -> None:
     a, t = a_posed("1"), built_in("1")
     for bone in (*HEAD[:3], "hips", "leftUpperLeg", "leftFoot"):
-        k = rig(a).humanoid.row[bone]
-        np.testing.assert_array_equal(rig(a).humanoid.after[k], rig(t).humanoid.after[k])
+        k = rig_of(a).humanoid.row[bone]
+        np.testing.assert_array_equal(rig_of(a).humanoid.after[k], rig_of(t).humanoid.after[k])
     for target in (LookAtAngles(20, 5), (0.3, 1.2, 1.0)):
         one, two = (evaluate(x, look_at=target, bones={"head": (0, HALF, 0, HALF)}) for x in (a, t))
         assert one.look_at == two.look_at

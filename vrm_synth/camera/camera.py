@@ -1,4 +1,4 @@
-"""The camera: where it stands, what it sees, its matrices and intrinsics."""
+"""The camera: position, projection, matrices and intrinsics."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from vrm_synth.core.transforms import Array, clip_from_view_orthographic, clip_from_view_perspective, world_from_view
-
-Vec3 = tuple[float, float, float]
+from vrm_synth.core.vectors import Vec3
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Looks along its −Z from `position` at `target`, metres in the world frame.
+    """A perspective or orthographic camera that looks along its −Z axis.
 
-    fov_y: vertical field of view in degrees; ortho_height: height of the view in metres, and then
-    fov_y does not count. near, far: metres along the view axis.
+    position, target: world metres.
+    up: a vector, world axes.
+    fov_y: vertical field of view, degrees.
+    ortho_height: height of an orthographic view, metres, instead of fov_y; None for perspective.
+    near, far: metres along the view axis.
     """
 
     position: Vec3

@@ -1,7 +1,7 @@
 """Place a camera so that given points just fit the picture: exact, in closed form.
 
 With the camera's orientation fixed, a point at (x, y, z) in its axes (z backwards) lies inside the right edge
-of a picture whose half-width at distance 1 is t when `x − cx ≤ t (cz − z)`: linear in the camera's place
+of a picture whose half-width at distance 1 is t when `x − cx ≤ t (cz − z)`: linear in the camera's position
 (cx, cz). The tightest edge of all points is one maximum each, so two opposite edges give the least distance.
 """
 
@@ -12,17 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vrm_synth.camera.camera import Camera, Vec3
+from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, spherical
+from vrm_synth.core.vectors import Vec3
 
 STEEPEST = 85.0
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Where a camera looks from, in degrees: azimuth and elevation as in docs/conventions.md, roll + clockwise
-    as seen in the picture; fov_y: vertical field of view."""
+    """Direction and field of view of a camera, degrees.
+
+    azimuth: around the avatar, 0 in front, + toward its left (docs/conventions.md).
+    elevation: 0 level, + above.
+    roll: + clockwise as seen in the picture.
+    fov_y: vertical field of view.
+    """
 
     azimuth: float
     elevation: float = 0.0

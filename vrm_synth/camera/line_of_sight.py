@@ -1,4 +1,4 @@
-"""Whether a point of a figure can be seen: inside the picture, and with nothing in front of it."""
+"""Visibility of points: inside the picture, and not hidden by triangles."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vrm_synth.core.transforms import Array, cross
 
 
 def inside(camera: Camera, aspect: float, points: ArrayLike, edge: float = 0.0) -> NDArray[np.bool_]:
-    """(N,) whether points (N, 3) fall into the picture, `edge` (a fraction of it) away from its edges."""
+    """(N,) mask of the points (N, 3) inside the picture, at least `edge` (a fraction of it) away from its edges."""
     x, y, depth = project(camera, aspect, points).T
     limit = 1 - 2 * edge
     return (depth > camera.near) & (np.abs(x) <= limit) & (np.abs(y) <= limit)
 
 
 class LineOfSight:
-    """What stands before an eye: triangles, made ready for many lines of sight from one place.
+    """Triangles prepared for many occlusion tests from one eye.
 
     Möller and Trumbore's test, both sides of a triangle alike. From one eye every product in it is a line of sight
     times what the triangle alone decides.
@@ -34,9 +34,9 @@ class LineOfSight:
         self._along = np.vecdot(e2, self._v)
 
     def blocked(self, points: ArrayLike, slack: ArrayLike) -> NDArray[np.bool_]:
-        """(N,) whether a triangle lies between the eye and each of `points` (N, 3).
+        """(N,) mask of the points (N, 3) that a triangle hides from the eye.
 
-        slack: (N,) metres in front of each point where triangles are taken for the point's own skin.
+        slack: (N,) metres in front of each point where triangles count as the point's own surface and do not hide it.
         """
         out = []
         for point, skin in zip(np.asarray(points, np.float64), np.asarray(slack, np.float64), strict=True):

@@ -28,7 +28,12 @@ Share = Annotated[float, Field(ge=0, le=0.45)]
 
 
 class Crop(_Strict):
-    """How much of the body is shown; margins: left, right, bottom, top, as fractions of the picture."""
+    """How much of the body a picture shows.
+
+    about: a phrase for people.
+    down_to: the lowest part of the body that is shown.
+    margins: left, right, bottom, top, as fractions of the picture.
+    """
 
     about: str
     down_to: Part
@@ -40,7 +45,7 @@ class Crop(_Strict):
 
 
 class Azimuth(_Strict):
-    """degrees: 0 in front, + toward the avatar's left; spread: how far a shot may stray."""
+    """degrees: 0 in front, + toward the avatar's left; spread: jitter of a shot to either side."""
 
     about: str
     degrees: float = Field(ge=-180, le=180)
@@ -48,7 +53,7 @@ class Azimuth(_Strict):
 
 
 class Elevation(_Strict):
-    """degrees: 0 level, + above; spread: how far a shot may stray."""
+    """degrees: 0 level, + above; spread: jitter of a shot to either side."""
 
     about: str
     degrees: float = Field(ge=-60, le=60)
@@ -68,7 +73,7 @@ class NamedView:
     elevation: Elevation
 
     def aim(self, fov_y: float = 30.0) -> Aim:
-        """The view as named, without any jitter."""
+        """The view's own direction, without jitter."""
         return Aim(self.azimuth.degrees, self.elevation.degrees, 0.0, fov_y)
 
 

@@ -16,28 +16,28 @@ from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.observations import Observations
 from vrm_synth.yaml_models.strict_yaml import load
 
-Ways = Annotated[tuple[str, ...], Field(min_length=1)]
+Alternatives = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Wording(BaseModel):
-    """english.yaml: for each fact, the ways to say it."""
+    """english.yaml: for each fact, its alternative wordings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sentence: Ways
-    framing: dict[str, Ways]
-    named: Ways
-    outfit: Ways
-    expression: dict[str, Ways]
-    gaze: dict[str, Ways]
-    azimuth: dict[str, Ways]
-    elevation: dict[str, Ways]
-    background: dict[str, Ways]
+    sentence: Alternatives
+    framing: dict[str, Alternatives]
+    named: Alternatives
+    outfit: Alternatives
+    expression: dict[str, Alternatives]
+    gaze: dict[str, Alternatives]
+    azimuth: dict[str, Alternatives]
+    elevation: dict[str, Alternatives]
+    background: dict[str, Alternatives]
 
 
 @cache
 def wording() -> Wording:
-    """The words that ship with the code. Raises RecipeError where the file is broken."""
+    """The wordings of english.yaml. Raises RecipeError where the file is broken."""
     return load(Path(__file__).with_name("english.yaml"), Wording)
 
 
@@ -58,27 +58,29 @@ def english(choices: Choices, observations: Observations) -> str:
     return template.format_map(slots)
 
 
-def _pick(ways: Sequence[str], f: Facts, slot: str) -> str:
-    """One of the ways; each slot turns its own wheel, so that all combinations come up."""
-    return ways[int(rng(f.wording, f"caption {slot}").integers(len(ways)))]
+def _pick(alternatives: Sequence[str], f: Facts, slot: str) -> str:
+    """One of the alternatives; each slot draws from its own random stream, so that all combinations occur."""
+    return alternatives[int(rng(f.wording, f"caption {slot}").integers(len(alternatives)))]
 
 
 def _subject(f: Facts, w: Wording) -> str:
-    looks = " and ".join(x for x in (f.hair, f.eyes) if x)
-    looks = f" with {looks}" if looks else ""
+    appearance = " and ".join(x for x in (f.hair, f.eyes) if x)
+    appearance = f" with {appearance}" if appearance else ""
     if f.outfit:
-        looks += " " + _pick(w.outfit, f, "outfit").format(outfit=with_article(f.outfit))
-    return _pick(w.named, f, "named").format(name=f.name, noun=f.noun, looks=looks) if f.name else f.noun + looks
+        appearance += " " + _pick(w.outfit, f, "outfit").format(outfit=with_article(f.outfit))
+    return (
+        _pick(w.named, f, "named").format(name=f.name, noun=f.noun, looks=appearance) if f.name else f.noun + appearance
+    )
 
 
 def _details(f: Facts, w: Wording) -> str:
     """Pose, expression and gaze, each after its comma."""
-    said = [" and ".join(f.phrases)] if f.phrases else []
+    details = [" and ".join(f.phrases)] if f.phrases else []
     if f.expression in w.expression:
-        said.append(_pick(w.expression[f.expression], f, "expression"))
+        details.append(_pick(w.expression[f.expression], f, "expression"))
     if f.gaze in w.gaze:
-        said.append(_pick(w.gaze[f.gaze], f, "gaze"))
-    return "".join(f", {s}" for s in said)
+        details.append(_pick(w.gaze[f.gaze], f, "gaze"))
+    return "".join(f", {s}" for s in details)
 
 
 def _angle(f: Facts, w: Wording) -> str:

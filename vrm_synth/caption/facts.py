@@ -8,13 +8,13 @@ from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.observations import Observations
 
 # Degrees around the avatar, from 0 in front: where one name ends and the next begins.
-_AROUND = ((22.0, "front"), (66.0, "three_quarter"), (114.0, "side"), (152.0, "behind"))
+_AZIMUTH_LIMITS = ((22.0, "front"), (66.0, "three_quarter"), (114.0, "side"), (152.0, "behind"))
 HIGH, LOW = 14.0, -10.0
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a caption states. A text is "" where nothing is known or nothing can be seen.
+    """The statements of a caption. A text is "" where nothing is known or nothing can be seen.
 
     name: a proper name.
     noun: what the character is, with its article.
@@ -47,7 +47,7 @@ class Facts:
 def facts(choices: Choices, observations: Observations) -> Facts:
     """The facts that a caption may state: chosen, and found to be in the picture where that can be checked."""
     o, framing = observations, observations.framing
-    # In a close-up there is only the head to tell the side and the height by.
+    # In a close-up only the head shows from which side and height it is seen.
     close = framing == "face"
     azimuth = o.face_azimuth if close else o.azimuth
     elevation = o.face_elevation if close else o.elevation
@@ -69,16 +69,16 @@ def facts(choices: Choices, observations: Observations) -> Facts:
 
 
 def azimuth_name(degrees: float) -> str:
-    """Where the camera stands around the avatar; left and right are the avatar's own (+ is left)."""
+    """Name of the camera's azimuth, degrees; left and right are the avatar's own (+ is left)."""
     turned = (degrees + 180.0) % 360.0 - 180.0
-    for limit, name in _AROUND:
+    for limit, name in _AZIMUTH_LIMITS:
         if abs(turned) <= limit:
             return name if name == "front" else f"{name}_{'left' if turned > 0 else 'right'}"
     return "back"
 
 
 def elevation_name(degrees: float) -> str:
-    """high, level or low."""
+    """Name of the camera's elevation, degrees: high, level or low."""
     return "high" if degrees >= HIGH else "low" if degrees <= LOW else "level"
 
 

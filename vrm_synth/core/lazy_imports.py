@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are asked for (PEP 562)."""
+"""Lazy imports of a package's names (PEP 562)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package. homes: name → the module of the package that has it."""
+    """The `__getattr__` of a package, which imports a name at its first use. homes: name → module of the package."""
 
     def find(name: str) -> Any:
         if name not in homes:

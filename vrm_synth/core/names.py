@@ -1,4 +1,4 @@
-"""The one rule for names that come out of strangers' files and go into shots, recipes, rows and sheets.
+"""Plain names: the rule for names from untrusted files that go into shots, recipes, rows and contact sheets.
 
 A plain name has 1 to LONGEST_NAME characters and no control character or line break. `Shot` refuses a name that is
 not plain; the loader makes every expression's name plain, so that the two always agree.
@@ -16,7 +16,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def is_plain(text: str, longest: int = LONGEST_NAME) -> bool:
-    """Whether `text` has 1 to `longest` characters, none of them a control character or a line break."""
+    """True for a text of 1 to `longest` characters, none of them a control character or a line break."""
     return 0 < len(text) <= longest and _CONTROL.search(text) is None
 
 
@@ -29,7 +29,7 @@ def plain_name(text: str, fallback: str, longest: int = LONGEST_NAME) -> str:
 
 
 class UniqueNames:
-    """Gives out names, none of them twice. taken: names that are not to be given at all."""
+    """Makes names unique. taken: names that are in use already."""
 
     def __init__(self, taken: Iterable[str] = ()):
         self._taken = set(taken)

@@ -1,4 +1,4 @@
-"""What somebody who mistyped a name probably meant."""
+"""The known name nearest to a misspelt one, for error messages."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def transform_points(matrix: ArrayLike, points: ArrayLike) -> Array:
 
 
 def normal_matrix(linear: ArrayLike) -> Array:
-    """What turns normals under the linear maps (..., 3, 3): the inverse transpose up to a positive scale.
+    """Matrices that transform normals under the linear maps (..., 3, 3): the inverse transpose up to a positive scale.
 
     Made of cofactors, so that maps without an inverse (a flattened node) have one too.
     """

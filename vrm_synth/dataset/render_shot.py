@@ -10,7 +10,7 @@ import numpy as np
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.pose.springs import CALM
+from vrm_synth.pose.springs import NO_WIND
 from vrm_synth.render.base import Compat, Frame, Renderer
 from vrm_synth.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
@@ -26,7 +26,7 @@ def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar
         expressions=figure.expressions,
         look_at=figure.look_at,
         settle_seconds=figure.settle_seconds,
-        wind=shot.wind or CALM,
+        wind=shot.wind or NO_WIND,
         reference_quirks=compat == "three-vrm",
     )
 

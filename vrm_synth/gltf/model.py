@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.core.vectors import Vec2 as Vec2
+from vrm_synth.core.vectors import Vec3 as Vec3
+from vrm_synth.core.vectors import Vec4 as Vec4
+
 F32 = NDArray[np.float32]
-Vec2 = tuple[float, float]
-Vec3 = tuple[float, float, float]
-Vec4 = tuple[float, float, float, float]
 
 # ---------------------------------------------------------------- textures and materials
 

@@ -1,4 +1,4 @@
-"""Spring-bone colliders (VRMC_springBone-1.0 and VRMC_springBone_extended_collider-1.0): who is hit, and where to."""
+"""Spring-bone colliders (VRMC_springBone-1.0, VRMC_springBone_extended_collider-1.0): hits and what they push."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from vrm_synth.core.transforms import Array, normal_matrix
 from vrm_synth.pose.node_tree import Index
 from vrm_synth.vrm.avatar import Collider
 
-_TRIES = 8  # hits of one joint in one step that are answered by trying all its colliders at once
+_MAX_JOINT_ROUNDS = 8  # hits of one joint in one step that are answered by trying all its colliders at once
 TINY = 1e-300  # keeps a vector of no length from dividing by zero
 
 
 @dataclass(frozen=True, eq=False)
 class ColliderRig:
-    """C colliders: node (C,); driver (C,): the joint that carries it, J for none; head, tail (C, 3) in the
-    node's frame (a sphere's tail is its head); normal (C, 3), used where plane (C,); inside (C,); radius (C,)."""
+    """C colliders.
+
+    node: (C,) the node that a collider hangs on.
+    driver: (C,) index of the spring joint that carries it, J for none.
+    head, tail: (C, 3) metres in the node's frame; a sphere's tail is its head.
+    normal: (C, 3) of a plane, in the node's frame.
+    radius: (C,) metres; 0 for a plane.
+    inside: (C,) true where ends are kept inside.
+    plane: (C,) true for planes.
+    """
 
     node: Index
     driver: Index
@@ -48,8 +56,14 @@ def build_colliders(colliders: Sequence[Collider], driver: Index) -> ColliderRig
 
 
 @dataclass(frozen=True, eq=False)
-class Shapes:
-    """Where colliders are: head, along (from head to tail), normal (J, S, 3); per_square (J, S): 1 / along²."""
+class ColliderShapes:
+    """Colliders in the world, as J × S pairs of a joint and a collider.
+
+    head: (J, S, 3) world metres.
+    along: (J, S, 3) from head to tail.
+    normal: (J, S, 3) unit normal of a plane.
+    per_square: (J, S) 1 / |along|².
+    """
 
     head: Array
     along: Array
@@ -57,8 +71,8 @@ class Shapes:
     per_square: Array
 
     @staticmethod
-    def of(head: Array, along: Array, normal: Array) -> Shapes:
-        return Shapes(head, along, normal, 1 / np.maximum(np.vecdot(along, along), TINY))
+    def of(head: Array, along: Array, normal: Array) -> ColliderShapes:
+        return ColliderShapes(head, along, normal, 1 / np.maximum(np.vecdot(along, along), TINY))
 
 
 class Obstacles:
@@ -83,7 +97,7 @@ class Obstacles:
             row = np.full((1, *values.shape[1:]), filler, values.dtype)
             return np.concatenate([values, row])[hits]
 
-        self.still = Shapes.of(pairs(head), pairs(tail - head), pairs(normal))
+        self.still = ColliderShapes.of(pairs(head), pairs(tail - head), pairs(normal))
         self.plane = pairs(c.plane, False)
         self.sign = pairs(np.where(c.inside, -1.0, 1.0))
         # distance = sign · length − reach; an empty place is out of every reach
@@ -97,7 +111,7 @@ class Obstacles:
         self.slots = np.arange(hits.shape[1])
 
     def push_out(self, goal: Array, place: Array, length: Array, history: Array, tick: int) -> Array:
-        """Ends (J, 3) after each joint has met its colliders one after the other.
+        """Ends (J, 3) of the bones after each joint was pushed out of its colliders, one after the other.
 
         A collider that isn't hit changes nothing, so all can be tried at once and only the first hit of
         each joint be answered, then those after it be tried again: the same result as one by one. A joint
@@ -110,12 +124,12 @@ class Obstacles:
             return goal
         goal = goal.copy()
         rows = np.arange(len(goal))
-        for _ in range(_TRIES):
+        for _ in range(_MAX_JOINT_ROUNDS):
             some = np.flatnonzero(hit.any(1))
             if not len(some):
                 return goal
             rows, first = rows[some], hit[some].argmax(1)
-            out = self._lead_out(rows, first, off[some, first], far[some, first], shapes)
+            out = self._exit_directions(rows, first, off[some, first], far[some, first], shapes)
             pushed = goal[rows] - distance[some, first][:, None] * out
             goal[rows] = at_length(pushed, place[rows], length[rows])
             distance, off, far = self._distance(goal[rows], rows, shapes)
@@ -124,19 +138,19 @@ class Obstacles:
             distance, off, far = self._distance(goal[rows], (rows, slice(slot, slot + 1)), shapes)
             struck = np.flatnonzero((distance[:, 0] < 0) & (first < slot))
             which = rows[struck]
-            out = self._lead_out(which, slot, off[struck, 0], far[struck, 0], shapes)
+            out = self._exit_directions(which, slot, off[struck, 0], far[struck, 0], shapes)
             goal[which] = at_length(goal[which] - distance[struck] * out, place[which], length[which])
         return goal
 
-    def _at(self, history: Array, tick: int) -> Shapes:
+    def _at(self, history: Array, tick: int) -> ColliderShapes:
         world = history[(tick - self.lag) % len(history), self.driver]
         linear, still = world[..., :3, :3], self.still
         head = (linear @ still.head[..., None])[..., 0] + world[..., :3, 3]
         along, normal = (linear @ still.along[..., None])[..., 0], (linear @ still.normal[..., None])[..., 0]
-        return Shapes.of(head, along, normal / norm(normal)[..., None])
+        return ColliderShapes.of(head, along, normal / norm(normal)[..., None])
 
     def _distance(
-        self, goal: Array, rows: slice | Index | tuple[Index, slice], shapes: Shapes
+        self, goal: Array, rows: slice | Index | tuple[Index, slice], shapes: ColliderShapes
     ) -> tuple[Array, Array, Array]:
         """Signed distances (R, S) of the ends (R, 3), negative inside; what lies between each and the collider's middle
         (R, S, 3), and its length, along a plane's normal (R, S)."""
@@ -151,7 +165,9 @@ class Obstacles:
             far = np.where(self.plane[rows], np.vecdot(delta, shapes.normal[rows]), far)
         return self.sign[rows] * far - self.reach[rows], off, far
 
-    def _lead_out(self, rows: Index, slots: Index | int, off: Array, far: Array, shapes: Shapes) -> Array:
+    def _exit_directions(
+        self, rows: Index, slots: Index | int, off: Array, far: Array, shapes: ColliderShapes
+    ) -> Array:
         """Directions (R, 3) out of one collider each, from what `_distance` found of them."""
         if not self.flat:
             return off * (self.sign[rows, slots] / far)[:, None]

@@ -15,7 +15,7 @@ import numpy as np
 
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.transforms import Array, decompose, quat_between, quat_inverse, quat_mul, quat_rotate
-from vrm_synth.pose.node_tree import Index, Local, Tree
+from vrm_synth.pose.node_tree import Index, LocalTransforms, NodeTree
 from vrm_synth.vrm.avatar import Avatar, Constraint
 
 KINDS = ("roll", "rotation", "aim")
@@ -33,7 +33,7 @@ AXES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ConstraintBatch:
     """K constraints of one kind that don't depend on each other: node (K,), source (K,), weight (K,), axis (K, 3)."""
 
     kind: str
@@ -43,7 +43,7 @@ class Batch:
     axis: Array
 
 
-def build_constraints(avatar: Avatar, tree: Tree) -> tuple[Batch, ...]:
+def build_constraints(avatar: Avatar, tree: NodeTree) -> tuple[ConstraintBatch, ...]:
     """Constraints in batches, in working order. Raises AvatarError, naming the nodes, where they form a ring."""
     kept = [c for c in avatar.constraints if tree.in_scene[c.node] and tree.in_scene[c.source]]
     by_node: dict[int, list[int]] = {}
@@ -56,7 +56,7 @@ def build_constraints(avatar: Avatar, tree: Tree) -> tuple[Batch, ...]:
     return tuple(_batch(KINDS[kind], groups[step, kind]) for step, kind in sorted(groups))
 
 
-def apply_constraints(batches: tuple[Batch, ...], tree: Tree, local: Local) -> Local:
+def apply_constraints(batches: tuple[ConstraintBatch, ...], tree: NodeTree, local: LocalTransforms) -> LocalTransforms:
     """The local transforms after all constraints."""
     for batch in batches:
         rest = tree.rest.rotation[batch.node]
@@ -78,7 +78,7 @@ def slerp(a: Array, b: Array, t: Array) -> Array:
     return out / np.linalg.norm(out, axis=-1, keepdims=True)
 
 
-def _roll(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
+def _roll(batch: ConstraintBatch, tree: NodeTree, local: LocalTransforms, rest: Array) -> Array:
     source_rest = tree.rest.rotation[batch.source]
     # The source's turn since rest, in its parent's frame, then in the destination's own frame at rest.
     delta = quat_mul(local.rotation[batch.source], quat_inverse(source_rest))
@@ -87,11 +87,11 @@ def _roll(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
     return quat_mul(rest, quat_mul(quat_inverse(bend), delta))
 
 
-def _rotation(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
+def _rotation(batch: ConstraintBatch, tree: NodeTree, local: LocalTransforms, rest: Array) -> Array:
     return quat_mul(rest, quat_mul(quat_inverse(tree.rest.rotation[batch.source]), local.rotation[batch.source]))
 
 
-def _aim(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
+def _aim(batch: ConstraintBatch, tree: NodeTree, local: LocalTransforms, rest: Array) -> Array:
     # Only these nodes' paths, not the tree: in a long chain of aims that would be all nodes for each of them.
     above = np.array([tree.world_of(int(p), local) for p in tree.parent[batch.node]])
     place = (above[:, :3, :3] @ local.translation[batch.node][:, :, None])[:, :, 0] + above[:, :3, 3]
@@ -109,7 +109,7 @@ def _aim(batch: Batch, tree: Tree, local: Local, rest: Array) -> Array:
 _TARGETS = {"roll": _roll, "rotation": _rotation, "aim": _aim}
 
 
-def _reads(c: Constraint, tree: Tree) -> list[int]:
+def _reads(c: Constraint, tree: NodeTree) -> list[int]:
     """The nodes whose local rotation decides this constraint's result."""
     if c.kind == "aim":
         return [*tree.path(c.source), *tree.path(c.node)[:-1]]
@@ -153,8 +153,8 @@ def _name(avatar: Avatar, node: int) -> str:
     return avatar.nodes[node].name or f"nodes[{node}]"
 
 
-def _batch(kind: str, group: Sequence[Constraint]) -> Batch:
-    return Batch(
+def _batch(kind: str, group: Sequence[Constraint]) -> ConstraintBatch:
+    return ConstraintBatch(
         kind,
         np.array([c.node for c in group], np.intp),
         np.array([c.source for c in group], np.intp),

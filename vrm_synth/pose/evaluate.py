@@ -1,4 +1,4 @@
-"""The ONE update order: humanoid pose → lookAt → expressions → node constraints → spring bones.
+"""Evaluate a pose, in VRM's update order: humanoid pose → lookAt → expressions → node constraints → spring bones.
 
 Skinning comes last, on the GPU (or in pose/skinning.py).
 """
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
-from vrm_synth.gltf.model import Vec3, Vec4
-from vrm_synth.pose.constraints import Batch, apply_constraints, build_constraints
+from vrm_synth.core.vectors import Vec3, Vec4
+from vrm_synth.pose.constraints import ConstraintBatch, apply_constraints, build_constraints
 from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, check_expressions
 from vrm_synth.pose.lookat import LookAtAngles, apply_look_at
-from vrm_synth.pose.node_tree import Tree, build_tree
+from vrm_synth.pose.node_tree import NodeTree, build_tree
 from vrm_synth.pose.normalized_pose import HumanoidRig, build_humanoid, pose_humanoid, split_bones
 from vrm_synth.pose.posed_avatar import LookAtState, PosedAvatar
-from vrm_synth.pose.springs import CALM, SpringRig, build_springs, settle
+from vrm_synth.pose.springs import NO_WIND, SpringRig, build_springs, settle
 from vrm_synth.vrm.avatar import Avatar
 
-__all__ = ["LookAtAngles", "Rig", "evaluate", "gaze_of", "rig"]
+__all__ = ["LookAtAngles", "Rig", "evaluate", "gaze_of", "rig_of"]
 
 _NONE: Mapping[str, Vec4] = MappingProxyType({})
 _NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
@@ -28,19 +28,26 @@ _NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """What never changes from pose to pose of one avatar."""
+    """Data of one avatar that all its poses share.
 
-    tree: Tree
+    tree: the node tree and its rest transforms.
+    humanoid: bones, and how normalised rotations become local ones.
+    face: morph weights with no expression active.
+    constraints: node constraints in batches, in working order.
+    springs: spring joints and their colliders.
+    """
+
+    tree: NodeTree
     humanoid: HumanoidRig
     face: FaceRig
-    constraints: tuple[Batch, ...]
+    constraints: tuple[ConstraintBatch, ...]
     springs: SpringRig
 
 
 _RIGS: WeakKeyDictionary[Avatar, Rig] = WeakKeyDictionary()
 
 
-def rig(avatar: Avatar) -> Rig:
+def rig_of(avatar: Avatar) -> Rig:
     """The avatar's rig, built at its first use. Raises AvatarError where its constraints form a ring."""
     found = _RIGS.get(avatar)
     if found is None:
@@ -63,33 +70,33 @@ def evaluate(
     expressions: Mapping[str, float] = _NO_WEIGHTS,
     look_at: LookAtAngles | Sequence[float] | None = None,
     settle_seconds: float | None = None,
-    wind: Sequence[float] = CALM,
+    wind: Sequence[float] = NO_WIND,
     reference_quirks: bool = False,
 ) -> PosedAvatar:
-    """Pose an avatar, from rest; nothing is remembered from one call to the next.
+    """Pose an avatar, from rest: the result depends on the arguments alone.
 
     bones: rotations (x, y, z, w) of normalised VRM 1.0 bones. hips_offset: metres from rest, world axes.
-    expressions: weights 0..1 by VRM 1.0 name; one named here wins over what the gaze asks of it.
+    expressions: weights 0..1 by VRM 1.0 name; one named here wins over the weight that the gaze requests.
     look_at: angles in degrees, or a world point in metres; None leaves the eyes as posed.
     settle_seconds: how long the spring bones swing under the pose, in steps of 1/60 s; None: they rest.
     wind: a steady push on them (3,), world axes, in gravityPower's unit: 0.2 stirs hair, 1 blows it sideways.
     reference_quirks: follow three-vrm where it differs from the specifications (see lookat, expressions, springs).
     Bones and expressions that the avatar lacks become warnings. Raises ShotError for anything malformed.
     """
-    r = rig(avatar)
-    rows, rotations, lacking = split_bones(r.humanoid, bones)
+    rig = rig_of(avatar)
+    rows, rotations, lacking = split_bones(rig.humanoid, bones)
     lacking += [f"expression:{name}" for name in check_expressions(avatar, expressions)]
 
-    local = pose_humanoid(r.tree, r.humanoid, rows, rotations, hips_offset)
-    gaze = apply_look_at(avatar.look_at, r.tree, r.humanoid, local, look_at, reference_quirks=reference_quirks)
+    local = pose_humanoid(rig.tree, rig.humanoid, rows, rotations, hips_offset)
+    gaze = apply_look_at(avatar.look_at, rig.tree, rig.humanoid, local, look_at, reference_quirks=reference_quirks)
     requested = {**gaze.weights, **expressions}
-    face = apply_expressions(avatar, r.face, requested, reference_quirks=reference_quirks)
-    local = apply_constraints(r.constraints, r.tree, gaze.local)
-    local = settle(r.springs, r.tree, local, settle_seconds, wind=wind, reference_quirks=reference_quirks)
+    face = apply_expressions(avatar, rig.face, requested, reference_quirks=reference_quirks)
+    local = apply_constraints(rig.constraints, rig.tree, gaze.local)
+    local = settle(rig.springs, rig.tree, local, settle_seconds, wind=wind, reference_quirks=reference_quirks)
 
     return PosedAvatar(
         avatar=avatar,
-        world_from_node=r.tree.world(local),
+        world_from_node=rig.tree.world(local),
         morph_weights=face.morph_weights,
         materials=face.materials,
         expressions=face.expressions,
@@ -107,7 +114,7 @@ def gaze_of(
     look_at: LookAtAngles | Sequence[float] | None = None,
 ) -> LookAtState | None:
     """The `look_at` of what evaluate makes of the same, without what comes after the gaze. Raises ShotError."""
-    r = rig(avatar)
-    rows, rotations, _ = split_bones(r.humanoid, bones)
-    local = pose_humanoid(r.tree, r.humanoid, rows, rotations, hips_offset)
-    return apply_look_at(avatar.look_at, r.tree, r.humanoid, local, look_at).state
+    rig = rig_of(avatar)
+    rows, rotations, _ = split_bones(rig.humanoid, bones)
+    local = pose_humanoid(rig.tree, rig.humanoid, rows, rotations, hips_offset)
+    return apply_look_at(avatar.look_at, rig.tree, rig.humanoid, local, look_at).state

@@ -1,4 +1,4 @@
-"""Expressions (VRMC_vrm expressions): asked-for weights become morph weights and changed materials.
+"""Expressions (VRMC_vrm expressions): requested weights become morph weights and changed materials.
 
 Binary expressions, and overrides of blinking, gaze and mouth, follow the specification's "procedural
 override". An override on an expression of the very group it would override counts as none; three-vrm
@@ -82,7 +82,7 @@ def build_face(avatar: Avatar) -> FaceRig:
 
 
 def check_expressions(avatar: Avatar, requested: Mapping[str, float]) -> list[str]:
-    """Names asked for that the avatar lacks. Raises ShotError for a weight outside 0..1."""
+    """Requested names that the avatar lacks. Raises ShotError for a weight outside 0..1."""
     for name, weight in requested.items():
         if isinstance(weight, bool) or not (isinstance(weight, Real) and 0 <= weight <= 1):
             raise ShotError("bad expression weight", got=weight, allowed="0..1", where=name)

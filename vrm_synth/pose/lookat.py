@@ -16,7 +16,7 @@ import numpy as np
 
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, decompose, quat_axis_angle, quat_inverse, quat_mul, quat_rotate
-from vrm_synth.pose.node_tree import Local, Tree
+from vrm_synth.pose.node_tree import LocalTransforms, NodeTree
 from vrm_synth.pose.normalized_pose import HumanoidRig, numbers, raw_rotation
 from vrm_synth.pose.posed_avatar import LookAtState
 from vrm_synth.vrm.avatar import LookAt, RangeMap
@@ -37,9 +37,15 @@ Target = LookAtAngles | Sequence[float]
 
 @dataclass(frozen=True, eq=False)
 class GazeResult:
-    """What the gaze does: the local transforms after it, expression weights it asks for, its state, warnings."""
+    """The effect of a gaze.
 
-    local: Local
+    local: local transforms with the eyes turned.
+    weights: expression weights that a gaze by expressions requests.
+    state: the gaze in angles; None where the avatar has no lookAt.
+    warnings: one line each.
+    """
+
+    local: LocalTransforms
     weights: Mapping[str, float]
     state: LookAtState | None
     warnings: tuple[str, ...] = ()
@@ -47,9 +53,9 @@ class GazeResult:
 
 def apply_look_at(
     look_at: LookAt | None,
-    tree: Tree,
+    tree: NodeTree,
     humanoid: HumanoidRig,
-    local: Local,
+    local: LocalTransforms,
     target: Target | None,
     *,
     reference_quirks: bool = False,
@@ -125,7 +131,9 @@ def _hermite(curve: Sequence[float], x: float) -> float:
     return keys[-1][1]
 
 
-def _toward(look_at: LookAt, tree: Tree, humanoid: HumanoidRig, local: Local, point: Sequence[float]) -> LookAtAngles:
+def _toward(
+    look_at: LookAt, tree: NodeTree, humanoid: HumanoidRig, local: LocalTransforms, point: Sequence[float]
+) -> LookAtAngles:
     """Angles from the look-at space (head's place plus its offset, head's turn since rest) to a world point."""
     head = int(humanoid.node[humanoid.row["head"]])
     world = tree.world_of(head, local)

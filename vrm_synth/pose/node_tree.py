@@ -15,8 +15,8 @@ Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
-    """Local transforms of all N nodes at one moment: rotation (N, 4), translation (N, 3) metres, float64.
+class LocalTransforms:
+    """LocalTransforms transforms of all N nodes at one moment: rotation (N, 4), translation (N, 3) metres, float64.
 
     Nothing in VRM changes a node's scale, so scale belongs to the tree.
     """
@@ -24,13 +24,13 @@ class Local:
     rotation: Array
     translation: Array
 
-    def turned(self, nodes: Index, rotation: Array) -> Local:
+    def turned(self, nodes: Index, rotation: Array) -> LocalTransforms:
         """A copy in which `nodes` (K,) have the local `rotation` (K, 4)."""
         out = self.rotation.copy()
         out[nodes] = rotation
         return replace(self, rotation=out)
 
-    def moved(self, node: int, translation: Array) -> Local:
+    def moved(self, node: int, translation: Array) -> LocalTransforms:
         """A copy in which `node` has the local `translation` (3,)."""
         out = self.translation.copy()
         out[node] = translation
@@ -38,25 +38,33 @@ class Local:
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
-    """parent (N,), -1 at the top; in_scene (N,); scale (N, 3); rest: the file's own local transforms;
-    rest_world (N, 4, 4). `order` lists the scene's nodes by depth; level l is order[bounds[l]:bounds[l+1]],
-    and above[i] is the place in `order` of the parent of order[i]."""
+class NodeTree:
+    """The nodes of an avatar, N of them.
+
+    parent: (N,) index of the parent, −1 at the top.
+    in_scene: (N,) true for nodes of the scene.
+    scale: (N, 3) local scale.
+    rest: the file's own local transforms.
+    rest_world: (N, 4, 4) world_from_node at rest.
+    order: nodes of the scene by depth.
+    above: above[i] is the index in `order` of the parent of order[i].
+    bounds: level l is order[bounds[l]:bounds[l+1]].
+    """
 
     parent: Index
     in_scene: NDArray[np.bool_]
     scale: Array
-    rest: Local
+    rest: LocalTransforms
     rest_world: Array
     order: Index
     above: Index
     bounds: tuple[int, ...]
 
-    def world(self, local: Local) -> Array:
+    def world(self, local: LocalTransforms) -> Array:
         """world_from_node (N, 4, 4); identity for nodes outside the scene."""
         return _world(local, self.scale, self.order, self.above, self.bounds)
 
-    def world_of(self, node: int, local: Local) -> Array:
+    def world_of(self, node: int, local: LocalTransforms) -> Array:
         """world_from_node (4, 4) of one node."""
         path = self.path(node)
         m = np.eye(4)
@@ -73,7 +81,7 @@ class Tree:
         return out[::-1]
 
 
-def build_tree(avatar: Avatar) -> Tree:
+def build_tree(avatar: Avatar) -> NodeTree:
     """The tree of an avatar (its loader has made sure that it is one, without cycles)."""
     nodes = avatar.nodes
     parent = np.array([n.parent for n in nodes], np.intp)
@@ -87,15 +95,15 @@ def build_tree(avatar: Avatar) -> Tree:
     above = np.array([place.get(nodes[i].parent, 0) for i in order], np.intp)
     in_scene = np.zeros(len(nodes), bool)
     in_scene[order] = True
-    rest = Local(
+    rest = LocalTransforms(
         np.array([n.rotation for n in nodes], np.float64).reshape(-1, 4),
         np.array([n.translation for n in nodes], np.float64).reshape(-1, 3),
     )
     scale = np.array([n.scale for n in nodes], np.float64).reshape(-1, 3)
-    return Tree(parent, in_scene, scale, rest, _world(rest, scale, order, above, bounds), order, above, bounds)
+    return NodeTree(parent, in_scene, scale, rest, _world(rest, scale, order, above, bounds), order, above, bounds)
 
 
-def _world(local: Local, scale: Array, order: Index, above: Index, bounds: tuple[int, ...]) -> Array:
+def _world(local: LocalTransforms, scale: Array, order: Index, above: Index, bounds: tuple[int, ...]) -> Array:
     world = compose(local.translation[order], local.rotation[order], scale[order])
     for lo, hi in pairwise(bounds[1:]):
         world[lo:hi] = world[above[lo:hi]] @ world[lo:hi]

@@ -22,7 +22,7 @@ import numpy as np
 
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, decompose, quat_inverse, quat_mul
-from vrm_synth.pose.node_tree import Index, Local, Tree
+from vrm_synth.pose.node_tree import Index, LocalTransforms, NodeTree
 from vrm_synth.vrm.avatar import Avatar
 
 UNIT_TOLERANCE = 1e-3
@@ -30,8 +30,13 @@ UNIT_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class HumanoidRig:
-    """For each of the avatar's B bones: slot name → row; node (B,); before (B, 4) = P⁻¹; after (B, 4) = P·R.
+    """The avatar's B humanoid bones.
 
+    row: bone name → row of the arrays below.
+    node: (B,) the bone's node.
+    before: (B, 4) quaternion P⁻¹.
+    after: (B, 4) quaternion P·R.
+    hips: the node of the hips.
     t_pose: all nodes with every bone in its T-pose, which is the file's rest pose unless that is corrected.
     """
 
@@ -39,11 +44,11 @@ class HumanoidRig:
     node: Index
     before: Array
     after: Array
-    t_pose: Local
+    t_pose: LocalTransforms
     hips: int | None
 
 
-def build_humanoid(avatar: Avatar, tree: Tree) -> HumanoidRig:
+def build_humanoid(avatar: Avatar, tree: NodeTree) -> HumanoidRig:
     """Rest rotations of the humanoid bones."""
     names = list(avatar.humanoid)
     node = np.array([avatar.humanoid[n] for n in names], np.intp)
@@ -65,7 +70,7 @@ def build_humanoid(avatar: Avatar, tree: Tree) -> HumanoidRig:
     )
 
 
-def _corrections(avatar: Avatar, tree: Tree, node: Index) -> tuple[Array, Array]:
+def _corrections(avatar: Avatar, tree: NodeTree, node: Index) -> tuple[Array, Array]:
     """World rotations (B, 4) from rest to the T-pose: of each bone, and of the nearest corrected one above it."""
     given = {avatar.humanoid[bone]: np.asarray(q, np.float64) for bone, q in avatar.rest_corrections.items()}
     none = np.array([0.0, 0.0, 0.0, 1.0])
@@ -76,7 +81,7 @@ def _corrections(avatar: Avatar, tree: Tree, node: Index) -> tuple[Array, Array]
 
 
 def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple[Index, Array, list[str]]:
-    """Check what was asked for: rows (K,) and unit rotations (K, 4) of the bones that the avatar has, and
+    """Check requested rotations: rows (K,) and unit rotations (K, 4) of the bones that the avatar has, and
     the names that it lacks, those that no avatar has among them. Raises ShotError for a rotation that is none."""
     if not bones:
         return np.zeros(0, np.intp), np.zeros((0, 4)), []
@@ -86,8 +91,8 @@ def split_bones(rig: HumanoidRig, bones: Mapping[str, Sequence[float]]) -> tuple
 
 
 def pose_humanoid(
-    tree: Tree, rig: HumanoidRig, rows: Index, rotations: Array, hips_offset: Sequence[float] | None
-) -> Local:
+    tree: NodeTree, rig: HumanoidRig, rows: Index, rotations: Array, hips_offset: Sequence[float] | None
+) -> LocalTransforms:
     """The T-pose with bones `rows` (K,) turned by normalised `rotations` (K, 4), and the hips moved by
     `hips_offset` (3,) metres along the world's axes. Raises ShotError."""
     local = rig.t_pose
@@ -106,11 +111,11 @@ def pose_humanoid(
 
 
 def raw_rotation(rig: HumanoidRig, rows: Index, normalised: Array) -> Array:
-    """Local rotations (K, 4) of the nodes of bones `rows` (K,) from normalised rotations (K, 4)."""
+    """LocalTransforms rotations (K, 4) of the nodes of bones `rows` (K,) from normalised rotations (K, 4)."""
     return quat_mul(quat_mul(rig.before[rows], normalised), rig.after[rows])
 
 
-def _parent_rotation(tree: Tree, node: int) -> Array:
+def _parent_rotation(tree: NodeTree, node: int) -> Array:
     parent = int(tree.parent[node])
     return decompose(tree.rest_world[parent])[1] if parent >= 0 else np.array([0.0, 0.0, 0.0, 1.0])
 

@@ -27,11 +27,9 @@ from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.names import is_plain
 from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.yaml_models import resources
 from vrm_synth.yaml_models.strict_yaml import RefusedError, check, load
-
-Vec3 = tuple[float, float, float]
-Vec4 = tuple[float, float, float, float]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 REGIONS: Mapping[str, tuple[str, ...]] = {
@@ -155,7 +153,7 @@ class Pose:
 
     @property
     def symmetric(self) -> bool:
-        """Whether the mirror image is the same pose, to a twentieth of a degree."""
+        """True where the mirror image is the same pose, to a twentieth of a degree."""
         image = self.mirror().bones
         return self.bones.keys() == image.keys() and all(
             abs(sum(a * b for a, b in zip(q, image[bone], strict=True))) > 1 - 1e-7 for bone, q in self.bones.items()

@@ -1,4 +1,4 @@
-"""A posed avatar: everything a renderer or an annotator needs to know of one moment."""
+"""PosedAvatar: the result of evaluating a pose, for renderers and annotators."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ class LookAtState:
 
 @dataclass(frozen=True, eq=False)
 class PosedAvatar:
-    """world_from_node: (N, 4, 4) float64 for every node of the avatar (nodes outside the scene: identity).
+    """An avatar in one pose.
 
+    avatar: the avatar, as loaded.
+    world_from_node: (N, 4, 4) float64 for every node of the avatar (nodes outside the scene: identity).
     morph_weights: node → (M,) float64 weights of the node's mesh, mesh defaults included; absent: no targets.
     materials: the avatar's materials with expression binds applied, same indices.
     expressions: name → effective weight of every expression, after overrides and isBinary.
-    asked: name → the weight asked of it, by the shot or by the gaze, before isBinary and overrides.
-    warnings: asked-for bones and expressions that this avatar lacks.
+    requested_weights: name → the weight that the shot or the gaze requests, before isBinary and overrides.
+    look_at: the gaze; None where the avatar has no lookAt.
+    warnings: requested bones and expressions that this avatar lacks.
     """
 
     avatar: Avatar

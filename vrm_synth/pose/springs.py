@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.core.transforms import Array, quat_between, quat_matrix, quat_mul
 from vrm_synth.pose.colliders import TINY, ColliderRig, Obstacles, at_length, build_colliders, norm
-from vrm_synth.pose.node_tree import Index, Local, Tree
+from vrm_synth.pose.node_tree import Index, LocalTransforms, NodeTree
 from vrm_synth.vrm.avatar import Avatar, SpringJoint
 
 STEP = 1 / 60
@@ -42,22 +42,30 @@ MAX_SETTLE_SECONDS = 60.0
 # collider for 500 and a round for 1000: some seconds of work. 200 joints with 100 colliders each need 5 million.
 MAX_WORK = 30_000_000
 LEAF_LENGTH = 0.07
-SHORTEST = 1e-9  # metres of a bone: of less, positions have too few digits to tell where it points
-CALM = (0.0, 0.0, 0.0)
+MIN_BONE_LENGTH = 1e-9  # metres of a bone: of less, positions have too few digits to tell where it points
+NO_WIND = (0.0, 0.0, 0.0)
 _EYE = np.eye(3)
-Seen = tuple[bytes, bytes, bytes, int, bool]
+SettleInputs = tuple[bytes, bytes, bytes, int, bool]
 
 
 @dataclass(frozen=True, eq=False)
 class SpringRig:
-    """J joints that can swing.
+    """The spring joints of an avatar; J of them can swing.
 
-    spring_nodes: every spring joint, able to swing or not: they all rest before settling.
-    node, driver (the nearest joint above; J for none), level (J,).
-    tail, quirk_tail (J, 3): the end at rest in the joint's frame, and three-vrm's idea of it; leaf (J,): there
-    is no node at the end. inertia, stiffness, hit_radius (J,); gravity (J, 3).
-    hits (J, S): the colliders of each joint in order, C where there are fewer.
-    lag (J,), hit_lag (J, S): ticks back to the driver's state; stride: ticks a step.
+    spring_nodes: nodes of all spring joints, able to swing or not; all are put to rest before settling.
+    node: (J,) the joint's node.
+    driver: (J,) index of the nearest joint above; J for none.
+    level: (J,) number of joints above that the joint waits for.
+    tail: (J, 3) end of the bone at rest, metres in the joint's frame.
+    quirk_tail: (J, 3) the same as three-vrm has it.
+    leaf: (J,) true where no node is at the end.
+    inertia, stiffness, hit_radius: (J,) 1 − dragForce; stiffness; metres.
+    gravity: (J, 3) direction times power, world axes.
+    colliders: all colliders that a joint may hit, C of them.
+    hits: (J, S) indices of the colliders of each joint in order, C where there are fewer.
+    lag: (J,) ticks back to the driver's state.
+    hit_lag: (J, S) the same for what carries each collider.
+    stride: ticks a step.
     """
 
     spring_nodes: Index
@@ -78,13 +86,14 @@ class SpringRig:
     stride: int
 
 
-_LAST: WeakKeyDictionary[SpringRig, tuple[Seen, Array]] = WeakKeyDictionary()  # what they saw last, and did
+# rig → the inputs of the last settling, and its result
+_LAST_SETTLED: WeakKeyDictionary[SpringRig, tuple[SettleInputs, Array]] = WeakKeyDictionary()
 
 
 # ---------------------------------------------------------------- once an avatar
 
 
-def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
+def build_springs(avatar: Avatar, tree: NodeTree) -> SpringRig:
     """The springs of an avatar. Joints outside the scene, without length, or scaled to nothing stay still."""
     chosen: dict[int, tuple[SpringJoint, tuple[int, ...]]] = {}
     for spring in avatar.springs:
@@ -92,7 +101,7 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
             if tree.in_scene[joint.node]:
                 chosen[joint.node] = (joint, spring.colliders)
     tails = {n: (_tail(tree, j), _quirk_tail(tree, j)) for n, (j, _) in chosen.items()}
-    nodes = [n for n in chosen if _invertible(tree.rest_world[n]) and _length(tree, n, tails[n][0]) > SHORTEST]
+    nodes = [n for n in chosen if _invertible(tree.rest_world[n]) and _length(tree, n, tails[n][0]) > MIN_BONE_LENGTH]
     joints = [chosen[n][0] for n in nodes]
     row = {n: i for i, n in enumerate(nodes)}
 
@@ -110,7 +119,7 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
         hits[i, : len(members)] = members
 
     level, stride = _levels(driver, hits, colliders.driver)
-    _refuse_slow(avatar, hits, int(level.max(initial=0)), stride)
+    _check_cost(avatar, hits, int(level.max(initial=0)), stride)
     level_of = np.append(level, -1)  # the last row stands for "no driver"
     hit_lag = level[:, None] - level_of[np.append(colliders.driver, len(nodes))[hits]]
     return SpringRig(
@@ -133,7 +142,7 @@ def build_springs(avatar: Avatar, tree: Tree) -> SpringRig:
     )
 
 
-def _refuse_slow(avatar: Avatar, hits: Index, levels: int, stride: int) -> None:
+def _check_cost(avatar: Avatar, hits: Index, levels: int, stride: int) -> None:
     """Raise AvatarError for springs that wait for each other in so long a row that a second would take many."""
     ticks = round(1 / STEP) * stride + levels
     work = ticks * (hits.size + 10 * len(hits) + 500 * hits.shape[1] + 1000)
@@ -146,7 +155,7 @@ def _refuse_slow(avatar: Avatar, hits: Index, levels: int, stride: int) -> None:
         )
 
 
-def _tail(tree: Tree, joint: SpringJoint) -> Array:
+def _tail(tree: NodeTree, joint: SpringJoint) -> Array:
     world = tree.rest_world[joint.node]
     if not _invertible(world):
         return np.zeros(3)
@@ -159,14 +168,14 @@ def _tail(tree: Tree, joint: SpringJoint) -> Array:
     return np.asarray(np.linalg.solve(world[:3, :3], end - world[:3, 3]), np.float64)
 
 
-def _quirk_tail(tree: Tree, joint: SpringJoint) -> Array:
+def _quirk_tail(tree: NodeTree, joint: SpringJoint) -> Array:
     if joint.tail is not None:
         return tree.rest.translation[joint.tail]
     own = tree.rest.translation[joint.node]
     return LEAF_LENGTH * own / max(float(np.linalg.norm(own)), TINY)
 
 
-def _length(tree: Tree, node: int, tail: Array) -> float:
+def _length(tree: NodeTree, node: int, tail: Array) -> float:
     return float(np.linalg.norm(tree.rest_world[node][:3, :3] @ tail))
 
 
@@ -174,7 +183,7 @@ def _invertible(world: Array) -> bool:
     return bool(abs(np.linalg.det(world[:3, :3])) > 1e-18)
 
 
-def _carriers(avatar: Avatar, tree: Tree, row: dict[int, int]) -> Index:
+def _carriers(avatar: Avatar, tree: NodeTree, row: dict[int, int]) -> Index:
     """(N + 1,): the nearest joint at or above each node, or J; the last row stands for "no node"."""
     out = np.full(len(avatar.nodes) + 1, len(row), np.intp)
     for n in avatar.scene_nodes:  # parents before children
@@ -213,13 +222,13 @@ def _relax(needs: Index) -> Index | None:
 
 def settle(
     rig: SpringRig,
-    tree: Tree,
-    local: Local,
+    tree: NodeTree,
+    local: LocalTransforms,
     seconds: float | None,
     *,
-    wind: Sequence[float] = CALM,
+    wind: Sequence[float] = NO_WIND,
     reference_quirks: bool = False,
-) -> Local:
+) -> LocalTransforms:
     """The local transforms after `seconds` (0..60) of swinging, in round(seconds·60) steps; None: at rest.
 
     Springs start at rest, tails still, under the skeleton as posed. wind: a steady push (3,) in world axes that
@@ -237,19 +246,19 @@ def settle(
     axis = tail / np.maximum(np.linalg.norm(tail, axis=-1, keepdims=True), TINY)
     outer = (rig.gravity + np.asarray(wind, np.float64)) * STEP
     world = tree.world(local)
-    # A shot is settled to plan its camera and again to be drawn, when only its eyes may have moved since. All that
-    # the springs see of the body being the same, they swing the same way.
-    seen = (world[rig.node].tobytes(), world[rig.colliders.node].tobytes(), outer.tobytes(), steps, reference_quirks)
-    known = _LAST.get(rig)
-    if known is None or known[0] != seen:
-        known = _LAST[rig] = (seen, _swing(rig, tree, world, tail, axis, steps, outer, reference_quirks))
+    # A shot is settled to plan its camera and again to be drawn, when only its eyes may have moved since. The same
+    # inputs give the same result.
+    inputs = (world[rig.node].tobytes(), world[rig.colliders.node].tobytes(), outer.tobytes(), steps, reference_quirks)
+    known = _LAST_SETTLED.get(rig)
+    if known is None or known[0] != inputs:
+        known = _LAST_SETTLED[rig] = (inputs, _swing(rig, tree, world, tail, axis, steps, outer, reference_quirks))
     toward = known[1]
     return local.turned(rig.node, quat_mul(tree.rest.rotation[rig.node], quat_between(axis, toward)))
 
 
 def _swing(
     rig: SpringRig,
-    tree: Tree,
+    tree: NodeTree,
     world: Array,
     tail: Array,
     axis: Array,

@@ -1,7 +1,6 @@
-"""A picture as data: Shot, the recipe, and (recipe, i) → Shot.
+"""A picture as data: Shot, Recipe, and (recipe, i) → Shot.
 
-Each is imported when it is asked for: a Shot alone needs neither recipes nor pose library, and whoever only hands
-shots on, none of this.
+Names are imported at their first use: a Shot alone needs neither recipes nor the pose library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a command is given to draw: a recipe's file, or avatars, which a default recipe then draws."""
+"""Inputs of a command → a recipe: a recipe's file, or avatars with everything else at its default."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vrm_synth.shot.avatar_sources import Note, is_built_in, names_beside
 from vrm_synth.shot.recipe import Recipe, load_recipe
 from vrm_synth.yaml_models.strict_yaml import check
 
-FAMILY = "demo:0..7"  # whom `vrm-synth demo` shows
-COUNT = 24  # pictures of avatars, where nobody says how many
+FAMILY = "demo:0..7"  # the avatars of `vrm-synth demo`
+COUNT = 24  # default number of pictures where avatars are given
 GLTF = b"glTF"  # a GLB's first bytes
 AVATARS = (".vrm", ".glb")
 
@@ -31,7 +31,7 @@ def recipe_of(
 
     inputs: one recipe's file, or .vrm files, folders, globs and demo…; count, seed, size: instead of the recipe's own;
     base: where relative paths start, the working folder where it is None; note: called with a line about files that are
-    passed over. Raises RecipeError.
+    left out. Raises RecipeError.
     """
     base = base or Path.cwd()
     avatars = [text for text in inputs if names_avatars(text, base)]
@@ -46,7 +46,9 @@ def recipe_of(
         )
     if len(inputs) != 1:
         others = ", ".join(text for text in inputs if text not in avatars)
-        raise RecipeError("not to be drawn together", got=others or None, allowed="one recipe, or avatars alone")
+        raise RecipeError(
+            "these cannot be rendered together", got=others or None, allowed="one recipe, or avatars alone"
+        )
     file = base / Path(inputs[0]).expanduser()
     if not file.exists():
         near = did_you_mean(file.name, names_beside(file))
@@ -72,7 +74,7 @@ def default_recipe(
 
 
 def builtin_recipe(count: int = COUNT, seed: int = 0, size: int | tuple[int, int] = 512) -> Recipe:
-    """What `vrm-synth demo` renders: eight members of the built-in family, everything else at its default.
+    """The recipe of `vrm-synth demo`: eight members of the built-in family, everything else at its default.
 
     Raises RecipeError for a count, seed or size that a recipe would not take either.
     """
@@ -80,7 +82,7 @@ def builtin_recipe(count: int = COUNT, seed: int = 0, size: int | tuple[int, int
 
 
 def names_avatars(text: str, base: Path) -> bool:
-    """Whether a command's argument names avatars rather than a file about them."""
+    """True where a command's argument names avatars, false where it names a file about them."""
     path = base / Path(text).expanduser()
     if is_built_in(text) or path.suffix.lower() in AVATARS or path.is_dir():
         return True
@@ -88,6 +90,6 @@ def names_avatars(text: str, base: Path) -> bool:
 
 
 def is_glb(path: Path) -> bool:
-    """Whether a file begins as a GLB does, whatever it is called. Raises OSError."""
+    """True for a file that begins as a GLB does, whatever its name. Raises OSError."""
     with path.open("rb") as f:
         return f.read(len(GLTF)) == GLTF

@@ -15,37 +15,37 @@ from vrm_synth.yaml_models.strict_yaml import RefusedError
 
 _DEMO = re.compile(r"demo(:.*)?", re.DOTALL)
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
-MOST = 100_000
-MOST_NAMED = 5  # of the files that are passed over
+MAX_FILES = 100_000
+MAX_NAMED = 5  # files left out, in a note
 ALLOWED = "a .vrm file, a folder, a glob, demo, demo:3, demo:0..7 or demo:hair_color=pink,…"
 
-LONGEST_PATH = 4096  # characters, Linux's PATH_MAX
+MAX_PATH_LENGTH = 4096  # characters, Linux's PATH_MAX
 Note = Callable[[str], object]
 
 
 def resolve_avatars(entry: object, base: Path, note: Note = lambda line: None) -> tuple[str, ...]:
-    """What `open_avatar` takes, for one entry of a recipe's list; files are absolute, globs and folders sorted.
+    """The avatar sources that one entry of a recipe's list names; files are absolute, globs and folders sorted.
 
-    base: the recipe's folder, which relative paths start from, whatever its name; note: called with a line about what
-    a folder or a glob has that is called .vrm and is no file of an avatar. Raises RefusedError.
+    base: the recipe's folder, which relative paths start from, whatever its name; note: called with a line about
+    .vrm names of a folder or a glob that are left out because they are no avatar files. Raises RefusedError.
     """
-    if not isinstance(entry, str) or not is_plain(entry, LONGEST_PATH):
+    if not isinstance(entry, str) or not is_plain(entry, MAX_PATH_LENGTH):
         raise RefusedError("not an avatar", ALLOWED)
     if is_built_in(entry):
-        return _demo(entry)
+        return _built_in_sources(entry)
     path = base / Path(entry).expanduser()
     if path.is_dir():
         found = [p for p in path.iterdir() if p.suffix.lower() == ".vrm"]
-        return _several(entry, found, f"the folder has no .vrm file{_below(path)}", note)
+        return _avatar_files(entry, found, f"the folder has no .vrm file{_subfolder_hint(path)}", note)
     if path.is_file():
         return (str(path.absolute()),)
     if glob.has_magic(entry):
-        return _several(entry, _matching(entry, base), "the glob matches no file", note)
+        return _avatar_files(entry, _matching(entry, base), "the glob matches no file", note)
     raise RefusedError(f"no such file{did_you_mean(path.name, names_beside(path))}", ALLOWED)
 
 
 def is_built_in(entry: str) -> bool:
-    """Whether an entry names the built-in avatar or members of its family."""
+    """True for an entry that names the built-in avatar or members of its family."""
     return _DEMO.fullmatch(entry) is not None
 
 
@@ -62,26 +62,26 @@ def _matching(entry: str, base: Path) -> list[Path]:
     return [home / name for name in glob.iglob("/".join(parts), root_dir=home, recursive=True)]
 
 
-def _several(entry: str, paths: Iterable[Path], empty: str, note: Note) -> tuple[str, ...]:
-    kept, left = [], []
+def _avatar_files(entry: str, paths: Iterable[Path], empty: str, note: Note) -> tuple[str, ...]:
+    kept, left_out = [], []
     for path in sorted(set(paths)):
-        why = _no_avatar(path)
+        why = _exclusion_reason(path)
         if not why:
             kept.append(path)
         elif path.suffix.lower() == ".vrm":
-            left.append(f"{path.name} ({why})")
-    if left:
-        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
-        note(f"{entry}: passed over {', '.join(left[:MOST_NAMED])}{more}")
+            left_out.append(f"{path.name} ({why})")
+    if left_out:
+        more = f" and {len(left_out) - MAX_NAMED} more" if len(left_out) > MAX_NAMED else ""
+        note(f"{entry}: passed over {', '.join(left_out[:MAX_NAMED])}{more}")
     if not kept:
         raise RefusedError(empty, ALLOWED)
-    if len(kept) > MOST:
-        raise RefusedError(f"{len(kept)} files", f"up to {MOST}")
+    if len(kept) > MAX_FILES:
+        raise RefusedError(f"{len(kept)} files", f"up to {MAX_FILES}")
     return tuple(str(p.absolute()) for p in kept)
 
 
-def _no_avatar(path: Path) -> str:
-    """Why something that is called like an avatar's file is none; "" where it is one."""
+def _exclusion_reason(path: Path) -> str:
+    """The reason to leave out a path that a folder or a glob names; "" for an avatar's file."""
     if path.name.startswith("._"):
         return "macOS's file of attributes"
     if path.is_file():
@@ -94,24 +94,24 @@ def _no_avatar(path: Path) -> str:
 def names_beside(path: Path) -> list[str]:
     """The names in the folder that a path names something in."""
     try:
-        return sorted(os.listdir(path.parent))[:MOST]
+        return sorted(os.listdir(path.parent))[:MAX_FILES]
     except OSError:
         return []
 
 
-def _below(folder: Path) -> str:
-    """A hint for a folder whose avatars lie in folders of their own."""
+def _subfolder_hint(folder: Path) -> str:
+    """A hint, for an error message, where the avatars lie in the folder's own folders; else ""."""
     deeper = next((p for p in folder.glob("*/*") if p.suffix.lower() == ".vrm" and p.is_file()), None)
     return "" if deeper is None else f"; its folders have: write {folder.name}/**/*.vrm"
 
 
-def _demo(entry: str) -> tuple[str, ...]:
+def _built_in_sources(entry: str) -> tuple[str, ...]:
     _, _, arguments = entry.partition(":")
     several = _RANGE.fullmatch(arguments)
     if several:
         first, last = int(several[1]), int(several[2])
-        if not first <= last < first + MOST:
-            raise RefusedError("not a range of the built-in family", f"demo:FIRST..LAST, up to {MOST} of them")
+        if not first <= last < first + MAX_FILES:
+            raise RefusedError("not a range of the built-in family", f"demo:FIRST..LAST, up to {MAX_FILES} of them")
         return tuple(f"demo:{n}" for n in range(first, last + 1))
     if entry != "demo" and not (arguments.isdecimal() and arguments.isascii()):
         # The generator is heavy and only this spelling needs its parameters.

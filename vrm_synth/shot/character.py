@@ -1,4 +1,4 @@
-"""What a caption may call an avatar: the user's words, what the built-in avatar was made with, or its own name."""
+"""Words for an avatar in captions: the user's, those of the built-in avatar's parameters, or the file's own name."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ class Words(Protocol):
 
 @dataclass(frozen=True)
 class Character:
-    """name: "" where there is none; noun: what it is, with its article ("a girl", "a 3D character").
+    """Words for an avatar; each is "" where nothing is known.
 
-    hair, eyes, outfit: what is known of its looks ("long pink hair"), "" where nothing is. tied_hair: what to call
-    the hair where its tails are in sight ("a pink ponytail"); "" where it has none.
+    name: a proper name.
+    noun: what it is, with its article ("a girl", "a 3D character").
+    hair: words for the hair ("long pink hair").
+    eyes: words for the eyes.
+    outfit: words for the clothes.
+    tied_hair: words for the hair where its tails are in sight ("a pink ponytail").
     """
 
     name: str
@@ -43,17 +47,17 @@ class Character:
 
 
 def character(avatar: Avatar, source: str, words: Mapping[str, Words]) -> Character:
-    """source: what the recipe calls the avatar; words: the recipe's own, by source or file name."""
+    """The words for an avatar. source: as in the recipe; words: the user's own, by source or file name."""
     own = _built_in(source) or Character(clean_name(avatar.meta.name), _plain(avatar))
-    given = words.get(source) or words.get(PurePath(source).name)
-    if given is None:
+    custom = words.get(source) or words.get(PurePath(source).name)
+    if custom is None:
         return own
-    named = own if given.name is None else replace(own, name=given.name)
-    return named if given.description is None else Character(named.name, given.description)
+    named = own if custom.name is None else replace(own, name=custom.name)
+    return named if custom.description is None else Character(named.name, custom.description)
 
 
 def clean_name(raw: str) -> str:
-    """A stranger's title made fit for a sentence: letters, digits, spaces and - ' . only, one line, short; or ""."""
+    """The title of an untrusted file made fit for a sentence: a short line of letters, digits and - ' . only; or ""."""
     text = unicodedata.normalize("NFKC", raw[:400])
     text = re.sub(r"\.(vrm|glb)$", "", text.strip(), flags=re.IGNORECASE).replace("_", " ")
     text = "".join(c if c.isalnum() or unicodedata.category(c) in ("Mn", "Mc") or c in " -'." else " " for c in text)
@@ -89,5 +93,5 @@ def _built_in(source: str) -> Character | None:
 
 
 def with_article(noun: str) -> str:
-    """a or an before a noun phrase: colours and clothes are spelt as they sound."""
+    """The noun phrase with a or an, by its first letter."""
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

@@ -1,4 +1,4 @@
-"""Checks of one value each: what came in is returned in its plain form, or refused by name.
+"""Checks of single values: each returns the value in its plain form or raises an error with its name.
 
 Every check takes the value and `name`, its path inside the shot ("camera.near"), and raises ShotError.
 """
@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.names import is_plain
 from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.core.vectors import Vec3, Vec4
 
-Vec3 = tuple[float, float, float]
-Vec4 = tuple[float, float, float, float]
 T = TypeVar("T")
 LARGEST = sys.float_info.max
 ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # names a shot, and its files

@@ -10,9 +10,9 @@ from vrm_synth.shot.typed_fields import check_fields, read_fields, write_fields
 
 @dataclass(frozen=True)
 class Choices:
-    """What a recipe chose for a shot. A text is "" where nothing was chosen or nothing is known.
+    """The choices of a recipe for one shot. A text is "" where nothing was chosen or nothing is known.
 
-    What the picture then shows is `Observations`: a chosen smile may be turned away from the camera.
+    What the picture then shows is in `Observations`: a chosen smile may be turned away from the camera.
 
     character: the avatar's proper name.
     noun: what the avatar is, with its article ("a girl").

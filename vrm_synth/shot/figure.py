@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from vrm_synth.core.names import LONGEST_NAME
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import check
 
@@ -29,10 +30,10 @@ class Figure:
     """
 
     avatar: str
-    bones: Mapping[str, check.Vec4] = field(default_factory=dict)
-    hips_offset: check.Vec3 | None = None
+    bones: Mapping[str, Vec4] = field(default_factory=dict)
+    hips_offset: Vec3 | None = None
     expressions: Mapping[str, float] = field(default_factory=dict)
-    look_at: LookAtAngles | check.Vec3 | None = None
+    look_at: LookAtAngles | Vec3 | None = None
     settle_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -40,7 +41,7 @@ class Figure:
             object.__setattr__(self, f.name, _CHECKS[f.name](getattr(self, f.name)))
 
 
-def _bones(value: object) -> dict[str, check.Vec4]:
+def _bones(value: object) -> dict[str, Vec4]:
     # A name that is no bone is kept: the format has it skipped with a warning, as for a bone that the avatar lacks.
     # null is absent here, too: `datasets` fills its columns so, and what it hands back is to be a shot again.
     bones = {k: q for k, q in check.mapping(value, "pose.bones").items() if q is not None}
@@ -52,7 +53,7 @@ def _expressions(value: object) -> dict[str, float]:
     return {check.text(k, "expressions", LONGEST_NAME): check.number(w, f"expressions.{k}", 0, 1) for k, w in pairs}
 
 
-def _look_at(value: object) -> LookAtAngles | check.Vec3 | None:
+def _look_at(value: object) -> LookAtAngles | Vec3 | None:
     if isinstance(value, LookAtAngles):
         yaw = check.number(value.yaw, "look_at.yaw", -180, 180)
         return LookAtAngles(yaw, check.number(value.pitch, "look_at.pitch", -90, 90))

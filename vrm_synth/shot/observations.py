@@ -1,4 +1,4 @@
-"""The observations of one picture: what it is found to show, whatever was chosen."""
+"""Observations of one picture: its content as found, not as chosen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vrm_synth.shot.typed_fields import check_fields, read_fields, write_fields
 
 @dataclass(frozen=True)
 class Observations:
-    """What a picture is found to show. A text is "" where nothing is known or nothing is in sight.
+    """The content of one picture, as far as it was found. A text is "" where nothing is known or nothing is in sight.
 
     They lie beside a Shot, not in it: today they are measured on the posed body before the camera
     (shot/visibility.py); what is read from the drawn picture has its place here, too.

@@ -1,4 +1,4 @@
-"""(recipe, i) → Shot: every choice drawn from its own stream, the camera fitted to this avatar in this pose."""
+"""Plan shots: (recipe, i) → Shot and Observations, every choice drawn from its own random stream."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from vrm_synth.camera.views import NamedView, load_azimuths, load_views, view
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import IDENTITY_QUAT, quat_axis_angle, quat_mul
+from vrm_synth.core.vectors import Vec3
 from vrm_synth.pose.lookat import LookAtAngles
-from vrm_synth.pose.pose_library import Pose, Vec3
+from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.character import Character, character
 from vrm_synth.shot.choices import Choices
@@ -28,16 +29,16 @@ from vrm_synth.stage.backgrounds import background
 from vrm_synth.stage.lighting import light
 from vrm_synth.vrm.avatar import Avatar
 
-# How far a pose may stray, degrees a bone: enough to never see the same neck twice, too little to move a hand
-# off its hip. Legs keep still, or feet would leave the floor.
+# Largest jitter of a pose, degrees a bone: enough that no two necks are the same, too little to move a hand off its
+# hip. Legs keep still, or feet would leave the floor.
 JITTER_DEGREES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
-MAX_EXTRA_MARGIN = 0.05  # how much wider a margin may be drawn than the view says
+MAX_EXTRA_MARGIN = 0.05  # most that jitter adds to a margin of the view
 NEUTRAL = "neutral"
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
 MAX_ROLL = 3.0  # degrees
 EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
-HAIR_TAIL_NODES = "hairTail"  # how the built-in avatar's nodes are named that move its ponytail or twintails
+HAIR_TAIL_NODES = "hairTail"  # prefix of the built-in avatar's nodes that move its ponytail or twintails
 ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
@@ -76,13 +77,13 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     visibility = Visibility(body.parts, body.posed, body.vertices, camera, recipe.size)
     gaze, look_at = _gaze(recipe, visibility, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
-    key, fill = light(setup, aim.azimuth, rng(seed, "light", i))
+    key_light, ambient = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
-    who = character(avatar, source, recipe.characters)
+    words = character(avatar, source, recipe.characters)
     choices = Choices(
-        character=who.name,
-        noun=who.noun,
-        outfit=who.outfit,
+        character=words.name,
+        noun=words.noun,
+        outfit=words.outfit,
         pose=pose.name,
         mirrored=pose.mirrored,
         view=v.name,
@@ -101,20 +102,20 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         camera=camera,
         size=recipe.size,
         wind=wind,
-        light=key,
-        ambient=fill,
+        light=key_light,
+        ambient=ambient,
         background=background(backdrop),
         outlines=recipe.outlines,
         supersample=recipe.supersample,
         antialias=recipe.antialias,
         choices=choices,
     )
-    observations = _observations(visibility, pose, who, aim, gaze, choices)
+    observations = _observations(visibility, pose, words, aim, gaze, choices)
     return PlannedShot(shot, observations, body.posed if look_at is None else None)
 
 
 def source_at(recipe: Recipe, i: int) -> str:
-    """Which avatar shot i shows; known without opening any. Raises ShotError."""
+    """The source of the avatar that shot i shows; no avatar is opened. Raises ShotError."""
     if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < recipe.count:
         raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
     sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
@@ -128,27 +129,27 @@ def _figure(
 
 
 def _observations(
-    visibility: Visibility, pose: Pose, who: Character, aim: Aim, gaze: str, choices: Choices
+    visibility: Visibility, pose: Pose, words: Character, aim: Aim, gaze: str, choices: Choices
 ) -> Observations:
     # Of eyes that are shut neither the colour nor the direction can be seen.
     shut = choices.expression in EYES_SHUT
-    known = visibility.posed.avatar.front_known
+    front_known = visibility.posed.avatar.front_known
     return Observations(
         framing=visibility.framing(choices.crop),
         face_in_sight=visibility.face_in_sight,
-        hair=who.tied_hair if who.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else who.hair,
-        eyes="" if shut else who.eyes,
+        hair=words.tied_hair if words.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else words.hair,
+        eyes="" if shut else words.eyes,
         phrases=visibility.phrases(pose),
         expression=visibility.expression(choices.expression),
         gaze=gaze if visibility.face_readable and not shut else "",
-        azimuth=round(aim.azimuth, 2) if known else None,
+        azimuth=round(aim.azimuth, 2) if front_known else None,
         elevation=round(aim.elevation, 2),
-        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if known else None,
+        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if front_known else None,
         face_elevation=round(visibility.face_elevation(aim.azimuth, aim.elevation), 2),
     )
 
 
-# ---------------------------------------------------------------- what is drawn, each from its own stream
+# ---------------------------------------------------------------- random choices, each from its own stream
 
 
 def _pose(recipe: Recipe, i: int) -> Pose:
@@ -157,7 +158,7 @@ def _pose(recipe: Recipe, i: int) -> Pose:
         pose = pose.mirror()
     if recipe.jitter.pose == 0:
         return pose
-    jitter_rng = rng(recipe.seed, "pose straying", i)  # the name of the stream decides the pictures: it stays
+    jitter_rng = rng(recipe.seed, "pose straying", i)  # the stream's name decides the pictures
     bones = dict(pose.bones)
     for bone, most in JITTER_DEGREES.items():
         axis = jitter_rng.normal(size=3)
@@ -169,7 +170,7 @@ def _pose(recipe: Recipe, i: int) -> Pose:
 
 
 def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
-    has = {n: w for n, w in recipe.expressions.items() if n == NEUTRAL or _can(avatar, n)}
+    has = {n: w for n, w in recipe.expressions.items() if n == NEUTRAL or _shows(avatar, n)}
     name = draw(has or {NEUTRAL: 1.0}, recipe.seed, "expression", i)
     if name == NEUTRAL:
         return {}
@@ -177,7 +178,7 @@ def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
     return {name: 1.0 if whole else float(rng(recipe.seed, "expression weight", i).uniform(0.75, 1.0))}
 
 
-def _can(avatar: Avatar, expression: str) -> bool:
+def _shows(avatar: Avatar, expression: str) -> bool:
     return expression in avatar.visible_expressions
 
 
@@ -193,7 +194,7 @@ def _view(recipe: Recipe, pose: Pose, i: int) -> NamedView:
 def _draw_no_low_angle_on_open_legs(recipe: Recipe, pose: Pose, stream: str, weights: Weights, i: int) -> str:
     """A view or an elevation, drawn again where it would look from below at a pose that opens the legs.
 
-    A recipe that allows nothing else has its way.
+    A recipe that allows nothing else gets it.
     """
     name = draw(weights, recipe.seed, stream, i)
     others = {n: w for n, w in weights.items() if not n.endswith(FROM_BELOW)}
@@ -225,7 +226,7 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
 
 
 def _gaze(recipe: Recipe, visibility: Visibility, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
-    """(what a caption may say of it, the Shot's look_at)."""
+    """(gaze for Observations, look_at of the Figure)."""
     wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
     if wanted == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
         return "", None

@@ -9,10 +9,11 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import Aim, Margins, fit
 from vrm_synth.camera.views import Part
 from vrm_synth.core.transforms import Array
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.pose_library import Pose, Vec3, Vec4
+from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.pose.springs import CALM
+from vrm_synth.pose.springs import NO_WIND
 from vrm_synth.shot.body_parts import BodyParts, body_parts_of, crop_vertices, height_above_floor, posed_vertices
 from vrm_synth.vrm.avatar import Avatar
 
@@ -64,7 +65,7 @@ def pose_body(
         hips_offset=(x, y, z),
         expressions=weights,
         settle_seconds=settle_seconds,
-        wind=wind or CALM,
+        wind=wind or NO_WIND,
     )
     return PosedBody(parts, bones, (x, y, z), weights, posed, posed_vertices(parts, posed))
 

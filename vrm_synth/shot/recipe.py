@@ -146,14 +146,14 @@ class _Strict(BaseModel):
 
 
 class Jitter(_Strict):
-    """How far shots stray from the presets: 0 not at all, 1 as far as keeps the captions true."""
+    """Random deviation from the presets: 0 none, 1 as much as keeps the captions true."""
 
     camera: Share = 1.0
     pose: Share = 1.0
 
 
 class CharacterWords(_Strict):
-    """What captions call an avatar. name: a proper name; description: a noun phrase ("a boy with red hair")."""
+    """Words for an avatar in captions. name: a proper name; description: a noun phrase ("a boy with red hair")."""
 
     name: str | None = Field(None, min_length=1, max_length=60)
     description: str | None = Field(None, min_length=1, max_length=200)
@@ -171,7 +171,7 @@ class Recipe(_Strict):
     ]
     # How many pictures.
     count: Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
-    # The one source of chance: the same recipe and seed give the same pictures.
+    # Seed of everything random: the same recipe and seed give the same pictures.
     seed: Annotated[int, Field(strict=True)] = 0
 
     # Shares of the shots that are kept apart, {test: 0.1}; the rest is "train".
@@ -197,7 +197,7 @@ class Recipe(_Strict):
     own_poses: Annotated[dict[Annotated[str, AfterValidator(_own_name)], PoseFile], Field(max_length=MOST_FILES)] = {}
     # Names from `vrm-synth poses list`, "tag:sitting" for all with that tag, all, your own files (my/poses/*.yaml).
     poses: Annotated[Weights, BeforeValidator(_poses)] = Field(default="all", validate_default=True)
-    # Chance that a pose is turned into its mirror image, captions and all.
+    # Probability that a pose is mirrored, captions included.
     mirror: Share = 0.5
     # Face, bust, cowboy (from the thighs up) and full.
     crops: Annotated[Weights, _one_of(load_crops)] = {"face": 2.0, "bust": 3.0, "cowboy": 3.0, "full": 4.0}
@@ -221,7 +221,7 @@ class Recipe(_Strict):
     gaze: Annotated[Weights, _one_of(lambda: GAZES)] = {"viewer": 3.0, "ahead": 2.0, "aside": 1.0}
     # Where the key light stands: front, side, top, or flat for nearly shadowless.
     lighting: Annotated[Weights, _one_of(lambda: SETUPS)] = {"front": 4.0, "side": 2.0, "top": 1.0, "flat": 1.0}
-    # How far shots stray from the presets: {camera: 0..1, pose: 0..1}.
+    # Random deviation from the presets: {camera: 0..1, pose: 0..1}.
     jitter: Jitter = Jitter()
     # Seconds that hair and skirts swing before the picture; null leaves them at rest.
     settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SETTLE)] | None = 1.0

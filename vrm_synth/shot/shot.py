@@ -1,4 +1,4 @@
-"""One picture as data: frozen, checked on every way in, the same after any number of trips through JSON."""
+"""Shot: one picture as data, frozen, checked whenever it is made, lossless in JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, get_args
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
+from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.render.base import Antialias, Compat, View
 from vrm_synth.shot import check
@@ -51,10 +52,10 @@ class Shot:
     figures: tuple[Figure, ...]
     camera: Camera
     size: tuple[int, int]
-    wind: check.Vec3 | None = None
+    wind: Vec3 | None = None
     light: Light | None = None
     ambient: Ambient | None = None
-    background: check.Vec4 | None = None
+    background: Vec4 | None = None
     outlines: bool = True
     time: float = 0.0
     supersample: int = 1
@@ -84,7 +85,7 @@ class Shot:
         return f"Shot({self.id} of {self.figures[0].avatar}, {self.size[0]}×{self.size[1]})"
 
     def view(self, compat: Compat = "none") -> View:
-        """The renderer's half of the shot. compat: as in View."""
+        """The part of the shot that a renderer takes beside the posed avatar. compat: as in View."""
         return View(
             camera=self.camera,
             size=self.size,
@@ -248,14 +249,14 @@ def _ambient(value: Ambient | None) -> Ambient | None:
     return Ambient(color, check.number(value.intensity, "ambient.intensity", 0, 100), ground)
 
 
-def _background(value: object) -> check.Vec4 | None:
+def _background(value: object) -> Vec4 | None:
     if value is None:
         return None
     r, g, b, a = check.vector(value, "background", 4, 0.0, 1.0)
     return r, g, b, a
 
 
-def _wind(value: object) -> check.Vec3 | None:
+def _wind(value: object) -> Vec3 | None:
     return check.optional(value, "spring_bones.wind", lambda v, name: check.point(v, name, reach=100))
 
 

@@ -1,4 +1,4 @@
-"""Choices in a recipe: one name, a list of names, or names with weights; and drawing from them."""
+"""Weighted choices of a recipe (one name, a list of names, or names with weights), and drawing from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(value: Any, allowed: Callable[[str], Iterable[str]], known: Iterable[st
     """name → weight, above 0, in the order written; repeated names add up.
 
     value: "bust", [bust, full] or {bust: 2, full: 1}. allowed: a written name → the names it stands for, none
-    where it is unknown. known: what to offer in the complaint. Raises RefusedError.
+    where it is unknown. known: names for the error message. Raises RefusedError.
     """
     known = tuple(known)
     out: dict[str, float] = {}
@@ -49,13 +49,13 @@ def _written(value: Any, known: tuple[str, ...]) -> list[tuple[tuple[str | int, 
 def draw(weights: Weights, seed: int, stream: str, i: int) -> str:
     """The name of shot i: a pure function of the arguments.
 
-    Equal weights are dealt like cards: every run of n shots that starts at a multiple of n has each of the n
-    names once. Other weights are drawn independently.
+    Equal weights are drawn without replacement: every n shots from a multiple of n on have each of the n names once.
+    Other weights are drawn independently.
     """
     names = list(weights)
     if len(set(weights.values())) == 1:
-        deal, place = divmod(i, len(names))
-        return names[int(rng(seed, f"{stream} deal", deal).permutation(len(names))[place])]
+        round_, at = divmod(i, len(names))
+        return names[int(rng(seed, f"{stream} deal", round_).permutation(len(names))[at])]
     total = math.fsum(weights.values())
     left = float(rng(seed, stream, i).random()) * total
     for name in names:

@@ -6,8 +6,7 @@ import re
 
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
-
-Rgba = tuple[float, float, float, float]
+from vrm_synth.core.vectors import Vec4
 
 # sRGB, 8 bit. Muted, so that toon colours stand out; light ones outnumber dark ones, as on a drawing board.
 _COLORS: dict[str, tuple[int, int, int]] = {
@@ -36,7 +35,7 @@ NAMES: tuple[str, ...] = tuple(_COLORS)
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def background(name: str) -> Rgba | None:
+def background(name: str) -> Vec4 | None:
     """Straight sRGB RGBA in 0..1 of a name or "#rrggbb"; None for "transparent". Raises RecipeError."""
     if name == TRANSPARENT:
         return None

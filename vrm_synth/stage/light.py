@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Vec3 = tuple[float, float, float]
+from vrm_synth.core.vectors import Vec3
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import numpy as np
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.transforms import spherical
-from vrm_synth.stage.light import Ambient, Light, Vec3
+from vrm_synth.core.vectors import Vec3
+from vrm_synth.stage.light import Ambient, Light
 
 Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Setup:
+class LightSetup:
     """Ranges a shot draws from. azimuth: degrees to either side of the camera; elevation: degrees above it;
     key and fill: intensities of the directional and the ambient light."""
 
@@ -26,11 +27,11 @@ class Setup:
 
 
 # key + fill stays near 1, so that a white cloth is white and no colour is burnt out.
-SETUPS: dict[str, Setup] = {
-    "front": Setup((5, 30), (15, 40), (0.62, 0.75), (0.28, 0.38)),
-    "side": Setup((50, 80), (10, 45), (0.68, 0.82), (0.24, 0.34)),
-    "top": Setup((0, 35), (55, 75), (0.62, 0.75), (0.30, 0.40)),
-    "flat": Setup((0, 15), (10, 25), (0.30, 0.42), (0.58, 0.68)),
+SETUPS: dict[str, LightSetup] = {
+    "front": LightSetup((5, 30), (15, 40), (0.62, 0.75), (0.28, 0.38)),
+    "side": LightSetup((50, 80), (10, 45), (0.68, 0.82), (0.24, 0.34)),
+    "top": LightSetup((0, 35), (55, 75), (0.62, 0.75), (0.30, 0.40)),
+    "flat": LightSetup((0, 15), (10, 25), (0.30, 0.42), (0.58, 0.68)),
 }
 # Tints of the key light, linear RGB: a lamp, daylight, a cool sky. None turns a colour into another's name.
 TINTS: tuple[Vec3, ...] = ((1.0, 1.0, 1.0), (1.0, 0.97, 0.92), (0.95, 0.98, 1.0))

@@ -1,4 +1,4 @@
-"""Where the data that ships with the code lies: poses/, cameras/ and the manifest, in a wheel or in a checkout."""
+"""Paths of the data that ships with the code: poses/, cameras/ and the manifest, in a wheel or in a checkout."""
 
 from __future__ import annotations
 

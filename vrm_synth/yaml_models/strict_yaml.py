@@ -1,7 +1,7 @@
-"""YAML into a pydantic model, where every complaint names its line.
+"""Read YAML into pydantic models, with the line in every error.
 
-Plain YAML only: no aliases (a few lines of them can stand for gigabytes), no merge keys, no tags, no key
-twice, no depth or size that nobody writes by hand.
+Plain YAML only: no aliases (a few lines of them can expand to gigabytes), no merge keys, no tags, no duplicate keys,
+and limits on depth and size far above what people write by hand.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 if typing.TYPE_CHECKING:
     Loader = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
 # libyaml's parser where PyYAML has it (its wheels do): ten times as fast, and every run reads 75 files of presets.
-FASTEST: Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-LONGEST_FILE = 1_000_000
-DEEPEST = 20
+FASTEST_LOADER: Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+MAX_FILE_BYTES = 1_000_000
+MAX_DEPTH = 20
 
 
 class RefusedError(ValueError):
-    """Raised by a model's own validator: what is wrong, what would have been right, and where below the value."""
+    """An error of a model's own validator.
 
-    def __init__(self, what: str, allowed: str = "", at: Path_ = ()):
+    what: the rule that was broken. allowed: what would be accepted. at: path below the validated value.
+    """
+
+    def __init__(self, what: str, allowed: str = "", at: KeyPath = ()):
         super().__init__(what)
         self.what, self.allowed, self.at = what, allowed, at
 
@@ -48,11 +51,11 @@ def read(path: Path) -> str:
     """The text of a YAML file. Raises RecipeError where it cannot be read, is too long or is not UTF-8."""
     try:
         with path.open("rb") as f:
-            data = f.read(LONGEST_FILE + 1)
+            data = f.read(MAX_FILE_BYTES + 1)
     except OSError as e:
         raise RecipeError(f"cannot be read ({e.strerror})", where=path) from None
-    if len(data) > LONGEST_FILE:
-        raise RecipeError("too long", allowed=f"up to {LONGEST_FILE} bytes", where=path)
+    if len(data) > MAX_FILE_BYTES:
+        raise RecipeError("too long", allowed=f"up to {MAX_FILE_BYTES} bytes", where=path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
@@ -73,22 +76,22 @@ def parse(text: str, model: type[M], where: str, changes: Mapping[str, Any] | No
 
 
 def check(data: Mapping[str, Any], model: type[M], where: str, **context: Any) -> M:
-    """Plain values that no file holds as a `model`; `where` says whose they are. Raises RecipeError."""
+    """Plain values that come from no file as a `model`; `where` names their origin in errors. Raises RecipeError."""
     return _validated(data, {}, model, where, **context)
 
 
-def _validated(data: Mapping[str, Any], lines: dict[Path_, int], model: type[M], where: str, **context: Any) -> M:
+def _validated(data: Mapping[str, Any], lines: dict[KeyPath, int], model: type[M], where: str, **context: Any) -> M:
     try:
         return model.model_validate(data, context=context or None)
     except ValidationError as e:
-        raise _first(e, model, data, lines, where) from None
+        raise _first_error(e, model, data, lines, where) from None
 
 
-def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
+def _plain(text: str, where: str) -> tuple[Any, dict[KeyPath, int]]:
     """The data, and the line of every key and item by its path."""
     try:
         try:
-            return _read(text, where, FASTEST)
+            return _read(text, where, FASTEST_LOADER)
         except yaml.YAMLError:  # told in the same words everywhere, with the line that it is about
             return _read(text, where, yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
@@ -99,18 +102,18 @@ def _plain(text: str, where: str) -> tuple[Any, dict[Path_, int]]:
         raise RecipeError(f"not YAML: {' '.join(str(e).split())}", where=where) from None
 
 
-def _read(text: str, where: str, loader: Loader) -> tuple[Any, dict[Path_, int]]:
+def _read(text: str, where: str, loader: Loader) -> tuple[Any, dict[KeyPath, int]]:
     for depth, event in _events(text, loader):
         line = f"{where}:{event.start_mark.line + 1}" if event.start_mark else where
         anchor = getattr(event, "anchor", None)  # an alias has one too
         if anchor is not None:
             raise RecipeError("anchors and aliases are not read", got=anchor, where=line)
-        if depth > DEEPEST:
-            raise RecipeError("nested too deeply", allowed=f"{DEEPEST} levels", where=line)
+        if depth > MAX_DEPTH:
+            raise RecipeError("nested too deeply", allowed=f"{MAX_DEPTH} levels", where=line)
     node = yaml.compose(text, Loader=loader)
     if node is None:
         return None, {}
-    lines: dict[Path_, int] = {}
+    lines: dict[KeyPath, int] = {}
     return _construct(node, (), lines, where), lines
 
 
@@ -122,7 +125,7 @@ def _events(text: str, loader: Loader) -> Iterator[tuple[int, yaml.Event]]:
         depth -= isinstance(event, yaml.CollectionEndEvent)
 
 
-def _construct(node: yaml.Node, path: Path_, lines: dict[Path_, int], where: str) -> Any:
+def _construct(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], where: str) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
     if not isinstance(node, yaml.ScalarNode) and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
         raise RecipeError(
@@ -156,11 +159,13 @@ def _scalar(node: yaml.Node, where: str) -> Any:
         raise RecipeError(f"not YAML: {e}", got=node.value, where=f"{where}:{node.start_mark.line + 1}") from None
 
 
-# ---------------------------------------------------------------- pydantic's complaint → ours
+# ---------------------------------------------------------------- pydantic's errors → RecipeError
 
 
-def _first(e: ValidationError, model: type[BaseModel], data: Any, lines: dict[Path_, int], where: str) -> RecipeError:
-    """The first complaint, unknown keys before the rest (a misspelt key explains a missing one)."""
+def _first_error(
+    e: ValidationError, model: type[BaseModel], data: Any, lines: dict[KeyPath, int], where: str
+) -> RecipeError:
+    """The first error, unknown keys before the rest (a misspelt key explains a missing one)."""
     errors = sorted(e.errors(), key=lambda x: x["type"] != "extra_forbidden")
     error = errors[0]
     kind, got, cause = error["type"], error["input"], error.get("ctx", {}).get("error")
@@ -181,15 +186,15 @@ def _first(e: ValidationError, model: type[BaseModel], data: Any, lines: dict[Pa
     if kind == "missing":
         what = f"missing key {error['loc'][-1]}"
         return RecipeError(what, allowed=", ".join(_keys(_model_at(model, path))), where=at)
-    if kind in _SHAPES:
-        return RecipeError("not allowed", got=_shown(got), allowed=_SHAPES[kind](model, path, error), where=at)
+    if kind in _EXPECTED_SHAPES:
+        return RecipeError("not allowed", got=_shown(got), allowed=_EXPECTED_SHAPES[kind](model, path, error), where=at)
     what, _, allowed = error["msg"].partition(" should ")
     allowed = allowed.removeprefix("be ")
     return RecipeError("not allowed" if allowed else what, got=_shown(got), allowed=allowed or None, where=at)
 
 
-# What pydantic says of shapes speaks of Python's types; a recipe's writer knows YAML's.
-_SHAPES: Mapping[str, Callable[[type[BaseModel], Path_, Any], str]] = {
+# pydantic's messages about shapes name Python's types; the writer of a recipe knows YAML's.
+_EXPECTED_SHAPES: Mapping[str, Callable[[type[BaseModel], KeyPath, Any], str]] = {
     "tuple_type": lambda model, path, error: "a list",
     "list_type": lambda model, path, error: "a list",
     "dict_type": lambda model, path, error: "a mapping, key: value",
@@ -204,13 +209,13 @@ def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
-def _at(data: Any, path: Path_) -> Any:
+def _at(data: Any, path: KeyPath) -> Any:
     for step in path:
         data = data[step]
     return data
 
 
-def _walk(data: Any, loc: tuple[int | str, ...]) -> Path_:
+def _walk(data: Any, loc: tuple[int | str, ...]) -> KeyPath:
     """loc without the parts that are pydantic's own (names of union members)."""
     path: list[str | int] = []
     for step in loc:
@@ -221,11 +226,11 @@ def _walk(data: Any, loc: tuple[int | str, ...]) -> Path_:
     return tuple(path)
 
 
-def _dotted(path: Path_) -> str:
+def _dotted(path: KeyPath) -> str:
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
 
 
-def _model_at(model: type[BaseModel], path: Path_) -> type[BaseModel]:
+def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel]:
     """The model that reads the mapping at `path`."""
     for step in path:
         fields = {f.alias or name: f for name, f in model.model_fields.items()}

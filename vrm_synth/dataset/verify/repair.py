@@ -24,6 +24,7 @@ from vrm_synth.dataset.verify.report import VerifyReport
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import Store
+from vrm_synth.licensing.evidence import load_evidence
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import Recipe
 
