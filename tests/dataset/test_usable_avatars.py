@@ -16,7 +16,7 @@ from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings
-from vrm_synth.dataset.usable_avatars import MOST_LISTED, usable_avatars
+from vrm_synth.dataset.usable_avatars import MAX_LISTED, usable_avatars
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import check_writable
@@ -57,11 +57,11 @@ def test_all_that_cannot_be_used_are_told_at_once(folder):
 
 
 def test_the_list_is_bounded(folder):
-    for n in range(MOST_LISTED + 5):
+    for n in range(MAX_LISTED + 5):
         (folder / f"x{n:02}.vrm").write_bytes(b"")
     with pytest.raises(UnusableAvatarsError) as caught:
         usable_avatars(recipe_of(folder), open_avatar, {})
-    assert len(caught.value.details) == MOST_LISTED + 1 and caught.value.details[-1] == "and 8 more"
+    assert len(caught.value.details) == MAX_LISTED + 1 and caught.value.details[-1] == "and 8 more"
 
 
 @pytest.mark.parametrize(("bad", "kind"), [("b", AvatarError), ("c", LicenseError)])

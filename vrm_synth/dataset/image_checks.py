@@ -1,4 +1,4 @@
-"""What a picture must not be: empty, black, blown out, of another size. Looked at one by one as they are drawn.
+"""Checks of a rendered picture: it must not be empty, black, blown out or of another size.
 
 A gate against faults of drivers, files and recipes that would otherwise pass silently, not a judge of taste: what it
 refuses shows nothing that a caption could be true of.

@@ -81,9 +81,12 @@ def verify(
 ) -> VerifyReport:
     """Check a whole dataset; nothing in it is changed.
 
-    workers: processes; near: look for near-duplicates, too, where ImageHash is installed; redraw: how many shots to
-    render again, with `renderer` and `open_avatar` (an avatar's name in metadata → Avatar); done: called for each
-    shard that was checked. Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
+    workers: number of processes.
+    near: whether to look for near-duplicates, too, where ImageHash is installed.
+    redraw: how many shots to render again, with `renderer` and `open_avatar` (an avatar's name in metadata → Avatar).
+    done: called for each shard that was checked.
+
+    Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
     not answer is no fault of a shard, which `--repair` would remove for it.
     """
     identity = read_identity(store)
