@@ -1,4 +1,4 @@
-"""Pack samples into the files of a shard, in each format: the same bytes from the same samples, no clocks, no owners."""
+"""Pack samples into the files of a shard: the same samples give the same bytes, without clocks and owners."""
 
 from __future__ import annotations
 
