@@ -92,13 +92,13 @@ def _run_verify(
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
     from vrm_synth.dataset.verify.expected import expected_dataset
-    from vrm_synth.dataset.verify.near_duplicates import library
+    from vrm_synth.dataset.verify.near_duplicates import import_imagehash
     from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.render import open_renderer
 
     identity = read_identity(store)
     if near:
-        library()
+        import_imagehash()
     no_renderer = ""
     renderer = renderer or identity["recipe"].get("renderer", "gl")
     blocks, home = expected_dataset(identity).blocks, home_of(store, identity["recipe"]["format"])

@@ -31,7 +31,7 @@ from vrm_synth.dataset.layout import COMPLETE, read_identity
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
 from vrm_synth.dataset.summary.table import TABLE, canonical_json, read_table, table_row
 from vrm_synth.dataset.verify.expected import ExpectedDataset, ExpectedShard, expected_dataset
-from vrm_synth.dataset.verify.near_duplicates import library, near_groups, perceptual_hash
+from vrm_synth.dataset.verify.near_duplicates import import_imagehash, near_groups, perceptual_hash
 from vrm_synth.dataset.verify.redraw import RedrawReport, redraw_some
 from vrm_synth.dataset.verify.report import Fault, ShardCheck, VerifyReport
 from vrm_synth.dataset.verify.reproduce import check_sample
@@ -92,7 +92,7 @@ def verify(
     identity = read_identity(store)
     plan = expected_dataset(identity)
     unchecked = []
-    if near and (missing := _missing_library(library)):
+    if near and (missing := _missing_library(import_imagehash)):
         near = False
         unchecked.append(missing)
     task = VerifyTask(store, plan, identity["recipe"]["format"], near)
