@@ -20,7 +20,7 @@ from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.shards.record import read_records, record_name
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.summary.card import DatasetSummary, render_card
-from vrm_synth.dataset.summary.loading_code import Files
+from vrm_synth.dataset.summary.loading_code import DatasetFiles
 from vrm_synth.dataset.summary.table import TABLE, table_row, write_table
 from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.atomic_files import to_json
@@ -59,7 +59,7 @@ def finish(store: Store) -> None:
     shown = list(_spread_samples(store, shard_format, shards))
     every = max(1, len(shown) // CARD_CAPTIONS)
     summary.samples = [(name, sample.caption) for name, sample in shown[::every][:CARD_CAPTIONS]]
-    files = Files(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(summary.splits))
+    files = DatasetFiles(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(summary.splits))
     store.put_file(CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode())
     store.put_file(SHEET, _sheet(shown, summary, settings.get("seed")))
     made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
@@ -84,7 +84,7 @@ def _check_count(store: Store, there: int, wanted: int) -> None:
 
 
 def is_complete(store: Store) -> bool:
-    """Whether the mark of completion is there and this dataset's, and what `finish` makes with it. Raises DatasetError
+    """True if complete.json is there and this dataset's, and so are the other files of `finish`. Raises DatasetError
     where there is no dataset."""
     if not store.exists(COMPLETE):
         return False
@@ -132,10 +132,10 @@ def _spread_samples(store: Store, shard_format: str, shards: list[_Shard]) -> It
     wanted = [k * total // min(total, SHEET_PICTURES) for k in range(min(total, SHEET_PICTURES))]
     first = 0
     for split, number, samples in shards:
-        mine = [w - first for w in wanted if first <= w < first + samples]
-        if mine:
+        here = [w - first for w in wanted if first <= w < first + samples]
+        if here:
             for n, sample in enumerate(read_shard(store, shard_format, split, number)):
-                if n in mine:
+                if n in here:
                     yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
         first += samples
 

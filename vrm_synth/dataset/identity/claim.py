@@ -40,7 +40,7 @@ def check_claimable(store: Store) -> None:
 
 
 def _holds_dataset(store: Store) -> bool:
-    """Whether there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
+    """True if there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
     if store.exists(IDENTITY):
         return True
     files = [name for name in store.list() if not name.startswith(PROBE)]
@@ -109,7 +109,7 @@ def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
 
 
 def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> bool:
-    """Whether a record is of the shard as `mine` has it."""
+    """True if a record is of the shard as `mine` has it."""
     plan = expected_dataset(mine)
     assert isinstance(plan, RenderedDataset)
     (wanted,) = (e for e in plan.expected(number // len(plan.plan.splits)) if e.number == number)
@@ -121,7 +121,7 @@ def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> boo
 
 
 def _is_bare(store: Store) -> bool:
-    """Whether nothing has been made in the folder yet."""
+    """True if nothing has been made in the folder yet."""
     if store.list(RECORDS):  # few files, of a folder that may have millions
         return False
     return all(name in (IDENTITY, METRICS) or name.startswith(PROBE) for name in store.list())

@@ -96,18 +96,18 @@ class Record:
 
 
 def is_done(store: Store, name: str, shard: int) -> bool:
-    """Whether a record is whole and of this shard; `verify` checks the shard's files."""
+    """True if a record is whole and of this shard; `verify` checks the shard's files."""
     data = store.read(name)
     return is_sealed(data) and data.startswith(f'{{\n "shard": {shard},\n'.encode())
 
 
 def sealed(body: bytes) -> bytes:
-    """A record's bytes with their seal."""
+    """The bytes of a record, with their seal appended."""
     return body + _seal(body)
 
 
 def is_sealed(data: bytes) -> bool:
-    """Whether a record's bytes are those that were sealed."""
+    """True if a record's bytes are those that were sealed."""
     at = len(data) - len(_seal(b""))
     return at > 0 and data[at:] == _seal(data[:at])
 

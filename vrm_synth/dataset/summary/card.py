@@ -12,7 +12,7 @@ import yaml
 
 from vrm_synth import __version__
 from vrm_synth.dataset.summary import loading_code
-from vrm_synth.dataset.summary.loading_code import Files
+from vrm_synth.dataset.summary.loading_code import DatasetFiles
 
 SIZE_CATEGORIES = (
     (1_000, "n<1K"),
@@ -61,7 +61,7 @@ class DatasetSummary:
 
 
 def render_card(
-    summary: DatasetSummary, recipe: Mapping[str, Any], files: Files, avatars: Sequence[Mapping[str, Any]]
+    summary: DatasetSummary, recipe: Mapping[str, Any], files: DatasetFiles, avatars: Sequence[Mapping[str, Any]]
 ) -> str:
     """The dataset card as Markdown.
 

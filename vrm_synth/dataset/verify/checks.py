@@ -175,7 +175,7 @@ def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
 
 
 class _ShardReading:
-    """What is found in a shard while it is read, sample by sample."""
+    """Collects the keys, hashes and faults of a shard while it is read, sample by sample."""
 
     def __init__(self, stem: str):
         self.keys: list[str] = []
@@ -210,7 +210,7 @@ class _ShardReading:
             self.hashes[s.key] = perceptual_hash(picture).tobytes()
 
     def differences(self, record: Record) -> Iterator[tuple[str, str]]:
-        """How the shard differs from its record."""
+        """The differences between the shard and its record: (file, fault)."""
         if tuple(self.keys) != record.keys:
             yield self._stem, f"holds other samples than its record says: {_differ(self.keys, record.keys)}"
         if not self.undecoded and self._pixels.hexdigest() != record.pixels:

@@ -38,7 +38,7 @@ class ExpectedShard:
         return f"{self.split}/{self.number:05d}"
 
     def owns(self, name: str) -> bool:
-        """Whether a file of that name is one of the shard."""
+        """True if a file of that name is one of the shard's."""
         return name.startswith((f"{self.stem}.", f"{self.stem}/")) or name == index_name(self.number)
 
 

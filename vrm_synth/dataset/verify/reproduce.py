@@ -44,7 +44,7 @@ class PixelComparison:
 
     @property
     def is_close(self) -> bool:
-        """Whether another driver may have drawn the one of the other."""
+        """True if the difference is no more than that between two drivers."""
         return self.off <= OFF_MOST and self.mean <= MEAN_MOST
 
 
