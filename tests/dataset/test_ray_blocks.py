@@ -201,7 +201,7 @@ def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, w
     assert done.returncode == 0 and files(dataset) == whole
 
 
-def test_a_node_that_sees_another_folder_is_told_of(begun):
+def test_a_node_that_sees_another_folder_is_reported(begun):
     dataset = begun()
     elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (

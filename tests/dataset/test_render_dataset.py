@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from vrm_synth import __version__
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.dataset_handle import open_dataset
+from vrm_synth.dataset.identity import render_id
+from vrm_synth.dataset.identity.render_id import render_parts
+from vrm_synth.dataset.layout import read_identity
 from vrm_synth.dataset.render_dataset import render_dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
+from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.dataset.verify.repair import repair
+from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.shot import Recipe
 
 COUNT = 4
@@ -50,3 +59,25 @@ def test_a_job_that_is_none_and_a_folder_that_is_none_are_errors(recipe, tmp_pat
     assert not (tmp_path / "new").exists()
     with pytest.raises(DatasetError):
         open_dataset(tmp_path)
+
+
+def test_another_version_of_the_pictures_neither_redraws_nor_repairs_nor_goes_on(recipe, tmp_path, gl, monkeypatch):
+    dataset = render_dataset(recipe, tmp_path, workers=1)
+    monkeypatch.setattr(render_id, "render_parts", lambda: {**render_parts(), "poses": "0" * 16})
+    report = verify(dataset.store, near=False, redraw=2, renderer=gl, open_avatar=open_avatar)
+    assert report.redrawn == 0 and report.faults == ()
+    assert report.undrawable == (f"vrm-synth {__version__} drew it with other poses than this version has",)
+    says = "draws other pictures than the folder has; got other poses"
+    with pytest.raises(DatasetError, match=says):
+        render_dataset(recipe, tmp_path, workers=1)
+    (tmp_path / "records" / "00000.json").unlink()
+    broken = verify(dataset.store, near=False)
+    assert broken.broken
+    before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
+    with pytest.raises(DatasetError, match=says):
+        repair(dataset.store, replace(broken, sources={a: str(recipe.avatars[0]) for a in hashes(dataset)}))
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
+
+
+def hashes(dataset) -> list[str]:
+    return [avatar["sha256"] for avatar in read_identity(dataset.store)["avatars"]]

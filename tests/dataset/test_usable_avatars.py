@@ -44,7 +44,7 @@ def recipe_of(folder: Path) -> Recipe:
     return load_recipe(folder.parent / "recipe.yaml")
 
 
-def test_all_that_cannot_be_used_are_told_at_once(folder):
+def test_all_that_cannot_be_used_are_reported_at_once(folder):
     looked_at = []
     with pytest.raises(UnusableAvatarsError) as caught:
         usable_avatars(recipe_of(folder), open_avatar, {}, checked=lambda: looked_at.append(1))
@@ -74,7 +74,7 @@ def test_a_single_one_is_its_own_error(folder, bad, kind):
     assert caught.value.details == ("--skip-unusable to go on without this avatar",)
 
 
-def test_skipped_are_told_of_and_the_recipe_is_as_if_it_never_named_them(folder):
+def test_skipped_are_reported_and_the_recipe_is_as_if_it_never_named_them(folder):
     told = []
     found = usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True, note=told.append)
     assert [Path(s).name for s in found.recipe.avatars] == ["a.vrm", "d.vrm"] == [Path(s).name for s in found.credits]
@@ -143,7 +143,7 @@ def test_render_verify_and_repair_go_by_the_fixed_list(folder, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "taken", "link"])
-def test_an_out_that_cannot_be_used_is_told_before_avatars_are_read(folder, tmp_path, place):
+def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, tmp_path, place):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "photo.png").write_bytes(b"mine")
@@ -161,7 +161,7 @@ def test_an_out_that_cannot_be_used_is_told_before_avatars_are_read(folder, tmp_
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
-def test_a_place_that_nothing_can_be_written_in_is_told(tmp_path, monkeypatch):
+def test_a_place_that_nothing_can_be_written_in_is_reported(tmp_path, monkeypatch):
     def read_only(dir):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
 
