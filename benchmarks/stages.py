@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.dataset.bench import STAGES, Laps, lap, make_picture
+from vrm_synth.dataset.bench import STAGES, StageSeconds, make_picture, timed
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.shot import Recipe
@@ -28,9 +28,9 @@ LOADS = 3
 
 def measure(name: str, renderer: Renderer, source: str, shots: int, size: int, folder: Path) -> dict[str, Any]:
     """One row: medians by stage of `shots` pictures of one avatar by one renderer."""
-    loads: list[Laps] = [{} for _ in range(LOADS)]
+    loads: list[StageSeconds] = [{} for _ in range(LOADS)]
     for laps in loads:
-        with lap(laps, "load"):
+        with timed(laps, "load"):
             avatar = open_avatar(source)
     recipe = Recipe.model_validate({"avatars": ["demo"], "count": shots, "size": size})
     found = []

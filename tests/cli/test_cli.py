@@ -214,12 +214,12 @@ def test_sheets_of_presets(here, monkeypatch):
 
 
 def test_every_entry_of_the_manifest_can_be_read_alone():
-    from vrm_synth.cli.shots import _beyond
+    from vrm_synth.cli.shots import _manifest_license
     from vrm_synth.licensing.evidence import load_evidence
 
     for sha256, entry in load_evidence().items():
-        assert _beyond(sha256) == f"; {entry.license} by {entry.evidence}"
-    assert _beyond("0" * 64) == ""
+        assert _manifest_license(sha256) == f"; {entry.license} by {entry.evidence}"
+    assert _manifest_license("0" * 64) == ""
 
 
 def test_shots_answers_each_and_prints_licenses(here):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.tiny import avatar, square
-from vrm_synth.dataset.avatar_cache import AvatarCache, weight
+from vrm_synth.dataset.avatar_cache import AvatarCache, size_in_bytes
 from vrm_synth.gltf.model import Material
 
 
@@ -24,18 +24,18 @@ def cached(room):
 
 
 def test_the_weight_is_that_of_textures_and_geometry():
-    assert weight(big(32)) - weight(big(16)) == (32 * 32 - 16 * 16) * 4
-    assert weight(big(16)) > 16 * 16 * 4
+    assert size_in_bytes(big(32)) - size_in_bytes(big(16)) == (32 * 32 - 16 * 16) * 4
+    assert size_in_bytes(big(16)) > 16 * 16 * 4
 
 
 def test_an_avatar_is_opened_once_while_there_is_room():
-    cache, opened = cached(10 * weight(big(16)))
+    cache, opened = cached(10 * size_in_bytes(big(16)))
     assert cache("a") is cache("a") and cache("b") is cache("b")
     assert cache("a") is cache("a") and opened == ["a", "b"]
 
 
 def test_the_one_used_longest_ago_goes_first():
-    cache, opened = cached(2 * weight(big(16)))
+    cache, opened = cached(2 * size_in_bytes(big(16)))
     for source in "abacabc":
         cache(source)
     assert "".join(opened) == "abcbc"

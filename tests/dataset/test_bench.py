@@ -23,7 +23,7 @@ CALM = BenchReport(
 )
 
 
-def test_every_stage_is_timed_and_every_picture_told(avatars):
+def test_every_stage_is_timed_and_every_picture_reported(avatars):
     told: list[None] = []
     report = bench(str(avatars / "free.vrm"), 3, 2, size=64, done=lambda: told.append(None))
     assert len(told) == pictures(3, 2) == 3 * (3 + WARM_UP)

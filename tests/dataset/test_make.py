@@ -456,7 +456,7 @@ def test_a_picture_that_shows_nothing_is_drawn_again_and_says_so(recipe_file, tm
     assert shots[2].to_json()["camera"] == again["shot"]["camera"]
 
 
-def test_what_never_shows_anything_is_quarantined_and_told_of(recipe_file, tmp_path, monkeypatch):
+def test_what_never_shows_anything_is_quarantined_and_reported(recipe_file, tmp_path, monkeypatch):
     def shot_or_error(recipe, i, opened, attempt):
         if i == 5:
             raise ShotError("nothing to see")

@@ -209,7 +209,7 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
     assert store.exists(IDENTITY)
 
 
-def test_an_extra_that_is_missing_is_told_with_its_place(monkeypatch):
+def test_an_extra_that_is_missing_is_reported_with_its_place(monkeypatch):
     from vrm_synth.io.image_decoder import JXL_SIGNATURES, open_image
 
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)

@@ -142,7 +142,7 @@ def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path)
     assert notes == ["block 1: the process that made it died (its process ended)"]
 
 
-@pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.TRIES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
 def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole, monkeypatch, tries):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", tries)
     local, by_ray, notes, done = begun(), begun(), [], []
@@ -201,7 +201,7 @@ def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, w
     assert done.returncode == 0 and files(dataset) == whole
 
 
-def test_a_node_that_sees_another_folder_is_told_of(begun):
+def test_a_node_that_sees_another_folder_is_reported(begun):
     dataset = begun()
     elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (

@@ -16,7 +16,7 @@ from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings
-from vrm_synth.dataset.usable_avatars import MOST_LISTED, usable_avatars
+from vrm_synth.dataset.usable_avatars import MAX_LISTED, usable_avatars
 from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import check_writable
@@ -44,7 +44,7 @@ def recipe_of(folder: Path) -> Recipe:
     return load_recipe(folder.parent / "recipe.yaml")
 
 
-def test_all_that_cannot_be_used_are_told_at_once(folder):
+def test_all_that_cannot_be_used_are_reported_at_once(folder):
     looked_at = []
     with pytest.raises(UnusableAvatarsError) as caught:
         usable_avatars(recipe_of(folder), open_avatar, {}, checked=lambda: looked_at.append(1))
@@ -57,11 +57,11 @@ def test_all_that_cannot_be_used_are_told_at_once(folder):
 
 
 def test_the_list_is_bounded(folder):
-    for n in range(MOST_LISTED + 5):
+    for n in range(MAX_LISTED + 5):
         (folder / f"x{n:02}.vrm").write_bytes(b"")
     with pytest.raises(UnusableAvatarsError) as caught:
         usable_avatars(recipe_of(folder), open_avatar, {})
-    assert len(caught.value.details) == MOST_LISTED + 1 and caught.value.details[-1] == "and 8 more"
+    assert len(caught.value.details) == MAX_LISTED + 1 and caught.value.details[-1] == "and 8 more"
 
 
 @pytest.mark.parametrize(("bad", "kind"), [("b", AvatarError), ("c", LicenseError)])
@@ -74,7 +74,7 @@ def test_a_single_one_is_its_own_error(folder, bad, kind):
     assert caught.value.details == ("--skip-unusable to go on without this avatar",)
 
 
-def test_skipped_are_told_of_and_the_recipe_is_as_if_it_never_named_them(folder):
+def test_skipped_are_reported_and_the_recipe_is_as_if_it_never_named_them(folder):
     told = []
     found = usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True, note=told.append)
     assert [Path(s).name for s in found.recipe.avatars] == ["a.vrm", "d.vrm"] == [Path(s).name for s in found.credits]
@@ -143,7 +143,7 @@ def test_render_verify_and_repair_go_by_the_fixed_list(folder, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "taken", "link"])
-def test_an_out_that_cannot_be_used_is_told_before_avatars_are_read(folder, tmp_path, place):
+def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, tmp_path, place):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "photo.png").write_bytes(b"mine")
@@ -161,7 +161,7 @@ def test_an_out_that_cannot_be_used_is_told_before_avatars_are_read(folder, tmp_
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
-def test_a_place_that_nothing_can_be_written_in_is_told(tmp_path, monkeypatch):
+def test_a_place_that_nothing_can_be_written_in_is_reported(tmp_path, monkeypatch):
     def read_only(dir):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
 

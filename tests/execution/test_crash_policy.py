@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import CrashedShot, RenderResult
@@ -18,9 +19,12 @@ from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.crash_policy import (
     AVATAR_GIVEN_UP,
     MAX_CONSECUTIVE_SHOTS,
+    MAX_FAILED_STARTS,
+    MAX_OUT_OF_MEMORY,
     MAX_SHOT_CRASHES,
     SHOT_QUARANTINED,
     ShotCrashPolicy,
+    WorkerCrashPolicy,
 )
 from vrm_synth.execution.work_queue import WorkQueue
 from vrm_synth.io.store import LocalStore
@@ -96,7 +100,7 @@ def test_what_is_given_up_depends_on_no_order(tmp_path, share):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_an_avatar_that_always_kills_costs_a_few_processes_and_is_told_of_in_a_line(tmp_path, workers):
+def test_an_avatar_that_always_kills_costs_a_few_processes_and_one_note(tmp_path, workers):
     recipe = Recipe.model_validate(RECIPE)
     deadly = {i for i in range(COUNT) if source_at(recipe, i) == "demo:2"}
     told, engine, notes = made(tmp_path / "set", deadly, 0, workers)
@@ -118,3 +122,23 @@ def test_a_shot_that_is_drawn_at_last_counts_as_no_crash():
     assert policy.on_crash(0) and policy.on_crash(2) and not policy.is_given_up(3)
     policy.on_success(1)
     assert not policy.should_wait(3)
+
+
+def test_workers_that_never_begin_stop_the_run_and_blame_no_piece():
+    policy = WorkerCrashPolicy("an actor")
+    assert not any(policy.blames_piece(False, "SIGSEGV") for _ in range(MAX_FAILED_STARTS - 1))
+    policy.on_start()
+    assert policy.blames_piece(True, "SIGSEGV")
+    assert not any(policy.blames_piece(False, "SIGSEGV") for _ in range(MAX_FAILED_STARTS - 1))
+    with pytest.raises(RenderError, match="an actor died before it could draw; got SIGSEGV"):
+        policy.blames_piece(False, "SIGSEGV")
+
+
+def test_want_of_memory_blames_no_piece_and_stops_the_run_where_nothing_gets_done():
+    policy = WorkerCrashPolicy()
+    for _ in range(3):
+        assert not any(policy.blames_piece(True, "killed", out_of_memory=True) for _ in range(MAX_OUT_OF_MEMORY - 1))
+        policy.on_event()
+    assert not any(policy.blames_piece(True, "killed", out_of_memory=True) for _ in range(MAX_OUT_OF_MEMORY - 1))
+    with pytest.raises(RenderError, match="no memory left"):
+        policy.blames_piece(True, "killed", out_of_memory=True)

@@ -1,9 +1,8 @@
-"""Who does what, and what is told of it."""
+"""A process pool yields the events of every piece once, whatever its workers do."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import multiprocessing
 import os
 import subprocess
@@ -17,7 +16,6 @@ import pytest
 from tests.patience import HANG
 from vrm_synth.core.errors import DatasetError, RenderError, ShotError
 from vrm_synth.execution.process_pool import run_task
-from vrm_synth.execution.work_queue import LONGEST_PART, WorkQueue
 
 UNEXPECTED = {514: MemoryError(), 515: KeyError("hips\n"), 516: FileNotFoundError(2, "No such file", "a.vrm")}
 
@@ -67,7 +65,7 @@ GROUPS = [range(100, 140), [1], [], range(2, 9)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_every_piece_is_told_of_once_its_events_together(workers):
+def test_the_events_of_every_piece_come_once_and_together(workers):
     events = list(run_task(Squaring(), GROUPS, workers))
     assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
@@ -90,7 +88,7 @@ def test_an_error_keeps_its_kind_and_ends_it(workers):
     assert multiprocessing.active_children() == []
 
 
-UNEXPECTED_SAYS = [
+UNEXPECTED_MESSAGES = [
     (514, r"^out of memory; allowed: fewer workers, smaller pictures, or more memory$"),
     (515, r"^\w+\.py:\d+: an error that should not be; got KeyError: 'hips\\n'$"),
     (516, r"^\w+\.py:\d+: an error that .*; got FileNotFoundError: .*'a\.vrm'$"),
@@ -98,8 +96,8 @@ UNEXPECTED_SAYS = [
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
-def test_whatever_else_goes_wrong_is_one_line_and_nothing_is_lost_by_it(workers, n, says, capfd):
+@pytest.mark.parametrize(("n", "says"), UNEXPECTED_MESSAGES)
+def test_an_unexpected_exception_is_one_line(workers, n, says, capfd):
     with pytest.raises(RenderError, match=says):
         list(run_task(Squaring(), [[1, 2, n, 3]], workers))
     assert "Traceback" not in capfd.readouterr().err
@@ -112,47 +110,12 @@ def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):
     assert not (tmp_path / "once").exists()
 
 
-def test_workers_that_die_at_their_start_are_not_started_for_ever():
+def test_workers_that_die_at_their_start_stop_the_run():
     with pytest.raises(RenderError, match="died before it could draw; got exit status 3"):
         list(run_task(Squaring(broken="dies"), GROUPS, 2))
 
 
-def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
-    queue = WorkQueue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
-    parts: dict[str, list[int | None]] = {"a": [], "b": []}
-    at: dict[str, int | None] = {"a": None, "b": None}
-    seen: list[int] = []
-    while queue:
-        for name in parts:
-            found = queue.take(at[name])
-            if found:
-                at[name], part = found
-                assert 1 <= len(part) <= LONGEST_PART
-                parts[name].append(at[name])
-                seen += part
-    assert sorted(seen) == [*range(104), *range(200, 300)]
-    for groups in parts.values():
-        assert sum(one != other for one, other in itertools.pairwise(groups)) <= 2
-    assert {parts["a"][0], parts["b"][0]} == {0, 1} and 2 in parts["b"]
-
-
-def test_a_part_given_back_is_the_next():
-    queue = WorkQueue([[1, 2, 3]], 1)
-    group, part = queue.take(None)
-    queue.give_back(group, part)
-    assert queue.take(None) == (group, part) == (0, (1, 2))
-
-
-def test_parts_are_shorter_towards_the_end():
-    queue = WorkQueue([[*range(200)]], 2)
-    lengths = []
-    while queue:
-        _, part = queue.take(0)
-        lengths.append(len(part))
-    assert lengths == [16] * 9 + [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1]
-
-
-def test_ctrl_c_is_nothing_to_the_server_from_its_first_moment_on():
+def test_the_server_ignores_ctrl_c_from_its_start_on():
     looked = (
         "import pathlib, re, signal, time\n"
         "from multiprocessing import forkserver\n"

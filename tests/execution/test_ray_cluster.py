@@ -1,4 +1,4 @@
-"""Ray: the same events as from processes of our own, and an end for everything."""
+"""Ray yields the same events as a process pool, and no run goes on for ever."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.execution.test_process_pool import GROUPS, UNEXPECTED_SAYS, Squaring
+from tests.execution.test_process_pool import GROUPS, UNEXPECTED_MESSAGES, Squaring
 from vrm_synth.core.errors import RenderError, ShotError
 from vrm_synth.execution.ray_cluster import Cluster, connected, run_task_on_ray
 
@@ -26,7 +26,7 @@ def here():
 
 
 @dataclass(frozen=True)
-class Telling:
+class EnvironmentTask:
     """Says of each piece what its process finds around it."""
 
     @contextlib.contextmanager
@@ -38,11 +38,11 @@ class Telling:
     def on_crash(self, n: int, exit_reason: str) -> list[tuple[int, int, dict[str, str]]]:
         raise AssertionError(exit_reason)
 
-    def on_device(self, device: int) -> Telling:
+    def on_device(self, device: int) -> EnvironmentTask:
         return self
 
 
-def test_every_piece_is_told_of_once_its_events_in_order(here):
+def test_the_events_of_every_piece_come_once_and_in_order(here):
     events = list(run_task_on_ray(Squaring(), GROUPS, 2))
     for group in GROUPS:
         for n in group:
@@ -51,7 +51,7 @@ def test_every_piece_is_told_of_once_its_events_in_order(here):
 
 
 def test_each_actor_is_a_process_whose_threads_are_counted(here):
-    events = list(run_task_on_ray(Telling(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
+    events = list(run_task_on_ray(EnvironmentTask(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
     assert sorted(n for n, _, _ in events) == list(range(16))
     assert len({pid for _, pid, _ in events} - {os.getpid()}) == 2
     for _, _, found in events:
@@ -66,13 +66,13 @@ def test_an_error_keeps_its_kind_and_ends_it(here):
         list(run_task_on_ray(Squaring(broken="no driver"), GROUPS, 2))
 
 
-@pytest.mark.parametrize(("n", "says"), UNEXPECTED_SAYS)
-def test_whatever_else_goes_wrong_is_one_line(here, n, says):
+@pytest.mark.parametrize(("n", "says"), UNEXPECTED_MESSAGES)
+def test_an_unexpected_exception_is_one_line(here, n, says):
     with pytest.raises(RenderError, match=says):
         list(run_task_on_ray(Squaring(), [[1, 2, n, 3]], 2))
 
 
-def test_actors_that_die_at_their_start_are_not_started_for_ever(here):
+def test_actors_that_die_at_their_start_stop_the_run(here):
     with pytest.raises(RenderError, match="an actor died before it could draw"):
         list(run_task_on_ray(Squaring(broken="dies"), GROUPS, 2))
 

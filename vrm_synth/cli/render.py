@@ -44,7 +44,7 @@ class Devices(click.ParamType):
 
 
 def _worker_options(command: F) -> F:
-    """Who renders: processes, devices, Ray."""
+    """Options of the workers: processes, devices, Ray."""
     options = (
         workers_option,
         click.option(
@@ -53,7 +53,7 @@ def _worker_options(command: F) -> F:
             default="0",
             show_default=True,
             type=Devices(),
-            help="Index of the EGL device that draws; 0,1 shares workers out to two.",
+            help="Index of the EGL device that draws; 0,1 spreads the workers over two.",
         ),
         renderer_option,
         click.option(
@@ -61,7 +61,7 @@ def _worker_options(command: F) -> F:
             default="local",
             show_default=True,
             type=Choice(["local", "ray"]),
-            help="Who the workers are: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
+            help="Workers: processes of this machine, or Ray's actors (needs vrm-synth[ray]).",
         ),
         click.option(
             "--ray-address",
@@ -83,7 +83,7 @@ def _worker_options(command: F) -> F:
 
 
 def _dataset_options(command: F) -> F:
-    """What is written, where, and of which avatars."""
+    """Options of the dataset: its files, its folder, its avatars."""
     command = _worker_options(command)
     options = (
         click.option(
@@ -99,24 +99,24 @@ def _dataset_options(command: F) -> F:
             default="imagefolder",
             show_default=True,
             type=Choice(["imagefolder", "webdataset", "parquet"]),
-            help="What shards are: folders of pictures, tar files, or Parquet files.",
+            help="Format of shards: folders of pictures, tar files, or Parquet files.",
         ),
         click.option(
             "--encoding",
             default="png",
             show_default=True,
             type=Choice(["png", "webp", "webp-lossy", "jpeg", "jxl"]),
-            help="What pictures are; webp and jxl are lossless.",
+            help="Format of pictures; webp and jxl are lossless.",
         ),
         click.option(
             "--pass",
             "passes",
             multiple=True,
             type=Choice(["mask"]),
-            help="Another picture beside each: mask is how much of the figure covers each pixel.",
+            help="Another image beside each: mask is the figure's coverage of each pixel.",
         ),
         click.option(
-            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Shots a shard."
+            "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Shots per shard."
         ),
         click.option(
             "--shard",
@@ -128,12 +128,12 @@ def _dataset_options(command: F) -> F:
             "accepted",
             multiple=True,
             metavar="NAME",
-            help="Take avatars under this license, too, by the name that inspect prints or its URL; may be repeated.",
+            help="Accept avatars under this license, too, by the name that inspect prints or its URL; may be repeated.",
         ),
         click.option(
             "--skip-unusable",
             is_flag=True,
-            help="Go on without avatars that cannot be read or whose license is not accepted; each is told of.",
+            help="Go on without avatars that cannot be read or whose license is not accepted; each is reported.",
         ),
         click.option(
             "--manifest",
@@ -179,7 +179,7 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
     Shot i depends on the recipe and i alone, and so does which shard it is in: any number of workers, on any
     number of machines, in any order, make the same bytes on the same driver. Shards are written whole or not
     at all; the same command again makes what is missing, and with a greater count what is new. A picture that
-    shows nothing is drawn again, and told of where that does not help. Avatars that are not CC0, by their own
+    shows nothing is drawn again, and reported where that does not help. Avatars that are not CC0, by their own
     metadata or by the manifest's evidence, are refused unless you name the license that you accept.
 
     \b

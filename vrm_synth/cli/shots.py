@@ -43,8 +43,8 @@ class PictureSize(click.ParamType):
         return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
-SHORTEST_SHOT = 150  # bytes of JSON, about
-NEEDED = "vrm_synth.dataset.shot_list.render_list"  # by workers
+MIN_SHOT_BYTES = 150  # of JSON, about
+WORKER_MODULES = "vrm_synth.dataset.shot_list.render_list"  # by workers
 
 
 @click.command()
@@ -83,7 +83,7 @@ def shots(
     dataset of any format, whose ids are its pictures' keys. Each shot is answered with <id>.png and
     <id>.json (bone positions, expressions, gaze, draw order, warnings). A shot that fails gets an <id>.json
     with "error", the others go on, and the exit status is 1. Avatar paths are relative to SHOTS; those of a
-    DATASET are the files that it was made from. Licenses are printed, not judged.
+    DATASET are the files that it was made from. Licenses are printed, not checked.
 
     \b
     Examples:
@@ -99,17 +99,17 @@ def shots(
 
     listed = [replace(entry, size=size) for entry in listed]
     task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
-    failed, told = 0, set()
+    failed, reported = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, start_workers(workers, len(listed), NEEDED)):
+        for event in answer_shots(listed, task, start_workers(workers, len(listed), WORKER_MODULES)):
             if isinstance(event, ShotAnswer):
                 shown.update()
                 if event.error:
                     failed += 1
                     note(f"Error: {event.error}")
-            elif event.source not in told:
-                told.add(event.source)
-                note(f"{event.source}: license {event.license or 'not named'}{_beyond(event.sha256)}")
+            elif event.source not in reported:
+                reported.add(event.source)
+                note(f"{event.source}: license {event.license or 'not named'}{_manifest_license(event.sha256)}")
     click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)
@@ -124,16 +124,18 @@ def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list
 
         return dataset_shots(open_store(place), ids), Path()
     # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
-    start_workers(workers, len(ids) or path.stat().st_size // SHORTEST_SHOT, NEEDED)
+    start_workers(workers, len(ids) or path.stat().st_size // MIN_SHOT_BYTES, WORKER_MODULES)
     from vrm_synth.dataset.shot_list.reader import read_shots, select
 
     listed = read_shots(path)
     return (select(listed, ids) if ids else listed), path.parent
 
 
-def _beyond(sha256: str) -> str:
-    """What the manifest says of a file. Its entry alone is read: reading all of it takes a tenth of a second of a core
-    that could draw."""
+def _manifest_license(sha256: str) -> str:
+    """The license of a file in the manifest, as text; "" where it has none.
+
+    Its entry alone is read: reading the whole manifest takes a tenth of a second of a core that could draw.
+    """
     text = resources.file(resources.MANIFEST).read_text("utf-8")
     start = text.find(f"  - sha256: {sha256}\n")
     if start < 0:

@@ -69,17 +69,17 @@ def verify(
 
     expect(dataset, "dataset", "folder")
     store = open_store(dataset)
-    found = _run_verify(store, redraw, near, workers, renderer, device)
+    report = _run_verify(store, redraw, near, workers, renderer, device)
     if as_json:
-        click.echo(json.dumps(_report_as_json(found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(_report_as_json(report), ensure_ascii=False, indent=1))
     else:
-        _print_report(found)
-    if found.faults and repairing:
-        _repair(store, found, workers, device)
-        found = _run_verify(store, 0, False, workers, renderer, device)
-        for fault in found.faults[:MAX_LISTED]:
+        _print_report(report)
+    if report.faults and repairing:
+        _repair(store, report, workers, device)
+        report = _run_verify(store, 0, False, workers, renderer, device)
+        for fault in report.faults[:MAX_LISTED]:
             note(f"Error: still wrong: {fault}")
-    if found.faults:
+    if report.faults:
         ctx.exit(1)
 
 
@@ -92,13 +92,13 @@ def _run_verify(
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
     from vrm_synth.dataset.verify.expected import expected_dataset
-    from vrm_synth.dataset.verify.near_duplicates import library
+    from vrm_synth.dataset.verify.near_duplicates import import_imagehash
     from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.render import open_renderer
 
     identity = read_identity(store)
     if near:
-        library()
+        import_imagehash()
     no_renderer = ""
     renderer = renderer or identity["recipe"].get("renderer", "gl")
     blocks, home = expected_dataset(identity).blocks, home_of(store, identity["recipe"]["format"])
@@ -113,7 +113,7 @@ def _run_verify(
                 raise
             no_renderer = str(e)
         shown = stack.enter_context(bar(blocks, "shards"))
-        found = check(
+        report = check(
             store,
             workers=workers,
             near=near is not False,
@@ -122,44 +122,44 @@ def _run_verify(
             open_avatar=AvatarCache(lambda name: open_avatar(source_from(home, name))),
             done=shown.update,
         )
-    return replace(found, undrawable=(*found.undrawable, no_renderer)) if no_renderer else found
+    return replace(report, undrawable=(*report.undrawable, no_renderer)) if no_renderer else report
 
 
-def _repair(store: Store, found: VerifyReport, workers: int | None, device: int) -> None:
+def _repair(store: Store, report: VerifyReport, workers: int | None, device: int) -> None:
     from vrm_synth.dataset.verify.repair import repair
 
-    with bar(len(found.broken), "shards") as shown:
-        repair(store, found, workers or 1, device, shown.update, note)
-    click.echo(f"{plural(len(found.broken), 'shard')} made again", err=True)
+    with bar(len(report.broken), "shards") as shown:
+        repair(store, report, workers or 1, device, shown.update, note)
+    click.echo(f"{plural(len(report.broken), 'shard')} made again", err=True)
 
 
-def _print_report(found: VerifyReport) -> None:
-    for fault in found.faults[:MAX_LISTED]:
+def _print_report(report: VerifyReport) -> None:
+    for fault in report.faults[:MAX_LISTED]:
         click.echo(f"- {fault}")
-    if len(found.faults) > MAX_LISTED:
-        click.echo(f"- and {len(found.faults) - MAX_LISTED} more")
-    for group in found.near_duplicates[:MAX_LISTED]:
+    if len(report.faults) > MAX_LISTED:
+        click.echo(f"- and {len(report.faults) - MAX_LISTED} more")
+    for group in report.near_duplicates[:MAX_LISTED]:
         click.echo(f"look the same: {', '.join(group[:8])}{' …' * (len(group) > 8)}")
-    if len(found.near_duplicates) > MAX_LISTED:
-        click.echo(f"and {len(found.near_duplicates) - MAX_LISTED} more groups that look the same")
-    for why in found.undrawable[:MAX_LISTED]:
+    if len(report.near_duplicates) > MAX_LISTED:
+        click.echo(f"and {len(report.near_duplicates) - MAX_LISTED} more groups that look the same")
+    for why in report.undrawable[:MAX_LISTED]:
         click.echo(f"not drawn again: {why}")
-    for what in found.unchecked:
+    for what in report.unchecked:
         click.echo(f"not checked: {what}")
-    drawn = f", {found.redrawn} drawn again" if found.redrawn else ""
-    verdict = plural(len(found.faults), "fault") if found.faults else "sound"
-    if found.broken:
-        verdict += f" in {plural(len(found.broken), 'shard')}"
-    click.echo(f"{plural(found.samples, 'picture')} checked{drawn}: {verdict}")
+    drawn = f", {report.redrawn} drawn again" if report.redrawn else ""
+    verdict = plural(len(report.faults), "fault") if report.faults else "sound"
+    if report.broken:
+        verdict += f" in {plural(len(report.broken), 'shard')}"
+    click.echo(f"{plural(report.samples, 'picture')} checked{drawn}: {verdict}")
 
 
-def _report_as_json(found: VerifyReport) -> dict[str, object]:
+def _report_as_json(report: VerifyReport) -> dict[str, object]:
     return {
-        "pictures": found.samples,
-        "redrawn": found.redrawn,
-        "not_redrawn": list(found.undrawable),
-        "not_checked": list(found.unchecked),
-        "faults": [{"file": f.file, "what": f.what, "shard": f.shard} for f in found.faults],
-        "broken_shards": list(found.broken),
-        "near_duplicates": [list(group) for group in found.near_duplicates],
+        "pictures": report.samples,
+        "redrawn": report.redrawn,
+        "not_redrawn": list(report.undrawable),
+        "not_checked": list(report.unchecked),
+        "faults": [{"file": f.file, "what": f.what, "shard": f.shard} for f in report.faults],
+        "broken_shards": list(report.broken),
+        "near_duplicates": [list(group) for group in report.near_duplicates],
     }

@@ -1,4 +1,4 @@
-"""Avatars kept in memory, up to a number of bytes."""
+"""A cache of loaded avatars, limited in bytes."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Callable, Iterator
 
 from vrm_synth.vrm.avatar import Avatar
 
-ROOM = 1 << 30
+MAX_BYTES = 1 << 30
 
 
 class AvatarCache:
-    """Opens each source once while its avatar fits; the one used longest ago goes first.
+    """Loads each source once while its avatar fits; the least recently used one is dropped first.
 
-    open_avatar: source → Avatar; room: bytes of arrays to keep, though never fewer than one avatar.
+    open_avatar: source → Avatar.
+    max_bytes: of arrays to keep; one avatar is kept whatever its size.
     """
 
-    def __init__(self, open_avatar: Callable[[str], Avatar], room: int = ROOM):
+    def __init__(self, open_avatar: Callable[[str], Avatar], max_bytes: int = MAX_BYTES):
         self._open = open_avatar
-        self._room = room
-        self._held: OrderedDict[str, tuple[Avatar, int]] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[str, tuple[Avatar, int]] = OrderedDict()
 
     def __call__(self, source: str) -> Avatar:
         """The avatar, from memory or through `open_avatar`. Raises what that raises."""
-        found = self._held.pop(source, None)
+        found = self._entries.pop(source, None)
         if found is None:
             avatar = self._open(source)
-            found = avatar, weight(avatar)
-        self._held[source] = found
-        while len(self._held) > 1 and sum(w for _, w in self._held.values()) > self._room:
-            self._held.popitem(last=False)
+            found = avatar, size_in_bytes(avatar)
+        self._entries[source] = found
+        while len(self._entries) > 1 and sum(size for _, size in self._entries.values()) > self._max_bytes:
+            self._entries.popitem(last=False)
         return found[0]
 
 
-def weight(avatar: Avatar) -> int:
-    """Bytes of an avatar's textures and geometry."""
+def size_in_bytes(avatar: Avatar) -> int:
+    """Size of an avatar's textures and geometry, bytes."""
     return sum(_sizes(avatar))
 
 

@@ -1,4 +1,4 @@
-"""How fast this machine makes datasets: pictures a second by 1 and by N workers, time by stage, and what to do.
+"""Benchmark of this machine: pictures per second with 1 and with N workers, time by stage, and advice.
 
 The pictures are those of a default recipe: its poses, views, springs and 2 × 2 samples a pixel. Each is made as a
 dataset's are, one stage after the other with a clock around each, so that the stages of one worker add up.
@@ -33,23 +33,33 @@ STAGES = ("load", "plan", "pose", "draw", "read back", "encode", "write")
 # The same pictures, to the bit, in less CPU time with Mesa 25.0 than with 22.3: 19 % (zombie), 20 % (robot), 16 %
 # (m_expressive), 8 % (the built-in avatar).
 FAST_MESA = 25
-WARM_UP = 2  # pictures a worker, which count nowhere: shaders are compiled and textures sent
+WARM_UP = 2  # pictures of each worker that are not counted: shaders are compiled and textures sent
 
-Laps = dict[str, float]
+StageSeconds = dict[str, float]
 
 
 @dataclass(frozen=True)
 class StageTimes:
-    """One picture. seconds: by stage; device: what drew it; memory: bytes that its worker held at most."""
+    """Times of one picture.
 
-    seconds: Laps
+    seconds: by stage.
+    device: the renderer's description of its device.
+    memory: peak resident memory of its worker, bytes.
+    """
+
+    seconds: StageSeconds
     device: str
     memory: int
 
 
 @dataclass(frozen=True)
 class Rate:
-    """workers: processes; per_second: pictures of all together; memory: bytes that one worker held at most."""
+    """Throughput of a number of workers.
+
+    workers: processes.
+    per_second: pictures of all together.
+    memory: peak resident memory of one worker, bytes.
+    """
 
     workers: int
     per_second: float
@@ -58,14 +68,23 @@ class Rate:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What was measured. milliseconds: by stage, medians of the run with one worker; "load" once an avatar."""
+    """The result of a benchmark.
+
+    avatar: its source.
+    triangles: of the avatar.
+    size: of the pictures, pixels a side.
+    device: the renderer's description of its device.
+    cores: that this process may use.
+    milliseconds: by stage, medians of the run with one worker; "load" once per avatar.
+    rates: of one worker, and of several.
+    """
 
     avatar: str
     triangles: int
     size: int
     device: str
     cores: int
-    milliseconds: Laps
+    milliseconds: StageSeconds
     rates: tuple[Rate, ...]
 
 
@@ -86,30 +105,30 @@ def bench(
     with tempfile.TemporaryDirectory() as folder:
         task = BenchTask(source, Path(folder), size, renderer, device)
         runs = {n: _run(task, count, n, done) for n in dict.fromkeys((1, workers))}
-    alone = runs[1][0]
+    single = runs[1][0]
     return BenchReport(
         avatar=source,
         triangles=avatar.triangle_count,
         size=size,
-        device=alone[0].device,
+        device=single[0].device,
         cores=len(os.sched_getaffinity(0)),
         milliseconds={
-            stage: statistics.median(lap.seconds[stage] for lap in alone) * 1e3
+            stage: statistics.median(times.seconds[stage] for times in single) * 1e3
             for stage in STAGES
-            if stage in alone[0].seconds
+            if stage in single[0].seconds
         },
-        rates=tuple(Rate(n, rate, max(lap.memory for lap in laps)) for n, (laps, rate) in runs.items()),
+        rates=tuple(Rate(n, rate, max(t.memory for t in times)) for n, (times, rate) in runs.items()),
     )
 
 
 def pictures(count: int, workers: int) -> int:
-    """How many pictures bench() makes."""
+    """Number of pictures that bench() makes."""
     return sum(n * (count + WARM_UP) for n in {1, workers})
 
 
 @dataclass(frozen=True)
 class BenchTask:
-    """The task (workers.Task) of making picture i of a default recipe, with a clock around each stage."""
+    """Make picture i of a default recipe, timed stage by stage."""
 
     source: str
     out: Path
@@ -119,7 +138,7 @@ class BenchTask:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Callable[[int], tuple[StageTimes]]]:
-        """i → its Lap."""
+        """A function from i to the times of its picture."""
         start = time.perf_counter()
         avatar = open_avatar(self.source)
         load = time.perf_counter() - start
@@ -135,46 +154,46 @@ class BenchTask:
             )
 
     def on_crash(self, piece: int, exit_reason: str) -> tuple[StageTimes]:
-        """A benchmark does not go on without one of its workers."""
+        """Stop: a benchmark does not go on without one of its workers."""
         raise RenderError("a worker process died while it was drawing", got=exit_reason)
 
 
-def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> Laps:
-    """Seconds by stage of everything that happens for one picture of a dataset."""
-    laps: Laps = {}
-    with lap(laps, "plan"):
+def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> StageSeconds:
+    """Make one picture as a dataset has it; returns the seconds by stage."""
+    seconds: StageSeconds = {}
+    with timed(seconds, "plan"):
         planned = plan_shot(recipe, i, lambda source: avatar)
-    with lap(laps, "pose"):
+    with timed(seconds, "pose"):
         posed = pose_for(avatar, planned.shot) if planned.posed is None else planned.posed
     view = planned.shot.view()
     if isinstance(renderer, GLRenderer):
-        with lap(laps, "draw"):
+        with timed(seconds, "draw"):
             renderer.draw(posed, view)
             renderer.finish()
-        with lap(laps, "read back"):
+        with timed(seconds, "read back"):
             rgba = renderer.read_back(view)
     else:
-        with lap(laps, "draw"):
+        with timed(seconds, "draw"):
             rgba = renderer.render(posed, view).rgba
-    with lap(laps, "encode"):
+    with timed(seconds, "encode"):
         data = encode_png(rgba)
-    with lap(laps, "write"):
+    with timed(seconds, "write"):
         write_file(out / f"{i:09d}.png", data)
-    return laps
+    return seconds
 
 
 @contextlib.contextmanager
-def lap(laps: Laps, stage: str) -> Iterator[None]:
-    """Seconds of what happens inside, as laps[stage]."""
+def timed(seconds: StageSeconds, stage: str) -> Iterator[None]:
+    """A context that measures the seconds spent inside, as seconds[stage]."""
     start = time.perf_counter()
     yield
-    laps[stage] = time.perf_counter() - start
+    seconds[stage] = time.perf_counter() - start
 
 
 def advice(report: BenchReport) -> list[str]:
-    """What the figures say to do, one sentence a line; most telling first."""
+    """Advice that follows from the figures, one sentence per line, the most important first."""
     lines = []
-    alone, most = report.rates[0], report.rates[-1]
+    single, most = report.rates[0], report.rates[-1]
     picture = sum(ms for stage, ms in report.milliseconds.items() if stage != "load")
     if is_software(report.device):
         lines.append(
@@ -198,9 +217,9 @@ def advice(report: BenchReport) -> list[str]:
             f"Drawing takes {share['draw']:.0%}: supersample: 1 in the recipe draws a quarter of the samples,"
             " without anti-aliasing."
         )
-    if most.workers > 1 and most.per_second < 0.7 * most.workers * alone.per_second:
+    if most.workers > 1 and most.per_second < 0.7 * most.workers * single.per_second:
         lines.append(
-            f"{most.workers} workers make {most.per_second / alone.per_second:.1f} times the pictures of one: other"
+            f"{most.workers} workers make {most.per_second / single.per_second:.1f} times the pictures of one: other"
             " programs use the cores, or there are fewer of them than workers."
         )
     memory = physical_memory()
@@ -219,11 +238,11 @@ def physical_memory() -> int:
 
 
 def _run(task: BenchTask, count: int, workers: int, done: Callable[[], object]) -> tuple[list[StageTimes], float]:
-    """The laps that count, and pictures a second of all workers."""
-    laps, ends = [], []
+    """The times of the pictures that count, and pictures per second of all workers."""
+    times, ends = [], []
     for found in run_task(task, [range((count + WARM_UP) * workers)], workers):
-        laps.append(found)
+        times.append(found)
         ends.append(time.perf_counter())
         done()
     skipped = WARM_UP * workers
-    return laps[skipped:], (len(ends) - skipped) / (ends[-1] - ends[skipped - 1])
+    return times[skipped:], (len(ends) - skipped) / (ends[-1] - ends[skipped - 1])

@@ -83,7 +83,7 @@ class FinishedDataset:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all shards, the table and the card are there; another machine may have some to make."""
+        """True if all shards, the table and the card are there; another machine may have some to make."""
         return is_complete(self.store)
 
     def __len__(self) -> int:

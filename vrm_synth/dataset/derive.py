@@ -1,7 +1,7 @@
-"""Datasets from datasets: a part of one (subset), several as one (merge), one in another format (convert).
+"""Derive datasets from datasets: a part of one (subset), several as one (merge), one in another format (convert).
 
-All three are one road: the samples that were picked, in the order of their sources, go into new shards of a new
-dataset, which is as good as any: with records, table, card and completion mark. What was picked is known from the
+All three do the same: the samples that were picked, in the order of their sources, go into new shards of a new
+dataset, which has records, table, card and completion mark as any other. What was picked is known from the
 sources' tables before a picture is read, so that the same command again makes what is missing and touches nothing
 that is there; other picks, sources or settings in the same folder are refused.
 
@@ -46,7 +46,12 @@ ALL = "true"  # the condition that holds for every picture
 
 @dataclass(frozen=True)
 class SourceDataset:
-    """A finished dataset, its identity and what its keys begin with in the new one."""
+    """A finished dataset to take samples from.
+
+    store: where it lies.
+    identity: the content of its dataset.json.
+    prefix: start of its keys in the new dataset.
+    """
 
     store: Store
     identity: Mapping[str, Any]
@@ -54,21 +59,26 @@ class SourceDataset:
 
     @staticmethod
     def of(store: Store, prefixed: bool = False) -> SourceDataset:
-        """Raises DatasetError where it is not finished."""
-        told = read_identity(store)
+        """The dataset in a store; prefixed: whether its keys get a prefix. Raises DatasetError where it is not
+        finished."""
+        identity = read_identity(store)
         if not is_complete(store):
             raise DatasetError("not finished", allowed="a dataset with all its shards: `vrm-synth finish`", where=store)
-        return SourceDataset(store, told, f"{told['recipe_sha256'][:8]}-" if prefixed else "")
+        return SourceDataset(store, identity, f"{identity['recipe_sha256'][:8]}-" if prefixed else "")
 
     @property
     def shard_format(self) -> str:
-        """Its shards' format."""
+        """Format of its shards."""
         return str(self.identity["recipe"]["format"])
 
 
 @dataclass(frozen=True)
 class PickedSample:
-    """A sample of a source. source: its number; shard, key: where it lies there."""
+    """A sample that was picked from a source.
+
+    source: index of the source dataset.
+    split, shard, key: the sample's there.
+    """
 
     source: int
     split: str
@@ -77,21 +87,21 @@ class PickedSample:
 
 
 class PickedSamples:
-    """What was picked, by split, in the order of the sources. Kept in files without names: it may be millions."""
+    """The picked samples by split, in the order of the sources; in unnamed temporary files, as they may be millions."""
 
     def __init__(self) -> None:
         self._files: dict[str, IO[str]] = {}
         self._counts = Counter[str]()
 
     def add(self, p: PickedSample) -> None:
-        """One more."""
+        """Add a sample."""
         if p.split not in self._files:
             self._files[p.split] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # for as long as this is
         self._files[p.split].write(to_json([p.source, p.shard, p.key]) + "\n")
         self._counts[p.split] += 1
 
     def of(self, split: str) -> Iterator[PickedSample]:
-        """Those of a split, one by one; one such reading at a time."""
+        """Iterate over the samples of a split; one such iteration at a time."""
         file = self._files[split]
         file.seek(0)
         for line in file:
@@ -112,21 +122,21 @@ class PickedSamples:
 
 
 def pick(sources: Sequence[SourceDataset], where: str = ALL) -> PickedSamples:
-    """The samples for which the SQL condition holds, all where it is ALL, which needs no DuckDB. Raises DatasetError
-    where it is none, or holds for none."""
+    """Pick the samples for which a SQL condition holds; ALL picks all and needs no DuckDB. Raises DatasetError where it
+    is no condition, or holds for no sample."""
     found = PickedSamples()
     for number, source in enumerate(sources):
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / TABLE  # a name that is no pattern to DuckDB
             _copy_table(source.store, copy)
-            for split, shard, key in _answers(copy, where):
+            for split, shard, key in _query(copy, where):
                 found.add(PickedSample(number, split, shard, key))
     if not found.counts():
         raise DatasetError("the condition holds for no picture", got=where)
     return found
 
 
-def _answers(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
+def _query(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
     """Split, shard and key of the rows for which the condition holds."""
     columns = ("split", "shard", "key")
     if where == ALL:
@@ -147,10 +157,16 @@ def _copy_table(store: Store, to: Path) -> None:
 
 @dataclass(frozen=True)
 class DeriveTask:
-    """A dataset on its way from others.
+    """Make a new dataset of samples of others.
 
-    command: "subset", "merge" or "convert"; where: the condition that `picks` answer; shard_format, encoding: of the
-    new one's shards and pictures, None where pictures stay as they are.
+    sources: the datasets.
+    picks: the samples.
+    out: where the new dataset goes.
+    command: "subset", "merge" or "convert".
+    shard_format: of the new shards.
+    encoding: of the new pictures; None to keep the files as they are.
+    where: the condition that was picked by.
+    shard_size: samples per shard.
     """
 
     sources: tuple[SourceDataset, ...]
@@ -163,7 +179,7 @@ class DeriveTask:
     shard_size: int = SHARD_SIZE
 
     def identity(self) -> dict[str, Any]:
-        """What dataset.json says. Raises DatasetError where the sources do not go together."""
+        """The content of the new dataset.json. Raises DatasetError where the sources cannot be merged."""
         origins = [s.identity for s in self.sources]
         if len({o["recipe_sha256"] for o in origins}) < len(origins):
             raise DatasetError("the same dataset twice", got=origins[0]["recipe_sha256"][:8], allowed="each once")
@@ -197,8 +213,8 @@ class DeriveTask:
         """
         if self.encoding is not None:
             check_encoding(self.encoding)
-        mine = self.identity()
-        predecessor(self.out, mine)
+        content = self.identity()
+        predecessor(self.out, content)
         missing = set(missing_of(self.out, range(self.plan.shards)))
         if missing:
             reopen(self.out)
@@ -206,9 +222,9 @@ class DeriveTask:
         for number, picks in enumerate(self._chunks()):
             if number in missing:
                 (expected,) = self.plan.expected(number)
-                taken = [self._taken(reader, p) for p in picks]
-                claim(self.out, mine)
-                put_shard(self.out, self.shard_format, expected, taken)
+                samples = [self._rewrite(reader, p) for p in picks]
+                claim(self.out, content)
+                put_shard(self.out, self.shard_format, expected, samples)
             done()
         if not is_complete(self.out):
             finish(self.out)
@@ -220,7 +236,7 @@ class DeriveTask:
             while chunk := list(itertools.islice(rest, self.shard_size)):
                 yield chunk
 
-    def _taken(self, reader: _Reader, p: PickedSample) -> DatasetSample:
+    def _rewrite(self, reader: _Reader, p: PickedSample) -> DatasetSample:
         source, s = self.sources[p.source], reader.sample(p)
         key, shot = source.prefix + s.key, s.row["shot"]
         avatar = shot["avatar"]
@@ -239,7 +255,7 @@ def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def encoded(s: DatasetSample, name: str) -> DatasetSample:
-    """The sample with its picture in that encoding. Raises DatasetError where that would lose transparency."""
+    """The sample with its picture in another encoding. Raises DatasetError where that would lose transparency."""
     encoding, rgba = ENCODINGS[name], decode_rgba(s.picture, s.key)
     if not encoding.alpha and rgba[..., 3].min() < 255:
         raise DatasetError("JPEG has no transparency", got=f"{s.key}, which has", allowed="png, webp, webp-lossy")
@@ -266,21 +282,21 @@ def put_shard(out: Store, shard_format: str, expected: ExpectedShard, samples: S
 
 
 class _Reader:
-    """Samples of the sources by their picks; the last shard is kept, for picks come in its order."""
+    """Reads picked samples; keeps the last shard that was read, for picks come in its order."""
 
     def __init__(self, sources: Sequence[SourceDataset]):
         self._sources = sources
         self._at: tuple[int, str, int] | None = None
-        self._held: dict[str, DatasetSample] = {}
+        self._samples: dict[str, DatasetSample] = {}
 
     def sample(self, p: PickedSample) -> DatasetSample:
-        """Raises DatasetError where the source's table is not true."""
+        """The sample. Raises DatasetError where the source's table names one that no shard has."""
         source = self._sources[p.source]
         if (p.source, p.split, p.shard) != self._at:
-            self._held = {s.key: s for s in read_shard(source.store, source.shard_format, p.split, p.shard)}
+            self._samples = {s.key: s for s in read_shard(source.store, source.shard_format, p.split, p.shard)}
             self._at = (p.source, p.split, p.shard)
-        if p.key not in self._held:
+        if p.key not in self._samples:
             allowed = "a dataset that `vrm-synth verify` finds sound"
             what = "its table names a picture that no shard has"
             raise DatasetError(what, got=p.key, allowed=allowed, where=source.store)
-        return self._held[p.key]
+        return self._samples[p.key]

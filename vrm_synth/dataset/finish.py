@@ -1,8 +1,8 @@
-"""What a dataset gets once its shards are all there: the table, the card, the contact sheet and the mark of completion.
+"""Finish a dataset whose shards are all there: write the table, the card, the contact sheet and complete.json.
 
-Everything here follows from the shards and dataset.json alone, so that it does not matter who made which shard. Rows
-and records are streamed: of a shard no more is kept than its number and how many samples it has, and the keys of what
-is quarantined.
+All of it follows from the shards and dataset.json alone, so that it does not matter who made which shard. Rows and
+records are streamed: of a shard no more is kept than its number, how many samples it has, and the keys of what is
+quarantined.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_ident
 from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.shards.record import read_records, record_name
 from vrm_synth.dataset.shards.writers import rows_of
-from vrm_synth.dataset.summary.card import Summary, card
-from vrm_synth.dataset.summary.loading_code import Files
+from vrm_synth.dataset.summary.card import DatasetSummary, render_card
+from vrm_synth.dataset.summary.loading_code import DatasetFiles
 from vrm_synth.dataset.summary.table import TABLE, table_row, write_table
 from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.atomic_files import to_json
@@ -29,18 +29,18 @@ from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore, Store
 
-ON_SHEET = 24
-ON_CARD = 8
+SHEET_PICTURES = 24
+CARD_CAPTIONS = 8
 
 
 def finish(store: Store) -> None:
     """Write table, card, sheet and complete.json of a dataset whose shards are all there. Raises DatasetError."""
     if isinstance(store, LocalStore):
         store.remove_part_files()  # here and not before: only now nobody else is writing
-    mine = read_identity(store)
-    settings = mine["recipe"]
+    identity = read_identity(store)
+    settings = identity["recipe"]
     shard_format = str(settings["format"])
-    found, shards, quarantined = Summary(), list[_Shard](), dict[str, str]()
+    summary, shards, quarantined = DatasetSummary(), list[_Shard](), dict[str, str]()
 
     def rows() -> Iterator[dict[str, Any]]:
         for record in read_records(store):
@@ -48,27 +48,27 @@ def finish(store: Store) -> None:
             quarantined.update(record.quarantined)
             if record.keys:
                 for key, row in rows_of(store, shard_format, record.split, record.shard):
-                    found.add(row, record.split)
+                    summary.add(row, record.split)
                     yield table_row(row, key, record.split, record.shard)
 
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / TABLE
         write_table(table, rows())
         store.put_file(TABLE, table)
-    found.quarantined = len(quarantined)
-    _check_count(store, sum(s.samples for s in shards) + len(quarantined), expected_dataset(mine).samples)
-    shown = list(_spread(store, shard_format, shards))
-    every = max(1, len(shown) // ON_CARD)
-    found.samples = [(name, sample.caption) for name, sample in shown[::every][:ON_CARD]]
-    files = Files(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(found.splits))
-    store.put_file(CARD, card(found, mine["recipe_as_written"], files, mine["avatars"]).encode())
-    store.put_file(SHEET, _sheet(shown, found, settings.get("seed")))
+    summary.quarantined = len(quarantined)
+    _check_count(store, sum(s.samples for s in shards) + len(quarantined), expected_dataset(identity).samples)
+    shown = list(_spread_samples(store, shard_format, shards))
+    every = max(1, len(shown) // CARD_CAPTIONS)
+    summary.samples = [(name, sample.caption) for name, sample in shown[::every][:CARD_CAPTIONS]]
+    files = DatasetFiles(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(summary.splits))
+    store.put_file(CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode())
+    store.put_file(SHEET, _sheet(shown, summary, settings.get("seed")))
     made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
     complete = {
-        "recipe_sha256": mine["recipe_sha256"],
+        "recipe_sha256": identity["recipe_sha256"],
         "shards": len(shards),
-        "samples": found.pictures,
-        "splits": dict(sorted(found.splits.items())),
+        "samples": summary.pictures,
+        "splits": dict(sorted(summary.splits.items())),
         "quarantined": quarantined,
         # of what no record accounts for, and of the records
         "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in made},
@@ -77,7 +77,7 @@ def finish(store: Store) -> None:
 
 
 def _check_count(store: Store, there: int, wanted: int) -> None:
-    """Raises DatasetError where records tell of another number of shots: one may be of a smaller dataset's last shard,
+    """Raise DatasetError where records have another number of shots: one may be of a smaller dataset's last shard,
     put by a run of it that was still at work while another made the dataset grow."""
     if there != wanted:
         allowed = f"{wanted}; vrm-synth verify --repair makes again what is wrong"
@@ -85,35 +85,37 @@ def _check_count(store: Store, there: int, wanted: int) -> None:
 
 
 def is_complete(store: Store) -> bool:
-    """Whether the mark of completion is there and this dataset's, and what `finish` makes with it. Raises DatasetError
+    """True if complete.json is there and this dataset's, and so are the other files of `finish`. Raises DatasetError
     where there is no dataset."""
     if not store.exists(COMPLETE):
         return False
     try:
-        told = json.loads(store.read(COMPLETE))
-        whole = isinstance(told["samples"], int) and told["recipe_sha256"] == read_identity(store)["recipe_sha256"]
+        content = json.loads(store.read(COMPLETE))
+        whole = (
+            isinstance(content["samples"], int) and content["recipe_sha256"] == read_identity(store)["recipe_sha256"]
+        )
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
     return whole and all(map(store.exists, (TABLE, CARD, SHEET)))
 
 
 def reopen(store: Store) -> None:
-    """Take the mark of completion away, before anything is made that it does not know."""
+    """Remove complete.json, before anything is written that it does not list."""
     if store.exists(COMPLETE):
         store.delete(COMPLETE)
 
 
 def finished_files(store: Store) -> dict[str, str]:
-    """File → SHA-256, of what the mark of completion vouches for. Raises DatasetError where there is no such mark."""
+    """File → SHA-256, as complete.json lists them. Raises DatasetError where there is none."""
     try:
-        told = json.loads(store.read(COMPLETE))
-        return {str(name): str(sha256) for name, sha256 in told["sha256"].items()}
+        content = json.loads(store.read(COMPLETE))
+        return {str(name): str(sha256) for name, sha256 in content["sha256"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise DatasetError("not a mark of completion", got=f"{type(e).__name__}: {e}", where=COMPLETE) from e
 
 
 class _Shard(NamedTuple):
-    """A shard, and how many samples it has."""
+    """A shard: its split, its number, and how many samples it has."""
 
     split: str
     number: int
@@ -125,24 +127,24 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(splits, key=lambda name: (name != REST, name)))
 
 
-def _spread(store: Store, shard_format: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
-    """ON_SHEET samples, evenly spread, with their shards' names."""
+def _spread_samples(store: Store, shard_format: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
+    """(file, sample) of SHEET_PICTURES samples, evenly spread over the shards."""
     total = sum(s.samples for s in shards)
-    wanted = [k * total // min(total, ON_SHEET) for k in range(min(total, ON_SHEET))]
+    wanted = [k * total // min(total, SHEET_PICTURES) for k in range(min(total, SHEET_PICTURES))]
     first = 0
     for split, number, samples in shards:
-        mine = [w - first for w in wanted if first <= w < first + samples]
-        if mine:
+        here = [w - first for w in wanted if first <= w < first + samples]
+        if here:
             for n, sample in enumerate(read_shard(store, shard_format, split, number)):
-                if n in mine:
+                if n in here:
                     yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
         first += samples
 
 
-def _sheet(shown: list[tuple[str, DatasetSample]], found: Summary, seed: int | None) -> bytes:
+def _sheet(shown: list[tuple[str, DatasetSample]], summary: DatasetSummary, seed: int | None) -> bytes:
     from PIL import Image
 
     cells = [SheetCell(Image.fromarray(decode_rgba(sample.picture, name)), sample.caption) for name, sample in shown]
-    avatars = len(found.avatars)
-    count = f"{found.pictures} picture{'s' * (found.pictures != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
+    avatars = len(summary.avatars)
+    count = f"{summary.pictures} picture{'s' * (summary.pictures != 1)} of {avatars} avatar{'s' * (avatars != 1)}"
     return contact_sheet(count if seed is None else f"{count}, seed {seed}", cells, columns=6, lines=6)

@@ -1,4 +1,4 @@
-"""What a picture must not be: empty, black, blown out, of another size. Looked at one by one as they are drawn.
+"""Checks of a rendered picture: it must not be empty, black, blown out or of another size.
 
 A gate against faults of drivers, files and recipes that would otherwise pass silently, not a judge of taste: what it
 refuses shows nothing that a caption could be true of.
@@ -19,7 +19,7 @@ Packed = NDArray[np.uint32]
 
 
 def find_fault(rgba: NDArray[np.uint8], size: tuple[int, int]) -> str:
-    """Why a picture (H, W, 4) uint8, straight alpha, may not be kept; "" where it may. size: (width, height) wanted.
+    """The fault of a picture (H, W, 4) uint8, straight alpha; "" where it has none. size: (width, height) wanted.
 
     Looks at whole pixels, packed as 0xAABBGGRR: 0.2 CPU-ms of a 512² picture, where comparisons of single channels
     took 4 (benchmarks/small_stages.py).
@@ -41,7 +41,7 @@ def find_fault(rgba: NDArray[np.uint8], size: tuple[int, int]) -> str:
 
 
 def _is_black(pixels: Packed) -> NDArray[np.bool_]:
-    """Whether no colour of a packed pixel exceeds BLACK."""
+    """True if no color channel of a packed pixel exceeds BLACK."""
     return ((pixels & _LOW_BITS) + _ABOVE_BLACK | pixels) & _TOP_BIT == 0
 
 

@@ -1,6 +1,6 @@
-"""Names within a dataset's folder, and whose it is.
+"""Names of the files of a dataset, and the content of dataset.json.
 
-    dataset.json            which recipe's it is, and how its files look; written first
+    dataset.json            its recipe, avatars and output format; written first
     train/00000…            shards, by split: a folder of pictures, a .tar, or a .parquet
     records/00000.json      a shard's completion record, the last thing that is written of it
     records/00000.index.jsonl  of a tar: where each member's bytes are, and the lines of metadata
@@ -10,7 +10,7 @@
     complete.json           the very last; not there while anything is missing
     metrics.json            how fast the last run went; no part of the data
 
-A folder belongs to one recipe and one look (claim.py).
+A folder belongs to one recipe and one output format (identity/claim.py).
 """
 
 from __future__ import annotations

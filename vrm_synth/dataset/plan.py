@@ -1,4 +1,4 @@
-"""Which shots make up which shard: a function of the recipe and the shard size alone.
+"""Plan of a dataset: which shots are in which shard, a function of the recipe and the shard size alone.
 
 Shots are numbered; each `shard_size` of them in a row are a block, which is drawn as one. A block has a shard in each
 split, for the shots of it that belong there, so that a shard holds shots of one split and nothing has to be known of
@@ -21,7 +21,12 @@ SHARD_SIZE = 1000
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """number; split; shots: the numbers of its shots, rising."""
+    """A shard of the plan.
+
+    number: of the shard in its dataset.
+    split: name of its split.
+    shots: numbers of its shots, rising.
+    """
 
     number: int
     split: str
@@ -29,7 +34,7 @@ class PlannedShard:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The samples' names."""
+        """Keys of its samples."""
         return tuple(key(i) for i in self.shots)
 
 
@@ -42,12 +47,12 @@ class Plan:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names, the rest first."""
+        """Names of the splits, that of the rest first."""
         return (REST, *(name for name in self.recipe.splits if name != REST))
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return math.ceil(self.recipe.count / self.shard_size)
 
     def shots(self, block: int) -> range:
@@ -80,7 +85,7 @@ class Plan:
 
 
 def key(i: int) -> str:
-    """A shot's name among the samples."""
+    """Key of the sample of shot i: six digits."""
     return f"{i:06d}"
 
 

@@ -1,4 +1,4 @@
-"""Sheets of the named poses and views, each drawn on an avatar."""
+"""Contact sheets of the named poses and views, each rendered on an avatar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZE = (256, 256)
 TURN = ("front", "three_quarter_left", "side_left", "back", "side_right", "three_quarter_right")
 
 
-def picture(renderer: Renderer, avatar: Avatar, pose: str | Pose, view: str) -> Image.Image:
+def render_preset(renderer: Renderer, avatar: Avatar, pose: str | Pose, view: str) -> Image.Image:
     """A pose in a named view. Raises RecipeError for an unknown name."""
     shot = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), pose, view, size=SIZE)
     return Image.fromarray(render_shot(renderer, avatar, shot)[1].rgba, "RGBA")
@@ -28,21 +28,21 @@ def picture(renderer: Renderer, avatar: Avatar, pose: str | Pose, view: str) -> 
 def pose_cells(renderer: Renderer, avatar: Avatar, poses: Iterable[Pose], view: str) -> Iterator[SheetCell]:
     """Each pose in one view, with the words that a caption has for it."""
     for pose in poses:
-        yield SheetCell(picture(renderer, avatar, pose, view), pose.phrases[0].text, title=pose.name)
+        yield SheetCell(render_preset(renderer, avatar, pose, view), pose.phrases[0].text, title=pose.name)
 
 
 def view_cells(renderer: Renderer, avatar: Avatar, views: Iterable[NamedView], pose: str) -> Iterator[SheetCell]:
     """One pose in each view, with what the view's parts say about themselves."""
     for v in views:
         text = f"{v.crop.about}; {v.azimuth.about}; {v.elevation.about}"
-        yield SheetCell(picture(renderer, avatar, pose, v.name), text, title=v.name)
+        yield SheetCell(render_preset(renderer, avatar, pose, v.name), text, title=v.name)
 
 
 def turntable_cells(renderer: Renderer, avatar: Avatar) -> Iterator[SheetCell]:
     """The avatar once around, then its face under every expression that is bound to something."""
     for azimuth in TURN:
         text = load_azimuths()[azimuth].about
-        yield SheetCell(picture(renderer, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
+        yield SheetCell(render_preset(renderer, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
     face = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), "stand", "face_front_level", size=SIZE)
     for expression in faces(avatar):
         shot = face.with_figure(expressions={expression.name: 1.0})

@@ -1,4 +1,4 @@
-"""Render a dataset from a recipe into a folder or a URL: what the commands and the Python API call.
+"""Render a dataset from a recipe into a folder or a URL, for the commands and the Python API.
 
 The modules that render are imported after the workers' server has started: it imports them, too, meanwhile.
 """
@@ -30,7 +30,7 @@ ProgressCallback = Callable[[str, int, int], object]
 
 @dataclass(frozen=True)
 class RenderReport:
-    """What a run of `render_missing` made.
+    """The result of a run of `render_missing`.
 
     dataset: the dataset.
     finished: whether it is complete; other machines may have shards to make.
@@ -80,7 +80,7 @@ def render_missing(
     progress: ProgressCallback | None = None,
     note: Callable[[str], object] = lambda line: None,
 ) -> RenderReport:
-    """As `render_dataset`; returns what the run made.
+    """Render as `render_dataset` does; returns a report of the run.
 
     ray: the cluster whose actors are the workers, instead of processes of this machine; note: called with one line
     about each thing that a user should know of while it runs.

@@ -1,4 +1,4 @@
-"""The one road from a Shot to a Frame, and the shots format's answer."""
+"""Render a Shot on an Avatar into a Frame, and describe the result as the shots format answers it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vrm_synth.vrm.avatar import Avatar
 
 
 def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar:
-    """`avatar` as `shot` wants it posed. Raises ShotError."""
+    """Pose `avatar` as `shot` says. Raises ShotError."""
     figure = shot.figure
     return evaluate(
         avatar,
@@ -47,7 +47,7 @@ def render_shot(
 
 
 def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
-    """What the shots format answers beside the picture.
+    """The answer of the shots format, beside the picture.
 
     bones: world positions in metres, to a micrometre; look_at: degrees; expressions: weights as asked (the
     reference reports these), effective_expressions: what isBinary and overrides leave of them.

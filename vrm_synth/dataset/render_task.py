@@ -201,7 +201,7 @@ def avatar_id(source: str) -> str:
 
 
 def is_built_in(source: str) -> bool:
-    """Whether a source names the built-in avatar rather than a file."""
+    """True if a source names the built-in avatar rather than a file."""
     return source == "demo" or source.startswith("demo:")
 
 

@@ -33,7 +33,7 @@ class OutputFormat:
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """How a dataset is made from its recipe.
+    """Settings of a dataset other than its recipe.
 
     output: shard format, encoding and passes.
     shard_size: shots per shard, before they are split.

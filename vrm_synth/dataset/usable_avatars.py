@@ -1,7 +1,7 @@
-"""Which avatars of a recipe a dataset can show: each is opened once, and all that cannot be used are told together.
+"""Find the avatars of a recipe that a dataset can show: open each once, and report all that cannot be used together.
 
 A dataset's list of avatars is fixed when its folder is claimed (dataset.json), because shot i depends on it: whoever
-finds another list later, on another machine or because a file was mended, is refused there (layout.claim).
+finds another list later, on another machine or because a file was mended, is refused there (identity/claim.py).
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from vrm_synth.shot import Recipe
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.extension import PRESETS
 
-MOST_LISTED = 20
+MAX_LISTED = 20
 SKIP = "--skip-unusable to go on without"
 
 
 @dataclass(frozen=True)
-class Usable:
-    """recipe: with the avatars that can be used alone; credits: source → what dataset.json says of it; skipped: the
-    others, each with why."""
+class UsableAvatars:
+    """The usable avatars of a recipe.
+
+    recipe: with these avatars alone.
+    credits: source → its entry in dataset.json.
+    skipped: the other avatars, each with "id" and "why".
+    """
 
     recipe: Recipe
     credits: Mapping[str, dict[str, Any]]
@@ -43,8 +47,8 @@ def usable_avatars(
     skip_unusable: bool = False,
     checked: Callable[[], object] = lambda: None,
     note: Callable[[str], object] = lambda line: None,
-) -> Usable:
-    """Open every avatar of the recipe and hold it to the license gate.
+) -> UsableAvatars:
+    """Open every avatar of the recipe and check its license.
 
     checked: called for each that was looked at; note: with a line for each that is skipped. Raises, after all were
     looked at, the error of the one that cannot be used or UnusableAvatarsError for several, unless they are to be
@@ -79,7 +83,7 @@ def usable_avatars(
             raise RecipeError(what, got=name, allowed=", ".join(sorted(expressions)))
     if failures:
         recipe = _with_only(recipe, credits)
-    return Usable(recipe, credits, tuple({"id": avatar_id(s), "why": _why(e)} for s, e in failures.items()))
+    return UsableAvatars(recipe, credits, tuple({"id": avatar_id(s), "why": _why(e)} for s, e in failures.items()))
 
 
 def _with_only(recipe: Recipe, sources: Collection[str]) -> Recipe:
@@ -100,8 +104,8 @@ def _refusal(failures: Mapping[str, VrmSynthError], total: int, licenses: tuple[
     ways = [f"{SKIP} them" if len(errors) < total else "other avatars"]
     ways += [f"to accept the licenses found: {accept}"] if accept else []
     refusal = UnusableAvatarsError(f"{len(errors)} of {total} avatars cannot be used", allowed="; or ".join(ways))
-    listed = map(_line, errors[:MOST_LISTED])
-    more = len(errors) - MOST_LISTED
+    listed = map(_line, errors[:MAX_LISTED])
+    more = len(errors) - MAX_LISTED
     refusal.details = (*listed, *([f"and {more} more"] if more > 0 else ()))
     return refusal
 

@@ -1,4 +1,4 @@
-"""Crash policy: what becomes of a piece of work, of a shot and of an avatar when a worker dies.
+"""Crash policy: retries and quarantine of pieces of work, shots and avatars whose worker died.
 
     a worker dies before it began          another is started; MAX_FAILED_STARTS in a row stop the run
     Ray ended it for want of memory        its piece is done again; MAX_OUT_OF_MEMORY in a row stop the run
@@ -56,7 +56,7 @@ class WorkerCrashPolicy:
         self._out_of_memory = 0
 
     def blames_piece(self, started: bool, exit_reason: str, out_of_memory: bool = False) -> bool:
-        """Whether the piece that a dead worker was at is to blame. Raises RenderError where the run cannot go on.
+        """True if the piece that a dead worker was at is to blame. Raises RenderError where the run cannot go on.
 
         started: whether the worker had begun; out_of_memory: whether it was ended to free memory, for which the whole
         machine is to blame.
@@ -99,11 +99,11 @@ class ShotCrashPolicy(Generic[Group]):
             group.crashes.pop(i, None)
 
     def should_wait(self, i: int) -> bool:
-        """Whether shot i may come to be given up with its avatar, and should wait until that is known."""
+        """True if shot i may come to be given up with its avatar, and should wait until that is known."""
         return self._is_after_run(i, 1)
 
     def is_given_up(self, i: int) -> bool:
-        """Whether shot i is given up with its avatar."""
+        """True if shot i is given up with its avatar."""
         return self._is_after_run(i, MAX_SHOT_CRASHES)
 
     def _is_after_run(self, i: int, min_crashes: int) -> bool:

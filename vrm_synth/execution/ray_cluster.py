@@ -177,7 +177,7 @@ class _ActorCrew(Crew[Any, Any]):
 
 
 def _exit_reason(e: Exception) -> str:
-    """How an actor ended, in a few words; Ray's own are a page."""
+    """The end of an actor in a few words; Ray's own are a page."""
     cause = getattr(e, "cause", None)
     if isinstance(cause, Exception):
         return f"{type(cause).__name__}: {cause}"

@@ -1,4 +1,4 @@
-"""What workers do: a Task, and a Task that can be told which device to render on."""
+"""Protocols of a task that workers run piece by piece, and the message of one that failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EventOut = TypeVar("EventOut", covariant=True)
 
 
 class Task(Protocol[PieceIn, EventOut]):
-    """What to do with each piece of work. Frozen and picklable: every worker gets a copy."""
+    """A function of pieces of work, opened in each worker. Frozen and picklable: every worker gets a copy."""
 
     def open(self) -> AbstractContextManager[Callable[[PieceIn], Iterable[EventOut]]]:
         """A context with a function from a piece to its events, for as long as it is open.

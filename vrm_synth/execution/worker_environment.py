@@ -1,4 +1,4 @@
-"""How many workers to have, and the environment that their server starts with."""
+"""The number of workers, and the environment that their server starts with."""
 
 from __future__ import annotations
 

@@ -283,7 +283,7 @@ def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, 
         return DeriveTask(sources, pick(sources), out, "convert", "webdataset", shard_size=SHARD)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DeriveTask, "_taken", lambda *_: 1 / 0)
+        patch.setattr(DeriveTask, "_rewrite", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             deriving().make()
     assert out.list() == []

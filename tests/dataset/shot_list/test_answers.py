@@ -101,7 +101,7 @@ def test_a_shot_that_fails_is_answered_with_its_error_and_the_others_go_on(answe
     assert {f"{s['id']}.png" for s in GOOD} < set(files) and files["other.png"] == b"somebody else's"
 
 
-def test_a_fault_of_ours_is_told_as_one_and_does_not_stop_the_others(answer, monkeypatch):
+def test_a_fault_of_ours_is_reported_as_one_and_does_not_stop_the_others(answer, monkeypatch):
     def broken(renderer, avatar, shot, compat):
         if shot.id == "plain":
             raise ZeroDivisionError("no\nway")

@@ -90,7 +90,7 @@ def test_what_no_file_could_hold_is_the_shots_own_fault(write, entry, message):
     assert good.shot().id == "b"
 
 
-def test_an_entry_that_only_the_list_s_reader_can_follow_is_told_of(write):
+def test_an_entry_that_only_the_list_s_reader_can_follow_is_reported(write):
     (listed,) = read_shots(write(('[{"id": "a", "choices": ' + "[" * 900 + "]" * 900 + "}]").encode()))
 
     def deeper(frames: int) -> None:

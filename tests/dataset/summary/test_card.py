@@ -6,9 +6,9 @@ import re
 
 import yaml
 
-from vrm_synth.dataset.summary.card import Summary
-from vrm_synth.dataset.summary.card import card as card_of
-from vrm_synth.dataset.summary.loading_code import Files
+from vrm_synth.dataset.summary.card import DatasetSummary
+from vrm_synth.dataset.summary.card import render_card as card_of
+from vrm_synth.dataset.summary.loading_code import DatasetFiles
 
 FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "license": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip
@@ -22,10 +22,10 @@ def row(i, avatar):
 
 
 def card(rows, recipe, avatars, shard_format="imagefolder"):
-    found = Summary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
+    found = DatasetSummary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
     for r in rows:
         found.add(r, "train")
-    return card_of(found, recipe, Files(shard_format), avatars)
+    return card_of(found, recipe, DatasetFiles(shard_format), avatars)
 
 
 def head(text):

@@ -12,7 +12,7 @@ import yaml
 
 from tests.dataset.test_derive import derive, everything, made
 from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.summary.loading_code import PLACE, Files, head, sections
+from vrm_synth.dataset.summary.loading_code import PLACE, DatasetFiles, head, sections
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
@@ -147,8 +147,8 @@ def test_by_data_dir(source, tmp_path, shard_format, streaming):
 
 
 def test_the_head_names_files_of_the_splits_alone():
-    assert head(Files("imagefolder", splits=()), {}) == {}
-    files = Files("webdataset", "mixed", ("mask",), ("train", "test"))
+    assert head(DatasetFiles("imagefolder", splits=()), {}) == {}
+    files = DatasetFiles("webdataset", "mixed", ("mask",), ("train", "test"))
     told = head(files, {"caption": "string", "i": "int64"})
     assert told["configs"][0]["data_files"] == [
         {"split": "train", "path": "train/*.tar"},
@@ -156,13 +156,13 @@ def test_the_head_names_files_of_the_splits_alone():
     ]
     names = [f["name"] for f in told["dataset_info"]["features"]]
     assert names == ["png", "webp", "jpg", "jxl", "mask.png", "txt", "json", "__key__", "__url__"]
-    assert "dataset_info" not in head(Files("parquet"), {"caption": "string"})
+    assert "dataset_info" not in head(DatasetFiles("parquet"), {"caption": "string"})
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("encoding", ["png", "mixed"])
 def test_every_block_is_python_and_the_plugin_is_named_where_it_is_needed(shard_format, encoding):
-    text = "\n".join(sections(Files(shard_format, encoding, ("mask",))))
+    text = "\n".join(sections(DatasetFiles(shard_format, encoding, ("mask",))))
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         compile(block, "README.md", "exec")
     assert ("pillow_jxl" in text) == (encoding == "mixed")

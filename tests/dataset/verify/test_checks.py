@@ -190,7 +190,7 @@ def test_another_driver_is_held_to_a_tolerance(sets, gl):
         assert len(found.faults) == wrong
 
 
-def test_near_duplicates_are_told_and_are_no_fault(sets):
+def test_near_duplicates_are_reported_and_are_no_fault(sets):
     store = copy(sets["webdataset"], folder_beside(sets) / "near")
     shard = shards(store)[0]
     a, b, *others = samples(store, shard)
@@ -201,7 +201,7 @@ def test_near_duplicates_are_told_and_are_no_fault(sets):
     assert found.faults == () and (a.key, b.key) in found.near_duplicates
 
 
-def test_a_file_that_belongs_to_nothing_is_told_of_and_left_alone(sets):
+def test_a_file_that_belongs_to_nothing_is_reported_and_left_alone(sets):
     store = copy(sets["imagefolder"], folder_beside(sets) / "mine")
     store.put_file("train/mine.png", b"mine")
     store.put_file("notes.txt", b"beside the splits anybody may write")

@@ -55,8 +55,8 @@ def test_what_a_transparent_pixel_hides_does_not_count():
 @pytest.mark.parametrize("many", [0, 1 << 40], ids=["two bands", "one band"])
 @pytest.mark.parametrize("at_once", [7, 1 << 20])
 def test_the_search_finds_what_comparing_all_pairs_finds(monkeypatch, many, at_once):
-    monkeypatch.setattr(near_duplicates, "MANY", many)
-    monkeypatch.setattr(near_duplicates, "AT_ONCE", at_once)
+    monkeypatch.setattr(near_duplicates, "TWO_BANDS_FROM", many)
+    monkeypatch.setattr(near_duplicates, "MAX_PAIRS", at_once)
     random = np.random.default_rng(3)
     hashes = random.integers(0, 256, (60, 4), dtype=np.uint8)
     steps = np.zeros((60, 32), np.uint8)

@@ -1,7 +1,7 @@
-"""Whose a folder is: the first shard's that is put into it.
+"""Claim a folder for a dataset, when its first shard is written.
 
-A folder belongs to one recipe and one look, which its dataset.json names. The same command goes on where it ended,
-another is refused. dataset.json is written before the first shard and not when a run begins, so that a run which
+A folder belongs to one recipe and one output format, which its dataset.json names. The same command goes on where it
+ended, another is refused. dataset.json is written before the first shard and not when a run begins, so that a run which
 makes nothing (no OpenGL, a full disk) leaves a folder as it was; `claim` is called before every shard is put, so that
 of two runs that begin in one new folder the second one to finish a shard stops there.
 
@@ -29,7 +29,7 @@ COUNT = "count"
 
 
 def check_claimable(store: Store) -> None:
-    """Raises DatasetError where no dataset of ours can be made in a store: it holds other things, or cannot be written.
+    """Raise DatasetError where no dataset of ours can be made in a store: it has other files, or cannot be written.
 
     Nothing is written. Whether the dataset there is the same one, `predecessor` finds.
     """
@@ -40,7 +40,7 @@ def check_claimable(store: Store) -> None:
 
 
 def _holds_dataset(store: Store) -> bool:
-    """Whether there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
+    """True if there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
     if store.exists(IDENTITY):
         return True
     files = [name for name in store.list() if not name.startswith(PROBE)]
@@ -52,8 +52,8 @@ def _holds_dataset(store: Store) -> bool:
 
 
 def predecessor(store: Store, mine: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What dataset.json says of the dataset that `mine` goes on with: itself, or itself with a smaller count; None
-    where the folder is free, or holds a dataset.json and no shard yet.
+    """The content of dataset.json where the dataset `mine` can go on in the folder: it is the same one, or it with a
+    smaller count. None where the folder is free, or has a dataset.json and no shard yet.
 
     mine: of `layout.identity`. Raises DatasetError where the folder holds anything else.
     """
@@ -82,8 +82,8 @@ def predecessor(store: Store, mine: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def claim(store: Store, mine: Mapping[str, Any]) -> None:
-    """Make the folder `mine`'s, or see that it still is, before a shard is put. Raises DatasetError as `predecessor`
-    does."""
+    """Write dataset.json, or check that it is still that of `mine`, before a shard is written. Raises DatasetError as
+    `predecessor` does."""
     there = predecessor(store, mine)
     if there is None:
         store.put_file(IDENTITY, identity_bytes(mine))
@@ -98,8 +98,8 @@ def claim(store: Store, mine: Mapping[str, Any]) -> None:
 
 
 def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
-    """The shards of `there` that are others in `mine`, which has a greater count: those of a last block that was not
-    whole."""
+    """The shards of `there` that differ in `mine`, which has a greater count: those of its last block, where that was
+    not whole."""
     if there is None or there["recipe_sha256"] == mine["recipe_sha256"]:
         return range(0)
     before = expected_dataset(there)
@@ -109,7 +109,7 @@ def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
 
 
 def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> bool:
-    """Whether a record is of the shard as `mine` has it."""
+    """True if a record is of the shard as `mine` has it."""
     plan = expected_dataset(mine)
     assert isinstance(plan, RenderedDataset)
     (wanted,) = (e for e in plan.expected(number // len(plan.plan.splits)) if e.number == number)
@@ -121,14 +121,14 @@ def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> boo
 
 
 def _is_bare(store: Store) -> bool:
-    """Whether nothing has been made in the folder yet."""
+    """True if nothing has been made in the folder yet."""
     if store.list(RECORDS):  # few files, of a folder that may have millions
         return False
     return all(name in (IDENTITY, METRICS) or name.startswith(PROBE) for name in store.list())
 
 
 def _check_same(store: Store, there: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    """Raises DatasetError where two recipes differ in more than that `mine` has the greater count."""
+    """Raise DatasetError where two recipes differ in more than that `mine` has the greater count."""
     keys = {*there["recipe"], *mine["recipe"]}
     changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
     if changed != [COUNT]:

@@ -77,7 +77,7 @@ def check_render_id(store: Store, identity: Mapping[str, Any]) -> None:
 
 
 def render_difference(identity: Mapping[str, Any]) -> str:
-    """How the render id of a dataset differs from this version's, "other shaders, poses"; "" where it does not."""
+    """Difference between a dataset's render id and this version's ("other shaders, poses"); "" where there is none."""
     if identity.get(RENDER_ID) == render_id():
         return ""
     there, here = identity.get(RENDER_PARTS), render_parts()

@@ -1,4 +1,4 @@
-"""What is missing of a dataset, by its own word: dataset.json and the completion records, no recipe file needed."""
+"""Find the missing shards of a dataset from dataset.json and the completion records alone, without its recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from vrm_synth.dataset.shards.record import RECORDS, is_done, record_name
 from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.store import Store
 
-WORTH_LISTING = 32  # shards; for fewer, as of one block, asking for each is less than the list of all
+LIST_THRESHOLD = 32  # shards; for fewer, as of one block, a look-up of each is cheaper than the list of all
 
 
 def missing_shards(store: Store) -> list[int]:
@@ -17,8 +17,8 @@ def missing_shards(store: Store) -> list[int]:
 
 
 def missing_of(store: Store, numbers: range | list[int]) -> list[int]:
-    """Those of some shards that are missing."""
-    if len(numbers) > WORTH_LISTING:
+    """The missing ones of these shards."""
+    if len(numbers) > LIST_THRESHOLD:
         there = set(store.list(RECORDS))
     else:
         there = {name for name in map(record_name, numbers) if store.exists(name)}

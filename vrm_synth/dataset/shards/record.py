@@ -1,4 +1,4 @@
-"""The completion record of a shard: what it consists of, and the last thing that is written of it.
+"""Completion records: what a shard consists of, written after all its files.
 
 Its last line is a seal, the SHA-256 of the bytes before. To decide what to resume takes no more than that and the
 first line: 11 million pictures have 11,000 records of up to 160 kB, which to parse and to spell again took 10 minutes.
@@ -24,7 +24,12 @@ Buffer: TypeAlias = bytes  # FileRecord has a field of that name
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file of the shard. bytes: its size; sha256: of its bytes, hexadecimal."""
+    """A file of a shard.
+
+    name: in the dataset.
+    bytes: its size.
+    sha256: of its content, hexadecimal.
+    """
 
     name: str
     bytes: int
@@ -37,9 +42,18 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """shard: its number; split; keys: of its samples in order; files; pixels: SHA-256 over the SHA-256 of each decoded
-    picture ((H, W, 4) uint8); words: SHA-256 over the lines of metadata; drawn_by, packages: driver and versions;
-    quarantined: what could not be made, key → why."""
+    """The completion record of a shard.
+
+    shard: number of the shard.
+    split: name of its split.
+    keys: of its samples in order.
+    files: of the shard.
+    pixels: SHA-256 over the SHA-256 of each decoded picture ((H, W, 4) uint8), hexadecimal.
+    words: SHA-256 over its rows of metadata, hexadecimal.
+    drawn_by: renderers and their drivers.
+    packages: package → version.
+    quarantined: key of a shot that could not be made → reason.
+    """
 
     shard: int
     split: str
@@ -52,14 +66,14 @@ class Record:
     quarantined: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """One spelling, its seal last."""
+        """The record as canonical JSON, its seal last."""
         content = asdict(self)
         body = to_json({"shard": content.pop("shard"), "format": FORMAT, **content}, indent=1)
         return sealed(body.removesuffix("\n}").encode())
 
     @staticmethod
     def of_bytes(data: bytes, where: str) -> Record:
-        """Raises DatasetError where it is none, or was changed."""
+        """Parse a record. Raises DatasetError where it is none, is of a newer format, or was changed."""
         try:
             content = json.loads(data)
             check_format(content.get("format"), FORMAT, where)
@@ -82,18 +96,18 @@ class Record:
 
 
 def is_done(store: Store, name: str, shard: int) -> bool:
-    """Whether a record is whole and the shard's own. What the shard holds is verify's to look at."""
+    """True if a record is whole and of this shard; `verify` checks the shard's files."""
     data = store.read(name)
     return is_sealed(data) and data.startswith(f'{{\n "shard": {shard},\n'.encode())
 
 
 def sealed(body: bytes) -> bytes:
-    """A record's bytes with their seal."""
+    """The bytes of a record, with their seal appended."""
     return body + _seal(body)
 
 
 def is_sealed(data: bytes) -> bool:
-    """Whether a record's bytes are those that were sealed."""
+    """True if a record's bytes are those that were sealed."""
     at = len(data) - len(_seal(b""))
     return at > 0 and data[at:] == _seal(data[:at])
 

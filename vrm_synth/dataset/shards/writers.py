@@ -1,4 +1,4 @@
-"""Samples → the files of a shard, in each format. The same samples give the same bytes: no clocks, no owners."""
+"""Pack samples into the files of a shard: the same samples give the same bytes, without clocks and owners."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMATS = ("imagefolder", "webdataset", "parquet")
 
 
 def pack(shard_format: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
-    """name → bytes."""
+    """The files of a shard, name → bytes. shard_format: one of FORMATS; shard: its number."""
     stem = f"{split}/{shard:05d}"
     if shard_format == "webdataset":
         return _tar(stem, index_name(shard), samples)

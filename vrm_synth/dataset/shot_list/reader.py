@@ -1,4 +1,4 @@
-"""Reading a list of shots: shots.json, or the metadata.jsonl of a dataset.
+"""Read a list of shots: shots.json, or the metadata.jsonl of a dataset.
 
 What an entry says is read by whoever draws it: workers share that between them, and the process that hands the
 entries out is not kept waiting by what drawing needs.
@@ -30,8 +30,12 @@ Size = tuple[int, int] | int  # of pictures, pixels: (width, height), or the lon
 class ListedShot:
     """One entry of a list of shots.
 
-    id: a usable name. avatar: "" where it is not text. text: the entry as JSON. where: its place in the list.
-    size: of the picture, instead of the entry's own. avatar_sha256: of the avatar's file, where that is known.
+    id: the shot's, a usable file name.
+    avatar: source of the avatar, "" where it is not text.
+    text: the entry as JSON.
+    where: its place in the list, for errors.
+    size: of the picture in pixels, instead of the entry's own.
+    avatar_sha256: of the avatar's file, "" where it is not known.
     """
 
     id: str

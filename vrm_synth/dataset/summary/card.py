@@ -12,9 +12,9 @@ import yaml
 
 from vrm_synth import __version__
 from vrm_synth.dataset.summary import loading_code
-from vrm_synth.dataset.summary.loading_code import Files
+from vrm_synth.dataset.summary.loading_code import DatasetFiles
 
-SIZES = (
+SIZE_CATEGORIES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
     (100_000, "10K<n<100K"),
@@ -27,9 +27,15 @@ _TYPES = {bool: "bool", int: "int64", float: "float64"}
 
 
 @dataclass
-class Summary:
-    """What the card tells of the pictures, gathered row by row. columns: of a row as files have it, each with its type
-    as `datasets` spells it; samples: (file, caption) of a few."""
+class DatasetSummary:
+    """Counts of a dataset's pictures for its card, gathered row by row.
+
+    pictures, quarantined: number of pictures, and of shots that could not be made.
+    splits, sizes, avatars: split, "width×height", the avatar's SHA-256 → number of pictures.
+    poses, renderers: names of all that occur.
+    columns: column of a row → its type as `datasets` spells it.
+    samples: (file, caption) of a few pictures.
+    """
 
     pictures: int = 0
     quarantined: int = 0
@@ -42,7 +48,7 @@ class Summary:
     samples: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any], split: str) -> None:
-        """Take in one line of metadata."""
+        """Count one row of metadata."""
         width, height = row["shot"]["size"]
         self.pictures += 1
         self.splits[split] += 1
@@ -54,30 +60,35 @@ class Summary:
             self.poses.add(pose)
 
 
-def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown. recipe: as its maker wrote it, without the avatars' paths; avatars: the credits of those that it
-    names."""
-    shown = [a for a in avatars if found.avatars[a["sha256"]]]
-    free = all(a["is_cc0"] for a in shown)
+def render_card(
+    summary: DatasetSummary, recipe: Mapping[str, Any], files: DatasetFiles, avatars: Sequence[Mapping[str, Any]]
+) -> str:
+    """The dataset card as Markdown.
+
+    recipe: as its maker wrote it, without the avatars' paths; files: of the dataset; avatars: credits of those that
+    the recipe names.
+    """
+    used_avatars = [a for a in avatars if summary.avatars[a["sha256"]]]
+    free = all(a["is_cc0"] for a in used_avatars)
     head: dict[str, Any] = {
         "license": "cc0-1.0" if free else "other",
         "task_categories": ["text-to-image", "image-to-text"],
         "language": ["en"],
-        "size_categories": [next((name for most, name in SIZES if found.pictures < most), "n>10M")],
+        "size_categories": [next((name for most, name in SIZE_CATEGORIES if summary.pictures < most), "n>10M")],
         "tags": ["synthetic", "vrm", "anime", "3d"],
         "pretty_name": "Pictures of VRM avatars",
     }
-    head |= loading_code.head(files, found.columns)
+    head |= loading_code.head(files, summary.columns)
     sections = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         "# Pictures of VRM avatars",
-        _counts(found, recipe, shown),
+        _counts(summary, recipe, used_avatars),
         "![Some of the pictures](contact_sheet.png)",
         "## Captions",
-        "\n".join(f"- `{_plain(name)}`: {_plain(caption)}" for name, caption in found.samples),
+        "\n".join(f"- `{_escape(name)}`: {_escape(caption)}" for name, caption in summary.samples),
         "A caption names what its picture is known to show. Left and right are the character's own.",
         "## Avatars and licenses",
-        _avatars(shown, found.avatars),
+        _avatars(used_avatars, summary.avatars),
         _license_note(free),
         "## Loading",
         *loading_code.sections(files),
@@ -86,7 +97,7 @@ def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Seque
         "drew it, and `shot`: the picture as data, an entry of the shots format. `metadata.parquet` is one table of "
         "all of it.",
         "## Making it again",
-        f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_made(recipe)}",
+        f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_origin(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
         "`vrm-synth verify .` holds every file to its record. `vrm-synth shots . --id KEY --size 2048 -o again` draws "
         "one picture again, in any size.",
@@ -94,7 +105,7 @@ def card(found: Summary, recipe: Mapping[str, Any], files: Files, avatars: Seque
     return "\n\n".join(sections) + "\n"
 
 
-def _made(recipe: Mapping[str, Any]) -> str:
+def _origin(recipe: Mapping[str, Any]) -> str:
     by = f"with vrm-synth {__version__}"
     if "derived" in recipe:
         return f"The whole was made {by} by `vrm-synth {recipe['derived']['by']}` of datasets of these recipes:"
@@ -104,33 +115,33 @@ def _made(recipe: Mapping[str, Any]) -> str:
     )
 
 
-def _counts(found: Summary, recipe: Mapping[str, Any], shown: Sequence[object]) -> str:
-    asked = recipe.get("count", found.pictures)
-    missing = "" if found.pictures == asked else f" (of {asked} that the recipe asks for)"
+def _counts(summary: DatasetSummary, recipe: Mapping[str, Any], used_avatars: Sequence[object]) -> str:
+    requested = recipe.get("count", summary.pictures)
+    missing = "" if summary.pictures == requested else f" (of {requested} that the recipe asks for)"
     lines = [
-        f"- pictures: {found.pictures}{missing}",
-        f"- avatars: {len(shown)}",
-        f"- pixels: {', '.join(sorted(found.sizes))}",
+        f"- pictures: {summary.pictures}{missing}",
+        f"- avatars: {len(used_avatars)}",
+        f"- pixels: {', '.join(sorted(summary.sizes))}",
         *([f"- seed: {recipe['seed']}"] if "seed" in recipe else []),
-        f"- drawn by: {_plain('; '.join(sorted(found.renderers)))}",
+        f"- drawn by: {_escape('; '.join(sorted(summary.renderers)))}",
     ]
-    if len(found.splits) > 1:
-        lines.insert(1, f"- splits: {', '.join(f'{name} {n}' for name, n in sorted(found.splits.items()))}")
-    if found.quarantined:
-        lines.append(f"- quarantined: {found.quarantined}; `records/` says which and why")
-    return "\n".join([*lines, f"- poses: {len(found.poses)}"] if found.poses else lines)
+    if len(summary.splits) > 1:
+        lines.insert(1, f"- splits: {', '.join(f'{name} {n}' for name, n in sorted(summary.splits.items()))}")
+    if summary.quarantined:
+        lines.append(f"- quarantined: {summary.quarantined}; `records/` says which and why")
+    return "\n".join([*lines, f"- poses: {len(summary.poses)}"] if summary.poses else lines)
 
 
-def _avatars(shown: Sequence[Mapping[str, Any]], used: Mapping[str, int]) -> str:
+def _avatars(used_avatars: Sequence[Mapping[str, Any]], used: Mapping[str, int]) -> str:
     lines = [
         "| avatar | title | by | license | terms | says | pictures | sha256 |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for a in shown:
+    for a in used_avatars:
         says = "its own metadata" if a["evidence"] == "file" else a["evidence"]
         terms = " ".join(x for x in (a.get("license_url"), a.get("license_terms")) if x)
         cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["license"], terms, says)
-        lines.append(f"| {' | '.join(_plain(str(c)) for c in cells)} | {used[a['sha256']]} | `{a['sha256']}` |")
+        lines.append(f"| {' | '.join(_escape(str(c)) for c in cells)} | {used[a['sha256']]} | `{a['sha256']}` |")
     return "\n".join(lines)
 
 
@@ -146,7 +157,7 @@ def _license_note(free: bool) -> str:
     )
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     # Titles and names are strangers': nothing in them may become markup.
     text = "".join(c if c.isprintable() else " " for c in text)
     return re.sub(r"([\\`*_{}\[\]<>|#!])", r"\\\1", text)

@@ -1,6 +1,6 @@
-"""How other programs load a dataset: the part of the card's head that `datasets` reads, and lines of Python.
+"""Code that loads a dataset in other programs: the part of the card's head that `datasets` reads, and lines of Python.
 
-The tests run those lines, placeholder replaced, on every shard_format of dataset.
+The tests run those lines, placeholder replaced, on every format of dataset.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ FILES = {"imagefolder": "**", "webdataset": "*.tar", "parquet": "*.parquet"}  # 
 
 
 @dataclass(frozen=True)
-class Files:
-    """What a dataset's files are.
+class DatasetFiles:
+    """The files of a dataset.
 
     shard_format: of shards, a key of FILES.
     encoding: of pictures, a key of ENCODINGS, or "mixed" where datasets of several were merged.
@@ -39,8 +39,8 @@ class Files:
         return tuple(dict.fromkeys(e.suffix for e in ENCODINGS.values()))
 
 
-def head(files: Files, columns: Mapping[str, str]) -> dict[str, Any]:
-    """What the card's YAML says of the files: those of each split, so that nothing else in the folder is data.
+def head(files: DatasetFiles, columns: Mapping[str, str]) -> dict[str, Any]:
+    """The files of each split for the card's YAML head, so that nothing else in the folder is data.
 
     columns: of a row, each with its type as `datasets` spells it.
     """
@@ -51,7 +51,7 @@ def head(files: Files, columns: Mapping[str, str]) -> dict[str, Any]:
     return {"dataset_info": {"features": _features(files, columns)}, **configs} if _has_tars(files) else configs
 
 
-def _features(files: Files, columns: Mapping[str, str]) -> list[dict[str, Any]]:
+def _features(files: DatasetFiles, columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """The columns of a tar's samples. `datasets` would take them from the first five samples of one shard, knows no
     JPEG XL, and leaves pictures out whose suffix the five did not have."""
     pictures = (*files.suffixes, *(f"{name}.png" for name in files.passes))
@@ -65,7 +65,7 @@ def _features(files: Files, columns: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def sections(files: Files) -> Sequence[str]:
+def sections(files: DatasetFiles) -> Sequence[str]:
     """Markdown: code that loads the dataset, and what it gives."""
     jxl = "import pillow_jxl  # pip install pillow-jxl-plugin: with it Pillow reads JPEG XL\n"
     plugin = jxl if "jxl" in files.suffixes else ""
@@ -77,7 +77,7 @@ def sections(files: Files) -> Sequence[str]:
     return (datasets, _columns(files), *((_webdataset(files, plugin),) if _has_tars(files) else ()))
 
 
-def _arguments(files: Files) -> str:
+def _arguments(files: DatasetFiles) -> str:
     """Of `load_dataset`: the folder, whose card says the rest."""
     if (
         files.shard_format == "imagefolder" and "jxl" in files.suffixes
@@ -86,7 +86,7 @@ def _arguments(files: Files) -> str:
     return to_json(PLACE)
 
 
-def _columns(files: Files) -> str:
+def _columns(files: DatasetFiles) -> str:
     if files.shard_format == "webdataset":
         names = [f"`{suffix}`" for suffix in files.suffixes]
         masks = "".join(f", `{name}.png`" for name in files.passes)
@@ -96,7 +96,7 @@ def _columns(files: Files) -> str:
     return f"A row has `image`{masks}, `caption` and {rest}."
 
 
-def _webdataset(files: Files, plugin: str) -> str:
+def _webdataset(files: DatasetFiles, plugin: str) -> str:
     split = files.splits[0] if files.splits else "train"
     first, rest = ("import glob\nimport io\n\n", f"{plugin}import webdataset\nfrom PIL import Image\n\n\n")
     return (
@@ -108,11 +108,11 @@ def _webdataset(files: Files, plugin: str) -> str:
     )
 
 
-def _endings(files: Files) -> str:
+def _endings(files: DatasetFiles) -> str:
     endings = dict.fromkeys((*files.suffixes, *("png" for _ in files.passes)))
     quoted = [f'"{ending}"' for ending in endings]
     return quoted[0] if len(quoted) == 1 else f"({', '.join(quoted)})"
 
 
-def _has_tars(files: Files) -> bool:
+def _has_tars(files: DatasetFiles) -> bool:
     return files.shard_format == "webdataset"

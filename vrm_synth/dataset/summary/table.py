@@ -1,4 +1,4 @@
-"""The table of all metadata, metadata.parquet: one row a picture, one column a thing that one may ask for.
+"""The table of all metadata, metadata.parquet: one row per picture, one column per fact.
 
 Choices and observations are columns of their own, so that a question is plain SQL: `pose = 'wave' and crop = 'face'`.
 The whole shot and all observations are columns of JSON text, which a question about others never reads. Rows are
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TABLE = "metadata.parquet"
 ROWS_A_GROUP = 50_000  # 100 MB of rows with their shots
-MEMORY = "512MB"  # that a question may take
+QUERY_MEMORY = "512MB"  # that a question may take
 REMEDY = "pip install 'vrm-synth[tables]'"
 
 # column → Arrow type, in the order of the table
@@ -59,7 +59,7 @@ def schema() -> pa.Schema:
 
 
 def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
-    """A line of metadata as a row of the table."""
+    """A row of the table from a sample's metadata."""
     shot = row["shot"]
     choices, observations = shot.get("choices") or {}, row.get("observations") or {}
     width, height = shot["size"]
@@ -70,8 +70,8 @@ def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[
 
 
 def canonical_json(row: Mapping[str, Any]) -> bytes:
-    """A row of the table in one spelling, whether it comes from a line or from the table, which may be from before a
-    column was there."""
+    """A row of the table as canonical JSON: the same bytes whether it comes from a sample or from the table, which may
+    be older than a column."""
     plain = {k: float(v) if ALL.get(k) == "double" else v for k, v in row.items() if v is not None}
     return to_json(plain).encode()
 
@@ -109,7 +109,7 @@ def _arrow(rows: Sequence[Mapping[str, Any]], columns: pa.Schema) -> pa.Table:
 
 
 def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows in order, group by group; columns: which, all where not said. Raises DatasetError."""
+    """The rows in order, read group by group. columns: names of those to read, by default all. Raises DatasetError."""
     pa = _pyarrow()
     import pyarrow.parquet as pq
 
@@ -145,11 +145,11 @@ def query_table(
     """
     duckdb = _duckdb()
     with tempfile.TemporaryDirectory() as scratch:
-        connection = _confined(duckdb, path, Path(scratch))
+        connection = _sandboxed_connection(duckdb, path, Path(scratch))
         try:
             # A Relation's filter takes one expression: there is no way out of it into a statement.
-            table = connection.from_parquet(str(path)).filter(_checked(duckdb, where))
-            yield from table.project(", ".join(_quoted(c) for c in _known(columns))).to_arrow_reader(65_536)
+            table = connection.from_parquet(str(path)).filter(_parse_condition(duckdb, where))
+            yield from table.project(", ".join(_quoted(c) for c in _check_columns(columns))).to_arrow_reader(65_536)
         except duckdb.Error as e:
             raise DatasetError(
                 "not a question that this table answers",
@@ -161,9 +161,9 @@ def query_table(
             connection.close()
 
 
-def _confined(duckdb: Any, path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
+def _sandboxed_connection(duckdb: Any, path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
     settings = {
-        "memory_limit": MEMORY,
+        "memory_limit": QUERY_MEMORY,
         "temp_directory": str(scratch),
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -179,13 +179,13 @@ def _confined(duckdb: Any, path: Path, scratch: Path) -> duckdb.DuckDBPyConnecti
     return connection
 
 
-def _checked(duckdb: Any, where: str) -> Any:
+def _parse_condition(duckdb: Any, where: str) -> Any:
     if not where.strip():
         raise DatasetError("an empty condition", allowed="SQL such as: pose = 'wave'")
     return duckdb.SQLExpression(where)
 
 
-def _known(columns: Sequence[str]) -> Sequence[str]:
+def _check_columns(columns: Sequence[str]) -> Sequence[str]:
     for name in columns:
         if name not in ALL:
             raise DatasetError(f"no such column{did_you_mean(name, ALL)}", got=name, allowed=", ".join(ALL))

@@ -31,7 +31,7 @@ from vrm_synth.dataset.layout import COMPLETE, read_identity
 from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
 from vrm_synth.dataset.summary.table import TABLE, canonical_json, read_table, table_row
 from vrm_synth.dataset.verify.expected import ExpectedDataset, ExpectedShard, expected_dataset
-from vrm_synth.dataset.verify.near_duplicates import library, near_groups, perceptual_hash
+from vrm_synth.dataset.verify.near_duplicates import import_imagehash, near_groups, perceptual_hash
 from vrm_synth.dataset.verify.redraw import RedrawReport, redraw_some
 from vrm_synth.dataset.verify.report import Fault, ShardCheck, VerifyReport
 from vrm_synth.dataset.verify.reproduce import check_sample
@@ -82,15 +82,18 @@ def verify(
 ) -> VerifyReport:
     """Check a whole dataset; nothing in it is changed.
 
-    workers: processes; near: look for near-duplicates, too, where ImageHash is installed; redraw: how many shots to
-    render again, with `renderer` and `open_avatar` (an avatar's name in metadata → Avatar); done: called for each
-    shard that was checked. Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be
-    read: a store that does not answer is no fault of a shard, which `--repair` would remove for it.
+    workers: number of processes.
+    near: whether to look for near-duplicates, too, where ImageHash is installed.
+    redraw: how many shots to render again, with `renderer` and `open_avatar` (an avatar's name in metadata → Avatar).
+    done: called for each shard that was checked.
+
+    Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
+    not answer is no fault of a shard, which `--repair` would remove for it.
     """
     identity = read_identity(store)
     plan = expected_dataset(identity)
     unchecked = []
-    if near and (missing := _missing_library(library)):
+    if near and (missing := _missing_library(import_imagehash)):
         near = False
         unchecked.append(missing)
     task = VerifyTask(store, plan, identity["recipe"]["format"], near)
@@ -173,7 +176,7 @@ def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
 
 
 class _ShardReading:
-    """What is found in a shard while it is read, sample by sample."""
+    """Collects the keys, hashes and faults of a shard while it is read, sample by sample."""
 
     def __init__(self, stem: str):
         self.keys: list[str] = []
@@ -208,7 +211,7 @@ class _ShardReading:
             self.hashes[s.key] = perceptual_hash(picture).tobytes()
 
     def differences(self, record: Record) -> Iterator[tuple[str, str]]:
-        """How the shard differs from its record."""
+        """The differences between the shard and its record: (file, fault)."""
         if tuple(self.keys) != record.keys:
             yield self._stem, f"holds other samples than its record says: {_differ(self.keys, record.keys)}"
         if not self.undecoded and self._pixels.hexdigest() != record.pixels:

@@ -1,5 +1,5 @@
-"""What a dataset that is there is to consist of, by its dataset.json alone: rendered ones follow their recipe's plan,
-derived ones the numbers that were picked."""
+"""The shards that an existing dataset should contain, from its dataset.json alone: those of a rendered dataset follow
+from its recipe's plan, those of a derived one from the number of samples picked per split."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ DERIVED = "derived"
 
 @dataclass(frozen=True)
 class ExpectedShard:
-    """A shard that is to be there. count: of its samples, those that could not be made included; keys: their names,
-    None where only the record tells."""
+    """A shard that should exist.
+
+    number: of the shard.
+    split: name of its split.
+    count: of its samples, those that could not be made included.
+    keys: of its samples; None where only its record has them.
+    """
 
     number: int
     split: str
@@ -29,11 +34,11 @@ class ExpectedShard:
 
     @property
     def stem(self) -> str:
-        """What the names of all its files begin with, its record's apart."""
+        """Common start of the names of its files, other than its record."""
         return f"{self.split}/{self.number:05d}"
 
     def owns(self, name: str) -> bool:
-        """Whether a file of that name is one of the shard."""
+        """True if a file of that name is one of the shard's."""
         return name.startswith((f"{self.stem}.", f"{self.stem}/")) or name == index_name(self.number)
 
 
@@ -54,23 +59,23 @@ class ExpectedDataset(Protocol):
 
 @dataclass(frozen=True)
 class RenderedDataset:
-    """Of a recipe's dataset."""
+    """A dataset rendered from a recipe."""
 
     plan: Plan
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return self.plan.blocks
 
     @property
     def shards(self) -> int:
-        """How many shards there are."""
+        """Number of shards."""
         return self.plan.blocks * len(self.plan.splits)
 
     @property
     def samples(self) -> int:
-        """How many samples there are, those that could not be made included."""
+        """Number of samples, those that could not be made included."""
         return self.plan.recipe.count
 
     def expected(self, block: int) -> tuple[ExpectedShard, ...]:
@@ -80,7 +85,11 @@ class RenderedDataset:
 
 @dataclass(frozen=True)
 class DerivedDataset:
-    """Of a subset, a merged or a converted dataset: splits of so many samples, each cut into shards; one a block."""
+    """A subset, a merged or a converted dataset, with one shard per block.
+
+    splits: name → number of samples.
+    shard_size: samples per shard.
+    """
 
     splits: Mapping[str, int]
     shard_size: int
@@ -92,12 +101,12 @@ class DerivedDataset:
 
     @property
     def shards(self) -> int:
-        """How many shards there are."""
+        """Number of shards."""
         return sum(math.ceil(n / self.shard_size) for n in self.splits.values())
 
     @property
     def samples(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         return sum(self.splits.values())
 
     def expected(self, block: int) -> tuple[ExpectedShard, ...]:
@@ -112,7 +121,7 @@ class DerivedDataset:
 
 
 def expected_dataset(identity: Mapping[str, Any]) -> ExpectedDataset:
-    """What dataset.json has one expect. Raises DatasetError where it is none of ours."""
+    """The dataset that a dataset.json describes. Raises DatasetError where it is none of ours."""
     settings = identity["recipe"]
     try:
         size = settings["shard_size"]
@@ -120,13 +129,13 @@ def expected_dataset(identity: Mapping[str, Any]) -> ExpectedDataset:
             raise ValueError(f"format {settings['format']}, shard_size {size}")
         if DERIVED in settings:
             return DerivedDataset({str(k): int(v) for k, v in settings["splits"].items()}, size)
-        return RenderedDataset(Plan(_planned(settings), size))
+        return RenderedDataset(Plan(_partial_recipe(settings), size))
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise DatasetError("not a dataset's identity", got=f"{type(e).__name__}: {e}", where=IDENTITY) from e
 
 
-def _planned(settings: Mapping[str, Any]) -> Recipe:
-    """As much of the recipe as the plan takes; its avatars by their hashes, for their files may be elsewhere."""
+def _partial_recipe(settings: Mapping[str, Any]) -> Recipe:
+    """The part of a recipe that the plan needs; avatars by their hashes, because their files may be elsewhere."""
     avatars = tuple(f"{a['id']} {a['sha256']}" for a in settings["avatars"])
     if not avatars or not isinstance(settings["count"], int) or not isinstance(settings["seed"], int):
         raise ValueError("no avatars, count or seed")

@@ -1,4 +1,4 @@
-"""Pictures that look the same: perceptual hashes, and the groups of those that lie near each other.
+"""Find near-duplicates: perceptual hashes of pictures, and groups of those whose hashes are close.
 
 A report and no more: two pictures of one avatar in one pose are what a recipe asked for, and nothing is drawn again.
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 SIDE = 16  # of the hash: SIDE² bits
 NEAR = 16  # bits of SIDE² that near-duplicates differ in at most
-MANY = 1_000_000  # hashes, from which two bands are quicker than one
-AT_ONCE = 1 << 20  # pairs that are compared at once: 64 MiB
+TWO_BANDS_FROM = 1_000_000  # hashes, from which two bands are quicker than one
+MAX_PAIRS = 1 << 20  # pairs that are compared at once: 64 MiB
 Hashes = NDArray[np.uint8]  # (n, SIDE² / 8)
 
 
 def perceptual_hash(picture: Image.Image) -> NDArray[np.uint8]:
     """The hash of a picture over white, (SIDE² / 8,) uint8. Raises ExtraError where ImageHash is missing."""
-    imagehash = library()
+    imagehash = import_imagehash()
     from PIL import Image
 
     if picture.has_transparency_data:
@@ -45,8 +45,8 @@ def perceptual_hash(picture: Image.Image) -> NDArray[np.uint8]:
     return np.packbits(imagehash.phash(picture, hash_size=SIDE).hash.ravel())
 
 
-def library() -> Any:
-    """ImageHash. Raises ExtraError where it is missing."""
+def import_imagehash() -> Any:
+    """The imagehash module. Raises ExtraError where it is missing."""
     try:
         import imagehash
     except ImportError as e:
@@ -81,7 +81,7 @@ def near_groups(hashes: Hashes, distance: int = NEAR) -> list[tuple[int, ...]]:
 def near_pairs(hashes: Hashes, distance: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs of different rows within `distance` bits, as two arrays of indices; a pair may come more than once."""
     words = _words(hashes)
-    agreeing = 1 if len(hashes) < MANY else 2
+    agreeing = 1 if len(hashes) < TWO_BANDS_FROM else 2
     bands = np.array_split(np.unpackbits(hashes, axis=1), distance + agreeing, axis=1)
     for shared in itertools.combinations(bands, agreeing):
         value = _words(np.packbits(np.concatenate(shared, axis=1), axis=1))
@@ -96,14 +96,14 @@ def near_pairs(hashes: Hashes, distance: int) -> Iterator[tuple[NDArray[np.int64
 
 
 def _within(starts: NDArray[np.int64]) -> Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Every pair of positions within a bucket, starts[k] to starts[k + 1], in parts of about AT_ONCE pairs."""
+    """Every pair of positions within a bucket, starts[k] to starts[k + 1], in parts of about MAX_PAIRS pairs."""
     ends = np.repeat(starts[1:], np.diff(starts))
     partners = ends - np.arange(len(ends)) - 1  # of each position, those after it in its bucket
     first = 0
     total = np.cumsum(partners)
     while first < len(ends):
         before = total[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(total, before + AT_ONCE, "right")))
+        last = max(first + 1, int(np.searchsorted(total, before + MAX_PAIRS, "right")))
         left = np.repeat(np.arange(first, last), partners[first:last])
         if len(left):
             offset = np.arange(len(left)) - np.repeat(

@@ -1,4 +1,4 @@
-"""What is broken goes, so that what made the dataset makes it again: repair is resume.
+"""Repair a dataset: remove the broken shards, then make what is missing, as a resumed run does.
 
 The completion mark goes first and the record of a shard before its files: whenever this ends, what is there is a
 dataset that is not finished, and never one that only looks whole.
@@ -28,12 +28,19 @@ from vrm_synth.licensing.evidence import load_evidence
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import Recipe
 
-OURS = ("renderer", "format", "encoding", "passes", "shard_size", "avatars")  # of the settings, what no recipe has
+NOT_OF_RECIPE = (
+    "renderer",
+    "format",
+    "encoding",
+    "passes",
+    "shard_size",
+    "avatars",
+)  # of the settings, what no recipe has
 
 
 def repair(
     store: Store,
-    found: VerifyReport,
+    report: VerifyReport,
     workers: int = 1,
     device: int = 0,
     done: Callable[[], object] = lambda: None,
@@ -44,26 +51,26 @@ def repair(
     done: called for each shard that is made. Raises DatasetError where that cannot be done from here, before
     anything is removed, and whatever making raises.
     """
-    told = read_identity(store)
-    if not found.broken:
+    identity = read_identity(store)
+    if not report.broken:
         reopen(store)
         finish(store)
         return
-    if DERIVED in told["recipe"]:
-        command = told["recipe"][DERIVED]["by"]
-        discard(store, found.broken)
+    if DERIVED in identity["recipe"]:
+        command = identity["recipe"][DERIVED]["by"]
+        discard(store, report.broken)
         raise DatasetError(
             "broken shards of a derived dataset are removed; their sources make them again",
-            got=f"{len(found.broken)} shards",
+            got=f"{len(report.broken)} shards",
             allowed=f"the same vrm-synth {command} as before",
             where=store,
         )
-    dataset = reopen_dataset(store, told, found.sources, device)
+    dataset = reopen_dataset(store, identity, report.sources, device)
     open_renderer(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
-    discard(store, found.broken)
+    discard(store, report.broken)
     blocks = dataset.missing()
     dataset.make(blocks, functools.partial(run_task, workers=workers), note=note)
-    for _ in found.broken:
+    for _ in report.broken:
         done()
     dataset.finish()
 
@@ -80,18 +87,18 @@ def discard(store: Store, broken: Sequence[int]) -> None:
                     store.delete(name)
 
 
-def reopen_dataset(store: Store, told: Mapping[str, Any], sources: Mapping[str, str], device: int = 0) -> Dataset:
-    """The dataset as its maker opened it, from dataset.json and what its shots call their avatars.
+def reopen_dataset(store: Store, identity: Mapping[str, Any], sources: Mapping[str, str], device: int = 0) -> Dataset:
+    """The dataset as its maker opened it, from dataset.json and the names of avatars in its metadata.
 
-    sources: an avatar's SHA-256 → that. Raises DatasetError where an avatar's file cannot be told.
+    sources: an avatar's SHA-256 → its name in metadata. Raises DatasetError where an avatar's file cannot be told.
     """
-    settings = told["recipe"]
+    settings = identity["recipe"]
     home = home_of(store, settings["format"])
     found = [_source(a, sources, home) for a in settings["avatars"]]
-    recipe = {k: v for k, v in settings.items() if k not in OURS and v is not None}
+    recipe = {k: v for k, v in settings.items() if k not in NOT_OF_RECIPE and v is not None}
     if recipe.get("views"):
         recipe = {k: v for k, v in recipe.items() if k not in ("crops", "azimuths", "elevations")}
-    accepted = sorted({a["license"] for a in told["avatars"] if not a["is_cc0"]})
+    accepted = sorted({a["license"] for a in identity["avatars"] if not a["is_cc0"]})
     made = Recipe.model_validate(recipe | {"avatars": found, "accept_licenses": accepted})
     if settings.get("settle_seconds", 0) is None:
         made = made.model_copy(update={"settle_seconds": None})

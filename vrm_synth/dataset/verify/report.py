@@ -27,7 +27,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class ShardCheck:
-    """What was found in a shard.
+    """The result of checking a shard.
 
     expected: the shard.
     faults: its faults.

@@ -1,4 +1,4 @@
-"""A sample against what it says of itself: its caption, its size, and its picture drawn once more.
+"""Compare a sample with its own metadata: its caption, its size, and its picture rendered once more.
 
 On the driver that drew it a picture comes again to the pixel; a lossy file holds what its encoder makes of those
 pixels. Elsewhere edges fall otherwise: a share of OFF_MOST of the pixels may differ, and all by MEAN_MOST on average,
@@ -32,8 +32,12 @@ MEAN_MOST = 0.2  # of 255, there
 
 @dataclass(frozen=True)
 class PixelComparison:
-    """Two pictures of one size. off: share of pixels that differ by more than OFF in a channel; mean,
-    worst: the average and the largest difference, of 255."""
+    """The difference of two pictures of one size.
+
+    off: share of pixels that differ by more than OFF in a channel.
+    mean: average difference, of 255.
+    worst: largest difference, of 255.
+    """
 
     off: float
     mean: float
@@ -41,12 +45,12 @@ class PixelComparison:
 
     @property
     def is_close(self) -> bool:
-        """Whether another driver may have drawn the one of the other."""
+        """True if the difference is no more than that between two drivers."""
         return self.off <= OFF_MOST and self.mean <= MEAN_MOST
 
 
 def check_sample(sample: DatasetSample, size: tuple[int, int]) -> Iterator[str]:
-    """What is not so in a sample's own words; size: (width, height) of its picture."""
+    """The contradictions between a sample and its metadata. size: (width, height) of its picture, pixels."""
     try:
         shot = Shot.from_json(dict(sample.row["shot"]))
     except ShotError as e:
@@ -80,7 +84,7 @@ def avatar_of_sample(sample: DatasetSample, open_avatar: Callable[[str], Avatar]
 
 
 def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8, straight alpha: the sample's shot, drawn now.
+    """Render the sample's shot again: (H, W, 4) uint8, straight alpha.
 
     Raises VrmSynthError where it cannot be drawn.
     """
@@ -88,7 +92,7 @@ def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> N
 
 
 def compare_pixels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
-    """How far two pictures are apart, colours as they look over black; sizes that differ are wholly apart."""
+    """Compare two pictures over black; pictures of two sizes differ in everything."""
     if a.shape != b.shape:
         return PixelComparison(1.0, 255.0, 255)
     difference = np.abs(_over_black(a) - _over_black(b))

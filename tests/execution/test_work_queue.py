@@ -1,0 +1,42 @@
+"""The queue hands out groups part by part, and keeps workers with their group."""
+
+from __future__ import annotations
+
+import itertools
+
+from vrm_synth.execution.work_queue import LONGEST_PART, WorkQueue
+
+
+def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
+    queue = WorkQueue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
+    parts: dict[str, list[int | None]] = {"a": [], "b": []}
+    at: dict[str, int | None] = {"a": None, "b": None}
+    seen: list[int] = []
+    while queue:
+        for name in parts:
+            found = queue.take(at[name])
+            if found:
+                at[name], part = found
+                assert 1 <= len(part) <= LONGEST_PART
+                parts[name].append(at[name])
+                seen += part
+    assert sorted(seen) == [*range(104), *range(200, 300)]
+    for groups in parts.values():
+        assert sum(one != other for one, other in itertools.pairwise(groups)) <= 2
+    assert {parts["a"][0], parts["b"][0]} == {0, 1} and 2 in parts["b"]
+
+
+def test_a_part_given_back_is_the_next():
+    queue = WorkQueue([[1, 2, 3]], 1)
+    group, part = queue.take(None)
+    queue.give_back(group, part)
+    assert queue.take(None) == (group, part) == (0, (1, 2))
+
+
+def test_parts_are_shorter_towards_the_end():
+    queue = WorkQueue([[*range(200)]], 2)
+    lengths = []
+    while queue:
+        _, part = queue.take(0)
+        lengths.append(len(part))
+    assert lengths == [16] * 9 + [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1]
