@@ -36,8 +36,9 @@ from shaped import SHAPES, device_name, make_base, wait
 
 from vrm_synth.models import Base, open_base
 from vrm_synth.train import flops
+from vrm_synth.train.callbacks import Callbacks, StepReport
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import Callbacks, Report, train
+from vrm_synth.train.loop import train
 
 
 def make_pictures(folder: Path, count: int, side: int) -> Path:
@@ -76,7 +77,7 @@ class Ours:
         def begin(done: int, total: int) -> None:
             self.preparing = self.preparing or (time.perf_counter() - start if start else 0.0)
 
-        def step(report: Report) -> None:  # told once its loss is known, which is once it is computed
+        def step(report: StepReport) -> None:  # told once its loss is known, which is once it is computed
             times.append(time.perf_counter())
             if len(times) == updates:
                 raise _EnoughError
@@ -84,7 +85,7 @@ class Ours:
         # One more than is measured: the last one's end would be a checkpoint.
         config = RunConfig.model_validate({**self._config, "steps": updates + 1, "checkpoint_every": 10**9})
         with contextlib.suppress(_EnoughError):
-            train(config, self._run, Callbacks(begin=begin, prepare=prepare, step=step))
+            train(config, self._run, Callbacks(on_begin=begin, on_prepare=prepare, on_step=step))
         return config.batch * (len(times) - 1 - warm) / (times[-1] - times[warm])
 
 
@@ -171,7 +172,7 @@ def measure(o: argparse.Namespace, base: Path, size: int, work: Path, device: st
     opened = open_base(base)
     flop, most = (
         flops.unet_flop(opened.unet.config, (size, size), opened.vae_scale)[1],
-        flops.peak(torch.device(device)),
+        flops.peak_flops(torch.device(device)),
     )
     return {
         "shape": o.shape,

@@ -74,7 +74,7 @@ def go_as_rank_out_of_memory(told: dict[str, Any], run: Path, rank: int, world: 
                 self.unet.mid_block.register_forward_hook(refuse)
 
     running.Trainer = Small  # type: ignore[misc]
-    running._runs_out = lambda device: True
+    running._raises_out_of_memory = lambda device: True
     go_as_rank(told, run, rank, world, port)
     group = torch.distributed.distributed_c10d._get_default_group()
     assert group._get_backend(torch.device("cpu")).options._timeout.days == 7

@@ -30,7 +30,7 @@ def test_a_license_is_asked_for_and_goes_into_ledger_and_card(tmp_path):
     data, run = disk.texts(tmp_path / "museum"), tmp_path / "run"
     train = ["train", "--base", "tiny", "--data", data, "-o", run, "--steps", "1", "--batch", "2"]
     said = call(*train, code=1)
-    assert "the license of these pictures is not known; got 6 pictures that do not say" in said
+    assert "the license of these pictures is not known; got 6 pictures without one" in said
     assert "allowed: --license NAME, or license: of the source museum" in said
     assert "Done at step 1" in call(*train, "--license", "CC0-1.0")
     (source,) = json.loads((run / "ledger.json").read_text())["sources"]

@@ -11,7 +11,7 @@ from diffusers import StableDiffusionPipeline
 from tests.train import runs
 from vrm_synth.models.tiny import SCHEDULE, make_tiny
 from vrm_synth.train.export import export, scheduler_config
-from vrm_synth.train.objective import Objective, resolved
+from vrm_synth.train.objective import Objective, training_scheduler_config
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +27,13 @@ V = {**SCHEDULE, "prediction_type": "v_prediction"}
 
 @pytest.mark.parametrize("name", ["DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"])
 def test_a_class_that_reads_the_schedule_stays(name):
-    trained = resolved({**V, "_class_name": name, "clip_sample": False}, None, True)
+    trained = training_scheduler_config({**V, "_class_name": name, "clip_sample": False}, None, True)
     assert scheduler_config(trained) == trained
 
 
 @pytest.mark.parametrize("name", ["PNDMScheduler", "HeunDiscreteScheduler", "StableDiffusionPipeline", "os", "Nothing"])
 def test_a_class_that_ignores_it_becomes_ddim(name):
-    found = scheduler_config(resolved({**V, "_class_name": name, "clip_sample": True}, None, True))
+    found = scheduler_config(training_scheduler_config({**V, "_class_name": name, "clip_sample": True}, None, True))
     wanted = {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True,
               "timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1,
               "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
@@ -42,7 +42,7 @@ def test_a_class_that_ignores_it_becomes_ddim(name):
 
 
 def test_an_ordinary_schedule_keeps_its_class():
-    trained = resolved({**V, "_class_name": "PNDMScheduler"}, None, False)
+    trained = training_scheduler_config({**V, "_class_name": "PNDMScheduler"}, None, False)
     assert scheduler_config(trained) == trained
 
 

@@ -12,8 +12,8 @@ from tests.train import disk
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.rng import rng
-from vrm_synth.train.data.config import DataConfig
-from vrm_synth.train.data.step_data import open_data
+from vrm_synth.train.data.data_config import DataConfig
+from vrm_synth.train.data.step_data import open_step_data
 
 IN_PLACE = (0, 1, 2)
 
@@ -44,7 +44,9 @@ def use(tmp: Path, source: Path) -> int:
     """Everything that a run does with a source; how many pictures it gave."""
     told = {"sources": [{"path": str(source), "license": "x", "mirror": 0.5, "tag_share": 0.5}], "size": 64}
     config = DataConfig.model_validate(told)
-    data = open_data(config, PoolingEncoder(), seed=1, batch=2, cache=tmp / "cache", quarantine=tmp / "q.jsonl")
+    data = open_step_data(
+        config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp / "cache", quarantine=tmp / "q.jsonl"
+    )
     seen = {key for batch in data.batches(range(6)) for key in batch.keys}
     data.close()
     return len(seen)

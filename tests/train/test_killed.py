@@ -14,16 +14,16 @@ import torch
 
 from tests.train import disk
 from tests.train.disk import PoolingEncoder
-from vrm_synth.train.data.config import DataConfig
-from vrm_synth.train.data.step_data import StepData, open_data
+from vrm_synth.train.data.data_config import DataConfig
+from vrm_synth.train.data.step_data import StepData, open_step_data
 from vrm_synth.train.latents import latent_cache
 
 SCRIPT = """
 import sys
 from pathlib import Path
 from tests.train import test_killed
-from vrm_synth.train import latents
-latents.SHARD_BYTES = 4 * 6 * 64 * 2
+from vrm_synth.train.latents import latent_cache
+latent_cache.SHARD_BYTES = 4 * 6 * 64 * 2
 data = test_killed.opened(Path(sys.argv[1]), Path(sys.argv[2]), test_killed.Slow())
 data.prepare(range(40))
 data.close()
@@ -42,7 +42,7 @@ class Slow(PoolingEncoder):
 def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> StepData:
     config = DataConfig.model_validate({"sources": [str(source)], "size": 64})
     quarantine = tmp / "quarantine.jsonl"
-    return open_data(config, encoder, seed=3, batch=8, cache=tmp / "cache", quarantine=quarantine)
+    return open_step_data(config, encoder, seed=3, batch_size=8, cache=tmp / "cache", quarantine=quarantine)
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])

@@ -23,9 +23,10 @@ from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ModelError, VrmSynthError
 from vrm_synth.models import open_base, open_run
 from vrm_synth.models.weight_files import sha256
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.export import export
-from vrm_synth.train.loop import Callbacks, train
+from vrm_synth.train.loop import train
 
 CAPTIONS = ("warm colours, a fire", "the sea")
 
@@ -136,7 +137,7 @@ def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path,
     assert "under **CC0-1.0**" in card and "| set | 6 | CC0-1.0 (6) |" in card
     again = open_base(tmp_path / "model")
     assert again.license is not None and again.license.name == "cc0-1.0"
-    with pytest.raises(ModelError, match="is there already"):
+    with pytest.raises(ModelError, match="exists already"):
         export(run, tmp_path / "model")
 
 

@@ -10,8 +10,9 @@ from tests.train import disk, runs
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models.checkpoints import checkpoints
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import Callbacks, train
+from vrm_synth.train.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_a_preview_that_fails_is_told_of_and_the_run_goes_on(tmp_path, data, pla
     monkeypatch.setattr("vrm_synth.train.loop.preview_checkpoint", fail)
     said: list[str] = []
     config = RunConfig.model_validate(runs.settings(data, steps=5, preview_every=4))
-    assert train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu") == 5
+    assert train(config, tmp_path / "run", Callbacks(on_message=said.append), device="cpu") == 5
     assert said == ["No preview of step 4: no room", "No preview of step 5: no room"]
     assert len(checkpoints(tmp_path / "run")) == len(checkpoints(plain))
 

@@ -18,9 +18,10 @@ from vrm_synth.core.errors import ModelError, TrainError
 from vrm_synth.models import open_run
 from vrm_synth.models.checkpoints import best, checkpoints
 from vrm_synth.train import checkpoint
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.export import export
-from vrm_synth.train.loop import Callbacks, train
+from vrm_synth.train.loop import train
 from vrm_synth.train.trainer import _ran_out
 
 
@@ -133,7 +134,7 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_to_the_sam
     torch.set_num_threads(1)
     try:
         config = RunConfig.model_validate({**told, "checkpoint_every": 3})
-        train(config, run, Callbacks(say=said.append), device="cpu")
+        train(config, run, Callbacks(on_message=said.append), device="cpu")
     finally:
         torch.set_num_threads(before)
     assert said == ["step-000004 is damaged: step-000002, the one before it, is used."]
@@ -216,7 +217,7 @@ STATE = {
     },
     "log_bytes": 0,
     "data_manifests": [],
-    "world": 1,
+    "world_size": 1,
     "accumulation": 1,
 }
 
@@ -253,7 +254,7 @@ def test_a_rank_that_runs_out_of_memory_leaves_none_waiting(tmp_path, data, wher
     runs.go(told, tmp_path / "one")
     two_ranks(runs.go_as_rank_out_of_memory, told, tmp_path / "two", where)
     state = json.loads((tmp_path / "two" / "checkpoints" / "step-000003" / "state.json").read_text())
-    assert (state["world"], state["accumulation"]) == (2, 2)
+    assert (state["world_size"], state["accumulation"]) == (2, 2)
     one, two = runs.log(tmp_path / "one"), runs.log(tmp_path / "two")
     assert [x["samples"] for x in one] == [x["samples"] for x in two]
     assert [x["loss"] for x in two] == pytest.approx([x["loss"] for x in one], rel=1e-4)
@@ -329,7 +330,7 @@ def test_a_trainer_restores_into_channels_last(tmp_path, data):
     trainer.unet.to(memory_format=torch.channels_last)
     saved, _ = checkpoint.newest(tmp_path / "run")
     trainer.restore(saved)
-    weights = trainer.weights()
+    weights = trainer.trainable_state_dict()
     for key, value in trainer._optimizer.state.items():
         assert value["exp_avg"].stride() == key.stride()
     assert any(p.ndim == 4 and not p.is_contiguous() for p in weights.values())

@@ -16,10 +16,10 @@ from PIL import Image
 from tests.train import disk, runs
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.train.data.config import DataConfig, SourceConfig
+from vrm_synth.train.data.data_config import DataConfig, SourceConfig
 from vrm_synth.train.data.quarantine import summary
 from vrm_synth.train.data.scan.scan import look
-from vrm_synth.train.data.step_data import open_data
+from vrm_synth.train.data.step_data import open_step_data
 from vrm_synth.train.data.table_source import TableSource, open_source
 
 
@@ -29,7 +29,7 @@ def opened(path: Path, **options: object) -> TableSource:
 
 
 def captions(source: TableSource) -> list[str]:
-    return sorted(source.words(i).sentence for i in range(len(source)))
+    return sorted(source.captions(i).sentence for i in range(len(source)))
 
 
 def left_out(source: TableSource) -> dict[str, str]:
@@ -273,7 +273,7 @@ def test_what_is_not_used_is_named_in_the_quarantine_and_told_in_a_line(tmp_path
     (tmp_path / "set/._train-0.tar").write_bytes(b"")
     config = DataConfig.model_validate({"sources": [{"path": str(tmp_path / "set"), "license": "x"}], "size": 64})
     path = tmp_path / "q.jsonl"
-    data = open_data(config, PoolingEncoder(), seed=1, batch=2, cache=tmp_path / "cache", quarantine=path)
+    data = open_step_data(config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp_path / "cache", quarantine=path)
     told = {(line["key"], line["reason"]) for line in map(json.loads, path.read_text().splitlines())}
     assert told == {("._train-0.tar", "AppleDouble file"), ("test-0.tar", "of another split")}
     assert summary(data.quarantined) == "Not used: 2 (1 AppleDouble file; 1 of another split)"
@@ -282,15 +282,16 @@ def test_what_is_not_used_is_named_in_the_quarantine_and_told_in_a_line(tmp_path
 
 
 def test_a_run_says_in_one_line_how_much_it_does_not_use(tmp_path):
+    from vrm_synth.train.callbacks import Callbacks
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.loop import Callbacks, train
+    from vrm_synth.train.loop import train
 
     tar(tmp_path / "set/train-0.tar", *map(str, range(4)))
     tar(tmp_path / "set/test-0.tar", "a")
     said: list[str] = []
     sources = {"sources": [{"path": str(tmp_path / "set"), "license": "x"}]}
     config = RunConfig.model_validate(runs.settings(tmp_path / "set", more=sources, steps=1))
-    train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu")
+    train(config, tmp_path / "run", Callbacks(on_message=said.append), device="cpu")
     assert said == [f"Not used: 1 (1 of another split): {tmp_path / 'run/quarantine.jsonl'}"]
 
 

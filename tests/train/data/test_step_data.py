@@ -17,13 +17,14 @@ import torch
 from tests.train import disk
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.train.data.config import DataConfig, SourceConfig
+from vrm_synth.train.data.data_config import DataConfig, SourceConfig
 from vrm_synth.train.data.quarantine import Quarantine
 from vrm_synth.train.data.source import BadRowError, CaptionText, Credit, SourceImage
-from vrm_synth.train.data.step_data import Batch, StepData, open_data
+from vrm_synth.train.data.step_data import StepData, open_step_data
+from vrm_synth.train.data.training_batch import TrainingBatch
 
 
-def words(texts: Any) -> list[int]:
+def count_words(texts: Any) -> list[int]:
     """A tokenizer, nearly."""
     return [len(t.split()) + 2 for t in texts]
 
@@ -31,23 +32,23 @@ def words(texts: Any) -> list[int]:
 def opened(tmp: Path, *sources: Any, encoder: PoolingEncoder | None = None, batch: int = 4, **options: Any) -> StepData:
     config = {"size": 64, "buckets": 1, "drop_captions": 0.0, **options}
     several = [s if isinstance(s, dict) else {"path": str(s), "license": "CC0-1.0"} for s in sources]
-    return open_data(
+    return open_step_data(
         DataConfig.model_validate({"sources": several, **config}),
         encoder or PoolingEncoder(),
         seed=5,
-        batch=batch,
+        batch_size=batch,
         cache=tmp / "cache",
         quarantine=tmp / "run/quarantine.jsonl",
-        count_tokens=words,
-        most_tokens=20,
+        count_tokens=count_words,
+        max_tokens=20,
     )
 
 
-def all_of(data: StepData, steps: range = range(12), **ranks: int) -> list[Batch]:
+def all_of(data: StepData, steps: range = range(12), **ranks: int) -> list[TrainingBatch]:
     return list(data.batches(steps, **ranks))
 
 
-def same(a: Batch, b: Batch) -> bool:
+def same(a: TrainingBatch, b: TrainingBatch) -> bool:
     told = ("step", "size", "numbers", "keys", "captions")
     return (
         all(getattr(a, n) == getattr(b, n) for n in told)
@@ -56,7 +57,7 @@ def same(a: Batch, b: Batch) -> bool:
     )
 
 
-def shown(batch: Batch) -> list[int]:
+def shown(batch: TrainingBatch) -> list[int]:
     """Which picture each sample shows, from the color of its first cell."""
     colors = np.array([(i * 37 % 200 + 40, i * 11 % 256, i * 71 % 256) for i in range(40)])
     first = ((batch.moments[:, :3, 0, 0] + 1) * 127.5).numpy()
@@ -175,10 +176,10 @@ def test_what_has_been_encoded_is_not_again(tmp_path):
     source = disk.folder(tmp_path / "data", 12)
     first = PoolingEncoder()
     data = opened(tmp_path, source, encoder=first)
-    gone: list[int] = []
-    assert data.work(range(3)) == 12
-    data.prepare(range(3), done=gone.append)
-    assert sum(gone) == 12 == first.count and data.work(range(3)) == 0
+    prepared: list[int] = []
+    assert data.count_to_prepare(range(3)) == 12
+    data.prepare(range(3), on_prepared=prepared.append)
+    assert sum(prepared) == 12 == first.count and data.count_to_prepare(range(3)) == 0
     all_of(data)
     data.close()
     assert first.count == 12
@@ -330,7 +331,7 @@ def test_a_broken_row_is_left_out_named_and_counted_and_the_run_goes_on(kind, wh
 
 def test_latents_that_are_no_numbers_are_left_out(tmp_path):
     source = disk.folder(tmp_path / "data", 12)
-    drawn: list[list[Batch]] = []
+    drawn: list[list[TrainingBatch]] = []
     for folder in (tmp_path / "lazy", tmp_path / "prepared"):
         data = opened(folder, source, encoder=NanEncoder())
         if folder.name == "prepared":
@@ -406,7 +407,7 @@ def test_the_manifest_tells_other_data_and_only_that(tmp_path):
     assert len(others | {one}) == 6
 
 
-class Drawn:
+class RenderedSource:
     """A source that makes its pictures when they are asked for: what a live renderer would be."""
 
     def __init__(self) -> None:
@@ -421,7 +422,7 @@ class Drawn:
     def key(self, row: int) -> str:
         return f"{row:09d}"
 
-    def words(self, row: int) -> CaptionText:
+    def captions(self, row: int) -> CaptionText:
         return CaptionText(f"shot {row}")
 
     def fingerprint(self, row: int) -> bytes:
@@ -435,9 +436,9 @@ class Drawn:
     def close(self) -> None: ...
 
 
-def test_a_billion_shots_that_are_drawn_when_asked_for_are_a_source(tmp_path):
+def test_a_renderer_of_a_billion_rows_is_a_source(tmp_path):
     config = DataConfig.model_validate({"sources": [{"path": "live"}], "size": 64, "drop_captions": 0.0})
-    data = StepData(config, [Drawn()], PoolingEncoder(), tmp_path, Quarantine(None), seed=1, batch=8)
+    data = StepData(config, [RenderedSource()], PoolingEncoder(), tmp_path, Quarantine(None), seed=1, batch_size=8)
     data.prepare(range(3))
     for batch in data.batches(range(3)):
         for caption, moments in zip(batch.captions, batch.moments, strict=True):

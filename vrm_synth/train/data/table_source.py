@@ -1,4 +1,4 @@
-"""Files as a `DataSource`: a table of rows, and the pictures where it says."""
+"""`DataSource` over files: a table of rows, and the pictures that it points to."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.train.data.buckets import Size
 from vrm_synth.train.data.byte_range import ByteRange, read_byte_range, status
-from vrm_synth.train.data.config import SourceConfig, source_name
+from vrm_synth.train.data.data_config import SourceConfig, source_name
 from vrm_synth.train.data.image_decoder import DECODING, LONGEST_FILE, decode
-from vrm_synth.train.data.row_table import Table, open_table
+from vrm_synth.train.data.row_table import RowTable, open_table
 from vrm_synth.train.data.scan.entry import Columns
 from vrm_synth.train.data.scan.parquet import MASK, PICTURE, ParquetPictures
 from vrm_synth.train.data.source import BadRowError, CaptionText, Credit, SourceImage
 
-IDENTITY = "dataset.json"  # of a dataset of ours: its avatars' credits
-LONGEST_IDENTITY = 64 << 20
+DATASET_FILE = "dataset.json"  # of datasets that vrm-synth rendered: has the avatars' authors
+MAX_DATASET_FILE = 64 << 20  # bytes
 
 
 class TableSource:
-    """A `DataSource` over a table. Raises DatasetError where there is nothing to train on, or no license."""
+    """A `DataSource` over a row table. Raises DatasetError where it has no rows, or rows without a license."""
 
-    def __init__(self, config: SourceConfig, table: Table):
+    def __init__(self, config: SourceConfig, table: RowTable):
         self._table = table
-        self._root = Path(table.account.root)
-        self._parquet = ParquetPictures(self._root) if table.account.kind == "parquet" else None
+        self._root = Path(table.metadata.root)
+        self._parquet = ParquetPictures(self._root) if table.metadata.kind == "parquet" else None
         self.credit = _credit(config, table)
         self._row = lru_cache(4096)(table.__getitem__)
 
@@ -43,13 +43,14 @@ class TableSource:
 
     @property
     def left_out(self) -> Sequence[tuple[str, str, str]]:
-        """(key, reason, detail) of what indexing left out; beyond many, `left_out_unnamed` counts the rest."""
-        return self._table.account.left_out
+        """(key, reason, detail) of the first rows that indexing left out; `left_out_unnamed` counts the others."""
+        return self._table.metadata.left_out
 
     @property
     def left_out_unnamed(self) -> Counter[str]:
-        account = self._table.account
-        return account.quarantined - Counter(reason for _, reason, _ in account.left_out)
+        """Reason → rows that indexing left out beyond those that `left_out` names."""
+        metadata = self._table.metadata
+        return metadata.quarantined - Counter(reason for _, reason, _ in metadata.left_out)
 
     def sizes(self) -> NDArray[np.int32] | Size:
         return self._table.sizes()
@@ -57,42 +58,42 @@ class TableSource:
     def key(self, row: int) -> str:
         return self._row(row).key
 
-    def words(self, row: int) -> CaptionText:
-        return self._table.words(row)
+    def captions(self, row: int) -> CaptionText:
+        return self._table.captions(row)
 
     def fingerprint(self, row: int) -> bytes:
-        """Of where the bytes lie and the files' marks: as git and make do, a changed file is known by its size,
-        inode and times, of which ctime cannot be set back."""
-        found = self._row(row)
+        """Hash of the byte ranges and the files' stats. As in git and make, a changed file is known by its size, inode
+        and times, of which ctime cannot be set back."""
+        entry = self._row(row)
         digest = hashlib.sha256(DECODING)
-        for piece in (found.picture, found.mask):
-            if piece is not None:
-                s = status(self._root / piece.path)
-                marks = (piece.offset, piece.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
-                digest.update(piece.path.encode() + b"\0" + struct.pack("<6q", *marks))
+        for part in (entry.picture, entry.mask):
+            if part is not None:
+                s = status(self._root / part.path)
+                numbers = (part.offset, part.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
+                digest.update(part.path.encode() + b"\0" + struct.pack("<6q", *numbers))
         return digest.digest()[:16]
 
     def picture(self, row: int) -> SourceImage:
-        found = self._row(row)
-        data = self._read(found.picture, PICTURE)
-        digest = hashlib.sha256(DECODING)  # or the cache would give what another decoding has made of it
+        entry = self._row(row)
+        data = self._read(entry.picture, PICTURE)
+        digest = hashlib.sha256(DECODING)  # so that another decoder version misses the latent cache
         digest.update(data)
         pixels = decode(data)
-        if (pixels.shape[1], pixels.shape[0]) != (found.width, found.height):
-            raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=found.key)
+        if (pixels.shape[1], pixels.shape[0]) != (entry.width, entry.height):
+            raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=entry.key)
         mask = None
-        if found.mask is not None:
-            data = self._read(found.mask, MASK)
+        if entry.mask is not None:
+            data = self._read(entry.mask, MASK)
             digest.update(b"mask" + hashlib.sha256(data).digest())
             mask = decode(data)[..., 0]
             if mask.shape != pixels.shape[:2]:
-                raise BadRowError("mask is not of its picture's size", got=mask.shape[::-1], where=found.key)
+                raise BadRowError("mask is not of its picture's size", got=mask.shape[::-1], where=entry.key)
         return SourceImage(pixels, digest.digest(), mask)
 
-    def _read(self, piece: ByteRange, column: str) -> bytes:
+    def _read(self, byte_range: ByteRange, column: str) -> bytes:
         if self._parquet is not None:
-            return self._parquet.read(piece, column)
-        return read_byte_range(self._root, piece, LONGEST_FILE)
+            return self._parquet.read(byte_range, column)
+        return read_byte_range(self._root, byte_range, LONGEST_FILE)
 
     def close(self) -> None:
         if self._parquet is not None:
@@ -101,52 +102,58 @@ class TableSource:
         self._table.close()
 
 
-def open_source(config: SourceConfig, tables: Path, found: Callable[[int], object] = lambda n: None) -> TableSource:
-    """A source of files. tables: the folder of tables; found: called with numbers of samples that a scan looked at.
+def open_source(
+    config: SourceConfig, tables: Path, on_scanned: Callable[[int], object] = lambda n: None
+) -> TableSource:
+    """Open a source of files, scanning it where it is new or has changed.
+
+    tables: folder of row tables.
+    on_scanned: called with counts of samples scanned.
 
     Raises DatasetError.
     """
     columns = Columns(config.caption, config.tags)
-    return TableSource(config, open_table(tables, Path(config.path), config.split, columns, found))
+    return TableSource(config, open_table(tables, Path(config.path), config.split, columns, on_scanned))
 
 
-def _credit(config: SourceConfig, table: Table) -> Credit:
-    account = table.account
+def _credit(config: SourceConfig, table: RowTable) -> Credit:
+    """The ledger entry. Raises DatasetError where the table is empty, or a license is missing."""
+    metadata = table.metadata
     name = source_name(config)
-    if not account.rows:
-        first = f": {account.left_out[0][2]}" if account.left_out else ""
-        what = f"no picture of {sum(account.quarantined.values())} can be trained on{first}"
+    if not metadata.rows:
+        first = f": {metadata.left_out[0][2]}" if metadata.left_out else ""
+        what = f"no picture of {sum(metadata.quarantined.values())} can be trained on{first}"
         raise DatasetError(what, where=config.path)
     licenses: Counter[str] = Counter()
-    for license, count in account.licenses.items():
+    for license, count in metadata.licenses.items():
         licenses[license or config.license or ""] += count
     if "" in licenses:
         raise DatasetError(
             "the license of these pictures is not known",
-            got=f"{licenses['']} pictures that do not say",
+            got=f"{licenses['']} pictures without one",
             allowed=f"--license NAME, or license: of the source {name}, such as CC0-1.0",
             where=config.path,
         )
     authors = _authors(Path(config.path))
     avatars = tuple(
-        {**a, **({"authors": authors[a["sha256"]]} if a["sha256"] in authors else {})} for a in account.avatars.values()
+        {**a, "authors": authors[a["sha256"]]} if a["sha256"] in authors else dict(a) for a in metadata.avatars.values()
     )
     return Credit(
         name=name,
-        manifest=account.manifest,
+        manifest=metadata.manifest,
         licenses=dict(licenses),
         attribution=config.attribution or "",
         avatars=avatars,
-        rows=account.rows,
-        quarantined=dict(account.quarantined),
+        rows=metadata.rows,
+        quarantined=dict(metadata.quarantined),
     )
 
 
-def _authors(place: Path) -> dict[str, list[str]]:
-    """Avatar's sha256 → authors, where a dataset of ours says."""
+def _authors(source: Path) -> dict[str, list[str]]:
+    """Avatar's SHA-256 → authors, of a dataset that vrm-synth rendered; empty for others."""
     try:
-        data = read_byte_range(place, ByteRange(IDENTITY, 0, -1), LONGEST_IDENTITY)
+        data = read_byte_range(source, ByteRange(DATASET_FILE, 0, -1), MAX_DATASET_FILE)
         avatars: list[Any] = json.loads(data)["avatars"]
         return {str(a["sha256"]): [str(x) for x in a["authors"]] for a in avatars}
     except (BadRowError, ValueError, KeyError, TypeError, RecursionError):
-        return {}  # no dataset of ours, or of a form that says it elsewhere: the rows name avatar and license anyway
+        return {}  # another dataset, or a format without this file: the rows name avatar and license anyway
