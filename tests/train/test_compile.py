@@ -73,7 +73,7 @@ def test_each_bucket_is_compiled_once_and_no_step_again(tmp_path, graphs, more):
         if report.step == 5:  # every bucket has come
             torch.compiler.set_stance("fail_on_recompile")
 
-    train(RunConfig.model_validate(config), tmp_path / "run", Callbacks(step=step), device="cpu")
+    train(RunConfig.model_validate(config), tmp_path / "run", Callbacks(on_step=step), device="cpu")
     lines = [line for line in runs.log(tmp_path / "run") if "loss" in line]
     assert sorted({tuple(line["size"]) for line in lines[:4]}) == sorted(SHAPES)
     assert len(graphs) == 3 and len(set(graphs)) == 1, "a graph that is broken has parts"

@@ -46,7 +46,7 @@ def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> StepData:
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_while_it_fills_the_cache(kills, tmp_path):
+def test_a_run_killed_while_encoding_resumes(kills, tmp_path):
     source = disk.folder(tmp_path / "data", 320)
     (source / "images/007.png").write_bytes(b"broken")
     fresh = list(opened(tmp_path / "fresh", source, PoolingEncoder()).batches(range(40)))
@@ -70,7 +70,7 @@ def test_killed_while_it_fills_the_cache(kills, tmp_path):
     assert dict(data.quarantined) == {"not a picture we read": 1}
 
 
-def test_several_fill_one_cache_at_once(tmp_path, monkeypatch):
+def test_several_processes_fill_one_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(latent_cache, "SHARD_BYTES", 4 * 6 * 64 * 2)
     source = disk.folder(tmp_path / "data", 64)
 

@@ -24,7 +24,7 @@ def rates(steps: int, **settings: object) -> list[float]:
 
 @settings(max_examples=50, deadline=None)
 @given(warmup=st.integers(0, 20), more=st.integers(1, 40), past=st.integers(0, 60))
-def test_a_cosine_falls_to_nothing_and_stays_there(warmup, more, past):
+def test_a_cosine_falls_to_zero_and_stays_there(warmup, more, past):
     decay = warmup + more
     found = rates(decay + past, schedule="cosine", decay_steps=decay, warmup=warmup)
     assert all(0 <= r <= 1 for r in found)
@@ -44,7 +44,7 @@ def test_a_cosine_that_ends_within_its_warm_up_is_refused():
         parse(text, RunConfig, "run.yaml")
 
 
-def test_a_run_that_goes_past_its_cosine_says_so(tmp_path):
+def test_a_run_longer_than_its_cosine_says_so(tmp_path):
     data, messages = runs.dataset(tmp_path / "set"), []
     settings = runs.settings(data, steps=2, schedule="cosine", decay_steps=2, learning_rate=1e-3)
     runs.go(settings, tmp_path / "run")

@@ -48,7 +48,7 @@ def test_the_mirrored_caption_is_the_caption_of_the_mirror_image():
         ("nothing of the kind", "nothing of the kind"),
     ],
 )
-def test_sides_change_places(text, image):
+def test_left_and_right_are_swapped(text, image):
     assert mirror(text) == image
     assert mirror(image) == text
 
@@ -69,7 +69,7 @@ def test_sides_change_places(text, image):
         "there is one left",
     ],
 )
-def test_what_cannot_be_mirrored_truthfully_is_not(text):
+def test_captions_that_cannot_be_mirrored_truthfully_are_not(text):
     assert mirror(text) is None
 
 
@@ -82,7 +82,7 @@ def test_tags_are_shuffled_behind_those_that_are_kept():
     assert shuffle_tags(tags, 99, np.random.default_rng(0)) == "1girl, solo, a, b, c, d, e"
 
 
-def test_tags_stand_for_sentences_where_asked_and_there():
+def test_tags_replace_sentences_where_preferred_and_present():
     both, only = CaptionText("A girl.", "1girl"), CaptionText("", "1girl")
     assert choose_text(both, False) == ("A girl.", False) and choose_text(both, True) == ("1girl", True)
     assert choose_text(only, False) == choose_text(only, True) == ("1girl", True)

@@ -25,14 +25,14 @@ def test_a_permutation_is_the_same_at_one_position_as_at_all():
 
 @pytest.mark.parametrize("n", [SHORT, 10_000])
 def test_permutations_differ_by_seed_stream_and_number_and_have_no_stride(n):
-    several = [permute(np.arange(n), n, *key) for key in ((1, "x", 0), (2, "x", 0), (1, "y", 0), (1, "x", 1))]
-    for i, a in enumerate(several):
+    permutations = [permute(np.arange(n), n, *key) for key in ((1, "x", 0), (2, "x", 0), (1, "y", 0), (1, "x", 1))]
+    for i, a in enumerate(permutations):
         assert abs(np.corrcoef(a[:-1], a[1:])[0, 1]) < 0.05
         assert np.bincount(np.diff(a) % n, minlength=n).max() < 12
-        for b in several[:i]:
+        for b in permutations[:i]:
             assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
 
 
 def test_every_order_of_three_comes_up_about_as_often():
-    seen = Counter(tuple(permute(np.arange(3), 3, 5, "x", i).tolist()) for i in range(3000))
-    assert len(seen) == 6 and all(400 < count < 600 for count in seen.values())
+    counts = Counter(tuple(permute(np.arange(3), 3, 5, "x", i).tolist()) for i in range(3000))
+    assert len(counts) == 6 and all(400 < count < 600 for count in counts.values())

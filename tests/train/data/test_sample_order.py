@@ -29,14 +29,14 @@ def order(seed=3, batch=4, counts=((10, 6), (0, 14)), weights=(1.0, 2.0)) -> Sam
     return SampleOrder(seed, batch, counts, weights, ["a", "b"][: len(counts)], ["s", "t"][: counts.shape[1]])
 
 
-def test_one_source_and_bucket_is_drawn_whole_every_epoch_and_otherwise_each_time():
+def test_each_epoch_draws_every_row_once_in_another_order():
     one = order(counts=((7,),), weights=(1.0,), batch=2)
     drawn = one(np.arange(70)).position.reshape(10, 7)
     assert all(sorted(epoch) == list(range(7)) for epoch in drawn.tolist())
     assert len({tuple(epoch) for epoch in drawn.tolist()}) == 10
 
 
-def test_a_step_has_one_bucket_and_rows_come_up_alike_within_their_source():
+def test_a_step_has_one_bucket_and_a_sources_rows_are_drawn_equally_often():
     steps = 40_000
     drawn = order()(np.arange(4 * steps))
     assert np.array_equal(drawn.bucket.reshape(steps, 4).min(1), drawn.bucket.reshape(steps, 4).max(1))
@@ -49,14 +49,14 @@ def test_a_step_has_one_bucket_and_rows_come_up_alike_within_their_source():
     assert max(of_second.values()) < 1.02 * min(of_second.values())
 
 
-def test_any_part_of_the_order_is_the_same_alone():
+def test_a_part_of_the_order_is_the_same_on_its_own():
     numbers = np.arange(5000)
     whole, late = order()(numbers), order()(numbers[4321:4400])
     for name in ("bucket", "source", "position"):
         assert np.array_equal(getattr(whole, name)[4321:4400], getattr(late, name))
 
 
-def test_substitutes_are_others_and_the_same_every_time():
+def test_substitutes_differ_and_are_reproducible():
     first, again = order()(np.arange(200), attempt=1), order()(np.arange(200), attempt=1)
     assert np.array_equal(first.position, again.position)
     assert (first.position != order()(np.arange(200)).position).any()

@@ -49,7 +49,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_what_is_kept_is_found_before_and_after_it_is_written_and_by_others(dtype, tmp_path):
+def test_a_latent_is_found_before_and_after_it_is_written_and_by_other_processes(dtype, tmp_path):
     cache = filled(tmp_path, dtype=dtype)
     for written in (False, True):
         if written:
@@ -75,7 +75,7 @@ def test_what_is_kept_is_found_before_and_after_it_is_written_and_by_others(dtyp
     ],
     ids=lambda c: "-".join(map(str, c.values())),
 )
-def test_every_part_of_the_key_misses_when_it_changes(change, tmp_path):
+def test_a_change_of_any_part_of_the_key_misses(change, tmp_path):
     cache = filled(tmp_path, 1)
     for _ in range(2):
         assert cache.get_latent(sha(0), KEY) is not None
@@ -84,7 +84,7 @@ def test_every_part_of_the_key_misses_when_it_changes(change, tmp_path):
         cache.flush()
 
 
-def test_sizes_have_shards_of_their_own_and_full_ones_are_written_at_once(tmp_path, monkeypatch):
+def test_each_size_has_its_own_shards_and_full_ones_are_written_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(latent_cache, "SHARD_BYTES", 4 * 8 * 64 * 2)
     cache = LatentCache(tmp_path)
     for i in range(9):
@@ -106,7 +106,7 @@ def test_fingerprints_alone_are_written_too(tmp_path):
     assert other.get_picture_sha256(fingerprint(7)) == sha(0) and same(other.get_latent(sha(0), KEY), latent(0))
 
 
-def test_two_that_write_at_once_see_each_other_after_a_refresh(tmp_path):
+def test_two_writers_see_each_other_after_a_refresh(tmp_path):
     one, two = LatentCache(tmp_path), LatentCache(tmp_path)
     one.put_latent(sha(1), KEY, latent(1))
     two.put_latent(sha(2), KEY, latent(2))
@@ -119,7 +119,7 @@ def test_two_that_write_at_once_see_each_other_after_a_refresh(tmp_path):
         assert same(cache.get_latent(sha(1), KEY), latent(1)) and same(cache.get_latent(sha(2), KEY), latent(2))
 
 
-def test_the_index_is_made_again_from_the_shards(tmp_path):
+def test_the_index_is_rebuilt_from_the_shards(tmp_path):
     filled(tmp_path).flush()
     folder = tmp_path / "latents"
 
@@ -141,7 +141,7 @@ def test_the_index_is_made_again_from_the_shards(tmp_path):
         assert len(list(folder.glob("*.npy"))) == 1
 
 
-def test_an_index_with_wrong_places_finds_nothing_wrong(tmp_path):
+def test_an_index_with_wrong_rows_returns_no_wrong_latent(tmp_path):
     filled(tmp_path).flush()
     array = next((tmp_path / "latents").glob("*.npy"))
     values = np.load(array)
@@ -154,7 +154,7 @@ def test_an_index_with_wrong_places_finds_nothing_wrong(tmp_path):
     assert same(LatentCache(tmp_path).get_latent(sha(7), KEY), latent(7))
 
 
-def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
+def test_unfinished_files_are_removed_after_a_day(tmp_path):
     filled(tmp_path).flush()
     old, new = (tmp_path / "latents" / f".{name}.npy.part" for name in ("old", "new"))
     for path in (old, new):
@@ -181,7 +181,7 @@ def test_unmerged_entries_are_merged_when_there_are_many(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("where", [4, 200, 0.3, 0.6, 0.999])
-def test_a_damaged_shard_is_set_aside_and_its_rows_are_made_again(where, tmp_path):
+def test_a_damaged_shard_is_set_aside_and_its_latents_encoded_again(where, tmp_path):
     filled(tmp_path).flush()
     path = shards(tmp_path)[0]
     data = bytearray(path.read_bytes())
@@ -208,14 +208,14 @@ def test_a_cut_shard_is_set_aside(length, tmp_path):
     assert all(cache.get_latent(sha(i), KEY) is None for i in range(20)) and cache.damaged == 1
 
 
-def test_a_shard_that_vanishes_while_it_is_open_only_misses(tmp_path):
+def test_a_shard_deleted_while_open_is_a_cache_miss(tmp_path):
     filled(tmp_path).flush()
     cache = LatentCache(tmp_path)
     shards(tmp_path)[0].unlink()
     assert cache.get_latent(sha(0), KEY) is None and cache.damaged == 0
 
 
-def test_a_pickle_in_the_cache_is_no_shard(tmp_path):
+def test_a_pickle_in_the_cache_is_not_read(tmp_path):
     filled(tmp_path, 1).flush()
     torch.save({"moments": torch.zeros(1)}, tmp_path / "latents/evil.safetensors")
     cache = LatentCache(tmp_path)

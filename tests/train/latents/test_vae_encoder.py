@@ -28,7 +28,7 @@ def pictures(n: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_a_latent_does_not_depend_on_companions_or_place(vae, batch_size, monkeypatch):
+def test_a_latent_does_not_depend_on_the_other_pictures_of_its_batch(vae, batch_size, monkeypatch):
     monkeypatch.setattr(vae_encoder, "BATCH", {"cpu": batch_size})
     encode = VaeEncoder(vae, "ab")
     whole = encode(pictures(7))
@@ -37,7 +37,7 @@ def test_a_latent_does_not_depend_on_companions_or_place(vae, batch_size, monkey
         assert torch.equal(encode(pictures(7)[order]), whole[order])
 
 
-def test_moments_are_those_of_the_vae_and_may_be_trained_on(vae):
+def test_moments_are_the_vaes_and_usable_in_a_training_step(vae):
     moments = VaeEncoder(vae, "ab")(pictures(2))
     posterior = vae.encode(pictures(2)).latent_dist
     assert torch.allclose(moments, posterior.parameters, atol=1e-5)
@@ -46,7 +46,7 @@ def test_moments_are_those_of_the_vae_and_may_be_trained_on(vae):
     assert weight.grad is not None and not any(p.requires_grad for p in vae.parameters())
 
 
-def test_its_identity_is_the_vae_and_what_it_computes_in(vae):
+def test_the_identity_has_the_vae_and_the_dtype(vae):
     one, half = VaeEncoder(vae, "ab"), VaeEncoder(vae, "ab", dtype=torch.bfloat16)
     assert (one.identity, half.identity) == ("ab float32", "ab bfloat16")
     assert (one.factor, one.channels) == (4, 4)
