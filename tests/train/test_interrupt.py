@@ -65,10 +65,11 @@ def test_before_the_first_update_the_first_signal_ends_it(tmp_path, data, monkey
         monkeypatch.setattr(running, "open_training_base", interrupting(number))
     else:
         monkeypatch.setattr(VaeEncoder, "__call__", interrupting(number))
+    handler = signal.getsignal(signal.SIGINT)
     code, output = call(*train_args(data, tmp_path / "run"))
     assert code == status and ("Interrupted." in output) == (status == 130)
     assert not (tmp_path / "run" / "checkpoints").exists()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

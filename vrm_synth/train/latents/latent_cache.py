@@ -74,8 +74,8 @@ class LatentCache:
         self.damaged = 0
         self._lock = threading.RLock()
         # Not written yet: latents by (shape and dtype) and digest, by digest alone; fingerprint → picture's SHA-256.
-        self._pending: dict[tuple[object, ...], dict[bytes, Latent]] = defaultdict(dict)
-        self._unwritten: dict[bytes, Latent] = {}
+        self._pending_by_shape: dict[tuple[object, ...], dict[bytes, Latent]] = defaultdict(dict)
+        self._pending: dict[bytes, Latent] = {}
         self._fingerprints: dict[bytes, bytes] = {}
         self._open = lru_cache(MAX_OPEN_SHARDS)(self._open_shard)
         self._index = LatentIndex(self._folder, self._read_prefixes)
@@ -85,8 +85,8 @@ class LatentCache:
         with self._lock:
             if fingerprint in self._fingerprints:
                 return self._fingerprints[fingerprint]
-        for shard, place in self._candidates(fingerprint):
-            picture_sha256 = shard.picture_sha256(place.row, fingerprint)
+        for shard, location in self._candidates(fingerprint):
+            picture_sha256 = shard.picture_sha256(location.row, fingerprint)
             if picture_sha256 is not None:
                 return picture_sha256
         return None
@@ -95,14 +95,14 @@ class LatentCache:
         """The latent of a picture; None where it is not cached."""
         digest = key.digest(picture_sha256)
         with self._lock:
-            if digest in self._unwritten:
-                return self._unwritten[digest]
-        for shard, place in self._candidates(digest):
-            if shard.has_key(place.row, digest):
+            if digest in self._pending:
+                return self._pending[digest]
+        for shard, location in self._candidates(digest):
+            if shard.has_key(location.row, digest):
                 try:
-                    return shard.latent(place.row)
+                    return shard.latent(location.row)
                 except DatasetError:
-                    self._set_aside(place.shard)
+                    self._set_aside(location.shard)
         return None
 
     def put_fingerprint(self, fingerprint: bytes, picture_sha256: bytes) -> None:
@@ -115,15 +115,18 @@ class LatentCache:
         digest = key.digest(picture_sha256)
         shape = (*latent.moments.shape, latent.moments.dtype)
         with self._lock:
-            self._unwritten[digest] = self._pending[shape][digest] = latent
-            if len(self._pending[shape]) * latent.moments.numel() * latent.moments.element_size() >= SHARD_BYTES:
-                self._write(self._pending.pop(shape))
+            self._pending[digest] = self._pending_by_shape[shape][digest] = latent
+            if (
+                len(self._pending_by_shape[shape]) * latent.moments.numel() * latent.moments.element_size()
+                >= SHARD_BYTES
+            ):
+                self._write(self._pending_by_shape.pop(shape))
 
     def flush(self) -> None:
         """Write the latents and fingerprints that are still in memory, and the index."""
         with self._lock:
-            while self._pending:
-                self._write(self._pending.popitem()[1])
+            while self._pending_by_shape:
+                self._write(self._pending_by_shape.popitem()[1])
             if self._fingerprints:
                 self._write({})
             self._index.save()
@@ -140,14 +143,14 @@ class LatentCache:
         if prefixes is not None:
             self._index.add(name, *prefixes)
         for digest in latents:
-            del self._unwritten[digest]
+            del self._pending[digest]
         self._fingerprints.clear()
 
     def _candidates(self, digest: bytes) -> list[tuple[LatentShard, ShardRow]]:
         """Rows that may have this digest or fingerprint: the index knows the first bytes alone."""
         with self._lock:
-            places = self._index.find(digest)
-        return [(shard, place) for place in places if (shard := self._shard(place.shard)) is not None]
+            locations = self._index.find(digest)
+        return [(shard, location) for location in locations if (shard := self._shard(location.shard)) is not None]
 
     def _shard(self, name: str) -> LatentShard | None:
         try:
