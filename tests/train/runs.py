@@ -54,7 +54,9 @@ def dataset(folder: Path) -> Path:
     return disk.folder(folder, 6)
 
 
-def go_as_rank_out_of_memory(config: dict[str, Any], run: Path, rank: int, world_size: int, port: int, where: str) -> None:
+def go_as_rank_out_of_memory(
+    config: dict[str, Any], run: Path, rank: int, world_size: int, port: int, where: str
+) -> None:
     """The same, where rank 1 has no memory for more than one picture at once; where: "forward" or "backward"."""
     import torch
 
