@@ -105,8 +105,8 @@ def test_a_second_ctrl_c_ends_the_process_at_once(tmp_path, data, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "target"),
     [
-        (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.Sampler.denoise"),
-        (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.Sampler.denoise"),
+        (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
+        (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
         (("export-model", "RUN", "-o", "OUT"), "vrm_synth.train.export._write_pipeline"),
         (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.import_weights._convert"),
     ],
