@@ -126,7 +126,7 @@ def test_other_commands_end_with_130_too(tmp_path, trained, monkeypatch, command
 def test_fewer_steps_than_are_done_leave_nothing_to_do(tmp_path, data):
     run = tmp_path / "run"
     assert call(*train_args(data, run, 3))[0] == 0
-    for steps, words in ((2, "at step 3 already, beyond the 2 cases for: "), (3, "at step 3 already: ")):
+    for steps, words in ((2, "at step 3 already, beyond the 2 asked for: "), (3, "at step 3 already: ")):
         code, output = call(*train_args(data, run, steps))
         assert code == 0 and f"Nothing to do, the run is {words}{run}" in output and "Done" not in output
 
@@ -211,7 +211,7 @@ def test_typos_are_reported_before_torch_is_imported(tmp_path, data, trained, wi
         (["preview", tmp_path / "mine"], "is no training run"),
         (["preview", trained, "--checkpoint", "worst"], "no such checkpoint; got worst; allowed: latest, best, step-0"),
         (["export-model", tmp_path, *out], "no checkpoint yet"),
-        (["export-model", trained, "-o", tmp_path / "mine"], "exists already"),
+        (["export-model", trained, "-o", tmp_path / "mine"], "is there already"),
         (["export-model", trained, *out, "--base", "nowhere"], "no such base model"),
     ]
     blocked = ["train", *base, *out]  # so the block can fail

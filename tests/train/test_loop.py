@@ -137,7 +137,7 @@ def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path,
     assert "under **CC0-1.0**" in card and "| set | 6 | CC0-1.0 (6) |" in card
     again = open_base(tmp_path / "model")
     assert again.license is not None and again.license.name == "cc0-1.0"
-    with pytest.raises(ModelError, match="exists already"):
+    with pytest.raises(ModelError, match="is there already"):
         export(run, tmp_path / "model")
 
 

@@ -58,7 +58,7 @@ def export(
     Raises ModelError; then `out` does not exist.
     """
     if out.exists():
-        raise ModelError("exists already", allowed="a new name", where=out)
+        raise ModelError("is there already", allowed="a new name", where=out)
     found = open_checkpoint(run, checkpoint, ema=ema, say=say)
     state = found.state
     base_license = _base_license(_ledger(found)["base"], license, run)
