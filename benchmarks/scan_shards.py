@@ -22,7 +22,7 @@ import numpy as np
 import webdataset
 from PIL import Image
 
-from vrm_synth.train.data.config import SourceConfig
+from vrm_synth.train.data.data_config import SourceConfig
 from vrm_synth.train.data.table_source import open_source
 
 EACH = 1000

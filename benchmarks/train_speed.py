@@ -36,16 +36,17 @@ from shaped import SHAPES, device_name, make_base, wait
 
 from vrm_synth.models import Base, open_base
 from vrm_synth.train import flops
+from vrm_synth.train.callbacks import Callbacks, StepReport
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import Callbacks, Report, train
+from vrm_synth.train.loop import train
 
 
 def make_pictures(folder: Path, count: int, side: int) -> Path:
     """An image folder of smooth random pictures, each with a .txt caption."""
     folder.mkdir()
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for i in range(count):
-        small = PIL.Image.fromarray(chance.integers(0, 256, (8, 8, 3), np.uint8))
+        small = PIL.Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
         small.resize((side, side), PIL.Image.Resampling.BICUBIC).save(folder / f"{i:04d}.png")
         (folder / f"{i:04d}.txt").write_text(f"random picture number {i}")
     return folder
@@ -76,7 +77,7 @@ class Ours:
         def begin(done: int, total: int) -> None:
             self.preparing = self.preparing or (time.perf_counter() - start if start else 0.0)
 
-        def step(report: Report) -> None:  # told once its loss is known, which is once it is computed
+        def step(report: StepReport) -> None:  # told once its loss is known, which is once it is computed
             times.append(time.perf_counter())
             if len(times) == updates:
                 raise _EnoughError
@@ -84,7 +85,7 @@ class Ours:
         # One more than is measured: the last one's end would be a checkpoint.
         config = RunConfig.model_validate({**self._config, "steps": updates + 1, "checkpoint_every": 10**9})
         with contextlib.suppress(_EnoughError):
-            train(config, self._run, Callbacks(begin=begin, prepare=prepare, step=step))
+            train(config, self._run, Callbacks(on_begin=begin, on_prepare=prepare, on_step=step))
         return config.batch * (len(times) - 1 - warm) / (times[-1] - times[warm])
 
 
@@ -112,8 +113,8 @@ class Loop:
         self._half = torch.bfloat16 if device.startswith("cuda") else torch.float32
         self._unet: Any = base.unet.to(device).requires_grad_(True).train()
         self._vae: Any = base.vae.to(device, self._half)
-        self._text: Any = base.text_encoder.to(device, self._half)
-        self._schedule: Any = DDPMScheduler.from_config(base.scheduler_config)
+        self._text_encoder: Any = base.text_encoder.to(device, self._half)
+        self._noise_scheduler: Any = DDPMScheduler.from_config(base.scheduler_config)
         self._optimizer = torch.optim.AdamW(self._unet.parameters(), lr=1e-5)
         self._data = Folder(data, size)
 
@@ -136,19 +137,19 @@ class Loop:
 
     def _update(self, pixels: torch.Tensor, captions: list[str]) -> None:
         window = self._tokenizer.model_max_length
-        read = self._tokenizer(
+        tokens = self._tokenizer(
             list(captions), padding="max_length", max_length=window, truncation=True, return_tensors="pt"
         )
         with torch.no_grad():
-            seen = self._vae.encode(pixels.to(self._device, self._half)).latent_dist.sample()
-            latents = seen * self._vae.config.scaling_factor
-            text = self._text(read.input_ids.to(self._device))[0]
+            sample = self._vae.encode(pixels.to(self._device, self._half)).latent_dist.sample()
+            latents = sample * self._vae.config.scaling_factor
+            encoder_hidden_states = self._text_encoder(tokens.input_ids.to(self._device))[0]
         noise = torch.randn_like(latents)
-        times = torch.randint(0, 1000, (len(latents),), device=self._device)
-        given = self._schedule.add_noise(latents, noise, times)
+        timesteps = torch.randint(0, 1000, (len(latents),), device=self._device)
+        noisy_latents = self._noise_scheduler.add_noise(latents, noise, timesteps)
         with torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._half != torch.float32):
-            said = self._unet(given, times, text, return_dict=False)[0]
-        loss = torch.nn.functional.mse_loss(said.float(), noise.float())
+            noise_pred = self._unet(noisy_latents, timesteps, encoder_hidden_states, return_dict=False)[0]
+        loss = torch.nn.functional.mse_loss(noise_pred.float(), noise.float())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._unet.parameters(), 1.0)
         self._optimizer.step()
@@ -171,7 +172,7 @@ def measure(o: argparse.Namespace, base: Path, size: int, work: Path, device: st
     opened = open_base(base)
     flop, most = (
         flops.unet_flop(opened.unet.config, (size, size), opened.vae_scale)[1],
-        flops.peak(torch.device(device)),
+        flops.peak_flops(torch.device(device)),
     )
     return {
         "shape": o.shape,

@@ -113,7 +113,7 @@ def whole_batch(asked: argparse.Namespace) -> dict[str, float]:
     start = time.perf_counter()
     data_module, config = _config(asked.folder)
     imported, base = time.perf_counter(), resident()
-    data = data_module.open_data(config, Zeros(), seed=1, batch=asked.batch, cache=asked.folder / "cache")
+    data = data_module.open_step_data(config, Zeros(), seed=1, batch_size=asked.batch, cache=asked.folder / "cache")
     batch = data.batch(asked.step)
     measured = report(start, imported, base)
     assert len(batch) == asked.batch and len(set(batch.keys)) == asked.batch
@@ -123,12 +123,12 @@ def whole_batch(asked: argparse.Namespace) -> dict[str, float]:
 def order_alone(asked: argparse.Namespace) -> dict[str, float]:
     """The rows of the step."""
     start = time.perf_counter()
-    from vrm_synth.train.data.order import Order
+    from vrm_synth.train.data.sample_order import SampleOrder
 
     imported, base = time.perf_counter(), resident()
-    order = Order(1, asked.batch, np.array([[asked.rows]]), [1.0], ["512x512"], ["data"])
+    order = SampleOrder(1, asked.batch, np.array([[asked.rows]]), [1.0], ["512x512"], ["data"])
     drawn = order(np.arange(asked.step * asked.batch, (asked.step + 1) * asked.batch))
-    assert len(set(drawn.place.tolist())) == asked.batch
+    assert len(set(drawn.position.tolist())) == asked.batch
     return report(start, imported, base)
 
 
@@ -161,7 +161,7 @@ class Zeros:
 
 def _config(folder: Path) -> tuple[Any, Any]:
     from vrm_synth.train.data import step_data as data_module
-    from vrm_synth.train.data.config import DataConfig
+    from vrm_synth.train.data.data_config import DataConfig
 
     source = {"path": str(folder / "data"), "mirror": 0.5}
     return data_module, DataConfig.model_validate({"sources": [source], "size": 512, "buckets": 6})
@@ -171,14 +171,14 @@ def make(asked: argparse.Namespace) -> None:
     """The dataset's shards, its table, the latents of one batch, and the index of all."""
     from tqdm import tqdm
 
-    from vrm_synth.train.latents.shard import Latent
+    from vrm_synth.train.latents.latent_shard import Latent
 
     for n in tqdm(range(asked.rows // A_SHARD), "shards"):
         empty(asked.folder / "data" / f"{n // 1000:03d}" / f"{n:05d}.tar", A_SHARD * PICTURE_BYTES)
     data_module, config = _config(asked.folder)
     with tqdm(total=asked.rows, desc="table") as bar, patch("vrm_synth.train.data.row_table.scan", entries):
-        data = data_module.open_data(
-            config, Zeros(), seed=1, batch=asked.batch, cache=asked.folder / "cache", found=bar.update
+        data = data_module.open_step_data(
+            config, Zeros(), seed=1, batch_size=asked.batch, cache=asked.folder / "cache", on_scanned=bar.update
         )
     import torch
 
@@ -190,8 +190,8 @@ def make(asked: argparse.Namespace) -> None:
             torch.full((height // 8, width // 8), 255, dtype=torch.uint8),
         )
         picture = sample.row.to_bytes(32, "little")
-        data._cache.know(data._sources[0].fingerprint(sample.row), picture)
-        data._cache.keep(picture, data._darkroom._making(sample), latent)
+        data._cache.put_fingerprint(data._sources[0].fingerprint(sample.row), picture)
+        data._cache.put_latent(picture, data._loader.latent_key(sample), latent)
     data.close()
     fill_index(asked.folder / "cache/latents", asked.rows)
     (asked.folder / "made").touch()

@@ -13,7 +13,7 @@ from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base
 from vrm_synth.models.tiny import make_tiny
 from vrm_synth.models.weight_files import weights
-from vrm_synth.train.export import _whole
+from vrm_synth.train.export import _write_pipeline
 
 KINDS = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
 
@@ -38,7 +38,7 @@ def test_half_precision_alone_is_opened_and_exported_so_that_diffusers_finds_it(
         for a, b in zip(getattr(whole, part).parameters(), getattr(base, part).parameters(), strict=True):
             assert b.dtype == torch.float32 and torch.equal(a.half().float(), b)
     (tmp_path / "made").mkdir()
-    _whole(base, tmp_path / "made")
+    _write_pipeline(base, tmp_path / "made")
     assert not list((tmp_path / "made").rglob("*fp16*"))
     again = open_base(tmp_path / "made")
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "made", use_safetensors=True, local_files_only=True)

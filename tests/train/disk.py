@@ -30,8 +30,8 @@ def png(i: int, size: tuple[int, int] = SIZE, mode: str = "RGB", form: str = "PN
 
 def row(i: int, caption: str | None = None, **more: object) -> dict[str, object]:
     """Its metadata."""
-    said = f"picture {i}, seen from the left" if caption is None else caption
-    return {"caption": said, "license": "CC0-1.0", "avatar": "demo", "avatar_sha256": "0" * 64, **more}
+    text = f"picture {i}, seen from the left" if caption is None else caption
+    return {"caption": text, "license": "CC0-1.0", "avatar": "demo", "avatar_sha256": "0" * 64, **more}
 
 
 def folder(path: Path, count: int = 6, sizes: Sequence[tuple[int, int]] = (SIZE,), mode: str = "RGB") -> Path:

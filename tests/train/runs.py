@@ -20,7 +20,7 @@ def settings(data: Path, *, more: dict[str, Any] | None = None, **rest: Any) -> 
     return {"base": "tiny", "data": sources, "steps": 6, "batch": 4, "checkpoint_every": 2, "seed": 3, **rest}
 
 
-def go(told: dict[str, Any], run: Path) -> int:
+def go(config: dict[str, Any], run: Path) -> int:
     """Train on one CPU thread."""
     import torch
 
@@ -28,14 +28,14 @@ def go(told: dict[str, Any], run: Path) -> int:
     from vrm_synth.train.loop import train
 
     torch.set_num_threads(1)
-    return train(RunConfig.model_validate(told), run, device="cpu")
+    return train(RunConfig.model_validate(config), run, device="cpu")
 
 
-def go_as_rank(told: dict[str, Any], run: Path, rank: int, world: int, port: int) -> None:
+def go_as_rank(config: dict[str, Any], run: Path, rank: int, world_size: int, port: int) -> None:
     """One of several ranks, as torchrun starts them."""
-    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world}
-    os.environ.update({k: str(v) for k, v in here.items()}, LOCAL_WORLD_SIZE=str(world), OMP_NUM_THREADS="1")
-    go(told, run)
+    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size}
+    os.environ.update({k: str(v) for k, v in here.items()}, LOCAL_WORLD_SIZE=str(world_size), OMP_NUM_THREADS="1")
+    go(config, run)
 
 
 def log(run: Path) -> list[dict[str, Any]]:
@@ -54,18 +54,20 @@ def dataset(folder: Path) -> Path:
     return disk.folder(folder, 6)
 
 
-def go_as_rank_out_of_memory(told: dict[str, Any], run: Path, rank: int, world: int, port: int, where: str) -> None:
+def go_as_rank_out_of_memory(
+    config: dict[str, Any], run: Path, rank: int, world_size: int, port: int, where: str
+) -> None:
     """The same, where rank 1 has no memory for more than one picture at once; where: "forward" or "backward"."""
     import torch
 
     from vrm_synth.train import loop as running
 
-    def refuse(module: object, given: object, made: torch.Tensor) -> None:
-        def out(_: object = None) -> None:
+    def refuse(module: object, inputs: object, output: torch.Tensor) -> None:
+        def run_out(_: object = None) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-        if len(made) > 1:
-            out() if where == "forward" else made.register_hook(out)
+        if len(output) > 1:
+            run_out() if where == "forward" else output.register_hook(run_out)
 
     class Small(running.Trainer):
         def __init__(self, *args: Any):
@@ -74,7 +76,7 @@ def go_as_rank_out_of_memory(told: dict[str, Any], run: Path, rank: int, world: 
                 self.unet.mid_block.register_forward_hook(refuse)
 
     running.Trainer = Small  # type: ignore[misc]
-    running._runs_out = lambda device: True
-    go_as_rank(told, run, rank, world, port)
+    running._raises_out_of_memory = lambda device: True
+    go_as_rank(config, run, rank, world_size, port)
     group = torch.distributed.distributed_c10d._get_default_group()
     assert group._get_backend(torch.device("cpu")).options._timeout.days == 7

@@ -29,13 +29,13 @@ def call(*args: object, code: int = 0) -> str:
 def test_a_license_is_asked_for_and_goes_into_ledger_and_card(tmp_path):
     data, run = disk.texts(tmp_path / "museum"), tmp_path / "run"
     train = ["train", "--base", "tiny", "--data", data, "-o", run, "--steps", "1", "--batch", "2"]
-    said = call(*train, code=1)
-    assert "the license of these pictures is not known; got 6 pictures that do not say" in said
-    assert "allowed: --license NAME, or license: of the source museum" in said
+    output = call(*train, code=1)
+    assert "the license of these pictures is not known; got 6 pictures without one" in output
+    assert "allowed: --license NAME, or license: of the source museum" in output
     assert "Done at step 1" in call(*train, "--license", "CC0-1.0")
     (source,) = json.loads((run / "ledger.json").read_text())["sources"]
     assert source["licenses"] == {"CC0-1.0": 6}
-    # What was said wrongly can be put right: no sample follows from it.
+    # What was output wrongly can be put right: no sample follows from it.
     call(*train[:-4], "--steps", "2", "--batch", "2", "--license", "CC-BY-4.0")
     call("export-model", run, "-o", tmp_path / "model")
     assert "| museum | 6 | CC-BY-4.0 (6) |" in (tmp_path / "model" / "README.md").read_text()
@@ -51,11 +51,11 @@ def test_pictures_that_say_their_license_keep_it(tmp_path):
 
 def test_a_license_belongs_to_data(tmp_path):
     (tmp_path / "run.yaml").write_text("base: tiny\nsteps: 1\ndata:\n  sources: [x]\n")
-    said = call("train", tmp_path / "run.yaml", "-o", tmp_path / "run", "--license", "CC0-1.0", code=2)
-    assert "--license belongs to --data" in said
+    output = call("train", tmp_path / "run.yaml", "-o", tmp_path / "run", "--license", "CC0-1.0", code=2)
+    assert "--license belongs to --data" in output
 
 
-def test_a_run_that_never_began_can_be_told_otherwise_one_that_did_cannot(tmp_path):
+def test_settings_may_change_until_the_first_step(tmp_path):
     data = runs.dataset(tmp_path / "set")
     train = ["train", "--base", "tiny", "--data", data, "-o", tmp_path / "run", "--batch", "2"]
     assert "no source has the split" in call(*train, "--steps", "1", "--validation", "val", code=1)
@@ -68,7 +68,7 @@ def test_flags_for_looking_while_it_trains(tmp_path):
     for split in ("train", "val"):
         disk.folder(data / split, 4)
     out = tmp_path / "run"
-    said = call("train", "--base", "tiny", "--data", data, "-o", out, "--steps", "2", "--batch", "2",
+    output = call("train", "--base", "tiny", "--data", data, "-o", out, "--steps", "2", "--batch", "2",
                 "--validation", "val", "--checkpoint-every", "1", "--preview-every", "2")  # fmt: skip
-    assert "Validation loss at step 2: " in said
+    assert "Validation loss at step 2: " in output
     assert (out / "preview.html").exists() and [p.name for p in (out / "samples").iterdir()] == ["step-000002.png"]

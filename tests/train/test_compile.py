@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -11,8 +10,9 @@ import torch._dynamo
 from diffusers import UNet2DConditionModel
 
 from tests.train import disk, runs
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import Callbacks, train
+from vrm_synth.train.loop import train
 from vrm_synth.train.trainer import Trainer
 
 SHAPES = [(192, 192), (128, 256), (256, 128)]
@@ -63,7 +63,7 @@ def buckets(place: Path) -> Path:
     ids=["validation", "parts", "lora"],
 )
 def test_each_bucket_is_compiled_once_and_no_step_again(tmp_path, graphs, more):
-    told = runs.settings(
+    config = runs.settings(
         buckets(tmp_path / "data"),
         **{"steps": 12, "batch": 2, "checkpoint_every": 12, "compile": True, **more},
         more={"size": 192, "buckets": 3, "drop_captions": 0.5},
@@ -73,12 +73,12 @@ def test_each_bucket_is_compiled_once_and_no_step_again(tmp_path, graphs, more):
         if report.step == 5:  # every bucket has come
             torch.compiler.set_stance("fail_on_recompile")
 
-    train(RunConfig.model_validate(told), tmp_path / "run", Callbacks(step=step), device="cpu")
+    train(RunConfig.model_validate(config), tmp_path / "run", Callbacks(on_step=step), device="cpu")
     lines = [line for line in runs.log(tmp_path / "run") if "loss" in line]
     assert sorted({tuple(line["size"]) for line in lines[:4]}) == sorted(SHAPES)
     assert len(graphs) == 3 and len(set(graphs)) == 1, "a graph that is broken has parts"
     assert torch._dynamo.utils.counters["graph_break"] == {}
-    plain = {**told, "compile": False}
+    plain = {**config, "compile": False}
     train(RunConfig.model_validate(plain), tmp_path / "plain", device="cpu")
     for a, b in zip(runs.log(tmp_path / "run"), runs.log(tmp_path / "plain"), strict=True):
         key = "loss" if "loss" in a else "validation_loss"
@@ -86,41 +86,41 @@ def test_each_bucket_is_compiled_once_and_no_step_again(tmp_path, graphs, more):
 
 
 @pytest.mark.parametrize(("room", "parts", "at_once"), [(2, 2, 2), (1, 4, 1)])
-def test_what_does_not_fit_is_made_in_parts_of_the_same_batch(tmp_path, monkeypatch, room, parts, at_once):
-    told = runs.settings(runs.dataset(tmp_path / "set"), steps=4)
-    runs.go(told, tmp_path / "whole")
-    backward, seen = Trainer.backward, []
+def test_a_batch_that_does_not_fit_is_accumulated(tmp_path, monkeypatch, room, parts, at_once):
+    config = runs.settings(runs.dataset(tmp_path / "set"), steps=4)
+    runs.go(config, tmp_path / "whole")
+    backward, micro_batches = Trainer.backward, []
 
     def limited(self, part):
         if len(part.batch) > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        seen.append(len(part.batch))
+        micro_batches.append(len(part.batch))
         return backward(self, part)
 
     monkeypatch.setattr(Trainer, "backward", limited)
-    monkeypatch.setattr(resolve_name("vrm_synth.train.loop"), "_runs_out", lambda device: True)
-    said: list[str] = []
-    train(RunConfig.model_validate(told), tmp_path / "parts", Callbacks(say=said.append), device="cpu")
-    assert said == [
+    monkeypatch.setattr("vrm_synth.train.loop._raises_out_of_memory", lambda device: True)
+    messages: list[str] = []
+    train(RunConfig.model_validate(config), tmp_path / "parts", Callbacks(on_message=messages.append), device="cpu")
+    assert messages == [
         f"4 pictures of 64×64 at once do not fit into memory: each update is made in {parts} parts of {at_once} "
         "(the batch stays)"
     ]
-    assert seen == [room] * (1 + 4 * parts)  # the trial that fits, and four updates
+    assert micro_batches == [room] * (1 + 4 * parts)  # the trial that fits, and four updates
     for a, b in zip(runs.log(tmp_path / "whole"), runs.log(tmp_path / "parts"), strict=True):
         assert (a["samples"], a["learning_rate"]) == (b["samples"], b["learning_rate"])
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
         assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-3)
 
 
-def test_a_continued_run_keeps_its_parts(tmp_path, monkeypatch):
+def test_a_resumed_run_keeps_its_accumulation(tmp_path, monkeypatch):
     """With more room than before, too: sums of parts round otherwise."""
-    told = runs.settings(runs.dataset(tmp_path / "set"), steps=4, keep=9)
-    monkeypatch.setattr(resolve_name("vrm_synth.train.loop"), "_runs_out", lambda device: True)
-    loop = resolve_name("vrm_synth.train.loop")._Loop
+    config = runs.settings(runs.dataset(tmp_path / "set"), steps=4, keep=9)
+    monkeypatch.setattr("vrm_synth.train.loop._raises_out_of_memory", lambda device: True)
+    trial = "vrm_synth.train.loop._Loop._fits"
     for name, stop in (("one", 4), ("two", 2)):
-        monkeypatch.setattr(loop, "_trial", lambda self, size, count: count <= 2)
-        runs.go({**told, "steps": stop}, tmp_path / name)
-    monkeypatch.setattr(loop, "_trial", lambda self, size, count: True)
-    runs.go(told, tmp_path / "two")
+        monkeypatch.setattr(trial, lambda self, size, count: count <= 2)
+        runs.go({**config, "steps": stop}, tmp_path / name)
+    monkeypatch.setattr(trial, lambda self, size, count: True)
+    runs.go(config, tmp_path / "two")
     one, two = (runs.contents(tmp_path / name) for name in ("one", "two"))
     assert one == two

@@ -12,24 +12,24 @@ from tests.train import disk
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.rng import rng
-from vrm_synth.train.data.config import DataConfig
-from vrm_synth.train.data.step_data import open_data
+from vrm_synth.train.data.data_config import DataConfig
+from vrm_synth.train.data.step_data import open_step_data
 
 IN_PLACE = (0, 1, 2)
 
 
-def spoil(data: bytes, chance: np.random.Generator, kinds: tuple[int, ...] = (*IN_PLACE, 3, 4, 5)) -> bytes:
+def spoil(data: bytes, draws: np.random.Generator, kinds: tuple[int, ...] = (*IN_PLACE, 3, 4, 5)) -> bytes:
     """A few bytes flipped, zeroed or overwritten, a stretch cut out or repeated, or the end cut off."""
     changed = bytearray(data)
-    for _ in range(int(chance.integers(1, 4))):
-        at, length = int(chance.integers(len(changed))), int(chance.integers(1, 700))
-        match int(chance.choice(kinds)):
+    for _ in range(int(draws.integers(1, 4))):
+        at, length = int(draws.integers(len(changed))), int(draws.integers(1, 700))
+        match int(draws.choice(kinds)):
             case 0:
-                changed[at] ^= int(chance.integers(1, 256))
+                changed[at] ^= int(draws.integers(1, 256))
             case 1:
                 changed[at : at + length] = bytes(len(changed[at : at + length]))
             case 2:
-                changed[at : at + 8] = chance.bytes(len(changed[at : at + 8]))
+                changed[at : at + 8] = draws.bytes(len(changed[at : at + 8]))
             case 3:
                 del changed[at : at + length]
             case 4:
@@ -42,12 +42,14 @@ def spoil(data: bytes, chance: np.random.Generator, kinds: tuple[int, ...] = (*I
 
 def use(tmp: Path, source: Path) -> int:
     """Everything that a run does with a source; how many pictures it gave."""
-    told = {"sources": [{"path": str(source), "license": "x", "mirror": 0.5, "tag_share": 0.5}], "size": 64}
-    config = DataConfig.model_validate(told)
-    data = open_data(config, PoolingEncoder(), seed=1, batch=2, cache=tmp / "cache", quarantine=tmp / "q.jsonl")
-    seen = {key for batch in data.batches(range(6)) for key in batch.keys}
+    settings = {"sources": [{"path": str(source), "license": "x", "mirror": 0.5, "tag_share": 0.5}], "size": 64}
+    config = DataConfig.model_validate(settings)
+    data = open_step_data(
+        config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp / "cache", quarantine=tmp / "q.jsonl"
+    )
+    keys = {key for batch in data.batches(range(6)) for key in batch.keys}
     data.close()
-    return len(seen)
+    return len(keys)
 
 
 LAYOUTS = {"folder": disk.folder, "texts": disk.texts, "tars": disk.tars, "parquet": partial(disk.parquet, group=1)}
@@ -63,10 +65,10 @@ def test_spoilt_sources(kind, count, tmp_path):
     whole = {p: p.read_bytes() for p in files}
     gave, refused = 0, 0
     for i in range(count):
-        chance = rng(1, f"spoilt {kind}", i)
-        victim = files[int(chance.integers(len(files)))]
+        draws = rng(1, f"spoilt {kind}", i)
+        victim = files[int(draws.integers(len(files)))]
         for path, data in whole.items():
-            path.write_bytes(spoil(data, chance, kinds) if path == victim else data)
+            path.write_bytes(spoil(data, draws, kinds) if path == victim else data)
         try:
             gave += use(tmp_path, tmp_path / "good") > 0
         except VrmSynthError as e:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -18,7 +17,7 @@ from tests.train import runs
 from vrm_synth.cli.main import main
 from vrm_synth.models.tiny import make_tiny
 from vrm_synth.train import loop as running
-from vrm_synth.train.latents.encoder import VaeEncoder
+from vrm_synth.train.latents.vae_encoder import VaeEncoder
 
 
 @pytest.fixture(autouse=True)
@@ -63,43 +62,44 @@ def train_args(data: Path, run: Path, steps: int = 9) -> list[object]:
 @pytest.mark.parametrize("where", ["base", "prepare"])
 def test_before_the_first_update_the_first_signal_ends_it(tmp_path, data, monkeypatch, where, number, status):
     if where == "base":
-        monkeypatch.setattr(running, "open_base_of", interrupting(number))
+        monkeypatch.setattr(running, "open_training_base", interrupting(number))
     else:
         monkeypatch.setattr(VaeEncoder, "__call__", interrupting(number))
-    code, said = call(*train_args(data, tmp_path / "run"))
-    assert code == status and ("Interrupted." in said) == (status == 130)
+    handler = signal.getsignal(signal.SIGINT)
+    code, output = call(*train_args(data, tmp_path / "run"))
+    assert code == status and ("Interrupted." in output) == (status == 130)
     assert not (tmp_path / "run" / "checkpoints").exists()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_while_it_trains_a_checkpoint_is_written_first(tmp_path, data, monkeypatch, number, status):
     update = running.Trainer.update
 
-    def updated(self, ready):
-        if ready.batch.step == 1:
+    def updated(self, prepared):
+        if prepared.batch.step == 1:
             os.kill(os.getpid(), number)
-        return update(self, ready)
+        return update(self, prepared)
 
     monkeypatch.setattr(running.Trainer, "update", updated)
     run = tmp_path / "run"
-    code, said = call(*train_args(data, run))
+    code, output = call(*train_args(data, run))
     assert code == status
-    assert f"Stopped at step 2 of 9; the same command goes on: {run}" in said
+    assert f"Stopped at step 2 of 9; the same command goes on: {run}" in output
     assert (run / "checkpoints" / "step-000002" / "state.json").exists()
     monkeypatch.undo()
-    code, said = call(*train_args(data, run, 3))
-    assert code == 0 and "Done at step 3 of 3" in said
+    code, output = call(*train_args(data, run, 3))
+    assert code == 0 and "Done at step 3 of 3" in output
 
 
-def test_the_second_ctrl_c_waits_for_nothing(tmp_path, data, monkeypatch):
-    def updated(self, ready):
+def test_a_second_ctrl_c_ends_the_process_at_once(tmp_path, data, monkeypatch):
+    def updated(self, prepared):
         os.kill(os.getpid(), signal.SIGINT)
         interrupting()()
 
     monkeypatch.setattr(running.Trainer, "update", updated)
-    code, said = call(*train_args(data, tmp_path / "run"))
-    assert code == 130 and "Interrupted." in said and not (tmp_path / "run" / "checkpoints").exists()
+    code, output = call(*train_args(data, tmp_path / "run"))
+    assert code == 130 and "Interrupted." in output and not (tmp_path / "run" / "checkpoints").exists()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_second_ctrl_c_waits_for_nothing(tmp_path, data, monkeypatch):
     [
         (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
         (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
-        (("export-model", "RUN", "-o", "OUT"), "vrm_synth.train.export._whole"),
+        (("export-model", "RUN", "-o", "OUT"), "vrm_synth.train.export._write_pipeline"),
         (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.import_weights._convert"),
     ],
     ids=lambda x: x[0] if isinstance(x, tuple) else "",
@@ -117,19 +117,18 @@ def test_other_commands_end_with_130_too(tmp_path, trained, monkeypatch, command
     if command[0] == "import-weights":
         make_tiny(tmp_path / "base")
         torch.save({"x": torch.zeros(1)}, tmp_path / "base" / "unet" / "more.bin")
-    owner, _, name = target.rpartition(".")
-    monkeypatch.setattr(resolve_name(owner), name, interrupting())
-    code, said = call(*(names.get(word, word) for word in command))
-    assert code == 130 and "Interrupted." in said
+    monkeypatch.setattr(target, interrupting())
+    code, output = call(*(names.get(word, word) for word in command))
+    assert code == 130 and "Interrupted." in output
     assert not list(tmp_path.glob("out/*.png")) and not list(tmp_path.glob(".out-*"))
 
 
-def test_fewer_steps_than_are_done_are_nothing_to_do(tmp_path, data):
+def test_fewer_steps_than_are_done_leave_nothing_to_do(tmp_path, data):
     run = tmp_path / "run"
     assert call(*train_args(data, run, 3))[0] == 0
     for steps, words in ((2, "at step 3 already, beyond the 2 asked for: "), (3, "at step 3 already: ")):
-        code, said = call(*train_args(data, run, steps))
-        assert code == 0 and f"Nothing to do, the run is {words}{run}" in said and "Done" not in said
+        code, output = call(*train_args(data, run, steps))
+        assert code == 0 and f"Nothing to do, the run is {words}{run}" in output and "Done" not in output
 
 
 # ------------------------------------------------------------ before torch
@@ -156,9 +155,9 @@ def without_torch(tmp_path):
 
         def run(*commands: list[object]) -> list[tuple[int, str]]:
             where = {**os.environ, "PYTHONPATH": str(fake.parent)}
-            asked = json.dumps([[str(a) for a in command] for command in commands])
+            cases = json.dumps([[str(a) for a in command] for command in commands])
             process = [sys.executable, "-c", ONE_AFTER_THE_OTHER]
-            done = subprocess.run(process, input=asked, capture_output=True, text=True, env=where, check=True)
+            done = subprocess.run(process, input=cases, capture_output=True, text=True, env=where, check=True)
             return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
         return run
@@ -177,7 +176,7 @@ def test_ctrl_c_while_torch_is_imported_is_130(tmp_path, data, trained, without_
     assert run(*commands) == [(130, "Interrupted.")] * len(commands)
 
 
-def test_typos_are_answered_before_torch_is_imported(tmp_path, data, trained, without_torch):
+def test_typos_are_reported_before_torch_is_imported(tmp_path, data, trained, without_torch):
     run = without_torch("raise SystemExit('torch was imported')")
     file = tmp_path / "run.yaml"
 
@@ -190,7 +189,7 @@ def test_typos_are_answered_before_torch_is_imported(tmp_path, data, trained, wi
     source = f"data: {{sources: [{data}]}}\nsteps: 2\n"
     out = ["-o", tmp_path / "new"]
     base = ["--base", "tiny", "--data", data, "--steps", 2]
-    asked: list[tuple[list[object], str]] = [
+    cases: list[tuple[list[object], str]] = [
         (["train", *base, *out, "--stepps", 3], "No such option '--stepps'"),
         (["train", *base, *out, "--lr", "-1"], "learning_rate"),
         (["train", *base, *out, "--preset", "sd12"], "no such preset: sd12"),
@@ -216,8 +215,8 @@ def test_typos_are_answered_before_torch_is_imported(tmp_path, data, trained, wi
         (["export-model", trained, *out, "--base", "nowhere"], "no such base model"),
     ]
     blocked = ["train", *base, *out]  # so the block can fail
-    *answers, last = run(*(command for command, _ in asked), blocked)
-    for (command, words), (code, said) in zip(asked, answers, strict=True):
-        assert code in (1, 2) and words in said and "torch was imported" not in said, (command, said)
+    *answers, last = run(*(command for command, _ in cases), blocked)
+    for (command, words), (code, output) in zip(cases, answers, strict=True):
+        assert code in (1, 2) and words in output and "torch was imported" not in output, (command, output)
     assert not (tmp_path / "new").exists()
     assert "torch was imported" in last[1]

@@ -14,8 +14,8 @@ import torch
 
 from tests.train import disk
 from tests.train.disk import PoolingEncoder
-from vrm_synth.train.data.config import DataConfig
-from vrm_synth.train.data.step_data import StepData, open_data
+from vrm_synth.train.data.data_config import DataConfig
+from vrm_synth.train.data.step_data import StepData, open_step_data
 from vrm_synth.train.latents import latent_cache
 
 SCRIPT = """
@@ -42,11 +42,11 @@ class Slow(PoolingEncoder):
 def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> StepData:
     config = DataConfig.model_validate({"sources": [str(source)], "size": 64})
     quarantine = tmp / "quarantine.jsonl"
-    return open_data(config, encoder, seed=3, batch=8, cache=tmp / "cache", quarantine=quarantine)
+    return open_step_data(config, encoder, seed=3, batch_size=8, cache=tmp / "cache", quarantine=quarantine)
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_while_it_fills_the_cache(kills, tmp_path):
+def test_a_run_killed_while_encoding_resumes(kills, tmp_path):
     source = disk.folder(tmp_path / "data", 320)
     (source / "images/007.png").write_bytes(b"broken")
     fresh = list(opened(tmp_path / "fresh", source, PoolingEncoder()).batches(range(40)))
@@ -70,7 +70,7 @@ def test_killed_while_it_fills_the_cache(kills, tmp_path):
     assert dict(data.quarantined) == {"not a picture we read": 1}
 
 
-def test_several_fill_one_cache_at_once(tmp_path, monkeypatch):
+def test_several_processes_fill_one_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(latent_cache, "SHARD_BYTES", 4 * 6 * 64 * 2)
     source = disk.folder(tmp_path / "data", 64)
 

@@ -23,9 +23,10 @@ from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ModelError, VrmSynthError
 from vrm_synth.models import open_base, open_run
 from vrm_synth.models.weight_files import sha256
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.export import export
-from vrm_synth.train.loop import Callbacks, train
+from vrm_synth.train.loop import train
 
 CAPTIONS = ("warm colours, a fire", "the sea")
 
@@ -58,7 +59,7 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
 
     data = two_pictures(tmp_path / "data")
     # v, because of much noise epsilon says next to nothing of the picture, and there the caption decides.
-    told = runs.settings(
+    settings = runs.settings(
         data,
         steps=300,
         checkpoint_every=300,
@@ -69,7 +70,7 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
         prediction="v_prediction",
         more={"drop_captions": 0.0},
     )
-    runs.go(told, tmp_path / "run")
+    runs.go(settings, tmp_path / "run")
     losses = [line["loss"] for line in runs.log(tmp_path / "run")]
     first, last = np.mean(losses[:3]), np.mean(losses[-40:])
     assert last * 10 < first, (first, last)
@@ -146,11 +147,11 @@ def test_the_card_carries_the_bases_license_and_needs_to_know_it(tmp_path, data)
     base = make_tiny(tmp_path / "base")
     (base / "README.md").unlink()
     (base / "LICENSE").write_text("be kind")
-    told = runs.settings(data, steps=1) | {"base": str(base)}
-    runs.go(told, tmp_path / "unknown")
+    settings = runs.settings(data, steps=1) | {"base": str(base)}
+    runs.go(settings, tmp_path / "unknown")
     with pytest.raises(ModelError, match="license is not known"):
         export(tmp_path / "unknown", tmp_path / "model")
-    runs.go({**told, "base_license": "Mitsua Open RAIL-M"}, tmp_path / "known")
+    runs.go({**settings, "base_license": "Mitsua Open RAIL-M"}, tmp_path / "known")
     export(tmp_path / "known", tmp_path / "model")
     assert 'license_name: "Mitsua Open RAIL-M"' in (tmp_path / "model" / "README.md").read_text()
     assert (tmp_path / "model" / "LICENSE").read_text() == "be kind"
@@ -164,8 +165,8 @@ def test_stages_change_the_size_and_checkpoints_cross_them(tmp_path, data):
 
 
 def test_from_scratch_with_v_prediction_zero_snr_and_a_checkpointed_unet(tmp_path, data):
-    told = runs.settings(data, steps=2, init="scratch", prediction="v_prediction", zero_terminal_snr=True)
-    runs.go({**told, "gradient_checkpointing": True, "ema": None}, tmp_path / "run")
+    settings = runs.settings(data, steps=2, init="scratch", prediction="v_prediction", zero_terminal_snr=True)
+    runs.go({**settings, "gradient_checkpointing": True, "ema": None}, tmp_path / "run")
     model = open_run(tmp_path / "run")
     assert model.prediction == "v_prediction" and model.scheduler_config["rescale_betas_zero_snr"]
     export(tmp_path / "run", tmp_path / "model")
@@ -176,22 +177,22 @@ def test_from_scratch_with_v_prediction_zero_snr_and_a_checkpointed_unet(tmp_pat
 def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(tmp_path, data):
     seen: list[int] = []
     config = RunConfig.model_validate(runs.settings(data, steps=50, checkpoint_every=50))
-    tell = Callbacks(step=lambda r: seen.append(r.step), stop=lambda: len(seen) >= 2)
-    assert train(config, tmp_path / "run", tell, device="cpu") == 3
+    callbacks = Callbacks(on_step=lambda r: seen.append(r.step), should_stop=lambda: len(seen) >= 2)
+    assert train(config, tmp_path / "run", callbacks, device="cpu") == 3
     assert (tmp_path / "run" / "checkpoints" / "step-000003" / "state.json").exists()
     assert len(runs.log(tmp_path / "run")) == 3
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path, data):
-    told = runs.settings(data, steps=40, learning_rate=1e5, max_grad_norm=1e6, checkpoint_every=40)
+    settings = runs.settings(data, steps=40, learning_rate=1e5, max_grad_norm=1e6, checkpoint_every=40)
     with pytest.raises(VrmSynthError, match=r"the loss of step \d+ is (nan|inf): training has diverged"):
-        runs.go(told, tmp_path / "run")
+        runs.go(settings, tmp_path / "run")
 
 
 def test_nothing_is_fetched(tmp_path, data):
-    told = runs.settings(data, steps=1)
-    with no_network() as asked:
-        runs.go(told, tmp_path / "run")
+    settings = runs.settings(data, steps=1)
+    with no_network() as requests:
+        runs.go(settings, tmp_path / "run")
         export(tmp_path / "run", tmp_path / "model")
         quick = ["--steps", "1", "--size", "32"]
         call("sample", tmp_path / "run", "--dataset", data, "--limit", "1", *quick, "-o", tmp_path / "samples")
@@ -199,7 +200,7 @@ def test_nothing_is_fetched(tmp_path, data):
         call("preview", tmp_path / "run", "--limit", "1", *quick)
         with pytest.raises(ModelError, match=r"base model is not at hand.*--online"):
             open_base("owner/name@main")
-    assert asked == []
+    assert requests == []
 
 
 def test_importing_weights_fetches_nothing(tmp_path, monkeypatch):
@@ -210,22 +211,22 @@ def test_importing_weights_fetches_nothing(tmp_path, monkeypatch):
     torch.save(load_file(str(weights)), weights.with_suffix(".bin"))
     weights.unlink()
     monkeypatch.setattr("vrm_synth.models.import_weights.sys.executable", str(python))
-    with no_network() as asked:
+    with no_network() as requests:
         call("import-weights", tmp_path / "base", "-o", tmp_path / "model")
-    assert asked == [] and child.read_text() == "run\n"
+    assert requests == [] and child.read_text() == "run\n"
     assert open_base(tmp_path / "model").unet is not None
 
 
 def test_the_block_can_fail(tmp_path):
-    with no_network() as asked:
+    with no_network() as requests:
         with contextlib.suppress(OSError):
             socket.create_connection(("192.0.2.1", 80))
         with contextlib.suppress(OSError):
             socket.getaddrinfo("example.com", 80)
-    assert [x.split()[0] for x in asked] == ["socket.getaddrinfo"] * 2
-    with no_network() as asked, socket.socket() as s, contextlib.suppress(OSError):
+    assert [x.split()[0] for x in requests] == ["socket.getaddrinfo"] * 2
+    with no_network() as requests, socket.socket() as s, contextlib.suppress(OSError):
         s.connect(("192.0.2.1", 80))
-    assert asked == ["socket.connect ('192.0.2.1', 80)"]
+    assert requests == ["socket.connect ('192.0.2.1', 80)"]
     python, child = python_without(tmp_path)
     (tmp_path / "script.py").write_text("import socket\nsocket.getaddrinfo('example.com', 80)\n")
     assert subprocess.run([python, "-I", tmp_path / "script.py"], stderr=subprocess.DEVNULL).returncode
@@ -241,13 +242,13 @@ def call(*args: object) -> None:
 def test_a_malicious_pickle_in_a_checkpoint_is_refused(tmp_path, data, file):
     folder = tmp_path / "run"
     runs.go(runs.settings(data, steps=1), folder)
-    place = folder / "checkpoints" / "step-000001"
+    checkpoint = folder / "checkpoints" / "step-000001"
     evil = pickle.dumps(Malice(tmp_path / "ran"))
-    (place / file).write_bytes(evil)
+    (checkpoint / file).write_bytes(evil)
     if file != "state.json":  # an attacker signs it, too
-        state = json.loads((place / "state.json").read_text())
-        state["sha256"][file] = sha256(place / file)
-        (place / "state.json").write_text(json.dumps(state))
+        state = json.loads((checkpoint / "state.json").read_text())
+        state["sha256"][file] = sha256(checkpoint / file)
+        (checkpoint / "state.json").write_text(json.dumps(state))
     with pytest.raises(VrmSynthError) as e:
         runs.go(runs.settings(data, steps=2), folder)
     assert "\n" not in str(e.value)

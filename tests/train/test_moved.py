@@ -31,12 +31,12 @@ def one_thread():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """cluster/base, and cluster/run that was trained from it, at their place no more; with the data."""
-    place = tmp_path_factory.mktemp("moved")
-    data = runs.dataset(place / "data" / "set")
-    base = make_tiny(place / "cluster" / "base")
-    runs.go(runs.settings(data, steps=2, lora={"rank": 2}) | {"base": str(base)}, place / "cluster" / "run")
-    shutil.move(place / "cluster", place / "laptop")
-    return place / "laptop"
+    folder = tmp_path_factory.mktemp("moved")
+    data = runs.dataset(folder / "data" / "set")
+    base = make_tiny(folder / "cluster" / "base")
+    runs.go(runs.settings(data, steps=2, lora={"rank": 2}) | {"base": str(base)}, folder / "cluster" / "run")
+    shutil.move(folder / "cluster", folder / "laptop")
+    return folder / "laptop"
 
 
 def call(*args: object, code: int = 0) -> str:

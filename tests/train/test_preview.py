@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pkgutil import resolve_name
-
 import pytest
 import torch
 from click.testing import CliRunner
@@ -12,8 +10,9 @@ from tests.train import disk, runs
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models.checkpoints import checkpoints
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import Callbacks, train
+from vrm_synth.train.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +27,7 @@ def plain(tmp_path_factory, data):
     return run
 
 
-def test_training_is_the_same_with_previews_and_they_are_the_commands(tmp_path, data, plain):
+def test_training_is_the_same_with_previews_and_they_match_the_command(tmp_path, data, plain):
     torch.manual_seed(5)  # whatever a preview draws is not from here
     assert runs.go(runs.settings(data, steps=5, preview_every=4), tmp_path / "run") == 5
     assert runs.contents(tmp_path / "run") == runs.contents(plain)
@@ -41,19 +40,19 @@ def test_training_is_the_same_with_previews_and_they_are_the_commands(tmp_path, 
     assert (tmp_path / "run" / "samples" / "step-000005.png").read_bytes() == grid
 
 
-def test_a_preview_that_fails_is_told_of_and_the_run_goes_on(tmp_path, data, plain, monkeypatch):
+def test_a_failed_preview_is_reported_and_the_run_continues(tmp_path, data, plain, monkeypatch):
     def fail(*_):
         raise torch.OutOfMemoryError("no\nroom")
 
-    monkeypatch.setattr(resolve_name("vrm_synth.train.loop"), "preview_checkpoint", fail)
-    said: list[str] = []
+    monkeypatch.setattr("vrm_synth.train.loop.preview_checkpoint", fail)
+    messages: list[str] = []
     config = RunConfig.model_validate(runs.settings(data, steps=5, preview_every=4))
-    assert train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu") == 5
-    assert said == ["No preview of step 4: no room", "No preview of step 5: no room"]
+    assert train(config, tmp_path / "run", Callbacks(on_message=messages.append), device="cpu") == 5
+    assert messages == ["No preview of step 4: no room", "No preview of step 5: no room"]
     assert len(checkpoints(tmp_path / "run")) == len(checkpoints(plain))
 
 
-def test_what_cannot_be_shown_is_refused_before_the_first_step(tmp_path):
+def test_a_preview_without_captions_is_refused_before_the_first_step(tmp_path):
     texts = disk.texts(tmp_path / "texts")
     more = {"sources": [{"path": str(texts), "license": "CC0-1.0"}]}
     with pytest.raises(VrmSynthError, match="no captioned pictures"):
@@ -61,6 +60,6 @@ def test_what_cannot_be_shown_is_refused_before_the_first_step(tmp_path):
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
-def test_a_preview_is_made_of_a_checkpoint(data):
+def test_preview_every_is_a_multiple_of_checkpoint_every(data):
     with pytest.raises(ValueError, match="a preview is made of a checkpoint"):
         RunConfig.model_validate(runs.settings(data, preview_every=3))

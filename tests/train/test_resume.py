@@ -18,10 +18,11 @@ from vrm_synth.core.errors import ModelError, TrainError
 from vrm_synth.models import open_run
 from vrm_synth.models.checkpoints import best, checkpoints
 from vrm_synth.train import checkpoint
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.export import export
-from vrm_synth.train.loop import Callbacks, train
-from vrm_synth.train.trainer import _ran_out
+from vrm_synth.train.loop import train
+from vrm_synth.train.trainer import _is_out_of_memory
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +38,19 @@ def lines_of(run: Path) -> int:
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_steps_it_ends_in_the_same_bits(tmp_path, data, kills):
     steps = 9 * kills + 9  # more than it can do until the last kill
-    told = runs.settings(data, steps=steps, checkpoint_every=3, keep=4, min_snr_gamma=5.0, offset_noise=0.1)
-    runs.go(told, tmp_path / "whole")
-    chance, run, killed = random.Random(kills), tmp_path / "killed", 0
+    settings = runs.settings(data, steps=steps, checkpoint_every=3, keep=4, min_snr_gamma=5.0, offset_noise=0.1)
+    runs.go(settings, tmp_path / "whole")
+    rng, run, killed = random.Random(kills), tmp_path / "killed", 0
     while killed < kills:
         # Where nobody looked in time, and it was done before it could be killed, all of it begins anew.
         before = len(runs.log(run)) if (run / "log.jsonl").exists() else 0
         begin = before - before % 3  # where it goes on from
-        until = begin + chance.randint(3, 6)  # past a checkpoint, for else it would never arrive
+        until = begin + rng.randint(3, 6)  # past a checkpoint, for else it would never arrive
         assert until < steps
-        child = runs.LOOP.Process(target=runs.go, args=(told, run))
+        child = runs.LOOP.Process(target=runs.go, args=(settings, run))
         child.start()
         wait_until(lambda b=before, u=until: b != (n := lines_of(run)) and n >= u, child.is_alive, every=0.002)
-        time.sleep(chance.random() * 0.1)  # anywhere: in an update, in a checkpoint
+        time.sleep(rng.random() * 0.1)  # anywhere: in an update, in a checkpoint
         child.kill()
         child.join()
         assert child.exitcode in (-9, 0)
@@ -57,7 +58,7 @@ def test_killed_at_random_steps_it_ends_in_the_same_bits(tmp_path, data, kills):
         if child.exitcode == 0:
             shutil.rmtree(run)
             killed = 0
-    runs.go(told, run)
+    runs.go(settings, run)
     assert [line["step"] for line in runs.log(run)] == list(range(1, steps + 1))
     whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
     assert whole.keys() == same.keys()
@@ -97,24 +98,24 @@ def test_another_configuration_or_other_data_is_refused(tmp_path, data):
         runs.go(runs.settings(data), tmp_path / "strange")
 
 
-def test_a_damaged_checkpoint_and_a_cut_log_are_told_of(tmp_path, data):
-    told = runs.settings(data, steps=2)
-    runs.go(told, tmp_path / "run")
+def test_a_damaged_checkpoint_and_a_truncated_log_are_reported(tmp_path, data):
+    settings = runs.settings(data, steps=2)
+    runs.go(settings, tmp_path / "run")
     log = tmp_path / "run" / "log.jsonl"
     whole = log.read_bytes()
     log.write_bytes(whole[:-5])
     with pytest.raises(TrainError, match="the log is shorter"):
-        runs.go({**told, "steps": 3}, tmp_path / "run")
+        runs.go({**settings, "steps": 3}, tmp_path / "run")
     log.write_bytes(whole)
     file = tmp_path / "run" / "checkpoints" / "step-000002" / "unet.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     with pytest.raises(ModelError, match=r"checkpoint is damaged; got unet\.safetensors"):
-        runs.go({**told, "steps": 3}, tmp_path / "run")
+        runs.go({**settings, "steps": 3}, tmp_path / "run")
 
 
-def spoil(place: Path, name: str) -> None:
+def spoil(folder: Path, name: str) -> None:
     """One of a checkpoint's files: a byte changed, cut, or gone."""
-    file = place / name
+    file = folder / name
     if name == "ema.safetensors":
         file.unlink()
     elif name == "state.json":
@@ -125,18 +126,18 @@ def spoil(place: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["unet.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"])
 def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_to_the_same_bits(tmp_path, data, name):
-    told, run, said = runs.settings(data, steps=4, keep=1), tmp_path / "run", []
-    runs.go({**told, "keep": 9}, tmp_path / "whole")
-    runs.go({**told, "keep": 9}, run)
+    settings, run, messages = runs.settings(data, steps=4, keep=1), tmp_path / "run", []
+    runs.go({**settings, "keep": 9}, tmp_path / "whole")
+    runs.go({**settings, "keep": 9}, run)
     spoil(run / "checkpoints" / "step-000004", name)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        config = RunConfig.model_validate({**told, "checkpoint_every": 3})
-        train(config, run, Callbacks(say=said.append), device="cpu")
+        config = RunConfig.model_validate({**settings, "checkpoint_every": 3})
+        train(config, run, Callbacks(on_message=messages.append), device="cpu")
     finally:
         torch.set_num_threads(before)
-    assert said == ["step-000004 is damaged: step-000002, the one before it, is used."]
+    assert messages == ["step-000004 is damaged: step-000002, the one before it, is used."]
     whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
     assert whole["log.jsonl"] == same["log.jsonl"]
     for file in ("unet.safetensors", "ema.safetensors", "optimizer.safetensors"):
@@ -147,27 +148,27 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_to_the_sam
 
 
 def test_where_all_checkpoints_are_damaged_that_is_one_line(tmp_path, data):
-    told, run = runs.settings(data, steps=4), tmp_path / "run"
-    runs.go(told, run)
+    settings, run = runs.settings(data, steps=4), tmp_path / "run"
+    runs.go(settings, run)
     for step in (2, 4):
         spoil(run / "checkpoints" / f"step-00000{step}", "unet.safetensors")
     wanted = r"run: all checkpoints are damaged; got step-000004, step-000002; allowed: a copy of one, or a new run"
-    for start in (lambda: runs.go({**told, "steps": 5}, run), lambda: open_run(run, ema=False)):
+    for start in (lambda: runs.go({**settings, "steps": 5}, run), lambda: open_run(run, ema=False)):
         with pytest.raises(ModelError, match=wanted) as e:
             start()
         assert "\n" not in str(e.value)
     assert len(checkpoints(run)) == 2  # and nothing was moved
 
 
-def test_models_are_read_from_the_newest_checkpoint_that_is_whole(tmp_path, data):
-    run, said = tmp_path / "run", []
+def test_models_are_read_from_the_newest_whole_checkpoint(tmp_path, data):
+    run, messages = tmp_path / "run", []
     runs.go(runs.settings(data, steps=4), run)
-    assert open_run(run, say=said.append).identity["step"] == 4 and said == []
+    assert open_run(run, say=messages.append).identity["step"] == 4 and messages == []
     spoil(run / "checkpoints" / "step-000004", "ema.safetensors")
     for name in (None, "latest"):
-        assert open_run(run, name, say=said.append).identity["step"] == 2
-    export(run, tmp_path / "model", say=said.append)
-    assert said == ["step-000004 is damaged: step-000002, the one before it, is used."] * 3
+        assert open_run(run, name, say=messages.append).identity["step"] == 2
+    export(run, tmp_path / "model", say=messages.append)
+    assert messages == ["step-000004 is damaged: step-000002, the one before it, is used."] * 3
     assert open_run(run, ema=False).identity["step"] == 4  # whose weights are whole
     with pytest.raises(ModelError, match=r"cannot be read|checkpoint is damaged"):
         open_run(run, "4")  # asked for by name
@@ -216,15 +217,15 @@ STATE = {
     },
     "log_bytes": 0,
     "data_manifests": [],
-    "world": 1,
+    "world_size": 1,
     "accumulation": 1,
 }
 
 
-def two_ranks(target, told, run, *rest):
+def two_ranks(target, settings, run, *rest):
     """Both to their ends. One that is left waiting by the other's failure is ended."""
     port = free_port()
-    ranks = [runs.LOOP.Process(target=target, args=(told, run, r, 2, port, *rest)) for r in range(2)]
+    ranks = [runs.LOOP.Process(target=target, args=(settings, run, r, 2, port, *rest)) for r in range(2)]
     for rank in ranks:
         rank.start()
     while any(rank.is_alive() for rank in ranks):
@@ -236,9 +237,9 @@ def two_ranks(target, told, run, *rest):
 
 
 def test_two_ranks_see_the_samples_of_one(tmp_path, data):
-    told = runs.settings(data, steps=4)
-    runs.go(told, tmp_path / "one")
-    two_ranks(runs.go_as_rank, told, tmp_path / "two")
+    settings = runs.settings(data, steps=4)
+    runs.go(settings, tmp_path / "one")
+    two_ranks(runs.go_as_rank, settings, tmp_path / "two")
     one, two = runs.log(tmp_path / "one"), runs.log(tmp_path / "two")
     assert [x["samples"] for x in one] == [x["samples"] for x in two]
     assert torch.allclose(torch.tensor([x["loss"] for x in one]), torch.tensor([x["loss"] for x in two]), rtol=1e-4)
@@ -248,21 +249,21 @@ def test_two_ranks_see_the_samples_of_one(tmp_path, data):
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_a_rank_that_runs_out_of_memory_leaves_none_waiting(tmp_path, data, where):
-    told = runs.settings(data, steps=3)
-    runs.go(told, tmp_path / "one")
-    two_ranks(runs.go_as_rank_out_of_memory, told, tmp_path / "two", where)
+def test_a_rank_that_runs_out_of_memory_blocks_no_other(tmp_path, data, where):
+    settings = runs.settings(data, steps=3)
+    runs.go(settings, tmp_path / "one")
+    two_ranks(runs.go_as_rank_out_of_memory, settings, tmp_path / "two", where)
     state = json.loads((tmp_path / "two" / "checkpoints" / "step-000003" / "state.json").read_text())
-    assert (state["world"], state["accumulation"]) == (2, 2)
+    assert (state["world_size"], state["accumulation"]) == (2, 2)
     one, two = runs.log(tmp_path / "one"), runs.log(tmp_path / "two")
     assert [x["samples"] for x in one] == [x["samples"] for x in two]
     assert [x["loss"] for x in two] == pytest.approx([x["loss"] for x in one], rel=1e-4)
 
 
 def test_what_is_no_lack_of_memory_is_no_reason_for_smaller_parts():
-    told = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+    settings = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
             RuntimeError("shapes do not match")]  # fmt: skip
-    assert [_ran_out(e) for e in told] == [True, True, False]
+    assert [_is_out_of_memory(e) for e in settings] == [True, True, False]
 
 
 @pytest.mark.parametrize("fused", [None, True])
@@ -329,7 +330,7 @@ def test_a_trainer_restores_into_channels_last(tmp_path, data):
     trainer.unet.to(memory_format=torch.channels_last)
     saved, _ = checkpoint.newest(tmp_path / "run")
     trainer.restore(saved)
-    weights = trainer.weights()
+    weights = trainer.trainable_state_dict()
     for key, value in trainer._optimizer.state.items():
         assert value["exp_avg"].stride() == key.stride()
     assert any(p.ndim == 4 and not p.is_contiguous() for p in weights.values())

@@ -9,21 +9,22 @@ from hypothesis import strategies as st
 
 from tests.train import runs
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import Callbacks, train
-from vrm_synth.train.trainer import _schedule
+from vrm_synth.train.loop import train
+from vrm_synth.train.trainer import make_lr_lambda
 from vrm_synth.yaml_models.strict_yaml import parse
 
 
-def rates(steps: int, **told: object) -> list[float]:
-    config = RunConfig.model_validate({"base": "tiny", "steps": steps, "data": {"sources": ["x"]}, **told})
-    rate = _schedule(config, torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0))
+def rates(steps: int, **settings: object) -> list[float]:
+    config = RunConfig.model_validate({"base": "tiny", "steps": steps, "data": {"sources": ["x"]}, **settings})
+    rate = make_lr_lambda(config, torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0))
     return [rate(step) for step in range(steps)]
 
 
 @settings(max_examples=50, deadline=None)
 @given(warmup=st.integers(0, 20), more=st.integers(1, 40), past=st.integers(0, 60))
-def test_a_cosine_falls_to_nothing_and_stays_there(warmup, more, past):
+def test_a_cosine_falls_to_zero_and_stays_there(warmup, more, past):
     decay = warmup + more
     found = rates(decay + past, schedule="cosine", decay_steps=decay, warmup=warmup)
     assert all(0 <= r <= 1 for r in found)
@@ -43,10 +44,15 @@ def test_a_cosine_that_ends_within_its_warm_up_is_refused():
         parse(text, RunConfig, "run.yaml")
 
 
-def test_a_run_that_goes_past_its_cosine_says_so(tmp_path):
-    data, said = runs.dataset(tmp_path / "set"), []
-    told = runs.settings(data, steps=2, schedule="cosine", decay_steps=2, learning_rate=1e-3)
-    runs.go(told, tmp_path / "run")
-    train(RunConfig.model_validate({**told, "steps": 4}), tmp_path / "run", Callbacks(say=said.append), device="cpu")
+def test_a_run_longer_than_its_cosine_says_so(tmp_path):
+    data, messages = runs.dataset(tmp_path / "set"), []
+    settings = runs.settings(data, steps=2, schedule="cosine", decay_steps=2, learning_rate=1e-3)
+    runs.go(settings, tmp_path / "run")
+    train(
+        RunConfig.model_validate({**settings, "steps": 4}),
+        tmp_path / "run",
+        Callbacks(on_message=messages.append),
+        device="cpu",
+    )
     assert [line["learning_rate"] for line in runs.log(tmp_path / "run")] == pytest.approx([5e-4, 0, 0, 0])
-    assert said == ["The learning rate is 0 after step 2 (decay_steps) of 4."]
+    assert messages == ["The learning rate is 0 after step 2 (decay_steps) of 4."]

@@ -32,15 +32,15 @@ model, lora, out = sys.argv[1:]
 torch.set_num_threads(1)
 pipe = StableDiffusionPipeline.from_pretrained(model, use_safetensors=True, local_files_only=True)
 pipe.set_progress_bar_config(disable=True)
-said = "A girl's café, 桜; left-handed 1999!"
+prompt = "A girl's café, 桜; left-handed 1999!"
 
 def draw():
-    chance = torch.Generator().manual_seed(0)
-    return pipe(said, generator=chance, num_inference_steps=3, height=64, width=64, output_type="np").images[0]
+    generator = torch.Generator().manual_seed(0)
+    return pipe(prompt, generator=generator, num_inference_steps=3, height=64, width=64, output_type="np").images[0]
 
 plain = draw()
 pipe.load_lora_weights(lora, weight_name="pytorch_lora_weights.safetensors")
-np.savez(out, plain=plain, lora=draw(), tokens=pipe.tokenizer(said).input_ids, version=transformers.__version__)
+np.savez(out, plain=plain, lora=draw(), tokens=pipe.tokenizer(prompt).input_ids, version=transformers.__version__)
 """
 
 
@@ -53,7 +53,7 @@ def drawn(made: Path, name: str, path: str) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_transformers_4_draws_what_5_draws(tmp_path):
+def test_transformers_4_gives_the_pictures_of_5(tmp_path):
     old = tmp_path / "old"
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(old), *OLD]
     got = subprocess.run(command, capture_output=True, text=True, check=False)

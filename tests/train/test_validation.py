@@ -1,4 +1,4 @@
-"""The loss on pictures that are kept back: the same draws each time, nothing changed by it, the best known by it."""
+"""Validation loss: the same draws each time, training unchanged by it, and the best checkpoint chosen by it."""
 
 from __future__ import annotations
 
@@ -53,27 +53,27 @@ def test_training_is_the_same_and_each_checkpoint_has_its_loss(tmp_path, data, r
     assert best(checkpoints(run)).name == f"step-{min(losses(run), key=losses(run).get):06d}"
 
 
-def test_the_ledger_names_what_is_trained_on_alone(run):
+def test_the_ledger_names_only_training_data(run):
     (source,) = json.loads((run / "ledger.json").read_text())["sources"]
     assert (source["name"], source["pictures"]) == ("set", 6)
 
 
-def test_it_is_the_loss_of_the_weights_that_are_drawn_with(run, data):
-    """By hand: the running mean's weights, the pictures' latents, the noise and times of the seed."""
+def test_the_loss_is_that_of_the_ema(run, data):
+    """By hand: the running mean's weights, the pictures' latents, the noise and timesteps of the seed."""
     from vrm_synth.models import open_run
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.data.step_data import open_data
-    from vrm_synth.train.latents.encoder import VaeEncoder
+    from vrm_synth.train.data.step_data import open_step_data
+    from vrm_synth.train.latents.vae_encoder import VaeEncoder
     from vrm_synth.train.objective import Objective, draw_noise, sample_latents
-    from vrm_synth.train.validation import kept_back, seed_of, steps_of
+    from vrm_synth.train.validation import validation_data_config, validation_seed, validation_steps
 
     config = RunConfig.model_validate(settings(data, keep=9))
     model = open_run(run, "4")
-    kept, seed = kept_back(config), seed_of(config)
-    assert kept is not None and steps_of(config) == range(2)
+    val_config, seed = validation_data_config(config), validation_seed(config)
+    assert val_config is not None and validation_steps(config) == range(2)
     encoder = VaeEncoder(model.vae, model.vae_sha256, torch.device("cpu"), torch.float32)
     objective, found = Objective(model.scheduler_config), []
-    opened = open_data(kept, encoder, seed=seed, batch=4, cache=run / "cache")
+    opened = open_step_data(val_config, encoder, seed=seed, batch_size=4, cache=run / "cache")
     for batch in opened.batches(range(2)):
         assert all(batch.captions) and all(k.startswith("set/val/") for k in batch.keys)
         d = draw_noise(seed, batch.step, batch.numbers, 4, (4, 8, 8), 1000, True)
@@ -81,12 +81,13 @@ def test_it_is_the_loss_of_the_weights_that_are_drawn_with(run, data):
         read = model.tokenizer(list(batch.captions), padding="max_length", max_length=256, return_tensors="pt")
         with torch.no_grad():
             text = model.text_encoder(read.input_ids)[0]
-            said = model.unet(objective.noised(latents, d.noise, d.times), d.times, encoder_hidden_states=text).sample
-        found += objective.loss(said, d.noise, d.times).tolist()
+            noisy_latents = objective.add_noise(latents, d.noise, d.timesteps)
+            model_pred = model.unet(noisy_latents, d.timesteps, encoder_hidden_states=text).sample
+        found += objective.loss(model_pred, d.noise, d.timesteps).tolist()
     assert losses(run)[4] == pytest.approx(np.mean(found), rel=1e-5)
 
 
-def test_a_run_that_goes_on_has_each_loss_once_and_the_same(tmp_path, data, run):
+def test_a_resumed_run_logs_each_loss_once_and_the_same(tmp_path, data, run):
     runs.go(settings(data, steps=4, keep=9), tmp_path / "run")
     with (tmp_path / "run" / "log.jsonl").open("a") as log:  # of a process that was killed after its checkpoint
         log.write('{"step": 5}\n')
@@ -96,8 +97,8 @@ def test_a_run_that_goes_on_has_each_loss_once_and_the_same(tmp_path, data, run)
 
 def test_two_ranks_have_the_loss_of_one(tmp_path, data, run):
     port = free_port()
-    told = settings(data, keep=9)
-    ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(told, tmp_path / "two", r, 2, port)) for r in range(2)]
+    config = settings(data, keep=9)
+    ranks = [runs.LOOP.Process(target=runs.go_as_rank, args=(config, tmp_path / "two", r, 2, port)) for r in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
@@ -106,15 +107,15 @@ def test_two_ranks_have_the_loss_of_one(tmp_path, data, run):
     assert losses(tmp_path / "two") == pytest.approx(losses(run), rel=1e-3)
 
 
-def test_a_preview_shows_what_was_kept_back(run, data):
+def test_a_preview_shows_validation_pictures(run, data):
     assert subject_of(run).split == "val" and subject_of(run, split="test").split == "test"
     assert subject_of(run, data).split is None
 
 
-def test_what_is_not_kept_back_is_refused(tmp_path, data):
+def test_a_split_that_is_missing_or_trained_on_is_refused(tmp_path, data):
     cases = {"nothing": "no source has the split", "train": "trained on with its split train"}
-    for split, said in cases.items():
-        with pytest.raises(TrainError, match=said):
+    for split, message in cases.items():
+        with pytest.raises(TrainError, match=message):
             runs.go(settings(data, validation={"split": split}), tmp_path / split)
     with pytest.raises(TrainError, match="trained on with its split validation"):  # another word for val
         runs.go(
@@ -127,14 +128,14 @@ def test_what_is_not_kept_back_is_refused(tmp_path, data):
 def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
     from vrm_synth.train.config import RunConfig
     from vrm_synth.train.data.scan.source_scan import find_layout
-    from vrm_synth.train.validation import kept_back
+    from vrm_synth.train.validation import validation_data_config
 
     place = tmp_path / "hub"
     for i, name in enumerate(("train-00000-of-00001", "validation-00000-of-00001", "test-00000-of-00001")):
         disk.tar(place / f"data/{name}.tar", disk.members([i]))
-    kept = kept_back(RunConfig.model_validate(settings(place, validation={"split": split})))
-    assert kept is not None
-    assert find_layout(place, kept.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
+    val_config = validation_data_config(RunConfig.model_validate(settings(place, validation={"split": split})))
+    assert val_config is not None
+    assert find_layout(place, val_config.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
     assert find_layout(place, "train").parts == ("data/train-00000-of-00001.tar",)
 
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from vrm_synth.sampling.settings import Precision, SchedulerName
+    from vrm_synth.train.callbacks import Callbacks
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.loop import Callbacks
 
 
 def train(
@@ -26,11 +26,11 @@ def train(
 
     config: the path of a run's YAML file, or its keys as a mapping, paths starting from the working folder:
     {"base": "tiny", "steps": 1000, "data": {"sources": ["out/pictures"]}}; docs/training.md has them all.
-    out: the run's folder. callbacks: train.loop.Callbacks, called as the run goes. device: "cpu" for the CPU even where
+    out: the run's folder. callbacks: train.callbacks.Callbacks, called as the run goes. device: "cpu" for the CPU even where
     there is a GPU. offline: whether a base that is not at hand is refused, or fetched.
     Returns the step that is reached. Raises RecipeError, TrainError, ModelError, DatasetError.
     """
-    from vrm_synth.train.preflight import check as check_run
+    from vrm_synth.train.preflight import check_run
 
     run, settings = Path(out), _read_config(config)
     check_run(settings, run)  # what is mistyped is answered before torch takes its seconds

@@ -17,7 +17,7 @@ from vrm_synth.cli.common import Choice, bar, note, plural
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from vrm_synth.train.loop import Callbacks, Report
+    from vrm_synth.train.callbacks import Callbacks, StepReport
 
 PRECISIONS = Choice(["auto", "float32", "bfloat16"])
 
@@ -95,10 +95,10 @@ def train(
       vrm-synth train --base models/sd21-base --preset sd21-base --data out -o run --steps 10000 --lora 16
       vrm-synth train --base models/sd21-base --preset mitsua-vroid-scratch --data out -o run
     """
-    from vrm_synth.train.preflight import check
+    from vrm_synth.train.preflight import check_run
 
     config = _config(config_file, _given(sources, license, lora_rank, dora_rank, flags))
-    check(config, run)  # what is mistyped is answered before torch takes its seconds
+    check_run(config, run)  # what is mistyped is answered before torch takes its seconds
     with _stopping() as stop:
         from vrm_synth.train import loop as running
 
@@ -190,7 +190,7 @@ def _stopping() -> Iterator[_Stop]:
 @contextlib.contextmanager
 def _shown(stop: _Stop) -> Iterator[Callbacks]:
     """Bars."""
-    from vrm_synth.train.loop import Callbacks
+    from vrm_synth.train.callbacks import Callbacks
 
     bars: list[tqdm[Any]] = []
 
@@ -210,23 +210,23 @@ def _shown(stop: _Stop) -> Iterator[Callbacks]:
         note(f"{plural(total, 'latent')} to prepare.")
         new(total, "latents")
 
-    def step(report: Report) -> None:
-        told = {"loss": f"{report.loss:.4f}", "images/s": f"{report.speed:.1f}"}
+    def step(report: StepReport) -> None:
+        told = {"loss": f"{report.loss:.4f}", "images/s": f"{report.images_per_second:.1f}"}
         if report.mfu is not None:
             told["MFU"] = f"{report.mfu:.1%}"
-        if report.memory is not None:
-            told["GiB"] = f"{report.memory / 2**30:.1f}"
+        if report.peak_memory is not None:
+            told["GiB"] = f"{report.peak_memory / 2**30:.1f}"
         bars[-1].set_postfix(told, refresh=False)
         bars[-1].update()
 
     try:
         yield Callbacks(
-            begin=begin,
-            step=step,
-            say=note,
-            prepare=prepare,
-            prepared=lambda n: bars[-1].update(n),
-            stop=lambda: stop.signal is not None,
+            on_begin=begin,
+            on_step=step,
+            on_message=note,
+            on_prepare=prepare,
+            on_prepared=lambda n: bars[-1].update(n),
+            should_stop=lambda: stop.signal is not None,
         )
     finally:
         while bars:

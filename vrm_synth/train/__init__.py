@@ -1,1 +1,1 @@
-"""Training: data order and latents, the loop, checkpoints."""
+"""Training of latent diffusion models: data and its order, latents, the loop, checkpoints."""

@@ -1,7 +1,7 @@
-"""Checkpoints: whole or not there, safetensors and JSON alone. Their layout stands in vrm_synth/models/checkpoints.py.
+"""Checkpoints: written atomically, of safetensors and JSON alone; their layout is in vrm_synth/models/checkpoints.py.
 
-state.json's `sha256` names every other file's bytes; `seed` and `step` are all of a run's chance, for every draw
-follows from them (vrm_synth/core/rng.py): there is no generator whose state could be lost.
+state.json's `sha256` has the hash of every other file. `seed` and `step` are the whole random state of a run: every
+draw follows from them (vrm_synth/core/rng.py), so there is no generator whose state would have to be saved.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,19 @@ from vrm_synth.models import weight_files
 from vrm_synth.models.checkpoints import EMA, STATE, Say, best, checkpoints, kind_of, newest_whole, read_state, verify
 
 Tensors = Mapping[str, torch.Tensor]
-NEEDED = ("log_bytes", "data_manifests", "world", "accumulation")  # of state.json, to go on from
+OPTIMIZER = "optimizer.safetensors"
+REQUIRED = ("log_bytes", "data_manifests", "world_size", "accumulation")  # keys of state.json that a resume reads
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What a run goes on from. weights, ema, optimizer: by parameter's name; optimizer's are "name/what"."""
+class SavedCheckpoint:
+    """A checkpoint that was read back.
+
+    weights: the trained weights, by parameter name.
+    ema: their EMA, by the same names; None without one.
+    optimizer: optimizer state, by "parameter/state name".
+    state: state.json.
+    """
 
     weights: dict[str, torch.Tensor]
     ema: dict[str, torch.Tensor] | None
@@ -40,111 +47,140 @@ class Saved:
 def save(
     run: Path, step: int, weights: Tensors, ema: Tensors | None, optimizer: Tensors, state: Mapping[str, Any]
 ) -> None:
-    """Write a checkpoint; it is there when this returns, even if the machine loses power. Raises DatasetError."""
+    """Write a checkpoint. When this returns it is on the disk, even if the machine loses power. Raises DatasetError."""
     final = run / "checkpoints" / f"step-{step:06d}"
     part = final.with_name(f".{final.name}.part")
-    tensors = {f"{kind_of(state)}.safetensors": weights, "optimizer.safetensors": optimizer}
+    tensors = {f"{kind_of(state)}.safetensors": weights, OPTIMIZER: optimizer}
     if ema is not None:
         tensors[EMA] = ema
     with file_errors(final, "written"):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        for name, some in tensors.items():
-            save_file({k: v.detach().contiguous().cpu() for k, v in some.items()}, str(part / name))
+        for name, by_name in tensors.items():
+            save_file({k: v.detach().contiguous().cpu() for k, v in by_name.items()}, str(part / name))
         hashes = {name: weight_files.sha256(part / name) for name in tensors}
         (part / STATE).write_text(to_json({"step": step, **state, "sha256": hashes}, indent=1) + "\n", encoding="utf-8")
         for file in (*part.iterdir(), part):
-            _sync(file)
-        if final.exists():  # of the same run and step, hence the same
+            _fsync(file)
+        if final.exists():  # of the same run and step, hence the same bytes
             shutil.rmtree(final)
         os.rename(part, final)
-        _sync(final.parent)
+        _fsync(final.parent)
 
 
 def prune(run: Path, keep: int) -> None:
     """Delete all but the last `keep` checkpoints and the best."""
-    there = checkpoints(run)
-    for gone in (run / "checkpoints").glob(".*.gone"):  # of a process that was killed while it deleted
+    existing = checkpoints(run)
+    for gone in (run / "checkpoints").glob(".*.gone"):  # left by a process that was killed while deleting
         shutil.rmtree(gone)
-    kept = {*there[-keep:], *([best(there)] if there else [])}
-    for path in there:
+    kept = {*existing[-keep:], *([best(existing)] if existing else [])}
+    for path in existing:
         if path not in kept:
-            gone = path.with_name(f".{path.name}.gone")  # never half a checkpoint under its name
+            gone = path.with_name(f".{path.name}.gone")  # half a checkpoint never bears a checkpoint's name
             with file_errors(path, "deleted"):
                 os.rename(path, gone)
                 shutil.rmtree(gone)
 
 
-def newest(run: Path, say: Say = lambda text: None) -> tuple[Saved | None, list[Path]]:
-    """The last checkpoint that is whole, None where there is none yet; and the damaged ones after it, which `say` names
-    in a line each. Raises ModelError, TrainError where all are damaged."""
+def newest(run: Path, say: Say = lambda text: None) -> tuple[SavedCheckpoint | None, list[Path]]:
+    """Read the newest checkpoint that is whole; None where there is none yet.
+
+    Returns it with the damaged ones after it; `say` gets one line for each of those. Raises ModelError, and TrainError
+    where all are damaged.
+    """
     return newest_whole(run, load, say) if checkpoints(run) else (None, [])
 
 
 def set_aside(damaged: Path) -> None:
-    """Rename a checkpoint to damaged-step-000123 (-2, -3 …), so that it neither counts as one nor is lost."""
+    """Rename a damaged checkpoint to damaged-step-000123 (-2, -3 …): it no longer counts as one and is not lost."""
     suffixes = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
     names = (f"damaged-{damaged.name}{suffix}" for suffix in suffixes)
     with file_errors(damaged, "renamed"):
         damaged.rename(next(p for p in map(damaged.with_name, names) if not p.exists()))
 
 
-def load(place: Path) -> Saved:
-    """One checkpoint, verified. Raises ModelError, TrainError."""
-    state = read_state(place)
+def load(folder: Path) -> SavedCheckpoint:
+    """Read one checkpoint and verify its hashes. Raises ModelError, TrainError."""
+    state = read_state(folder)
     try:
         names = list(state["sha256"])
         for name in names:
-            verify(place, state, name)
-        missing = [key for key in NEEDED if key not in state]
+            verify(folder, state, name)
+        missing = [key for key in REQUIRED if key not in state]
         if missing:
             raise KeyError(missing[0])
-        return Saved(
-            load_file(str(place / f"{kind_of(state)}.safetensors")),
-            load_file(str(place / EMA)) if EMA in names else None,
-            load_file(str(place / "optimizer.safetensors")),
+        return SavedCheckpoint(
+            load_file(str(folder / f"{kind_of(state)}.safetensors")),
+            load_file(str(folder / EMA)) if EMA in names else None,
+            load_file(str(folder / OPTIMIZER)),
             state,
         )
     except (KeyError, TypeError, OSError, SafetensorError) as e:
-        raise TrainError("checkpoint is damaged", got=repr(e), allowed="another checkpoint", where=place) from e
+        raise TrainError("checkpoint is damaged", got=repr(e), allowed="another checkpoint", where=folder) from e
 
 
-# ------------------------------------------------------------ the optimiser's state, as named tensors
+def check_same_inputs(
+    state: Mapping[str, Any],
+    data_manifests: Sequence[str],
+    val_manifest: str | None,
+    base_hashes: Mapping[str, str],
+    run: Path,
+) -> None:
+    """Check that data and base are those that a checkpoint was trained on. Raises TrainError.
+
+    state: the checkpoint's state.json.
+    data_manifests: one for each stage; there may be more of them than at the checkpoint, never others.
+    val_manifest: of the validation data, None without any.
+    base_hashes: the base's files → SHA-256.
+    """
+    if any(a != b for a, b in zip(state["data_manifests"], data_manifests, strict=False)):
+        what = "the data is not what the run began with"
+        raise TrainError(what, allowed="the same sources, or a new run", where=run)
+    if val_manifest != (state.get("validation") or {}).get("manifest"):
+        what = "the pictures to validate by are not what the run began with"
+        raise TrainError(what, allowed="the same split, or a new run", where=run)
+    changed = sorted(k for k, v in state["model"]["hashes"].items() if base_hashes.get(k) != v)
+    if changed:
+        what = "the base is not what the run began with"
+        raise TrainError(what, got=f"another {changed[0]}", allowed="the same files", where=run)
+
+
+# ------------------------------------------------------------ the optimizer's state, as named tensors
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, torch.Tensor]:
-    """Its state by "name/what"; names: of its parameters, in its order."""
+    """Optimizer state by "parameter/state name". names: of its parameters, in its order."""
     out = {}
     for i, state in optimizer.state_dict()["state"].items():
-        for what, value in state.items():
-            out[f"{names[i]}/{what}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
+        for key, value in state.items():
+            out[f"{names[i]}/{key}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
     return out
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], saved: Tensors) -> None:
-    """The inverse of `optimizer_tensors`. What has a parameter's shape gets its strides: fused AdamW on CUDA takes no
-    contiguous moments for channels_last weights, and 8-bit AdamW would take each for another weight's."""
+    """Load what `optimizer_tensors` gave. A tensor of a parameter's shape gets its strides, too: CUDA's fused AdamW
+    refuses contiguous moments for channels_last weights, and 8-bit AdamW would mistake one weight's for another's."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    numbers = {name: i for i, name in enumerate(names)}
+    indices = {name: i for i, name in enumerate(names)}
     state: dict[int, dict[str, Any]] = {}
-    for key, value in saved.items():
-        name, _, what = key.rpartition("/")
-        number = numbers[name]
-        state.setdefault(number, {})[what] = _restored(value, parameters[number])
+    for name_and_key, value in saved.items():
+        name, _, key = name_and_key.rpartition("/")
+        i = indices[name]
+        state.setdefault(i, {})[key] = _like_parameter(value, parameters[i])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _restored(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor | int:
+def _like_parameter(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor | int:
     if value.ndim == 0 and not value.is_floating_point():
-        return int(value)  # a count that was none before it was saved
+        return int(value)  # an int before it was saved
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

@@ -1,11 +1,11 @@
-"""What a training run is: run.yaml.
+"""Configuration of a training run: run.yaml.
 
     base: tiny                    # or a diffusers folder, or owner/repository@revision
     steps: 1000
     data:
       sources: [out/pictures]
 
-Everything else has a default, written beside each field below; a preset has its own.
+Every other key has a default, written beside its field below; presets have defaults of their own.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from vrm_synth.models.base_location import REPOSITORY, TINY
 from vrm_synth.models.base_presets import PRESETS
-from vrm_synth.train.data.config import MOST_BUCKETS, DataConfig, Share, ShortText, Side
+from vrm_synth.train.data.data_config import MAX_BUCKETS, DataConfig, Share, ShortText, Side
 from vrm_synth.yaml_models.strict_yaml import RefusedError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-# What may differ between a run and its continuation: nothing that has been drawn follows from it.
-FREE = ("steps", "checkpoint_every", "keep", "preview_every", "prepare")
+# Settings that may change when a run is resumed: nothing that has been drawn follows from them.
+MAY_CHANGE = ("steps", "checkpoint_every", "keep", "preview_every", "prepare")
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
 
 
 def _base(value: Any, info: ValidationInfo) -> Any:
-    """A folder's path starts from the folder of the file that names it (context "base")."""
+    """The base, a folder's path made absolute: relative paths start from the YAML file's folder (context "base")."""
     if not isinstance(value, str | Path) or not str(value):
         raise RefusedError("not a base model", "a diffusers folder, owner/repository@revision, or tiny")
     text = str(value)
@@ -45,71 +45,71 @@ class _Strict(BaseModel):
 
 
 class EmaConfig(_Strict):
-    """The running mean of the weights: what is sampled from and exported."""
+    """Exponential moving average (EMA) of the weights, which is what is sampled from and exported."""
 
-    # Its decay at the end; it grows to that as (1 + step) / (10 + step).
+    # Final decay; it grows to that as (1 + step) / (10 + step).
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
 
 
 class LoraConfig(_Strict):
-    """Small weights beside the frozen ones, instead of all of the U-Net's."""
+    """Low-rank adapters (LoRA) on the frozen U-Net, trained instead of its own weights."""
 
     rank: Annotated[int, Field(ge=1, le=1024, strict=True)] = 16
-    # The change is scaled by alpha / rank.
+    # The adapters' output is scaled by alpha / rank.
     alpha: Positive = 16.0
-    # Weight-decomposed (DoRA, arXiv:2402.09353): directions and lengths apart.
+    # Weight-decomposed (DoRA, arXiv:2402.09353): direction and magnitude are trained apart.
     dora: bool = False
-    # Which of the U-Net's layers, by the ends of their names.
+    # The U-Net's layers that get adapters, by the ends of their names.
     targets: Annotated[tuple[ShortText, ...], Field(min_length=1, max_length=64)] = ATTENTION
 
 
 class StageConfig(_Strict):
-    """A part of a run with pictures of its own size."""
+    """A stage of a run, with its own picture size."""
 
-    # The step that it ends before; the last stage has none.
+    # The first step after it; the last stage has none.
     until: Count | None = None
     size: Side
-    buckets: Annotated[int, Field(ge=1, le=MOST_BUCKETS, strict=True)] = 1
+    buckets: Annotated[int, Field(ge=1, le=MAX_BUCKETS, strict=True)] = 1
     offset_noise: Share = 0.0
 
 
 class ValidationConfig(_Strict):
-    """Pictures that are not trained on, whose loss every checkpoint has: the least of it is the best one's."""
+    """Pictures kept back from training. Every checkpoint has their loss; the best has the least."""
 
-    # Of the sources that have it; another than they are trained on.
+    # Split of the sources that have it; not one that is trained on.
     split: ShortText
     # How many of them, in whole batches. They stay in memory: at 512² a quarter of a MiB each.
     pictures: Annotated[int, Field(ge=1, le=4096, strict=True)] = 256
 
 
 class RunConfig(_Strict):
-    """A whole run. The same configuration and machine give the same weights, in one go or in many."""
+    """A whole run. The same configuration on the same machine gives the same weights, however often it is resumed."""
 
     # A diffusers folder, owner/repository@revision, or tiny.
     base: Annotated[str, BeforeValidator(_base)]
-    # What the base must be, and defaults for the run: vrm-synth train --presets.
+    # Requirements on the base and defaults for the run: vrm-synth train --presets.
     preset: ShortText | None = None
-    # Where neither preset nor folder says under which license the base is.
+    # License of the base, where neither preset nor folder says.
     base_license: ShortText | None = None
-    # scratch: the U-Net begins with new weights.
+    # scratch: new random weights for the U-Net.
     init: Literal["base", "scratch"] = "base"
     data: DataConfig
-    # How many updates; a larger number goes on.
+    # Updates of the whole run; a larger number than before resumes it.
     steps: Count
-    # All randomness follows from it: order, noise, timesteps, new weights.
+    # Seed of all randomness: order, noise, timesteps, new weights.
     seed: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)] = 0
-    # Pictures an update, of all ranks and accumulated parts together.
+    # Pictures an update, over all ranks and micro-batches.
     batch: Annotated[int, Field(ge=1, le=1 << 16, strict=True)] = 16
-    # Pictures at once on one device; by default as many as a rank has.
+    # Pictures at once on one device; by default all that a rank has.
     micro_batch: Annotated[int, Field(ge=1, le=1 << 16, strict=True)] | None = None
     lora: LoraConfig | None = None
     ema: EmaConfig | None = EmaConfig()
 
-    # Optimiser: AdamW, or with its state in 8 bit (needs bitsandbytes and CUDA).
+    # Optimizer: AdamW, or AdamW with 8-bit state (needs bitsandbytes and CUDA).
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     learning_rate: Positive = 1e-5
     warmup: Annotated[int, Field(ge=0, le=1_000_000_000, strict=True)] = 0
-    # After the warm-up: constant, or a half cosine down to nothing at step `decay_steps`, where it stays.
+    # After the warm-up: constant, or a half cosine down to 0 at step `decay_steps`, and 0 from there on.
     schedule: Literal["constant", "cosine"] = "constant"
     decay_steps: Count | None = None
     betas: tuple[Share, Share] = (0.9, 0.999)
@@ -117,43 +117,43 @@ class RunConfig(_Strict):
     epsilon: Positive = 1e-8
     max_grad_norm: Positive = 1.0
 
-    # Objective. prediction: what the base's scheduler must say; from scratch, what it shall.
+    # Objective. prediction: what the base's scheduler must have; a run from scratch may choose.
     prediction: Literal["epsilon", "v_prediction"] | None = None
     # Min-SNR-γ weighting (arXiv:2303.09556); 5 is its authors' choice.
     min_snr_gamma: Positive | None = None
-    # Strength of noise that a whole channel has in common, from which very dark and bright pictures are learnt.
+    # Strength of noise that a whole channel has in common, which helps to learn very dark and bright pictures.
     offset_noise: Share = 0.0
     # Schedule rescaled to end in pure noise (arXiv:2305.08891); with v_prediction only.
     zero_terminal_snr: bool = False
-    # Timesteps of a batch spread evenly, one in each of as many strata.
+    # Stratified timesteps: one from each of as many equal parts of the schedule as the batch has pictures.
     stratified: bool = True
-    # Loss weight of what is not figure, by the exact render mask; 1 is none.
+    # Loss weight of the background, by the exact render mask; 1 weighs all alike.
     background_weight: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     # Machine. auto: bfloat16 on CUDA, float32 elsewhere.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    # torch.compile, a static graph for each bucket. By default on CUDA alone.
+    # torch.compile, one static graph for each bucket. By default on CUDA alone.
     compile: bool | None = None
-    # Half the memory of activations for a quarter more time.
+    # Halves the activations' memory for about a quarter more time.
     gradient_checkpointing: bool = False
-    # What the VAE computes latents in.
+    # Precision in which the VAE computes latents.
     vae_precision: Literal["float32", "bfloat16"] = "float32"
-    # Encode all that the run will draw before the first step, in the order of the files.
+    # Encode everything that the run will draw before the first step, in the order of the files.
     prepare: bool = True
 
-    # None: the best checkpoint is the one of the least mean loss since the one before it.
+    # Without it the best checkpoint is the one of the least mean training loss since the one before it.
     validation: ValidationConfig | None = None
     checkpoint_every: Count = 1000
-    # How many of the last checkpoints stay, and the best beside them.
+    # How many of the last checkpoints are kept, beside the best.
     keep: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
-    # At every so many updates, and at the end, RUN/preview.html is made anew: a multiple of checkpoint_every.
+    # Updates between previews (RUN/preview.html), a multiple of checkpoint_every; one is made at the end, too.
     preview_every: Count | None = None
-    # Pictures of growing size; none: all the run with data.size and data.buckets.
+    # Stages with their own sizes; without any the whole run has data.size and data.buckets.
     stages: Annotated[tuple[StageConfig, ...], Field(max_length=16)] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _preset_below(cls, value: Any) -> Any:
+    def _apply_preset(cls, value: Any) -> Any:
         name = value.get("preset") if isinstance(value, dict) else None
         if name is None and isinstance(value, dict) and value.get("base") == "tiny":
             name = "tiny"
@@ -184,54 +184,58 @@ class RunConfig(_Strict):
             raise RefusedError("stages end one after the other", "steps, growing", ("stages",))
         return self
 
-    def parts(self) -> list[tuple[range, StageConfig]]:
-        """(steps, stage) of the whole run; the last goes on as long as is asked."""
+    def stage_ranges(self) -> list[tuple[range, StageConfig]]:
+        """(steps, stage) of each stage up to `steps`; one for the whole run where no stages are configured."""
         if not self.stages:
-            only = StageConfig(size=self.data.size, buckets=self.data.buckets, offset_noise=self.offset_noise)
-            return [(range(self.steps), only)]
-        out, start = [], 0
+            stage = StageConfig(size=self.data.size, buckets=self.data.buckets, offset_noise=self.offset_noise)
+            return [(range(self.steps), stage)]
+        ranges, start = [], 0
         for stage in self.stages:
             stop = self.steps if stage.until is None else min(stage.until, self.steps)
             if start < stop:
-                out.append((range(start, stop), stage))
+                ranges.append((range(start, stop), stage))
             start = stop
-        return out
+        return ranges
 
 
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two configurations, the second one's values winning; mappings are merged key by key."""
-    out = dict(below)
-    for key, value in above.items():
-        under = out.get(key)
-        both = isinstance(under, Mapping) and isinstance(value, Mapping)
-        out[key] = merged(under, value) if both else value  # type: ignore[arg-type]
-    return out
+def merged(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two configurations, the second one's values winning; nested mappings are merged key by key."""
+    result = dict(defaults)
+    for key, value in overrides.items():
+        default = result.get(key)
+        nested = isinstance(default, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(default, value) if nested else value  # type: ignore[arg-type]
+    return result
 
 
 def to_yaml(config: RunConfig) -> str:
-    """The whole configuration, defaults included, as run.yaml has it."""
+    """run.yaml's text: the whole configuration, defaults included."""
     text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
-def difference(old: RunConfig, new: RunConfig) -> str | None:
-    """The first setting that makes `new` another run than `old`; where files lie makes none."""
-    a, b = (_compared(c) for c in (old, new))
-    # Of a part that only one of them has, the other has no keys.
-    return next(
-        (k.partition(".")[0] if k not in a or k not in b else k for k in {**a, **b} if a.get(k) != b.get(k)), None
-    )
+def first_difference(old: RunConfig, new: RunConfig) -> str | None:
+    """The first setting, as "lora.rank", that makes `new` another run than `old`; None where it is the same run.
+
+    Where files lie makes no difference.
+    """
+    a, b = _identity_settings(old), _identity_settings(new)
+    for key in {**a, **b}:
+        if a.get(key) != b.get(key):
+            # A section that only one of them has is named as a whole.
+            return key if key in a and key in b else key.partition(".")[0]
+    return None
 
 
-def _compared(config: RunConfig) -> dict[str, Any]:
-    told = config.model_dump(mode="json", exclude={*FREE, "base"})
-    for source in told["data"]["sources"]:
-        # What lies there is compared by the data's manifest, the base by its hashes; no sample follows from the rest.
+def _identity_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings that a resumed run must share: "section.key" → value."""
+    settings = config.model_dump(mode="json", exclude={*MAY_CHANGE, "base"})
+    for source in settings["data"]["sources"]:
+        # Contents are compared by the data's manifest, the base by its hashes; no sample follows from the rest.
         for key in ("path", "license", "attribution"):
             source.pop(key)
-    told["data"].pop("cache")
-    return {f"{k}.{n}" if n else k: v for k, part in told.items() for n, v in _entries(part)}
-
-
-def _entries(part: Any) -> list[tuple[str, Any]]:
-    return list(part.items()) if isinstance(part, dict) else [("", part)]
+    settings["data"].pop("cache")
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat.update({f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value})
+    return flat

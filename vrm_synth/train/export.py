@@ -1,7 +1,7 @@
-"""A checkpoint as others use it: a diffusers folder, or a LoRA's file; each with a card that says whose work it is.
+"""Export of a checkpoint: a diffusers folder, or a LoRA file, each with a model card.
 
-Frozen parts are copied file by file, byte by byte; export.json has every file's hash and where it is from. The card
-carries the base's own license and what it asks of derived models: training on CC0 pictures does not lift it.
+Frozen parts are copied byte for byte; export.json has every file's hash and origin. The card carries the base's own
+license and what it asks of derived models: training on CC0 pictures does not lift it.
 """
 
 from __future__ import annotations
@@ -45,53 +45,59 @@ def export(
     offline: bool = True,
     say: Say = lambda text: None,
 ) -> Mapping[str, Any]:
-    """Write the model into `out`, which must be new; returns what export.json says.
+    """Write a run's model into the new folder `out`; returns the contents of export.json.
 
-    ema: the running mean, where the run has one. merged: of a LoRA run, a whole folder with the LoRA in it instead of
-    its file alone. license: the base's, where the run does not know it. base: where the run's base lies now, if not
-    where it did. say: called with one line where the newest checkpoint is damaged and another is taken. Raises
-    ModelError; nothing half is left.
+    checkpoint: its name, "best", or None for the newest.
+    ema: export the EMA, where the run has one.
+    merged: for a LoRA run, a whole diffusers folder with the LoRA merged in, instead of the LoRA file.
+    license: the base's, where the run does not know it.
+    base: where the run's base lies now, if not where it did.
+    offline: fetch nothing from the hub.
+    say: called with one line where the newest checkpoint is damaged and an older one is taken.
+
+    Raises ModelError; then `out` does not exist.
     """
     if out.exists():
         raise ModelError("is there already", allowed="a new name", where=out)
     found = open_checkpoint(run, checkpoint, ema=ema, say=say)
     state = found.state
-    told = _license(_ledger(found)["base"], license, run)
+    base_license = _base_license(_ledger(found)["base"], license, run)
     out.parent.mkdir(parents=True, exist_ok=True)
     with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-        made = Path(temporary) / "made"
-        made.mkdir()
+        folder = Path(temporary) / "model"
+        folder.mkdir()
         scheduler = None
         if state["model"]["lora"] is not None and not merged:
-            scheduler = _lora(found, open_run_base(run, found.model, base=base, offline=offline), made)
+            scheduler = _write_lora(found, open_run_base(run, found.model, base=base, offline=offline), folder)
         else:
-            _whole(open_run(run, found.place.name, ema=ema, base=base, offline=offline), made)
-        (made / CARD).write_text(card(state, told, run.resolve().name, scheduler), encoding="utf-8")
+            _write_pipeline(open_run(run, found.place.name, ema=ema, base=base, offline=offline), folder)
+        (folder / CARD).write_text(card(state, base_license, run.resolve().name, scheduler), encoding="utf-8")
         hashes = {
-            p.relative_to(made).as_posix(): weight_files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()
+            p.relative_to(folder).as_posix(): weight_files.sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()
         }
         record = {"vrm_synth": __version__, "run": run.resolve().name, "step": state["step"], "ema": ema,
-                  "license": told, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
-        (made / RECORD).write_text(to_json(record, indent=1) + "\n", encoding="utf-8")
-        made.rename(out)
+                  "license": base_license, "ledger": state["ledger"], "sha256": hashes}  # fmt: skip
+        (folder / RECORD).write_text(to_json(record, indent=1) + "\n", encoding="utf-8")
+        folder.rename(out)
     return record
 
 
-def _whole(base: Base, made: Path) -> None:
+def _write_pipeline(base: Base, folder: Path) -> None:
+    """Write a diffusers pipeline: frozen parts copied, U-Net and scheduler written anew."""
     for part in FROZEN:
-        (made / part).mkdir()
+        (folder / part).mkdir()
         for name, digest in base.hashes.items():
             if name.startswith(f"{part}/"):
-                shutil.copyfile(base.folder / name, made / name)
-                if weight_files.sha256(made / name) != digest:
+                shutil.copyfile(base.folder / name, folder / name)
+                if weight_files.sha256(folder / name) != digest:
                     raise ModelError("the base changed while it was copied", got=name, where=base.folder)
         if part != "tokenizer":
-            _name_plainly(made / part)
+            _drop_variant(folder / part)
     for license in sorted(base.folder.glob("LICEN[SC]E*")):
-        shutil.copyfile(license, made / license.name)
+        shutil.copyfile(license, folder / license.name)
     with torch.no_grad():
-        base.unet.save_pretrained(made / "unet", safe_serialization=True)
-    kind = _write_scheduler(base.scheduler_config, made)
+        base.unet.save_pretrained(folder / "unet", safe_serialization=True)
+    kind = _write_scheduler(base.scheduler_config, folder)
     text = [base.text_encoder.__class__.__name__, base.tokenizer.__class__.__name__]
     index = {
         "_class_name": "StableDiffusionPipeline",
@@ -106,11 +112,11 @@ def _whole(base: Base, made: Path) -> None:
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    (made / "model_index.json").write_text(to_json(index, indent=2) + "\n", encoding="utf-8")
+    (folder / "model_index.json").write_text(to_json(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _name_plainly(folder: Path) -> None:
-    """Give weights of which there is only a variant (fp16) the names that diffusers reads unasked."""
+def _drop_variant(folder: Path) -> None:
+    """Rename weights that exist only as a variant (fp16) to the names that diffusers reads by default."""
     weights = weight_files.weights(folder)
     if weights.variant is None:
         return
@@ -123,44 +129,47 @@ def _name_plainly(folder: Path) -> None:
 
 
 def scheduler_config(trained: Mapping[str, Any]) -> dict[str, Any]:
-    """The schedule that a model was trained by, as a config that diffusers samples it by.
+    """Scheduler config to sample a model with, for the noise schedule that it was trained on.
 
-    The base's own class where that reads what the model was trained by; else DDIMScheduler, which reads all of it:
-    PNDMScheduler for one ignores rescale_betas_zero_snr.
+    It has the base's own class where that supports everything that the model was trained with, else DDIMScheduler,
+    which does: PNDMScheduler, for one, ignores rescale_betas_zero_snr.
     """
     needed = ["prediction_type"] if trained.get("prediction_type", "epsilon") != "epsilon" else []
     if trained.get("rescale_betas_zero_snr"):
         needed += ["rescale_betas_zero_snr", "timestep_spacing"]
     kind = getattr(diffusers, str(trained.get("_class_name", "DDIMScheduler")), None)
-    own = kind if isinstance(kind, type) and issubclass(kind, SchedulerMixin) else None
-    if own is not None and set(needed) <= set(_options(own)):
+    base_class = kind if isinstance(kind, type) and issubclass(kind, SchedulerMixin) else None
+    if base_class is not None and set(needed) <= set(_parameters(base_class)):
         return dict(trained)
-    read = {k: v for k, v in trained.items() if k in _options(DDIMScheduler)}
-    # DDIMScheduler's own defaults clip latents as if they were pixels, and end in no timestep's noise level.
-    return {"_class_name": "DDIMScheduler", "set_alpha_to_one": False, **read, "clip_sample": False}
+    supported = {k: v for k, v in trained.items() if k in _parameters(DDIMScheduler)}
+    # DDIMScheduler's defaults clip latents as if they were pixels, and end at a noise level of no timestep.
+    return {"_class_name": "DDIMScheduler", "set_alpha_to_one": False, **supported, "clip_sample": False}
 
 
-def _options(kind: type) -> Iterable[str]:
+def _parameters(kind: type) -> Iterable[str]:
     return inspect.signature(kind).parameters
 
 
-def _write_scheduler(trained: Mapping[str, Any], made: Path) -> str:
-    """Into `made`; returns the class's name."""
+def _write_scheduler(trained: Mapping[str, Any], folder: Path) -> str:
+    """Write scheduler/ into a folder; returns the scheduler's class name."""
     written = {"_class_name": "DDIMScheduler", **scheduler_config(trained)}
-    (made / "scheduler").mkdir()
-    (made / "scheduler" / "scheduler_config.json").write_text(to_json(written, indent=2) + "\n", encoding="utf-8")
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text(to_json(written, indent=2) + "\n", encoding="utf-8")
     return str(written["_class_name"])
 
 
-def _lora(found: Checkpoint, base: Base, made: Path) -> str | None:
-    """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata; and scheduler/
-    where the LoRA was trained by another schedule than the base's, whose class is returned."""
+def _write_lora(found: Checkpoint, base: Base, folder: Path) -> str | None:
+    """Write pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata.
+
+    Where the LoRA was trained on another noise schedule than the base's, scheduler/ is written, too, and its class name
+    returned.
+    """
     lora = found.model["lora"]
     unet = add_lora(base.unet, lora)
     load_into(unet, found.weights)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
-    # What the weights mean, and no more: peft refuses a file that tells a setting its version does not have, and
-    # diffusers one without the patterns.
+    # Nothing beyond what the weights need: peft refuses settings that its version does not know, diffusers a file
+    # without the patterns.
     metadata = {
         "r": lora["rank"],
         "lora_alpha": lora["alpha"],
@@ -169,15 +178,15 @@ def _lora(found: Checkpoint, base: Base, made: Path) -> str | None:
         "rank_pattern": {},
         "alpha_pattern": {},
     }
-    from diffusers import StableDiffusionPipeline  # here: it asks for what it may lack, aloud, unless told to be quiet
+    from diffusers import StableDiffusionPipeline  # imported late: it warns of missing packages
 
-    StableDiffusionPipeline.save_lora_weights(made, layers, unet_lora_adapter_metadata=metadata)
-    written = made / "pytorch_lora_weights.safetensors"
+    StableDiffusionPipeline.save_lora_weights(folder, layers, unet_lora_adapter_metadata=metadata)
+    written = folder / "pytorch_lora_weights.safetensors"
     if len(load_file(str(written))) != len(layers):
         raise ModelError("not all of the LoRA was written", where=written)
     trained = found.model["scheduler"]
     same = scheduler_config(trained) == {"prediction_type": "epsilon", **base.scheduler_config}
-    return None if same else _write_scheduler(trained, made)
+    return None if same else _write_scheduler(trained, folder)
 
 
 # ------------------------------------------------------------ licenses
@@ -187,23 +196,30 @@ def _ledger(found: Checkpoint) -> Mapping[str, Any]:
     ledger = found.state.get("ledger")
     base = ledger.get("base") if isinstance(ledger, dict) else None
     if not isinstance(ledger, dict) or not isinstance(base, dict) or "license" not in base:
-        raise ModelError("the checkpoint does not say whose work it is", allowed="a ledger", where=found.place)
+        raise ModelError(
+            "the checkpoint has no ledger of licenses", allowed="one written by vrm-synth train", where=found.place
+        )
     return ledger
 
 
-def _license(base: Mapping[str, Any], given: str | None, run: Path) -> dict[str, str]:
+def _base_license(base: Mapping[str, Any], requested: str | None, run: Path) -> dict[str, str]:
     known = base["license"]
-    if known is None and given is None:
+    if known is None and requested is None:
         what = "the base's license is not known, and a derived model has to carry it"
         raise ModelError(what, allowed="--base-license NAME", where=run)
-    if known is not None and given is not None and known["name"] != given:
-        raise ModelError("the base has another license", got=given, allowed=known["name"], where=run)
-    return dict(known) if known is not None else {"name": str(given), "terms": "", "url": ""}
+    if known is not None and requested is not None and known["name"] != requested:
+        raise ModelError("the base has another license", got=requested, allowed=known["name"], where=run)
+    return dict(known) if known is not None else {"name": str(requested), "terms": "", "url": ""}
 
 
 def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, scheduler: str | None = None) -> str:
-    """The model's README.md: license, what it was made from, how to use it. scheduler: the class that a LoRA's own
-    schedule has, where it has one."""
+    """Text of the model card, README.md: license, training pictures, use.
+
+    state: the checkpoint's state.json.
+    license: name, terms and url of the base's license.
+    name: the model's.
+    scheduler: class of the scheduler beside a LoRA file, where there is one.
+    """
     ledger, lora = state["ledger"], state["model"]["lora"]
     base, scratch = ledger["base"], ledger["base"]["trained_from"] == "scratch"
     head = {"license": "other", "license_name": license["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
@@ -216,13 +232,13 @@ def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, schedu
         "---",
         f"# {name}",
         "",
-        f"{'A LoRA for' if lora else 'A latent diffusion model from'} **{_text(base['name'])}**, "
+        f"{'A LoRA for' if lora else 'A latent diffusion model from'} **{_escape(base['name'])}**, "
         f"trained for {state['step']:,} steps with vrm-synth {__version__}"
         + (", its U-Net from scratch." if scratch else "."),
         "",
         "## License",
         "",
-        f"{kept} are {_text(base['name'])}'s, under **{_text(license['name'])}**, which this model carries on. "
+        f"{kept} are {_escape(base['name'])}'s, under **{_escape(license['name'])}**, which this model carries on. "
         + " ".join(x for x in (license.get("terms", ""), license.get("url", "")) if x),
         "",
         "## Pictures it was trained on",
@@ -231,12 +247,12 @@ def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, schedu
         "|---|---|---|---|",
     ]
     for s in ledger["sources"]:
-        licenses = ", ".join(f"{_text(k)} ({v:,})" for k, v in s["licenses"].items())
-        lines.append(f"| {_text(s['name'])} | {s['pictures']:,} | {licenses} | {_text(s['attribution'])} |")
+        licenses = ", ".join(f"{_escape(k)} ({v:,})" for k, v in s["licenses"].items())
+        lines.append(f"| {_escape(s['name'])} | {s['pictures']:,} | {licenses} | {_escape(s['attribution'])} |")
     avatars = [a for s in ledger["sources"] for a in s["avatars"]]
     if avatars:
         lines += ["", "Avatars drawn in them:", ""]
-        lines += [f"- {_text(a.get('avatar', ''))}: {_text(a.get('license', ''))}" for a in avatars]
+        lines += [f"- {_escape(a.get('avatar', ''))}: {_escape(a.get('license', ''))}" for a in avatars]
     use = "pipe = StableDiffusionPipeline.from_pretrained(FOLDER, use_safetensors=True)"
     if lora:
         use = "pipe.load_lora_weights(FOLDER)  # pipe: a StableDiffusionPipeline of the base"
@@ -247,7 +263,7 @@ def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, schedu
     return "\n".join(lines)
 
 
-def _text(value: object) -> str:
-    """A stranger's text, where it can be no markup: neither a table's cell nor a link nor a line ends in it."""
+def _escape(value: object) -> str:
+    """Escape untrusted text for Markdown: it can end no table cell, link or line."""
     plain = " ".join(str(value).split())
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#!" else c for c in plain)

@@ -1,4 +1,4 @@
-"""How much arithmetic an update is, counted and not timed, and what share of a card's peak that makes (MFU)."""
+"""FLOP of a U-Net, counted and not timed, and peak FLOP/s of cards: what model FLOP utilization (MFU) follows from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
-# Dense bfloat16 peaks in FLOP/s, from NVIDIA's data sheets; by a part of the device's name, the longer ones first.
+# Dense bfloat16 peaks in FLOP/s, from NVIDIA's data sheets; by a part of the device's name, longer ones first.
 PEAKS = {
     "H100 PCIe": 756e12,
     "H100 NVL": 835e12,
@@ -24,25 +24,30 @@ PEAKS = {
 
 
 def unet_flop(config: Mapping[str, Any], size: tuple[int, int], factor: int = 8) -> tuple[int, int]:
-    """FLOP of one picture of (width, height) pixels: forward, and forward with backward. On the meta device."""
+    """FLOP of one picture: forward, and forward with backward. Computed on the meta device.
+
+    config: the U-Net's config.
+    size: (width, height) in pixels.
+    factor: pixels a latent, each way.
+    """
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(dict(config))
         width, height = size
         latents = torch.empty(1, unet.config.in_channels, height // factor, width // factor)
-        times = torch.zeros(1, dtype=torch.long)
+        timesteps = torch.zeros(1, dtype=torch.long)
         text = torch.empty(1, 77, unet.config.cross_attention_dim)
-    counted = []
+    counts = []
     for backward in (False, True):
         with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
-            said = unet(latents, times, encoder_hidden_states=text, return_dict=False)[0]
+            noise_pred = unet(latents, timesteps, encoder_hidden_states=text, return_dict=False)[0]
             if backward:
-                said.sum().backward()
-        counted.append(counter.get_total_flops())
-    return counted[0], counted[1]
+                noise_pred.sum().backward()
+        counts.append(counter.get_total_flops())
+    return counts[0], counts[1]
 
 
-def peak(device: torch.device) -> float | None:
-    """FLOP/s in bfloat16; None where we know none."""
+def peak_flops(device: torch.device) -> float | None:
+    """Peak FLOP/s of a device in dense bfloat16; None where it is not known."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)

@@ -1,4 +1,4 @@
-"""RUN/ledger.json: whose work a model is made of, and under which licenses."""
+"""RUN/ledger.json: whose work a model is made from, and under which licenses."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vrm_synth.train.data.source import Credit
 NAME = "ledger.json"
 
 
-def ledger(config: RunConfig, base: Base, credits: Sequence[Credit]) -> dict[str, Any]:
-    """Plain values: the base with its license and files' hashes, and every source with its licenses and avatars."""
+def build_ledger(config: RunConfig, base: Base, credits: Sequence[Credit]) -> dict[str, Any]:
+    """The ledger as JSON values: the base with license and file hashes, every source with licenses and avatars."""
     license = base.license if config.base_license is None else License(config.base_license)
     return {
         "base": {
@@ -41,6 +41,6 @@ def ledger(config: RunConfig, base: Base, credits: Sequence[Credit]) -> dict[str
     }
 
 
-def write(run: Path, told: dict[str, Any]) -> None:
-    """Into the run's folder."""
-    write_file(run / NAME, (to_json(told, indent=1) + "\n").encode())
+def write_ledger(run: Path, ledger: dict[str, Any]) -> None:
+    """Write it into the run's folder."""
+    write_file(run / NAME, (to_json(ledger, indent=1) + "\n").encode())

@@ -1,16 +1,16 @@
-"""A whole run: from its configuration and whatever its folder holds to its last step.
+"""Training loop: from a configuration, and whatever the run's folder already holds, to the last step.
 
     RUN/
       run.yaml                 the whole configuration, written first
-      base/                    the tiny base, where the run has it
+      base/                    the tiny base, for runs that use it
       ledger.json              licenses
-      cache/                   tables and latents, unless the configuration names a folder
+      cache/                   row tables and latents, unless the configuration names a folder
       quarantine.jsonl         pictures and files that were left out, and why
       log.jsonl, tensorboard/  every update
       checkpoints/step-000123/
-      preview.html, samples/   where the configuration asks for them
+      preview.html, samples/   where the configuration asks for previews
 
-The same configuration again goes on from the last checkpoint, to the same bits as if it had never stopped.
+The same configuration again resumes from the last checkpoint and ends in the same bits as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -34,64 +34,46 @@ from vrm_synth.core.errors import TrainError, VrmSynthError
 from vrm_synth.models import Base
 from vrm_synth.sampling.run_preview import preview_checkpoint, subject_of
 from vrm_synth.train import checkpoint, flops, ledger
+from vrm_synth.train.callbacks import Callbacks, StepReport
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data.quarantine import NAME as QUARANTINE
 from vrm_synth.train.data.quarantine import summary
-from vrm_synth.train.data.step_data import Batch, StepData
-from vrm_synth.train.latents.encoder import VaeEncoder
-from vrm_synth.train.log import Log
-from vrm_synth.train.memory_probe import find_micro_batch
+from vrm_synth.train.data.step_data import StepData
+from vrm_synth.train.data.training_batch import TrainingBatch
+from vrm_synth.train.latents.vae_encoder import VaeEncoder
+from vrm_synth.train.log import TrainingLog
+from vrm_synth.train.memory_probe import find_accumulation
 from vrm_synth.train.objective import Objective
-from vrm_synth.train.setup import claim, model_of, of_stage, open_base_of, open_part, start_accelerator
+from vrm_synth.train.setup import (
+    claim_run_folder,
+    model_record,
+    open_stage_dataset,
+    open_training_base,
+    stage_data_config,
+    start_accelerator,
+)
 from vrm_synth.train.trainer import PreparedBatch, Trainer
-from vrm_synth.train.validation import kept_back, seed_of, steps_of
+from vrm_synth.train.validation import validation_data_config, validation_seed, validation_steps
 
-SMOOTHED = 32  # updates that a speed is the mean of
-AHEAD = 2  # updates made ready while the device computes one
-
-
-@dataclass(frozen=True)
-class Report:
-    """An update that is done. step: how many are. speed: pictures a second, over the last few updates; mfu: None where
-    the card's peak is not known; memory: the most that was in use, in bytes, None on a CPU."""
-
-    step: int
-    loss: float
-    rate: float
-    speed: float
-    mfu: float | None
-    memory: int | None
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """How a run tells of itself. All of them do nothing by default.
-
-    begin(done, total): updates done before, and in all; step(report); say(text): one line;
-    prepare(total): latents to go through, then prepared(n) as they are; found(n): samples indexed.
-    stop: asked after each update; where it says so, the run writes a checkpoint and ends.
-    """
-
-    begin: Callable[[int, int], object] = lambda done, total: None
-    step: Callable[[Report], object] = lambda report: None
-    say: Callable[[str], object] = lambda text: None
-    prepare: Callable[[int], object] = lambda total: None
-    prepared: Callable[[int], object] = lambda n: None
-    found: Callable[[int], object] = lambda n: None
-    stop: Callable[[], bool] = lambda: False
+SPEED_WINDOW = 32  # updates that the reported speed is the mean of
+PREPARE_AHEAD = 2  # batches prepared while the device computes one
 
 
 def train(
-    config: RunConfig, run: Path, tell: Callbacks | None = None, *, device: str | None = None, offline: bool = True
+    config: RunConfig, run: Path, callbacks: Callbacks | None = None, *, device: str | None = None, offline: bool = True
 ) -> int:
-    """Train to config.steps; returns the step reached, which is less only if `tell.stop` said so.
+    """Train up to config.steps; returns the step reached, which is less only if `callbacks.should_stop` said so.
 
-    device: "cpu" for the CPU even where there is a GPU. Raises TrainError, ModelError, DatasetError.
+    run: the run's folder.
+    device: "cpu" for the CPU even where there is a GPU.
+    offline: fetch nothing from the hub.
+
+    Raises TrainError, ModelError, DatasetError.
     """
-    tell = tell or Callbacks()
+    callbacks = callbacks or Callbacks()
     accelerator = start_accelerator(config, device)
-    claim(config, run, accelerator)
-    base = open_base_of(config, run, accelerator, offline)
+    claim_run_folder(config, run, accelerator)
+    base = open_training_base(config, run, accelerator, offline)
     objective = Objective(
         base.scheduler_config,
         config.prediction,
@@ -101,25 +83,27 @@ def train(
     )
     encoder = VaeEncoder(base.vae, base.vae_sha256, accelerator.device, getattr(torch, config.vae_precision))
     if config.preview_every is not None:
-        subject_of(run).pairs()  # what cannot be shown is told of now, not at the first checkpoint
-    parts = config.parts()
-    kept = kept_back(config)
-    datas = [
-        open_part(config, of_stage(config.data, stage), config.seed, base, encoder, run, tell.found)
-        for _, stage in parts
+        subject_of(run).pairs()  # what cannot be previewed is an error now, not at the first checkpoint
+    val_config = validation_data_config(config)
+    open_dataset = partial(
+        open_stage_dataset, config, base=base, encoder=encoder, run=run, on_scanned=callbacks.on_scanned
+    )
+    stage_datasets = [
+        open_dataset(stage_data_config(config.data, stage), config.seed) for _, stage in config.stage_ranges()
     ]
-    if accelerator.is_main_process and (line := summary(datas[-1].quarantined)):
-        tell.say(f"{line}: {run / QUARANTINE}")
-    held = None if kept is None else open_part(config, kept, seed_of(config), base, encoder, run, tell.found)
+    if accelerator.is_main_process and (line := summary(stage_datasets[-1].quarantined)):
+        callbacks.on_message(f"{line}: {run / QUARANTINE}")
+    val_data = None if val_config is None else open_dataset(val_config, validation_seed(config))
     try:
-        loop = _Loop(config, run, base, objective, accelerator, datas, held, tell)
-        return loop.go()
+        return _Loop(config, run, base, objective, accelerator, stage_datasets, val_data, callbacks).train()
     finally:
-        for data in (*datas, *([] if held is None else [held])):
-            data.close()
+        for dataset in (*stage_datasets, *([] if val_data is None else [val_data])):
+            dataset.close()
 
 
 class _Loop:
+    """One process's share of a run. `train` is the loop; everything above it resumes, everything below serves it."""
+
     def __init__(
         self,
         config: RunConfig,
@@ -127,240 +111,284 @@ class _Loop:
         base: Base,
         objective: Objective,
         accelerator: Accelerator,
-        datas: list[StepData],
-        held: StepData | None,
-        tell: Callbacks,
+        stage_datasets: list[StepData],
+        val_data: StepData | None,
+        callbacks: Callbacks,
     ):
-        self._config, self._run, self._base, self._tell = config, run, base, tell
-        self._accelerator, self._datas, self._held = accelerator, datas, held
-        self._all_sizes = sorted({s for d in (*datas, *([] if held is None else [held])) for s in d.sizes})
-        self._held_batches: list[PreparedBatch] = []
-        self._rank, self._world = accelerator.process_index, accelerator.num_processes
-        self._model = model_of(config, run, base, objective)
-        self._manifests = [d.manifest for d in datas]
-        saved, damaged = checkpoint.newest(run, tell.say if accelerator.is_main_process else lambda text: None)
+        self._config, self._run, self._base, self._callbacks = config, run, base, callbacks
+        self._accelerator, self._stage_datasets, self._val_data = accelerator, stage_datasets, val_data
+        self._rank, self._world_size = accelerator.process_index, accelerator.num_processes
+        self._model_record = model_record(config, run, base, objective)
+        self._manifests = [d.manifest for d in stage_datasets]
         self._trainer = Trainer(config, base, objective, accelerator)
-        self.step = 0
-        length = 0
-        if saved is not None:
-            self._check(saved)
-            self._trainer.restore(saved)
-            self.step, length = saved.state["step"], saved.state["log_bytes"]
-        self._agree()
+        self._global_step = 0  # updates done
+        log_bytes = self._resume()
         main = accelerator.is_main_process
-        for place in damaged if main else ():
-            checkpoint.set_aside(place)
-        self._trainer.accumulation = self._fit(saved)
         if main:
-            ledger.write(run, ledger.ledger(config, base, datas[0].credits))
-        self._log = Log(run, length, self.step) if main else None
-        self._losses: list[float] = []
-        self._pending: tuple[int, torch.Tensor, torch.Tensor, str, Batch] | None = None
-        self._clock: deque[float] = deque(maxlen=SMOOTHED + 1)  # when updates were done
-        self._flop = self._flop_of_sizes()
+            ledger.write_ledger(run, self._ledger())
+        self._log = TrainingLog(run, log_bytes, self._global_step) if main else None
+        self._val_batches: list[PreparedBatch] = []
+        self._losses: list[float] = []  # since the last checkpoint
+        self._pending: _PendingUpdate | None = None
+        self._update_times: deque[float] = deque(maxlen=SPEED_WINDOW + 1)  # when updates were finished, s
+        self._flop_per_image = self._count_flop()
 
-    def go(self) -> int:
-        """Train; see `train`."""
-        config, tell = self._config, self._tell
-        if self.step >= config.steps:
-            return self.step
+    # ------------------------------------------------------------ resuming
+
+    def _resume(self) -> int:
+        """Load the newest whole checkpoint, where there is one. Returns the log's length at it, in bytes."""
+        main = self._accelerator.is_main_process
+        on_message = self._callbacks.on_message if main else lambda text: None
+        saved, damaged = checkpoint.newest(self._run, on_message)
+        log_bytes = 0
+        if saved is not None:
+            val_manifest = None if self._val_data is None else self._val_data.manifest
+            checkpoint.check_same_inputs(saved.state, self._manifests, val_manifest, self._base.hashes, self._run)
+            self._trainer.restore(saved)
+            self._global_step, log_bytes = saved.state["step"], saved.state["log_bytes"]
+        self._check_ranks_agree()
+        for folder in damaged if main else ():
+            checkpoint.set_aside(folder)
+        self._trainer.accumulation = self._fit_accumulation(None if saved is None else saved.state)
+        return log_bytes
+
+    def _check_ranks_agree(self) -> None:
+        """Raises TrainError where ranks resume from different steps: a file may be damaged on one machine alone."""
+        step = self._global_step
+        steps = sorted(set(gather_object([step]))) if self._world_size > 1 else [step]
+        if len(steps) > 1:
+            what = "the ranks read different checkpoints"
+            raise TrainError(what, got=f"steps {steps}", allowed="one folder for all", where=self._run)
+
+    def _fit_accumulation(self, state: dict[str, Any] | None) -> int:
+        """Micro-batches an update on this machine, by a trial of each bucket on CUDA."""
+        accumulation = self._trainer.accumulation
+        if state is not None and state["world_size"] == self._world_size:
+            accumulation = max(accumulation, state["accumulation"])  # as before: sums of other parts round otherwise
+        if not _raises_out_of_memory(self._accelerator.device):
+            return accumulation
+        datasets = [*self._stage_datasets, *([] if self._val_data is None else [self._val_data])]
+        sizes = sorted({size for dataset in datasets for size in dataset.sizes})
+        rank_batch_size = self._config.batch // self._world_size
+        return find_accumulation(rank_batch_size, accumulation, sizes, self._fits, self._callbacks.on_message)
+
+    def _fits(self, size: tuple[int, int], count: int) -> bool:
+        """Try a micro-batch of `count` blank pictures of (width, height); False where any rank runs out of memory."""
+        factor, channels = self._base.vae_scale, int(self._base.vae.config.latent_channels)
+        shape = (count, 2 * channels, size[1] // factor, size[0] // factor)
+        masks = torch.ones(count, 1, *shape[2:])
+        blank = ("",) * count
+        batch = TrainingBatch(0, size, tuple(range(count)), blank, blank, torch.zeros(shape), masks)
+        # AdamW's two moments, which the optimizer allocates in its first step.
+        parameters = self._trainer.trainable_state_dict().values()
+        reserved = 0 if self._global_step else 8 * sum(p.numel() for p in parameters)
+        fits = self._trainer.fits(self._trainer.prepare(batch, 0.0), reserved)
+        torch.cuda.empty_cache()
+        fitting = self._accelerator.reduce(torch.tensor(float(fits), device=self._accelerator.device), "sum")
+        return bool(fitting == self._world_size)
+
+    # ------------------------------------------------------------ the loop
+
+    def train(self) -> int:
+        """Train; see the function of that name."""
+        config, callbacks = self._config, self._callbacks
+        if self._global_step >= config.steps:
+            return self._global_step
         if config.decay_steps is not None and config.decay_steps < config.steps:
-            tell.say(f"The learning rate is 0 after step {config.decay_steps} (decay_steps) of {config.steps}.")
-        self._prepare()
-        if self._held is not None:
-            # Once and now, while no thread makes others ready.
-            batches = self._held.batches(steps_of(config), self._rank, self._world)
-            self._held_batches = [self._trainer.ready(b, 0.0, seed_of(config)) for b in batches]
-        tell.begin(self.step, config.steps)
-        self._clock.append(time.perf_counter())
+            text = f"The learning rate is 0 after step {config.decay_steps} (decay_steps) of {config.steps}."
+            callbacks.on_message(text)
+        self._prepare_latents()
+        if self._val_data is not None:
+            # Once, and before a thread prepares training batches.
+            batches = self._val_data.batches(validation_steps(config), self._rank, self._world_size)
+            self._val_batches = [self._trainer.prepare(b, 0.0, validation_seed(config)) for b in batches]
+        callbacks.on_begin(self._global_step, config.steps)
+        self._update_times.append(time.perf_counter())
         try:
-            for ready in self._all():
-                self._update(ready)
-                stop = tell.stop()
-                if self.step % config.checkpoint_every == 0 or self.step == config.steps or stop:
-                    self._save()
-                    self._preview()
+            for prepared in self._prepared_batches():
+                self._update(prepared)
+                stop = callbacks.should_stop()
+                if self._global_step % config.checkpoint_every == 0 or self._global_step == config.steps or stop:
+                    self._save_checkpoint()
+                    self._write_preview()
                 if stop:
                     break
         finally:
             if self._log is not None:
                 self._log.close()
-        return self.step
+        return self._global_step
 
-    def _update(self, ready: PreparedBatch) -> None:
-        samples = self._samples(ready.batch)
-        loss, norm = self._trainer.update(ready)
-        self._report()  # of the update before: to ask for this one's loss now would have the device wait for us
-        self.step = ready.batch.step + 1
-        self._pending = (self.step, loss, norm, samples, ready.batch)
-
-    def _report(self) -> None:
-        if self._pending is None:
-            return
-        step, loss_, norm, samples, batch = self._pending
-        self._pending = None
-        loss = float(loss_)
-        if not math.isfinite(loss):
-            what = f"the loss of step {step} is {loss}: training has diverged"
-            raise TrainError(what, allowed="a smaller learning_rate, or float32", where=self._run)
-        self._losses.append(loss)
-        self._clock.append(time.perf_counter())
-        speed = self._config.batch * (len(self._clock) - 1) / max(self._clock[-1] - self._clock[0], 1e-9)
-        flop, most = self._flop.get(batch.size), flops.peak(self._accelerator.device)
-        mfu = speed * flop / self._world / most if flop and most else None
-        cuda = self._accelerator.device.type == "cuda"
-        memory = torch.cuda.max_memory_allocated(self._accelerator.device) if cuda else None
-        report = Report(step, loss, self._trainer.rate(step - 1), speed, mfu, memory)
-        if self._log is not None:
-            line = {
-                "step": step,
-                "loss": loss,
-                "learning_rate": report.rate,
-                "grad_norm": float(norm),
-                "size": list(batch.size),
-                "samples": samples,
-            }
-            shown = {"images_per_second": speed, "mfu": mfu, "memory_gib": memory and memory / 2**30}
-            self._log.add(line, {k: float(v) for k, v in shown.items() if v is not None})
-        self._tell.step(report)
-
-    def _samples(self, batch: Batch) -> str:
-        """A hash of the global batch's samples in their order: equal for any number of ranks."""
-        own = [f"{n} {k} {c}" for n, k, c in zip(batch.numbers, batch.keys, batch.captions, strict=True)]
-        whole = gather_object(own) if self._world > 1 else own
-        return hashlib.sha256("\n".join(whole).encode()).hexdigest()[:16]
-
-    def _all(self) -> Iterator[PreparedBatch]:
-        """What is left of the run, made ready in a thread while the device computes."""
-        start = self.step
-        for (steps, stage), data in zip(self._config.parts(), self._datas, strict=True):
-            left = range(max(steps.start, start), steps.stop)
-            if left:
-                batches = data.batches(left, self._rank, self._world, AHEAD)
-                yield from _ahead(batches, partial(self._trainer.ready, offset_noise=stage.offset_noise))
-
-    def _prepare(self) -> None:
+    def _prepare_latents(self) -> None:
+        """Encode everything that the run will draw and the cache lacks; ranks share the work."""
         if not self._config.prepare:
             return
-        all_steps = [range(max(steps.start, self.step), steps.stop) for steps, _ in self._config.parts()]
-        several = [*zip(all_steps, self._datas, strict=True)]
-        if self._held is not None:
-            several.append((steps_of(self._config), self._held))
-        for left, data in several:
-            if left and (total := data.work(left, self._rank, self._world)):
-                self._tell.prepare(total)
-                data.prepare(left, self._rank, self._world, self._tell.prepared)
+        step_ranges = [range(max(r.start, self._global_step), r.stop) for r, _ in self._config.stage_ranges()]
+        datasets = [*zip(step_ranges, self._stage_datasets, strict=True)]
+        if self._val_data is not None:
+            datasets.append((validation_steps(self._config), self._val_data))
+        for steps, dataset in datasets:
+            if steps and (total := dataset.count_to_prepare(steps, self._rank, self._world_size)):
+                self._callbacks.on_prepare(total)
+                dataset.prepare(steps, self._rank, self._world_size, self._callbacks.on_prepared)
             self._accelerator.wait_for_everyone()
-            data.refresh()
+            dataset.refresh()
 
-    def _save(self) -> None:
-        self._report()
+    def _prepared_batches(self) -> Iterator[PreparedBatch]:
+        """The batches of the remaining steps, prepared in a thread while the device computes."""
+        start = self._global_step
+        for (stage_steps, stage), dataset in zip(self._config.stage_ranges(), self._stage_datasets, strict=True):
+            steps = range(max(stage_steps.start, start), stage_steps.stop)
+            if steps:
+                batches = dataset.batches(steps, self._rank, self._world_size, PREPARE_AHEAD)
+                yield from _prepare_ahead(batches, partial(self._trainer.prepare, offset_noise=stage.offset_noise))
+
+    def _update(self, prepared: PreparedBatch) -> None:
+        samples = self._samples_hash(prepared.batch)
+        loss, grad_norm = self._trainer.update(prepared)
+        self._report_pending()  # the update before: asking for this one's loss now would make the device wait
+        self._global_step = prepared.batch.step + 1
+        self._pending = _PendingUpdate(self._global_step, loss, grad_norm, samples, prepared.batch.size)
+
+    def _samples_hash(self, batch: TrainingBatch) -> str:
+        """Hash of the global batch's samples in their order: the same for any number of ranks."""
+        lines = [f"{n} {k} {c}" for n, k, c in zip(batch.numbers, batch.keys, batch.captions, strict=True)]
+        global_lines = gather_object(lines) if self._world_size > 1 else lines
+        return hashlib.sha256("\n".join(global_lines).encode()).hexdigest()[:16]
+
+    # ------------------------------------------------------------ log, checkpoints, previews
+
+    def _report_pending(self) -> None:
+        """Log the last update, whose loss the device has computed by now. Raises TrainError where it is not finite."""
+        if self._pending is None:
+            return
+        update, self._pending = self._pending, None
+        loss = float(update.loss)
+        if not math.isfinite(loss):
+            what = f"the loss of step {update.step} is {loss}: training has diverged"
+            raise TrainError(what, allowed="a smaller learning_rate, or float32", where=self._run)
+        self._losses.append(loss)
+        self._update_times.append(time.perf_counter())
+        report = self._step_report(update, loss)
+        if self._log is not None:
+            line = {
+                "step": report.step,
+                "loss": loss,
+                "learning_rate": report.learning_rate,
+                "grad_norm": float(update.grad_norm),
+                "size": list(update.size),
+                "samples": update.samples,
+            }
+            memory = None if report.peak_memory is None else report.peak_memory / 2**30
+            speeds = {"images_per_second": report.images_per_second, "mfu": report.mfu, "memory_gib": memory}
+            self._log.add(line, {k: float(v) for k, v in speeds.items() if v is not None})
+        self._callbacks.on_step(report)
+
+    def _step_report(self, update: _PendingUpdate, loss: float) -> StepReport:
+        device, times = self._accelerator.device, self._update_times
+        images_per_second = self._config.batch * (len(times) - 1) / max(times[-1] - times[0], 1e-9)
+        flop, peak = self._flop_per_image.get(update.size), flops.peak_flops(device)
+        mfu = images_per_second * flop / self._world_size / peak if flop and peak else None
+        peak_memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+        learning_rate = self._trainer.learning_rate(update.step - 1)
+        return StepReport(update.step, loss, learning_rate, images_per_second, mfu, peak_memory)
+
+    def _save_checkpoint(self) -> None:
+        self._report_pending()
         validation = self._validate()
         if self._log is not None:
-            mean = math.fsum(self._losses) / len(self._losses) if self._losses else float("inf")
+            trainer = self._trainer
             state = {
                 "seed": self._config.seed,
-                "log_bytes": self._log.length(),
-                "mean_loss": mean,
+                "log_bytes": self._log.flushed_length(),
+                "mean_loss": math.fsum(self._losses) / len(self._losses) if self._losses else float("inf"),
                 "validation": validation,
                 "data_manifests": self._manifests,
-                "world": self._world,
-                "accumulation": self._trainer.accumulation,
-                "model": self._model,
-                "ledger": ledger.ledger(self._config, self._base, self._datas[0].credits),
+                "world_size": self._world_size,
+                "accumulation": trainer.accumulation,
+                "model": self._model_record,
+                "ledger": self._ledger(),
             }
-            trainer = self._trainer
-            checkpoint.save(self._run, self.step, trainer.weights(), trainer.ema(), trainer.optimizer(), state)
+            checkpoint.save(
+                self._run,
+                self._global_step,
+                trainer.trainable_state_dict(),
+                trainer.ema_state_dict(),
+                trainer.optimizer_tensors(),
+                state,
+            )
             checkpoint.prune(self._run, self._config.keep)
         self._losses = []
         self._accelerator.wait_for_everyone()
 
     def _validate(self) -> dict[str, Any] | None:
-        """What the checkpoint says of the pictures that are not trained on."""
-        if self._held is None:
+        """Validation loss, for state.json; None where the run has no validation split."""
+        if self._val_data is None:
             return None
-        loss = self._trainer.validate(self._held_batches)
+        loss = self._trainer.validate(self._val_batches)
         if self._log is not None:
-            self._log.add({"step": self.step, "validation_loss": loss}, {})
-            self._tell.say(f"Validation loss at step {self.step}: {loss:.4f}")
-        return {"loss": loss, "manifest": self._held.manifest}
+            self._log.add({"step": self._global_step, "validation_loss": loss}, {})
+            self._callbacks.on_message(f"Validation loss at step {self._global_step}: {loss:.4f}")
+        return {"loss": loss, "manifest": self._val_data.manifest}
 
-    def _preview(self) -> None:
-        """The newest checkpoint's, from its files: nothing of the training is touched. Others wait at the next
-        update's end."""
+    def _write_preview(self) -> None:
+        """Preview of the newest checkpoint, read from its files: training state is not touched. Other ranks wait at
+        the end of the next update."""
         every = self._config.preview_every
-        if self._log is None or every is None or (self.step % every and self.step != self._config.steps):
+        if self._log is None or every is None:
+            return
+        if self._global_step % every and self._global_step != self._config.steps:
             return
         try:
-            preview_checkpoint(self._run, self.step, str(self._accelerator.device))
+            preview_checkpoint(self._run, self._global_step, str(self._accelerator.device))
         except (VrmSynthError, torch.OutOfMemoryError) as e:
-            # Days of training do not end for a look at them.
-            self._tell.say(f"No preview of step {self.step}: {' '.join(str(e).split())[:300]}")
+            # A failed preview must not end days of training.
+            reason = " ".join(str(e).split())[:300]
+            self._callbacks.on_message(f"No preview of step {self._global_step}: {reason}")
         if self._accelerator.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _agree(self) -> None:
-        """Whether all ranks go on from the same step: a file may be damaged on one machine alone. Raises TrainError."""
-        steps = sorted(set(gather_object([self.step]))) if self._world > 1 else [self.step]
-        if len(steps) > 1:
-            what = "the ranks read different checkpoints"
-            raise TrainError(what, got=f"steps {steps}", allowed="one folder for all", where=self._run)
+    def _ledger(self) -> dict[str, Any]:
+        return ledger.build_ledger(self._config, self._base, self._stage_datasets[0].credits)
 
-    def _check(self, saved: checkpoint.Saved) -> None:
-        state, where = saved.state, self._run
-        # More steps may have brought more stages.
-        if any(a != b for a, b in zip(state["data_manifests"], self._manifests, strict=False)):
-            what = "the data is not what the run began with"
-            raise TrainError(what, allowed="the same sources, or a new run", where=where)
-        held = None if self._held is None else self._held.manifest
-        if held != (state.get("validation") or {}).get("manifest"):
-            what = "the pictures to validate by are not what the run began with"
-            raise TrainError(what, allowed="the same split, or a new run", where=where)
-        changed = sorted(k for k, v in state["model"]["hashes"].items() if self._base.hashes.get(k) != v)
-        if changed:
-            raise TrainError("the base is not what the run began with", got=changed[0], allowed="it", where=where)
-
-    def _fit(self, saved: checkpoint.Saved | None) -> int:
-        """Into how many parts an update is cut on this machine; a trial for each bucket on CUDA."""
-        accumulation = self._trainer.accumulation
-        if saved is not None and saved.state["world"] == self._world:
-            accumulation = max(accumulation, saved.state["accumulation"])  # as before: sums of parts round otherwise
-        if not _runs_out(self._accelerator.device):
-            return accumulation
-        own = self._config.batch // self._world
-        return find_micro_batch(own, accumulation, self._all_sizes, self._trial, self._tell.say)
-
-    def _trial(self, size: tuple[int, int], count: int) -> bool:
-        factor, channels = self._base.vae_scale, int(self._base.vae.config.latent_channels)
-        shape = (count, 2 * channels, size[1] // factor, size[0] // factor)
-        masks = torch.ones(count, 1, *shape[2:])
-        batch = Batch(0, size, tuple(range(count)), ("",) * count, ("",) * count, torch.zeros(shape), masks)
-        # What the optimiser has not allocated yet, before its first step.
-        moments = 0 if self.step else 8 * sum(p.numel() for p in self._trainer.weights().values())
-        fits = self._trainer.fits(self._trainer.ready(batch, 0.0), moments)
-        torch.cuda.empty_cache()
-        return bool(
-            self._accelerator.reduce(torch.tensor(float(fits), device=self._accelerator.device), "sum") == self._world
-        )
-
-    def _flop_of_sizes(self) -> dict[tuple[int, int], float]:
-        if flops.peak(self._accelerator.device) is None:
+    def _count_flop(self) -> dict[tuple[int, int], float]:
+        """(width, height) → FLOP of one picture, forward and backward; empty where the card's peak is not known."""
+        if flops.peak_flops(self._accelerator.device) is None:
             return {}
-        sizes = {s for d in self._datas for s in d.sizes}
-        return {s: flops.unet_flop(self._base.unet.config, s, self._base.vae_scale)[1] for s in sizes}
+        sizes = {size for dataset in self._stage_datasets for size in dataset.sizes}
+        return {size: flops.unet_flop(self._base.unet.config, size, self._base.vae_scale)[1] for size in sizes}
 
 
-def _runs_out(device: torch.device) -> bool:
-    """Whether it says so when its memory is full: a CPU's process is ended, or the machine crawls."""
+@dataclass(frozen=True)
+class _PendingUpdate:
+    """An update that the device may still be computing.
+
+    step: updates done, this one included.
+    loss, grad_norm: scalars on the device.
+    samples: hash of the global batch's samples.
+    size: (width, height) of its bucket.
+    """
+
+    step: int
+    loss: torch.Tensor
+    grad_norm: torch.Tensor
+    samples: str
+    size: tuple[int, int]
+
+
+def _raises_out_of_memory(device: torch.device) -> bool:
+    """True where running out of memory raises. On a CPU the process is killed, or the machine swaps."""
     return device.type == "cuda"
 
 
-def _ahead(batches: Iterator[Batch], ready: Callable[[Batch], PreparedBatch]) -> Iterator[PreparedBatch]:
-    made: deque[Future[PreparedBatch]] = deque()
-    with ThreadPoolExecutor(1, "make-ready") as thread:
+def _prepare_ahead(
+    batches: Iterator[TrainingBatch], prepare: Callable[[TrainingBatch], PreparedBatch]
+) -> Iterator[PreparedBatch]:
+    """Prepare batches in a thread, a few ahead of the one that is yielded."""
+    futures: deque[Future[PreparedBatch]] = deque()
+    with ThreadPoolExecutor(1, "prepare-batches") as thread:
         for batch in batches:
-            made.append(thread.submit(ready, batch))
-            if len(made) > AHEAD:
-                yield made.popleft().result()
-        while made:
-            yield made.popleft().result()
+            futures.append(thread.submit(prepare, batch))
+            if len(futures) > PREPARE_AHEAD:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()

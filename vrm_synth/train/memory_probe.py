@@ -1,4 +1,5 @@
-"""One trial for each bucket before the first step: if memory does not suffice, smaller parts, never a smaller batch."""
+"""Memory trial of each bucket before the first step: where memory runs out, smaller micro-batches, never a smaller
+batch."""
 
 from __future__ import annotations
 
@@ -8,31 +9,34 @@ from vrm_synth.core.errors import TrainError
 from vrm_synth.train.data.buckets import Size
 
 
-def find_micro_batch(
-    own_batch: int,
+def find_accumulation(
+    rank_batch_size: int,
     accumulation: int,
     sizes: Sequence[Size],
     fits: Callable[[Size, int], bool],
-    say: Callable[[str], object] = lambda text: None,
+    on_message: Callable[[str], object] = lambda text: None,
 ) -> int:
-    """The least accumulation, `accumulation` or more, with which every bucket fits.
+    """The fewest micro-batches an update, `accumulation` or more, with which every bucket fits into memory.
 
-    own_batch: pictures of an update on this rank; fits: tells whether a (size, pictures at once) does. Raises
-    TrainError where not even one picture at once fits.
+    rank_batch_size: pictures of an update on this rank.
+    sizes: (width, height) of each bucket.
+    fits: tries a (size, pictures at once).
+    on_message: gets a line where more micro-batches are needed.
+
+    Raises TrainError where not even one picture at once fits.
     """
     for size in sizes:
-        tried = own_batch // accumulation
-        while not fits(size, own_batch // accumulation):
-            more = next((n for n in range(accumulation + 1, own_batch + 1) if own_batch % n == 0), None)
+        wanted = rank_batch_size // accumulation
+        while not fits(size, rank_batch_size // accumulation):
+            divisors = (n for n in range(accumulation + 1, rank_batch_size + 1) if rank_batch_size % n == 0)
+            more = next(divisors, None)
             if more is None:
-                hint = "gradient_checkpointing, adamw8bit, or a smaller size"
-                raise TrainError(
-                    "not even one picture at once fits into memory", got=f"{size[0]}×{size[1]}", allowed=hint
-                )
+                what, got = "not even one picture at once fits into memory", f"{size[0]}×{size[1]}"
+                raise TrainError(what, got=got, allowed="gradient_checkpointing, adamw8bit, or a smaller size")
             accumulation = more
-        if own_batch // accumulation < tried:
-            say(
-                f"{tried} pictures of {size[0]}×{size[1]} at once do not fit into memory: "
-                f"each update is made in {accumulation} parts of {own_batch // accumulation} (the batch stays)"
+        if rank_batch_size // accumulation < wanted:
+            on_message(
+                f"{wanted} pictures of {size[0]}×{size[1]} at once do not fit into memory: "
+                f"each update is made in {accumulation} parts of {rank_batch_size // accumulation} (the batch stays)"
             )
     return accumulation

@@ -1,7 +1,7 @@
-"""What the U-Net learns: the noise that was added, or v, weighted.
+"""Training objective: noise prediction (ε or v), its loss and loss weights.
 
-Every sample's noise follows from (seed, its number in the run); a batch's timesteps from (seed, step). So a batch is
-the same whichever rank, micro-batch or continued run sees it.
+A sample's noise follows from (seed, its sample number), a batch's timesteps from (seed, step). A batch is therefore the
+same for every rank, micro-batch and resumed run that sees it.
 """
 
 from __future__ import annotations
@@ -22,114 +22,165 @@ from vrm_synth.core.rng import rng
 
 @dataclass(frozen=True)
 class NoiseDraws:
-    """The chance of n samples.
+    """Random draws for n samples.
 
-    noise, posterior: (n, c, h, w) float32, normal; offset: (n, c, 1, 1), normal; times: (n,) int64.
+    noise: (n, c, h, w) float32, standard normal: the noise that is added to the latents.
+    posterior: (n, c, h, w) float32, standard normal: the draw from the VAE's posterior.
+    offset: (n, c, 1, 1) float32, standard normal: offset noise, one value for a whole channel.
+    timesteps: (n,) int64, 0 … num_train_timesteps − 1.
     """
 
     noise: torch.Tensor
     posterior: torch.Tensor
     offset: torch.Tensor
-    times: torch.Tensor
+    timesteps: torch.Tensor
 
 
 def draw_noise(
-    seed: int, step: int, numbers: Sequence[int], batch: int, shape: tuple[int, int, int], steps: int, stratified: bool
+    seed: int,
+    step: int,
+    numbers: Sequence[int],
+    batch_size: int,
+    shape: tuple[int, int, int],
+    num_train_timesteps: int,
+    stratified: bool,
 ) -> NoiseDraws:
-    """Of the samples `numbers` of a step whose global batch is `batch`. steps: timesteps that there are."""
-    generators = [rng(seed, "noise", n) for n in numbers]
-    # One generator draws all of a sample's, in this order.
-    noise, posterior = (
-        torch.from_numpy(np.stack([g.standard_normal(shape, np.float32) for g in generators])) for _ in range(2)
-    )
-    offset = torch.from_numpy(np.stack([g.standard_normal((shape[0], 1, 1), np.float32) for g in generators]))
-    times = timesteps(seed, step, batch, steps, stratified)[np.asarray(numbers) - step * batch]
-    return NoiseDraws(noise, posterior, offset, torch.from_numpy(times))
+    """Draw noise and timesteps for some samples of one step.
+
+    numbers: the samples' numbers in the run, all of this step.
+    batch_size: samples of the global batch.
+    shape: (c, h, w) of a latent.
+    stratified: see `draw_timesteps`.
+    """
+    rngs = [rng(seed, "noise", n) for n in numbers]
+
+    def normal(shape: tuple[int, int, int]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([r.standard_normal(shape, np.float32) for r in rngs]))
+
+    # One generator draws all of a sample's values, in this order.
+    noise, posterior, offset = normal(shape), normal(shape), normal((shape[0], 1, 1))
+    timesteps = draw_timesteps(seed, step, batch_size, num_train_timesteps, stratified)
+    return NoiseDraws(noise, posterior, offset, torch.from_numpy(timesteps[np.asarray(numbers) - step * batch_size]))
 
 
-def timesteps(seed: int, step: int, batch: int, steps: int, stratified: bool) -> NDArray[np.int64]:
-    """(batch,) of 0 … steps − 1; stratified: one from each of `batch` equal parts, in random order."""
-    g = rng(seed, "timesteps", step)
-    share = (g.permutation(batch) + g.random(batch)) / batch if stratified else g.random(batch)
-    return np.minimum((share * steps).astype(np.int64), steps - 1)
+def draw_timesteps(
+    seed: int, step: int, batch_size: int, num_train_timesteps: int, stratified: bool
+) -> NDArray[np.int64]:
+    """Timesteps of a global batch: (batch_size,) int64, 0 … num_train_timesteps − 1.
+
+    stratified: one from each of `batch_size` equal parts of the schedule, in random order; else independent.
+    """
+    step_rng = rng(seed, "timesteps", step)
+    if stratified:
+        fraction = (step_rng.permutation(batch_size) + step_rng.random(batch_size)) / batch_size
+    else:
+        fraction = step_rng.random(batch_size)
+    return np.minimum((fraction * num_train_timesteps).astype(np.int64), num_train_timesteps - 1)
 
 
 class Objective:
-    """Loss of a U-Net's answer, by the schedule that the base was trained with.
+    """Loss of the U-Net's prediction under the noise schedule of the base.
 
-    scheduler: its config; prediction: what the run expects it to say, None to take what it says. Raises TrainError
-    where they differ, and for a schedule that ends in pure noise without v.
+    scheduler_config: the base's scheduler config, as diffusers writes it.
+    prediction: the prediction type that the run expects, "epsilon" or "v_prediction"; None for the scheduler's own.
+    min_snr_gamma: γ of min-SNR weighting; None for no weighting.
+    zero_terminal_snr: rescale the schedule to end in pure noise.
+    background_weight: loss weight of what is not figure, 0 … 1.
+
+    Raises TrainError where prediction and scheduler differ, and for zero terminal SNR without v-prediction.
+
+    Attributes:
+    config: the scheduler config that the run trains by.
+    prediction: "epsilon" or "v_prediction".
+    num_train_timesteps: length of the schedule.
     """
 
     def __init__(
         self,
-        scheduler: Mapping[str, Any],
+        scheduler_config: Mapping[str, Any],
         prediction: str | None = None,
         *,
         min_snr_gamma: float | None = None,
         zero_terminal_snr: bool = False,
         background_weight: float = 1.0,
     ):
-        self.config = resolved(scheduler, prediction, zero_terminal_snr)
-        kept = {k: v for k, v in self.config.items() if not k.startswith("_")}
-        self._scheduler = DDPMScheduler.from_config(kept)
+        self.config = training_scheduler_config(scheduler_config, prediction, zero_terminal_snr)
+        public = {k: v for k, v in self.config.items() if not k.startswith("_")}
+        self._scheduler = DDPMScheduler.from_config(public)
         self.prediction: str = self.config["prediction_type"]
-        self.steps = int(self._scheduler.config.num_train_timesteps)
-        self._gamma, self._background = min_snr_gamma, background_weight
+        self.num_train_timesteps = int(self._scheduler.config.num_train_timesteps)
+        self._min_snr_gamma, self._background_weight = min_snr_gamma, background_weight
 
     def to(self, device: torch.device) -> None:
-        """Keep the schedule there: looked up at every step."""
+        """Move the schedule to a device: every step looks it up."""
         self._scheduler.alphas_cumprod = self._scheduler.alphas_cumprod.to(device)
 
-    def noised(self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        """What the U-Net is given: √ᾱ x + √(1 − ᾱ) ε."""
-        noised: torch.Tensor = self._scheduler.add_noise(latents, noise, times)
-        return noised
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """Noisy latents, the U-Net's input: √ᾱ x + √(1 − ᾱ) ε. (n, c, h, w); timesteps (n,)."""
+        noisy_latents: torch.Tensor = self._scheduler.add_noise(latents, noise, timesteps)
+        return noisy_latents
 
-    def target(self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        """What it should say: ε, or v = √ᾱ ε − √(1 − ᾱ) x (arXiv:2202.00512)."""
+    def target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """Regression target (n, c, h, w): ε, or v = √ᾱ ε − √(1 − ᾱ) x (arXiv:2202.00512)."""
         if self.prediction == "epsilon":
             return noise
-        velocity: torch.Tensor = self._scheduler.get_velocity(latents, noise, times)
+        velocity: torch.Tensor = self._scheduler.get_velocity(latents, noise, timesteps)
         return velocity
 
-    def weights(self, times: torch.Tensor) -> torch.Tensor:
-        """(n,) of min-SNR-γ (arXiv:2303.09556): min(SNR, γ) of the clean picture's error, in terms of ε's or v's."""
-        if self._gamma is None:
-            return torch.ones(len(times), device=times.device)
-        snr = compute_snr(self._scheduler, times).float()
-        clipped = snr.clamp(max=self._gamma)
+    def loss_weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """Min-SNR-γ weights (n,) (arXiv:2303.09556): min(SNR, γ) on the clean picture's error, converted to ε's or
+        v's; ones where no γ is set."""
+        if self._min_snr_gamma is None:
+            return torch.ones(len(timesteps), device=timesteps.device)
+        snr = compute_snr(self._scheduler, timesteps).float()
+        clipped = snr.clamp(max=self._min_snr_gamma)
         return clipped / snr if self.prediction == "epsilon" else clipped / (snr + 1)
 
     def loss(
-        self, said: torch.Tensor, target: torch.Tensor, times: torch.Tensor, masks: torch.Tensor | None = None
+        self,
+        model_pred: torch.Tensor,
+        target: torch.Tensor,
+        timesteps: torch.Tensor,
+        masks: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(n,) losses of (n, c, h, w). masks: (n, 1, h, w), the share of figure in each latent's pixels."""
-        error = (said.float() - target.float()).square()
-        if masks is not None and self._background < 1:
-            weight = masks + self._background * (1 - masks)
+        """Weighted mean squared error of each sample, (n,) float32.
+
+        model_pred, target: (n, c, h, w).
+        masks: (n, 1, h, w) float32, share of figure in each latent's pixels, 0 … 1. The weights that they give have
+        a mean of 1 over a picture.
+        """
+        error = (model_pred.float() - target.float()).square()
+        if masks is not None and self._background_weight < 1:
+            weight = masks + self._background_weight * (1 - masks)
             error = error * (weight / weight.mean(dim=(1, 2, 3), keepdim=True))
-        return error.mean(dim=(1, 2, 3)) * self.weights(times)
+        return error.mean(dim=(1, 2, 3)) * self.loss_weights(timesteps)
 
 
-def resolved(scheduler: Mapping[str, Any], prediction: str | None, zero_terminal_snr: bool) -> dict[str, Any]:
-    """The config that the run trains by, and that its model is sampled by. Raises TrainError."""
-    says = scheduler.get("prediction_type", "epsilon")
-    if prediction not in (None, says):
+def training_scheduler_config(
+    scheduler_config: Mapping[str, Any], prediction: str | None, zero_terminal_snr: bool
+) -> dict[str, Any]:
+    """The scheduler config that the run trains by and its model is sampled by. Raises TrainError, see `Objective`."""
+    base_prediction = scheduler_config.get("prediction_type", "epsilon")
+    if prediction not in (None, base_prediction):
         what = "the base's scheduler has another prediction_type than the run"
-        raise TrainError(what, got=prediction, allowed=says)
-    zero = zero_terminal_snr or bool(scheduler.get("rescale_betas_zero_snr"))
-    if zero and says != "v_prediction":
+        raise TrainError(what, got=prediction, allowed=base_prediction)
+    zero = zero_terminal_snr or bool(scheduler_config.get("rescale_betas_zero_snr"))
+    if zero and base_prediction != "v_prediction":
         what = "zero terminal SNR needs v_prediction: of pure noise, epsilon says nothing of the picture"
-        raise TrainError(what, got=says, allowed="v_prediction")
-    out = {**scheduler, "prediction_type": says}
-    return {**out, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero else out
+        raise TrainError(what, got=base_prediction, allowed="v_prediction")
+    config = {**scheduler_config, "prediction_type": base_prediction}
+    return {**config, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero else config
 
 
-def sample_latents(moments: torch.Tensor, posterior: torch.Tensor, vae: Mapping[str, Any]) -> torch.Tensor:
-    """Latents (n, c, h, w), scaled, of a VAE's moments (n, 2c, h, w): one draw from each posterior."""
+def sample_latents(moments: torch.Tensor, posterior: torch.Tensor, vae_config: Mapping[str, Any]) -> torch.Tensor:
+    """Draw scaled latents from the VAE's posterior.
+
+    moments: (n, 2c, h, w) float32, mean and log variance.
+    posterior: (n, c, h, w) float32, standard normal draws.
+    Returns (n, c, h, w) float32, shifted and scaled as the VAE's config says.
+    """
     mean, log_variance = moments.chunk(2, dim=1)
     latents = mean + (0.5 * log_variance.clamp(-30, 20)).exp() * posterior
-    shift = vae.get("shift_factor") or 0.0
-    scaled: torch.Tensor = (latents - shift) * vae.get("scaling_factor", 0.18215)
+    shift = vae_config.get("shift_factor") or 0.0
+    scaled: torch.Tensor = (latents - shift) * vae_config.get("scaling_factor", 0.18215)
     return scaled

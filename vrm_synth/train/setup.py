@@ -1,4 +1,4 @@
-"""What a run begins with: its folder, the devices, the base, the data of each stage."""
+"""Setup of a run: devices, its folder, the base, the data of each stage."""
 
 from __future__ import annotations
 
@@ -18,24 +18,29 @@ from vrm_synth.io.atomic_files import make_folder, write_file
 from vrm_synth.models import Base, open_base
 from vrm_synth.models.base_location import kept_source
 from vrm_synth.train.config import RunConfig, StageConfig, to_yaml
-from vrm_synth.train.data.config import DataConfig
+from vrm_synth.train.data.data_config import DataConfig
 from vrm_synth.train.data.quarantine import NAME as QUARANTINE
-from vrm_synth.train.data.step_data import StepData, open_data
-from vrm_synth.train.latents.encoder import VaeEncoder
+from vrm_synth.train.data.step_data import StepData, open_step_data
+from vrm_synth.train.latents.vae_encoder import VaeEncoder
 from vrm_synth.train.objective import Objective
-from vrm_synth.train.preflight import CONFIG, check_folder
+from vrm_synth.train.preflight import CONFIG, check_run_folder
 
-# Ranks wait for one another while one fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
-# longer than NCCL's ten minutes. Where one has died, torchrun ends the others.
-LONGEST_WAIT = datetime.timedelta(days=7)
+# Timeout of a rank that waits while another fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
+# NCCL's own ten minutes are too short. Where a rank has died, torchrun ends the others.
+RANK_TIMEOUT = datetime.timedelta(days=7)
 
 
 def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
-    """device: "cpu" for the CPU even where there is a GPU. Raises TrainError where the ranks cannot share the batch."""
+    """Find devices and ranks, and choose the precision.
+
+    device: "cpu" for the CPU even where there is a GPU.
+
+    Raises TrainError where the ranks cannot share the batch evenly.
+    """
     cpu = device == "cpu"
     cuda = torch.cuda.is_available() and not cpu
     precision = config.precision if config.precision != "auto" else "bfloat16" if cuda else "float32"
-    wait = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
+    wait = InitProcessGroupKwargs(timeout=RANK_TIMEOUT)
     accelerator = Accelerator(
         cpu=cpu, mixed_precision="bf16" if precision == "bfloat16" else "no", kwargs_handlers=[wait]
     )
@@ -45,17 +50,17 @@ def start_accelerator(config: RunConfig, device: str | None) -> Accelerator:
     return accelerator
 
 
-def claim(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
-    """Make the folder this run's, or see that it is. Raises TrainError."""
+def claim_run_folder(config: RunConfig, run: Path, accelerator: Accelerator) -> None:
+    """Make the folder and write run.yaml, or check that the folder is this run's. Raises TrainError."""
     if accelerator.is_main_process:
-        check_folder(config, run)
+        check_run_folder(config, run)
         make_folder(run)
         write_file(run / CONFIG, to_yaml(config).encode())
     accelerator.wait_for_everyone()
 
 
-def open_base_of(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
-    """The base as the run begins with it: from scratch with new weights. Raises ModelError."""
+def open_training_base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
+    """Open the base; for a run from scratch, with new U-Net weights. Raises ModelError."""
     scratch = config.seed if config.init == "scratch" else None
     with accelerator.main_process_first():
         base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
@@ -64,8 +69,8 @@ def open_base_of(config: RunConfig, run: Path, accelerator: Accelerator, offline
     return base
 
 
-def model_of(config: RunConfig, run: Path, base: Base, objective: Objective) -> dict[str, Any]:
-    """What vrm_synth/models/run_checkpoint.py needs to open a checkpoint."""
+def model_record(config: RunConfig, run: Path, base: Base, objective: Objective) -> dict[str, Any]:
+    """The `model` of state.json: what vrm_synth/models/run_checkpoint.py needs to open a checkpoint."""
     return {
         **kept_source(base.name, base.folder, run),
         "name": base.name,
@@ -77,31 +82,38 @@ def model_of(config: RunConfig, run: Path, base: Base, objective: Objective) -> 
     }
 
 
-def of_stage(data: DataConfig, stage: StageConfig) -> DataConfig:
-    """The data at a stage's size."""
+def stage_data_config(data: DataConfig, stage: StageConfig) -> DataConfig:
+    """The data configuration with a stage's size and buckets."""
     return data.model_copy(update={"size": stage.size, "buckets": stage.buckets})
 
 
-def open_part(
+def open_stage_dataset(
     config: RunConfig,
     data: DataConfig,
     seed: int,
     base: Base,
     encoder: VaeEncoder,
     run: Path,
-    found: Callable[[int], object],
+    on_scanned: Callable[[int], object],
 ) -> StepData:
-    """A stage's samples, or those kept back. found: called with numbers of samples indexed. Raises DatasetError."""
-    # Its own: padding is the tokenizer's state, and other threads count while the trainer pads.
+    """Open the data of one stage, or the validation data.
+
+    data: its configuration.
+    seed: of its order, captions and noise.
+    on_scanned: called with counts of samples indexed.
+
+    Raises DatasetError.
+    """
+    # A copy: padding is part of a tokenizer's state, and threads count tokens while the trainer pads.
     tokenizer = copy.deepcopy(base.tokenizer)
-    return open_data(
+    return open_step_data(
         data,
         encoder,
         seed=seed,
-        batch=config.batch,
+        batch_size=config.batch,
         cache=run / "cache",
         quarantine=run / QUARANTINE,
         count_tokens=lambda captions: [len(x) for x in tokenizer(list(captions)).input_ids],
-        most_tokens=tokenizer.model_max_length,
-        found=found,
+        max_tokens=tokenizer.model_max_length,
+        on_scanned=on_scanned,
     )

@@ -5,31 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vrm_synth.train.data.buckets import aspects, assign, choose, crop, fits, shapes
+from vrm_synth.train.data.buckets import aspect_shares, assign_buckets, bucket_shapes, choose_buckets, crop, fits
 
 
 @pytest.mark.parametrize("side", [64, 256, 512, 768, 1024])
-def test_shapes_come_in_pairs_about_as_large_as_the_square(side):
-    found = shapes(side)
-    assert (side, side) in found and all((h, w) in found for w, h in found)
-    for w, h in found:
+def test_bucket_shapes_come_in_pairs_of_about_the_squares_area(side):
+    shapes = bucket_shapes(side)
+    assert (side, side) in shapes and all((h, w) in shapes for w, h in shapes)
+    for w, h in shapes:
         assert w % 64 == h % 64 == 0 and 0.75 <= w * h / side**2 <= 1.25 and 0.5 <= w / h <= 2
 
 
 def test_one_bucket_is_the_square_and_one_shape_of_pictures_takes_one_bucket():
-    tall = aspects((512, 768))
-    assert choose(tall, 512, 1) == [(512, 512)]
-    assert choose(tall, 512, 6) == [(448, 576)]
+    tall = aspect_shares((512, 768))
+    assert choose_buckets(tall, 512, 1) == [(512, 512)]
+    assert choose_buckets(tall, 512, 6) == [(448, 576)]
 
 
-def test_more_buckets_never_cut_off_more_and_are_at_most_those_asked_for():
+def test_more_buckets_never_crop_more_and_respect_the_limit():
     rng = np.random.default_rng(0)
     sizes = rng.integers(500, 1100, (4000, 2)).astype(np.int32)
 
     def cut(most: int) -> float:
-        buckets = choose(aspects(sizes), 1024, most)
+        buckets = choose_buckets(aspect_shares(sizes), 1024, most)
         assert len(buckets) <= most
-        of = np.array(buckets)[assign(sizes, buckets)]
+        of = np.array(buckets)[assign_buckets(sizes, buckets)]
         logs = np.log(sizes[:, 0] / sizes[:, 1]) - np.log(of[:, 0] / of[:, 1])
         return float((1 - np.exp(-np.abs(logs))).mean())
 
@@ -37,10 +37,10 @@ def test_more_buckets_never_cut_off_more_and_are_at_most_those_asked_for():
     assert lost == sorted(lost, reverse=True) and lost[3] < 0.4 * lost[0]
 
 
-def test_every_picture_goes_where_least_is_cut_off():
+def test_a_picture_goes_to_the_bucket_that_crops_least():
     buckets = [(704, 384), (384, 704), (512, 512)]
     sizes = np.array([[900, 500], [500, 900], [600, 590], [64, 4096], [4096, 64]], np.int32)
-    assert assign(sizes, buckets).tolist() == [0, 1, 2, 1, 0]
+    assert assign_buckets(sizes, buckets).tolist() == [0, 1, 2, 1, 0]
 
 
 @pytest.mark.parametrize("size", [(512, 512), (1000, 300), (300, 1000), (64, 65)])

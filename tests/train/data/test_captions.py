@@ -12,7 +12,7 @@ from vrm_synth.caption import english
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.observations import Observations
-from vrm_synth.train.data.captions import mirror, pick, shuffle, usable
+from vrm_synth.train.data.captions import choose_text, mirror, possible_texts, shuffle_tags
 from vrm_synth.train.data.source import CaptionText
 
 PHRASES = [p for pose in load_poses().values() for p in pose.phrases]
@@ -51,7 +51,7 @@ def test_the_mirrored_caption_is_the_caption_of_the_mirror_image():
         ("nothing of the kind", "nothing of the kind"),
     ],
 )
-def test_sides_change_places(text, image):
+def test_left_and_right_are_swapped(text, image):
     assert mirror(text) == image
     assert mirror(image) == text
 
@@ -72,23 +72,23 @@ def test_sides_change_places(text, image):
         "there is one left",
     ],
 )
-def test_what_cannot_be_mirrored_truthfully_is_not(text):
+def test_captions_that_cannot_be_mirrored_truthfully_are_not(text):
     assert mirror(text) is None
 
 
 def test_tags_are_shuffled_behind_those_that_are_kept():
     tags = "1girl, solo, a, b, c, d、e"
-    several = {shuffle(tags, 2, np.random.default_rng(i)) for i in range(30)}
+    several = {shuffle_tags(tags, 2, np.random.default_rng(i)) for i in range(30)}
     assert len(several) > 10
     for s in several:
         assert s.startswith("1girl, solo, ") and sorted(s.split(", ")) == ["1girl", "a", "b", "c", "d", "e", "solo"]
-    assert shuffle(tags, 99, np.random.default_rng(0)) == "1girl, solo, a, b, c, d, e"
+    assert shuffle_tags(tags, 99, np.random.default_rng(0)) == "1girl, solo, a, b, c, d, e"
 
 
-def test_tags_stand_for_sentences_where_asked_and_there():
+def test_tags_replace_sentences_where_preferred_and_present():
     both, only = CaptionText("A girl.", "1girl"), CaptionText("", "1girl")
-    assert pick(both, False) == ("A girl.", False) and pick(both, True) == ("1girl", True)
-    assert pick(only, False) == pick(only, True) == ("1girl", True)
-    assert pick(CaptionText("A girl."), True) == ("A girl.", False)
-    assert usable(both, 0.0) == ("A girl.",) and usable(both, 0.5) == ("A girl.", "1girl")
-    assert usable(both, 1.0) == ("1girl",) and usable(only, 0.0) == ("1girl",)
+    assert choose_text(both, False) == ("A girl.", False) and choose_text(both, True) == ("1girl", True)
+    assert choose_text(only, False) == choose_text(only, True) == ("1girl", True)
+    assert choose_text(CaptionText("A girl."), True) == ("A girl.", False)
+    assert possible_texts(both, 0.0) == ("A girl.",) and possible_texts(both, 0.5) == ("A girl.", "1girl")
+    assert possible_texts(both, 1.0) == ("1girl",) and possible_texts(only, 0.0) == ("1girl",)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.train import disk
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.train.data.config import SourceConfig
+from vrm_synth.train.data.data_config import SourceConfig
 from vrm_synth.train.data.table_source import TableSource, open_source
 
 
@@ -30,7 +30,7 @@ def test_every_layout_gives_its_pictures_and_captions(layout, tmp_path):
     source = opened(layout(tmp_path / "data", 10), license="CC0-1.0")
     assert len(source) == 10 and source.sizes() == disk.SIZE and reasons(source) == {}
     for i in range(10):
-        assert source.words(i).sentence == f"picture {i}, seen from the left"
+        assert source.captions(i).sentence == f"picture {i}, seen from the left"
         assert source.picture(i).pixels[0, 0].tolist() == [i * 37 % 200 + 40, i * 11 % 256, i * 71 % 256]
     assert source.credit.licenses == {"CC0-1.0": 10} and source.credit.rows == 10
     assert len({source.fingerprint(i) for i in range(10)}) == len({source.key(i) for i in range(10)}) == 10
@@ -315,7 +315,7 @@ def test_samples_are_members_in_a_row_by_their_names_up_to_the_first_dot(tmp_pat
         ("./p.q/1.png", a), ("./p.q/1.mask.png", disk.png(1, mode="L")), ("./p.q/1.txt", b"one"),
         ("p/1.JPG", b), ("p/1.txt", b"two"), ("p/1.jpg", a), ("p/1.txt", b"three"),
     )  # fmt: skip
-    assert [source.words(i).sentence for i in range(1, 4)] == ["one", "two", "three"]
+    assert [source.captions(i).sentence for i in range(1, 4)] == ["one", "two", "three"]
     assert source.picture(1).mask is not None and source.picture(2).mask is None
 
 
@@ -349,7 +349,7 @@ def test_parquet_shards_of_ours_tell_their_origin_in_a_column_of_json(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "data/00000.parquet")
     source = opened(tmp_path / "data")
     assert source.credit.licenses == {"CC0-1.0": 2} and source.credit.avatars[0]["pictures"] == 2
-    assert [source.words(i).sentence for i in range(2)] == ["a", "b"]
+    assert [source.captions(i).sentence for i in range(2)] == ["a", "b"]
     assert source.key(1) == "00000.parquet: 000001" and reasons(source) == {"metadata is not JSON": 1}
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 from tests.train import disk, runs
 from tests.train.disk import PoolingEncoder
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.train.data.config import DataConfig, SourceConfig
+from vrm_synth.train.data.data_config import DataConfig, SourceConfig
 from vrm_synth.train.data.quarantine import summary
 from vrm_synth.train.data.scan.source_scan import find_layout
-from vrm_synth.train.data.step_data import open_data
+from vrm_synth.train.data.step_data import open_step_data
 from vrm_synth.train.data.table_source import TableSource, open_source
 
 
@@ -29,7 +29,7 @@ def opened(path: Path, **options: object) -> TableSource:
 
 
 def captions(source: TableSource) -> list[str]:
-    return sorted(source.words(i).sentence for i in range(len(source)))
+    return sorted(source.captions(i).sentence for i in range(len(source)))
 
 
 def left_out(source: TableSource) -> dict[str, str]:
@@ -71,10 +71,10 @@ def test_shards_are_of_the_split_that_they_are_named_for(names, shard, tmp_path)
     suffix = ".tar" if shard is tar else ".parquet"
     for name, split in zip(names, ("train", "test", "validation"), strict=True):
         shard(tmp_path / f"hub/data/{name}{suffix}", f"{split} 1", f"{split} 2")
-    for asked in ("train", "test", "validation", "val"):
-        source = opened(tmp_path / "hub", split=asked)
-        said = "validation" if asked == "val" else asked
-        assert captions(source) == [f"{said} 1", f"{said} 2"]
+    for name_of_split in ("train", "test", "validation", "val"):
+        source = opened(tmp_path / "hub", split=name_of_split)
+        split = "validation" if name_of_split == "val" else name_of_split
+        assert captions(source) == [f"{split} 1", f"{split} 2"]
         assert [*left_out(source).values()] == ["of another split"] * 2
     with pytest.raises(DatasetError, match=r"no such split; got other; allowed: .*test, train, validation"):
         opened(tmp_path / "hub", split="other")
@@ -84,7 +84,7 @@ def test_a_named_shard_is_read_whatever_its_name(tmp_path):
     assert captions(opened(tar(tmp_path / "test-0.tar", "a"))) == ["a"]
 
 
-def test_the_folder_called_like_the_split_is_read_alone_and_what_lies_beside_it_is_told(tmp_path):
+def test_the_folder_called_like_the_split_is_read_alone_and_the_rest_is_reported(tmp_path):
     tar(tmp_path / "set/train/test-0.tar", "a")
     tar(tmp_path / "set/val/0.tar", "b")
     tar(tmp_path / "set/more.tar", "c")
@@ -93,8 +93,8 @@ def test_the_folder_called_like_the_split_is_read_alone_and_what_lies_beside_it_
     (tmp_path / "set/records").mkdir()
     (tmp_path / "set/records/00000.json").write_text("{}")
     (tmp_path / "set/metadata.parquet").write_bytes(b"")
-    source, told = opened(tmp_path / "set"), ["loose.png", "more.tar", "val/"]
-    assert captions(source) == ["a"] and left_out(source) == dict.fromkeys(told, "of another split")
+    source, others = opened(tmp_path / "set"), ["loose.png", "more.tar", "val/"]
+    assert captions(source) == ["a"] and left_out(source) == dict.fromkeys(others, "of another split")
     with pytest.raises(DatasetError, match="not the name of a split"):
         opened(tmp_path / "set/train", split="..")
 
@@ -144,7 +144,7 @@ def test_names_with_dots_are_pictures_where_they_have_captions(tmp_path):
     for name in ("photo", "photo.1", "photo.v2", "other.1", "photo.depth"):
         picture(tmp_path / f"set/{name}.png", name)
     picture(tmp_path / "set/photo.2.png")
-    picture(tmp_path / "set/photo.normal.png")  # a pass: neither read nor told of
+    picture(tmp_path / "set/photo.normal.png")  # a pass: neither read nor reported
     picture(tmp_path / "set/photo.mask.png", "a mask has none")
     source = opened(tmp_path / "set")
     assert captions(source) == ["other.1", "photo", "photo.1", "photo.depth", "photo.v2"]
@@ -234,7 +234,7 @@ def test_parquet_without_pictures_is_no_shard(tmp_path):
     assert captions(source) == ["a"] and left_out(source) == {"metadata.parquet": "Parquet file without pictures"}
 
 
-def test_whatever_looks_like_data_and_is_not_read_is_told(tmp_path):
+def test_unread_files_that_look_like_data_are_reported(tmp_path):
     data = disk.tars(tmp_path / "tars", 4)
     picture(data / "a.png", "a")
     (data / "metadata.jsonl").write_text("")
@@ -267,31 +267,32 @@ def test_whatever_looks_like_data_and_is_not_read_is_told(tmp_path):
     assert left_out(opened(data)) == dict.fromkeys(unlisted, "picture is not listed")
 
 
-def test_what_is_not_used_is_named_in_the_quarantine_and_told_in_a_line(tmp_path):
+def test_unused_files_are_quarantined_and_summarized(tmp_path):
     tar(tmp_path / "set/train-0.tar", *map(str, range(4)))
     tar(tmp_path / "set/test-0.tar", "a")
     (tmp_path / "set/._train-0.tar").write_bytes(b"")
     config = DataConfig.model_validate({"sources": [{"path": str(tmp_path / "set"), "license": "x"}], "size": 64})
     path = tmp_path / "q.jsonl"
-    data = open_data(config, PoolingEncoder(), seed=1, batch=2, cache=tmp_path / "cache", quarantine=path)
-    told = {(line["key"], line["reason"]) for line in map(json.loads, path.read_text().splitlines())}
-    assert told == {("._train-0.tar", "AppleDouble file"), ("test-0.tar", "of another split")}
+    data = open_step_data(config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp_path / "cache", quarantine=path)
+    lines = {(line["key"], line["reason"]) for line in map(json.loads, path.read_text().splitlines())}
+    assert lines == {("._train-0.tar", "AppleDouble file"), ("test-0.tar", "of another split")}
     assert summary(data.quarantined) == "Not used: 2 (1 AppleDouble file; 1 of another split)"
     assert summary({}) == "" and summary({"b": 1, "a": 1200, "c": 0}) == "Not used: 1,201 (1,200 a; 1 b)"
     data.close()
 
 
 def test_a_run_says_in_one_line_how_much_it_does_not_use(tmp_path):
+    from vrm_synth.train.callbacks import Callbacks
     from vrm_synth.train.config import RunConfig
-    from vrm_synth.train.loop import Callbacks, train
+    from vrm_synth.train.loop import train
 
     tar(tmp_path / "set/train-0.tar", *map(str, range(4)))
     tar(tmp_path / "set/test-0.tar", "a")
-    said: list[str] = []
+    messages: list[str] = []
     sources = {"sources": [{"path": str(tmp_path / "set"), "license": "x"}]}
     config = RunConfig.model_validate(runs.settings(tmp_path / "set", more=sources, steps=1))
-    train(config, tmp_path / "run", Callbacks(say=said.append), device="cpu")
-    assert said == [f"Not used: 1 (1 of another split): {tmp_path / 'run/quarantine.jsonl'}"]
+    train(config, tmp_path / "run", Callbacks(on_message=messages.append), device="cpu")
+    assert messages == [f"Not used: 1 (1 of another split): {tmp_path / 'run/quarantine.jsonl'}"]
 
 
 # ---------------------------------------------------------------- upright

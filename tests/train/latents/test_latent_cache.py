@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from vrm_synth.train.latents import index, latent_cache
+from vrm_synth.train.latents import latent_cache, latent_index
 from vrm_synth.train.latents.latent_cache import LatentCache, LatentKey
-from vrm_synth.train.latents.shard import Latent
+from vrm_synth.train.latents.latent_shard import Latent
 
-MAKING = LatentKey("on #ffffff", "vae float32", (64, 64), "centre", "float16")
+KEY = LatentKey("on #ffffff", "vae float32", (64, 64), "centre", "float16")
 
 
 def sha(i: int) -> bytes:
     return hashlib.sha256(bytes([i % 256, i // 256])).digest()
 
 
-def print_of(i: int) -> bytes:
+def fingerprint(i: int) -> bytes:
     return hashlib.sha256(b"print" + sha(i)).digest()[:16]
 
 
@@ -39,8 +39,8 @@ def same(a: Latent | None, b: Latent) -> bool:
 def filled(folder: Path, count: int = 20, **options: object) -> LatentCache:
     cache = LatentCache(folder)
     for i in range(count):
-        cache.know(print_of(i), sha(i))
-        cache.keep(sha(i), MAKING, latent(i, **options))
+        cache.put_fingerprint(fingerprint(i), sha(i))
+        cache.put_latent(sha(i), KEY, latent(i, **options))
     return cache
 
 
@@ -49,16 +49,16 @@ def shards(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_what_is_kept_is_found_before_and_after_it_is_written_and_by_others(dtype, tmp_path):
+def test_a_latent_is_found_before_and_after_it_is_written_and_by_other_processes(dtype, tmp_path):
     cache = filled(tmp_path, dtype=dtype)
     for written in (False, True):
         if written:
             cache.flush()
-        assert all(same(cache.find(sha(i), MAKING), latent(i, dtype=dtype)) for i in range(20))
-        assert all(cache.picture(print_of(i)) == sha(i) for i in range(20))
+        assert all(same(cache.get_latent(sha(i), KEY), latent(i, dtype=dtype)) for i in range(20))
+        assert all(cache.get_picture_sha256(fingerprint(i)) == sha(i) for i in range(20))
     other = LatentCache(tmp_path)
-    assert all(same(other.find(sha(i), MAKING), latent(i, dtype=dtype)) for i in range(20))
-    assert all(other.picture(print_of(i)) == sha(i) for i in range(20))
+    assert all(same(other.get_latent(sha(i), KEY), latent(i, dtype=dtype)) for i in range(20))
+    assert all(other.get_picture_sha256(fingerprint(i)) == sha(i) for i in range(20))
 
 
 @pytest.mark.parametrize(
@@ -75,51 +75,51 @@ def test_what_is_kept_is_found_before_and_after_it_is_written_and_by_others(dtyp
     ],
     ids=lambda c: "-".join(map(str, c.values())),
 )
-def test_every_part_of_the_key_misses_when_it_changes(change, tmp_path):
+def test_a_change_of_any_part_of_the_key_misses(change, tmp_path):
     cache = filled(tmp_path, 1)
     for _ in range(2):
-        assert cache.find(sha(0), MAKING) is not None
-        assert cache.find(sha(0), replace(MAKING, **change)) is None
-        assert cache.find(sha(1), MAKING) is None and cache.picture(print_of(1)) is None
+        assert cache.get_latent(sha(0), KEY) is not None
+        assert cache.get_latent(sha(0), replace(KEY, **change)) is None
+        assert cache.get_latent(sha(1), KEY) is None and cache.get_picture_sha256(fingerprint(1)) is None
         cache.flush()
 
 
-def test_sizes_have_shards_of_their_own_and_full_ones_are_written_at_once(tmp_path, monkeypatch):
+def test_each_size_has_its_own_shards_and_full_ones_are_written_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(latent_cache, "SHARD_BYTES", 4 * 8 * 64 * 2)
     cache = LatentCache(tmp_path)
     for i in range(9):
-        cache.keep(sha(i), MAKING, latent(i))
-        cache.keep(sha(i), replace(MAKING, size=(64, 128)), latent(i, (16, 8)))
+        cache.put_latent(sha(i), KEY, latent(i))
+        cache.put_latent(sha(i), replace(KEY, size=(64, 128)), latent(i, (16, 8)))
     assert len(shards(tmp_path)) == 2 + 4  # four small ones, or two large ones, fill one
     cache.flush()
     assert len(shards(tmp_path)) == 8
     other = LatentCache(tmp_path)
-    assert all(same(other.find(sha(i), replace(MAKING, size=(64, 128))), latent(i, (16, 8))) for i in range(9))
+    assert all(same(other.get_latent(sha(i), replace(KEY, size=(64, 128))), latent(i, (16, 8))) for i in range(9))
 
 
 def test_fingerprints_alone_are_written_too(tmp_path):
     cache = filled(tmp_path, 2)
     cache.flush()
-    cache.know(print_of(7), sha(0))
+    cache.put_fingerprint(fingerprint(7), sha(0))
     cache.flush()
     other = LatentCache(tmp_path)
-    assert other.picture(print_of(7)) == sha(0) and same(other.find(sha(0), MAKING), latent(0))
+    assert other.get_picture_sha256(fingerprint(7)) == sha(0) and same(other.get_latent(sha(0), KEY), latent(0))
 
 
-def test_two_that_write_at_once_see_each_other_after_a_refresh(tmp_path):
+def test_two_writers_see_each_other_after_a_refresh(tmp_path):
     one, two = LatentCache(tmp_path), LatentCache(tmp_path)
-    one.keep(sha(1), MAKING, latent(1))
-    two.keep(sha(2), MAKING, latent(2))
+    one.put_latent(sha(1), KEY, latent(1))
+    two.put_latent(sha(2), KEY, latent(2))
     one.flush()
     two.flush()
     one.refresh()
     for cache in (one, two, LatentCache(tmp_path)):
         if cache is two:
             two.refresh()
-        assert same(cache.find(sha(1), MAKING), latent(1)) and same(cache.find(sha(2), MAKING), latent(2))
+        assert same(cache.get_latent(sha(1), KEY), latent(1)) and same(cache.get_latent(sha(2), KEY), latent(2))
 
 
-def test_the_index_is_made_again_from_the_shards(tmp_path):
+def test_the_index_is_rebuilt_from_the_shards(tmp_path):
     filled(tmp_path).flush()
     folder = tmp_path / "latents"
 
@@ -135,26 +135,26 @@ def test_the_index_is_made_again_from_the_shards(tmp_path):
     ):
         damage()
         cache = LatentCache(tmp_path)
-        assert all(same(cache.find(sha(i), MAKING), latent(i)) for i in range(20))
-        cache.keep(sha(77), MAKING, latent(77))
+        assert all(same(cache.get_latent(sha(i), KEY), latent(i)) for i in range(20))
+        cache.put_latent(sha(77), KEY, latent(77))
         cache.flush()
         assert len(list(folder.glob("*.npy"))) == 1
 
 
-def test_an_index_with_wrong_places_finds_nothing_wrong(tmp_path):
+def test_an_index_with_wrong_rows_returns_no_wrong_latent(tmp_path):
     filled(tmp_path).flush()
     array = next((tmp_path / "latents").glob("*.npy"))
     values = np.load(array)
     values[1] = values[1][::-1] + (1 << 40)
     np.save(array, values)
     cache = LatentCache(tmp_path)
-    assert all(cache.find(sha(i), MAKING) is None for i in range(20))
-    cache.keep(sha(7), MAKING, latent(7))
+    assert all(cache.get_latent(sha(i), KEY) is None for i in range(20))
+    cache.put_latent(sha(7), KEY, latent(7))
     cache.flush()
-    assert same(LatentCache(tmp_path).find(sha(7), MAKING), latent(7))
+    assert same(LatentCache(tmp_path).get_latent(sha(7), KEY), latent(7))
 
 
-def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
+def test_unfinished_files_are_removed_after_a_day(tmp_path):
     filled(tmp_path).flush()
     old, new = (tmp_path / "latents" / f".{name}.npy.part" for name in ("old", "new"))
     for path in (old, new):
@@ -164,38 +164,38 @@ def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
     assert not old.exists() and new.exists()
 
 
-def test_loose_entries_are_merged_when_there_are_many(tmp_path, monkeypatch):
+def test_unmerged_entries_are_merged_when_there_are_many(tmp_path, monkeypatch):
     monkeypatch.setattr(latent_cache, "SHARD_BYTES", 8 * 64 * 2)
-    monkeypatch.setattr(index, "LOOSE", 5)
+    monkeypatch.setattr(latent_index, "MAX_UNMERGED", 5)
     cache = filled(tmp_path, 30)
     assert len(list((tmp_path / "latents").glob("*.npy"))) == 1
-    assert all(same(cache.find(sha(i), MAKING), latent(i)) for i in range(30))
+    assert all(same(cache.get_latent(sha(i), KEY), latent(i)) for i in range(30))
     for path in shards(tmp_path)[:10]:
         path.unlink()
     again = LatentCache(tmp_path)
-    there = sum(again.find(sha(i), MAKING) is not None for i in range(30))
+    there = sum(again.get_latent(sha(i), KEY) is not None for i in range(30))
     assert there == 20
-    again.keep(sha(99), MAKING, latent(99))
+    again.put_latent(sha(99), KEY, latent(99))
     again.flush()
-    assert sum(LatentCache(tmp_path).find(sha(i), MAKING) is not None for i in range(30)) == 20
+    assert sum(LatentCache(tmp_path).get_latent(sha(i), KEY) is not None for i in range(30)) == 20
 
 
 @pytest.mark.parametrize("where", [4, 200, 0.3, 0.6, 0.999])
-def test_a_damaged_shard_is_set_aside_and_its_rows_are_made_again(where, tmp_path):
+def test_a_damaged_shard_is_set_aside_and_its_latents_encoded_again(where, tmp_path):
     filled(tmp_path).flush()
     path = shards(tmp_path)[0]
     data = bytearray(path.read_bytes())
     data[where if isinstance(where, int) else int(where * len(data))] ^= 0x10
     path.write_bytes(data)
     cache = LatentCache(tmp_path)
-    found = [cache.find(sha(i), MAKING) for i in range(20)]
+    found = [cache.get_latent(sha(i), KEY) for i in range(20)]
     assert any(f is None for f in found)
     assert all(f is None or same(f, latent(i)) for i, f in enumerate(found))
     assert cache.damaged == 1 and path.with_suffix(".bad").read_bytes() == bytes(data) and not path.exists()
     for i in range(20):
-        cache.keep(sha(i), MAKING, latent(i))
+        cache.put_latent(sha(i), KEY, latent(i))
     cache.flush()
-    assert all(same(LatentCache(tmp_path).find(sha(i), MAKING), latent(i)) for i in range(20))
+    assert all(same(LatentCache(tmp_path).get_latent(sha(i), KEY), latent(i)) for i in range(20))
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, 0.5])
@@ -205,19 +205,19 @@ def test_a_cut_shard_is_set_aside(length, tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[: length if isinstance(length, int) else int(length * len(data))])
     cache = LatentCache(tmp_path)
-    assert all(cache.find(sha(i), MAKING) is None for i in range(20)) and cache.damaged == 1
+    assert all(cache.get_latent(sha(i), KEY) is None for i in range(20)) and cache.damaged == 1
 
 
-def test_a_shard_that_vanishes_while_it_is_open_only_misses(tmp_path):
+def test_a_shard_deleted_while_open_is_a_cache_miss(tmp_path):
     filled(tmp_path).flush()
     cache = LatentCache(tmp_path)
     shards(tmp_path)[0].unlink()
-    assert cache.find(sha(0), MAKING) is None and cache.damaged == 0
+    assert cache.get_latent(sha(0), KEY) is None and cache.damaged == 0
 
 
-def test_a_pickle_in_the_cache_is_no_shard(tmp_path):
+def test_a_pickle_in_the_cache_is_not_read(tmp_path):
     filled(tmp_path, 1).flush()
     torch.save({"moments": torch.zeros(1)}, tmp_path / "latents/evil.safetensors")
     cache = LatentCache(tmp_path)
     assert cache.damaged == 1 and (tmp_path / "latents/evil.bad").exists()
-    assert same(cache.find(sha(0), MAKING), latent(0))
+    assert same(cache.get_latent(sha(0), KEY), latent(0))

@@ -1,4 +1,4 @@
-"""The sources' rows, sorted into buckets: what the order's places stand for."""
+"""The sources' rows, sorted into buckets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.train.data.buckets import Size, aspects, assign, choose, fits
+from vrm_synth.train.data.buckets import Size, aspect_shares, assign_buckets, choose_buckets, fits
 from vrm_synth.train.data.source import DataSource
 
 Rows = range | NDArray[np.int32] | NDArray[np.int64]
@@ -16,8 +16,12 @@ Rows = range | NDArray[np.int32] | NDArray[np.int64]
 
 @dataclass(frozen=True)
 class BucketRows:
-    """buckets: (width, height) each. rows: by bucket and source, the source's rows. small: by source, the rows that
-    would have to be made more than twice as large."""
+    """Row numbers by bucket and source.
+
+    buckets: (width, height) in pixels of each.
+    rows: rows[bucket][source], the source's row numbers in that bucket.
+    small: small[source], row numbers of pictures that would have to be enlarged more than twofold.
+    """
 
     buckets: tuple[Size, ...]
     rows: tuple[tuple[Rows, ...], ...]
@@ -25,29 +29,33 @@ class BucketRows:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(buckets, sources)."""
+        """Number of rows, (buckets, sources) int64."""
         return np.array([[len(r) for r in of_bucket] for of_bucket in self.rows], np.int64)
 
-    def row(self, bucket: int, source: int, place: int) -> int:
-        """What stands at a place of the order."""
-        return int(self.rows[bucket][source][place])
+    def row(self, bucket: int, source: int, position: int) -> int:
+        """Row number at a position of rows[bucket][source]."""
+        return int(self.rows[bucket][source][position])
 
 
-def sort(sources: Sequence[DataSource], weights: Sequence[float], side: int, most: int, batch: int) -> BucketRows:
-    """Choose at most `most` buckets for the sources' pictures, as their weights mix them, and sort the rows.
+def sort_into_buckets(
+    sources: Sequence[DataSource], weights: Sequence[float], side: int, max_buckets: int, batch_size: int
+) -> BucketRows:
+    """Choose buckets for the sources' pictures, and sort the rows into them.
 
-    A bucket that a batch would not fill is given up for its neighbours.
+    weights: (sources,) shares of the sources in training.
+    side: side of the square bucket in pixels.
+    max_buckets: most buckets to choose. One with fewer rows than `batch_size` is dropped, its rows going to others.
     """
     sizes = [source.sizes() for source in sources]
-    seen = sum(w * aspects(s) for w, s in zip(weights, sizes, strict=True))
-    buckets = choose(np.asarray(seen), side, most)
+    shares = sum(w * aspect_shares(s) for w, s in zip(weights, sizes, strict=True))
+    buckets = choose_buckets(np.asarray(shares), side, max_buckets)
     while True:
-        found = _sort(sources, sizes, buckets)
-        totals = found.counts.sum(1)
-        poorest = int(totals.argmin())
-        if len(buckets) == 1 or totals[poorest] >= batch:
-            return found
-        buckets.pop(poorest)
+        bucket_rows = _sort(sources, sizes, buckets)
+        totals = bucket_rows.counts.sum(1)
+        smallest = int(totals.argmin())
+        if len(buckets) == 1 or totals[smallest] >= batch_size:
+            return bucket_rows
+        buckets.pop(smallest)
 
 
 def _sort(
@@ -56,20 +64,20 @@ def _sort(
     rows: list[list[Rows]] = [[] for _ in buckets]
     small: list[Rows] = []
     for source, size in zip(sources, sizes, strict=True):
-        if isinstance(size, tuple):  # all alike, and maybe more than an array would hold
-            one = np.array([size], np.int32)
-            bucket = int(assign(one, buckets)[0])
-            fit = bool(fits(one, buckets[bucket])[0])
+        if isinstance(size, tuple):  # all rows alike, and maybe more of them than an array would hold
+            one_row = np.array([size], np.int32)
+            bucket = int(assign_buckets(one_row, buckets)[0])
+            fit = bool(fits(one_row, buckets[bucket])[0])
             for b in range(len(buckets)):
                 rows[b].append(range(len(source) if b == bucket and fit else 0))
             small.append(range(0 if fit else len(source)))
             continue
-        of = assign(size, buckets)
+        bucket_of_row = assign_buckets(size, buckets)
         fitting = np.zeros(len(size), bool)
         for b, bucket_size in enumerate(buckets):
-            mine = np.flatnonzero(of == b)
-            ok = fits(size[mine], bucket_size)
-            fitting[mine[ok]] = True
-            rows[b].append(mine[ok].astype(np.int32))
+            in_bucket = np.flatnonzero(bucket_of_row == b)
+            ok = fits(size[in_bucket], bucket_size)
+            fitting[in_bucket[ok]] = True
+            rows[b].append(in_bucket[ok].astype(np.int32))
         small.append(np.flatnonzero(~fitting).astype(np.int32))
     return BucketRows(tuple(buckets), tuple(map(tuple, rows)), tuple(small))

@@ -1,4 +1,4 @@
-"""Shapes for pictures of many shapes: few, for each is one compiled graph, and near those of the pictures at hand."""
+"""Aspect-ratio buckets: a few shapes, close to those of the pictures at hand. Each is one compiled graph."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.train.data.config import STEP
+from vrm_synth.train.data.data_config import SIDE_STEP
 
 Size = tuple[int, int]  # (width, height) in pixels
-WIDEST = 2.0  # long side over short
-_CENTRES = np.linspace(-np.log(4), np.log(4), 129)  # of log aspect: what the choice looks at, of however many pictures
+MAX_ASPECT = 2.0  # long side over short
+_BIN_CENTERS = np.linspace(-np.log(4), np.log(4), 129)  # log(width / height); the choice works on this histogram
 
 
-def shapes(side: int) -> list[Size]:
-    """Every bucket there may be, by width: sides in steps of 64, upright and lying, about side² in area."""
+def bucket_shapes(side: int) -> list[Size]:
+    """Every possible bucket, sorted by width: sides in steps of 64, portrait and landscape, about side² in area."""
     found = [(side, side)]
-    for short in range(STEP, side, STEP):
-        long = round(side * side / short / STEP) * STEP
-        if long > side and long / short <= WIDEST and 0.75 <= short * long / side**2 <= 1.25:
+    for short in range(SIDE_STEP, side, SIDE_STEP):
+        long = round(side * side / short / SIDE_STEP) * SIDE_STEP
+        if long > side and long / short <= MAX_ASPECT and 0.75 <= short * long / side**2 <= 1.25:
             found += [(short, long), (long, short)]
     return sorted(found)
 
 
-def aspects(sizes: NDArray[np.int32] | Size) -> NDArray[np.float64]:
-    """How the aspects of (n, 2) sizes, or of pictures all of one size, are spread: shares that add up to 1."""
+def aspect_shares(sizes: NDArray[np.int32] | Size) -> NDArray[np.float64]:
+    """Histogram of the log aspects of (n, 2) sizes, or of one size that all pictures have: (129,), sums to 1."""
     logs = _log_aspects(np.atleast_2d(np.asarray(sizes)))
-    return np.bincount(_nearest(logs, _CENTRES), minlength=_CENTRES.size) / len(logs)
+    return np.bincount(_nearest(logs, _BIN_CENTERS), minlength=_BIN_CENTERS.size) / len(logs)
 
 
-def choose(seen: NDArray[np.float64], side: int, most: int) -> list[Size]:
-    """At most `most` buckets, by width, that cut the least off pictures whose `aspects` are seen.
+def choose_buckets(shares: NDArray[np.float64], side: int, max_buckets: int) -> list[Size]:
+    """Choose the buckets, sorted by width, that crop the least off pictures with these `aspect_shares`.
 
-    One bucket is the square. Of as good choices the one with fewer buckets is taken.
+    A single bucket is the square. Among equally good choices the one with fewer buckets wins.
     """
-    known = shapes(side)
-    if most == 1 or len(known) == 1:
+    known = bucket_shapes(side)
+    if max_buckets == 1 or len(known) == 1:
         return [(side, side)]
-    there = np.flatnonzero(seen)
-    # (shapes, aspects): the share of the pictures that is cut off
-    lost = 1 - np.exp(-np.abs(_log_aspects(np.array(known))[:, None] - _CENTRES[there]))
-    lost *= seen[there]
+    used = np.flatnonzero(shares)
+    # (shapes, aspects): the share of the pictures' area that is cropped off
+    lost = 1 - np.exp(-np.abs(_log_aspects(np.array(known))[:, None] - _BIN_CENTERS[used]))
+    lost *= shares[used]
     best: tuple[float, tuple[int, ...]] = (np.inf, ())
-    for count in range(1, most + 1):
+    for count in range(1, max_buckets + 1):
         for chosen in itertools.combinations(range(len(known)), count):
             cut = float(lost[list(chosen)].min(0).sum())
             if cut < best[0] * (1 - 1e-9):
@@ -52,15 +52,15 @@ def choose(seen: NDArray[np.float64], side: int, most: int) -> list[Size]:
     return [known[i] for i in best[1]]
 
 
-def assign(sizes: NDArray[np.int32], buckets: Sequence[Size]) -> NDArray[np.int64]:
-    """(n, 2) sizes → (n,) the bucket that cuts the least off each."""
+def assign_buckets(sizes: NDArray[np.int32], buckets: Sequence[Size]) -> NDArray[np.int64]:
+    """Index of the bucket that crops the least off each picture, (n,), for (n, 2) sizes."""
     logs = _log_aspects(np.array(buckets))
     order = np.argsort(logs, kind="stable")
     return np.asarray(order[_nearest(_log_aspects(sizes), logs[order])])
 
 
 def crop(size: Size, bucket: Size) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom) of the largest part of a picture with the bucket's aspect, in its middle."""
+    """Center crop: (left, top, right, bottom) of the largest centered part of a picture with the bucket's aspect."""
     width, height = size
     scale = min(width / bucket[0], height / bucket[1])
     w, h = bucket[0] * scale, bucket[1] * scale
@@ -68,7 +68,7 @@ def crop(size: Size, bucket: Size) -> tuple[float, float, float, float]:
 
 
 def fits(sizes: NDArray[np.int32], bucket: Size) -> NDArray[np.bool_]:
-    """(n, 2) sizes → (n,) whether a picture fills the bucket without being made more than twice as large."""
+    """True where a picture fills the bucket without being enlarged more than twofold, (n,), for (n, 2) sizes."""
     return np.minimum(sizes[:, 0] / bucket[0], sizes[:, 1] / bucket[1]) >= 0.5
 
 

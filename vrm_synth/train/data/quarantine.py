@@ -1,4 +1,4 @@
-"""What was left out of training, and why: counted, and named in a file. Nobody's files are moved or removed."""
+"""Quarantine of rows that training leaves out: counted by reason, and named in a file. No data is moved or removed."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ NAME = "quarantine.jsonl"  # in a run's folder
 
 
 def summary(counts: Mapping[str, int]) -> str:
-    """One line: how much is not used, and why; "" where everything is. counts: by reason."""
+    """One line with how much is not used and why; "" where everything is used. counts: reason → rows."""
     several = [f"{n:,} {reason}" for reason, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if n]
     return f"Not used: {sum(counts.values()):,} ({'; '.join(several)})" if several else ""
 
 
 class Quarantine:
-    """Rows left out, each once, also over several runs into one file.
+    """Record of rows that are left out. Each is named once, even by several runs that share the file.
 
-    path: a .jsonl of {source, key, reason, detail}, or None to count alone. Several processes may write to it.
+    path: a .jsonl of {source, key, reason, detail}, to which several processes may write; None to count only.
+
+    Attributes:
     counts: reason → rows.
     """
 
     def __init__(self, path: Path | None):
         self._path = path
         self._lock = threading.Lock()
-        self._seen: set[tuple[str, str, str]] = set()
+        self._added: set[tuple[str, str, str]] = set()
         self.counts: Counter[str] = Counter()
-        self._cut = False  # a killed run left half a line
+        self._cut = False  # the file ends in half a line, of a process that was killed
         self._written = self._read()
 
     def add(self, source: str, key: str, reason: str, detail: str) -> None:
-        """A row. Raises DatasetError where it cannot be written down."""
+        """Add a row. Raises DatasetError where the file cannot be written."""
         entry = source, key, reason
         with self._lock:
-            if entry in self._seen:
+            if entry in self._added:
                 return
-            self._seen.add(entry)
+            self._added.add(entry)
             self.counts[reason] += 1
             if self._path is None or entry in self._written:
                 return
@@ -51,12 +53,12 @@ class Quarantine:
             with file_errors(self._path, "written"):
                 handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
                 try:
-                    os.write(handle, line.encode())  # at once: other ranks append, too
+                    os.write(handle, line.encode())  # in one call: other ranks append, too
                 finally:
                     os.close(handle)
 
-    def more(self, counts: Mapping[str, int]) -> None:
-        """Reason → rows that are not named one by one."""
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        """Add rows by reason (reason → rows) without naming them."""
         with self._lock:
             self.counts.update({reason: n for reason, n in counts.items() if n})
 

@@ -1,6 +1,6 @@
-"""What training data is to the loop: numbered rows of captioned pictures, each the same whenever it is asked for.
+"""Interface of a training data source: numbered rows of captioned pictures that never change.
 
-Files are one kind (table_source.py); a renderer that draws its rows when they are read can be another.
+Files are one implementation (table_source.py); a renderer that draws rows when they are read could be another.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vrm_synth.core.errors import DatasetError, StoreError, VrmSynthError
 
 
 class BadRowError(VrmSynthError):
-    """This row cannot be trained on; the run goes on without it."""
+    """A row that cannot be trained on; the run continues without it."""
 
 
 @contextmanager
@@ -33,7 +33,11 @@ def as_bad_row() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class CaptionText:
-    """A row's captions. sentence, tags: "" where it has none, but never both; tags are "a, b, c"."""
+    """A row's captions, at least one of the two.
+
+    sentence: prose, "" where the row has none.
+    tags: "a, b, c", "" where the row has none.
+    """
 
     sentence: str
     tags: str = ""
@@ -43,8 +47,9 @@ class CaptionText:
 class SourceImage:
     """A decoded picture.
 
-    pixels: (H, W, 3) uint8, sRGB, or (H, W, 4) with straight alpha. sha256: of what it was decoded from, 32 bytes.
-    mask: (H, W) uint8, the exact share of figure in each pixel, where the source knows it.
+    pixels: (H, W, 3) uint8, sRGB, or (H, W, 4) with straight alpha.
+    sha256: 32 bytes, hash of the encoded picture, its mask and the decoder's version.
+    mask: (H, W) uint8, share of figure in each pixel × 255; None where the source does not know it.
     """
 
     pixels: NDArray[np.uint8]
@@ -54,10 +59,15 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Credit:
-    """A source as the ledger names it.
+    """A source's entry in the ledger.
 
-    licenses: license → pictures under it. avatars: one {avatar, sha256, license, pictures} each, of rendered sets.
-    rows: pictures; quarantined: reason → pictures left out when the source was indexed.
+    name: the source's.
+    manifest: SHA-256 of everything that the rows follow from, except the pictures' own bytes.
+    licenses: license → pictures under it.
+    attribution: text to credit, "" for none.
+    avatars: {avatar, sha256, license, pictures, authors} of each avatar in rendered pictures.
+    rows: number of pictures.
+    quarantined: reason → pictures left out when the source was indexed.
     """
 
     name: str
@@ -70,29 +80,28 @@ class Credit:
 
 
 class DataSource(Protocol):
-    """Rows 0 to len - 1. All methods may be called from several threads."""
+    """Rows numbered 0 … len − 1. All methods may be called from several threads."""
 
     @property
     def credit(self) -> Credit:
-        """Licenses and counts. `credit.manifest` is a SHA-256 of everything that the rows follow from but the
-        pictures' own bytes: another manifest, another order of samples."""
+        """Licenses and counts. With another `credit.manifest` a run draws other samples."""
 
     def __len__(self) -> int: ...
 
     def sizes(self) -> NDArray[np.int32] | tuple[int, int]:
-        """(n, 2) widths and heights in pixels, or one (width, height) where all rows are alike."""
+        """Widths and heights in pixels, (n, 2) int32, or one (width, height) that all rows have."""
 
     def key(self, row: int) -> str:
         """The row's name, for logs."""
 
-    def words(self, row: int) -> CaptionText:
-        """Its captions. Raises BadRowError."""
+    def captions(self, row: int) -> CaptionText:
+        """The row's captions. Raises BadRowError."""
 
     def fingerprint(self, row: int) -> bytes:
-        """16 bytes, another value when the picture may have changed, told without reading it. Raises BadRowError."""
+        """16 bytes that differ when the picture may have changed, made without reading it. Raises BadRowError."""
 
     def picture(self, row: int) -> SourceImage:
-        """Read and decode it. Raises BadRowError."""
+        """Read and decode the row's picture. Raises BadRowError."""
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close files."""

@@ -1,4 +1,4 @@
-"""Files as a `DataSource`: a table of rows, and the pictures where it says."""
+"""`DataSource` over files: a table of rows, and the pictures that it points to."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from vrm_synth.io.file_names import DATASET_JSON
 from vrm_synth.io.image_decoder import DECODER_VERSION, MAX_FILE_BYTES, decode
 from vrm_synth.io.shard_readers.parquet import ParquetImages
 from vrm_synth.train.data.buckets import Size
-from vrm_synth.train.data.config import SourceConfig, source_name
-from vrm_synth.train.data.row_table import Table, open_table
+from vrm_synth.train.data.data_config import SourceConfig, source_name
+from vrm_synth.train.data.row_table import RowTable, open_table
 from vrm_synth.train.data.scan.parquet_scan import IMAGE_COLUMN, MASK_COLUMN
 from vrm_synth.train.data.scan.scanned_sample import Columns
 from vrm_synth.train.data.source import BadRowError, CaptionText, Credit, SourceImage, as_bad_row
@@ -30,12 +30,12 @@ MAX_DATASET_JSON_BYTES = 64 << 20
 
 
 class TableSource:
-    """A `DataSource` over a table. Raises DatasetError where there is nothing to train on, or no license."""
+    """A `DataSource` over a row table. Raises DatasetError where it has no rows, or rows without a license."""
 
-    def __init__(self, config: SourceConfig, table: Table):
+    def __init__(self, config: SourceConfig, table: RowTable):
         self._table = table
-        self._root = Path(table.account.root)
-        self._parquet = ParquetImages(self._root) if table.account.kind == "parquet" else None
+        self._root = Path(table.metadata.root)
+        self._parquet = ParquetImages(self._root) if table.metadata.kind == "parquet" else None
         self.credit = _credit(config, table)
         self._row = lru_cache(4096)(table.__getitem__)
 
@@ -44,13 +44,14 @@ class TableSource:
 
     @property
     def left_out(self) -> Sequence[tuple[str, str, str]]:
-        """(key, reason, detail) of what indexing left out; beyond many, `left_out_unnamed` counts the rest."""
-        return self._table.account.left_out
+        """(key, reason, detail) of the first rows that indexing left out; `left_out_unnamed` counts the others."""
+        return self._table.metadata.left_out
 
     @property
     def left_out_unnamed(self) -> Counter[str]:
-        account = self._table.account
-        return account.quarantined - Counter(reason for _, reason, _ in account.left_out)
+        """Reason → rows that indexing left out beyond those that `left_out` names."""
+        metadata = self._table.metadata
+        return metadata.quarantined - Counter(reason for _, reason, _ in metadata.left_out)
 
     def sizes(self) -> NDArray[np.int32] | Size:
         return self._table.sizes()
@@ -58,46 +59,46 @@ class TableSource:
     def key(self, row: int) -> str:
         return self._row(row).key
 
-    def words(self, row: int) -> CaptionText:
-        return self._table.words(row)
+    def captions(self, row: int) -> CaptionText:
+        return self._table.captions(row)
 
     def fingerprint(self, row: int) -> bytes:
-        """Of where the bytes lie and the files' marks: as git and make do, a changed file is known by its size,
-        inode and times, of which ctime cannot be set back."""
-        found = self._row(row)
+        """Hash of the byte ranges and the files' stats. As in git and make, a changed file is known by its size, inode
+        and times, of which ctime cannot be set back."""
+        entry = self._row(row)
         digest = hashlib.sha256(DECODER_VERSION)
-        for piece in (found.picture, found.mask):
-            if piece is not None:
+        for part in (entry.picture, entry.mask):
+            if part is not None:
                 with as_bad_row():
-                    s = stat_plain_file(self._root / piece.path)
-                marks = (piece.offset, piece.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
-                digest.update(piece.path.encode() + b"\0" + struct.pack("<6q", *marks))
+                    s = stat_plain_file(self._root / part.path)
+                numbers = (part.offset, part.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
+                digest.update(part.path.encode() + b"\0" + struct.pack("<6q", *numbers))
         return digest.digest()[:16]
 
     def picture(self, row: int) -> SourceImage:
-        found = self._row(row)
-        data = self._read(found.picture, IMAGE_COLUMN)
-        digest = hashlib.sha256(DECODER_VERSION)  # or the cache would give what another decoding has made of it
+        entry = self._row(row)
+        data = self._read(entry.picture, IMAGE_COLUMN)
+        digest = hashlib.sha256(DECODER_VERSION)  # so that another decoder version misses the latent cache
         digest.update(data)
         with as_bad_row():
             pixels = decode(data)
-        if (pixels.shape[1], pixels.shape[0]) != (found.width, found.height):
-            raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=found.key)
+        if (pixels.shape[1], pixels.shape[0]) != (entry.width, entry.height):
+            raise BadRowError("picture has changed its size", got=pixels.shape[1::-1], where=entry.key)
         mask = None
-        if found.mask is not None:
-            data = self._read(found.mask, MASK_COLUMN)
+        if entry.mask is not None:
+            data = self._read(entry.mask, MASK_COLUMN)
             digest.update(b"mask" + hashlib.sha256(data).digest())
             with as_bad_row():
                 mask = decode(data)[..., 0]
             if mask.shape != pixels.shape[:2]:
-                raise BadRowError("mask is not of its picture's size", got=mask.shape[::-1], where=found.key)
+                raise BadRowError("mask is not of its picture's size", got=mask.shape[::-1], where=entry.key)
         return SourceImage(pixels, digest.digest(), mask)
 
-    def _read(self, piece: ByteRange, column: str) -> bytes:
+    def _read(self, byte_range: ByteRange, column: str) -> bytes:
         with as_bad_row():
             if self._parquet is not None:
-                return self._parquet.read(piece, column)
-            return read_byte_range(self._root, piece, MAX_FILE_BYTES)
+                return self._parquet.read(byte_range, column)
+            return read_byte_range(self._root, byte_range, MAX_FILE_BYTES)
 
     def close(self) -> None:
         if self._parquet is not None:
@@ -106,53 +107,59 @@ class TableSource:
         self._table.close()
 
 
-def open_source(config: SourceConfig, tables: Path, found: Callable[[int], object] = lambda n: None) -> TableSource:
-    """A source of files. tables: the folder of tables; found: called with numbers of samples that a scan looked at.
+def open_source(
+    config: SourceConfig, tables: Path, on_scanned: Callable[[int], object] = lambda n: None
+) -> TableSource:
+    """Open a source of files, scanning it where it is new or has changed.
+
+    tables: folder of row tables.
+    on_scanned: called with counts of samples scanned.
 
     Raises DatasetError.
     """
     columns = Columns(config.caption, config.tags)
-    return TableSource(config, open_table(tables, Path(config.path), config.split, columns, found))
+    return TableSource(config, open_table(tables, Path(config.path), config.split, columns, on_scanned))
 
 
-def _credit(config: SourceConfig, table: Table) -> Credit:
-    account = table.account
+def _credit(config: SourceConfig, table: RowTable) -> Credit:
+    """The ledger entry. Raises DatasetError where the table is empty, or a license is missing."""
+    metadata = table.metadata
     name = source_name(config)
-    if not account.rows:
-        first = f": {account.left_out[0][2]}" if account.left_out else ""
-        what = f"no picture of {sum(account.quarantined.values())} can be trained on{first}"
+    if not metadata.rows:
+        first = f": {metadata.left_out[0][2]}" if metadata.left_out else ""
+        what = f"no picture of {sum(metadata.quarantined.values())} can be trained on{first}"
         raise DatasetError(what, where=config.path)
     licenses: Counter[str] = Counter()
-    for license, count in account.licenses.items():
+    for license, count in metadata.licenses.items():
         licenses[license or config.license or ""] += count
     if "" in licenses:
         raise DatasetError(
             "the license of these pictures is not known",
-            got=f"{licenses['']} pictures that do not say",
+            got=f"{licenses['']} pictures without one",
             allowed=f"--license NAME, or license: of the source {name}, such as CC0-1.0",
             where=config.path,
         )
     authors = _authors(Path(config.path))
     avatars = tuple(
-        {**a, **({"authors": authors[a["sha256"]]} if a["sha256"] in authors else {})} for a in account.avatars.values()
+        {**a, "authors": authors[a["sha256"]]} if a["sha256"] in authors else dict(a) for a in metadata.avatars.values()
     )
     return Credit(
         name=name,
-        manifest=account.manifest,
+        manifest=metadata.manifest,
         licenses=dict(licenses),
         attribution=config.attribution or "",
         avatars=avatars,
-        rows=account.rows,
-        quarantined=dict(account.quarantined),
+        rows=metadata.rows,
+        quarantined=dict(metadata.quarantined),
     )
 
 
-def _authors(place: Path) -> dict[str, list[str]]:
-    """Avatar's sha256 → authors, where a dataset of ours says."""
+def _authors(source: Path) -> dict[str, list[str]]:
+    """Avatar's SHA-256 → authors, of a dataset that vrm-synth rendered; empty for others."""
     try:
         with as_bad_row():
-            data = read_byte_range(place, ByteRange(DATASET_JSON, 0, -1), MAX_DATASET_JSON_BYTES)
+            data = read_byte_range(source, ByteRange(DATASET_JSON, 0, -1), MAX_DATASET_JSON_BYTES)
         avatars: list[Any] = json.loads(data)["avatars"]
         return {str(a["sha256"]): [str(x) for x in a["authors"]] for a in avatars}
     except (BadRowError, ValueError, KeyError, TypeError, RecursionError):
-        return {}  # no dataset of ours, or of a form that says it elsewhere: the rows name avatar and license anyway
+        return {}  # another dataset, or a format without this file: the rows name avatar and license anyway

@@ -6,8 +6,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from vrm_synth.train.latents import encoder
-from vrm_synth.train.latents.encoder import VaeEncoder
+from vrm_synth.train.latents import vae_encoder
+from vrm_synth.train.latents.vae_encoder import VaeEncoder
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,9 @@ def pictures(n: int) -> torch.Tensor:
     return torch.rand(n, 3, 64, 48, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-@pytest.mark.parametrize("micro", [1, 4])
-def test_a_latent_does_not_depend_on_companions_or_place(vae, micro, monkeypatch):
-    monkeypatch.setattr(encoder, "MICRO", {"cpu": micro})
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_latent_does_not_depend_on_the_other_pictures_of_its_batch(vae, batch_size, monkeypatch):
+    monkeypatch.setattr(vae_encoder, "BATCH", {"cpu": batch_size})
     encode = VaeEncoder(vae, "ab")
     whole = encode(pictures(7))
     assert whole.shape == (7, 8, 16, 12) and whole.dtype == torch.float32
@@ -37,16 +37,16 @@ def test_a_latent_does_not_depend_on_companions_or_place(vae, micro, monkeypatch
         assert torch.equal(encode(pictures(7)[order]), whole[order])
 
 
-def test_moments_are_those_of_the_vae_and_may_be_trained_on(vae):
-    made = VaeEncoder(vae, "ab")(pictures(2))
+def test_moments_are_the_vaes_and_usable_in_a_training_step(vae):
+    moments = VaeEncoder(vae, "ab")(pictures(2))
     posterior = vae.encode(pictures(2)).latent_dist
-    assert torch.allclose(made, posterior.parameters, atol=1e-5)
+    assert torch.allclose(moments, posterior.parameters, atol=1e-5)
     weight = torch.ones((), requires_grad=True)
-    (made * weight).sum().backward()
+    (moments * weight).sum().backward()
     assert weight.grad is not None and not any(p.requires_grad for p in vae.parameters())
 
 
-def test_its_identity_is_the_vae_and_what_it_computes_in(vae):
+def test_the_identity_has_the_vae_and_the_dtype(vae):
     one, half = VaeEncoder(vae, "ab"), VaeEncoder(vae, "ab", dtype=torch.bfloat16)
     assert (one.identity, half.identity) == ("ab float32", "ab bfloat16")
     assert (one.factor, one.channels) == (4, 4)
