@@ -11,8 +11,8 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from vrm_synth.models.base_presets import OPENCLIP_H, SD21_UNET, SD_VAE
-from vrm_synth.models.quiet import quiet
-from vrm_synth.models.tiny import SCHEDULE, make_tiny
+from vrm_synth.models.library_logging import silence_libraries
+from vrm_synth.models.tiny import SCHEDULER_CONFIG, make_tiny
 
 SHAPES = ("tiny", "sd21")
 WINDOW = 77  # tokens that the text encoder of sd21 reads
@@ -20,7 +20,7 @@ WINDOW = 77  # tokens that the text encoder of sd21 reads
 
 def make_base(shape: str, folder: Path) -> Path:
     """A diffusers folder. sd21: U-Net, VAE and text encoder of SD 2.1-base's shape, 5 GB; its tokenizer is tiny's."""
-    quiet()
+    silence_libraries()
     if shape == "tiny":
         return make_tiny(folder)
     tiny = make_tiny(folder.with_name("tokenizer-of"))
@@ -34,7 +34,9 @@ def make_base(shape: str, folder: Path) -> Path:
     AutoencoderKL(**SD_VAE, **blocks, layers_per_block=2, sample_size=512).save_pretrained(folder / "vae")
     text = CLIPTextConfig(**OPENCLIP_H, intermediate_size=4096, bos_token_id=512, eos_token_id=513, hidden_act="gelu")
     CLIPTextModel(text).save_pretrained(folder / "text_encoder")
-    DDPMScheduler(**{k: v for k, v in SCHEDULE.items() if k.startswith("beta")}).save_pretrained(folder / "scheduler")
+    DDPMScheduler(**{k: v for k, v in SCHEDULER_CONFIG.items() if k.startswith("beta")}).save_pretrained(
+        folder / "scheduler"
+    )
     return folder
 
 

@@ -34,7 +34,7 @@ import torch
 from diffusers import DDPMScheduler
 from shaped import SHAPES, device_name, make_base, wait
 
-from vrm_synth.models import Base, open_base
+from vrm_synth.models import DiffusionModel, open_base
 from vrm_synth.train import flops
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.loop import Callbacks, Report, train
@@ -107,7 +107,7 @@ class Folder(torch.utils.data.Dataset[tuple[torch.Tensor, str]]):
 class Loop:
     """The minimal loop."""
 
-    def __init__(self, base: Base, data: Path, size: int, batch: int, device: str):
+    def __init__(self, base: DiffusionModel, data: Path, size: int, batch: int, device: str):
         self._device, self._batch, self._tokenizer = device, batch, base.tokenizer
         self._half = torch.bfloat16 if device.startswith("cuda") else torch.float32
         self._unet: Any = base.unet.to(device).requires_grad_(True).train()

@@ -16,8 +16,8 @@ def run(folder: str = "out/train_tiny", steps: str = "600", pictures: str = "24"
     for command in (
         f"vrm-synth demo -o {where}/pictures --count {pictures} --size 64",
         f"vrm-synth train --base tiny --data {where}/pictures -o {where}/run --steps {steps}",
-        f"vrm-synth sample {where}/run --prompt {shlex.quote(prompt)} --count 4 --guidance 2 -o {where}/samples",
-        f"vrm-synth preview {where}/run --guidance 2",
+        f"vrm-synth sample {where}/run --prompt {shlex.quote(prompt)} --count 4 --guidance-scale 2 -o {where}/samples",
+        f"vrm-synth preview {where}/run --guidance-scale 2",
     ):
         print(f"\n$ {command}", flush=True)
         main(shlex.split(command)[1:], standalone_mode=False)

@@ -255,7 +255,7 @@ def test_render_makes_a_dataset_whose_lines_shots_can_render_again(here):
     )
     assert "2 shards of" in error("finish", here / "out")
     result = run("render", here / "recipe.yaml", *options)
-    assert result.stdout == f"4 pictures in {here / 'out'}; a look at them: {here / 'out' / 'contact_sheet.png'}\n"
+    assert result.stdout == f"4 pictures in {here / 'out'}; overview: {here / 'out' / 'contact_sheet.png'}\n"
     assert run("render", here / "recipe.yaml", *options).stdout.startswith(
         f"nothing was missing in {here / 'out'}; a look"
     )

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import add_lora
+from vrm_synth.sampling.lora import merge_lora
 from vrm_synth.sampling.settings import SamplingError
 
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -36,7 +36,7 @@ def before(folder) -> dict[str, torch.Tensor]:
 
 def added(folder, tmp_path, tensors, metadata=None, scale=1.0) -> dict[str, torch.Tensor]:
     save_file({k: v.contiguous() for k, v in tensors.items()}, tmp_path / "some.safetensors", metadata)
-    return weights(add_lora(open_base(folder), tmp_path / "some.safetensors", scale))
+    return weights(merge_lora(open_base(folder), tmp_path / "some.safetensors", scale))
 
 
 def check(after, before, **wanted: torch.Tensor) -> None:
@@ -117,7 +117,7 @@ def test_dora_of_peft_is_what_peft_makes_of_it(folder, before, tmp_path, convolu
     StableDiffusionPipeline.save_lora_weights(
         tmp_path, get_peft_model_state_dict(unet), unet_lora_adapter_metadata=config.to_dict()
     )
-    after = weights(add_lora(open_base(folder), tmp_path / "pytorch_lora_weights.safetensors"))
+    after = weights(merge_lora(open_base(folder), tmp_path / "pytorch_lora_weights.safetensors"))
     changed = 0
     for name, module in unet.named_modules():
         if isinstance(module, BaseTunerLayer):
@@ -177,6 +177,6 @@ def test_what_cannot_be_applied_whole_is_refused_whole(folder, before, tmp_path)
         save_file({k: v.clone() for k, v in (good | more).items()}, tmp_path / "bad.safetensors")
         model = open_base(folder)
         with pytest.raises(SamplingError, match=r"bad\.safetensors: does not fit the model; got") as e:
-            add_lora(model, tmp_path / "bad.safetensors")
+            merge_lora(model, tmp_path / "bad.safetensors")
         assert words in str(e.value) and "\n" not in str(e.value)
         check(weights(model), before)

@@ -104,8 +104,8 @@ def test_the_second_ctrl_c_waits_for_nothing(tmp_path, data, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "target"),
     [
-        (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.Sampler.denoise"),
-        (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.Sampler.denoise"),
+        (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
+        (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
         (("export-model", "RUN", "-o", "OUT"), "vrm_synth.train.export._whole"),
         (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.import_weights._convert"),
     ],
@@ -210,7 +210,7 @@ def test_typos_are_answered_before_torch_is_imported(tmp_path, data, trained, wi
         (["preview", tmp_path / "mine"], "is no training run"),
         (["preview", trained, "--checkpoint", "worst"], "no such checkpoint; got worst; allowed: latest, best, step-0"),
         (["export-model", tmp_path, *out], "no checkpoint yet"),
-        (["export-model", trained, "-o", tmp_path / "mine"], "is there already"),
+        (["export-model", trained, "-o", tmp_path / "mine"], "exists already"),
         (["export-model", trained, *out, "--base", "nowhere"], "no such base model"),
     ]
     blocked = ["train", *base, *out]  # so the block can fail

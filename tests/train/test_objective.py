@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from vrm_synth.core.errors import RecipeError, TrainError
-from vrm_synth.models.tiny import SCHEDULE
+from vrm_synth.models.tiny import SCHEDULER_CONFIG
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.memory_probe import find_micro_batch
 from vrm_synth.train.objective import Objective, draw_noise, sample_latents, timesteps
@@ -32,7 +32,7 @@ def some(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize(("says", "zero"), [("epsilon", False), ("v_prediction", False), ("v_prediction", True)])
 def test_noise_and_target_are_the_closed_forms(says, zero):
-    objective = Objective({**SCHEDULE, "prediction_type": says}, zero_terminal_snr=zero)
+    objective = Objective({**SCHEDULER_CONFIG, "prediction_type": says}, zero_terminal_snr=zero)
     x, e, a = some(4, 4, 8, 8), some(4, 4, 8, 8, seed=1), alphas(zero)[T].float()[:, None, None, None]
     assert torch.allclose(objective.noised(x, e, T), a.sqrt() * x + (1 - a).sqrt() * e, atol=1e-4)
     target = e if says == "epsilon" else a.sqrt() * e - (1 - a).sqrt() * x
@@ -44,11 +44,11 @@ def test_noise_and_target_are_the_closed_forms(says, zero):
 
 @pytest.mark.parametrize("says", ["epsilon", "v_prediction"])
 def test_min_snr_weights_are_the_papers(says):
-    objective = Objective({**SCHEDULE, "prediction_type": says}, min_snr_gamma=5.0)
+    objective = Objective({**SCHEDULER_CONFIG, "prediction_type": says}, min_snr_gamma=5.0)
     snr = alphas()[T] / (1 - alphas()[T])
     wanted = snr.clamp(max=5) / (snr if says == "epsilon" else snr + 1)
     assert torch.allclose(objective.weights(T).double(), wanted, rtol=1e-3)
-    plain = Objective({**SCHEDULE, "prediction_type": says})
+    plain = Objective({**SCHEDULER_CONFIG, "prediction_type": says})
     said, target = some(4, 4, 8, 8), some(4, 4, 8, 8, seed=1)
     mean = ((said - target) ** 2).flatten(1).mean(1)
     assert torch.allclose(plain.loss(said, target, T), mean)
@@ -58,7 +58,7 @@ def test_min_snr_weights_are_the_papers(says):
 def test_an_error_in_v_weighs_as_the_picture_it_means():
     """min-SNR of v is that of the picture: with x̂ = √ᾱ z − √(1−ᾱ) v̂, |x̂ − x|² = (1−ᾱ)|v̂ − v|² and
     min(SNR, γ)|x̂ − x|² = min(SNR, γ)/(SNR + 1) |v̂ − v|²."""
-    objective = Objective({**SCHEDULE, "prediction_type": "v_prediction"}, min_snr_gamma=5.0)
+    objective = Objective({**SCHEDULER_CONFIG, "prediction_type": "v_prediction"}, min_snr_gamma=5.0)
     x, e, said = some(4, 4, 8, 8), some(4, 4, 8, 8, seed=1), some(4, 4, 8, 8, seed=2)
     a = alphas()[T].float()[:, None, None, None]
     guess = a.sqrt() * objective.noised(x, e, T) - (1 - a).sqrt() * said
@@ -68,7 +68,7 @@ def test_an_error_in_v_weighs_as_the_picture_it_means():
 
 
 def test_masks_weigh_the_figure_and_keep_the_mean():
-    objective = Objective(SCHEDULE, background_weight=0.25)
+    objective = Objective(SCHEDULER_CONFIG, background_weight=0.25)
     said, target = torch.ones(2, 4, 2, 2), torch.zeros(2, 4, 2, 2)
     masks = torch.tensor([[[[1.0, 0], [0, 0]]], [[[0.0, 0], [0, 0]]]])
     assert torch.allclose(objective.loss(said, target, T[:2], masks), torch.ones(2))
@@ -79,9 +79,9 @@ def test_masks_weigh_the_figure_and_keep_the_mean():
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(TrainError, match="another prediction_type than the run; got v_prediction; allowed: epsilon"):
-        Objective({**SCHEDULE, "prediction_type": "epsilon"}, "v_prediction")
+        Objective({**SCHEDULER_CONFIG, "prediction_type": "epsilon"}, "v_prediction")
     with pytest.raises(TrainError, match="zero terminal SNR needs v_prediction"):
-        Objective(SCHEDULE, zero_terminal_snr=True)
+        Objective(SCHEDULER_CONFIG, zero_terminal_snr=True)
 
 
 def test_stratified_timesteps_are_one_of_each_part():

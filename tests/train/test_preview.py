@@ -54,7 +54,7 @@ def test_a_preview_that_fails_is_told_of_and_the_run_goes_on(tmp_path, data, pla
 def test_what_cannot_be_shown_is_refused_before_the_first_step(tmp_path):
     texts = disk.texts(tmp_path / "texts")
     more = {"sources": [{"path": str(texts), "license": "CC0-1.0"}]}
-    with pytest.raises(VrmSynthError, match="no captioned pictures"):
+    with pytest.raises(VrmSynthError, match="no captioned images"):
         runs.go(runs.settings(texts, more=more, preview_every=2), tmp_path / "run")
     assert not (tmp_path / "run" / "log.jsonl").exists()
 

@@ -63,7 +63,7 @@ def export_model(
     if base is not None:
         check_source(base)
     if out.exists():
-        raise ModelError("is there already", allowed="a new name", where=out)
+        raise ModelError("exists already", allowed="a new name", where=out)
     from vrm_synth.train.export import export
 
     record = export(

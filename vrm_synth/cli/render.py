@@ -305,6 +305,6 @@ def _render(
     if progress.quarantined:
         said += f", {progress.quarantined} quarantined"
     if dataset.finish(others):  # which somebody else may have made meanwhile
-        click.echo(f"{said}; a look at them: {out}/{SHEET}")
+        click.echo(f"{said}; overview: {out}/{SHEET}")
     else:
         click.echo(f"{said}; other shards are missing: when they are there, vrm-synth finish {out}")

@@ -21,7 +21,17 @@ from safetensors.torch import load_file, save_file
 from vrm_synth.core.errors import TrainError
 from vrm_synth.io.atomic_files import file_errors, to_json
 from vrm_synth.models import weight_files
-from vrm_synth.models.checkpoints import EMA, STATE, Say, best, checkpoints, kind_of, newest_whole, read_state, verify
+from vrm_synth.models.checkpoints import (
+    EMA,
+    STATE,
+    Log,
+    best_checkpoint,
+    check_sha256,
+    checkpoints,
+    newest_undamaged,
+    read_state,
+    weights_kind,
+)
 
 Tensors = Mapping[str, torch.Tensor]
 NEEDED = ("log_bytes", "data_manifests", "world", "accumulation")  # of state.json, to go on from
@@ -43,7 +53,7 @@ def save(
     """Write a checkpoint; it is there when this returns, even if the machine loses power. Raises DatasetError."""
     final = run / "checkpoints" / f"step-{step:06d}"
     part = final.with_name(f".{final.name}.part")
-    tensors = {f"{kind_of(state)}.safetensors": weights, "optimizer.safetensors": optimizer}
+    tensors = {f"{weights_kind(state)}.safetensors": weights, "optimizer.safetensors": optimizer}
     if ema is not None:
         tensors[EMA] = ema
     with file_errors(final, "written"):
@@ -66,7 +76,7 @@ def prune(run: Path, keep: int) -> None:
     there = checkpoints(run)
     for gone in (run / "checkpoints").glob(".*.gone"):  # of a process that was killed while it deleted
         shutil.rmtree(gone)
-    kept = {*there[-keep:], *([best(there)] if there else [])}
+    kept = {*there[-keep:], *([best_checkpoint(there)] if there else [])}
     for path in there:
         if path not in kept:
             gone = path.with_name(f".{path.name}.gone")  # never half a checkpoint under its name
@@ -75,10 +85,10 @@ def prune(run: Path, keep: int) -> None:
                 shutil.rmtree(gone)
 
 
-def newest(run: Path, say: Say = lambda text: None) -> tuple[Saved | None, list[Path]]:
+def newest(run: Path, say: Log = lambda text: None) -> tuple[Saved | None, list[Path]]:
     """The last checkpoint that is whole, None where there is none yet; and the damaged ones after it, which `say` names
     in a line each. Raises ModelError, TrainError where all are damaged."""
-    return newest_whole(run, load, say) if checkpoints(run) else (None, [])
+    return newest_undamaged(run, load, say) if checkpoints(run) else (None, [])
 
 
 def set_aside(damaged: Path) -> None:
@@ -95,12 +105,12 @@ def load(place: Path) -> Saved:
     try:
         names = list(state["sha256"])
         for name in names:
-            verify(place, state, name)
+            check_sha256(place, state, name)
         missing = [key for key in NEEDED if key not in state]
         if missing:
             raise KeyError(missing[0])
         return Saved(
-            load_file(str(place / f"{kind_of(state)}.safetensors")),
+            load_file(str(place / f"{weights_kind(state)}.safetensors")),
             load_file(str(place / EMA)) if EMA in names else None,
             load_file(str(place / "optimizer.safetensors")),
             state,

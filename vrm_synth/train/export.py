@@ -24,10 +24,10 @@ from safetensors.torch import load_file
 from vrm_synth import __version__
 from vrm_synth.core.errors import ModelError
 from vrm_synth.io.atomic_files import file_errors, to_json
-from vrm_synth.models import Base, open_run, weight_files
-from vrm_synth.models.base import FROZEN
-from vrm_synth.models.checkpoints import Checkpoint, Say, open_checkpoint
-from vrm_synth.models.run_checkpoint import add_lora, load_into, open_run_base
+from vrm_synth.models import DiffusionModel, open_run, weight_files
+from vrm_synth.models.checkpoints import Checkpoint, Log, open_checkpoint
+from vrm_synth.models.diffusion_model import FROZEN
+from vrm_synth.models.run_checkpoint import add_lora_adapter, load_weights, open_run_base
 
 RECORD = "export.json"
 CARD = "README.md"
@@ -43,7 +43,7 @@ def export(
     license: str | None = None,
     base: str | None = None,
     offline: bool = True,
-    say: Say = lambda text: None,
+    say: Log = lambda text: None,
 ) -> Mapping[str, Any]:
     """Write the model into `out`, which must be new; returns what export.json says.
 
@@ -53,8 +53,8 @@ def export(
     ModelError; nothing half is left.
     """
     if out.exists():
-        raise ModelError("is there already", allowed="a new name", where=out)
-    found = open_checkpoint(run, checkpoint, ema=ema, say=say)
+        raise ModelError("exists already", allowed="a new name", where=out)
+    found = open_checkpoint(run, checkpoint, ema=ema, log=say)
     state = found.state
     told = _license(_ledger(found)["base"], license, run)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def export(
         if state["model"]["lora"] is not None and not merged:
             scheduler = _lora(found, open_run_base(run, found.model, base=base, offline=offline), made)
         else:
-            _whole(open_run(run, found.place.name, ema=ema, base=base, offline=offline), made)
+            _whole(open_run(run, found.folder.name, ema=ema, base=base, offline=offline), made)
         (made / CARD).write_text(card(state, told, run.resolve().name, scheduler), encoding="utf-8")
         hashes = {
             p.relative_to(made).as_posix(): weight_files.sha256(p) for p in sorted(made.rglob("*")) if p.is_file()
@@ -77,10 +77,10 @@ def export(
     return record
 
 
-def _whole(base: Base, made: Path) -> None:
+def _whole(base: DiffusionModel, made: Path) -> None:
     for part in FROZEN:
         (made / part).mkdir()
-        for name, digest in base.hashes.items():
+        for name, digest in base.file_sha256.items():
             if name.startswith(f"{part}/"):
                 shutil.copyfile(base.folder / name, made / name)
                 if weight_files.sha256(made / name) != digest:
@@ -111,7 +111,7 @@ def _whole(base: Base, made: Path) -> None:
 
 def _name_plainly(folder: Path) -> None:
     """Give weights of which there is only a variant (fp16) the names that diffusers reads unasked."""
-    weights = weight_files.weights(folder)
+    weights = weight_files.find_weights(folder)
     if weights.variant is None:
         return
     for file in weights.files:
@@ -152,12 +152,12 @@ def _write_scheduler(trained: Mapping[str, Any], made: Path) -> str:
     return str(written["_class_name"])
 
 
-def _lora(found: Checkpoint, base: Base, made: Path) -> str | None:
+def _lora(found: Checkpoint, base: DiffusionModel, made: Path) -> str | None:
     """pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata; and scheduler/
     where the LoRA was trained by another schedule than the base's, whose class is returned."""
     lora = found.model["lora"]
-    unet = add_lora(base.unet, lora)
-    load_into(unet, found.weights)
+    unet = add_lora_adapter(base.unet, lora)
+    load_weights(unet, found.weights)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     # What the weights mean, and no more: peft refuses a file that tells a setting its version does not have, and
     # diffusers one without the patterns.
@@ -187,7 +187,7 @@ def _ledger(found: Checkpoint) -> Mapping[str, Any]:
     ledger = found.state.get("ledger")
     base = ledger.get("base") if isinstance(ledger, dict) else None
     if not isinstance(ledger, dict) or not isinstance(base, dict) or "license" not in base:
-        raise ModelError("the checkpoint does not say whose work it is", allowed="a ledger", where=found.place)
+        raise ModelError("the checkpoint does not say whose work it is", allowed="a ledger", where=found.folder)
     return ledger
 
 

@@ -31,8 +31,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from vrm_synth.core.errors import TrainError, VrmSynthError
-from vrm_synth.models import Base
-from vrm_synth.sampling.run_preview import preview_checkpoint, subject_of
+from vrm_synth.models import DiffusionModel
+from vrm_synth.sampling.run_preview import preview_checkpoint, preview_data
 from vrm_synth.train import checkpoint, flops, ledger
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data.quarantine import NAME as QUARANTINE
@@ -101,7 +101,7 @@ def train(
     )
     encoder = VaeEncoder(base.vae, base.vae_sha256, accelerator.device, getattr(torch, config.vae_precision))
     if config.preview_every is not None:
-        subject_of(run).pairs()  # what cannot be shown is told of now, not at the first checkpoint
+        preview_data(run).read()  # what cannot be shown is told of now, not at the first checkpoint
     parts = config.parts()
     kept = kept_back(config)
     datas = [
@@ -124,7 +124,7 @@ class _Loop:
         self,
         config: RunConfig,
         run: Path,
-        base: Base,
+        base: DiffusionModel,
         objective: Objective,
         accelerator: Accelerator,
         datas: list[StepData],
@@ -316,7 +316,7 @@ class _Loop:
         if held != (state.get("validation") or {}).get("manifest"):
             what = "the pictures to validate by are not what the run began with"
             raise TrainError(what, allowed="the same split, or a new run", where=where)
-        changed = sorted(k for k, v in state["model"]["hashes"].items() if self._base.hashes.get(k) != v)
+        changed = sorted(k for k, v in state["model"]["hashes"].items() if self._base.file_sha256.get(k) != v)
         if changed:
             raise TrainError("the base is not what the run began with", got=changed[0], allowed="it", where=where)
 

@@ -11,14 +11,14 @@ from diffusers import DDIMScheduler
 
 from tests.sampling.conftest import variant
 from vrm_synth.core.errors import ModelError
-from vrm_synth.models.tiny import SCHEDULE
+from vrm_synth.models.tiny import SCHEDULER_CONFIG
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.schedule import SPACINGS, make_scheduler
+from vrm_synth.sampling.schedulers import SPACINGS, make_scheduler
 from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
 
 def scheduler(name: str, **trained: object):
-    return make_scheduler(name, {**SCHEDULE, "prediction_type": "epsilon", **trained})
+    return make_scheduler(name, {**SCHEDULER_CONFIG, "prediction_type": "epsilon", **trained})
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
