@@ -130,7 +130,7 @@ def test_wrong_usage_is_status_2_and_makes_nothing(args, tmp_path, monkeypatch):
 )  # fmt: skip
 def test_a_file_is_named_as_what_it_becomes(args, name, allowed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert f"'{name}' is written as {allowed}: name it so." in error(*args, name, code=2)
+    assert f"'{name}' must end in {allowed}." in error(*args, name, code=2)
     assert os.listdir(tmp_path) == []
 
 
@@ -255,7 +255,7 @@ def test_render_makes_a_dataset_whose_lines_shots_can_render_again(here):
     )
     assert "2 shards of" in error("finish", here / "out")
     result = run("render", here / "recipe.yaml", *options)
-    assert result.stdout == f"4 pictures in {here / 'out'}; overview: {here / 'out' / 'contact_sheet.png'}\n"
+    assert result.stdout == f"4 pictures in {here / 'out'}; a look at them: {here / 'out' / 'contact_sheet.png'}\n"
     assert run("render", here / "recipe.yaml", *options).stdout.startswith(
         f"nothing was missing in {here / 'out'}; a look"
     )

@@ -46,7 +46,7 @@ def test_jobs_of_avatars_make_one_dataset(here):
     (here / "more" / "new.vrm").write_bytes((here / "aki.vrm").read_bytes())
     assert "differs in avatars (with new)" in error(*command, "--shard", "1/2")
     (here / "more" / "new.vrm").unlink()
-    assert run(*command, "--shard", "1/2").stdout.startswith("2 pictures in x; overview")
+    assert run(*command, "--shard", "1/2").stdout.startswith("2 pictures in x; a look at them")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def call(*args: object, code: int = 0) -> str:
 
 def test_prompts_tables_and_datasets(folder, tmp_path):
     output = call("sample", folder, "--prompt", "a", "--prompt", "b", "--count", "2", *QUICK, "-o", tmp_path / "p")
-    assert f"4 pictures in {tmp_path / 'p'}; overview: {tmp_path / 'p' / 'grid.png'}" in output
+    assert f"4 pictures in {tmp_path / 'p'}; a look at them: {tmp_path / 'p' / 'grid.png'}" in output
     (tmp_path / "p.csv").write_text("prompt,seed\na,1\n")
     call("sample", folder, "--prompts", tmp_path / "p.csv", *QUICK, "-o", tmp_path / "t")
     assert (tmp_path / "t" / "000000.png").read_bytes() == (tmp_path / "p" / "000001.png").read_bytes()

@@ -84,7 +84,7 @@ def test_while_it_trains_a_checkpoint_is_written_first(tmp_path, data, monkeypat
     run = tmp_path / "run"
     code, said = call(*train_args(data, run))
     assert code == status
-    assert f"Stopped at step 2 of 9; the same command goes on: {run}" in said
+    assert f"Stopped at step 2 of 9; the same command resumes: {run}" in said
     assert (run / "checkpoints" / "step-000002" / "state.json").exists()
     monkeypatch.undo()
     code, said = call(*train_args(data, run, 3))

@@ -106,4 +106,4 @@ def _derive(
     )
     with bar(deriving.plan.blocks, "shards") as shown:
         deriving.make(shown.update)
-    click.echo(f"{plural(sum(picks.counts().values()), 'picture')} in {out}; overview: {out}/{SHEET}")
+    click.echo(f"{plural(sum(picks.counts().values()), 'picture')} in {out}; a look at them: {out}/{SHEET}")

@@ -1,4 +1,4 @@
-"""`vrm-synth poses` and `vrm-synth cameras`: what the named presets are and how they look."""
+"""`vrm-synth poses` and `vrm-synth cameras`: list the named presets and render contact sheets of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ names_argument = click.argument("names", metavar="[NAME]...", nargs=-1)
 
 
 def sheet_options(default: str) -> Callable[[F], F]:
-    """-o FILE, --avatar, and the renderer's."""
+    """Add -o FILE, --avatar, and the renderer's options."""
 
     def add(command: F) -> F:
         command = renderer_options(command)
@@ -37,11 +37,17 @@ def sheet_options(default: str) -> Callable[[F], F]:
             default="demo",
             show_default=True,
             metavar="FILE",
-            help="Whom to show: a VRM file, demo or demo:N.",
+            help="The avatar: a VRM file, demo or demo:N.",
         )(command)
         path = OutFile(".png")
         return click.option(
-            "-o", "--out", default=default, show_default=True, type=path, metavar="FILE", help="The sheet, a PNG."
+            "-o",
+            "--out",
+            default=default,
+            show_default=True,
+            type=path,
+            metavar="FILE",
+            help="The contact sheet, a PNG.",
         )(command)
 
     return add
@@ -55,7 +61,7 @@ def poses() -> None:
 @poses.command("list")
 @json_option
 def list_poses(as_json: bool) -> None:
-    """List the named poses: what a caption may say of each, and its tags."""
+    """List the named poses, each with its caption phrase and tags."""
     from vrm_synth.pose.pose_library import load_poses
 
     found = load_poses().values()
@@ -81,7 +87,7 @@ def list_poses(as_json: bool) -> None:
 @click.option("--view", default="full_front_level", show_default=True, help="A view of `vrm-synth cameras list`.")
 @sheet_options("poses.png")
 def show_poses(names: tuple[str, ...], view: str, out: Path, avatar: str, renderer: str, device: int) -> None:
-    """Draw a contact sheet of the named poses, or of some of them.
+    """Render a contact sheet of the named poses; without names, of all.
 
     \b
     Examples:
@@ -112,7 +118,7 @@ def cameras() -> None:
 @cameras.command("list")
 @json_option
 def list_cameras(as_json: bool) -> None:
-    """List the named views, CROP_AZIMUTH_ELEVATION; left and right are the avatar's own."""
+    """List the named views, CROP_AZIMUTH_ELEVATION; left and right are the avatar's."""
     from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 
     if as_json:
@@ -142,7 +148,7 @@ def list_cameras(as_json: bool) -> None:
 @click.option("--pose", default="stand", show_default=True, help="A pose of `vrm-synth poses list`.")
 @sheet_options("cameras.png")
 def show_cameras(names: tuple[str, ...], pose: str, out: Path, avatar: str, renderer: str, device: int) -> None:
-    """Draw a contact sheet of the named views, or of some of them.
+    """Render a contact sheet of the named views; without names, of all.
 
     \b
     Examples:

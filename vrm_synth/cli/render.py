@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vrm_synth.cli.common import Choice, bar, crew, how_many, mip_folder, note, plural, renderer_option, workers_option
-from vrm_synth.cli.suggestions import expect
+from vrm_synth.cli.suggestions import check_kind
 
 if TYPE_CHECKING:
     from vrm_synth.render import RendererName
@@ -188,7 +188,7 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
             f"what to draw is missing: vrm-synth render recipe.yaml -o {out}, or vrm-synth render my-avatars/ -o {out}"
         )
     for text in inputs:
-        expect(text, "recipe", "avatar", "folder")
+        check_kind(text, "recipe", "avatar", "folder")
     _render(_recipe(inputs, options), **options)
 
 
@@ -225,7 +225,7 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.pending import missing_shards
     from vrm_synth.io.open_store import open_store
 
-    expect(out, "dataset", "folder")
+    check_kind(out, "dataset", "folder")
     store = open_store(out)
     if missing := missing_shards(store):
         raise click.ClickException(
@@ -305,6 +305,6 @@ def _render(
     if progress.quarantined:
         said += f", {progress.quarantined} quarantined"
     if dataset.finish(others):  # which somebody else may have made meanwhile
-        click.echo(f"{said}; overview: {out}/{SHEET}")
+        click.echo(f"{said}; a look at them: {out}/{SHEET}")
     else:
         click.echo(f"{said}; other shards are missing: when they are there, vrm-synth finish {out}")

@@ -90,4 +90,4 @@ def sample(
         kept = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
     if process["rank"] == 0:
         existing = f", {kept} of them from before" if kept else ""
-        click.echo(f"{plural(len(requests), 'picture')} in {out}{existing}; overview: {out / GRID}")
+        click.echo(f"{plural(len(requests), 'picture')} in {out}{existing}; a look at them: {out / GRID}")
