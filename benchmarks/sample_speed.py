@@ -1,9 +1,9 @@
-"""Pictures a second that are drawn, beside diffusers' StableDiffusionPipeline with the same weights and sampler.
+"""Sampled pictures per second, beside diffusers' StableDiffusionPipeline with the same weights and scheduler.
 
     python benchmarks/sample_speed.py                                                       here: the tiny base
     python benchmarks/sample_speed.py --shape sd21 --size 512 --batch 8 --batches 8         on a GPU
 
-Ours is the Sampler as `vrm-synth sample` makes it (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
+Ours is the DiffusionSampler of `vrm-synth sample` (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
 compiled); the pipeline runs as its documentation calls it, in bfloat16 on CUDA, eager. DPM++ 2M with guidance; from
 prompts to 8-bit pictures in memory; rounds in turn, medians; the first batch of each, which compiles, is not counted.
 """
@@ -30,24 +30,24 @@ from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
 
 
 def ours(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
-    """Draws as many batches."""
+    """A function that samples that many batches with DiffusionSampler."""
     sampler = DiffusionSampler(open_base(base), settings, config)
 
-    def draw(batches: int) -> None:
+    def generate(batches: int) -> None:
         for _ in sampler.generate(from_prompts(["a girl with pink hair"], "blurry", count=batches * config.batch_size)):
             pass
 
-    return draw
+    return generate
 
 
 def theirs(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
-    """The same by the pipeline."""
+    """A function that samples that many batches with diffusers' pipeline."""
     half = getattr(torch, config.precision)
     pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(config.device)
     pipeline.scheduler = make_scheduler(settings.scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
 
-    def draw(batches: int) -> None:
+    def generate(batches: int) -> None:
         for _ in range(batches):
             pipeline(
                 ["a girl with pink hair"] * config.batch_size,
@@ -59,13 +59,13 @@ def theirs(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Call
                 output_type="np",
             )
 
-    return draw
+    return generate
 
 
-def rate(draw: Callable[[int], None], batches: int, config: DeviceConfig) -> float:
-    """Pictures a second."""
+def rate(generate: Callable[[int], None], batches: int, config: DeviceConfig) -> float:
+    """Pictures per second of one round."""
     start = time.perf_counter()
-    draw(batches)
+    generate(batches)
     wait(config.device)
     return batches * config.batch_size / (time.perf_counter() - start)
 
@@ -90,11 +90,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         base = make_base(o.shape, Path(name) / "base")
         sides = {"ours": ours(base, settings, config), "pipeline": theirs(base, settings, config)}
-        for draw in sides.values():
-            rate(draw, 1, config)
+        for generate in sides.values():
+            rate(generate, 1, config)
         for _ in range(o.rounds):
-            for side, draw in sides.items():
-                rates[side].append(rate(draw, o.batches, config))
+            for side, generate in sides.items():
+                rates[side].append(rate(generate, o.batches, config))
     fast, slow = (statistics.median(rates[k]) for k in ("ours", "pipeline"))
     print(f"{o.size}², {o.steps} steps, batch {o.batch}: ours {fast:.2f}/s, pipeline {slow:.2f}/s, {fast / slow:.2f}×")
     if not o.dry:

@@ -1,4 +1,4 @@
-"""Base models of a known shape and random weights: speed does not depend on what weights say."""
+"""Base models of a known architecture with random weights, for measuring speed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WINDOW = 77  # tokens that the text encoder of sd21 reads
 
 
 def make_base(shape: str, folder: Path) -> Path:
-    """A diffusers folder. sd21: U-Net, VAE and text encoder of SD 2.1-base's shape, 5 GB; its tokenizer is tiny's."""
+    """Create a diffusers folder. sd21: U-Net, VAE and text encoder as in SD 2.1-base, 5 GB; the tokenizer is tiny's."""
     silence_libraries()
     if shape == "tiny":
         return make_tiny(folder)
@@ -53,6 +53,6 @@ def device_name(device: str) -> str:
 
 
 def wait(device: str) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""Images a second at 512×512, split by stage, on the built-in avatar and on a real one, for each renderer.
+"""Images per second at 512×512, split by stage, on the built-in avatar and on a real one, for each renderer.
 
     python benchmarks/stages.py [--shots 60] [--size 512] [--avatar SOURCE ...] [--renderer NAME ...]
 
@@ -27,7 +27,7 @@ LOADS = 3
 
 
 def measure(name: str, renderer: Renderer, source: str, shots: int, size: int, folder: Path) -> dict[str, Any]:
-    """One row: medians by stage of `shots` pictures of one avatar by one renderer."""
+    """Measure one row: medians by stage of `shots` pictures of one avatar by one renderer."""
     loads: list[Laps] = [{} for _ in range(LOADS)]
     for laps in loads:
         with lap(laps, "load"):

@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def child(asked: argparse.Namespace, name: str) -> dict[str, float]:
-    """One measurement in a process of its own."""
+    """Run one measurement in a subprocess."""
     drop(asked.folder)
     numbers = [f"--{n}={getattr(asked, n)}" for n in ("rows", "batch", "step", "folder")]
     done = subprocess.run([sys.executable, __file__, *numbers, "--child", name], check=True, stdout=subprocess.PIPE)
@@ -79,7 +79,7 @@ def child(asked: argparse.Namespace, name: str) -> dict[str, float]:
 
 
 def drop(folder: Path) -> None:
-    """Give the files' pages back, so that they are read from disk."""
+    """Evict files from the page cache, so that they are read from disk."""
     for path in folder.rglob("*"):
         if path.suffix in (".arrow", ".npy", ".json") or (path.suffix == ".safetensors" and path.stat().st_blocks):
             handle = os.open(path, os.O_RDONLY)
@@ -89,7 +89,7 @@ def drop(folder: Path) -> None:
 
 
 def resident() -> float:
-    """MiB that the process holds, mapped files included."""
+    """Resident memory of the process with mapped files, MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -121,7 +121,7 @@ def whole_batch(asked: argparse.Namespace) -> dict[str, float]:
 
 
 def order_alone(asked: argparse.Namespace) -> dict[str, float]:
-    """The rows of the step."""
+    """Measure the order alone: the rows of the step."""
     start = time.perf_counter()
     from vrm_synth.train.data.order import Order
 
@@ -133,7 +133,7 @@ def order_alone(asked: argparse.Namespace) -> dict[str, float]:
 
 
 def peer(asked: argparse.Namespace) -> dict[str, float]:
-    """Skip to the same step."""
+    """Measure torch's sampler, skipped to the same step."""
     start = time.perf_counter()
     import torch
     from accelerate import skip_first_batches
@@ -151,7 +151,7 @@ def peer(asked: argparse.Namespace) -> dict[str, float]:
 
 
 class Zeros:
-    """An encoder that is never asked."""
+    """An encoder that is never called."""
 
     identity, factor, channels = "zeros float32", 8, 4
 
@@ -198,7 +198,7 @@ def make(asked: argparse.Namespace) -> None:
 
 
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
-    """What scanning a shard would find."""
+    """Row entries as scanning a shard gives them."""
     from vrm_synth.train.data.byte_range import ByteRange
     from vrm_synth.train.data.scan.entry import Entry
     from vrm_synth.train.data.source import CaptionText
@@ -212,7 +212,7 @@ def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
 
 
 def fill_index(folder: Path, rows: int) -> None:
-    """As if both hashes of `rows` pictures were in shards of 4,000."""
+    """Fill the index as if both hashes of `rows` pictures were in shards of 4,000."""
     index = json.loads((folder / "index.json").read_text())
     known = np.load(folder / index["array"])
     rng = np.random.default_rng(0)
@@ -228,7 +228,7 @@ def fill_index(folder: Path, rows: int) -> None:
 
 
 def empty(path: Path, size: int) -> Path:
-    """A file of that size without contents, which takes no room."""
+    """Create a sparse file of that size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(size)
