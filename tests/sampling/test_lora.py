@@ -40,10 +40,10 @@ def query(model) -> torch.Tensor:
 def test_weights_move_by_scale_times_alpha_over_rank_times_the_product(folder, file):
     from safetensors.torch import load_file
 
-    found = load_file(file)
+    tensors = load_file(file)
     key = next(k for k, _ in open_base(folder).unet.named_parameters() if k.endswith("attn1.to_q.weight"))
     stem = "unet." + key.removesuffix(".weight")
-    a, b = (next(v for k, v in found.items() if k.startswith(stem) and f"lora_{x}" in k) for x in "AB")
+    a, b = (next(v for k, v in tensors.items() if k.startswith(stem) and f"lora_{x}" in k) for x in "AB")
     for scale in (1.0, 0.5, -1.0):
         changed = query(merge_lora(open_base(folder), file, scale))
         assert torch.allclose(changed, query(open_base(folder)) + scale * 4 / 2 * (b @ a), atol=1e-6)
@@ -56,8 +56,8 @@ def test_pictures_change_and_say_which_lora(folder, file):
         next(DiffusionSampler(m, settings, DeviceConfig()).generate([Request("a")])).tobytes() for m in (plain, added)
     )
     assert one != other
-    (said,) = added.identity["loras"]
-    assert said["scale"] == 0.5 and len(said["sha256"]) == 64
+    (lora,) = added.identity["loras"]
+    assert lora["scale"] == 0.5 and len(lora["sha256"]) == 64
 
 
 def test_what_is_no_lora_of_this_model_is_refused(folder, tmp_path):

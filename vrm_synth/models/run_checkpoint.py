@@ -36,11 +36,11 @@ def open_run(
 
     Raises ModelError.
     """
-    found = open_checkpoint(run, checkpoint, ema=ema, log=log)
-    model = found.model
+    opened_checkpoint = open_checkpoint(run, checkpoint, ema=ema, log=log)
+    model = opened_checkpoint.model
     opened = open_run_base(run, model, base=base, offline=offline)
     unet = add_lora_adapter(opened.unet, model["lora"]) if model["lora"] is not None else opened.unet
-    load_weights(unet, found.weights)
+    load_weights(unet, opened_checkpoint.weights)
     if model["lora"] is not None:
         from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -48,15 +48,15 @@ def open_run(
             if isinstance(module, BaseTunerLayer):
                 module.merge()
         unet = _without_lora(unet)
-    digest = found.state["sha256"][found.weights.name]
-    identity = {"run": run.resolve().name, "step": found.state["step"], "weights_sha256": digest}
+    digest = opened_checkpoint.state["sha256"][opened_checkpoint.weights.name]
+    identity = {"run": run.resolve().name, "step": opened_checkpoint.state["step"], "weights_sha256": digest}
     unet = unet.eval().requires_grad_(False)
     return replace(
         opened,
         unet=unet,
         name=run.resolve().name,
         scheduler_config=model["scheduler"],
-        identity={**opened.identity, **identity, "ema": found.ema},
+        identity={**opened.identity, **identity, "ema": opened_checkpoint.ema},
     )
 
 
