@@ -1,4 +1,4 @@
-"""Pictures a second against a raw pyrender loop: the same shots, the same files at the end, in one run.
+"""Pictures per second against a plain pyrender loop: the same shots, the same files at the end, in one run.
 
     python benchmarks/against_pyrender.py [--shots 30] [--rounds 3] [--python PYTHON] [--avatars NAME …]
 
@@ -135,7 +135,7 @@ def _light(ambient: Any) -> NDArray[np.float64]:
 
 
 def _toward(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A pose whose −z looks along `direction`."""
+    """A camera pose whose −z axis points along `direction`."""
     back = -direction / np.linalg.norm(direction)
     side = np.cross([0.0, 1.0, 0.0] if abs(back[1]) < 0.99 else [1.0, 0.0, 0.0], back)
     side /= np.linalg.norm(side)
@@ -145,7 +145,7 @@ def _toward(direction: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def one_side(name: str, file: Path, out: Path, rounds: int) -> None:
-    """A child's life: warm up, then a round whenever a line arrives; prints pictures a second."""
+    """Main loop of a child process: warm up, then run a round per input line and print pictures per second."""
     entries = json.loads(file.read_text())
     avatar = load(entries[0]["avatar"])
     shots = [Shot.from_json(e) for e in entries]
@@ -162,7 +162,7 @@ def one_side(name: str, file: Path, out: Path, rounds: int) -> None:
 
 
 def measure(label: str, path: Path, count: int, rounds: int, keep: Path | None, python: str) -> dict[str, Any]:
-    """One row: both loops on the same shots, in alternating rounds."""
+    """Measure one row: both loops on the same shots, in alternating rounds."""
     avatar = load(path)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

@@ -1,4 +1,4 @@
-"""PNG files a second against three-vrm in headless Chromium: whole commands, the same shots, interleaved.
+"""PNG files per second against three-vrm in headless Chromium: whole commands, the same shots, interleaved.
 
     python benchmarks/against_three_vrm.py [--shots 200] [--pairs 7] [--reference ../shared/reference]
         [--avatars m_expressive crimsom zombie robot demo] [--workers 2] [--dry]
@@ -51,7 +51,7 @@ class Side:
     size: int = 0
 
     def add(self, timed: Timed, out: Path, count: int) -> None:
-        """Take in a run that left `count` pictures in `out`."""
+        """Add a run that wrote `count` pictures to `out`."""
         files = list(out.glob("*.png"))
         if len(files) != count:
             raise SystemExit(f"{len(files)} pictures of {count} in {out.name}")
@@ -69,7 +69,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Bench:
-    """What stays the same for all avatars."""
+    """Settings that are the same for all avatars."""
 
     reference: Path
     harness: Path
@@ -157,7 +157,7 @@ def rates_without_png(bench: Bench, path: Path) -> tuple[float, float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as aligned text, and what they come to."""
+    """The rows as aligned text, with a summary."""
     lines = [
         f"{'avatar':15}{'triangles':>10}{'ours/s (quartiles)':>24}{'three-vrm/s (quartiles)':>26}{'ratio':>7}"
         f"{'(quartiles)':>14}{'steady':>8}{'CPU':>7}{'no PNG':>8}{'stolen':>8}{'bytes':>7}{'SSIM':>9}"

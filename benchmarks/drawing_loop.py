@@ -1,4 +1,4 @@
-"""Our renderer without the dataset around it: pose, draw, read back, in one process or in several.
+"""Our renderer without a dataset: pose, draw, read back, in one process or in several.
 
     python benchmarks/drawing_loop.py SHOTS.json COMPAT      one process; prints pictures a second when told to go
 
@@ -29,7 +29,7 @@ WARM_UP = 5
 
 
 def rate(shots: Sequence[dict[str, Any]], processes: int, compat: Compat) -> float:
-    """Pictures a second of `processes` processes that share the list, after a warm-up."""
+    """Pictures per second of `processes` processes that share the list, after a warm-up."""
     with tempfile.TemporaryDirectory() as name:
         crew = []
         for k in range(processes):

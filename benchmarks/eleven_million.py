@@ -1,4 +1,4 @@
-"""What a dataset of 11 million pictures costs where no picture is touched: a question and the decision what to resume.
+"""Queries and resume planning on a dataset of 11 million pictures: time and memory without touching any picture.
 
     python benchmarks/eleven_million.py [--rows 11000000] [--keep FOLDER] [--dry]
 
@@ -67,7 +67,7 @@ print(json.dumps(told))
 
 
 def make_table(path: Path, rows: int) -> None:
-    """A table of so many rows."""
+    """Write a table with that many rows."""
     open_one = AvatarCache(open_avatar)
     recipe = builtin_recipe(SHOTS)
     pool = []
@@ -118,14 +118,14 @@ def make_records(folder: Path, form: str, rows: int) -> None:
 
 
 def measured(script: str, *arguments: object) -> dict[str, object]:
-    """What a Python process of its own prints as JSON."""
+    """Run Python code in a subprocess and return the JSON that it prints."""
     command = [sys.executable, "-c", script + TELL, *map(str, arguments)]
     found: dict[str, object] = json.loads(machine.run_timed(command, machine.ROOT).output)
     return found
 
 
 def measure(work: Path, rows: int) -> Iterator[dict[str, object]]:
-    """One row of results a measure."""
+    """Measure, one row of results per measurement."""
     table = work / TABLE
     if not table.exists():
         start = time.perf_counter()

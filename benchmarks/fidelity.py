@@ -1,4 +1,4 @@
-"""How close our pictures are to three-vrm's, on shots that neither has seen: drawn by both in this run.
+"""Fidelity to three-vrm on new random shots, rendered by both in this run.
 
     python benchmarks/fidelity.py --reference ../shared/reference --count 20 AVATAR.vrm …
 
@@ -30,7 +30,7 @@ from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 
 def draw_theirs(reference: Path, shots: Path, out: Path, work: Path) -> None:
-    """Answer the shots by the reference harness; what it refuses is named and left out."""
+    """Render the shots with the reference harness; shots that it refuses are reported and left out."""
     folder = harness.prepare(reference, work)
     done = subprocess.run(harness.draw_command(shots, out), cwd=folder, capture_output=True, text=True)
     failed = sorted({line.split("__")[0] for line in done.stderr.splitlines() if "  FAILED  " in line})
@@ -41,7 +41,7 @@ def draw_theirs(reference: Path, shots: Path, out: Path, work: Path) -> None:
 
 
 def draw_ours(entries: list[dict[str, Any]], out: Path) -> None:
-    """The same shots through our renderer, the reference's way."""
+    """Render the same shots with our renderer in three-vrm compatibility mode."""
     renderer, loaded = open_renderer("gl"), {}
     for entry in entries:
         if entry["avatar"] not in loaded:

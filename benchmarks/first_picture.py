@@ -1,4 +1,4 @@
-"""Seconds from typing `vrm-synth render` to one picture of an avatar on disk, cold and warm.
+"""Seconds from the start of `vrm-synth render` to the first picture on disk, with cold and warm caches.
 
     python benchmarks/first_picture.py [--avatar crimsom] [--runs 7] [--dry]
 

@@ -1,4 +1,4 @@
-"""What a GPU draws in one process, and what limits it: anti-aliasing, the ring of pixel buffers, encoding.
+"""Rendering rate of a GPU in one process and its limits: anti-aliasing, the ring of pixel buffers, encoding.
 
     python benchmarks/gpu.py [--device 0] [--avatars NAME …] [--shots 400] [--rounds 3] [--dry]
     python benchmarks/workers.py --workers 1 2 4 8 16 --shots 4000      then: how many processes keep it busy
@@ -67,7 +67,7 @@ LOOPS = {"draw": draw_only, "one by one": one_by_one, "stream": streamed, "encod
 
 
 def rates(renderer: GLRenderer, pictures: Pictures, rounds: int) -> dict[str, float]:
-    """Pictures a second of each loop, medians of interleaved rounds."""
+    """Pictures per second of each loop, medians of interleaved rounds."""
     found: dict[str, list[float]] = {name: [] for name in LOOPS}
     for n in range(rounds + 1):
         for name, loop in LOOPS.items():

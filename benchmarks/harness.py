@@ -25,12 +25,12 @@ def prepare(reference: Path, work: Path) -> Path:
 
 
 def draw_command(shots: Path, out: Path) -> list[str]:
-    """What to run inside the harness to answer a list of shots into `out`."""
+    """Command of the harness that renders a list of shots into `out`."""
     return ["node", "render.mjs", "--shots", str(shots), "--out", str(out), "--quiet"]
 
 
 def bench(harness: Path, avatar: Path, count: int) -> float:
-    """Pictures a second that the page poses, draws and reads back: no encoding, no trip to Node."""
+    """Pictures per second that the page poses, draws and reads back: no encoding, no trip to Node."""
     command = ["node", "render.mjs", "bench", "--vrm", str(avatar), "--n", str(count), "--size", "512"]
     done = subprocess.run(command, cwd=harness, env=environment(), check=True, capture_output=True, text=True)
     rate: float = json.loads(done.stdout)["readPixels"]["imagesPerSecond"]

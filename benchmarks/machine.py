@@ -1,4 +1,4 @@
-"""What every benchmark says of the machine that it ran on, and how it times a whole command.
+"""Facts about the machine for the results of a benchmark, and timing of whole commands.
 
 No host names and no paths go into results. The share of CPU time that the hypervisor stole is beside every
 figure, because on a rented machine it explains more of the spread than anything else.
@@ -40,7 +40,7 @@ class Timed:
 
 
 def run_timed(command: Sequence[str], cwd: Path, extra: Mapping[str, str] | None = None) -> Timed:
-    """Run to the end. Exit statuses other than 0 are errors. extra: environment variables."""
+    """Run a command to its end and time it. Exit statuses other than 0 are errors. extra: environment variables."""
     # Orphans (Chromium leaves some) come to this process, so that their CPU time is counted, too.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     used, ticks, start = _children(), cpu_ticks(), time.perf_counter()
@@ -69,7 +69,7 @@ def cpu_ticks() -> list[int]:
 
 
 def stolen_share(before: Sequence[int], after: Sequence[int]) -> float:
-    """Part of the time between two readings of cpu_ticks() that other guests of the host had."""
+    """Fraction of the time between two readings of cpu_ticks() that other guests of the host had."""
     passed = [b - a for a, b in zip(before, after, strict=True)]
     return passed[STEAL] / max(sum(passed), 1)
 
@@ -99,7 +99,7 @@ def commit() -> str:
 
 
 def facts() -> dict[str, object]:
-    """The columns that every row of results begins with; load: of the last minute, before this benchmark."""
+    """The first columns of every row of results; load: of the last minute, before this benchmark."""
     return {
         "date": datetime.date.today().isoformat(),
         "commit": commit(),
@@ -110,7 +110,7 @@ def facts() -> dict[str, object]:
 
 
 def append(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Add rows to benchmarks/results/NAME.csv. A file whose columns are others is refused."""
+    """Add rows to benchmarks/results/NAME.csv. A file with other columns is refused."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     columns = list(rows[0])
@@ -141,7 +141,7 @@ def _children() -> float:
 
 
 def _reap(patience: float = 3.0) -> None:
-    """Wait for orphans that are on their way out."""
+    """Wait for orphaned processes to end."""
     end = time.perf_counter() + patience
     while time.perf_counter() < end:
         try:

@@ -1,4 +1,4 @@
-"""Memory over many pictures: the road of `vrm-synth shots`, one process, several avatars in turn.
+"""Memory over many pictures: the code path of `vrm-synth shots` in one process, with several avatars in turn.
 
     python benchmarks/memory.py [--count 20000] [--size 128] [--avatars NAME …] [--block 100] [--dry]
 
@@ -43,7 +43,7 @@ GL_OBJECTS = (
 
 
 def rss() -> float:
-    """MiB that the process holds."""
+    """Resident memory of the process, MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -85,7 +85,7 @@ def run(files: list[tuple[str, Path]], count: int, block: int, size: int, out: P
 
 
 def verdict(samples: list[tuple[int, float, int]]) -> dict[str, Any]:
-    """What the samples say: after the warm-up, memory within ± 5 % and GL objects within what the warm-up had."""
+    """Judge the samples: after the warm-up, memory must stay within ± 5 % and GL objects must not increase."""
     warm = max(2, len(samples) // 10)
     before, after = samples[:warm], samples[warm:]
     if len(after) < 2:

@@ -1,4 +1,4 @@
-"""Shots that nobody has seen: poses, expressions, gaze, springs, cameras and lights at random.
+"""Random shots: poses, expressions, gaze, springs, cameras and lights.
 
 Everything here is a pure function of (avatar, label, i); fidelity.py compares pictures of these shots, and
 against_three_vrm.py, against_pyrender.py and memory.py draw them for time.
@@ -92,7 +92,7 @@ def plain_shot(avatar: Avatar, path: Path, label: str, i: int, size: int = 512) 
 def avatar_files(
     names: list[str], work: Path, versions: tuple[Literal["0", "1"], ...] = ("1", "0")
 ) -> list[tuple[str, Path]]:
-    """(label, file) of each avatar named; built-in ones are written to `work`, once a VRM version."""
+    """(label, file) of each avatar named; built-in ones are written to `work`, once per VRM version."""
     files = []
     for name in names:
         if not name.startswith("demo"):

@@ -1,4 +1,4 @@
-"""How much of a picture's time is rasterising, and how much is everything else.
+"""Share of rasterization in the time of a picture.
 
     python benchmarks/raster.py [--shots 40] [--rounds 5] [--avatars NAME …] [--dry]
 
@@ -78,7 +78,7 @@ _PROPERTIES = (
 
 @contextmanager
 def recording() -> Iterator[list[Call]]:
-    """Collects the calls that reach the driver, without the redundant ones."""
+    """Record the calls that reach the driver, without redundant ones."""
     calls: list[Call] = []
     state: dict[Any, Any] = {}
     undo: list[tuple[type, str, Any]] = []
@@ -202,7 +202,7 @@ def held_the_same(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: S
 
 
 def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[str, Any]:
-    """One row: `count` pictures of one avatar."""
+    """Measure one row: `count` pictures of one avatar."""
     avatar = load(path)
     renderer = GLRenderer()
     (out / "warm_up").mkdir(exist_ok=True)
@@ -213,7 +213,7 @@ def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[
     renderer.close()
 
     def mean(kind: str, name: str) -> float:
-        """Over the shots, of each one's median."""
+        """Mean over the shots of each one's median."""
         return statistics.mean(statistics.median(getattr(laps, kind)[name]) for laps, _ in found)
 
     cpu = {s: mean("cpu", s) for s in STAGES if s != "draw beyond bare"}

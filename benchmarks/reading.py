@@ -1,4 +1,4 @@
-"""How fast training reads a dataset: shards of each format beside a plain folder of the same pictures, in one run.
+"""Reading speed of training data: shards of each format beside a plain folder of the same pictures, in one run.
 
     python benchmarks/reading.py [--pictures 2000] [--size 512] [--rounds 3] [--workers 0 2] [--dry]
 
@@ -51,7 +51,7 @@ def tensor(data: bytes | Path) -> torch.Tensor:
 
 
 class Folder(Dataset[tuple[torch.Tensor, str]]):
-    """The peer: files and captions in two lists."""
+    """The plain folder to compare with: files and captions in two lists."""
 
     def __init__(self, files: list[Path], captions: list[str]):
         self.files, self.captions = files, captions
@@ -82,7 +82,7 @@ class Parquet(IterableDataset[tuple[torch.Tensor, str]]):
 
 
 def webdataset_of(files: list[Path]) -> Any:
-    """The tars as webdataset reads them."""
+    """A webdataset pipeline over the tars."""
     shards = webdataset.WebDataset([str(f) for f in files], shardshuffle=False)
     return shards.to_tuple("png", "txt").map_tuple(tensor, bytes.decode)
 
@@ -124,7 +124,7 @@ def _renamed(s: DatasetSample, i: int) -> DatasetSample:
 
 
 def forget(files: list[Path]) -> None:
-    """Throw files out of this machine's page cache."""
+    """Evict files from the page cache."""
     for path in files:
         handle = os.open(path, os.O_RDONLY)
         os.fsync(handle)
@@ -133,7 +133,7 @@ def forget(files: list[Path]) -> None:
 
 
 def rate(kind: str, files: list[Path], workers: int, pictures: int) -> float:
-    """Pictures a second of one pass over all."""
+    """Pictures per second of one pass over all."""
     data: Any
     if kind == "webdataset":
         data = webdataset_of(files)

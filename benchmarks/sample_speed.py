@@ -1,9 +1,9 @@
-"""Pictures a second that are drawn, beside diffusers' StableDiffusionPipeline with the same weights and sampler.
+"""Sampled pictures per second, beside diffusers' StableDiffusionPipeline with the same weights and scheduler.
 
     python benchmarks/sample_speed.py                                                       here: the tiny base
     python benchmarks/sample_speed.py --shape sd21 --size 512 --batch 8 --batches 8         on a GPU
 
-Ours is the Sampler as `vrm-synth sample` makes it (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
+Ours is the DiffusionSampler of `vrm-synth sample` (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
 compiled); the pipeline runs as its documentation calls it, in bfloat16 on CUDA, eager. DPM++ 2M with guidance; from
 prompts to 8-bit pictures in memory; rounds in turn, medians; the first batch of each, which compiles, is not counted.
 """
@@ -25,49 +25,49 @@ from shaped import SHAPES, device_name, make_base, wait
 from vrm_synth.models import open_base
 from vrm_synth.sampling.requests import from_prompts
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.schedule import make_scheduler
+from vrm_synth.sampling.schedulers import make_scheduler
 from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
 
 
-def ours(base: Path, settings: SamplingSettings, place: DeviceConfig) -> Callable[[int], None]:
-    """Draws as many batches."""
-    sampler = DiffusionSampler(open_base(base), settings, place)
+def ours(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
+    """A function that samples that many batches with DiffusionSampler."""
+    sampler = DiffusionSampler(open_base(base), settings, config)
 
-    def draw(batches: int) -> None:
-        for _ in sampler.draw(from_prompts(["a girl with pink hair"], "blurry", count=batches * place.batch_size)):
+    def generate(batches: int) -> None:
+        for _ in sampler.generate(from_prompts(["a girl with pink hair"], "blurry", count=batches * config.batch_size)):
             pass
 
-    return draw
+    return generate
 
 
-def theirs(base: Path, settings: SamplingSettings, place: DeviceConfig) -> Callable[[int], None]:
-    """The same by the pipeline."""
-    half = getattr(torch, place.precision)
-    pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(place.device)
+def theirs(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
+    """A function that samples that many batches with diffusers' pipeline."""
+    half = getattr(torch, config.precision)
+    pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(config.device)
     pipeline.scheduler = make_scheduler(settings.scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
 
-    def draw(batches: int) -> None:
+    def generate(batches: int) -> None:
         for _ in range(batches):
             pipeline(
-                ["a girl with pink hair"] * place.batch_size,
-                negative_prompt=["blurry"] * place.batch_size,
+                ["a girl with pink hair"] * config.batch_size,
+                negative_prompt=["blurry"] * config.batch_size,
                 width=settings.width,
                 height=settings.height,
                 num_inference_steps=settings.steps,
-                guidance_scale=settings.guidance,
+                guidance_scale=settings.guidance_scale,
                 output_type="np",
             )
 
-    return draw
+    return generate
 
 
-def rate(draw: Callable[[int], None], batches: int, place: DeviceConfig) -> float:
-    """Pictures a second."""
+def rate(generate: Callable[[int], None], batches: int, config: DeviceConfig) -> float:
+    """Pictures per second of one round."""
     start = time.perf_counter()
-    draw(batches)
-    wait(place.device)
-    return batches * place.batch_size / (time.perf_counter() - start)
+    generate(batches)
+    wait(config.device)
+    return batches * config.batch_size / (time.perf_counter() - start)
 
 
 def main() -> None:
@@ -75,26 +75,26 @@ def main() -> None:
     parser.add_argument("--shape", choices=SHAPES, default="tiny")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=7.5)
+    parser.add_argument("--guidance-scale", type=float, default=7.5)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--batches", type=int, default=2, help="a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dry", action="store_true", help="add nothing to the results")
     o = parser.parse_args()
     cuda = torch.cuda.is_available()
-    place = DeviceConfig("cuda" if cuda else "cpu", "bfloat16" if cuda else "float32", o.batch, cuda)
-    settings = SamplingSettings(o.size, o.size, o.steps, o.guidance)
+    config = DeviceConfig("cuda" if cuda else "cpu", "bfloat16" if cuda else "float32", o.batch, cuda)
+    settings = SamplingSettings(o.size, o.size, o.steps, o.guidance_scale)
     rates: dict[str, list[float]] = {"ours": [], "pipeline": []}
-    facts = machine.facts() | {"device": device_name(place.device), "torch": torch.__version__}
+    facts = machine.facts() | {"device": device_name(config.device), "torch": torch.__version__}
     print(f"{facts['device']}, torch {facts['torch']}, load before {facts['load']}, commit {facts['commit']}")
     with tempfile.TemporaryDirectory() as name:
         base = make_base(o.shape, Path(name) / "base")
-        sides = {"ours": ours(base, settings, place), "pipeline": theirs(base, settings, place)}
-        for draw in sides.values():
-            rate(draw, 1, place)
+        sides = {"ours": ours(base, settings, config), "pipeline": theirs(base, settings, config)}
+        for generate in sides.values():
+            rate(generate, 1, config)
         for _ in range(o.rounds):
-            for side, draw in sides.items():
-                rates[side].append(rate(draw, o.batches, place))
+            for side, generate in sides.items():
+                rates[side].append(rate(generate, o.batches, config))
     fast, slow = (statistics.median(rates[k]) for k in ("ours", "pipeline"))
     print(f"{o.size}², {o.steps} steps, batch {o.batch}: ours {fast:.2f}/s, pipeline {slow:.2f}/s, {fast / slow:.2f}×")
     if not o.dry:

@@ -55,13 +55,13 @@ def main() -> None:
 
 
 def listed(shard: str) -> int:
-    """How many samples the names of its members make."""
+    """Number of samples in a tar, from its members' names."""
     with tarfile.open(shard) as tar:
         return len(tar.getmembers()) // 3
 
 
 def timed(run: Callable[[int], int], n: int, samples: int) -> float:
-    """Seconds; all samples must be there."""
+    """Time one reader in seconds; it must find all samples."""
     start = time.perf_counter()
     found = run(n)
     assert found == samples, found

@@ -1,4 +1,4 @@
-"""Base models of a known shape and random weights: speed does not depend on what weights say."""
+"""Base models of a known architecture with random weights, for measuring speed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from vrm_synth.models.base_presets import OPENCLIP_H, SD21_UNET, SD_VAE
-from vrm_synth.models.quiet import quiet
-from vrm_synth.models.tiny import SCHEDULE, make_tiny
+from vrm_synth.models.library_logging import silence_libraries
+from vrm_synth.models.tiny import SCHEDULER_CONFIG, make_tiny
 
 SHAPES = ("tiny", "sd21")
 WINDOW = 77  # tokens that the text encoder of sd21 reads
 
 
 def make_base(shape: str, folder: Path) -> Path:
-    """A diffusers folder. sd21: U-Net, VAE and text encoder of SD 2.1-base's shape, 5 GB; its tokenizer is tiny's."""
-    quiet()
+    """Create a diffusers folder. sd21: U-Net, VAE and text encoder as in SD 2.1-base, 5 GB; the tokenizer is tiny's."""
+    silence_libraries()
     if shape == "tiny":
         return make_tiny(folder)
     tiny = make_tiny(folder.with_name("tokenizer-of"))
@@ -34,7 +34,9 @@ def make_base(shape: str, folder: Path) -> Path:
     AutoencoderKL(**SD_VAE, **blocks, layers_per_block=2, sample_size=512).save_pretrained(folder / "vae")
     text = CLIPTextConfig(**OPENCLIP_H, intermediate_size=4096, bos_token_id=512, eos_token_id=513, hidden_act="gelu")
     CLIPTextModel(text).save_pretrained(folder / "text_encoder")
-    DDPMScheduler(**{k: v for k, v in SCHEDULE.items() if k.startswith("beta")}).save_pretrained(folder / "scheduler")
+    DDPMScheduler(**{k: v for k, v in SCHEDULER_CONFIG.items() if k.startswith("beta")}).save_pretrained(
+        folder / "scheduler"
+    )
     return folder
 
 
@@ -51,6 +53,6 @@ def device_name(device: str) -> str:
 
 
 def wait(device: str) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""Small stages of a dataset's picture against what they were, in one run: CPU-milliseconds a picture.
+"""Small stages of a dataset's picture against their former versions, in one run: CPU milliseconds per picture.
 
     python benchmarks/small_stages.py [--shots 60] [--size 512] [--avatars demo m_expressive crimsom]
 
@@ -44,7 +44,7 @@ Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
 
 def fault_by_channels(rgba: NDArray[np.uint8], size: tuple[int, int]) -> str:
-    """The gate as it was."""
+    """The former image check."""
     if rgba.shape[1::-1] != size:
         return "of another size"
     colors = np.ascontiguousarray(rgba).view("<u4")[..., 0]
@@ -85,7 +85,7 @@ def pairs(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int) -> Iterato
 
 
 def measure(pair: Pair) -> tuple[float, float]:
-    """CPU-milliseconds of (what was, what is)."""
+    """CPU milliseconds of (the former version, the present one)."""
     least = [np.inf, np.inf]
     for _ in range(ROUNDS):
         found = []

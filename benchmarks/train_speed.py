@@ -1,4 +1,4 @@
-"""Pictures a second that training takes, beside a minimal loop in the style of diffusers' text-to-image example.
+"""Training speed in pictures per second, beside a minimal loop in the style of diffusers' text-to-image example.
 
     python benchmarks/train_speed.py                                       here: the tiny base, keeps the script honest
     python benchmarks/train_speed.py --shape sd21 --sizes 256 512 --batch 32 --steps 100         on a GPU
@@ -34,7 +34,7 @@ import torch
 from diffusers import DDPMScheduler
 from shaped import SHAPES, device_name, make_base, wait
 
-from vrm_synth.models import Base, open_base
+from vrm_synth.models import DiffusionModel, open_base
 from vrm_synth.train import flops
 from vrm_synth.train.callbacks import Callbacks, StepReport
 from vrm_synth.train.config import RunConfig
@@ -57,7 +57,7 @@ class _EnoughError(Exception):
 
 
 class Ours:
-    """Each round begins one run anew, its latents in the cache from the second on."""
+    """Our training: each round starts a new run, with cached latents from the second round on."""
 
     def __init__(self, base: Path, data: Path, run: Path, size: int, batch: int):
         self._run = run
@@ -66,7 +66,7 @@ class Ours:
         self.preparing = 0.0
 
     def round(self, updates: int, warm: int) -> float:
-        """Pictures a second."""
+        """Run one round; returns pictures per second."""
         times: list[float] = []
         start = 0.0
 
@@ -90,7 +90,7 @@ class Ours:
 
 
 class Folder(torch.utils.data.Dataset[tuple[torch.Tensor, str]]):
-    """Pictures and captions, decoded when asked for."""
+    """Pictures and captions, decoded on access."""
 
     def __init__(self, folder: Path, size: int):
         self._files, self._size = sorted(folder.glob("*.png")), size
@@ -108,7 +108,7 @@ class Folder(torch.utils.data.Dataset[tuple[torch.Tensor, str]]):
 class Loop:
     """The minimal loop."""
 
-    def __init__(self, base: Base, data: Path, size: int, batch: int, device: str):
+    def __init__(self, base: DiffusionModel, data: Path, size: int, batch: int, device: str):
         self._device, self._batch, self._tokenizer = device, batch, base.tokenizer
         self._half = torch.bfloat16 if device.startswith("cuda") else torch.float32
         self._unet: Any = base.unet.to(device).requires_grad_(True).train()
@@ -119,7 +119,7 @@ class Loop:
         self._data = Folder(data, size)
 
     def round(self, updates: int, warm: int) -> float:
-        """Pictures a second."""
+        """Run one round; returns pictures per second."""
         start = 0.0
         for n, (pixels, captions) in enumerate(itertools.islice(self._batches(), updates)):
             self._update(pixels, captions)
@@ -157,7 +157,7 @@ class Loop:
 
 
 def measure(o: argparse.Namespace, base: Path, size: int, work: Path, device: str) -> dict[str, Any]:
-    """One row: both sides at one size."""
+    """Measure one row: both sides at one size."""
     data = make_pictures(work / f"pictures-{size}", o.pictures, size)
     ours = Ours(base, data, work / f"run-{size}", size, o.batch)
     rates: dict[str, list[float]] = {"ours": [], "loop": []}

@@ -1,4 +1,4 @@
-"""What each further worker adds, and what limits: PNG files a second of `vrm-synth shots` by number of workers.
+"""Scaling with workers: PNG files per second of `vrm-synth shots` by number of workers.
 
     python benchmarks/workers.py [--workers 1 2] [--shots 200] [--rounds 5] [--avatars NAME …] [--dry]
     python benchmarks/workers.py --workers 1 2 4 8 16 --shots 4000 --rounds 3      on a machine with a GPU
@@ -42,7 +42,7 @@ def answered(shots: Path, out: Path, workers: int, count: int) -> tuple[float, f
 
 
 def measure(label: str, path: Path, crews: list[int], count: int, rounds: int, work: Path) -> list[dict[str, Any]]:
-    """A row for each number of workers."""
+    """Measure one row for each number of workers."""
     avatar, listed = load(path), work / f"{label}.json"
     listed.write_text(json.dumps([plain_shot(avatar, path, label, i) for i in range(count)]))
     runs = defaultdict(list)

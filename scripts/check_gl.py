@@ -1,4 +1,4 @@
-"""Say what of OpenGL this machine lacks: silence and status 0 when a headless context can start.
+"""Report what this machine lacks for OpenGL; silent with status 0 if a headless context can start.
 
 Standard library only: nothing is installed yet. The line printed on failure is fit for a user.
 """

@@ -1,4 +1,4 @@
-"""Measure, and write docs/measured.md: the long form of every test and the benchmarks.
+"""Run the long tests and the benchmarks, and write their results to docs/measured.md.
 
     make measure                                   everything
     python scripts/measure.py three-vrm raster     these sections alone; the page keeps the others as they are
@@ -172,7 +172,7 @@ def main(names: Sequence[str]) -> int:
 
 
 def measured(section: Section) -> tuple[str, int]:
-    """What its command printed, or why it was not run; the exit status. Complaints go to the terminal."""
+    """The output of a section's command, or why it was not run, and its exit status. stderr goes to the terminal."""
     corpus = Path(os.environ.get("VRM_SYNTH_CORPUS") or ROOT.parent / "shared")
     if section.needs_reference:
         missing = [tool for tool in NEEDS_REFERENCE if not shutil.which(tool)]

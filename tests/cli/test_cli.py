@@ -130,7 +130,7 @@ def test_wrong_usage_is_status_2_and_makes_nothing(args, tmp_path, monkeypatch):
 )  # fmt: skip
 def test_a_file_is_named_as_what_it_becomes(args, name, allowed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert f"'{name}' is written as {allowed}: name it so." in error(*args, name, code=2)
+    assert f"'{name}' must end in {allowed}." in error(*args, name, code=2)
     assert os.listdir(tmp_path) == []
 
 

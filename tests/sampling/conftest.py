@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from vrm_synth.models import Base, open_base
+from vrm_synth.models import DiffusionModel, open_base
 from vrm_synth.models.tiny import make_tiny
 
 
-def variant(folder: Path, **schedule: object) -> Base:
+def variant(folder: Path, **schedule: object) -> DiffusionModel:
     """The tiny base, its scheduler's configuration changed."""
     make_tiny(folder)
     file = folder / "scheduler" / "scheduler_config.json"
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(folder: Path) -> Base:
+def model(folder: Path) -> DiffusionModel:
     return open_base(folder)
 
 

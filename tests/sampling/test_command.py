@@ -1,4 +1,4 @@
-"""`vrm-synth sample`: what it makes, what it refuses, and how several processes share it."""
+"""`vrm-synth sample`: its output, its errors, and processes that share the work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.patience import HANG, free_port
-from tests.sampling.made_run import make_run
+from tests.sampling.run_builder import make_run
 from tests.sampling.test_requests import dataset
 from vrm_synth.cli.main import main
 
@@ -27,8 +27,8 @@ def call(*args: object, code: int = 0) -> str:
 
 
 def test_prompts_tables_and_datasets(folder, tmp_path):
-    said = call("sample", folder, "--prompt", "a", "--prompt", "b", "--count", "2", *QUICK, "-o", tmp_path / "p")
-    assert f"4 pictures in {tmp_path / 'p'}; a look at them: {tmp_path / 'p' / 'grid.png'}" in said
+    output = call("sample", folder, "--prompt", "a", "--prompt", "b", "--count", "2", *QUICK, "-o", tmp_path / "p")
+    assert f"4 pictures in {tmp_path / 'p'}; a look at them: {tmp_path / 'p' / 'grid.png'}" in output
     (tmp_path / "p.csv").write_text("prompt,seed\na,1\n")
     call("sample", folder, "--prompts", tmp_path / "p.csv", *QUICK, "-o", tmp_path / "t")
     assert (tmp_path / "t" / "000000.png").read_bytes() == (tmp_path / "p" / "000001.png").read_bytes()
@@ -53,8 +53,8 @@ def test_a_runs_checkpoints(model, folder, tmp_path):
     drawn = {p: (tmp_path / p / "000000.png").read_bytes() for p in ("latest", "20", "best", "10")}
     assert drawn["latest"] == drawn["20"] == drawn["best"] != drawn["10"]
     with Image.open(tmp_path / "10" / "000000.png") as picture:
-        said = json.loads(picture.text["vrm_synth"])["model"]
-    assert (said["name"], said["step"], said["ema"]) == ("RUN", 10, True)
+        model_metadata = json.loads(picture.text["vrm_synth"])["model"]
+    assert tuple(model_metadata[k] for k in ("name", "step", "ema")) == ("RUN", 10, True)
     call("sample", folder, "--checkpoint", "10", "--prompt", "a", "-o", tmp_path / "x", code=1)
 
 
@@ -67,7 +67,7 @@ def test_a_run_is_drawn_at_the_size_it_was_trained_at(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         ([], 2, "by one of --prompt, --prompts and --dataset"),
         (["--prompt", "a", "--dataset", "d"], 2, "by one of"),
@@ -75,7 +75,7 @@ def test_a_run_is_drawn_at_the_size_it_was_trained_at(model, tmp_path):
         (["--prompt", "a", "--size", "0x0"], 1, "width out of range; got 0"),
         (["--prompt", "a", "--size", "30"], 1, "width does not suit the model; got 30; allowed: multiples of 16"),
         (["--prompt", "a", "--size", "big"], 2, "neither a side nor WIDTHxHEIGHT"),
-        (["--prompt", "a", "--guidance", "0"], 2, "1<=x<=100"),
+        (["--prompt", "a", "--guidance-scale", "0"], 2, "1<=x<=100"),
         (["--prompt", "a " * 300], 1, "prompt is too long"),
         (["--prompt", " "], 1, "no prompt"),
         (["--prompt", "a", "--device", "tpu"], 1, "unknown device; got tpu; allowed: cpu, cuda or cuda:N"),
@@ -85,9 +85,9 @@ def test_a_run_is_drawn_at_the_size_it_was_trained_at(model, tmp_path):
     ],
     ids=lambda v: str(v)[:40],
 )
-def test_refusals_are_one_line_and_make_nothing(folder, tmp_path, args, code, said):
+def test_refusals_are_one_line_and_make_nothing(folder, tmp_path, args, code, message):
     out = call("sample", folder, *args, "-o", tmp_path / "out", code=code)
-    assert said in out and not (tmp_path / "out").exists()
+    assert message in out and not (tmp_path / "out").exists()
 
 
 def test_a_model_that_is_not_there(tmp_path):
@@ -125,9 +125,9 @@ def test_two_processes_of_torchrun_share_the_pictures(folder, tmp_path):
         )
         for r in range(2)
     ]
-    said = [p.communicate(timeout=HANG)[0] for p in started]
+    outputs = [p.communicate(timeout=HANG)[0] for p in started]
     assert [p.returncode for p in started] == [0, 0]
-    assert "5 pictures" in said[0] and said[1] == ""
+    assert "5 pictures" in outputs[0] and outputs[1] == ""
     call("sample", folder, "--prompt", "a", "--count", "5", "--batch-size", "2", *QUICK, "-o", tmp_path / "one")
     drawn: list[dict[str, bytes]] = [
         {p.name: p.read_bytes() for p in Path(tmp_path / d).iterdir()} for d in ("one", "two")

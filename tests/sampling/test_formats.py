@@ -1,4 +1,4 @@
-"""Datasets as `vrm-synth render` writes them, in each of its formats: the same captions, pictures and facts."""
+"""Datasets in each format that `vrm-synth render` writes: the same captions, images and facts."""
 
 from __future__ import annotations
 
@@ -15,34 +15,33 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.sampling.made_run import make_run
-from tests.sampling.test_preview import QUICK, call, pictures
+from tests.sampling.run_builder import make_run
+from tests.sampling.test_preview import QUICK, call, images
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.dataset.shards.writers import FORMATS, pack
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.sampling.captioned_images import read_captioned_images
-from vrm_synth.sampling.comparison import load_picture
+from vrm_synth.sampling.comparison import load_image
 
-COLOURS = [(200, 40, 60), (30, 60, 220), (40, 180, 90)]
+COLORS = [(200, 40, 60), (30, 60, 220), (40, 180, 90)]
 
 
-def sample(i: int, said: str) -> DatasetSample:
+def sample(i: int, caption: str) -> DatasetSample:
     file = io.BytesIO()
-    Image.new("RGB", (48, 40), COLOURS[i % 3]).save(file, "PNG")
-    shot = {"id": f"{i:06d}", "avatar": "demo", "choices": {"pose": "wave's"}}
-    row = {"caption": said, "i": i, "seed": 9, "avatar": "demo", "license": "CC0-1.0", "shot": shot}
-    row["observations"] = {"azimuth": -4.52}
-    return DatasetSample(f"{i:06d}", file.getvalue(), "png", said, row, {"mask.png": b"mask"})
+    Image.new("RGB", (48, 40), COLORS[i % 3]).save(file, "PNG")
+    shot = {"id": f"{i:06d}", "avatar": "demo", "labels": {"pose": "wave's", "azimuth": -4.52}}
+    row = {"caption": caption, "i": i, "seed": 9, "avatar": "demo", "license": "CC0-1.0", "shot": shot}
+    return DatasetSample(f"{i:06d}", file.getvalue(), "png", caption, row, {"mask.png": b"mask"})
 
 
-def dataset(folder: Path, form: str) -> Path:
+def dataset(folder: Path, shard_format: str) -> Path:
     """Two shards of the split train, one of test."""
     shards = [("train", [0, 1]), ("train", [2]), ("test", [3])]
     for shard, (split, numbers) in enumerate(shards):
-        for name, data in pack(form, split, shard, [sample(i, f"{split} {i}") for i in numbers]).items():
+        for name, data in pack(shard_format, split, shard, [sample(i, f"{split} {i}") for i in numbers]).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
-    # What lies beside shards, and holds none.
+    # Files beside the shards that hold no samples.
     (folder / "metadata.parquet").write_bytes(b"PAR1")
     (folder / "records").mkdir(exist_ok=True)
     (folder / "records" / "00000.json").write_text("{}")
@@ -54,38 +53,38 @@ def made(request, tmp_path_factory) -> Path:
     return dataset(tmp_path_factory.mktemp(request.param) / "set", request.param)
 
 
-def test_captions_of_a_split_in_their_order(made):
+def test_captions_of_a_split_are_in_order(made):
     assert [p.caption for p in read_captioned_images(made, "train")] == ["train 0", "train 1", "train 2"]
     assert [p.caption for p in read_captioned_images(made, "test")] == ["test 3"]
     assert [p.caption for p in read_captioned_images(made, limit=2)] == ["test 3", "train 0"]
-    assert all(p.row["observations"]["azimuth"] == -4.52 for p in read_captioned_images(made))
+    assert all(p.row["shot"]["labels"]["azimuth"] == -4.52 for p in read_captioned_images(made))
 
 
-def test_sample_draws_the_captions(made, folder, tmp_path):
+def test_sample_command_uses_the_captions(made, folder, tmp_path):
     call("sample", folder, "--dataset", made, "--split", "train", "--limit", "2", *QUICK, "-o", tmp_path / "s")
     lines = (tmp_path / "s" / "metadata.jsonl").read_text().splitlines()
     assert [json.loads(line)["caption"] for line in lines] == ["train 0", "train 1"]
 
 
-def test_preview_shows_truth_facts_and_how_to_draw_it_again(made, model, tmp_path):
+def test_preview_shows_render_facts_and_commands(made, model, tmp_path):
     torch.set_num_threads(1)
     run = make_run(tmp_path / "RUN", model, made)
     assert "3 captions at step 20" in call("preview", run, *QUICK)  # the split that it is trained on
     page = (run / "preview.html").read_text()
-    shown = pictures(page)[::4]
-    assert [np.abs(p.astype(int) - c).max() <= 1 for p, c in zip(shown, COLOURS, strict=True)] == [True] * 3
-    said = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
-    assert ("azimuth", "-4.5") in said and ("shot", "2 of seed 9") in said
+    shown = images(page)[::4]
+    assert [np.abs(p.astype(int) - c).max() <= 1 for p, c in zip(shown, COLORS, strict=True)] == [True] * 3
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    assert ("azimuth", "-4.5") in facts and ("shot", "2 of seed 9") in facts
     commands = [html.unescape(c) for c in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
     again = next(c for c in commands if "vrm-synth shots" in c)
     line, _, draw = again.partition(" && ")
     subprocess.run(["bash", "-c", line], check=True)
-    told = json.loads(Path(shlex.split(draw)[2]).read_text())
-    shot = told.get("shot", told)
+    line_data = json.loads(Path(shlex.split(draw)[2]).read_text())
+    shot = line_data.get("shot", line_data)
     assert (json.loads(shot) if isinstance(shot, str) else shot) == sample(0, "").row["shot"]
 
 
-def test_a_split_is_found_by_the_names_of_shards(tmp_path):
+def test_split_is_found_by_shard_names(tmp_path):
     for split, i in (("train", 0), ("test", 1)):
         data, *_ = pack("webdataset", split, 0, [sample(i, f"{split} {i}")]).values()
         place = tmp_path / "hub" / f"{split}-00000.tar"
@@ -102,7 +101,7 @@ def test_a_split_is_found_by_the_names_of_shards(tmp_path):
             read_captioned_images(place, "val")
 
 
-def test_the_truth_is_shown_upright(tmp_path):
+def test_renders_are_shown_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     picture = Image.new("RGB", (64, 32), (0, 0, 200))
@@ -110,13 +109,13 @@ def test_the_truth_is_shown_upright(tmp_path):
     for name, options in (("a.png", {}), ("a.jpg", {}), ("a.webp", {"lossless": True})):
         picture.save(tmp_path / name, exif=exif, **options)
         for source in (tmp_path / name, (tmp_path / name).read_bytes()):
-            shown = load_picture(source, (32, 64)).astype(int)
+            shown = load_image(source, (32, 64)).astype(int)
             assert abs(shown[8, 16] - (250, 0, 0)).max() < 20 and abs(shown[56, 16] - (0, 0, 200)).max() < 20
 
 
-@pytest.mark.parametrize(("form", "suffix"), [("webdataset", ".tar"), ("parquet", ".parquet")])
-def test_a_damaged_shard_is_told_of_in_a_line(form, suffix, folder, tmp_path):
-    made = dataset(tmp_path / "set", form)
+@pytest.mark.parametrize(("shard_format", "suffix"), [("webdataset", ".tar"), ("parquet", ".parquet")])
+def test_damaged_shard_is_a_one_line_error(shard_format, suffix, folder, tmp_path):
+    made = dataset(tmp_path / "set", shard_format)
     shard = made / "train" / f"00001{suffix}"
     shard.write_bytes(shard.read_bytes()[:700])
     with pytest.raises(VrmSynthError, match=rf"00001{suffix}"):

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import add_lora
+from vrm_synth.sampling.lora import merge_lora
 from vrm_synth.sampling.requests import Request
 from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
@@ -40,24 +40,24 @@ def query(model) -> torch.Tensor:
 def test_weights_move_by_scale_times_alpha_over_rank_times_the_product(folder, file):
     from safetensors.torch import load_file
 
-    found = load_file(file)
+    tensors = load_file(file)
     key = next(k for k, _ in open_base(folder).unet.named_parameters() if k.endswith("attn1.to_q.weight"))
     stem = "unet." + key.removesuffix(".weight")
-    a, b = (next(v for k, v in found.items() if k.startswith(stem) and f"lora_{x}" in k) for x in "AB")
+    a, b = (next(v for k, v in tensors.items() if k.startswith(stem) and f"lora_{x}" in k) for x in "AB")
     for scale in (1.0, 0.5, -1.0):
-        changed = query(add_lora(open_base(folder), file, scale))
+        changed = query(merge_lora(open_base(folder), file, scale))
         assert torch.allclose(changed, query(open_base(folder)) + scale * 4 / 2 * (b @ a), atol=1e-6)
 
 
 def test_pictures_change_and_say_which_lora(folder, file):
-    plain, added = open_base(folder), add_lora(open_base(folder), file, 0.5)
+    plain, added = open_base(folder), merge_lora(open_base(folder), file, 0.5)
     settings = SamplingSettings(32, 32, steps=2)
     one, other = (
-        next(DiffusionSampler(m, settings, DeviceConfig()).draw([Request("a")])).tobytes() for m in (plain, added)
+        next(DiffusionSampler(m, settings, DeviceConfig()).generate([Request("a")])).tobytes() for m in (plain, added)
     )
     assert one != other
-    (said,) = added.identity["loras"]
-    assert said["scale"] == 0.5 and len(said["sha256"]) == 64
+    (lora,) = added.identity["loras"]
+    assert lora["scale"] == 0.5 and len(lora["sha256"]) == 64
 
 
 def test_what_is_no_lora_of_this_model_is_refused(folder, tmp_path):
@@ -66,16 +66,16 @@ def test_what_is_no_lora_of_this_model_is_refused(folder, tmp_path):
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
     for name in ("a.bin", "none.safetensors", "broken.safetensors", "other.safetensors"):
         with pytest.raises(VrmSynthError, match=name):
-            add_lora(open_base(folder), tmp_path / name)
+            merge_lora(open_base(folder), tmp_path / name)
     for stem in ("unet.nothing.attn1.to_q", "transformer.blocks.0.to_q"):
         tensors = {f"{stem}.lora_A.weight": torch.zeros(2, 32), f"{stem}.lora_B.weight": torch.zeros(32, 2)}
         save_file(tensors, tmp_path / "alien.safetensors")
         with pytest.raises(SamplingError, match=r"alien\.safetensors: does not fit the model"):
-            add_lora(open_base(folder), tmp_path / "alien.safetensors")
+            merge_lora(open_base(folder), tmp_path / "alien.safetensors")
     wrong = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     save_file(
         {f"{wrong}.lora_A.weight": torch.zeros(2, 9), f"{wrong}.lora_B.weight": torch.zeros(9, 2)},
         tmp_path / "size.safetensors",
     )
     with pytest.raises(SamplingError, match=r"size\.safetensors: does not fit the model"):
-        add_lora(open_base(folder), tmp_path / "size.safetensors")
+        merge_lora(open_base(folder), tmp_path / "size.safetensors")

@@ -1,4 +1,4 @@
-"""LoRAs as kohya's scripts, LyCORIS, diffusers and peft write them: each by its formula; all of a file, or none."""
+"""LoRA files of kohya's scripts, LyCORIS, diffusers and peft: each by its formula; applied whole or refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import add_lora
+from vrm_synth.sampling.lora import merge_lora
 from vrm_synth.sampling.settings import SamplingError
 
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -23,10 +23,10 @@ def some(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def weights(model) -> dict[str, torch.Tensor]:
-    """Of the layers above and all others, copied; the text encoder's under names without "text_model."."""
-    found = {k: p.detach().clone() for k, p in model.unet.named_parameters()}
+    """Copies of all weights by name; the text encoder's without "text_model."."""
+    unet_weights = {k: p.detach().clone() for k, p in model.unet.named_parameters()}
     text = model.text_encoder.named_parameters()
-    return found | {f"text.{k.removeprefix('text_model.')}": p.detach().clone() for k, p in text}
+    return unet_weights | {f"text.{k.removeprefix('text_model.')}": p.detach().clone() for k, p in text}
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +36,15 @@ def before(folder) -> dict[str, torch.Tensor]:
 
 def added(folder, tmp_path, tensors, metadata=None, scale=1.0) -> dict[str, torch.Tensor]:
     save_file({k: v.contiguous() for k, v in tensors.items()}, tmp_path / "some.safetensors", metadata)
-    return weights(add_lora(open_base(folder), tmp_path / "some.safetensors", scale))
+    return weights(merge_lora(open_base(folder), tmp_path / "some.safetensors", scale))
 
 
-def check(after, before, **wanted: torch.Tensor) -> None:
-    """The named weights are as wanted, all others as before."""
-    told = {f"{k.replace('__', '.')}.weight": v for k, v in wanted.items()}
+def check(after, before, **expected: torch.Tensor) -> None:
+    """Check that the named weights are as expected and all others unchanged."""
+    by_name = {f"{k.replace('__', '.')}.weight": v for k, v in expected.items()}
     for name, value in after.items():
-        assert torch.allclose(value, told.get(name, before[name]), atol=1e-6), name
-    assert all(not torch.allclose(v, before[k], atol=1e-4) for k, v in told.items())
+        assert torch.allclose(value, by_name.get(name, before[name]), atol=1e-6), name
+    assert all(not torch.allclose(v, before[k], atol=1e-4) for k, v in by_name.items())
 
 
 def key(name: str) -> str:
@@ -64,9 +64,9 @@ def test_kohya_with_alpha_and_the_text_encoder(folder, before, tmp_path):
     tensors = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up, f"{stem}.alpha": torch.tensor(1.0),
                f"{text}.lora_down.weight": text_down, f"{text}.lora_up.weight": text_up,
                f"{text}.alpha": torch.tensor(4.0)}  # fmt: skip
-    wanted = {key(LINEAR): before[f"{LINEAR}.weight"] + 0.5 * 1 / 2 * up @ down,
+    expected = {key(LINEAR): before[f"{LINEAR}.weight"] + 0.5 * 1 / 2 * up @ down,
               key(f"text.{TEXT}"): before[f"text.{TEXT}.weight"] + 0.5 * 4 / 2 * text_up @ text_down}  # fmt: skip
-    check(added(folder, tmp_path, tensors, scale=0.5), before, **wanted)
+    check(added(folder, tmp_path, tensors, scale=0.5), before, **expected)
 
 
 @pytest.mark.parametrize("mid", [False, True])
@@ -101,23 +101,23 @@ def test_lycoris_dora(folder, before, tmp_path, of, scale):
 
 @pytest.mark.parametrize("convolution", [False, True])
 @pytest.mark.parametrize("rslora", [False, True])
-def test_dora_of_peft_is_what_peft_makes_of_it(folder, before, tmp_path, convolution, rslora):
+def test_dora_of_peft_equals_peft(folder, before, tmp_path, convolution, rslora):
     from diffusers import StableDiffusionPipeline
     from peft import LoraConfig
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils import get_peft_model_state_dict
 
     unet = open_base(folder).unet
-    told = {"r": 4, "lora_alpha": 6, "use_dora": True, "use_rslora": rslora, "alpha_pattern": {"attn2.to_q": 3}}
+    options = {"r": 4, "lora_alpha": 6, "use_dora": True, "use_rslora": rslora, "alpha_pattern": {"attn2.to_q": 3}}
     layers = ["conv1"] if convolution else ["to_q"]
-    config = LoraConfig(**told, init_lora_weights=False, target_modules=layers)
+    config = LoraConfig(**options, init_lora_weights=False, target_modules=layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         unet.add_adapter(config)
     StableDiffusionPipeline.save_lora_weights(
         tmp_path, get_peft_model_state_dict(unet), unet_lora_adapter_metadata=config.to_dict()
     )
-    after = weights(add_lora(open_base(folder), tmp_path / "pytorch_lora_weights.safetensors"))
+    after = weights(merge_lora(open_base(folder), tmp_path / "pytorch_lora_weights.safetensors"))
     changed = 0
     for name, module in unet.named_modules():
         if isinstance(module, BaseTunerLayer):
@@ -127,14 +127,14 @@ def test_dora_of_peft_is_what_peft_makes_of_it(folder, before, tmp_path, convolu
     assert changed > 2
 
 
-def test_peft_needs_its_settings_beside(folder, before, tmp_path):
+def test_peft_needs_adapter_config_beside(folder, before, tmp_path):
     down, up = pair(before, LINEAR)
     tensors = {f"base_model.model.{LINEAR}.lora_A.weight": down, f"base_model.model.{LINEAR}.lora_B.weight": up}
     with pytest.raises(SamplingError, match=r"α is not known; allowed: adapter_config.json beside it"):
         added(folder, tmp_path, tensors)
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 2, "lora_alpha": 8, "use_rslora": True}))
-    wanted = {key(LINEAR): before[f"{LINEAR}.weight"] + 8 / 2**0.5 * up @ down}
-    check(added(folder, tmp_path, tensors), before, **wanted)
+    expected = {key(LINEAR): before[f"{LINEAR}.weight"] + 8 / 2**0.5 * up @ down}
+    check(added(folder, tmp_path, tensors), before, **expected)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_diffusers_older_names(folder, before, tmp_path, form, layer):
     check(added(folder, tmp_path, tensors), before, **{key(layer): before[f"{layer}.weight"] + up @ down})
 
 
-def test_what_cannot_be_applied_whole_is_refused_whole(folder, before, tmp_path):
+def test_a_file_that_does_not_fit_is_refused_and_changes_nothing(folder, before, tmp_path):
     down, up = pair(before, LINEAR)
     stem = f"lora_unet_{LINEAR.replace('.', '_')}"
     good = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up}
@@ -177,6 +177,6 @@ def test_what_cannot_be_applied_whole_is_refused_whole(folder, before, tmp_path)
         save_file({k: v.clone() for k, v in (good | more).items()}, tmp_path / "bad.safetensors")
         model = open_base(folder)
         with pytest.raises(SamplingError, match=r"bad\.safetensors: does not fit the model; got") as e:
-            add_lora(model, tmp_path / "bad.safetensors")
+            merge_lora(model, tmp_path / "bad.safetensors")
         assert words in str(e.value) and "\n" not in str(e.value)
         check(weights(model), before)

@@ -1,4 +1,4 @@
-"""The preview: what its four columns hold, what its page says, and how a browser shows it."""
+"""Preview: its four columns, its page, and the page in a browser."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.page.browser import dom, needs_chromium, screenshot
-from tests.sampling.made_run import make_run
+from tests.sampling.run_builder import make_run
 from tests.sampling.test_requests import dataset
 from vrm_synth.cli.main import main
-from vrm_synth.sampling.comparison import COLUMNS, load_picture, psnr
+from vrm_synth.sampling.comparison import PREVIEW_COLUMNS, load_image, psnr
 from vrm_synth.sampling.settings import SamplingError
 
 CAPTIONS = ["A girl & a 'boy' <b>waving</b>, 桜", "a red square"]
-CHOICES = {"pose": "wave", "mirrored": False, "background": "red"}
-OBSERVATIONS = {"expression": "", "azimuth": -4.52}
+FACTS = {"pose": "wave", "expression": "", "azimuth": -4.52, "mirrored": False, "background": "red"}
 QUICK = ["--steps", "2", "--size", "32"]
 
 
@@ -39,8 +38,7 @@ def run(model, tmp_path_factory) -> Path:
             "i": i,
             "seed": 9,
             "avatar": "demo",
-            "shot": {"id": "a", "choices": CHOICES},
-            "observations": OBSERVATIONS,
+            "shot": {"id": "a", "labels": FACTS},
         }
         for i, c in enumerate(CAPTIONS)
     ]
@@ -59,29 +57,29 @@ def call(*args: object, code: int = 0) -> str:
 @pytest.fixture(scope="module")
 def page(run) -> str:
     torch.set_num_threads(1)
-    said = call("preview", run, *QUICK)
-    assert f"2 captions at step 20: {run / 'preview.html'}, {run / 'samples' / 'step-000020.png'}" in said
+    output = call("preview", run, *QUICK)
+    assert f"2 captions at step 20: {run / 'preview.html'}, {run / 'samples' / 'step-000020.png'}" in output
     return (run / "preview.html").read_text(encoding="utf-8")
 
 
-def pictures(page: str) -> list[np.ndarray]:
+def images(page: str) -> list[np.ndarray]:
     found = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(f))).convert("RGB")) for f in found]
 
 
-def test_the_four_columns_hold_what_they_say(page, run, tmp_path):
-    shown = pictures(page)
+def test_the_four_columns(page, run, tmp_path):
+    shown = images(page)
     assert len(shown) == 8 and all(p.shape == (32, 32, 3) for p in shown)
-    truth, seen, base, now = shown[4:]
-    assert np.abs(truth.astype(int) - (200, 40, 60)).max() <= 1
-    assert psnr(truth, seen) > 30  # the tiny VAE gives a plain colour back
-    assert not np.array_equal(base, now)
+    render, reconstruction, base, checkpoint = shown[4:]
+    assert np.abs(render.astype(int) - (200, 40, 60)).max() <= 1
+    assert psnr(render, reconstruction) > 30  # the tiny VAE gives a plain colour back
+    assert not np.array_equal(base, checkpoint)
     assert np.abs(shown[0].astype(int) - (227, 147, 157)).max() <= 1  # half transparent, on white
     call("sample", run, "--prompt", CAPTIONS[1], "--seed", "1", *QUICK, "-o", tmp_path / "now")
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "now" / "000000.png")), now)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "now" / "000000.png")), checkpoint)
 
 
-def test_each_command_draws_its_picture_again(page, run, tmp_path, monkeypatch):
+def test_each_command_reproduces_its_image(page, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = [html.unescape(c) for c in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
     assert len(commands) == 8
@@ -89,14 +87,14 @@ def test_each_command_draws_its_picture_again(page, run, tmp_path, monkeypatch):
         if words[:2] == ["vrm-synth", "sample"]:
             call(*words[1:-1], tmp_path / str(k))
             drawn = np.asarray(Image.open(tmp_path / str(k) / "000000.png"))
-            assert np.array_equal(drawn, pictures(page)[k]), commands[k]
+            assert np.array_equal(drawn, images(page)[k]), commands[k]
     assert [c.split()[0] for c in commands[:4]] == ["sed", "vrm-synth", "vrm-synth", "vrm-synth"]
     assert shlex.split(commands[4])[:3] == ["sed", "-n", "2p"]
 
 
-def test_the_page_says_the_shots_facts_and_captions_as_text(page):
+def test_page_shows_facts_and_escaped_captions(page):
     assert html.escape(CAPTIONS[0], quote=False).replace("'", "&#39;") in page and "<b>waving" not in page
-    said = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
     for fact in [
         ("pose", "wave"),
         ("azimuth", "-4.5"),
@@ -104,14 +102,14 @@ def test_the_page_says_the_shots_facts_and_captions_as_text(page):
         ("background", "red"),
         ("shot", "0 of seed 9"),
     ]:
-        assert fact in said
-    assert "expression" not in dict(said)
-    assert all(f"<span>{name}</span>" in page for name in COLUMNS)
+        assert fact in facts
+    assert "expression" not in dict(facts)
+    assert all(f"<span>{name}</span>" in page for name in PREVIEW_COLUMNS)
 
 
-def test_another_checkpoint_can_be_looked_at_elsewhere(run, tmp_path):
-    said = call("preview", run, *QUICK, "--checkpoint", "10", "--limit", "1", "-o", tmp_path / "look")
-    assert "1 caption at step 10" in said
+def test_another_checkpoint_in_another_folder(run, tmp_path):
+    output = call("preview", run, *QUICK, "--checkpoint", "10", "--limit", "1", "-o", tmp_path / "look")
+    assert "1 caption at step 10" in output
     assert sorted(p.name for p in (tmp_path / "look").iterdir()) == ["preview.html", "preview.png"]
     with Image.open(tmp_path / "look" / "preview.png") as grid:
         assert grid.width > 4 * 190
@@ -120,29 +118,29 @@ def test_another_checkpoint_can_be_looked_at_elsewhere(run, tmp_path):
     )
 
 
-def test_what_is_no_run_is_told_of(folder, tmp_path):
+def test_a_folder_that_is_no_run_is_refused(folder, tmp_path):
     assert "is no training run" in call("preview", folder, code=2)
     (tmp_path / "run.yaml").write_text("data: 3\n")
     assert "run.yaml: not a run's configuration" in call("preview", tmp_path, code=1)
 
 
-def test_a_picture_that_cannot_be_read_is_named(tmp_path):
+def test_unreadable_image_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
-    with pytest.raises(SamplingError, match=r"a\.png: not a picture that can be read"):
-        load_picture(tmp_path / "a.png", (32, 32), where=str(tmp_path / "a.png"))
-    with pytest.raises(SamplingError, match=r"00000\.tar: 000001: not a picture that can be read"):
-        load_picture(b"RIFF", (32, 32), where="00000.tar: 000001")
+    with pytest.raises(SamplingError, match=r"a\.png: not an image that can be read"):
+        load_image(tmp_path / "a.png", (32, 32), where=str(tmp_path / "a.png"))
+    with pytest.raises(SamplingError, match=r"00000\.tar: 000001: not an image that can be read"):
+        load_image(b"RIFF", (32, 32), where="00000.tar: 000001")
     Image.new("RGB", (90, 30), (0, 0, 9)).save(tmp_path / "wide.png")
-    assert load_picture(tmp_path / "wide.png", (32, 48)).shape == (48, 32, 3)
+    assert load_image(tmp_path / "wide.png", (32, 48)).shape == (48, 32, 3)
 
 
-def test_psnr_is_the_closed_form():
+def test_psnr_closed_form():
     a = np.zeros((4, 4, 3), np.uint8)
     assert psnr(a, a) == 100 and psnr(a, a + 255) == 0 and psnr(a, a + 16) == pytest.approx(24.05, abs=0.01)
 
 
 @needs_chromium
-def test_a_browser_shows_the_pictures(page, run, tmp_path):
+def test_a_browser_shows_the_images(page, run, tmp_path):
     seen = dom(run / "preview.html", tmp_path / "profile")
     assert seen.count("<img ") == 8 and html.escape(CAPTIONS[0], quote=False) in seen
     complaint = screenshot(run / "preview.html", tmp_path / "profile", tmp_path / "page.png")
@@ -152,15 +150,14 @@ def test_a_browser_shows_the_pictures(page, run, tmp_path):
     assert (np.abs(pixels - (200, 40, 60)).max(axis=1) < 6).mean() > 0.03, "the pictures are not to be seen"
 
 
-def test_rows_of_strangers_never_break_the_page(run, model, tmp_path):
-    """A dataset that is not ours: no shot, an odd one, choices that are no choices."""
+def test_unknown_metadata_does_not_break_the_page(run, model, tmp_path):
+    """A dataset that is not ours: no shot, an odd one, labels that are no labels."""
     rows = [
         {"file_name": "a.png", "text": "t", "shot": ["x"]},
         {
             "file_name": "a.png",
             "text": "t",
-            "shot": {"choices": {"pose": {"a": [1]}}},
-            "observations": {"azimuth": "</script>"},
+            "shot": {"labels": {"pose": {"a": [1]}, "azimuth": "</script>"}},
             "license": 3,
         },
     ]

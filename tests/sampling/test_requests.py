@@ -1,4 +1,4 @@
-"""What to draw, from wherever it is named; and everything that is refused."""
+"""Requests from prompts, tables and datasets, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from vrm_synth.sampling.captioned_images import read_captioned_images
-from vrm_synth.sampling.requests import MOST_SEED, Request, from_dataset, from_prompts, from_table
+from vrm_synth.sampling.requests import MAX_SEED, Request, from_dataset, from_prompts, from_table
 from vrm_synth.sampling.settings import SamplingError
 
 
-def test_each_picture_has_the_next_seed():
+def test_each_image_has_the_next_seed():
     assert from_prompts(["a", " b\n c "], "no", seed=5, count=2) == [
         Request("a", "no", 5),
         Request("a", "no", 6),
@@ -21,7 +21,7 @@ def test_each_picture_has_the_next_seed():
     ]
 
 
-def test_a_tables_own_seeds_and_negatives_win(tmp_path):
+def test_seeds_and_negative_prompts_of_a_table_override(tmp_path):
     (tmp_path / "p.csv").write_text('prompt,negative_prompt,seed\n"a, b",blurry,9\nc,,\n', encoding="utf-8-sig")
     assert from_table(tmp_path / "p.csv", "no", seed=3) == [Request("a, b", "blurry", 9), Request("c", "no", 4)]
     (tmp_path / "p.txt").write_text("a, b\n\n  c\r\n")
@@ -29,7 +29,7 @@ def test_a_tables_own_seeds_and_negatives_win(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("promt\na\n", "not a table of prompts; got promt; allowed: prompt, negative_prompt, seed"),
         ("prompt,style\na,b\n", "not a table of prompts; got prompt, style"),
@@ -45,22 +45,22 @@ def test_a_tables_own_seeds_and_negatives_win(tmp_path):
     ],
     ids=lambda v: v[:24],
 )
-def test_tables_that_are_refused(tmp_path, text, said):
+def test_tables_that_are_refused(tmp_path, text, message):
     (tmp_path / "p.csv").write_text(text)
     with pytest.raises(SamplingError) as e:
         from_table(tmp_path / "p.csv")
-    assert said in str(e.value) and "\n" not in str(e.value)
+    assert message in str(e.value) and "\n" not in str(e.value)
 
 
-def test_a_table_that_is_no_text(tmp_path):
+def test_table_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "p.csv").write_bytes(b"prompt\na\xff\n")
     with pytest.raises(SamplingError, match="a bad byte at offset 8"):
         from_table(tmp_path / "p.csv")
 
 
-def test_seeds_end_somewhere():
+def test_seeds_beyond_the_maximum_are_refused():
     with pytest.raises(SamplingError, match="not a seed"):
-        from_prompts(["a", "b"], seed=MOST_SEED)
+        from_prompts(["a", "b"], seed=MAX_SEED)
 
 
 def dataset(folder: Path, *rows: object, name: str = "metadata.jsonl") -> Path:
@@ -80,7 +80,7 @@ def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
     assert [p.caption for p in read_captioned_images(tmp_path)] == ["held back", "first", "second", "third"]
     assert [r.prompt for r in from_dataset(tmp_path, "train", limit=2, count=2)] == ["first"] * 2 + ["second"] * 2
     first = read_captioned_images(tmp_path, "train")[0]
-    assert first.picture == tmp_path / "train" / "00000" / "images" / "a.png" and first.line == 1
+    assert first.image == tmp_path / "train" / "00000" / "images" / "a.png" and first.line == 1
     assert [p.caption for p in read_captioned_images(first.table)] == ["first", "second"]
     for wrong in ("val", "..", "", "train/00000"):
         kind = "no such split; got val; allowed: test, train" if wrong == "val" else "not the name of a split; got "
@@ -89,27 +89,27 @@ def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
-        ({"file_name": "../a.png", "caption": "a"}, "leads out of its dataset"),
-        ({"file_name": "/etc/passwd", "caption": "a"}, "leads out of its dataset"),
-        ({"file_name": "..\\a.png", "caption": "a"}, "leads out of its dataset"),
-        ({"file_name": "a.png", "caption": " "}, "not a row of a captioned picture"),
-        ({"file_name": "a.png"}, "not a row of a captioned picture"),
-        ({"file_name": 3, "caption": "a"}, "not a row of a captioned picture"),
-        ([], "not a row of a captioned picture"),
-        ({"file_name": "a.png", "caption": "a", "x": "y" * (1 << 20)}, "not a row of a captioned picture"),
+        ({"file_name": "../a.png", "caption": "a"}, "path leads out of the dataset"),
+        ({"file_name": "/etc/passwd", "caption": "a"}, "path leads out of the dataset"),
+        ({"file_name": "..\\a.png", "caption": "a"}, "path leads out of the dataset"),
+        ({"file_name": "a.png", "caption": " "}, "not a row of a captioned image"),
+        ({"file_name": "a.png"}, "not a row of a captioned image"),
+        ({"file_name": 3, "caption": "a"}, "not a row of a captioned image"),
+        ([], "not a row of a captioned image"),
+        ({"file_name": "a.png", "caption": "a", "x": "y" * (1 << 20)}, "not a row of a captioned image"),
     ],
     ids=lambda v: str(v)[:40],
 )
-def test_rows_that_are_refused(tmp_path, row, said):
+def test_rows_that_are_refused(tmp_path, row, message):
     with pytest.raises(SamplingError) as e:
         read_captioned_images(dataset(tmp_path, {"file_name": "fine.png", "caption": "a"}, row))
-    assert f"metadata.jsonl:2: {said}" in str(e.value) and len(str(e.value)) < 600
+    assert f"metadata.jsonl:2: {message}" in str(e.value) and len(str(e.value)) < 600
 
 
-def test_a_folder_without_captions_is_told_of(tmp_path):
-    with pytest.raises(SamplingError, match="no captioned pictures"):
+def test_folder_without_captions_is_refused(tmp_path):
+    with pytest.raises(SamplingError, match="no captioned images"):
         read_captioned_images(tmp_path)
-    with pytest.raises(SamplingError, match="no captioned pictures"):
+    with pytest.raises(SamplingError, match="no captioned images"):
         read_captioned_images(tmp_path / "none")

@@ -211,7 +211,7 @@ def test_typos_are_reported_before_torch_is_imported(tmp_path, data, trained, wi
         (["preview", tmp_path / "mine"], "is no training run"),
         (["preview", trained, "--checkpoint", "worst"], "no such checkpoint; got worst; allowed: latest, best, step-0"),
         (["export-model", tmp_path, *out], "no checkpoint yet"),
-        (["export-model", trained, "-o", tmp_path / "mine"], "is there already"),
+        (["export-model", trained, "-o", tmp_path / "mine"], "exists already"),
         (["export-model", trained, *out, "--base", "nowhere"], "no such base model"),
     ]
     blocked = ["train", *base, *out]  # so the block can fail

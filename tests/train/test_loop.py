@@ -76,7 +76,7 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
     assert last * 10 < first, (first, last)
     model = open_run(tmp_path / "run")
     sampler = DiffusionSampler(
-        model, SamplingSettings(64, 64, steps=20, guidance=1.0, scheduler="ddim"), DeviceConfig(batch_size=2)
+        model, SamplingSettings(64, 64, steps=20, guidance_scale=1.0, scheduler="ddim"), DeviceConfig(batch_size=2)
     )
     there = [np.asarray(Image.open(data / f"{i}.png"), np.float32) for i in (0, 1)]
     for seed in (0, 1):
@@ -137,7 +137,7 @@ def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path,
     assert "under **CC0-1.0**" in card and "| set | 6 | CC0-1.0 (6) |" in card
     again = open_base(tmp_path / "model")
     assert again.license is not None and again.license.name == "cc0-1.0"
-    with pytest.raises(ModelError, match="is there already"):
+    with pytest.raises(ModelError, match="exists already"):
         export(run, tmp_path / "model")
 
 
@@ -168,10 +168,10 @@ def test_from_scratch_with_v_prediction_zero_snr_and_a_checkpointed_unet(tmp_pat
     settings = runs.settings(data, steps=2, init="scratch", prediction="v_prediction", zero_terminal_snr=True)
     runs.go({**settings, "gradient_checkpointing": True, "ema": None}, tmp_path / "run")
     model = open_run(tmp_path / "run")
-    assert model.prediction == "v_prediction" and model.scheduler_config["rescale_betas_zero_snr"]
+    assert model.prediction_type == "v_prediction" and model.scheduler_config["rescale_betas_zero_snr"]
     export(tmp_path / "run", tmp_path / "model")
     assert "U-Net from scratch" in (tmp_path / "model" / "README.md").read_text()
-    assert open_base(tmp_path / "model").prediction == "v_prediction"
+    assert open_base(tmp_path / "model").prediction_type == "v_prediction"
 
 
 def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(tmp_path, data):
@@ -198,7 +198,7 @@ def test_nothing_is_fetched(tmp_path, data):
         call("sample", tmp_path / "run", "--dataset", data, "--limit", "1", *quick, "-o", tmp_path / "samples")
         call("sample", tmp_path / "model", "--prompt", "a", *quick, "-o", tmp_path / "more")
         call("preview", tmp_path / "run", "--limit", "1", *quick)
-        with pytest.raises(ModelError, match=r"base model is not at hand.*--online"):
+        with pytest.raises(ModelError, match=r"base model is not on this machine.*--online"):
             open_base("owner/name@main")
     assert requests == []
 

@@ -55,7 +55,7 @@ def test_a_base_that_is_elsewhere_is_named_by_base(trained, tmp_path):
     run = Path(shutil.copytree(trained / "run", tmp_path / "alone"))
     other = Path(shutil.copytree(trained / "base", tmp_path / "bases" / "mine"))
     with pytest.raises(
-        ModelError, match=r"base that the run began with is not there.*--base with where it lies now"
+        ModelError, match=r"base that the run started from is missing.*--base with its present place"
     ) as e:
         open_run(run)
     assert str(run) in str(e.value)
@@ -67,7 +67,7 @@ def test_a_base_that_is_elsewhere_is_named_by_base(trained, tmp_path):
         "preview": [run, "--limit", 1, *draw],
     }
     for name, args in commands.items():
-        assert "--base with where it lies now" in call(name, *args, code=1)
+        assert "--base with its present place" in call(name, *args, code=1)
         call(name, *args, *where)
     assert f"vrm-synth sample {other}" in (run / "preview.html").read_text()
     call("export-model", run, "--merged", "-o", tmp_path / "whole", *where)
@@ -81,7 +81,7 @@ def test_another_base_than_the_runs_is_refused_wherever_it_lies(trained, tmp_pat
     run = Path(shutil.copytree(trained / "run", tmp_path / "a" / "run"))
     other = make_tiny(tmp_path / "a" / "base", seed=1)
     for asked in (None, str(other)):
-        with pytest.raises(ModelError, match=r"not the one that the run began with; got .*; allowed: the same files"):
+        with pytest.raises(ModelError, match=r"not the one that the run started from; got .*; allowed: the same files"):
             open_run(run, base=asked)
 
 
@@ -104,7 +104,8 @@ def test_a_hubs_base_is_looked_up_by_name_and_commit(trained, tmp_path, monkeypa
     model = json.loads(state.read_text())["model"]
     assert (model["base"], model["name"]) == (f"me/tiny@{COMMIT}", "me/tiny@main")
     shutil.rmtree(first.parent)
-    with pytest.raises(ModelError, match=r"not at hand.*--online to fetch it; or --base with where it lies now"):
+    message = r"not on this machine.*--online to download it; or --base with its present place"
+    with pytest.raises(ModelError, match=message):
         open_run(run)
     second = cache("two")
     (second / "refs" / "main").write_text("f" * 40)  # moved on since

@@ -55,7 +55,7 @@ def test_a_failed_preview_is_reported_and_the_run_continues(tmp_path, data, plai
 def test_a_preview_without_captions_is_refused_before_the_first_step(tmp_path):
     texts = disk.texts(tmp_path / "texts")
     more = {"sources": [{"path": str(texts), "license": "CC0-1.0"}]}
-    with pytest.raises(VrmSynthError, match="no captioned pictures"):
+    with pytest.raises(VrmSynthError, match="no captioned images"):
         runs.go(runs.settings(texts, more=more, preview_every=2), tmp_path / "run")
     assert not (tmp_path / "run" / "log.jsonl").exists()
 

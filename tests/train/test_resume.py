@@ -16,7 +16,7 @@ from tests.patience import free_port, wait_until
 from tests.train import runs
 from vrm_synth.core.errors import ModelError, TrainError
 from vrm_synth.models import open_run
-from vrm_synth.models.checkpoints import best, checkpoints
+from vrm_synth.models.checkpoints import best_checkpoint, checkpoints
 from vrm_synth.train import checkpoint
 from vrm_synth.train.callbacks import Callbacks
 from vrm_synth.train.config import RunConfig
@@ -163,10 +163,10 @@ def test_where_all_checkpoints_are_damaged_that_is_one_line(tmp_path, data):
 def test_models_are_read_from_the_newest_whole_checkpoint(tmp_path, data):
     run, messages = tmp_path / "run", []
     runs.go(runs.settings(data, steps=4), run)
-    assert open_run(run, say=messages.append).identity["step"] == 4 and messages == []
+    assert open_run(run, log=messages.append).identity["step"] == 4 and messages == []
     spoil(run / "checkpoints" / "step-000004", "ema.safetensors")
     for name in (None, "latest"):
-        assert open_run(run, name, say=messages.append).identity["step"] == 2
+        assert open_run(run, name, log=messages.append).identity["step"] == 2
     export(run, tmp_path / "model", say=messages.append)
     assert messages == ["step-000004 is damaged: step-000002, the one before it, is used."] * 3
     assert open_run(run, ema=False).identity["step"] == 4  # whose weights are whole
@@ -179,10 +179,10 @@ def test_a_state_that_cannot_be_read_is_never_the_best_and_stops_no_pruning(tmp_
         state = {"model": {"lora": None}, "mean_loss": loss}
         checkpoint.save(tmp_path, step, {"x": torch.zeros(1)}, None, {"x/step": torch.zeros(1)}, state)
     there = checkpoints(tmp_path)
-    assert best(there).name == "step-000002"
+    assert best_checkpoint(there).name == "step-000002"
     for text in ("{", "{}", '{"mean_loss": "x"}', '{"mean_loss": NaN}', '{"validation": 3}'):
         (there[1] / "state.json").write_text(text)
-        assert best(there).name == "step-000001", text
+        assert best_checkpoint(there).name == "step-000001", text
     checkpoint.prune(tmp_path, 1)
     assert [p.name for p in checkpoints(tmp_path)] == ["step-000001", "step-000003"]
 

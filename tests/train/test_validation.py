@@ -11,8 +11,8 @@ import torch
 from tests.patience import HANG, free_port
 from tests.train import disk, runs
 from vrm_synth.core.errors import TrainError
-from vrm_synth.models.checkpoints import best, checkpoints
-from vrm_synth.sampling.run_preview import subject_of
+from vrm_synth.models.checkpoints import best_checkpoint, checkpoints
+from vrm_synth.sampling.run_preview import preview_data
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_training_is_the_same_and_each_checkpoint_has_its_loss(tmp_path, data, r
     for place in checkpoints(run):
         state = json.loads((place / "state.json").read_text())
         assert state["validation"]["loss"] == losses(run)[state["step"]]
-    assert best(checkpoints(run)).name == f"step-{min(losses(run), key=losses(run).get):06d}"
+    assert best_checkpoint(checkpoints(run)).name == f"step-{min(losses(run), key=losses(run).get):06d}"
 
 
 def test_the_ledger_names_only_training_data(run):
@@ -108,8 +108,8 @@ def test_two_ranks_have_the_loss_of_one(tmp_path, data, run):
 
 
 def test_a_preview_shows_validation_pictures(run, data):
-    assert subject_of(run).split == "val" and subject_of(run, split="test").split == "test"
-    assert subject_of(run, data).split is None
+    assert preview_data(run).split == "val" and preview_data(run, split="test").split == "test"
+    assert preview_data(run, data).split is None
 
 
 def test_a_split_that_is_missing_or_trained_on_is_refused(tmp_path, data):

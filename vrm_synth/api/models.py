@@ -26,7 +26,7 @@ def train(
 
     config: the path of a run's YAML file, or its keys as a mapping, paths starting from the working folder:
     {"base": "tiny", "steps": 1000, "data": {"sources": ["out/pictures"]}}; docs/training.md has them all.
-    out: the run's folder. callbacks: train.callbacks.Callbacks, called as the run goes. device: "cpu" for the CPU even where
+    out: the run's folder. callbacks: called as the run goes. device: "cpu" for the CPU even where
     there is a GPU. offline: whether a base that is not at hand is refused, or fetched.
     Returns the step that is reached. Raises RecipeError, TrainError, ModelError, DatasetError.
     """

@@ -1,4 +1,4 @@
-"""`vrm-synth avatar`: the built-in avatar as a file."""
+"""`vrm-synth avatar`: write the built-in avatar to a file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def avatar() -> None:
 
 
 @avatar.command()
-@click.option("-o", "--out", type=OutFile(".vrm", ".glb"), metavar="FILE", help="Where to write it: .vrm or .glb.")
+@click.option("-o", "--out", type=OutFile(".vrm", ".glb"), metavar="FILE", help="File to write: .vrm or .glb.")
 @click.option("--vrm", default="1", show_default=True, type=Choice(["0", "1"]), help="VRM 0.x or VRM 1.0.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose an attribute; may be repeated.")
-@click.option("--variant", type=click.IntRange(min=0), metavar="N", help="Member N of its family, instead of --set.")
-@click.option("--list", "listing", is_flag=True, help="List the attributes and what they allow.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set an attribute; may be repeated.")
+@click.option("--variant", type=click.IntRange(min=0), metavar="N", help="Variant N of the avatar, instead of --set.")
+@click.option("--list", "listing", is_flag=True, help="List the attributes and their values.")
 def demo(
     out: Path | None, vrm: Literal["0", "1"], settings: tuple[str, ...], variant: int | None, listing: bool
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vrm_synth.cli.common import bar, plural, renderer_options
-from vrm_synth.cli.suggestions import expect
+from vrm_synth.cli.suggestions import check_kind
 
 if TYPE_CHECKING:
     from vrm_synth.dataset.bench import BenchReport
@@ -34,7 +34,7 @@ def bench(avatar: str, count: int, workers: int | None, size: int, as_json: bool
       vrm-synth bench
       vrm-synth bench avatar.vrm --workers 16
     """
-    expect(avatar, "avatar")
+    check_kind(avatar, "avatar")
     # Read by Mesa's llvmpipe: a worker draws on the core that it runs on.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     from vrm_synth.dataset import bench as measuring

@@ -1,4 +1,4 @@
-"""What every command shares: errors as one line, exit codes, options, the progress bar."""
+"""Shared by all commands: errors as one line, exit codes, options, the progress bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from vrm_synth.cli.suggestions import misplaced
+from vrm_synth.cli.suggestions import command_for
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.near_names import nearest
 from vrm_synth.execution.worker_environment import PICTURES_PER_WORKER
@@ -25,7 +25,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Choice(click.Choice):
-    """One of some words; of a mistyped one the nearest is named."""
+    """A choice of words that suggests the nearest one for a misspelt value."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -38,9 +38,9 @@ class Choice(click.Choice):
 
 
 class OutFile(click.Path):
-    """A file to write, whose name says what it will be, in a folder that is there: OutFile(".png").
+    """A file to write, with an allowed suffix, in an existing folder: OutFile(".png").
 
-    What takes long is not begun for a file that cannot be written.
+    It is checked while arguments are parsed, so that no long work starts for a file that cannot be written.
     """
 
     def __init__(self, *suffixes: str):
@@ -52,15 +52,17 @@ class OutFile(click.Path):
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() not in self._suffixes:
-            self.fail(f"{str(path)!r} is written as {' or '.join(self._suffixes)}: name it so.", param, ctx)
+            self.fail(f"{str(path)!r} must end in {' or '.join(self._suffixes)}.", param, ctx)
         check_writable(path)
         return path
 
 
 class Commands(click.Group):
-    """A group where a VrmSynthError, and whatever the system says of a file, becomes one line on stderr and
-    exit status 1, after its details, where it is about several things; so does an extra that is missing; Ctrl-C one
-    line and 130. The nearest command is named where there is no such one."""
+    """A command group that prints errors as one line and suggests the nearest command for a misspelt one.
+
+    A VrmSynthError (after its details, if any), an OSError and a missing extra go to stderr with exit status 1; Ctrl-C
+    prints one line and exits with 130.
+    """
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,7 +70,7 @@ class Commands(click.Group):
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             near = nearest(name, self.list_commands(ctx))
-            hint = misplaced(name) or (f"Did you mean {near!r}?" if near else "")
+            hint = command_for(name) or (f"Did you mean {near!r}?" if near else "")
             raise click.UsageError(f"No such command {name!r}. {hint}".rstrip(), ctx)
         return super().resolve_command(ctx, args)
 
@@ -81,7 +83,7 @@ class Commands(click.Group):
             raise click.ClickException(str(e)) from e
         except OSError as e:
             if e.errno == errno.EPIPE:
-                raise  # click ends quietly: whoever read our output has seen enough
+                raise  # click exits silently: the reader of our output, such as head, has closed the pipe
             place = f"{e.filename}: " if e.filename is not None else ""
             raise click.ClickException(f"{place}{e.strerror or e}") from e
         except ModuleNotFoundError as e:
@@ -96,35 +98,39 @@ class Commands(click.Group):
 
 
 def out_folder(help_text: str) -> Callable[[F], F]:
-    """-o DIR."""
+    """Add -o DIR."""
     return click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help=help_text)
 
 
 def renderer_options(command: F) -> F:
-    """--renderer and --device."""
+    """Add --renderer and --device."""
     return renderer_option(device_option(command))
 
 
 def device_option(command: F) -> F:
-    """--device."""
+    """Add --device."""
     return click.option(
-        "--device", default=0, show_default=True, type=click.IntRange(min=0), help="Index of the EGL device that draws."
+        "--device",
+        default=0,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Index of the EGL device that renders.",
     )(command)
 
 
 def renderer_option(command: F) -> F:
-    """--renderer."""
+    """Add --renderer."""
     return click.option(
         "--renderer",
         default="gl",
         show_default=True,
         type=Choice(["gl", "pyrender"]),
-        help="gl draws all of MToon; pyrender draws PBR and flat colours (needs vrm-synth[pyrender]).",
+        help="gl renders all of MToon; pyrender renders PBR and flat colors (needs vrm-synth[pyrender]).",
     )(command)
 
 
 def workers_option(command: F) -> F:
-    """--workers."""
+    """Add --workers."""
     return click.option(
         "--workers",
         type=click.IntRange(1, 256),
@@ -133,26 +139,26 @@ def workers_option(command: F) -> F:
 
 
 def mip_folder() -> Path:
-    """Where mip chains of textures are kept from run to run (XDG Base Directory: caches); it may be deleted."""
+    """Cache folder for mip chains of textures (XDG Base Directory specification); it may be deleted at any time."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
     return home / "vrm-synth" / "mips"
 
 
 def bar(total: int, unit: str) -> tqdm[NoReturn]:
-    """A bar on stderr that shows how many are done, how many a second and how long the rest will take."""
+    """A progress bar on stderr: items done, items per second, remaining time."""
     from tqdm import tqdm
 
     return tqdm(total=total, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, smoothing=0.1)
 
 
 def note(text: str) -> None:
-    """One line on stderr, beside the bar if there is one."""
+    """Print one line to stderr, above the progress bar if there is one."""
     from tqdm import tqdm
 
     tqdm.write("".join(c if c.isprintable() else " " for c in text), file=sys.stderr)
 
 
 def plural(n: int, noun: str) -> str:
-    """ "1 picture", "2 pictures"."""
+    """A number with its noun: "1 picture", "2 pictures"."""
     return f"{n} {noun}" + ("" if n == 1 else "s")

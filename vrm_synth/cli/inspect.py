@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vrm_synth.cli.common import OutFile, bar, note, renderer_options
-from vrm_synth.cli.suggestions import misplaced
+from vrm_synth.cli.suggestions import command_for
 from vrm_synth.core.errors import AvatarError, VrmSynthError
 
 if TYPE_CHECKING:
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sources", metavar="FILE...", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with one object a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with one object per file.")
 @click.option(
     "--render",
     "picture",
     type=OutFile(".png"),
     metavar="PNG",
-    help="Also draw a contact sheet of the one FILE: once around, and every expression that it really has.",
+    help="Also render a contact sheet of the FILE: a turntable, and every expression that it has.",
 )
 @renderer_options
 @click.pass_context
 def inspect(
     ctx: click.Context, sources: tuple[str, ...], as_json: bool, picture: Path | None, renderer: str, device: int
 ) -> None:
-    """Say what avatar files hold: version, license, bones, expressions, materials, springs, oddities.
+    """Report what avatar files contain: version, license, bones, expressions, materials, springs, oddities.
 
-    FILE is a VRM file, or demo for the built-in avatar (demo:3 for another of its family). A file that cannot
-    be read gets its one line, the others go on, and the exit status is 1.
+    FILE is a VRM file, or demo for the built-in avatar (demo:3 for a variant). For a file that cannot be read one line
+    is printed, the others are still reported, and the exit status is 1.
 
     \b
     Examples:
@@ -50,30 +50,30 @@ def inspect(
     evidence = load_evidence()
     if picture is not None and len(sources) > 1:
         raise click.UsageError("--render takes one FILE")
-    facts: list[dict[str, Any]] = []
+    reports: list[dict[str, Any]] = []
     failed = False
     for source in sources:
         try:
-            if complaint := misplaced(source, "avatar"):
-                raise AvatarError(complaint)
+            if message := command_for(source, "avatar"):
+                raise AvatarError(message)
             avatar = open_avatar(source)
-            found = avatar_report(avatar)
-            entry = evidence.get(found["sha256"])
-            found["evidence"] = entry and entry.model_dump(mode="json", exclude={"sha256"})
+            facts = avatar_report(avatar)
+            entry = evidence.get(facts["sha256"])
+            facts["evidence"] = entry and entry.model_dump(mode="json", exclude={"sha256"})
         except (VrmSynthError, OSError) as e:
             failed = True
-            facts.append({"source": source, "error": str(e)})
+            reports.append({"source": source, "error": str(e)})
             click.echo(f"Error: {e}", err=True)
             continue
         if not as_json:
-            click.echo(("\n" if facts else "") + format_report(found))
+            click.echo(("\n" if reports else "") + format_report(facts))
             if entry:
                 click.echo(f"evidence: {entry.license} by {entry.evidence}: {entry.quote}")
-        facts.append(found)
+        reports.append(facts)
         if picture is not None:
             _draw(avatar, picture, renderer, device)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+        click.echo(json.dumps(reports, ensure_ascii=False, indent=1))
     if failed:
         ctx.exit(1)
 
@@ -91,4 +91,4 @@ def _draw(avatar: Avatar, picture: Path, renderer: str, device: int) -> None:
             shown.update()
     name = avatar.meta.name or avatar.source
     write_file(picture, sheet(f"{name}, with {len(faces(avatar))} expressions", cells, columns=len(TURN)))
-    note(str(picture))  # on stderr, so that --json stays JSON
+    note(str(picture))  # to stderr: stdout may be JSON

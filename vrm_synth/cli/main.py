@@ -1,4 +1,4 @@
-"""The list of commands. Each is imported when it is asked for, so that none waits for the others' options."""
+"""The `vrm-synth` command and its subcommands, each imported when it is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from vrm_synth import __version__
 from vrm_synth.cli.common import Commands
 
-# command → its module in vrm_synth.cli, where it has the same name with "_" for "-"
+# command → module in vrm_synth.cli; the function has the command's name, with "_" for "-"
 COMMANDS = {
     "render": "render",
     "demo": "render",
@@ -32,8 +32,8 @@ COMMANDS = {
 }
 
 
-class _Listed(Commands):
-    """A group of the commands in COMMANDS."""
+class _LazyCommands(Commands):
+    """The commands in COMMANDS, imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -46,15 +46,15 @@ class _Listed(Commands):
         return command
 
 
-@click.group(cls=_Listed, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vrm-synth")
 def main() -> None:
-    """Synthetic image datasets from VRM avatars: posed, toon-shaded, truthfully captioned.
+    """Synthetic image datasets from VRM avatars: posed, toon-shaded, captioned.
 
     \b
     Start here:
       vrm-synth demo -o first --count 24      a dataset of the built-in avatar
       vrm-synth render my-avatars/ -o out     a dataset of your own avatars
-      vrm-synth render recipe.yaml -o out     the same, as a recipe has it
-      vrm-synth inspect avatar.vrm            what a file holds, and its license
+      vrm-synth render recipe.yaml -o out     a dataset described by a recipe
+      vrm-synth inspect avatar.vrm            what a file contains, and its license
     """

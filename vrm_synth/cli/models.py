@@ -14,10 +14,10 @@ from vrm_synth.core.errors import ModelError
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="OUT", help="New file or folder.")
 def import_weights(source: Path, out: Path) -> None:
-    """Convert weights that are pickles to safetensors.
+    """Convert pickled weights to safetensors.
 
-    SOURCE is a diffusers folder with pickles in it, which is copied whole, or one .bin, .ckpt, .pt or .pth file. Each
-    is opened in a process of its own that reads tensors and nothing else. No other command opens pickles at all.
+    SOURCE is a diffusers folder that contains pickles, which is copied, or one .bin, .ckpt, .pt or .pth file. Each
+    pickle is opened in a separate process that reads only tensors. No other command opens pickles.
 
     \b
     Examples:
@@ -33,12 +33,12 @@ def import_weights(source: Path, out: Path) -> None:
 @click.command("export-model")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="New folder.")
-@click.option("--checkpoint", metavar="STEP", help="A step, or best. Default: the newest.")
-@click.option("--no-ema", is_flag=True, help="The weights themselves instead of their running mean.")
-@click.option("--merged", is_flag=True, help="Of a LoRA run: a whole model with the LoRA in it.")
-@click.option("--base-license", metavar="NAME", help="The base's license, where the run does not know it.")
-@click.option("--base", metavar="MODEL", help="Where the run's base lies now, if not where it did.")
-@click.option("--online", is_flag=True, help="Fetch a base that is not at hand.")
+@click.option("--checkpoint", metavar="STEP", help="A step number, best or latest.  [default: latest]")
+@click.option("--no-ema", is_flag=True, help="Export the trained weights instead of their moving average (EMA).")
+@click.option("--merged", is_flag=True, help="Of a LoRA run: export a whole model with the LoRA merged into it.")
+@click.option("--base-license", metavar="NAME", help="License of the base model, if the run does not record it.")
+@click.option("--base", metavar="MODEL", help="Where the run's base model is now, if it was moved.")
+@click.option("--online", is_flag=True, help="Download a base model that is not on this machine.")
 def export_model(
     run: Path,
     out: Path,
@@ -49,7 +49,7 @@ def export_model(
     base: str | None,
     online: bool,
 ) -> None:
-    """Write a run's model as a diffusers folder, or a LoRA's file, with a card that carries the base's license.
+    """Export a run's model as a diffusers folder or a LoRA file, with a model card that states the base's license.
 
     \b
     Examples:
@@ -59,11 +59,11 @@ def export_model(
     from vrm_synth.models.base_location import check_source
     from vrm_synth.models.checkpoints import find_checkpoint
 
-    find_checkpoint(run, checkpoint)  # what is mistyped is answered before torch takes its seconds
+    find_checkpoint(run, checkpoint)  # typos are reported before the slow import of torch
     if base is not None:
         check_source(base)
     if out.exists():
-        raise ModelError("is there already", allowed="a new name", where=out)
+        raise ModelError("exists already", allowed="a new name", where=out)
     from vrm_synth.train.export import export
 
     record = export(

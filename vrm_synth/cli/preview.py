@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from vrm_synth.cli.common import plural
-from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar
+from vrm_synth.cli.common import note, plural
+from vrm_synth.cli.sampling_flags import image_bar, ranks, sampling_flags, sampling_options
 
 
 @click.command()
@@ -18,27 +18,33 @@ from vrm_synth.cli.drawing import Drawing, drawing_options, picture_bar
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where preview.html and preview.png go.  [default: RUN, and RUN/samples/STEP.png]",
+    help="Folder for preview.html and preview.png.  [default: RUN/preview.html and RUN/samples/STEP.png]",
 )
 @click.option(
     "--dataset",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Whose captions and pictures, in any format of render.  [default: the first that the run is trained on]",
+    help="The dataset with the captions and pictures.  [default: the first that the run is trained on]",
 )
-@click.option("--split", metavar="NAME", help="Of a dataset with splits; one not trained on tells more.")
-@click.option("--limit", default=8, show_default=True, type=click.IntRange(1, 1000), help="How many captions.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="The first caption's.")
-@drawing_options
+@click.option("--split", metavar="NAME", help="A split of the dataset; one that is not trained on shows more.")
+@click.option("--limit", default=8, show_default=True, type=click.IntRange(1, 1000), help="Number of captions.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Seed of the first caption; each further caption has the next number.",
+)
+@sampling_flags
 def preview(
-    run: Path, out: Path | None, dataset: Path | None, split: str | None, limit: int, seed: int, **drawing: Any
+    run: Path, out: Path | None, dataset: Path | None, split: str | None, limit: int, seed: int, **flags: Any
 ) -> None:
-    """Show what a run has learnt: a grid, and a page that needs nothing beside it.
+    """Compare a run's checkpoint with its base model: a grid, and a self-contained HTML page.
 
-    One row a caption: the ground-truth render, what the VAE makes of it, what the base model draws for the
-    caption, and what the checkpoint does, both from the same noise; with the shot's facts and the commands that
-    draw each again. It may be called while the run is training: it reads the newest finished checkpoint. A run can
-    make it by itself: vrm-synth train --preview-every.
+    Each row is a caption: the ground-truth render, its VAE reconstruction, and the pictures that the base model and the
+    checkpoint sample for the caption from the same noise; with facts about the shot and the commands that reproduce
+    each picture. Can be called while the run is training: it reads the newest finished checkpoint. To write previews
+    during training: vrm-synth train --preview-every.
 
     \b
     Examples:
@@ -46,23 +52,27 @@ def preview(
       vrm-synth preview RUN --checkpoint best --limit 24 --steps 30
       vrm-synth preview RUN --dataset out/pictures --split test -o look
     """
-    from vrm_synth.sampling.run_facts import is_run, read_run
+    from vrm_synth.sampling.run_settings import is_run_folder, read_run_settings
 
-    if not is_run(str(run)):
+    if not is_run_folder(str(run)):
         raise click.UsageError(f"{run} is no training run: it has no run.yaml. vrm-synth sample draws with any model.")
-    read_run(run)
-    how = Drawing(**drawing)
-    how.check(str(run))
-    from vrm_synth.sampling.comparison import ComparedModel
-    from vrm_synth.sampling.model_source import open_beginning
-    from vrm_synth.sampling.run_preview import subject_of, write_preview
+    read_run_settings(run)
+    options = sampling_options(flags)
+    options.check(str(run))
+    from vrm_synth.sampling.run_preview import preview as write_preview
 
-    subject = subject_of(run, dataset, split, limit, seed)
-    pairs = subject.pairs()
-    now = how.sampler(how.open(str(run)), str(run))
-    step = str(now.model.identity["step"])
-    beginning, base_command = open_beginning(run, step, base=how.base, offline=not how.online)
-    base = ComparedModel(how.sampler(beginning, str(run)), base_command)
-    with picture_bar(2 * len(pairs)) as tick:
-        page, grid = write_preview(run, subject, pairs, base, now, out, tick)
-    click.echo(f"{plural(len(pairs), 'caption')} at step {step}: {page}, {grid}")
+    local_rank = ranks()["local_rank"]
+    with image_bar() as progress:
+        made = write_preview(
+            run,
+            out,
+            dataset=dataset,
+            split=split,
+            limit=limit,
+            seed=seed,
+            options=options,
+            local_rank=local_rank,
+            progress=progress,
+            log=note,
+        )
+    click.echo(f"{plural(made.captions, 'caption')} at step {made.step}: {made.page}, {made.grid}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from vrm_synth.cli.common import Choice, bar, mip_folder, note, plural, renderer_option, workers_option
-from vrm_synth.cli.suggestions import expect
+from vrm_synth.cli.suggestions import check_kind
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -197,7 +197,7 @@ def render(inputs: tuple[str, ...], **options: Any) -> None:
             f"what to draw is missing: vrm-synth render recipe.yaml -o {out}, or vrm-synth render my-avatars/ -o {out}"
         )
     for text in inputs:
-        expect(text, "recipe", "avatar", "folder")
+        check_kind(text, "recipe", "avatar", "folder")
     _render(_recipe(inputs, options), **options)
 
 
@@ -234,7 +234,7 @@ def finish(out: str) -> None:
     from vrm_synth.dataset.shards.pending import missing_shards
     from vrm_synth.io.open_store import open_store
 
-    expect(out, "dataset", "folder")
+    check_kind(out, "dataset", "folder")
     store = open_store(out)
     if missing := missing_shards(store):
         raise click.ClickException(

@@ -19,7 +19,7 @@ from vrm_synth.cli.common import (
     renderer_options,
     workers_option,
 )
-from vrm_synth.cli.suggestions import expect
+from vrm_synth.cli.suggestions import check_kind
 from vrm_synth.execution.worker_environment import start_workers
 from vrm_synth.yaml_models import resources
 
@@ -92,7 +92,7 @@ def shots(
       vrm-synth shots out --id 000003 -o again                  the same bytes
       vrm-synth shots out --id 000003 --size 2048 -o again      the same picture, larger
     """
-    expect(place, "shots", "dataset", "folder")
+    check_kind(place, "shots", "dataset", "folder")
     listed, base = _listed(place, ids, workers)
     from vrm_synth.dataset.shot_list.answers import ShotAnswer
     from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots

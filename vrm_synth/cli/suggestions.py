@@ -1,4 +1,4 @@
-"""What to type instead, where a command is given what another one takes."""
+"""Suggestions of the right command for an argument that another command takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-# kind → what it is called, and the command that takes it
+# kind of argument → (its name in messages, the commands that take it)
 KINDS = {
     "avatar": ("an avatar", "vrm-synth render {} -o DIR, or vrm-synth inspect {}"),
     "recipe": ("a recipe", "vrm-synth render {} -o DIR"),
@@ -19,14 +19,15 @@ KINDS = {
 
 
 def kind_of(text: str) -> str:
-    """One of KINDS by a file's name and first bytes or a folder's files; "" where nothing tells."""
+    """Guess the kind of an argument, a key of KINDS, from a file's name and first bytes or a folder's files; "" if
+    unknown."""
     path = Path(text)
     if re.fullmatch(r"demo(:.*)?", text, re.DOTALL) or path.suffix.lower() in (".vrm", ".glb"):
         return "avatar"
     try:
         if path.is_dir():
-            inside = (("dataset.json", "dataset"), ("run.yaml", "run"))
-            return next((kind for name, kind in inside if (path / name).is_file()), "folder")
+            markers = (("dataset.json", "dataset"), ("run.yaml", "run"))
+            return next((kind for name, kind in markers if (path / name).is_file()), "folder")
         start = path.open("rb").read(256) if path.is_file() else b""
     except OSError:
         return ""
@@ -41,16 +42,16 @@ def kind_of(text: str) -> str:
     return ""
 
 
-def misplaced(text: str, *wanted: str) -> str:
-    """What an argument is and what to type, where it is of another kind than wanted; else ""."""
+def command_for(text: str, *accepted: str) -> str:
+    """Say what kind an argument is and which command takes it; "" if it is of an accepted or unknown kind."""
     kind = kind_of(text)
-    if not kind or kind in wanted:
+    if not kind or kind in accepted:
         return ""
     name, command = KINDS[kind]
     return f"{text} is {name}: {command.format(*[text.rstrip('/')] * command.count('{}'))}"
 
 
-def expect(text: str, *wanted: str) -> None:
-    """Raises click.UsageError where an argument is of a kind that another command takes."""
-    if complaint := misplaced(text, *wanted):
-        raise click.UsageError(complaint)
+def check_kind(text: str, *accepted: str) -> None:
+    """Raises click.UsageError for an argument of a kind that another command takes."""
+    if message := command_for(text, *accepted):
+        raise click.UsageError(message)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vrm_synth.cli.common import Choice, bar, device_option, note, plural, workers_option
-from vrm_synth.cli.suggestions import expect
+from vrm_synth.cli.suggestions import check_kind
 from vrm_synth.core.errors import RenderError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def verify(
     """
     from vrm_synth.io.open_store import open_store
 
-    expect(dataset, "dataset", "folder")
+    check_kind(dataset, "dataset", "folder")
     store = open_store(dataset)
     report = _run_verify(store, redraw, near, workers, renderer, device)
     if as_json:

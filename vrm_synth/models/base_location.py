@@ -1,4 +1,4 @@
-"""Where base models lie: which names can mean one, and the places where a run's base may be by now. Needs no torch."""
+"""Names of base models, and where a run's base may be now. Needs no torch."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ TINY = "tiny"
 
 
 def check_source(source: str) -> None:
-    """Raises ModelError where a name can mean no base model: neither a folder, owner/repository@revision, nor tiny."""
+    """Raises ModelError unless a name is a folder, owner/repository@revision or tiny."""
     if source == TINY or is_repository(source) or Path(source).is_dir():
         return
     if source in PRESETS:
-        what = "a preset says what a base is, not where it lies"
+        what = "a preset is not a base model"
         raise ModelError(what, got=source, allowed=f"--base FOLDER --preset {source}")
     raise ModelError("no such base model", got=source, allowed="a diffusers folder, owner/repository@revision, or tiny")
 
 
 def is_repository(source: str) -> bool:
-    """Whether it names a repository of the hub and not a folder."""
+    """Tell whether a name is a repository of the Hugging Face hub and not a folder."""
     return REPOSITORY.fullmatch(source) is not None and not Path(source).is_dir()
 
 
-def kept_source(name: str, folder: Path, run: Path) -> dict[str, Any]:
-    """What a run keeps to find its base again, for `places`: the hub's name with the commit that was opened, or the
-    folder's path, absolute and from the run's folder. name, folder: the base's."""
+def base_reference(name: str, folder: Path, run: Path) -> dict[str, Any]:
+    """The entries of state.json from which `base_candidates` finds a run's base again.
+
+    Either the hub's name with the commit that was opened, or the folder's path, absolute and relative to the run.
+    name, folder: the base model's.
+    """
     if folder == (run / "base").resolve():
         return {"base": "base"}
     if is_repository(name):
@@ -41,29 +44,31 @@ def kept_source(name: str, folder: Path, run: Path) -> dict[str, Any]:
     return {"base": str(folder), "base_from_run": os.path.relpath(folder, run.resolve())}
 
 
-def places(run: Path, model: Mapping[str, Any]) -> list[str]:
-    """Where the base that a run began with may be, best first: what `open_base` takes. model: as state.json has it.
+def base_candidates(run: Path, model: Mapping[str, Any]) -> list[str]:
+    """List where the base that a run started from may be now, most likely first, as `open_base` takes it.
 
-    Raises ModelError where there is no such place.
+    model: the entry of that name in state.json.
+
+    Raises ModelError where none exists.
     """
     source, name = str(model["base"]), str(model["name"])
     if source == "base":
-        found = [str(run / "base")]
+        candidates = [str(run / "base")]
     elif is_repository(source):
         return [source]
     else:
-        beside = model.get("base_from_run")
-        found = [source, *([os.path.normpath(run.resolve() / str(beside))] if beside else [])]
-    found = [place for place in dict.fromkeys(found) if Path(place).is_dir()]
-    if is_repository(name):  # of an older run, which kept the place in the hub's cache alone
-        found.append(_pinned(name, Path(source)))
-    if not found:
-        allowed = "--base with where it lies now"
-        raise ModelError("the base that the run began with is not there", got=source, allowed=allowed, where=run)
-    return found
+        relative = model.get("base_from_run")
+        candidates = [source, *([os.path.normpath(run.resolve() / str(relative))] if relative else [])]
+    candidates = [folder for folder in dict.fromkeys(candidates) if Path(folder).is_dir()]
+    if is_repository(name):  # an older run, which recorded only the folder in the hub's cache
+        candidates.append(_pinned(name, Path(source)))
+    if not candidates:
+        allowed = "--base with its present place"
+        raise ModelError("the base that the run started from is missing", got=source, allowed=allowed, where=run)
+    return candidates
 
 
 def _pinned(name: str, folder: Path) -> str:
-    """The hub's name with the commit instead of a revision that moves; folder: a snapshot in its cache."""
+    """The hub's name with the commit instead of a revision that may move; folder: a snapshot in the hub's cache."""
     repository, _, revision = name.partition("@")
     return f"{repository}@{folder.name if _COMMIT.fullmatch(folder.name) else revision}"

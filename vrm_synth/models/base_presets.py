@@ -1,8 +1,8 @@
-"""Known base models and recipes, as data.
+"""Presets: known base models and training settings, as data.
 
-No hub id stands here: the SD 2.1 repositories left their hub, and which mirror to trust is the user's choice. Where
-facts are from: the models' own cards and configuration files. No hash of their safetensors is publicly stated by the
-authors (both Mitsua models are published as pickles): hashes are pinned when a run first opens a base.
+There are no hub ids: the SD 2.1 repositories were removed from the hub, and which mirror to trust is the user's choice.
+The facts are from the models' cards and configuration files. The authors publish no hashes of safetensors (both Mitsua
+models are published as pickles): hashes are recorded when a run first opens a base.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Shape = Mapping[str, Any]
+ConfigValues = Mapping[str, Any]
 
-# The parts of each component's configuration that decide what fits what.
-SD21_UNET: Shape = {
+# The values of each component's config.json that decide which components fit together.
+SD21_UNET: ConfigValues = {
     "in_channels": 4,
     "out_channels": 4,
     "block_out_channels": [320, 640, 1280, 1280],
@@ -24,62 +24,70 @@ SD21_UNET: Shape = {
     "use_linear_projection": True,
     "norm_num_groups": 32,
 }
-OPENCLIP_H: Shape = {
+OPENCLIP_H: ConfigValues = {
     "hidden_size": 1024,
     "num_hidden_layers": 23,
     "num_attention_heads": 16,
     "max_position_embeddings": 77,
     "vocab_size": 49408,
 }
-SD_VAE: Shape = {"latent_channels": 4, "scaling_factor": 0.18215, "block_out_channels": [128, 256, 512, 512]}
+SD_VAE: ConfigValues = {"latent_channels": 4, "scaling_factor": 0.18215, "block_out_channels": [128, 256, 512, 512]}
 
 
 @dataclass(frozen=True)
-class License:
-    """name: as the model's card has it; terms: what it asks of derived models, in a sentence; url: its text."""
+class ModelLicense:
+    """License of a model.
+
+    name: as on the model's card.
+    terms: what it requires of derived models, in a sentence.
+    url: of its text.
+    """
 
     name: str
     terms: str = ""
     url: str = ""
 
 
-OPENRAIL_M = License(
+OPENRAIL_M = ModelLicense(
     "CreativeML OpenRAIL++-M",
     "The use restrictions of its Attachment A go with every derived model and must be passed on with it.",
     "https://huggingface.co/stabilityai/stable-diffusion-2/blob/main/LICENSE-MODEL",
 )
-MITSUA_RAIL = License(
+MITSUA_RAIL = ModelLicense(
     "Mitsua Open RAIL-M",
     "Its use restrictions go with every derived model and must be passed on with it; read the base's own license file.",
 )
-CC0 = License("CC0-1.0")
+CC0 = ModelLicense("CC0-1.0")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A base model, and how it is trained.
+    """A base model and its training settings.
 
-    unet, text_encoder, vae: what the configurations must say; empty: anything. prediction: None where the folder's
-    scheduler alone knows. license: the base's. run: settings of a run (vrm_synth/train/config.py) that differ from
-    the defaults; a user's own settings win.
+    name: as in `--preset`.
+    about: a sentence for `--presets`.
+    license: of the base; None where the base's own card tells it.
+    unet, text_encoder, vae: values that the component's config.json must have; empty allows any.
+    prediction_type: of the scheduler; None allows any.
+    run: settings of a run (vrm_synth/train/config.py) that differ from the defaults; the user's settings override them.
     """
 
     name: str
     about: str
-    license: License | None
-    unet: Shape = field(default_factory=dict)
-    text_encoder: Shape = field(default_factory=dict)
-    vae: Shape = field(default_factory=dict)
-    prediction: Literal["epsilon", "v_prediction"] | None = None
+    license: ModelLicense | None
+    unet: ConfigValues = field(default_factory=dict)
+    text_encoder: ConfigValues = field(default_factory=dict)
+    vae: ConfigValues = field(default_factory=dict)
+    prediction_type: Literal["epsilon", "v_prediction"] | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
 
 
 _ALL = (
     Preset(
         "tiny",
-        "Random weights made in seconds: everything runs with it on a CPU, without a download.",
+        "Random weights made in seconds: runs on a CPU, without a download.",
         CC0,
-        prediction="epsilon",
+        prediction_type="epsilon",
         run={"batch": 4, "data": {"size": 64}, "learning_rate": 1e-3, "ema": {"decay": 0.99}},
     ),
     Preset(
@@ -123,7 +131,7 @@ _ALL = (
         SD21_UNET,
         OPENCLIP_H,
         SD_VAE,
-        # The order of the stages is the authors'; how long each lasts is not published, and is ours.
+        # The authors published the order of the stages, but not their lengths, which are our choice.
         run={
             "init": "scratch",
             "steps": 450_000,

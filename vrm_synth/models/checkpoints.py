@@ -1,8 +1,8 @@
-"""A run's checkpoints: found, and known to be whole. Needs no torch.
+"""Checkpoints of a training run: find them and check their hashes. Needs no torch.
 
 RUN/checkpoints/step-000123/
-  unet.safetensors | lora.safetensors   what was trained, single precision
-  ema.safetensors                       its running mean, under the same names
+  unet.safetensors | lora.safetensors   the trained weights, float32
+  ema.safetensors                       their exponential moving average (EMA), under the same names
   optimizer.safetensors, state.json     state.json has the SHA-256 of the others
 """
 
@@ -21,33 +21,36 @@ from vrm_synth.models import weight_files
 STATE = "state.json"
 EMA = "ema.safetensors"
 _STEP = re.compile(r"step-(\d{6,12})")
-_OF_MODEL = {"base": str, "name": str, "hashes": dict, "scheduler": dict}
+_MODEL_TYPES = {"base": str, "name": str, "hashes": dict, "scheduler": dict}
 
-Say = Callable[[str], object]
+Log = Callable[[str], object]  # called with one line for the user
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint whose weights have the bytes that were written.
+    """A checkpoint whose weights have the hash that state.json records.
 
-    place: its folder; state: of state.json; weights: the file to use; ema: whether that is the running mean.
+    folder: the checkpoint's.
+    state: content of state.json.
+    weights: the file to load.
+    ema: true if `weights` is the EMA.
     """
 
-    place: Path
+    folder: Path
     state: dict[str, Any]
     weights: Path
     ema: bool
 
     @property
     def model(self) -> dict[str, Any]:
-        """What it says of the model: base, LoRA, schedule."""
-        found: dict[str, Any] = self.state["model"]
-        return found
+        """The entry "model" of state.json: base, LoRA, scheduler config."""
+        model: dict[str, Any] = self.state["model"]
+        return model
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """The run's finished checkpoints, oldest first."""
+    """List the run's finished checkpoints, oldest first."""
     folder = run / "checkpoints"
     if not folder.is_dir():
         return []
@@ -56,64 +59,71 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def find_checkpoint(run: Path, name: str | None = None) -> Path:
-    """One checkpoint: by name ("step-000100", "100"), "best", or the newest (None, "latest"). Raises ModelError."""
-    there = checkpoints(run)
-    if not there:
+    """Find a checkpoint: by name ("step-000100", "100"), "best", or the newest (None, "latest"). Raises ModelError."""
+    finished = checkpoints(run)
+    if not finished:
         raise ModelError("no checkpoint yet", allowed="a run of vrm-synth train", where=run)
     if name in (None, "latest"):
-        return there[-1]
+        return finished[-1]
     if name == "best":
-        return best(there)
-    wanted = f"step-{int(name):06d}" if name.isdecimal() else name
-    for path in there:
-        if path.name == wanted:
+        return best_checkpoint(finished)
+    folder = f"step-{int(name):06d}" if name.isdecimal() else name
+    for path in finished:
+        if path.name == folder:
             return path
-    allowed = ", ".join(["latest", "best", *(p.name for p in there)])
+    allowed = ", ".join(["latest", "best", *(p.name for p in finished)])
     raise ModelError("no such checkpoint", got=name, allowed=allowed, where=run)
 
 
 def open_checkpoint(
-    run: Path, name: str | None = None, *, ema: bool = True, say: Say = lambda text: None
+    run: Path, name: str | None = None, *, ema: bool = True, log: Log = lambda text: None
 ) -> Checkpoint:
-    """As `find_checkpoint` takes it; ema: its running mean, where the run keeps one. Where the newest was asked for and
-    is damaged, the one before it is taken, and `say` called with a line about it. Raises ModelError."""
+    """Open a checkpoint, named as for `find_checkpoint`.
+
+    ema: use the EMA weights where the run has them.
+    log: called with a line where the newest checkpoint was requested, is damaged and an older one is used instead.
+
+    Raises ModelError.
+    """
     if name not in (None, "latest"):
-        return _opened(find_checkpoint(run, name), ema)
+        return _open(find_checkpoint(run, name), ema)
     find_checkpoint(run)
-    return newest_whole(run, lambda place: _opened(place, ema), say)[0]
+    return newest_undamaged(run, lambda folder: _open(folder, ema), log)[0]
 
 
-def newest_whole(run: Path, load: Callable[[Path], T], say: Say) -> tuple[T, list[Path]]:
-    """The newest checkpoint that `load` takes, and the damaged ones after it. load: raises VrmSynthError for those.
+def newest_undamaged(run: Path, load: Callable[[Path], T], log: Log) -> tuple[T, list[Path]]:
+    """Load the newest undamaged checkpoint; returns it and the damaged ones that are newer.
+
+    load: raises VrmSynthError for a damaged checkpoint.
 
     Raises ModelError where all are damaged.
     """
-    there, damaged = checkpoints(run), []
-    for place in reversed(there):
+    finished, damaged = checkpoints(run), []
+    for folder in reversed(finished):
         try:
-            found = load(place)
+            loaded = load(folder)
         except VrmSynthError as e:
-            damaged.append(place)
-            last = e
+            damaged.append(folder)
+            error = e
             continue
         for other in damaged:
-            say(f"{other.name} is damaged: {place.name}, the one before it, is used.")
-        return found, damaged
+            log(f"{other.name} is damaged: {folder.name}, the one before it, is used.")
+        return loaded, damaged
     if len(damaged) == 1:
-        raise last
+        raise error
     got = ", ".join(p.name for p in damaged)
     raise ModelError("all checkpoints are damaged", got=got, allowed="a copy of one, or a new run", where=run)
 
 
-def best(there: list[Path]) -> Path:
-    """The one with the least loss on pictures that are not trained on; of a run without such, the least mean loss since
-    the one before it. The older of equals; one that does not say is the last of all."""
-    return min(there, key=lambda p: (_loss(p), p.name))
+def best_checkpoint(finished: list[Path]) -> Path:
+    """The checkpoint with the lowest validation loss, or in a run without validation the lowest mean training loss
+    since the checkpoint before it. Of equals the older one; a checkpoint without a loss comes last."""
+    return min(finished, key=lambda p: (_loss(p), p.name))
 
 
-def _loss(place: Path) -> float:
+def _loss(folder: Path) -> float:
     try:
-        state = weight_files.read_json(place / STATE)
+        state = weight_files.read_json(folder / STATE)
         validation = state.get("validation")
         loss = float(state["mean_loss"] if validation is None else validation["loss"])
     except (ModelError, KeyError, TypeError, ValueError):
@@ -121,35 +131,40 @@ def _loss(place: Path) -> float:
     return loss if math.isfinite(loss) else math.inf
 
 
-def read_state(place: Path) -> dict[str, Any]:
-    """Of a checkpoint, `model` in it checked. Raises ModelError."""
-    state = weight_files.read_json(place / STATE)
+def read_state(folder: Path) -> dict[str, Any]:
+    """Read a checkpoint's state.json and check its entry "model". Raises ModelError."""
+    file = folder / STATE
+    state = weight_files.read_json(file)
     model = state.get("model")
     if not isinstance(model, dict) or not {"lora", "preset", "scratch"} <= set(model):
-        raise ModelError("not a checkpoint's state", allowed="model with lora, preset and scratch", where=place / STATE)
-    for key, kind in _OF_MODEL.items():
-        if not isinstance(model.get(key), kind):
+        raise ModelError(
+            "not a checkpoint's state", allowed="model with lora, preset and scratch", where=folder / STATE
+        )
+    for key, expected in _MODEL_TYPES.items():
+        if not isinstance(model.get(key), expected):
             what = "not a checkpoint's state"
-            raise ModelError(what, got=f"model.{key}: {model.get(key)!r}", allowed=kind.__name__, where=place / STATE)
+            raise ModelError(
+                what, got=f"model.{key}: {model.get(key)!r}", allowed=expected.__name__, where=folder / STATE
+            )
     if type(state.get("step")) is not int or not isinstance(state.get("sha256"), dict):
-        raise ModelError("not a checkpoint's state", allowed="step and sha256", where=place / STATE)
+        raise ModelError("not a checkpoint's state", allowed="step and sha256", where=file)
     return state
 
 
-def verify(place: Path, state: Mapping[str, Any], name: str) -> None:
-    """Whether a checkpoint's file has the bytes that were written. Raises ModelError."""
-    if weight_files.sha256(place / name) != state["sha256"].get(name):
-        raise ModelError("checkpoint is damaged", got=name, allowed="another checkpoint", where=place)
+def check_sha256(folder: Path, state: Mapping[str, Any], name: str) -> None:
+    """Check a file of a checkpoint against the hash in its state. Raises ModelError."""
+    if weight_files.sha256(folder / name) != state["sha256"].get(name):
+        raise ModelError("checkpoint is damaged", got=name, allowed="another checkpoint", where=folder)
 
 
-def kind_of(state: Mapping[str, Any]) -> str:
-    """What a run trains, as its file is called: "unet" or "lora"."""
+def weights_kind(state: Mapping[str, Any]) -> str:
+    """The stem of the file of trained weights: "unet" or "lora"."""
     return "unet" if state["model"]["lora"] is None else "lora"
 
 
-def _opened(place: Path, ema: bool) -> Checkpoint:
-    state = read_state(place)
+def _open(folder: Path, ema: bool) -> Checkpoint:
+    state = read_state(folder)
     use_ema = ema and EMA in state["sha256"]
-    file = place / (EMA if use_ema else f"{kind_of(state)}.safetensors")
-    verify(place, state, file.name)
-    return Checkpoint(place, state, file, use_ema)
+    file = folder / (EMA if use_ema else f"{weights_kind(state)}.safetensors")
+    check_sha256(folder, state, file.name)
+    return Checkpoint(folder, state, file, use_ema)

@@ -1,1 +1,1 @@
-"""Pictures from a model: prompts in, PNG files and grids out."""
+"""Sampling of images from prompts with a diffusion model, and previews of training runs."""

@@ -1,5 +1,4 @@
-"""Captioned pictures of a dataset, to draw again from their captions: WebDataset or Parquet shards, or an image folder
-with metadata.jsonl."""
+"""Reader of a dataset's captioned images: WebDataset or Parquet shards, or an image folder with metadata.jsonl."""
 
 from __future__ import annotations
 
@@ -18,17 +17,24 @@ from vrm_synth.io.shard_readers import read_shard_file
 from vrm_synth.io.shard_readers.folder import metadata_lines
 from vrm_synth.sampling.settings import SamplingError
 
-LONGEST_LINE = 1 << 20  # bytes
+MAX_LINE_BYTES = 1 << 20  # bytes
 CAPTIONS = ("caption", "text")
 
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """picture: its file, or the file's bytes where it lies in a shard; where: for errors; row: all that is said of it;
-    table, line: the file that says it, and which of its lines, None in a shard."""
+    """An image and its caption.
+
+    caption: text.
+    image: the image's file, or its bytes where it is in a shard.
+    where: which image it is, for errors.
+    row: its metadata.
+    table: the file that the metadata is from.
+    line: number of its line in the table; None in a shard.
+    """
 
     caption: str
-    picture: Path | bytes
+    image: Path | bytes
     where: str
     table: Path
     line: int | None
@@ -36,43 +42,45 @@ class CaptionedImage:
 
 
 def read_captioned_images(folder: Path, split: str | None = None, limit: int | None = None) -> list[CaptionedImage]:
-    """The first `limit` of `captioned_images`, or all of them, pictures included where they lie in shards."""
+    """Read the first `limit` of `captioned_images`, or all of them, into a list."""
     return list(islice(captioned_images(folder, split), limit))
 
 
 def captioned_images(folder: Path, split: str | None = None) -> Iterator[CaptionedImage]:
-    """The captioned pictures in or below the folder, of all its splits or of one, in the order of the files' names: of
-    its .tar shards, or its .parquet shards, or else of every metadata.jsonl. A single such file is one, too.
+    """Read the captioned images in or below a folder, of all its splits or of one, in the order of the files' names.
 
-    Raises SamplingError for a sample that has no caption or leads out of the dataset, for a split that is not there,
-    and where there is none; DatasetError for a shard that is damaged.
+    They come from its .tar shards, else from its .parquet shards, else from every metadata.jsonl. `folder` may also be
+    one such file.
+
+    Raises SamplingError for a sample without a caption or with a path that leads out of the dataset, for a split that
+    does not exist, and where there are no images; DatasetError for a damaged shard.
     """
-    none = True
+    empty = True
     for table in _tables(folder, split):
-        for pair in _shard(table) if table.suffix.lower() in SHARD_SUFFIXES else _rows(table):
-            none = False
-            yield pair
-    if none:
-        allowed = f"shards of ours, .tar or .parquet, or an image folder with {METADATA_LINES}"
-        raise SamplingError("no captioned pictures", allowed=allowed, where=folder)
+        for image in _read_shard(table) if table.suffix.lower() in SHARD_SUFFIXES else _read_table(table):
+            empty = False
+            yield image
+    if empty:
+        allowed = f".tar or .parquet shards, or an image folder with {METADATA_LINES}"
+        raise SamplingError("no captioned images", allowed=allowed, where=folder)
 
 
-def _tables(place: Path, split: str | None) -> list[Path]:
-    if place.is_file():
-        return [place] if place.suffix.lower() in (*SHARD_SUFFIXES, ".jsonl") else []
-    if not place.is_dir():
+def _tables(dataset: Path, split: str | None) -> list[Path]:
+    if dataset.is_file():
+        return [dataset] if dataset.suffix.lower() in (*SHARD_SUFFIXES, ".jsonl") else []
+    if not dataset.is_dir():
         return []
     try:
-        inside = None if split is None else split_folder(place, split)
-        found = find_data_files(inside or place)
+        folder = None if split is None else split_folder(dataset, split)
+        files = find_data_files(folder or dataset)
         for paths in (
-            found.with_suffix(".tar"),
-            _without_table(found.with_suffix(".parquet")),
-            found.with_name(METADATA_LINES),
+            files.with_suffix(".tar"),
+            _without_table(files.with_suffix(".parquet")),
+            files.with_name(METADATA_LINES),
         ):
             if paths:
-                mine = paths if split is None or inside else split_files(found, paths, split)[0]
-                return [found.root / path for path in mine]
+                chosen = paths if split is None or folder else split_files(files, paths, split)[0]
+                return [files.root / path for path in chosen]
     except NoSplitError as e:
         raise SamplingError(e.what, got=e.got, allowed=e.allowed, where=e.where) from None
     return []
@@ -82,41 +90,39 @@ def _without_table(paths: list[str]) -> list[str]:
     return [path for path in paths if PurePosixPath(path).name != METADATA_TABLE]
 
 
-def _shard(file: Path) -> Iterator[CaptionedImage]:
+def _read_shard(file: Path) -> Iterator[CaptionedImage]:
     with file_errors(file, "read"), file.open("rb") as f:
-        for s in read_shard_file(f, str(file)):
-            where = f"{file}: {s.key}"
-            if not s.caption.strip():
-                raise SamplingError("not a captioned picture", allowed="a caption", where=where)
-            yield CaptionedImage(s.caption, s.picture, where, file, None, dict(s.row))
+        for sample in read_shard_file(f, str(file)):
+            where = f"{file}: {sample.key}"
+            if not sample.caption.strip():
+                raise SamplingError("not a captioned image", allowed="a caption", where=where)
+            yield CaptionedImage(sample.caption, sample.picture, where, file, None, dict(sample.row))
 
 
-def _rows(table: Path) -> Iterator[CaptionedImage]:
+def _read_table(table: Path) -> Iterator[CaptionedImage]:
     with file_errors(table, "read"), table.open("rb") as f:
-        for number, line in metadata_lines(f, LONGEST_LINE):
-            yield _pair(table, number, line)
+        for number, line in metadata_lines(f, MAX_LINE_BYTES):
+            yield _parse_row(table, number, line)
 
 
-def _pair(table: Path, number: int, line: bytes) -> CaptionedImage:
+def _parse_row(table: Path, number: int, line: bytes) -> CaptionedImage:
     where = f"{table}:{number}"
     try:
-        if len(line) > LONGEST_LINE:
-            raise ValueError(f"a line of more than {LONGEST_LINE} bytes")
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
         row = json.loads(line)
         name, caption = row["file_name"], next(row[k] for k in CAPTIONS if k in row)
         if not isinstance(name, str) or not isinstance(caption, str) or not caption.strip():
-            raise TypeError("file_name and caption are texts")
+            raise TypeError("file_name and caption must be strings")
     except (ValueError, KeyError, TypeError, StopIteration, RecursionError) as e:
         got = line[:200].decode(errors="replace")
-        raise SamplingError(
-            "not a row of a captioned picture", got=got, allowed="file_name, caption", where=where
-        ) from e
+        raise SamplingError("not a row of a captioned image", got=got, allowed="file_name, caption", where=where) from e
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
-        raise SamplingError("leads out of its dataset", got=name, allowed="a path below it", where=where)
+        raise SamplingError("path leads out of the dataset", got=name, allowed="a path below it", where=where)
     for column in ("shot", "observations"):
-        if isinstance(row.get(column), str):  # as our image folders have it; another's may be any text
+        if isinstance(row.get(column), str):  # JSON in the image folders that we write; any text in others
             with contextlib.suppress(ValueError, RecursionError):
                 row[column] = json.loads(row[column])
-    picture = table.parent / path
-    return CaptionedImage(caption, picture, str(picture), table, number, row)
+    image = table.parent / path
+    return CaptionedImage(caption, image, str(image), table, number, row)

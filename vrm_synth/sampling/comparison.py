@@ -1,16 +1,16 @@
-"""What a model has learnt, seen beside what it should have: the render, the VAE's view of it, base, checkpoint."""
+"""Comparison of a trained checkpoint: for each caption the render, its VAE reconstruction, the base model's and the
+checkpoint's image, as a grid and as an HTML page."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.atomic_files import to_json
@@ -21,128 +21,148 @@ from vrm_synth.page import Grid, GridRow, Page, PageImage, to_html
 from vrm_synth.sampling.captioned_images import CaptionedImage
 from vrm_synth.sampling.requests import from_prompts
 from vrm_synth.sampling.sample_folder import enlarged
-from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.sampler import DiffusionSampler, ImageProgress, Pixels
 from vrm_synth.sampling.settings import SamplingError
 
-COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
-_CHOICES = ("character", "pose", "mirrored", "lighting", "background")
-_OBSERVATIONS = ("framing", "expression", "gaze", "azimuth", "elevation")
-_ROW = ("avatar", "license", "renderer")
-
-Pixels = NDArray[np.uint8]
+PREVIEW_COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
+_CHOICE_KEYS = ("character", "pose", "mirrored", "lighting", "background")
+_OBSERVATION_KEYS = ("framing", "expression", "gaze", "azimuth", "elevation")
+_ROW_KEYS = ("avatar", "license", "renderer")
 
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """A model on the page. command: how `vrm-synth sample` names it, quoted; None where no file holds it."""
+    """A model of the comparison.
+
+    sampler: ready to sample with it.
+    argument: how to name it to `vrm-synth sample`, quoted; None where no file holds it.
+    """
 
     sampler: DiffusionSampler
-    command: str | None
+    argument: str | None
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """The four pictures of one caption, (H, W, 3) uint8 each, in the order of COLUMNS."""
+    """The images of one caption.
 
-    pair: CaptionedImage
+    source: the caption and the render.
+    seed: of both models' images.
+    images: in the order of PREVIEW_COLUMNS, (H, W, 3) uint8 each.
+    """
+
+    source: CaptionedImage
     seed: int
-    pictures: tuple[Pixels, Pixels, Pixels, Pixels]
+    images: tuple[Pixels, Pixels, Pixels, Pixels]
 
 
 def compare(
-    pairs: Sequence[CaptionedImage],
+    sources: Sequence[CaptionedImage],
     base: DiffusionSampler,
-    now: DiffusionSampler,
+    checkpoint: DiffusionSampler,
     seed: int = 0,
     background: str = "#ffffff",
-    tick: Callable[[float], object] = lambda share: None,
+    progress: ImageProgress = lambda fraction: None,
 ) -> list[ComparisonRow]:
-    """Both models draw every caption from the same noise; `tick` is told shares of drawn pictures, two a pair.
+    """Sample every caption with both models from the same noise, two images per caption.
 
-    Raises SamplingError for a caption that is too long and a picture that cannot be read.
+    seed: of the first caption; each further caption has the next number.
+    background: "#rrggbb" behind transparent renders.
+
+    Raises SamplingError for a caption that is too long and an image that cannot be read.
     """
-    asked = from_prompts([p.caption for p in pairs], seed=seed)
-    now.check(asked)
-    size = now.settings.width, now.settings.height
-    truths = [load_picture(p.picture, size, background, p.where) for p in pairs]
-    columns = truths, now.reconstruct(truths), list(base.draw(asked, tick)), list(now.draw(asked, tick))
-    return [ComparisonRow(p, r.seed, four) for p, r, four in zip(pairs, asked, zip(*columns, strict=True), strict=True)]
+    requests = from_prompts([source.caption for source in sources], seed=seed)
+    checkpoint.check(requests)
+    size = checkpoint.settings.width, checkpoint.settings.height
+    renders = [load_image(source.image, size, background, source.where) for source in sources]
+    columns = (
+        renders,
+        checkpoint.reconstruct(renders),
+        list(base.generate(requests, progress)),
+        list(checkpoint.generate(requests, progress)),
+    )
+    rows = zip(sources, requests, zip(*columns, strict=True), strict=True)
+    return [ComparisonRow(source, request.seed, images) for source, request, images in rows]
 
 
-def load_picture(
-    picture: Path | bytes, size: tuple[int, int], background: str = "#ffffff", where: str = "picture"
+def load_image(
+    source: Path | bytes, size: tuple[int, int], background: str = "#ffffff", where: str = "image"
 ) -> Pixels:
-    """The middle of a picture as training sees it: upright, on the background, cut to the shape of `size`, scaled.
+    """Read an image as training does: upright, on the background, center-cropped to the aspect of `size`, resized.
 
-    picture: a file or its bytes; size: (width, height); where: for errors. Returns (height, width, 3) uint8. Raises
-    SamplingError.
+    source: a file or its bytes.
+    size: (width, height) in pixels.
+    background: "#rrggbb".
+    where: which image it is, for errors.
+
+    Returns (height, width, 3) uint8. Raises SamplingError.
     """
     try:
-        if isinstance(picture, Path):
-            picture = read_byte_range(picture.parent, ByteRange(picture.name, 0, -1), MAX_FILE_BYTES)
-        straight = open_image(picture, max_side=None, orient=True).convert("RGBA")
+        if isinstance(source, Path):
+            source = read_byte_range(source.parent, ByteRange(source.name, 0, -1), MAX_FILE_BYTES)
+        image = open_image(source, max_side=None, orient=True).convert("RGBA")
     except DatasetError as e:
-        what = "not a picture that can be read"
+        what = "not an image that can be read"
         allowed = "PNG, JPEG or WebP; JPEG XL with vrm-synth[jxl]"
         raise SamplingError(what, got=str(e), allowed=allowed, where=where) from e
-    ground = PIL.Image.new("RGBA", straight.size, background)
-    flat = PIL.Image.alpha_composite(ground, straight).convert("RGB")
-    scale = min(flat.width / size[0], flat.height / size[1])
-    left, top = (flat.width - size[0] * scale) / 2, (flat.height - size[1] * scale) / 2
+    canvas = PIL.Image.new("RGBA", image.size, background)
+    opaque = PIL.Image.alpha_composite(canvas, image).convert("RGB")
+    scale = min(opaque.width / size[0], opaque.height / size[1])
+    left, top = (opaque.width - size[0] * scale) / 2, (opaque.height - size[1] * scale) / 2
     box = (left, top, left + size[0] * scale, top + size[1] * scale)
-    return np.asarray(flat.resize(size, PIL.Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+    return np.asarray(opaque.resize(size, PIL.Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
 
 
 def preview_grid(title: str, rows: Sequence[ComparisonRow]) -> bytes:
-    """A PNG file: a row a caption, the four pictures beside each other."""
+    """Encode a PNG file with a row per caption: its four images side by side."""
     cells = [
-        SheetCell(enlarged(PIL.Image.fromarray(pixels)), row.pair.caption if k == 0 else "", name)
+        SheetCell(enlarged(PIL.Image.fromarray(pixels)), row.source.caption if k == 0 else "", name)
         for row in rows
-        for k, (name, pixels) in enumerate(zip(COLUMNS, row.pictures, strict=True))
+        for k, (name, pixels) in enumerate(zip(PREVIEW_COLUMNS, row.images, strict=True))
     ]
-    return contact_sheet(title, cells, columns=len(COLUMNS), lines=4)
+    return contact_sheet(title, cells, columns=len(PREVIEW_COLUMNS), lines=4)
 
 
 def preview_page(
-    title: str, rows: Sequence[ComparisonRow], base: ComparedModel, now: ComparedModel, command: str
+    title: str, rows: Sequence[ComparisonRow], base: ComparedModel, checkpoint: ComparedModel, command: str
 ) -> bytes:
-    """An HTML file that needs nothing beside it. command: what makes it."""
-    s = now.sampler.settings
+    """Encode a self-contained HTML file. command: the command that writes it."""
+    s = checkpoint.sampler.settings
     facts = {
         "size": f"{s.width}×{s.height}",
-        "drawn by": f"{s.scheduler}, {s.steps} steps, guidance {s.guidance:g}",
-        "mean of the VAE's reconstructions": f"{np.mean([psnr(*row.pictures[:2]) for row in rows]):.1f} dB PSNR",
+        "sampled with": f"{s.scheduler}, {s.steps} steps, guidance scale {s.guidance_scale:g}",
+        "mean PSNR of the VAE's reconstructions": f"{np.mean([psnr(*row.images[:2]) for row in rows]):.1f} dB",
     }
     text = (
-        "Each row is a caption of the dataset. Both models draw it from the same noise; what the VAE does not give "
-        "back, no training of the U-Net can."
+        "Each row is a caption of the dataset. Both models sample it from the same noise. Detail that the VAE's "
+        "reconstruction lacks cannot be learned by training the U-Net."
     )
-    entries = [_entry(row, base, now, command) for row in rows]
-    return to_html(Page(title, [Grid(COLUMNS, entries)], text, facts))
+    entries = [_entry(row, base, checkpoint, command) for row in rows]
+    return to_html(Page(title, [Grid(PREVIEW_COLUMNS, entries)], text, facts))
 
 
 def psnr(a: Pixels, b: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB of 8-bit pictures; 100 where they are the same."""
+    """Peak signal-to-noise ratio of 8-bit images in dB; 100 for identical ones."""
     error = float(np.mean((a.astype(np.float64) - b) ** 2))
     return 100.0 if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
-def facts_of(row: Mapping[str, Any]) -> dict[str, str]:
-    """What a dataset's row tells of its shot, as far as it tells it."""
+def shot_facts(row: Mapping[str, Any]) -> dict[str, str]:
+    """Facts about the shot from a dataset's row, name → text; those that the row does not have are left out."""
     shot = row.get("shot")
     choices = shot.get("choices") if isinstance(shot, dict) else None
     observations = row.get("observations")
-    found = {key: row.get(key) for key in _ROW}
+    facts = {key: row.get(key) for key in _ROW_KEYS}
     if isinstance(choices, dict):
-        found |= {key: choices.get(key) for key in _CHOICES}
+        facts |= {key: choices.get(key) for key in _CHOICE_KEYS}
     if isinstance(observations, dict):
-        found |= {key: observations.get(key) for key in _OBSERVATIONS}
+        facts |= {key: observations.get(key) for key in _OBSERVATION_KEYS}
     if "i" in row and "seed" in row:
-        found["shot"] = f"{row['i']} of seed {row['seed']}"
-    return {key: _say(value) for key, value in found.items() if value not in (None, "", [], {})}
+        facts["shot"] = f"{row['i']} of seed {row['seed']}"
+    return {key: _format_value(value) for key, value in facts.items() if value not in (None, "", [], {})}
 
 
-def _say(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -150,33 +170,40 @@ def _say(value: Any) -> str:
     return str(value)[:500]
 
 
-def _entry(row: ComparisonRow, base: ComparedModel, now: ComparedModel, command: str) -> GridRow:
-    pictures = [
-        PageImage.of(PIL.Image.fromarray(p), f"{name}: {row.pair.caption}")
-        for name, p in zip(COLUMNS, row.pictures, strict=True)
+def _entry(row: ComparisonRow, base: ComparedModel, checkpoint: ComparedModel, command: str) -> GridRow:
+    images = [
+        PageImage.of(PIL.Image.fromarray(p), f"{name}: {row.source.caption}")
+        for name, p in zip(PREVIEW_COLUMNS, row.images, strict=True)
     ]
-    commands = [(COLUMNS[3], sample_command(now, row)), (COLUMNS[2], sample_command(base, row)), (COLUMNS[1], command)]
-    if isinstance(row.pair.row.get("shot"), dict):
-        commands.append((COLUMNS[0], render_command(row.pair)))
-    notes = ("", f"{psnr(*row.pictures[:2]):.1f} dB", f"seed {row.seed}", f"seed {row.seed}")
-    shown = [(what, c) for what, c in reversed(commands) if c is not None]
-    return GridRow(row.pair.caption, pictures, notes, facts_of(row.pair.row), shown)
+    commands = [
+        (PREVIEW_COLUMNS[3], sample_command(checkpoint, row)),
+        (PREVIEW_COLUMNS[2], sample_command(base, row)),
+        (PREVIEW_COLUMNS[1], command),
+    ]
+    if isinstance(row.source.row.get("shot"), dict):
+        commands.append((PREVIEW_COLUMNS[0], render_command(row.source)))
+    notes = ("", f"{psnr(*row.images[:2]):.1f} dB", f"seed {row.seed}", f"seed {row.seed}")
+    known = [(column, c) for column, c in reversed(commands) if c is not None]
+    return GridRow(row.source.caption, images, notes, shot_facts(row.source.row), known)
 
 
-def sample_command(shown: ComparedModel, row: ComparisonRow) -> str | None:
-    """The command that draws this picture alone."""
-    if shown.command is None:
+def sample_command(model: ComparedModel, row: ComparisonRow) -> str | None:
+    """The command that samples a row's image alone; None where no file holds the model."""
+    if model.argument is None:
         return None
-    s = shown.sampler.settings
-    words = ["--prompt", row.pair.caption, "--seed", str(row.seed), "--size", f"{s.width}x{s.height}"]
-    words += ["--steps", str(s.steps), "--guidance", f"{s.guidance:g}", "--scheduler", s.scheduler]
+    s = model.sampler.settings
+    words = ["--prompt", row.source.caption, "--seed", str(row.seed), "--size", f"{s.width}x{s.height}"]
+    words += ["--steps", str(s.steps), "--guidance-scale", f"{s.guidance_scale:g}", "--scheduler", s.scheduler]
     if s.guidance_rescale:
         words += ["--guidance-rescale", f"{s.guidance_rescale:g}"]
-    return f"vrm-synth sample {shown.command} {shlex.join(words)} -o again"
+    return f"vrm-synth sample {model.argument} {shlex.join(words)} -o again"
 
 
-def render_command(pair: CaptionedImage) -> str:
-    """The command that renders this row's picture again, beside its dataset, where avatars' paths start."""
-    table, one = shlex.quote(str(pair.table)), shlex.quote(str(pair.table.with_name("one.jsonl")))
-    line = f"printf '%s\\n' {shlex.quote(to_json(pair.row['shot']))}"  # a shard has no line to point at
-    return f"{line if pair.line is None else f'sed -n {pair.line}p {table}'} > {one} && vrm-synth shots {one} -o again"
+def render_command(source: CaptionedImage) -> str:
+    """The command that renders an image again; its shot list lies beside the table, where avatars' paths start."""
+    table, shot_list = shlex.quote(str(source.table)), shlex.quote(str(source.table.with_name("one.jsonl")))
+    if source.line is None:  # in a shard
+        shot = f"printf '%s\\n' {shlex.quote(to_json(source.row['shot']))}"
+    else:
+        shot = f"sed -n {source.line}p {table}"
+    return f"{shot} > {shot_list} && vrm-synth shots {shot_list} -o again"

@@ -1,4 +1,4 @@
-"""A LoRA from elsewhere, added into a model's own weights: the whole of it, or nothing."""
+"""Merge a LoRA file into a model's weights, completely or not at all."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from pathlib import Path
 
 import torch
 
-from vrm_synth.models import Base
+from vrm_synth.models import DiffusionModel
 from vrm_synth.models.weight_files import sha256
-from vrm_synth.sampling.lora_file import changed, modules_of, read_lora
-from vrm_synth.sampling.run_facts import check_lora
+from vrm_synth.sampling.lora_file import lora_modules, merged_weight, read_lora
+from vrm_synth.sampling.run_settings import check_lora
 
 
 @torch.no_grad()
-def add_lora(model: Base, file: Path, scale: float = 1.0) -> Base:
-    """The model with a LoRA's, LoCon's or DoRA's weights added into its own. Raises ModelError, SamplingError.
+def merge_lora(model: DiffusionModel, file: Path, scale: float = 1.0) -> DiffusionModel:
+    """Merge a LoRA, LoCon or DoRA into the model's weights, in place.
 
-    file: .safetensors, as diffusers, peft, kohya's scripts and LyCORIS write them. scale: how far weights go from the
-    model's (0) to those that the file makes of them (1).
+    file: .safetensors, as diffusers, peft, kohya's scripts and LyCORIS write them.
+    scale: 0 keeps the model's weights, 1 gives those with the whole LoRA; values between and beyond interpolate.
+
+    Returns the model with the LoRA in its identity. Raises ModelError, SamplingError.
     """
     check_lora(file)
-    modules = modules_of({"unet": model.unet, "text_encoder": model.text_encoder})
+    modules = lora_modules({"unet": model.unet, "text_encoder": model.text_encoder})
     layers = read_lora(file, modules)
-    made = [changed(layer, file) for layer in layers]  # all, before any is put in its place
-    for layer, whole in zip(layers, made, strict=True):
-        layer.weight.add_(whole - layer.weight, alpha=scale)
+    merged = [merged_weight(layer, file) for layer in layers]  # all, before the first is assigned
+    for layer, weight in zip(layers, merged, strict=True):
+        layer.weight.add_(weight - layer.weight, alpha=scale)
     loras = [*model.identity.get("loras", []), {"sha256": sha256(file), "scale": scale}]
     return replace(model, identity={**model.identity, "loras": loras})

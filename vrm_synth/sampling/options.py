@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vrm_synth.sampling.run_facts import check_lora, check_model
+from vrm_synth.sampling.run_settings import check_lora, check_model
 from vrm_synth.sampling.settings import Precision, SchedulerName
 
 

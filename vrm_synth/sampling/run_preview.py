@@ -1,95 +1,146 @@
-"""A run's preview in its folder: which captions it is of, the models beside each other, grid and page.
+"""Preview of a training run: its checkpoint beside the base model, as a grid and a page in the run's folder.
 
-`vrm-synth preview` makes it with its options, a run in training without any: the same bytes, at the same place.
+`vrm-synth preview`, the Python API and a run in training (`preview_every`) write the same bytes to the same place.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vrm_synth.io.atomic_files import make_folder, write_file
 from vrm_synth.io.data_files import has_split
-from vrm_synth.models import Base
+from vrm_synth.models.checkpoints import Log
 from vrm_synth.sampling.captioned_images import CaptionedImage, read_captioned_images
 from vrm_synth.sampling.comparison import ComparedModel, compare, preview_grid, preview_page
-from vrm_synth.sampling.model_source import default_side, open_beginning, open_model
-from vrm_synth.sampling.run_facts import read_run
-from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
+from vrm_synth.sampling.model_source import open_base_of_run
+from vrm_synth.sampling.options import SamplingOptions
+from vrm_synth.sampling.run_settings import read_run_settings
+from vrm_synth.sampling.sample_model import Progress, accumulated, open_sampler, open_with_loras
+from vrm_synth.sampling.sampler import ImageProgress
 
 PAGE = "preview.html"
 CAPTIONS = 8
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The first `limit` captions of a dataset, or of its split; seed: the first one's, each further has the next."""
+class Preview:
+    """A finished preview.
+
+    page: the HTML file.
+    grid: the PNG file.
+    captions: number of rows.
+    step: the checkpoint's.
+    """
+
+    page: Path
+    grid: Path
+    captions: int
+    step: int
+
+
+@dataclass(frozen=True)
+class PreviewData:
+    """The captioned images that a preview shows: the first `limit` of a dataset or of one of its splits.
+
+    dataset: folder or shard.
+    split: its name; None is the whole dataset.
+    limit: number of captions.
+    seed: of the first caption; each further caption has the next number.
+    """
 
     dataset: Path
     split: str | None
     limit: int = CAPTIONS
     seed: int = 0
 
-    def pairs(self) -> list[CaptionedImage]:
-        """Raises SamplingError, DatasetError."""
+    def read(self) -> list[CaptionedImage]:
+        """Read the captioned images. Raises SamplingError, DatasetError."""
         return read_captioned_images(self.dataset, self.split, self.limit)
 
 
-def subject_of(
+def preview_data(
     run: Path, dataset: Path | None = None, split: str | None = None, limit: int = CAPTIONS, seed: int = 0
-) -> Subject:
-    """Without a dataset: the run's first one; without a split, the one kept back or else the one trained on. Raises
-    SamplingError."""
+) -> PreviewData:
+    """Choose what a run's preview shows.
+
+    Without a dataset, the first one that the run is trained on; without a split, the validation split where the run
+    and the dataset have one, else the split trained on. Raises SamplingError.
+    """
     if dataset is not None:
-        return Subject(dataset, split, limit, seed)
-    facts = read_run(run)
-    place, own = facts.datasets[0]
-    there = [s for s in (split, facts.kept_back, own) if s and (s == split or has_split(place, s))]
-    return Subject(place, there[0] if there else None, limit, seed)
+        return PreviewData(dataset, split, limit, seed)
+    settings = read_run_settings(run)
+    folder, trained_split = settings.datasets[0]
+    candidates = [
+        s for s in (split, settings.validation_split, trained_split) if s and (s == split or has_split(folder, s))
+    ]
+    return PreviewData(folder, candidates[0] if candidates else None, limit, seed)
 
 
-def write_preview(
+def preview(
     run: Path,
-    subject: Subject,
-    pairs: Sequence[CaptionedImage],
-    base: ComparedModel,
-    now: DiffusionSampler,
     out: Path | None = None,
-    tick: Callable[[float], object] = lambda share: None,
+    *,
+    dataset: Path | None = None,
+    split: str | None = None,
+    limit: int = CAPTIONS,
+    seed: int = 0,
+    options: SamplingOptions | None = None,
+    local_rank: int = 0,
+    progress: Progress = lambda done, total: None,
+    log: Log = lambda text: None,
+) -> Preview:
+    """Sample the captions of a dataset with a run's checkpoint and with its base model, and write page and grid.
+
+    out: a folder for preview.html and preview.png; None writes RUN/preview.html and RUN/samples/step-000123.png.
+    dataset, split, limit, seed: as in `preview_data`.
+    progress, log: as in sample_model.sample; two images are sampled per caption.
+
+    Raises ModelError, SamplingError, DatasetError.
+    """
+    options = options or SamplingOptions()
+    data = preview_data(run, dataset, split, limit, seed)
+    sources = data.read()
+    trained = open_sampler(open_with_loras(str(run), options, log), str(run), options, local_rank)
+    step = int(trained.model.identity["step"])
+    base_model, base_argument = open_base_of_run(run, str(step), base=options.base, offline=options.offline)
+    base = ComparedModel(open_sampler(base_model, str(run), options, local_rank), base_argument)
+    checkpoint = ComparedModel(trained, shlex.join([str(run), "--checkpoint", str(step)]))
+    page, grid = _write(run, out, data, sources, base, checkpoint, accumulated(progress, 2 * len(sources)))
+    return Preview(page, grid, len(sources), step)
+
+
+def _write(
+    run: Path,
+    out: Path | None,
+    data: PreviewData,
+    sources: Sequence[CaptionedImage],
+    base: ComparedModel,
+    checkpoint: ComparedModel,
+    progress: ImageProgress,
 ) -> tuple[Path, Path]:
-    """Draw the subject's pairs, write page and grid, and return where they are: in `out`, or else RUN/preview.html and
-    RUN/samples/step-000123.png. Raises SamplingError, DatasetError."""
-    rows = compare(pairs, base.sampler, now, subject.seed, read_run(run).background, tick)
-    step = int(now.model.identity["step"])
-    title = f"{now.model.name} at step {step}"
-    words = ["vrm-synth", "preview", str(run), "--dataset", str(subject.dataset)]
-    words += ["--limit", str(subject.limit), "--seed", str(subject.seed)]
-    command = shlex.join(words + (["--split", subject.split] if subject.split else []))
-    shown = ComparedModel(now, shlex.join([str(run), "--checkpoint", str(step)]))
+    background = read_run_settings(run).background
+    rows = compare(sources, base.sampler, checkpoint.sampler, data.seed, background, progress)
+    model = checkpoint.sampler.model
+    step = int(model.identity["step"])
+    title = f"{model.name} at step {step}"
+    words = ["vrm-synth", "preview", str(run), "--dataset", str(data.dataset)]
+    words += ["--limit", str(data.limit), "--seed", str(data.seed)]
+    command = shlex.join(words + (["--split", data.split] if data.split else []))
     page, grid = (
         (run / PAGE, run / "samples" / f"step-{step:06d}.png") if out is None else (out / PAGE, out / "preview.png")
     )
     make_folder(grid.parent)
     write_file(grid, preview_grid(title, rows))
-    write_file(page, preview_page(title, rows, base, shown, command))
+    write_file(page, preview_page(title, rows, base, checkpoint, command))
     return page, grid
 
 
 def preview_checkpoint(run: Path, step: int, device: str) -> Path:
-    """What `vrm-synth preview RUN --checkpoint STEP` writes; returns the page's place. Raises as `write_preview`, and
-    ModelError.
+    """Write what `vrm-synth preview RUN --checkpoint STEP` writes; returns the page. Raises as `preview`.
 
-    Not compiled, which takes longer than so few pictures do."""
-    place = replace(DeviceConfig.usual(device), compiled=False)
-
-    def sampler(model: Base) -> DiffusionSampler:
-        side = default_side(str(run), model)
-        return DiffusionSampler(model, SamplingSettings(side, side), place)
-
-    subject = subject_of(run)
-    beginning, command = open_beginning(run, str(step))
-    now = sampler(open_model(str(run), str(step)))
-    return write_preview(run, subject, subject.pairs(), ComparedModel(sampler(beginning), command), now)[0]
+    Without torch.compile, which takes longer than sampling so few images.
+    """
+    return preview(run, options=SamplingOptions(str(step), device=device, compiled=False)).page

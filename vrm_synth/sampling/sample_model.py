@@ -7,19 +7,19 @@ from pathlib import Path
 
 import PIL.Image
 
-from vrm_synth.models import Base
+from vrm_synth.models import DiffusionModel
+from vrm_synth.models.checkpoints import Log
 from vrm_synth.sampling import sample_folder
 from vrm_synth.sampling.devices import find_device, wait_for_all
-from vrm_synth.sampling.lora import add_lora
+from vrm_synth.sampling.lora import merge_lora
 from vrm_synth.sampling.model_source import default_side, open_model
 from vrm_synth.sampling.options import SamplingOptions
 from vrm_synth.sampling.requests import Request, from_prompts
-from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.sampler import DiffusionSampler, ImageProgress
 from vrm_synth.sampling.settings import DeviceConfig, Precision, SamplingSettings, SchedulerName
 
 # Called with the number of images done so far, in fractions of an image, and how many there will be.
 Progress = Callable[[float, int], object]
-Log = Callable[[str], object]
 
 
 def sample(
@@ -78,8 +78,7 @@ def sample(
         sample_to_folder(str(model), requests, folder, options, progress=progress, log=log)
         return [sample_folder.read_image(folder, i) for i in range(len(requests))]
     sampler = open_sampler(open_with_loras(str(model), options, log), str(model), options)
-    add_done = _accumulated(progress, len(requests))
-    return [PIL.Image.fromarray(pixels) for pixels in sampler.draw(requests, add_done)]
+    return [PIL.Image.fromarray(pixels) for pixels in sampler.generate(requests, accumulated(progress, len(requests)))]
 
 
 def sample_to_folder(
@@ -94,7 +93,7 @@ def sample_to_folder(
     progress: Progress = lambda done, total: None,
     log: Log = lambda text: None,
 ) -> int:
-    """Write an image for each request into `out`, with their table and grid; see sample_folder.py.
+    """Sample an image for each request into `out`, with their table and grid; see sample_folder.py.
 
     rank, world_size, local_rank: of this process, where several share the work; rank 0 writes table and grid when all
     have finished. Returns how many images of this process's share were there already. Raises ModelError,
@@ -102,31 +101,31 @@ def sample_to_folder(
     """
     sampler = open_sampler(open_with_loras(model, options, log), model, options, local_rank)
     sampler.check(requests)
-    sample_folder.claim(out, len(requests))
-    own = sample_folder.share(len(requests), sampler.place.batch_size, (rank, world_size))
-    kept = sample_folder.fill(sampler, requests, out, (rank, world_size), _accumulated(progress, len(own)))
+    sample_folder.claim_folder(out, len(requests))
+    own = sample_folder.indices_of_rank(len(requests), sampler.device_config.batch_size, rank, world_size)
+    kept = sample_folder.sample_missing(sampler, requests, out, rank, world_size, accumulated(progress, len(own)))
     if world_size > 1:
         wait_for_all()
     if rank == 0:
-        sample_folder.finish(out, len(requests))
+        sample_folder.write_index(out, len(requests))
     return kept
 
 
-def open_with_loras(model: str, options: SamplingOptions, log: Log = lambda text: None) -> Base:
+def open_with_loras(model: str, options: SamplingOptions, log: Log = lambda text: None) -> DiffusionModel:
     """Open a model and merge the LoRAs into it. Raises ModelError, SamplingError."""
-    opened = open_model(model, options.checkpoint, base=options.base, offline=options.offline, say=log)
+    opened = open_model(model, options.checkpoint, base=options.base, offline=options.offline, log=log)
     for file, scale in options.loras:
-        opened = add_lora(opened, file, scale)
+        opened = merge_lora(opened, file, scale)
     return opened
 
 
-def open_sampler(opened: Base, model: str, options: SamplingOptions, local_rank: int = 0) -> DiffusionSampler:
+def open_sampler(opened: DiffusionModel, model: str, options: SamplingOptions, local_rank: int = 0) -> DiffusionSampler:
     """A sampler for an opened model, on the device of the options or the best one here.
 
     model: what it was opened from, which decides the default size. local_rank: index of the default CUDA device.
     Raises SamplingError.
     """
-    default = DeviceConfig.usual(find_device(options.device, local_rank))
+    default = DeviceConfig.default_for(find_device(options.device, local_rank))
     config = DeviceConfig(
         default.device,
         options.precision or default.precision,
@@ -140,7 +139,7 @@ def open_sampler(opened: Base, model: str, options: SamplingOptions, local_rank:
     return DiffusionSampler(opened, settings, config)
 
 
-def _accumulated(progress: Progress, total: int) -> Callable[[float], None]:
+def accumulated(progress: Progress, total: int) -> ImageProgress:
     """A function that adds up the fractions it is called with and reports the sum."""
     done = 0.0
 

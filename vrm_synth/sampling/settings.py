@@ -1,4 +1,4 @@
-"""What a picture follows from beside the model, its prompt and its seed."""
+"""Sampling settings and device configuration: what an image depends on beside the model, its prompt and its seed."""
 
 from __future__ import annotations
 
@@ -11,50 +11,56 @@ SchedulerName = Literal["dpm++2m", "unipc", "ddim"]
 SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
 Precision = Literal["float32", "bfloat16", "float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-MOST_STEPS = 1000  # as many as diffusion models of this kind are trained with
-MOST_GUIDANCE = 100.0
-LONGEST_SIDE = 4096  # pixels
+MAX_STEPS = 1000  # timesteps that diffusion models of this kind are trained with
+MAX_GUIDANCE_SCALE = 100.0
+MAX_SIDE = 4096  # pixels
 
 
 class SamplingError(VrmSynthError):
-    """The pictures cannot be made as asked."""
+    """The images cannot be sampled as requested."""
 
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How pictures are drawn from noise.
+    """Settings of the sampler.
 
-    guidance: classifier-free guidance's scale; 1 is none, and then negative prompts do nothing. guidance_rescale: how
-    much of the spread that guidance adds is taken back (arXiv:2305.08891, section 3.4), 0 to 1. width, height: pixels.
+    width, height: pixels.
+    steps: denoising steps.
+    guidance_scale: classifier-free guidance scale; 1 turns guidance off, and negative prompts then have no effect.
+    guidance_rescale: φ of arXiv:2305.08891, section 3.4: how much of the standard deviation that guidance adds is
+        removed, 0 to 1.
+    scheduler: name of the sampler.
     """
 
     width: int
     height: int
     steps: int = 20
-    guidance: float = 7.5
+    guidance_scale: float = 7.5
     guidance_rescale: float = 0.0
     scheduler: SchedulerName = "dpm++2m"
 
     def __post_init__(self) -> None:
-        _within("steps", self.steps, 1, MOST_STEPS)
-        _within("guidance", self.guidance, 1.0, MOST_GUIDANCE)
-        _within("guidance_rescale", self.guidance_rescale, 0.0, 1.0)
-        _within("width", self.width, 1, LONGEST_SIDE)
-        _within("height", self.height, 1, LONGEST_SIDE)
+        _check_range("steps", self.steps, 1, MAX_STEPS)
+        _check_range("guidance_scale", self.guidance_scale, 1.0, MAX_GUIDANCE_SCALE)
+        _check_range("guidance_rescale", self.guidance_rescale, 0.0, 1.0)
+        _check_range("width", self.width, 1, MAX_SIDE)
+        _check_range("height", self.height, 1, MAX_SIDE)
         if self.scheduler not in SCHEDULERS:
             raise SamplingError("unknown scheduler", got=self.scheduler, allowed=", ".join(SCHEDULERS))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values by field name."""
+        """Values by field name."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """Where and how the arithmetic is done; other places, other last digits.
+    """Where and how a model is computed; the last digits of an image depend on it.
 
-    device: as torch names it; precision: of U-Net and text encoder; batch_size: pictures at once, the one shape that
-    every batch is filled up to; compiled: by torch.compile.
+    device: torch's name, such as "cuda:0".
+    precision: dtype of the U-Net and the text encoder.
+    batch_size: images per batch; every batch is padded to it.
+    compiled: use torch.compile.
     """
 
     device: str = "cpu"
@@ -63,17 +69,17 @@ class DeviceConfig:
     compiled: bool = False
 
     @classmethod
-    def usual(cls, device: str) -> DeviceConfig:
-        """As fast as pictures keep their looks: half precision and compiled on CUDA, neither on a CPU."""
+    def default_for(cls, device: str) -> DeviceConfig:
+        """Default of a device: bfloat16, batches of 8 and torch.compile on CUDA; float32, one by one on a CPU."""
         cuda = device.startswith("cuda")
         return cls(device, "bfloat16" if cuda else "float32", 8 if cuda else 1, cuda)
 
     def __post_init__(self) -> None:
-        _within("batch_size", self.batch_size, 1, 4096)
+        _check_range("batch_size", self.batch_size, 1, 4096)
         if self.precision not in PRECISIONS:
             raise SamplingError("unknown precision", got=self.precision, allowed=", ".join(PRECISIONS))
 
 
-def _within(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:  # NaN is within nothing
-        raise SamplingError(f"{name} out of range", got=value, allowed=f"{least} to {most}")
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # False for NaN
+        raise SamplingError(f"{name} out of range", got=value, allowed=f"{low} to {high}")

@@ -21,7 +21,17 @@ from safetensors.torch import load_file, save_file
 from vrm_synth.core.errors import TrainError
 from vrm_synth.io.atomic_files import file_errors, to_json
 from vrm_synth.models import weight_files
-from vrm_synth.models.checkpoints import EMA, STATE, Say, best, checkpoints, kind_of, newest_whole, read_state, verify
+from vrm_synth.models.checkpoints import (
+    EMA,
+    STATE,
+    Log,
+    best_checkpoint,
+    check_sha256,
+    checkpoints,
+    newest_undamaged,
+    read_state,
+    weights_kind,
+)
 
 Tensors = Mapping[str, torch.Tensor]
 OPTIMIZER = "optimizer.safetensors"
@@ -50,7 +60,7 @@ def save(
     """Write a checkpoint. When this returns it is on the disk, even if the machine loses power. Raises DatasetError."""
     final = run / "checkpoints" / f"step-{step:06d}"
     part = final.with_name(f".{final.name}.part")
-    tensors = {f"{kind_of(state)}.safetensors": weights, OPTIMIZER: optimizer}
+    tensors = {f"{weights_kind(state)}.safetensors": weights, OPTIMIZER: optimizer}
     if ema is not None:
         tensors[EMA] = ema
     with file_errors(final, "written"):
@@ -73,7 +83,7 @@ def prune(run: Path, keep: int) -> None:
     existing = checkpoints(run)
     for gone in (run / "checkpoints").glob(".*.gone"):  # left by a process that was killed while deleting
         shutil.rmtree(gone)
-    kept = {*existing[-keep:], *([best(existing)] if existing else [])}
+    kept = {*existing[-keep:], *([best_checkpoint(existing)] if existing else [])}
     for path in existing:
         if path not in kept:
             gone = path.with_name(f".{path.name}.gone")  # half a checkpoint never bears a checkpoint's name
@@ -82,13 +92,13 @@ def prune(run: Path, keep: int) -> None:
                 shutil.rmtree(gone)
 
 
-def newest(run: Path, say: Say = lambda text: None) -> tuple[SavedCheckpoint | None, list[Path]]:
+def newest(run: Path, say: Log = lambda text: None) -> tuple[SavedCheckpoint | None, list[Path]]:
     """Read the newest checkpoint that is whole; None where there is none yet.
 
     Returns it with the damaged ones after it; `say` gets one line for each of those. Raises ModelError, and TrainError
     where all are damaged.
     """
-    return newest_whole(run, load, say) if checkpoints(run) else (None, [])
+    return newest_undamaged(run, load, say) if checkpoints(run) else (None, [])
 
 
 def set_aside(damaged: Path) -> None:
@@ -105,12 +115,12 @@ def load(folder: Path) -> SavedCheckpoint:
     try:
         names = list(state["sha256"])
         for name in names:
-            verify(folder, state, name)
+            check_sha256(folder, state, name)
         missing = [key for key in REQUIRED if key not in state]
         if missing:
             raise KeyError(missing[0])
         return SavedCheckpoint(
-            load_file(str(folder / f"{kind_of(state)}.safetensors")),
+            load_file(str(folder / f"{weights_kind(state)}.safetensors")),
             load_file(str(folder / EMA)) if EMA in names else None,
             load_file(str(folder / OPTIMIZER)),
             state,

@@ -24,10 +24,10 @@ from safetensors.torch import load_file
 from vrm_synth import __version__
 from vrm_synth.core.errors import ModelError
 from vrm_synth.io.atomic_files import file_errors, to_json
-from vrm_synth.models import Base, open_run, weight_files
-from vrm_synth.models.base import FROZEN
-from vrm_synth.models.checkpoints import Checkpoint, Say, open_checkpoint
-from vrm_synth.models.run_checkpoint import add_lora, load_into, open_run_base
+from vrm_synth.models import DiffusionModel, open_run, weight_files
+from vrm_synth.models.checkpoints import Checkpoint, Log, open_checkpoint
+from vrm_synth.models.diffusion_model import FROZEN
+from vrm_synth.models.run_checkpoint import add_lora_adapter, load_weights, open_run_base
 
 RECORD = "export.json"
 CARD = "README.md"
@@ -43,7 +43,7 @@ def export(
     license: str | None = None,
     base: str | None = None,
     offline: bool = True,
-    say: Say = lambda text: None,
+    log: Log = lambda text: None,
 ) -> Mapping[str, Any]:
     """Write a run's model into the new folder `out`; returns the contents of export.json.
 
@@ -53,13 +53,13 @@ def export(
     license: the base's, where the run does not know it.
     base: where the run's base lies now, if not where it did.
     offline: fetch nothing from the hub.
-    say: called with one line where the newest checkpoint is damaged and an older one is taken.
+    log: called with one line where the newest checkpoint is damaged and an older one is taken.
 
     Raises ModelError; then `out` does not exist.
     """
     if out.exists():
-        raise ModelError("is there already", allowed="a new name", where=out)
-    found = open_checkpoint(run, checkpoint, ema=ema, say=say)
+        raise ModelError("exists already", allowed="a new name", where=out)
+    found = open_checkpoint(run, checkpoint, ema=ema, log=log)
     state = found.state
     base_license = _base_license(_ledger(found)["base"], license, run)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def export(
         if state["model"]["lora"] is not None and not merged:
             scheduler = _write_lora(found, open_run_base(run, found.model, base=base, offline=offline), folder)
         else:
-            _write_pipeline(open_run(run, found.place.name, ema=ema, base=base, offline=offline), folder)
+            _write_pipeline(open_run(run, found.folder.name, ema=ema, base=base, offline=offline), folder)
         (folder / CARD).write_text(card(state, base_license, run.resolve().name, scheduler), encoding="utf-8")
         hashes = {
             p.relative_to(folder).as_posix(): weight_files.sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()
@@ -82,11 +82,11 @@ def export(
     return record
 
 
-def _write_pipeline(base: Base, folder: Path) -> None:
+def _write_pipeline(base: DiffusionModel, folder: Path) -> None:
     """Write a diffusers pipeline: frozen parts copied, U-Net and scheduler written anew."""
     for part in FROZEN:
         (folder / part).mkdir()
-        for name, digest in base.hashes.items():
+        for name, digest in base.file_sha256.items():
             if name.startswith(f"{part}/"):
                 shutil.copyfile(base.folder / name, folder / name)
                 if weight_files.sha256(folder / name) != digest:
@@ -117,7 +117,7 @@ def _write_pipeline(base: Base, folder: Path) -> None:
 
 def _drop_variant(folder: Path) -> None:
     """Rename weights that exist only as a variant (fp16) to the names that diffusers reads by default."""
-    weights = weight_files.weights(folder)
+    weights = weight_files.find_weights(folder)
     if weights.variant is None:
         return
     for file in weights.files:
@@ -158,15 +158,15 @@ def _write_scheduler(trained: Mapping[str, Any], folder: Path) -> str:
     return str(written["_class_name"])
 
 
-def _write_lora(found: Checkpoint, base: Base, folder: Path) -> str | None:
+def _write_lora(found: Checkpoint, base: DiffusionModel, folder: Path) -> str | None:
     """Write pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata.
 
     Where the LoRA was trained on another noise schedule than the base's, scheduler/ is written, too, and its class name
     returned.
     """
     lora = found.model["lora"]
-    unet = add_lora(base.unet, lora)
-    load_into(unet, found.weights)
+    unet = add_lora_adapter(base.unet, lora)
+    load_weights(unet, found.weights)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     # Nothing beyond what the weights need: peft refuses settings that its version does not know, diffusers a file
     # without the patterns.
@@ -197,7 +197,7 @@ def _ledger(found: Checkpoint) -> Mapping[str, Any]:
     base = ledger.get("base") if isinstance(ledger, dict) else None
     if not isinstance(ledger, dict) or not isinstance(base, dict) or "license" not in base:
         raise ModelError(
-            "the checkpoint has no ledger of licenses", allowed="one written by vrm-synth train", where=found.place
+            "the checkpoint has no ledger of licenses", allowed="one written by vrm-synth train", where=found.folder
         )
     return ledger
 

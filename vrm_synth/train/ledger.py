@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.io.atomic_files import to_json, write_file
-from vrm_synth.models import Base
-from vrm_synth.models.base_presets import License
+from vrm_synth.models import DiffusionModel
+from vrm_synth.models.base_presets import ModelLicense
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data.source import Credit
 
 NAME = "ledger.json"
 
 
-def build_ledger(config: RunConfig, base: Base, credits: Sequence[Credit]) -> dict[str, Any]:
+def build_ledger(config: RunConfig, base: DiffusionModel, credits: Sequence[Credit]) -> dict[str, Any]:
     """The ledger as JSON values: the base with license and file hashes, every source with licenses and avatars."""
-    license = base.license if config.base_license is None else License(config.base_license)
+    license = base.license if config.base_license is None else ModelLicense(config.base_license)
     return {
         "base": {
             "name": base.name,
             "license": None if license is None else asdict(license),
             "trained_from": config.init,
-            "files": dict(base.hashes),
+            "files": dict(base.file_sha256),
         },
         "sources": [
             {

@@ -31,8 +31,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from vrm_synth.core.errors import TrainError, VrmSynthError
-from vrm_synth.models import Base
-from vrm_synth.sampling.run_preview import preview_checkpoint, subject_of
+from vrm_synth.models import DiffusionModel
+from vrm_synth.sampling.run_preview import preview_checkpoint, preview_data
 from vrm_synth.train import checkpoint, flops, ledger
 from vrm_synth.train.callbacks import Callbacks, StepReport
 from vrm_synth.train.config import RunConfig
@@ -83,7 +83,7 @@ def train(
     )
     encoder = VaeEncoder(base.vae, base.vae_sha256, accelerator.device, getattr(torch, config.vae_precision))
     if config.preview_every is not None:
-        subject_of(run).pairs()  # what cannot be previewed is an error now, not at the first checkpoint
+        preview_data(run).read()  # what cannot be previewed is an error now, not at the first checkpoint
     val_config = validation_data_config(config)
     open_dataset = partial(
         open_stage_dataset, config, base=base, encoder=encoder, run=run, on_scanned=callbacks.on_scanned
@@ -108,7 +108,7 @@ class _Loop:
         self,
         config: RunConfig,
         run: Path,
-        base: Base,
+        base: DiffusionModel,
         objective: Objective,
         accelerator: Accelerator,
         stage_datasets: list[StepData],
@@ -143,7 +143,7 @@ class _Loop:
         log_bytes = 0
         if saved is not None:
             val_manifest = None if self._val_data is None else self._val_data.manifest
-            checkpoint.check_same_inputs(saved.state, self._manifests, val_manifest, self._base.hashes, self._run)
+            checkpoint.check_same_inputs(saved.state, self._manifests, val_manifest, self._base.file_sha256, self._run)
             self._trainer.restore(saved)
             self._global_step, log_bytes = saved.state["step"], saved.state["log_bytes"]
         self._check_ranks_agree()

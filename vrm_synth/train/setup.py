@@ -15,8 +15,8 @@ from accelerate.utils import InitProcessGroupKwargs
 
 from vrm_synth.core.errors import TrainError
 from vrm_synth.io.atomic_files import make_folder, write_file
-from vrm_synth.models import Base, open_base
-from vrm_synth.models.base_location import kept_source
+from vrm_synth.models import DiffusionModel, open_base
+from vrm_synth.models.base_location import base_reference
 from vrm_synth.train.config import RunConfig, StageConfig, to_yaml
 from vrm_synth.train.data.data_config import DataConfig
 from vrm_synth.train.data.quarantine import NAME as QUARANTINE
@@ -59,25 +59,27 @@ def claim_run_folder(config: RunConfig, run: Path, accelerator: Accelerator) -> 
     accelerator.wait_for_everyone()
 
 
-def open_training_base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> Base:
+def open_training_base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> DiffusionModel:
     """Open the base; for a run from scratch, with new U-Net weights. Raises ModelError."""
     scratch = config.seed if config.init == "scratch" else None
     with accelerator.main_process_first():
-        base = open_base(config.base, preset=config.preset, offline=offline, scratch=scratch, made=run / "base")
+        base = open_base(
+            config.base, preset=config.preset, offline=offline, scratch_seed=scratch, tiny_folder=run / "base"
+        )
     if scratch is not None and config.prediction is not None:
         base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
     return base
 
 
-def model_record(config: RunConfig, run: Path, base: Base, objective: Objective) -> dict[str, Any]:
+def model_record(config: RunConfig, run: Path, base: DiffusionModel, objective: Objective) -> dict[str, Any]:
     """The `model` of state.json: what vrm_synth/models/run_checkpoint.py needs to open a checkpoint."""
     return {
-        **kept_source(base.name, base.folder, run),
+        **base_reference(base.name, base.folder, run),
         "name": base.name,
         "preset": config.preset,
         "scratch": config.seed if config.init == "scratch" else None,
         "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
-        "hashes": dict(base.hashes),
+        "hashes": dict(base.file_sha256),
         "scheduler": objective.config,
     }
 
@@ -91,7 +93,7 @@ def open_stage_dataset(
     config: RunConfig,
     data: DataConfig,
     seed: int,
-    base: Base,
+    base: DiffusionModel,
     encoder: VaeEncoder,
     run: Path,
     on_scanned: Callable[[int], object],

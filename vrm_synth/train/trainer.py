@@ -17,8 +17,8 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 
 from vrm_synth.core.errors import TrainError
-from vrm_synth.models import Base
-from vrm_synth.models.run_checkpoint import add_lora
+from vrm_synth.models import DiffusionModel
+from vrm_synth.models.run_checkpoint import add_lora_adapter
 from vrm_synth.train import checkpoint
 from vrm_synth.train.config import RunConfig
 from vrm_synth.train.data.training_batch import TrainingBatch
@@ -56,7 +56,7 @@ class Trainer:
     accumulation: micro-batches an update on this rank.
     """
 
-    def __init__(self, config: RunConfig, base: Base, objective: Objective, accelerator: Accelerator):
+    def __init__(self, config: RunConfig, base: DiffusionModel, objective: Objective, accelerator: Accelerator):
         self._config, self._base, self._objective, self._accelerator = config, base, objective, accelerator
         self._device = accelerator.device
         self.unet = _trainable_unet(config, base)
@@ -243,12 +243,12 @@ def _is_out_of_memory(e: RuntimeError) -> bool:
     return isinstance(e, torch.OutOfMemoryError) or "out of memory" in str(e) or "ALLOC_FAILED" in str(e)
 
 
-def _trainable_unet(config: RunConfig, base: Base) -> Any:
+def _trainable_unet(config: RunConfig, base: DiffusionModel) -> Any:
     """The base's U-Net with the gradients that the run needs: all of them, or those of a new LoRA."""
     if config.lora is None:
         return base.unet.requires_grad_(True)
     try:
-        return add_lora(base.unet, config.lora.model_dump(), config.seed)
+        return add_lora_adapter(base.unet, config.lora.model_dump(), config.seed)
     except ValueError as e:
         what = "no such layers for a LoRA"
         raise TrainError(what, got=", ".join(config.lora.targets), allowed="ends of layers' names") from e

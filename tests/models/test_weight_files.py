@@ -12,7 +12,7 @@ from transformers import CLIPTextModel
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base
 from vrm_synth.models.tiny import make_tiny
-from vrm_synth.models.weight_files import weights
+from vrm_synth.models.weight_files import find_weights
 from vrm_synth.train.export import _write_pipeline
 
 KINDS = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
@@ -33,7 +33,7 @@ def half(folder: Path, shard: str, variant: str = "fp16") -> Path:
 def test_half_precision_alone_is_opened_and_exported_so_that_diffusers_finds_it(tmp_path, shard):
     whole, base = open_base(make_tiny(tmp_path / "whole")), open_base(half(tmp_path / "half", shard))
     for part in KINDS:
-        files = weights(tmp_path / "half" / part)
+        files = find_weights(tmp_path / "half" / part)
         assert files.variant == "fp16" and (len(files.files) > 2) == (shard == "60KB")
         for a, b in zip(getattr(whole, part).parameters(), getattr(base, part).parameters(), strict=True):
             assert b.dtype == torch.float32 and torch.equal(a.half().float(), b)
@@ -54,7 +54,7 @@ def test_plain_weights_win_and_of_variants_the_more_exact(tmp_path):
         folder.mkdir()
         for name in made:
             (folder / name).touch()
-        return weights(folder).variant
+        return find_weights(folder).variant
 
     assert names("model.fp16.safetensors", "model.safetensors") is None
     assert names("model.bf16.safetensors", "model.fp16.safetensors") == "fp16"

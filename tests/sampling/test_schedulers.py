@@ -11,14 +11,14 @@ from diffusers import DDIMScheduler
 
 from tests.sampling.conftest import variant
 from vrm_synth.core.errors import ModelError
-from vrm_synth.models.tiny import SCHEDULE
+from vrm_synth.models.tiny import SCHEDULER_CONFIG
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.schedule import SPACINGS, make_scheduler
+from vrm_synth.sampling.schedulers import SPACINGS, make_scheduler
 from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
 
 def scheduler(name: str, **trained: object):
-    return make_scheduler(name, {**SCHEDULE, "prediction_type": "epsilon", **trained})
+    return make_scheduler(name, {**SCHEDULER_CONFIG, "prediction_type": "epsilon", **trained})
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -32,9 +32,9 @@ def test_every_number_of_steps_begins_at_the_end_and_takes_each_timestep_once(na
     made = scheduler(name, **trained)
     for n in range(1, 1001):
         made.set_timesteps(n)
-        found = made.timesteps.tolist()
-        assert len(found) == made.num_inference_steps == n and found[0] == 999, n
-        assert all(a > b for a, b in itertools.pairwise(found)) and found[-1] >= 0, n
+        timesteps = made.timesteps.tolist()
+        assert len(timesteps) == made.num_inference_steps == n and timesteps[0] == 999, n
+        assert all(a > b for a, b in itertools.pairwise(timesteps)) and timesteps[-1] >= 0, n
         assert not hasattr(made, "sigmas") or len(made.sigmas) == n + 1, n
 
 
@@ -56,11 +56,11 @@ def test_ddim_is_diffusers_where_the_steps_divide_the_schedule(prediction, n):
     ours.set_timesteps(n)
     theirs.set_timesteps(n)
     assert torch.equal(ours.timesteps, theirs.timesteps)
-    chance = torch.Generator().manual_seed(n)
-    x, said = (torch.randn(1, 4, 8, 8, generator=chance) for _ in range(2))
+    generator = torch.Generator().manual_seed(n)
+    x, noise_pred = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
     for t in ours.timesteps:
-        assert torch.equal(ours.step(said, t, x).prev_sample, theirs.step(said, t, x).prev_sample)
-        x = ours.step(said, t, x, return_dict=False)[0]
+        assert torch.equal(ours.step(noise_pred, t, x).prev_sample, theirs.step(noise_pred, t, x).prev_sample)
+        x = ours.step(noise_pred, t, x, return_dict=False)[0]
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

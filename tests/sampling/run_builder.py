@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from vrm_synth.models import Base
+from vrm_synth.models import DiffusionModel
 from vrm_synth.train import checkpoint
 from vrm_synth.train.config import RunConfig, to_yaml
 
 
-def make_run(run: Path, base: Base, dataset: Path, steps: tuple[int, ...] = (10, 20)) -> Path:
+def make_run(run: Path, base: DiffusionModel, dataset: Path, steps: tuple[int, ...] = (10, 20)) -> Path:
     """RUN with run.yaml and a checkpoint for each of `steps`; dataset: what it says it is trained on."""
     config = RunConfig.model_validate({"base": str(base.folder), "steps": max(steps), "data": {"sources": [dataset]}})
     run.mkdir(parents=True)
@@ -22,7 +22,7 @@ def make_run(run: Path, base: Base, dataset: Path, steps: tuple[int, ...] = (10,
         "preset": None,
         "scratch": None,
         "lora": None,
-        "hashes": dict(base.hashes),
+        "hashes": dict(base.file_sha256),
         "scheduler": base.scheduler_config,
     }
     weights = {k: p.detach() for k, p in base.unet.named_parameters()}

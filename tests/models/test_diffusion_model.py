@@ -46,9 +46,9 @@ def change(folder: Path, file: str, **values: object) -> None:
 
 
 def test_tiny_is_the_same_every_time(tiny, tmp_path):
-    a, b = open_base(tiny), open_base("tiny", made=tmp_path / "again")
-    assert dict(a.hashes) == dict(b.hashes)
-    assert (a.vae_scale, a.side, a.prediction) == (8, 64, "epsilon")
+    a, b = open_base(tiny), open_base("tiny", tiny_folder=tmp_path / "again")
+    assert dict(a.file_sha256) == dict(b.file_sha256)
+    assert (a.vae_scale, a.side, a.prediction_type) == (8, 64, "epsilon")
     assert b.license is not None and b.license.name == "CC0-1.0"
 
 
@@ -72,7 +72,7 @@ def test_a_preset_refuses_another_model(tiny, name):
         ("unet/config.json", {"cross_attention_dim": 32}, "cross_attention_dim is not the text encoder's width"),
         ("unet/config.json", {"in_channels": 9}, "in_channels are not the VAE's"),
         ("unet/config.json", {"block_out_channels": [32, 96]}, "the unet"),
-        ("unet/config.json", {"_class_name": "Evil"}, "the unet is of another kind; got Evil"),
+        ("unet/config.json", {"_class_name": "Evil"}, "the unet is of another class; got Evil"),
         ("vae/config.json", {"block_out_channels": [8, 8, 8, 16]}, "the vae"),
         ("text_encoder/config.json", {"num_hidden_layers": 3}, "weights do not fit its config"),
         ("text_encoder/config.json", {"vocab_size": 100}, "text_encoder|more words"),
@@ -173,13 +173,13 @@ def test_the_tiny_text_encoder_has_the_names_that_transformers_4_knows(tiny):
 def test_new_weights_follow_from_the_seed_and_need_no_old_ones(copy):
     shutil.rmtree(copy / "unet")
     with pytest.raises(ModelError):
-        open_base(copy, scratch=1)  # nor is it known which shape
+        open_base(copy, scratch_seed=1)  # nor is it known which shape
     (copy / "unet").mkdir()
     shape = {"sample_size": 8, "block_out_channels": [32, 64], "cross_attention_dim": 64, "norm_num_groups": 8,
              "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
              "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"]}  # fmt: skip
     (copy / "unet" / "config.json").write_text(json.dumps(shape))
-    weights = [open_base(copy, scratch=seed).unet.conv_in.weight for seed in (1, 1, 2)]
+    weights = [open_base(copy, scratch_seed=seed).unet.conv_in.weight for seed in (1, 1, 2)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
