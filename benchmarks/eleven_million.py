@@ -24,11 +24,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.layout import IDENTITY, identity, identity_bytes
 from vrm_synth.dataset.shards.record import RECORDS, FileRecord, Record, record_name, sealed
 from vrm_synth.dataset.summary.table import ROWS_A_GROUP, TABLE, schema, table_row
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import builtin_recipe, plan_shot
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from vrm_synth.builtin_avatar import DemoParams, build_glb, variant
 from vrm_synth.core.rng import rng
-from vrm_synth.demo_avatar import DemoParams, build_glb, variant
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.vrm.avatar import Avatar

@@ -22,8 +22,8 @@ import numpy as np
 import webdataset
 from PIL import Image
 
-from vrm_synth.train.data.data_config import SourceConfig
-from vrm_synth.train.data.table_source import open_source
+from vrm_synth.training.data.data_config import SourceConfig
+from vrm_synth.training.data.table_source import open_source
 
 EACH = 1000
 

@@ -28,9 +28,9 @@ import machine
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.render_shot import pose_for, render_shot
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate, gaze_of
 from vrm_synth.pose.skinning import drawn_primitives, posed_primitives
 from vrm_synth.render import Renderer, open_renderer

@@ -6,7 +6,7 @@
 Both train the same U-Net on the same image folder in the same run, round by round in turn; a round's rate is that of
 its updates after the first `--warm`, which hold compiling, the memory probe and the first reads.
 
-- ours: `vrm_synth.train.loop.train` as the command calls it, log and running mean included; latents from the cache,
+- ours: `vrm_synth.training.loop.train` as the command calls it, log and running mean included; latents from the cache,
   which is filled before the first update (its time is printed apart), bfloat16, channels_last, fused AdamW,
   torch.compile on CUDA.
 - loop: what the example does with its defaults and bf16: a DataLoader that decodes and scales, VAE and text encoder
@@ -35,10 +35,10 @@ from diffusers import DDPMScheduler
 from shaped import SHAPES, device_name, make_base, wait
 
 from vrm_synth.models import DiffusionModel, open_base
-from vrm_synth.train import flops
-from vrm_synth.train.callbacks import Callbacks, StepReport
-from vrm_synth.train.config import RunConfig
-from vrm_synth.train.loop import train
+from vrm_synth.training import flops
+from vrm_synth.training.callbacks import Callbacks, StepReport
+from vrm_synth.training.config import RunConfig
+from vrm_synth.training.loop import train
 
 
 def make_pictures(folder: Path, count: int, side: int) -> Path:

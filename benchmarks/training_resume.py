@@ -123,7 +123,7 @@ def whole_batch(asked: argparse.Namespace) -> dict[str, float]:
 def order_alone(asked: argparse.Namespace) -> dict[str, float]:
     """The rows of the step."""
     start = time.perf_counter()
-    from vrm_synth.train.data.sample_order import SampleOrder
+    from vrm_synth.training.data.sample_order import SampleOrder
 
     imported, base = time.perf_counter(), resident()
     order = SampleOrder(1, asked.batch, np.array([[asked.rows]]), [1.0], ["512x512"], ["data"])
@@ -160,8 +160,8 @@ class Zeros:
 
 
 def _config(folder: Path) -> tuple[Any, Any]:
-    from vrm_synth.train.data import step_data as data_module
-    from vrm_synth.train.data.data_config import DataConfig
+    from vrm_synth.training.data import step_data as data_module
+    from vrm_synth.training.data.data_config import DataConfig
 
     source = {"path": str(folder / "data"), "mirror": 0.5}
     return data_module, DataConfig.model_validate({"sources": [source], "size": 512, "buckets": 6})
@@ -171,12 +171,12 @@ def make(asked: argparse.Namespace) -> None:
     """The dataset's shards, its table, the latents of one batch, and the index of all."""
     from tqdm import tqdm
 
-    from vrm_synth.train.latents.latent_shard import Latent
+    from vrm_synth.training.latents.latent_shard import Latent
 
     for n in tqdm(range(asked.rows // A_SHARD), "shards"):
         empty(asked.folder / "data" / f"{n // 1000:03d}" / f"{n:05d}.tar", A_SHARD * PICTURE_BYTES)
     data_module, config = _config(asked.folder)
-    with tqdm(total=asked.rows, desc="table") as bar, patch("vrm_synth.train.data.row_table.scan", entries):
+    with tqdm(total=asked.rows, desc="table") as bar, patch("vrm_synth.training.data.row_table.scan", entries):
         data = data_module.open_step_data(
             config, Zeros(), seed=1, batch_size=asked.batch, cache=asked.folder / "cache", on_scanned=bar.update
         )
@@ -200,8 +200,8 @@ def make(asked: argparse.Namespace) -> None:
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
     """What scanning a shard would find."""
     from vrm_synth.io.byte_range import ByteRange
-    from vrm_synth.train.data.scan.scanned_sample import ScannedSample
-    from vrm_synth.train.data.source import CaptionText
+    from vrm_synth.training.data.scan.scanned_sample import ScannedSample
+    from vrm_synth.training.data.source import CaptionText
 
     for i in range(A_SHARD):
         said = (

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import open_renderer
 from vrm_synth.shot import preset_shot
 from vrm_synth.stage.backgrounds import background

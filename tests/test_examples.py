@@ -15,9 +15,9 @@ from PIL import Image
 
 from tests.patience import HANG
 from tests.vrm.vrm_file import glb, vrm1
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import load_recipe, plan_shot
 

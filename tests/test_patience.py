@@ -20,8 +20,8 @@ CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time", "m
 ALLOWED = {
     "patience.py": "it is the one place that waits",
     "dataset/test_kills.py": "sleeps before it kills, so that the moment is any; a kill that comes too late is no hit",
-    "train/test_resume.py": "the same",
-    "train/test_killed.py": "the same, and an encoder that takes its time",
+    "training/test_resume.py": "the same",
+    "training/test_killed.py": "the same, and an encoder that takes its time",
 }
 FILES = sorted(p for p in TESTS.rglob("*.py"))
 

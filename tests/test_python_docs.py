@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vrm_synth.demo_avatar import build_glb
+from vrm_synth.builtin_avatar import build_glb
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^\*\*(\d+)\. .*?^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)

@@ -88,7 +88,7 @@ _HOMES = {
     "default_recipe": "shot.avatar_inputs",
     "Shot": "shot.shot",
     **dict.fromkeys(("Ambient", "Light"), "stage.light"),
-    "Avatar": "vrm.model",
+    "Avatar": "vrm.avatar",
 }
 
 __getattr__ = lazily(__name__, _HOMES)
@@ -96,17 +96,3 @@ __getattr__ = lazily(__name__, _HOMES)
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """This package, whose names above are the functions even where a subpackage has the same name.
-
-    Importing `vrm_synth.train` would bind the subpackage to `vrm_synth.train`, in place of the function.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -11,7 +11,7 @@ import pytest
 
 import vrm_synth as vs
 from vrm_synth.api.renderer import RenderOptions
-from vrm_synth.demo_avatar import build_glb
+from vrm_synth.builtin_avatar import build_glb
 from vrm_synth.shot import compose_shot, preset_shot
 
 SMALL = {"size": 64, "supersample": 1}

@@ -38,7 +38,7 @@ def test_every_name_is_imported_without_torch():
 
 def test_a_subpackage_of_the_same_name_does_not_stand_for_the_function():
     program = (
-        "import vrm_synth.train.config, vrm_synth.demo_avatar.params, vrm_synth as vs;"
+        "import vrm_synth.training.config, vrm_synth.builtin_avatar.params, vrm_synth as vs;"
         "print(callable(vs.train), callable(vs.demo_avatar), vrm_synth.core.__name__)"
     )
     assert run(program).split() == ["True", "True", "vrm_synth.core"]

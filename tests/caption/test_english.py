@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from vrm_synth.builtin_avatar import facts as demo_facts
+from vrm_synth.builtin_avatar import variant
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.views import load_azimuths, load_elevations
 from vrm_synth.caption import english, facts
 from vrm_synth.caption.english import wording
 from vrm_synth.caption.facts import azimuth_name, elevation_name
-from vrm_synth.demo_avatar import facts as demo_facts
-from vrm_synth.demo_avatar import variant
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.observations import Observations

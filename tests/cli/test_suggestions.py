@@ -111,7 +111,7 @@ def test_inspect_goes_on_past_what_is_no_avatar(here, name):
 )
 def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(here, command, monkeypatch):
     monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))
-    for module in ("vrm_synth.demo_avatar", "vrm_synth.demo_avatar.generate"):
+    for module in ("vrm_synth.builtin_avatar", "vrm_synth.builtin_avatar.generate"):
         monkeypatch.setattr(resolve_name(module), "build_glb", lambda *_: pytest.fail("an avatar was built"))
     assert "no/a" in (said := error(*command.split(), code=2 if "more" in command else 1)) or "more" in said
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.faults import samples, shards
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
 from vrm_synth.dataset.layout import COMPLETE
@@ -18,7 +19,6 @@ from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.summary.table import TABLE, read_table
 from vrm_synth.dataset.verify.checks import verify
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore

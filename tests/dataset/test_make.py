@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from vrm_synth import __version__
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError, LicenseError, RecipeError, ShotError
 from vrm_synth.dataset import image_checks, render_task
 from vrm_synth.dataset import render_shot as render_shot_module
@@ -26,7 +27,6 @@ from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.shot_list.reader import read_shots
 from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import read_shard

@@ -198,9 +198,9 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
     (shard,) = shards(store)
     others = [replace(s, row={**s.row, "renderer": "llvmpipe, pyrender"}) for s in samples(store, shard)]
     put_shard(store, "webdataset", shard, others)
+    from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.layout import read_identity
     from vrm_synth.dataset.verify.report import ShardCheck
-    from vrm_synth.demo_avatar.avatar_source import open_avatar
 
     checked = ShardCheck(shard, (), tuple(s.key for s in others))
     found = [*redraw_some(store, read_identity(store), [checked], 4, gl, open_avatar)]

@@ -17,6 +17,7 @@ import yaml
 from click.testing import CliRunner
 
 from tests.patience import HANG
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import ray_blocks
@@ -26,7 +27,6 @@ from vrm_synth.dataset.ray_blocks import BlockTask, make
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution import crash_policy
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.execution.ray_cluster import Cluster, connected

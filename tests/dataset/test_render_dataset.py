@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vrm_synth import __version__
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.dataset_handle import open_dataset
 from vrm_synth.dataset.identity import render_id
@@ -16,7 +17,6 @@ from vrm_synth.dataset.render_dataset import render_dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.dataset.verify.repair import repair
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.shot import Recipe
 
 COUNT = 4

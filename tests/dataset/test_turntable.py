@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.vrm.vrm_file import MESH_NODE, changed, vrm0, vrm1
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.preset_sheets import TURN, faces, sheet, turntable_cells
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import open_renderer
 from vrm_synth.render.base import Frame
 from vrm_synth.vrm import load_bytes

@@ -13,11 +13,11 @@ import pytest
 
 from tests.cli.test_cli import error, run
 from tests.vrm.vrm_file import glb, vrm0
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.usable_avatars import MAX_LISTED, usable_avatars
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import check_writable
 from vrm_synth.io.store import LocalStore

@@ -9,13 +9,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import CrashedShot, RenderResult
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.crash_policy import (
     AVATAR_GIVEN_UP,
     MAX_CONSECUTIVE_SHOTS,

@@ -14,7 +14,7 @@ from tests.gltf.codec_files import draco, drawn, no_basis, same, small
 from tests.gltf.compress import File, draco_compressed, meshopt_compressed, quantized
 from tests.gltf.ktx2_pictures import PICTURES, pixels
 from tests.vrm.vrm_file import Doc, replaced_image
-from vrm_synth.demo_avatar import DemoParams, build_glb
+from vrm_synth.builtin_avatar import DemoParams, build_glb
 from vrm_synth.gltf.model import Primitive
 from vrm_synth.vrm import Avatar, AvatarError, load_bytes
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.train.disk import png
+from tests.training.disk import png
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.image_decoder import decode, decode_rgba, measure, open_image
 from vrm_synth.io.image_encodings import ENCODINGS

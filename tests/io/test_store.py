@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
 

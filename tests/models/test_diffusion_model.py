@@ -17,7 +17,7 @@ from vrm_synth.models import PRESETS, open_base
 from vrm_synth.models.base_presets import SD21_UNET
 from vrm_synth.models.import_weights import import_weights
 from vrm_synth.models.tiny import make_tiny
-from vrm_synth.train.flops import unet_flop
+from vrm_synth.training.flops import unet_flop
 
 
 @pytest.fixture(scope="module")

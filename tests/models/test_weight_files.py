@@ -13,7 +13,7 @@ from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base
 from vrm_synth.models.tiny import make_tiny
 from vrm_synth.models.weight_files import find_weights
-from vrm_synth.train.export import _write_pipeline
+from vrm_synth.training.export import _write_pipeline
 
 KINDS = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
 

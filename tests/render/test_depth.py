@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests import tiny
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.camera import Camera
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View, open_renderer

@@ -12,11 +12,11 @@ import pytest
 
 from tests.shot.test_visibility import before
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0, vrm1
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.dataset.preset_sheets import faces
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.skinning import posed_primitives

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.pictures import write_difference
+from vrm_synth.builtin_avatar import DemoParams, build_glb, variant
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.transforms import quat_axis_angle
-from vrm_synth.demo_avatar import DemoParams, build_glb, variant
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 from vrm_synth.render import Renderer, View, open_renderer
 from vrm_synth.stage.light import Ambient, Light

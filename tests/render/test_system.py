@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.render import open_renderer, system
 from vrm_synth.render.system import explain_missing_gl, fault_of, find_fault, install_hint, missing_libraries
 from vrm_synth.shot import preset_shot

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from vrm_synth.models import DiffusionModel
-from vrm_synth.train import checkpoint
-from vrm_synth.train.config import RunConfig, to_yaml
+from vrm_synth.training import checkpoint
+from vrm_synth.training.config import RunConfig, to_yaml
 
 
 def make_run(run: Path, base: DiffusionModel, dataset: Path, steps: tuple[int, ...] = (10, 20)) -> Path:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from tests.corpus import avatar_files, needs_corpus
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
 from vrm_synth.core.errors import RecipeError, ShotError
 from vrm_synth.dataset.render_shot import pose_for
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.shot import Recipe, Shot, plan_shot, preset_shot
@@ -86,7 +86,7 @@ def test_the_order_of_asking_does_not_matter() -> None:
 def test_another_process_plans_the_same_shot() -> None:
     r = recipe(seed=9)
     program = (
-        "import json;from vrm_synth.demo_avatar.avatar_source import open_avatar;"
+        "import json;from vrm_synth.builtin_avatar.avatar_source import open_avatar;"
         "from vrm_synth.shot import Recipe, plan_shot;"
         "r=Recipe.model_validate({'avatars':['demo'],'count':200,'settle_seconds':None,'seed':9});"
         "print(json.dumps(plan_shot(r,7,open_avatar).shot.to_json()))"

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from tests.patience import calls
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose.pose_library import load_poses, read_pose, turns
 from vrm_synth.shot import Recipe, builtin_recipe, load_recipe, plan_shot
 from vrm_synth.shot.weighted_choice import draw

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.corpus import avatar_files, needs_corpus
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
 from vrm_synth.caption import english
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.pose import skinning
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_library import Pose, load_poses, turns

@@ -11,12 +11,12 @@ from functools import cache
 import numpy as np
 
 from tests.vrm.vrm_file import Doc, glb
+from vrm_synth.builtin_avatar import DemoParams
+from vrm_synth.builtin_avatar.build import build_character
+from vrm_synth.builtin_avatar.demo_character import DemoCharacter
+from vrm_synth.builtin_avatar.write_vrm0 import write_vrm0
+from vrm_synth.builtin_avatar.write_vrm1 import write_vrm1
 from vrm_synth.core.transforms import Array, quat_axis_angle, quat_matrix
-from vrm_synth.demo_avatar import DemoParams
-from vrm_synth.demo_avatar.build import build_character
-from vrm_synth.demo_avatar.demo_character import DemoCharacter
-from vrm_synth.demo_avatar.write_vrm0 import write_vrm0
-from vrm_synth.demo_avatar.write_vrm1 import write_vrm1
 from vrm_synth.gltf.model import Mesh, Primitive
 from vrm_synth.vrm.avatar import Collider
 

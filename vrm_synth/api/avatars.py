@@ -6,10 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.params import DemoParams
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.near_names import did_you_mean
-from vrm_synth.demo_avatar.avatar_source import open_avatar
-from vrm_synth.demo_avatar.params import DemoParams
 from vrm_synth.shot.avatar_sources import is_built_in, names_beside
 from vrm_synth.vrm.avatar import Avatar
 

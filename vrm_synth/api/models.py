@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from vrm_synth.sampling.settings import Precision, SchedulerName
-    from vrm_synth.train.callbacks import Callbacks
-    from vrm_synth.train.config import RunConfig
+    from vrm_synth.training.callbacks import Callbacks
+    from vrm_synth.training.config import RunConfig
 
 
 def train(
@@ -30,11 +30,11 @@ def train(
     there is a GPU. offline: whether a base that is not at hand is refused, or fetched.
     Returns the step that is reached. Raises RecipeError, TrainError, ModelError, DatasetError.
     """
-    from vrm_synth.train.preflight import check_run
+    from vrm_synth.training.preflight import check_run
 
     run, settings = Path(out), _read_config(config)
     check_run(settings, run)  # what is mistyped is answered before torch takes its seconds
-    from vrm_synth.train.loop import train as train_model
+    from vrm_synth.training.loop import train as train_model
 
     return train_model(settings, run, callbacks, device=device, offline=offline)
 
@@ -83,7 +83,7 @@ def sample(
 
 
 def _read_config(config: str | Path | Mapping[str, Any]) -> RunConfig:
-    from vrm_synth.train.config import RunConfig
+    from vrm_synth.training.config import RunConfig
     from vrm_synth.yaml_models.strict_yaml import check, load
 
     if isinstance(config, Mapping):

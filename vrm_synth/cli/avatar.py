@@ -32,8 +32,8 @@ def demo(
       vrm-synth avatar demo -o mio0.vrm --vrm 0 --set hair_color=blue --set outfit=dress
       vrm-synth avatar demo --list
     """
-    from vrm_synth.demo_avatar import DemoParams, allowed_values, build_glb
-    from vrm_synth.demo_avatar import variant as family_member
+    from vrm_synth.builtin_avatar import DemoParams, allowed_values, build_glb
+    from vrm_synth.builtin_avatar import variant as family_member
     from vrm_synth.io.atomic_files import write_file
 
     if listing:

@@ -64,7 +64,7 @@ def export_model(
         check_source(base)
     if out.exists():
         raise ModelError("exists already", allowed="a new name", where=out)
-    from vrm_synth.train.export import export
+    from vrm_synth.training.export import export
 
     record = export(
         run,
@@ -75,6 +75,6 @@ def export_model(
         license=base_license,
         base=base,
         offline=not online,
-        say=note,
+        log=note,
     )
     click.echo(f"Step {record['step']} under {record['license']['name']}: {out}")

@@ -17,7 +17,7 @@ from vrm_synth.cli.common import Choice, bar, note, plural
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from vrm_synth.train.callbacks import Callbacks, StepReport
+    from vrm_synth.training.callbacks import Callbacks, StepReport
 
 PRECISIONS = Choice(["auto", "float32", "bfloat16"])
 
@@ -117,12 +117,12 @@ def train(
       vrm-synth train --base models/sd21-base --preset sd21-base --data out -o run --steps 10000 --lora 16
       vrm-synth train --base models/sd21-base --preset mitsua-vroid-scratch --data out -o run
     """
-    from vrm_synth.train.preflight import check_run
+    from vrm_synth.training.preflight import check_run
 
     config = _config(config_file, _flag_config(sources, license, lora_rank, dora_rank, flags))
     check_run(config, run)  # typos are reported before the slow import of torch
     with _handle_signals() as stop:
-        from vrm_synth.train import loop as running
+        from vrm_synth.training import loop as running
 
         with _progress_bars(stop) as callbacks:
             step = running.train(
@@ -169,7 +169,7 @@ def _config(file: Path | None, flags: dict[str, Any]) -> Any:
     """The run's configuration: the file with the flags merged into it."""
     import yaml
 
-    from vrm_synth.train.config import RunConfig, merged
+    from vrm_synth.training.config import RunConfig, merged
     from vrm_synth.yaml_models.strict_yaml import load, parse
 
     if file is not None:
@@ -221,7 +221,7 @@ def _handle_signals() -> Iterator[_StopRequest]:
 @contextlib.contextmanager
 def _progress_bars(stop: _StopRequest) -> Iterator[Callbacks]:
     """Callbacks that show the run's progress as bars."""
-    from vrm_synth.train.callbacks import Callbacks
+    from vrm_synth.training.callbacks import Callbacks
 
     bars: list[tqdm[Any]] = []
 

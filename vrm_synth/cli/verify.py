@@ -87,13 +87,13 @@ def _run_verify(
     store: Store, redraw: int | None, near: bool | None, workers: int | None, renderer: str | None, device: int
 ) -> VerifyReport:
     """Verify with a progress bar. redraw, near, renderer: None for what this machine can do."""
+    from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.avatar_cache import AvatarCache
     from vrm_synth.dataset.layout import read_identity
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
     from vrm_synth.dataset.verify.expected import expected_dataset
     from vrm_synth.dataset.verify.near_duplicates import import_imagehash
-    from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.render import open_renderer
 
     identity = read_identity(store)

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.render_shot import pose_for
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png

@@ -96,8 +96,8 @@ def render_missing(
         workers = worker_count(workers, recipe.count)
     else:  # they start while the avatars are checked
         workers = start_workers(workers, recipe.count, "vrm_synth.dataset.make")
+    from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.make import Dataset, write_metrics
-    from vrm_synth.demo_avatar.avatar_source import open_avatar
     from vrm_synth.licensing.evidence import load_evidence
 
     if settings.evidence is None:

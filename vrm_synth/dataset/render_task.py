@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.caption import english
 from vrm_synth.core.errors import AvatarError, DatasetError, ShotError
 from vrm_synth.dataset.avatar_cache import AvatarCache
@@ -27,7 +28,6 @@ from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.dataset.settings import OutputFormat
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
 from vrm_synth.io.shard_readers import DatasetSample

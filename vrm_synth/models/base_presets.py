@@ -69,7 +69,8 @@ class Preset:
     license: of the base; None where the base's own card tells it.
     unet, text_encoder, vae: values that the component's config.json must have; empty allows any.
     prediction_type: of the scheduler; None allows any.
-    run: settings of a run (vrm_synth/train/config.py) that differ from the defaults; the user's settings override them.
+    run: settings of a run (vrm_synth/training/config.py) that differ from the defaults; the user's settings override
+        them.
     """
 
     name: str

@@ -115,7 +115,7 @@ def _built_in_sources(entry: str) -> tuple[str, ...]:
         return tuple(f"demo:{n}" for n in range(first, last + 1))
     if entry != "demo" and not (arguments.isdecimal() and arguments.isascii()):
         # The generator is heavy and only this spelling needs its parameters.
-        from vrm_synth.demo_avatar import DemoParams
+        from vrm_synth.builtin_avatar import DemoParams
 
         try:
             DemoParams.parse(arguments.split(","))

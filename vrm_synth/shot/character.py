@@ -75,9 +75,9 @@ def _built_in(source: str) -> Character | None:
     if source != "demo" and not source.startswith("demo:"):
         return None
     # Imported late: the generator is heavy, and a folder of files never asks for it.
-    from vrm_synth.demo_avatar import DemoParams
-    from vrm_synth.demo_avatar import facts as demo_facts
-    from vrm_synth.demo_avatar import variant as demo_variant
+    from vrm_synth.builtin_avatar import DemoParams
+    from vrm_synth.builtin_avatar import facts as demo_facts
+    from vrm_synth.builtin_avatar import variant as demo_variant
 
     _, _, arguments = source.partition(":")
     if arguments.isdecimal():

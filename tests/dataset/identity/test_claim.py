@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError, RenderError
 from vrm_synth.dataset import render_task
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
@@ -21,7 +22,6 @@ from vrm_synth.dataset.shards.pending import missing_shards
 from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.io.store_fsspec import FsspecStore

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.dataset.faults import faults, put, samples, shards
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.layout import IDENTITY, read_identity
@@ -21,7 +22,6 @@ from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.dataset.verify.repair import repair
 from vrm_synth.dataset.verify.report import Fault, VerifyReport
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
 from vrm_synth.vrm import Avatar

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import AvatarError, ShotError, VrmSynthError
 from vrm_synth.dataset.render_shot import answer, render_shot
 from vrm_synth.dataset.shot_list.answers import Event, LoadedAvatar, ShotAnswer, write_answer, write_error
 from vrm_synth.dataset.shot_list.reader import ListedShot
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.render import Compat, Renderer

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.layout import IDENTITY, read_identity
@@ -21,7 +22,6 @@ from vrm_synth.dataset.shards.record import record_name
 from vrm_synth.dataset.shards.writers import index_name
 from vrm_synth.dataset.verify.expected import DERIVED, expected_dataset
 from vrm_synth.dataset.verify.report import VerifyReport
-from vrm_synth.demo_avatar.avatar_source import open_avatar
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import load_evidence

@@ -1,0 +1,121 @@
+"""Scan folders of pictures with metadata.jsonl, or with a .txt beside each picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vrm_synth.core.errors import StoreError
+from vrm_synth.io.byte_range import ByteRange, open_plain_file, read_byte_range
+from vrm_synth.io.data_files import Exclusion, exclude_other_split
+from vrm_synth.io.file_names import CAPTION_SUFFIXES
+from vrm_synth.io.image_decoder import MAX_FILE_BYTES, measure
+from vrm_synth.io.shard_readers.folder import metadata_lines
+from vrm_synth.training.data.scan.scanned_sample import (
+    MASK_SUFFIX,
+    MAX_TEXT_FILE_BYTES,
+    Columns,
+    ScannedSample,
+    ScanResults,
+    make_scanned_sample,
+    parse_row,
+    parse_text,
+)
+from vrm_synth.training.data.scan.sibling_files import SiblingFiles
+from vrm_synth.training.data.source import BadRowError, CaptionText, as_bad_row
+
+
+def scan_listed(
+    root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]
+) -> ScanResults:
+    """Scan a metadata.jsonl: one row a line, file_name relative to its own folder.
+
+    other: a picture's path → None where it is of the split that is read, else the name of its split. listed: receives
+    the path of every picture and mask that a row names.
+    """
+    folder = PurePosixPath(part).parent
+    try:
+        with as_bad_row(), open_plain_file(root / part, None) as file:
+            for number, line in metadata_lines(file, MAX_TEXT_FILE_BYTES):
+                if len(line) > MAX_TEXT_FILE_BYTES:
+                    yield Exclusion(
+                        f"{part}:{number}", "metadata is too long", f"allowed: {MAX_TEXT_FILE_BYTES} bytes a line"
+                    )
+                    continue
+                found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
+                split = other(found.key) if found.key in listed else None
+                yield found if split is None else exclude_other_split(found.key, split)
+    except BadRowError as e:
+        yield Exclusion.of(part, e)
+    except OSError as e:
+        raise StoreError(f"cannot be read: {e.strerror or e}", where=root / part) from e
+
+
+def _listed(
+    root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, listed: set[str]
+) -> ScannedSample | Exclusion:
+    key = where
+    try:
+        row = parse_row(line)
+        name = _inside(row.get("file_name"))
+        key = str(folder / name)
+        listed.add(key)
+        words = columns.words(row)
+        mask = row.get("mask_file_name")
+        beside = name.with_name(name.stem + MASK_SUFFIX) if mask is None else _inside(mask)
+        listed.add(str(folder / beside))
+        return _picture_file(root, key, words, str(folder / beside), row)
+    except BadRowError as e:
+        return Exclusion.of(key, e)
+
+
+def _inside(name: Any) -> PurePosixPath:
+    """A path that stays below its folder. Raises BadRowError."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise BadRowError("no file_name", got=name)
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise BadRowError("file_name leads out of the folder", got=name)
+    return path
+
+
+def unlisted(names: Mapping[str, Sequence[str]], listed: set[str]) -> Iterator[Exclusion]:
+    """The exclusions of pictures that no row names. names: folder → its pictures; listed: paths that rows name."""
+    for folder, pictures in names.items():
+        siblings = SiblingFiles(pictures)
+        for name in pictures:
+            key = str(PurePosixPath(folder, name))
+            if key not in listed and not siblings.is_pass(name, ()):
+                yield Exclusion(key, "picture is not listed", "no row names it")
+
+
+def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) -> ScanResults:
+    """Scan a folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
+    siblings = SiblingFiles(names)
+    for name in siblings.pictures():
+        if siblings.is_pass(name, CAPTION_SUFFIXES):
+            continue
+        key = os.path.normpath(os.path.join(part, name))
+        stem = name.rpartition(".")[0]
+        try:
+            caption = siblings.of_same_stem(name, CAPTION_SUFFIXES)
+            if caption is None:
+                raise BadRowError("no caption", allowed=f"{stem}.txt")
+            with as_bad_row():
+                data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), MAX_TEXT_FILE_BYTES)
+            words = columns.words({columns.caption: parse_text(data)})
+            mask = os.path.normpath(os.path.join(part, stem + MASK_SUFFIX))
+            yield _picture_file(root, key, words, mask, {})
+        except BadRowError as e:
+            yield Exclusion.of(key, e)
+
+
+def _picture_file(root: Path, key: str, words: CaptionText, mask: str, row: dict[str, Any]) -> ScannedSample:
+    with as_bad_row(), open_plain_file(root / key, MAX_FILE_BYTES) as file:
+        size = measure(file)
+    has_mask = (root / mask).is_file()
+    return make_scanned_sample(
+        key, words, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row
+    )

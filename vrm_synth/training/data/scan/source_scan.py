@@ -1,0 +1,255 @@
+"""Scan a source of training data, a folder or a shard, in the order of the files' names.
+
+The layout of a folder follows from its files: WebDataset tars, Parquet files with embedded pictures, metadata.jsonl
+with pictures that it lists, or pictures with a .txt of the same name beside them. Whatever looks like data and is not
+read is excluded with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import NamedTuple
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.io.data_files import (
+    DataFiles,
+    Exclusion,
+    exclude_other_split,
+    excluded_beside_split,
+    find_data_files,
+    split_files,
+    split_folder,
+    split_rule_of_folder,
+)
+from vrm_synth.io.file_names import (
+    ARCHIVE_SUFFIXES,
+    CAPTION_SUFFIXES,
+    IMAGE_SUFFIXES,
+    METADATA_LINES,
+    UNREAD_IMAGE_SUFFIXES,
+    UNREAD_LISTS,
+)
+from vrm_synth.io.split_names import SplitRule, canonical_split
+from vrm_synth.training.data.scan.folder_scan import scan_listed, scan_texts, unlisted
+from vrm_synth.training.data.scan.parquet_scan import has_image_column, scan_parquet
+from vrm_synth.training.data.scan.scanned_sample import Columns, ScanResults
+from vrm_synth.training.data.scan.sibling_files import SiblingFiles
+from vrm_synth.training.data.scan.tar_scan import scan_tar
+
+
+def _no_other_split(path: str) -> str | None:
+    """`Layout.other` of a source whose names say no split."""
+    return None
+
+
+class Layout(NamedTuple):
+    """The parts of a source, to be scanned one after the other.
+
+    kind: tar, parquet, listed (metadata.jsonl) or texts (pictures with .txt captions).
+    root: the folder that paths start from.
+    parts: shards, lists, or folders of pictures.
+    folders: all that were walked.
+    names: folder → its pictures and captions (texts), or the pictures that lists should list (listed).
+    other: a listed picture's path → None where it is of the split, else the split that it is named for, "" for none.
+    exclusions: what is not read.
+    """
+
+    kind: str
+    root: Path
+    parts: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    other: Callable[[str], str | None] = _no_other_split
+    exclusions: tuple[Exclusion, ...] = ()
+
+    def files(self) -> set[Path]:
+        """The files that are read: shards, or pictures."""
+        if self.kind in ("tar", "parquet"):
+            return {self.root / part for part in self.parts}
+        names = ((folder, name) for folder, several in self.names.items() for name in several)
+        return {self.root / folder / name for folder, name in names if name.lower().endswith(IMAGE_SUFFIXES)}
+
+
+def find_layout(path: Path, split: str) -> Layout:
+    """Find the layout of a source, of a dataset with splits that of one split. Raises DatasetError."""
+    if path.is_file():
+        kind = {".tar": "tar", ".parquet": "parquet", ".jsonl": "listed"}.get(path.suffix.lower())
+        if kind is None:
+            raise DatasetError(
+                "not a source of pictures", got=path.name, allowed="a folder, .tar, .parquet", where=path
+            )
+        return Layout(kind, path.parent, (path.name,))
+    if not path.is_dir():
+        raise DatasetError("no such folder or shard", where=path)
+    folder = split_folder(path, split)
+    if folder is not None and (found := _layout(find_data_files(folder), "")) is not None:
+        return found._replace(exclusions=(*found.exclusions, *excluded_beside_split(path, split)))
+    files = find_data_files(path)
+    layout = _layout(files, split)
+    if layout is not None:
+        return layout
+    packed = files.with_suffix(*ARCHIVE_SUFFIXES)
+    if packed:
+        raise DatasetError("packed shards cannot be read in any order", got=packed[0], allowed="plain .tar", where=path)
+    allowed = f".tar or .parquet shards, {METADATA_LINES}, or pictures with .txt captions"
+    raise DatasetError("no captioned pictures here", allowed=allowed, where=path)
+
+
+def scan(layout: Layout, columns: Columns) -> ScanResults:
+    """Yield the samples, and then the exclusions. Raises DatasetError where a part cannot be read at all."""
+    listed: set[str] = set()
+    for part in layout.parts:
+        match layout.kind:
+            case "tar":
+                yield from scan_tar(layout.root, part, columns)
+            case "parquet":
+                yield from scan_parquet(layout.root, part, columns)
+            case "listed":
+                yield from scan_listed(layout.root, part, columns, layout.other, listed)
+            case _:
+                yield from scan_texts(layout.root, part, layout.names[part], columns)
+    if layout.kind == "listed":
+        yield from unlisted(layout.names, listed)
+    yield from layout.exclusions
+
+
+def _layout(files: DataFiles, split: str) -> Layout | None:
+    """The layout of a folder's files; None where nothing in it is captioned. split: "" for all of them."""
+    shards, tables = _shards(files)
+    texts = _pictures_with_texts(files)
+    several = {"shards": shards, "listed": files.with_name(METADATA_LINES), "texts": texts}
+    kind = next((k for k, paths in several.items() if paths), None)
+    if kind is None:
+        return None
+    if kind == "listed":
+        return _listed_layout(files, tables, split)
+    paths, others = several[kind], list[Exclusion]()
+    if split:
+        paths, others = split_files(files, paths, split, _split_rule(files, kind, paths, split))
+    names: dict[str, tuple[str, ...]] = {}
+    if kind == "shards":
+        suffixes = {PurePosixPath(p).suffix.lower() for p in paths}
+        if len(suffixes) > 1:
+            allowed = "one kind; name the folder of one"
+            raise DatasetError("both .tar and .parquet shards", allowed=allowed, where=files.root)
+        kind, parts = suffixes.pop()[1:], paths
+    else:
+        names = _by_folder([*paths, *files.with_suffix(*CAPTION_SUFFIXES)])
+        parts = list(_by_folder(paths))
+        others += _captions_alone(files)
+    exclusions = (*files.exclusions, *others, *tables, *_unread(files, kind))
+    return Layout(kind, files.root, tuple(sorted(parts)), files.folders, names, exclusions=exclusions)
+
+
+def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
+    """The layout of lists. Lists are of a split by their own folder's name, or else row by row, by their pictures'
+    folders."""
+    lists, others, other = files.with_name(METADATA_LINES), list[Exclusion](), _no_other_split
+    pictures = _to_be_listed(files, lists)
+    if split:
+        named, wanted = _split_rule(files, "listed", [*lists, *pictures], split), canonical_split(split)
+        by_row = [path for path in lists if not named(path)]
+        strict = wanted in map(named, pictures)
+        if wanted in map(named, lists) or not by_row or not strict:
+            lists, others = split_files(files, lists, split, named)
+        else:
+            others = [exclude_other_split(path, named(path)) for path in lists if path not in by_row]
+            lists = by_row
+
+        def other(path: str) -> str | None:
+            found = named(path)
+            return None if found == wanted or not (found or strict) else found
+
+        pictures = [path for path in _to_be_listed(files, lists) if other(path) is None]
+    exclusions = (*files.exclusions, *others, *tables, *_unread(files, "listed"))
+    return Layout(
+        "listed", files.root, tuple(sorted(lists)), files.folders, _by_folder(pictures), other, tuple(exclusions)
+    )
+
+
+def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
+    """The shards, and Parquet files that are none: tables of what is in the shards or pictures beside them.
+
+    Where there is nothing else they are taken for shards, and scanning says what they lack.
+    """
+    tars, parquets = files.with_suffix(".tar"), files.with_suffix(".parquet")
+    kinds = {path: has_image_column(files.root / path) for path in parquets}
+    shards = [*tars, *(path for path in parquets if kinds[path])]
+    if not shards and not files.with_name(METADATA_LINES) and not _pictures_with_texts(files):
+        return parquets, []
+    reason, detail = "Parquet file without pictures", "it has no column image"
+    return shards, [Exclusion(path, reason, detail) for path in parquets if not kinds[path]]
+
+
+def _pictures_with_texts(files: DataFiles) -> list[str]:
+    """All pictures, where some folder has captions of theirs."""
+    pictures = files.with_suffix(*IMAGE_SUFFIXES)
+    folders = _by_folder(pictures).keys() & _by_folder(files.with_suffix(*CAPTION_SUFFIXES)).keys()
+    return pictures if folders else []
+
+
+def _split_rule(files: DataFiles, kind: str, paths: list[str], split: str) -> SplitRule:
+    """The rule by which paths name a split: a shard by all of its path, a list or picture by its folders. A picture's
+    own name counts where every picture's does: in a collection "portrait test.png" is no split."""
+    named = split_rule_of_folder(files, paths, split)
+    if kind == "shards" or (kind == "texts" and all(map(named, paths))):
+        return named
+    of_folder = lru_cache(named)
+
+    def by_folder(path: str) -> str:
+        folder, slash, name = path.rpartition("/")
+        return of_folder(f"{folder}{slash}x.{name.rpartition('.')[2]}")
+
+    return by_folder
+
+
+def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
+    """The pictures whose nearest list is one of these, or that have none."""
+    every = {PurePosixPath(path).parent for path in files.with_name(METADATA_LINES)}
+    mine = {PurePosixPath(path).parent for path in lists}
+    nearest = {
+        folder: next((p for p in (PurePosixPath(folder), *PurePosixPath(folder).parents) if p in every), None)
+        for folder in files.folders
+    }
+    wanted = {folder for folder, owner in nearest.items() if owner is None or owner in mine}
+    pictures = files.with_suffix(*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)
+    return [path for path in pictures if (path.rpartition("/")[0] or ".") in wanted]
+
+
+def _captions_alone(files: DataFiles) -> Iterator[Exclusion]:
+    every = _by_folder(files.with_suffix(*CAPTION_SUFFIXES, *IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES))
+    for folder, names in every.items():
+        siblings = SiblingFiles(names)
+        for name in names:
+            if (
+                name.lower().endswith(CAPTION_SUFFIXES)
+                and siblings.of_same_stem(name, (*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)) is None
+            ):
+                yield Exclusion(str(PurePosixPath(folder, name)), "caption without a picture", f"no picture {name}")
+
+
+def _unread(files: DataFiles, kind: str) -> Iterator[Exclusion]:
+    """The exclusions of data in another form than the one that is read."""
+    for path in files.paths:
+        lower = PurePosixPath(path).name.lower()
+        if lower.endswith(ARCHIVE_SUFFIXES):
+            yield Exclusion(path, "packed shard", "allowed: plain .tar")
+        elif lower in UNREAD_LISTS:
+            yield Exclusion(path, "list of another form", f"allowed: {METADATA_LINES}")
+        elif lower.endswith(UNREAD_IMAGE_SUFFIXES) and kind != "listed":
+            yield Exclusion(path, "not a picture we read", f"allowed: {', '.join(IMAGE_SUFFIXES)}")
+        elif kind in ("tar", "parquet") and (lower == METADATA_LINES or lower.endswith(IMAGE_SUFFIXES)):
+            yield Exclusion(path, f"beside .{kind} shards", "which are read alone")
+
+
+def _by_folder(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Folder → the names in it, both in their order."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        found[folder or "."].append(name)
+    return {folder: tuple(names) for folder, names in found.items()}
