@@ -13,9 +13,7 @@ torch is imported by a call of `train` or `sample` alone.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vrm_synth.core.lazy_imports import lazily
 

@@ -53,7 +53,7 @@ def test_both_files_are_the_same_picture(renderer: Renderer, number: int) -> Non
     old, new = without_constraints("0"), without_constraints("1")
     assert (old.vrm_version, new.vrm_version) == ("0", "1")
     for pose, view, expressions in CASES:
-        shot = replace(preset_shot(new, "demo", pose, view, size=(384, 384)), expressions=expressions)
+        shot = preset_shot(new, "demo", pose, view, size=(384, 384)).with_figure(expressions=expressions)
         (posed_old, a), (posed_new, b) = render_shot(renderer, old, shot), render_shot(renderer, new, shot)
         for bone, place in posed_new.bone_positions().items():
             assert np.abs(posed_old.bone_positions()[bone] - place).max() < 1e-5, (pose, view, bone)

@@ -29,8 +29,9 @@ COLORS = [(200, 40, 60), (30, 60, 220), (40, 180, 90)]
 def sample(i: int, caption: str) -> DatasetSample:
     file = io.BytesIO()
     Image.new("RGB", (48, 40), COLORS[i % 3]).save(file, "PNG")
-    shot = {"id": f"{i:06d}", "avatar": "demo", "labels": {"pose": "wave's", "azimuth": -4.52}}
+    shot = {"id": f"{i:06d}", "avatar": "demo", "choices": {"pose": "wave's"}}
     row = {"caption": caption, "i": i, "seed": 9, "avatar": "demo", "license": "CC0-1.0", "shot": shot}
+    row["observations"] = {"azimuth": -4.52}
     return DatasetSample(f"{i:06d}", file.getvalue(), "png", caption, row, {"mask.png": b"mask"})
 
 
@@ -57,7 +58,7 @@ def test_captions_of_a_split_are_in_order(made):
     assert [p.caption for p in read_captioned_images(made, "train")] == ["train 0", "train 1", "train 2"]
     assert [p.caption for p in read_captioned_images(made, "test")] == ["test 3"]
     assert [p.caption for p in read_captioned_images(made, limit=2)] == ["test 3", "train 0"]
-    assert all(p.row["shot"]["labels"]["azimuth"] == -4.52 for p in read_captioned_images(made))
+    assert all(p.row["observations"]["azimuth"] == -4.52 for p in read_captioned_images(made))
 
 
 def test_sample_command_uses_the_captions(made, folder, tmp_path):

@@ -23,7 +23,8 @@ from vrm_synth.sampling.comparison import PREVIEW_COLUMNS, load_image, psnr
 from vrm_synth.sampling.settings import SamplingError
 
 CAPTIONS = ["A girl & a 'boy' <b>waving</b>, 桜", "a red square"]
-FACTS = {"pose": "wave", "expression": "", "azimuth": -4.52, "mirrored": False, "background": "red"}
+CHOICES = {"pose": "wave", "mirrored": False, "background": "red"}
+OBSERVATIONS = {"expression": "", "azimuth": -4.52}
 QUICK = ["--steps", "2", "--size", "32"]
 
 
@@ -38,7 +39,8 @@ def run(model, tmp_path_factory) -> Path:
             "i": i,
             "seed": 9,
             "avatar": "demo",
-            "shot": {"id": "a", "labels": FACTS},
+            "shot": {"id": "a", "choices": CHOICES},
+            "observations": OBSERVATIONS,
         }
         for i, c in enumerate(CAPTIONS)
     ]
@@ -151,13 +153,14 @@ def test_a_browser_shows_the_images(page, run, tmp_path):
 
 
 def test_unknown_metadata_does_not_break_the_page(run, model, tmp_path):
-    """A dataset that is not ours: no shot, an odd one, labels that are no labels."""
+    """A dataset that is not ours: no shot, an odd one, choices that are no choices."""
     rows = [
         {"file_name": "a.png", "text": "t", "shot": ["x"]},
         {
             "file_name": "a.png",
             "text": "t",
-            "shot": {"labels": {"pose": {"a": [1]}, "azimuth": "</script>"}},
+            "shot": {"choices": {"pose": {"a": [1]}}},
+            "observations": {"azimuth": "</script>"},
             "license": 3,
         },
     ]

@@ -85,7 +85,7 @@ def test_while_it_trains_a_checkpoint_is_written_first(tmp_path, data, monkeypat
     run = tmp_path / "run"
     code, output = call(*train_args(data, run))
     assert code == status
-    assert f"Stopped at step 2 of 9; the same command goes on: {run}" in output
+    assert f"Stopped at step 2 of 9; the same command resumes: {run}" in output
     assert (run / "checkpoints" / "step-000002" / "state.json").exists()
     monkeypatch.undo()
     code, output = call(*train_args(data, run, 3))
@@ -108,7 +108,7 @@ def test_a_second_ctrl_c_ends_the_process_at_once(tmp_path, data, monkeypatch):
         (("sample", "RUN", "--prompt", "a", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
         (("preview", "RUN", "--limit", "1", "-o", "OUT"), "vrm_synth.sampling.sampler.DiffusionSampler.denoise"),
         (("export-model", "RUN", "-o", "OUT"), "vrm_synth.training.export._write_pipeline"),
-        (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.import_weights._convert"),
+        (("import-weights", "BASE", "-o", "OUT"), "vrm_synth.models.import_weights._convert_file"),
     ],
     ids=lambda x: x[0] if isinstance(x, tuple) else "",
 )  # fmt: skip
@@ -198,12 +198,15 @@ def test_typos_are_reported_before_torch_is_imported(tmp_path, data, trained, wi
         (["train", tmp_path / "gone.yaml", *out], "gone.yaml"),
         (["train", "--base", "tiny", "--data", tmp_path / "gone", "--steps", 2, *out], "gone: no such folder or shard"),
         (["train", "--base", tmp_path / "gone", *base[2:], *out], "no such base model"),
-        (["train", "--base", "sd21-base", *base[2:], *out], "a preset says what a base is, not where it lies"),
+        (
+            ["train", "--base", "sd21-base", *base[2:], *out],
+            "a preset is not a base model; got sd21-base",
+        ),
         (["train", *base, "--validation", "val", *out], "no source has the split"),
         (["train", *base, "-o", tmp_path / "mine"], "not empty and holds no run"),
         (["train", *base, "-o", tmp_path / "mine" / "file"], "not a folder"),
         (["train", *base, "-o", trained, "--lr", "0.5"], "holds another run"),
-        (["sample", trained, "-o", tmp_path / "s"], "Name what to draw"),
+        (["sample", trained, "-o", tmp_path / "s"], "Give the prompts by one of"),
         (["sample", "nowhere", "--prompt", "a", "-o", tmp_path / "s"], "no such base model; got nowhere"),
         (["sample", trained, "--checkpoint", 7, "--prompt", "a", "-o", tmp_path / "s"], "no such checkpoint; got 7"),
         (["sample", "tiny", "--lora", "gone.safetensors", "--prompt", "a", "-o", tmp_path / "s"], "not a LoRA"),

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.models.test_base import Malice
+from tests.models.test_diffusion_model import Malice
 from tests.no_network import no_network, python_without
 from tests.training import runs
 from vrm_synth.cli.main import main
@@ -81,7 +81,7 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
     there = [np.asarray(Image.open(data / f"{i}.png"), np.float32) for i in (0, 1)]
     for seed in (0, 1):
         for order in ((0, 1), (1, 0)):
-            drawn = sampler.draw([Request(CAPTIONS[i], seed=seed) for i in order])
+            drawn = sampler.generate([Request(CAPTIONS[i], seed=seed) for i in order])
             for i, pixels in zip(order, drawn, strict=True):
                 off = [np.abs(pixels - t).mean() for t in there]
                 assert off[i] < 25 and off[1 - i] > 80, (seed, i, off)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vrm_synth.core.errors import TrainError
-from vrm_synth.models.tiny import SCHEDULE
+from vrm_synth.models.tiny import SCHEDULER_CONFIG
 from vrm_synth.training.objective import Objective, draw_noise, draw_timesteps, sample_latents
 
 T = torch.tensor([0, 10, 400, 999])
@@ -28,7 +28,7 @@ def randn(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize(("prediction", "zero"), [("epsilon", False), ("v_prediction", False), ("v_prediction", True)])
 def test_noisy_latents_and_target_match_the_closed_forms(prediction, zero):
-    objective = Objective({**SCHEDULE, "prediction_type": prediction}, zero_terminal_snr=zero)
+    objective = Objective({**SCHEDULER_CONFIG, "prediction_type": prediction}, zero_terminal_snr=zero)
     x, e, a = randn(4, 4, 8, 8), randn(4, 4, 8, 8, seed=1), alphas(zero)[T].float()[:, None, None, None]
     assert torch.allclose(objective.add_noise(x, e, T), a.sqrt() * x + (1 - a).sqrt() * e, atol=1e-4)
     target = e if prediction == "epsilon" else a.sqrt() * e - (1 - a).sqrt() * x
@@ -40,11 +40,11 @@ def test_noisy_latents_and_target_match_the_closed_forms(prediction, zero):
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_min_snr_weights_match_the_paper(prediction):
-    objective = Objective({**SCHEDULE, "prediction_type": prediction}, min_snr_gamma=5.0)
+    objective = Objective({**SCHEDULER_CONFIG, "prediction_type": prediction}, min_snr_gamma=5.0)
     snr = alphas()[T] / (1 - alphas()[T])
     expected = snr.clamp(max=5) / (snr if prediction == "epsilon" else snr + 1)
     assert torch.allclose(objective.loss_weights(T).double(), expected, rtol=1e-3)
-    plain = Objective({**SCHEDULE, "prediction_type": prediction})
+    plain = Objective({**SCHEDULER_CONFIG, "prediction_type": prediction})
     model_pred, target = randn(4, 4, 8, 8), randn(4, 4, 8, 8, seed=1)
     mean = ((model_pred - target) ** 2).flatten(1).mean(1)
     assert torch.allclose(plain.loss(model_pred, target, T), mean)
@@ -54,7 +54,7 @@ def test_min_snr_weights_match_the_paper(prediction):
 def test_min_snr_weights_of_v_weigh_the_pictures_error():
     """min-SNR of v is that of the picture: with x̂ = √ᾱ z − √(1−ᾱ) v̂, |x̂ − x|² = (1−ᾱ)|v̂ − v|² and
     min(SNR, γ)|x̂ − x|² = min(SNR, γ)/(SNR + 1) |v̂ − v|²."""
-    objective = Objective({**SCHEDULE, "prediction_type": "v_prediction"}, min_snr_gamma=5.0)
+    objective = Objective({**SCHEDULER_CONFIG, "prediction_type": "v_prediction"}, min_snr_gamma=5.0)
     x, e, model_pred = randn(4, 4, 8, 8), randn(4, 4, 8, 8, seed=1), randn(4, 4, 8, 8, seed=2)
     a = alphas()[T].float()[:, None, None, None]
     guess = a.sqrt() * objective.add_noise(x, e, T) - (1 - a).sqrt() * model_pred
@@ -64,7 +64,7 @@ def test_min_snr_weights_of_v_weigh_the_pictures_error():
 
 
 def test_background_weight_keeps_the_mean_weight():
-    objective = Objective(SCHEDULE, background_weight=0.25)
+    objective = Objective(SCHEDULER_CONFIG, background_weight=0.25)
     model_pred, target = torch.ones(2, 4, 2, 2), torch.zeros(2, 4, 2, 2)
     masks = torch.tensor([[[[1.0, 0], [0, 0]]], [[[0.0, 0], [0, 0]]]])
     assert torch.allclose(objective.loss(model_pred, target, T[:2], masks), torch.ones(2))
@@ -75,9 +75,9 @@ def test_background_weight_keeps_the_mean_weight():
 
 def test_an_impossible_prediction_type_is_refused():
     with pytest.raises(TrainError, match="another prediction_type than the run; got v_prediction; allowed: epsilon"):
-        Objective({**SCHEDULE, "prediction_type": "epsilon"}, "v_prediction")
+        Objective({**SCHEDULER_CONFIG, "prediction_type": "epsilon"}, "v_prediction")
     with pytest.raises(TrainError, match="zero terminal SNR needs v_prediction"):
-        Objective(SCHEDULE, zero_terminal_snr=True)
+        Objective(SCHEDULER_CONFIG, zero_terminal_snr=True)
 
 
 def test_stratified_timesteps_come_from_every_part():
