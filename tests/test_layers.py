@@ -201,3 +201,23 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
     bad.write_text("import moderngl\nfrom vrm_synth.vrm import load\nfrom ..cli import main\nprint(os.environ)\n")
     assert len(list(violations(bad))) == 3
     assert len(list(spoken(bad))) == 2
+
+
+def test_the_documented_sizes_are_about_right():
+    """Modules and lines a package, as docs/architecture.md has them; and no module is longer than 400 lines."""
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z_]+)/ \| (\d+) \| ([\d,]+) \|$", text, re.MULTILINE)
+    documented = {name: (int(modules), int(lines.replace(",", ""))) for name, modules, lines in rows}
+    sizes: dict[str, tuple[int, int]] = {}
+    for path in FILES:
+        name = path.relative_to(PACKAGE).parts[0]
+        if name.endswith(".py"):
+            continue
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        assert count <= 400, f"{path.name} has {count} lines: look for its seam"
+        modules, lines = sizes.get(name, (0, 0))
+        sizes[name] = (modules + (path.name != "__init__.py"), lines + count)
+    assert documented.keys() == sizes.keys()
+    for name, (modules, lines) in sizes.items():
+        about = documented[name]
+        assert abs(modules - about[0]) <= 2 and abs(lines - about[1]) <= 200 + 0.1 * lines, (name, modules, lines)
