@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.format_version import check_format
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.lookat import LookAtAngles
@@ -20,8 +21,9 @@ from vrm_synth.stage.light import Ambient, Light
 
 KEYS = (
     "id", "avatar", "pose", "expressions", "look_at", "spring_bones", "camera", "size", "light", "ambient",
-    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "choices",
+    "background", "outlines", "time", "supersample", "antialias", "mipmaps", "choices", "format",
 )  # fmt: skip
+FORMAT = 1  # the newest shots format that this version reads
 CAMERA_KEYS = ("position", "target", "up", "fov_y", "ortho_height", "near", "far")
 LONGEST_DRAWN_SIDE = 16384  # of the supersampled drawing: the texture size that every current driver has
 
@@ -117,6 +119,7 @@ class Shot:
 
 def _read(entry: Mapping[str, Any]) -> Shot:
     check.keys(entry, KEYS, ("id", "avatar", "camera", "size"), "")
+    check_format(entry.get("format"), FORMAT, "format", ShotError)
     pose = check.mapping(_or(entry, "pose", {}), "pose")
     check.keys(pose, ("bones", "hips_offset"), (), "pose")
     springs: Mapping[str, Any] = {}

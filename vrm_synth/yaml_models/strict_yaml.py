@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.format_version import check_format
 from vrm_synth.core.near_names import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,6 +26,7 @@ if typing.TYPE_CHECKING:
 # libyaml's parser where PyYAML has it (its wheels do): ten times as fast, and every run reads 75 files of presets.
 FASTEST_LOADER: Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 MAX_FILE_BYTES = 1_000_000
+FORMAT = 1  # the newest format of recipes, poses, runs and the manifest that this version reads
 MAX_DEPTH = 20
 
 
@@ -65,11 +67,14 @@ def read(path: Path) -> str:
 def parse(text: str, model: type[M], where: str, changes: Mapping[str, Any] | None = None, **context: Any) -> M:
     """YAML text as a `model`; `where` names it in errors; changes: keys that count instead of the text's own.
 
+    Every file may say `format: N` at its top, the number of the format that it is written in; without it N is 1.
     Raises RecipeError.
     """
     data, lines = _plain(text, where)
     if not isinstance(data, dict):
         raise RecipeError("not a mapping", got=data, allowed=", ".join(_keys(model)), where=f"{where}:1")
+    if "format" not in model.model_fields:
+        check_format(data.pop("format", None), FORMAT, f"{where}:{lines.get(('format',), 1)}", RecipeError)
     changes = changes or {}
     own = {path: line for path, line in lines.items() if not path or path[0] not in changes}
     return _validated({**data, **changes}, own, model, where, **context)
