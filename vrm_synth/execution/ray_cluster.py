@@ -55,21 +55,24 @@ class Cluster:
         return {"LP_NUM_THREADS": str(mesa), **dict.fromkeys(names, str(self.threads))}
 
 
-HERE = Cluster()
+LOCAL_CLUSTER = Cluster()
 
 
 def run_task_on_ray(
     task: PlaceableTask[Piece, Event],
     groups: Iterable[Sequence[Piece]],
     actors: int,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL_CLUSTER,
     note: Callable[[str], object] = lambda text: None,
     skip: Callable[[Piece], bool] = never,
 ) -> Generator[Event, None, None]:
-    """Run the task with every piece of every group by that many actors; otherwise as `process_pool.run_task`.
+    """Run the task on every piece with up to `actors` Ray actors.
 
-    note: called with one line about each thing that whoever waits should know. Raises what the task raises, and
-    RenderError where Ray is missing, cannot be reached, or no actor lives long enough to begin.
+    Event order and `skip` as in `process_pool.run_task`.
+    note: called with a line of progress for the user, such as that the cluster is waited for.
+
+    Raises the errors of the task, and RenderError where Ray is missing or cannot be reached, or where no actor lives
+    long enough to begin.
     """
     groups = [group for group in groups if group]
     with connected(cluster, actors) as ray:
@@ -87,9 +90,9 @@ def run_task_on_ray(
 class _ActorWorker(Worker):
     """An actor.
 
-    handle: Ray's.
-    device: the EGL device that it was given; None for that of the GPU that Ray gives it.
-    stream: the events of the call that it is at.
+    handle: Ray's actor handle.
+    device: its EGL device; None for that of the GPU that Ray assigns.
+    stream: events of its current call.
     """
 
     handle: Any

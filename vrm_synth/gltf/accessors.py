@@ -119,8 +119,8 @@ class Buffers:
     def _decompress(self, packed: MeshoptView, place: str) -> memoryview:
         source = self._slice(packed.buffer, packed.byte_offset, packed.byte_length, place)
         size = packed.count * packed.stride
-        job = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
-        data = self.decoder.decode("meshopt", job, source, size, place).get("data")
+        request = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
+        data = self.decoder.decode("meshopt", request, source, size, place).get("data")
         if data is None or data.nbytes != size:
             raise AvatarError("compressed data is not as long as announced", allowed=f"{size} bytes", where=place)
         return data.data

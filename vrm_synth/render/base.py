@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 
 if TYPE_CHECKING:
     from PIL import Image
