@@ -111,7 +111,7 @@ class BlockTask:
         yield BlockReport(block, self.writer.put(block, results))
 
     def on_crash(self, block: int, exit_reason: str) -> tuple[CrashedBlock]:
-        """Report the crash; whoever makes the dataset decides what becomes of the block."""
+        """Report the crash; the caller decides what happens to the block."""
         return (CrashedBlock(block, exit_reason),)
 
 

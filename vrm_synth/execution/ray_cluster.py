@@ -1,11 +1,10 @@
 """Run a task with Ray Core: by actors on this machine, or on a cluster.
 
-An actor is a process with a renderer of its own, made inside it; a call is one piece (of a dataset: the shards of a
-block), whose events stream back while it is at work. Ray is told neither to restart an actor nor to repeat a call:
-what becomes of a piece that its process died of is decided by crash_policy.py, as with processes of our own
-(process_pool.py), and a dead actor is followed by a fresh one as long as there is work and one of them got to it.
-What Ray ended for want of memory is done again, and blamed on no piece: who else uses the machine may not decide what
-is quarantined.
+An actor is a process that opens its own renderer. One call processes one piece (in a dataset: the shards of a block)
+and streams the events of the piece back as they happen. Ray neither restarts actors nor repeats calls:
+crash_policy.py decides what happens to a piece whose process died, as in process_pool.py. A dead actor is replaced as
+long as there is work and any actor has begun some. A piece whose actor Ray ended for lack of memory is repeated and not
+blamed, so that other users of the machine cannot cause a piece to be quarantined.
 """
 
 from __future__ import annotations

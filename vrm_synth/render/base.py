@@ -21,7 +21,7 @@ Antialias = Literal["supersample", "multisample", "auto"]
 
 @dataclass(frozen=True)
 class View:
-    """How a posed avatar is drawn. The fields are the shots format's.
+    """Settings for drawing a posed avatar; the fields are those of the shots format.
 
     camera: where it is seen from.
     size: (width, height) in pixels.

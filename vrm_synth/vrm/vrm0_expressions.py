@@ -149,8 +149,8 @@ def _transform_bind(f: JsonObject, material: int, axis: str, source: ExtensionSo
     if axis:
         properties = source.ext.values("materialProperties")
         stated = properties[material] if material < len(properties) else {}
-        place = f"{source.ext.at('materialProperties')}[{material}]"
-        vectors = JsonObject(stated, place).child_or_empty("vectorProperties")
+        json_path = f"{source.ext.at('materialProperties')}[{material}]"
+        vectors = JsonObject(stated, json_path).child_or_empty("vectorProperties")
         material_ox, material_oy, material_sx, material_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
         if axis == "_S":
             sy, oy = material_sy, material_oy

@@ -99,10 +99,10 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
 
 def _normalize_expressions(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
     """Return the expressions with usable, unique names and with weights from 0 to 1."""
-    place = source.ext.at("expressions")
-    names = plain_names(stored, place, source.oddities)
+    json_path = source.ext.at("expressions")
+    names = plain_names(stored, json_path, source.oddities)
     renamed = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
-    return clamp_weights(divide_percent_weights(renamed, place, source.oddities), place, source.oddities)
+    return clamp_weights(divide_percent_weights(renamed, json_path, source.oddities), json_path, source.oddities)
 
 
 def _expressions(source: ExtensionSource) -> dict[str, Expression]:
@@ -218,8 +218,8 @@ def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
 def _constraints(source: ExtensionSource) -> tuple[Constraint, ...]:
     out: list[Constraint] = []
     for i, node in enumerate(source.gltf.nodes):
-        place = f"nodes[{i}].extensions"
-        f = JsonObject(node.extensions, place, source.oddities).child("VRMC_node_constraint")
+        json_path = f"nodes[{i}].extensions"
+        f = JsonObject(node.extensions, json_path, source.oddities).child("VRMC_node_constraint")
         body = f.child("constraint") if f is not None else None
         if body is not None:
             out += _constraint(i, body, len(source.gltf.nodes))

@@ -180,7 +180,7 @@ def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Lay
 
 
 def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
-    """The shards, and Parquet files that are none: tables of what is in the shards or pictures beside them.
+    """The shards, and the Parquet files that are not shards: tables of what is in the shards or pictures beside them.
 
     Where there is nothing else they are taken for shards, and scanning says what they lack.
     """
