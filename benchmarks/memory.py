@@ -30,7 +30,7 @@ from random_shots import avatar_files, plain_shot
 
 from vrm_synth.dataset.shot_list.answers import ShotAnswer
 from vrm_synth.dataset.shot_list.reader import ListedShot
-from vrm_synth.dataset.shot_list.task import ShotListTask
+from vrm_synth.dataset.shot_list.shot_list_task import ShotListTask
 from vrm_synth.vrm import load
 
 AVATARS = ["m_expressive", "crimsom", "zombie", "robot", "bizdude", "demo"]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vrm_synth.shot.avatar_inputs import default_recipe
     from vrm_synth.shot.recipe import Recipe, load_recipe
     from vrm_synth.shot.shot import Shot
-    from vrm_synth.stage.light import Ambient, Light
+    from vrm_synth.stage.light_types import Ambient, Light
     from vrm_synth.vrm.avatar import Avatar
 
 __version__ = "0.2.0"
@@ -85,7 +85,7 @@ _HOMES = {
     **dict.fromkeys(("Recipe", "load_recipe"), "shot.recipe"),
     "default_recipe": "shot.avatar_inputs",
     "Shot": "shot.shot",
-    **dict.fromkeys(("Ambient", "Light"), "stage.light"),
+    **dict.fromkeys(("Ambient", "Light"), "stage.light_types"),
     "Avatar": "vrm.avatar",
 }
 

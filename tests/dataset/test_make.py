@@ -26,7 +26,7 @@ from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.shot_list.reader import read_shots
-from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
+from vrm_synth.dataset.shot_list.shot_list_task import ShotListTask, answer_shots
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import read_shard

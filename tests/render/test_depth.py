@@ -16,7 +16,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View, open_renderer
-from vrm_synth.stage.light import Light
+from vrm_synth.stage.light_types import Light
 from vrm_synth.vrm.avatar import Avatar
 
 SIZE = 96

@@ -23,7 +23,7 @@ from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render import Renderer, View, open_renderer
 from vrm_synth.shot.body_parts import body_parts_of
 from vrm_synth.shot.visibility import Visibility
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm import load_bytes
 from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind, MorphTargetBind
 from vrm_synth.vrm.report import avatar_report, format_report

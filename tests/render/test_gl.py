@@ -16,7 +16,7 @@ from vrm_synth.render import View
 from vrm_synth.render.gl import geometry, scene_buffers
 from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.render.system import is_software
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 
 SIZE = 128
 FRONT = Light(direction=(0, 0, -1), intensity=1.0)

@@ -18,7 +18,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 from vrm_synth.render import Renderer, View, open_renderer
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm import Avatar, load_bytes
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -18,7 +18,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.gltf.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 
 SIZE = 160
 EXTENT = 2.4

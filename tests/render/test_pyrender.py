@@ -14,7 +14,7 @@ from vrm_synth.core.errors import RenderError
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View, open_renderer
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm import load
 
 if importlib.util.find_spec("pyrender") is None:

@@ -81,7 +81,7 @@ def test_captions_of_a_dataset_in_the_order_of_its_tables(tmp_path):
     assert [r.prompt for r in from_dataset(tmp_path, "train", limit=2, count=2)] == ["first"] * 2 + ["second"] * 2
     first = read_captioned_images(tmp_path, "train")[0]
     assert first.image == tmp_path / "train" / "00000" / "images" / "a.png" and first.line == 1
-    assert [p.caption for p in read_captioned_images(first.table)] == ["first", "second"]
+    assert [p.caption for p in read_captioned_images(first.file)] == ["first", "second"]
     for wrong in ("val", "..", "", "train/00000"):
         kind = "no such split; got val; allowed: test, train" if wrong == "val" else "not the name of a split; got "
         with pytest.raises(SamplingError, match=kind):

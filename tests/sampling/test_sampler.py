@@ -11,9 +11,8 @@ from diffusers import StableDiffusionPipeline
 
 from tests.sampling.conftest import variant
 from vrm_synth.models import DiffusionModel, open_base
-from vrm_synth.sampling.initial_noise import initial_noise
 from vrm_synth.sampling.requests import Request
-from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.sampler import DiffusionSampler, initial_noise
 from vrm_synth.sampling.schedulers import make_scheduler
 from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 

@@ -17,7 +17,7 @@ from vrm_synth.pose.pose_library import load_poses, read_pose, turns
 from vrm_synth.shot import Recipe, builtin_recipe, load_recipe, plan_shot
 from vrm_synth.shot.weighted_choice import draw
 from vrm_synth.stage.backgrounds import NAMES
-from vrm_synth.stage.lighting import SETUPS
+from vrm_synth.stage.light_setups import SETUPS
 from vrm_synth.yaml_models.strict_yaml import MAX_DEPTH, MAX_FILE_BYTES
 
 SMALLEST = "avatars: [demo]\ncount: 3\nseed: 1\n"

@@ -19,7 +19,7 @@ from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.shot import Shot
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.figure import Figure
-from vrm_synth.stage.light import Ambient
+from vrm_synth.stage.light_types import Ambient
 
 SMALLEST: dict[str, Any] = {"id": "a", "avatar": "x.vrm", "camera": {"position": [0, 1, 3]}, "size": [64, 48]}
 FULL: dict[str, Any] = {

@@ -137,7 +137,7 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_to_the_sam
         train(config, run, Callbacks(on_message=messages.append), device="cpu")
     finally:
         torch.set_num_threads(before)
-    assert messages == ["step-000004 is damaged: step-000002, the one before it, is used."]
+    assert messages == ["step-000004 is damaged: step-000002, an older checkpoint, is used."]
     whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
     assert whole["log.jsonl"] == same["log.jsonl"]
     for file in ("unet.safetensors", "ema.safetensors", "optimizer.safetensors"):
@@ -168,7 +168,7 @@ def test_models_are_read_from_the_newest_whole_checkpoint(tmp_path, data):
     for name in (None, "latest"):
         assert open_run(run, name, log=messages.append).identity["step"] == 2
     export(run, tmp_path / "model", log=messages.append)
-    assert messages == ["step-000004 is damaged: step-000002, the one before it, is used."] * 3
+    assert messages == ["step-000004 is damaged: step-000002, an older checkpoint, is used."] * 3
     assert open_run(run, ema=False).identity["step"] == 4  # whose weights are whole
     with pytest.raises(ModelError, match=r"cannot be read|checkpoint is damaged"):
         open_run(run, "4")  # asked for by name
@@ -328,7 +328,7 @@ def test_a_trainer_restores_into_channels_last(tmp_path, data):
     base = open_base(tmp_path / "run" / "base")
     trainer = Trainer(config, base, Objective(base.scheduler_config), start_accelerator(config, "cpu"))
     trainer.unet.to(memory_format=torch.channels_last)
-    saved, _ = checkpoint.newest(tmp_path / "run")
+    saved, _ = checkpoint.load_newest(tmp_path / "run")
     trainer.restore(saved)
     weights = trainer.trainable_state_dict()
     for key, value in trainer._optimizer.state.items():

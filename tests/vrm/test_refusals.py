@@ -100,7 +100,7 @@ def test_limits_can_be_set(tmp_path: Path) -> None:
         (Limits(numbers=-len(data)), "too many vertex and matrix numbers"),
         (Limits(image_side=3), "picture is too large"),
         (Limits(image_pixels=15), "too many pixels together"),
-        (Limits(links=0), "too many joints, binds or colliders"),
+        (Limits(references=0), "too many joints, binds or colliders"),
         (Limits(morph_targets=1), "too many entries"),
         (Limits(node_depth=2), "nested too deeply; got nodes"),
         (Limits(constraints=0), "too many node constraints"),

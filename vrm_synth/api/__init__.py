@@ -1,1 +1,1 @@
-"""What `import vrm_synth` offers beside the library's own types: few functions, each a thin call of the library."""
+"""Functions of `import vrm_synth`, beside the library's own types: each a thin call of the library."""

@@ -24,7 +24,7 @@ from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 
 class RenderOptions(TypedDict, total=False):
-    """What Renderer.render takes beside the avatar; it documents each."""
+    """Keyword arguments of Renderer.render, which documents each."""
 
     pose: str | Path | Pose
     expressions: Mapping[str, float] | None
@@ -179,7 +179,7 @@ class Renderer:
 
 
 def _known(options: RenderOptions) -> RenderOptions:
-    """The options as they are. Raises ShotError for a key that render does not have."""
+    """Return the options unchanged. Raises ShotError for a key that render does not have."""
     for key in options:
         if key not in RenderOptions.__annotations__:
             known = tuple(RenderOptions.__annotations__)

@@ -15,7 +15,8 @@ from vrm_synth.gltf.model import Image, Material, Mesh, Primitive, TextureInfo
 
 Json = dict[str, Any]
 GENERATOR = "vrm-synth demo avatar"
-FLOAT, U16, U32, U8 = 5126, 5123, 5125, 5121
+FLOAT, U16, U32, U8 = 5126, 5123, 5125, 5121  # component types
+ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963  # targets of buffer views
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
@@ -90,14 +91,14 @@ def png_bytes(image: Image) -> bytes:
 
 def base_gltf(character: DemoCharacter, packer: BufferPacker, turn: bool, material: Callable[[Material], Json]) -> Json:
     """Build the glTF JSON without its VRM extension; turn: face −Z instead of +Z (VRM 0.x)."""
-    sign = np.array([-1.0, 1.0, -1.0] if turn else [1.0, 1.0, 1.0])
+    axis_signs = np.array([-1.0, 1.0, -1.0] if turn else [1.0, 1.0, 1.0])  # (−1, 1, −1) turns by 180° about Y
     return {
         "asset": {"version": "2.0", "generator": GENERATOR, "extras": {"vrm_synth_facts": dict(character.facts)}},
         "scene": 0,
         "scenes": [{"nodes": [i for i, n in enumerate(character.nodes) if n.parent < 0]}],
-        "nodes": [_node(n, sign) for n in character.nodes],
-        "meshes": [_mesh(m, packer, sign) for m in character.meshes],
-        "skins": [_skin(character, packer, sign)],
+        "nodes": [_node(n, axis_signs) for n in character.nodes],
+        "meshes": [_mesh(m, packer, axis_signs) for m in character.meshes],
+        "skins": [_skin(character, packer, axis_signs)],
         "materials": [material(m) for m in character.materials],
         "textures": [
             {"source": t.image, "sampler": _samplers(character).index(t.sampler), "name": t.name}
@@ -193,8 +194,8 @@ def _samplers(character: DemoCharacter) -> list[Any]:
     return list(dict.fromkeys(t.sampler for t in character.textures))
 
 
-def _node(node: Any, sign: np.ndarray) -> Json:
-    out: Json = {"name": node.name, "translation": (np.array(node.translation) * sign + 0.0).tolist()}
+def _node(node: Any, axis_signs: np.ndarray) -> Json:
+    out: Json = {"name": node.name, "translation": (np.array(node.translation) * axis_signs + 0.0).tolist()}
     if node.children:
         out["children"] = list(node.children)
     if node.mesh is not None:
@@ -202,9 +203,9 @@ def _node(node: Any, sign: np.ndarray) -> Json:
     return out
 
 
-def _skin(character: DemoCharacter, packer: BufferPacker, sign: np.ndarray) -> Json:
+def _skin(character: DemoCharacter, packer: BufferPacker, axis_signs: np.ndarray) -> Json:
     matrices = np.array(character.skin.inverse_bind, np.float64)
-    matrices[:, :3, 3] *= sign
+    matrices[:, :3, 3] *= axis_signs
     columns = np.swapaxes(matrices, 1, 2).reshape(-1, 16) + 0.0
     root = character.humanoid["hips"]
     return {
@@ -215,28 +216,27 @@ def _skin(character: DemoCharacter, packer: BufferPacker, sign: np.ndarray) -> J
     }
 
 
-def _mesh(mesh: Mesh, packer: BufferPacker, sign: np.ndarray) -> Json:
-    out: Json = {"name": mesh.name, "primitives": [_primitive(p, mesh, packer, sign) for p in mesh.primitives]}
+def _mesh(mesh: Mesh, packer: BufferPacker, axis_signs: np.ndarray) -> Json:
+    out: Json = {"name": mesh.name, "primitives": [_primitive(p, mesh, packer, axis_signs) for p in mesh.primitives]}
     if mesh.weights:
         out |= {"weights": list(mesh.weights), "extras": {"targetNames": list(mesh.target_names)}}
     return out
 
 
-def _primitive(p: Primitive, mesh: Mesh, packer: BufferPacker, sign: np.ndarray) -> Json:
-    array, elements = 34962, 34963
+def _primitive(p: Primitive, mesh: Mesh, packer: BufferPacker, axis_signs: np.ndarray) -> Json:
     if p.normals is None or p.joints is None or p.weights is None:
-        raise TypeError("a demo primitive has normals, joints and weights")
+        raise TypeError("a primitive of the built-in avatar has normals, joints and weights")
     count = len(p.positions)
     attributes = {
-        "POSITION": packer.accessor(p.positions * sign, FLOAT, array, bounds=True),
-        "NORMAL": packer.accessor(p.normals * sign, FLOAT, array),
-        "TEXCOORD_0": packer.accessor(p.tex_coords[0], FLOAT, array),
-        "JOINTS_0": packer.accessor(p.joints, U8 if p.joints.max() < 256 else U16, array),
-        "WEIGHTS_0": packer.accessor(p.weights, FLOAT, array),
+        "POSITION": packer.accessor(p.positions * axis_signs, FLOAT, ARRAY_BUFFER, bounds=True),
+        "NORMAL": packer.accessor(p.normals * axis_signs, FLOAT, ARRAY_BUFFER),
+        "TEXCOORD_0": packer.accessor(p.tex_coords[0], FLOAT, ARRAY_BUFFER),
+        "JOINTS_0": packer.accessor(p.joints, U8 if p.joints.max() < 256 else U16, ARRAY_BUFFER),
+        "WEIGHTS_0": packer.accessor(p.weights, FLOAT, ARRAY_BUFFER),
     }
-    indices = packer.accessor(p.indices.reshape(-1), U16 if count < 65535 else U32, elements)
+    indices = packer.accessor(p.indices.reshape(-1), U16 if count < 65535 else U32, ELEMENT_ARRAY_BUFFER)
     out: Json = {"attributes": attributes, "indices": indices, "material": p.material, "mode": 4}
     if len(p.morph_positions):
-        out["targets"] = [{"POSITION": packer.sparse(d * sign)} for d in p.morph_positions]
+        out["targets"] = [{"POSITION": packer.sparse(d * axis_signs)} for d in p.morph_positions]
         out["extras"] = {"targetNames": list(mesh.target_names)}
     return out

@@ -28,7 +28,7 @@ Share = Annotated[float, Field(ge=0, le=0.45)]
 
 
 class Crop(_Strict):
-    """How much of the body a picture shows.
+    """The part of the body that a picture shows.
 
     about: a phrase for people.
     down_to: the lowest part of the body that is shown.

@@ -16,7 +16,9 @@ ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 
 def _options(command: F) -> F:
     options = (
-        click.option("-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or begun."),
+        click.option(
+            "-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or partly written."
+        ),
         click.option("--format", "shard_format", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
         click.option("--encoding", type=Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
         click.option(
@@ -33,12 +35,12 @@ def _options(command: F) -> F:
 @click.option("--where", required=True, metavar="SQL", help="A condition over the columns of metadata.parquet.")
 @_options
 def subset(source: str, where: str, **options: Any) -> None:
-    """Make a dataset of those pictures for which a condition holds.
+    """Make a dataset of the pictures that match a condition.
 
-    Columns: key, split, i, caption, avatar, license, width, height; of what was chosen, pose, mirrored, crop, view,
-    lighting, background and more; of what the picture shows, framing, azimuth, elevation, face_azimuth, expression,
-    gaze and more; the whole shot is JSON in shot. The condition is SQL as DuckDB has it (pip install
-    'vrm-synth[tables]'), and can reach nothing but this table.
+    Columns: key, split, i (number of the shot), caption, avatar, license, width, height; chosen by the recipe: pose,
+    mirrored, crop, view, lighting, background and more; measured in the picture: framing, azimuth, elevation,
+    face_azimuth, expression, gaze and more; shot has the whole shot as JSON. The condition is DuckDB SQL (pip install
+    'vrm-synth[tables]') and can read only this table.
 
     \b
     Examples:
@@ -53,9 +55,9 @@ def subset(source: str, where: str, **options: Any) -> None:
 @click.argument("sources", metavar="DIR...", nargs=-1, required=True)
 @_options
 def merge(sources: tuple[str, ...], **options: Any) -> None:
-    """Make one dataset of several.
+    """Merge several datasets into one.
 
-    Splits stay what they are; the key of each picture begins with its dataset's, so that none is lost.
+    Splits are kept; the key of each picture begins with its dataset's, so that none is lost.
 
     \b
     Example:

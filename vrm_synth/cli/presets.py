@@ -28,23 +28,23 @@ names_argument = click.argument("names", metavar="[NAME]...", nargs=-1)
 
 
 def sheet_options(default: str) -> Callable[[F], F]:
-    """-o FILE, --avatar, and the renderer's."""
+    """Add the options -o FILE, --avatar, and those of the renderer."""
 
-    def add(command: F) -> F:
+    def decorate(command: F) -> F:
         command = renderer_options(command)
         command = click.option(
             "--avatar",
             default="demo",
             show_default=True,
             metavar="FILE",
-            help="Whom to show: a VRM file, demo or demo:N.",
+            help="The avatar to show: a VRM file, demo or demo:N.",
         )(command)
         path = OutFile(".png")
         return click.option(
             "-o", "--out", default=default, show_default=True, type=path, metavar="FILE", help="The sheet, a PNG."
         )(command)
 
-    return add
+    return decorate
 
 
 @click.group(cls=Commands)

@@ -20,7 +20,7 @@ from vrm_synth.cli.common import (
     workers_option,
 )
 from vrm_synth.cli.suggestions import check_kind
-from vrm_synth.execution.worker_environment import start_workers
+from vrm_synth.execution.worker_environment import start_worker_server
 from vrm_synth.yaml_models import resources
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ class PictureSize(click.ParamType):
         return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
-MIN_SHOT_BYTES = 150  # of JSON, about
-WORKER_MODULES = "vrm_synth.dataset.shot_list.render_list"  # by workers
+MIN_SHOT_BYTES = 150  # approximate size of the shortest shot in JSON
+WORKER_MODULES = "vrm_synth.dataset.shot_list.render_list"  # imported by the worker server
 
 
 @click.command()
-@click.argument("place", metavar="SHOTS|DATASET")
+@click.argument("source", metavar="SHOTS|DATASET")
 @out_folder("Where the answers go; made when missing, answers there are overwritten.")
 @click.option("--id", "ids", multiple=True, metavar="ID", help="This shot alone; may be repeated.")
 @click.option(
@@ -68,7 +68,7 @@ WORKER_MODULES = "vrm_synth.dataset.shot_list.render_list"  # by workers
 @click.pass_context
 def shots(
     ctx: click.Context,
-    place: str,
+    source: str,
     out: Path,
     ids: tuple[str, ...],
     size: Size | None,
@@ -92,16 +92,16 @@ def shots(
       vrm-synth shots out --id 000003 -o again                  the same bytes
       vrm-synth shots out --id 000003 --size 2048 -o again      the same picture, larger
     """
-    check_kind(place, "shots", "dataset", "folder")
-    listed, base = _listed(place, ids, workers)
+    check_kind(source, "shots", "dataset", "folder")
+    listed, base = _load_shots(source, ids, workers)
     from vrm_synth.dataset.shot_list.answers import ShotAnswer
-    from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
+    from vrm_synth.dataset.shot_list.shot_list_task import ShotListTask, answer_shots
 
     listed = [replace(entry, size=size) for entry in listed]
     task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
     failed, reported = 0, set()
     with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, start_workers(workers, len(listed), WORKER_MODULES)):
+        for event in answer_shots(listed, task, start_worker_server(workers, len(listed), WORKER_MODULES)):
             if isinstance(event, ShotAnswer):
                 shown.update()
                 if event.error:
@@ -115,16 +115,16 @@ def shots(
         ctx.exit(1)
 
 
-def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list[ListedShot], Path]:
-    """The shots, and the folder that their avatars' paths start from."""
-    path = Path(place)
-    if "://" in place or path.is_dir():
+def _load_shots(source: str, ids: tuple[str, ...], workers: int | None) -> tuple[list[ListedShot], Path]:
+    """Load the shots; return them and the folder that relative avatar paths are resolved against."""
+    path = Path(source)
+    if "://" in source or path.is_dir():
         from vrm_synth.dataset.shot_list.shot_lookup import dataset_shots
         from vrm_synth.io.open_store import open_store
 
-        return dataset_shots(open_store(place), ids), Path()
-    # Workers start while the list is read; how many shots a file of so many bytes holds at most is known before.
-    start_workers(workers, len(ids) or path.stat().st_size // MIN_SHOT_BYTES, WORKER_MODULES)
+        return dataset_shots(open_store(source), ids), Path()
+    # The worker server starts while the list is read. The file's size gives an upper bound on its number of shots.
+    start_worker_server(workers, len(ids) or path.stat().st_size // MIN_SHOT_BYTES, WORKER_MODULES)
     from vrm_synth.dataset.shot_list.reader import read_shots, select
 
     listed = read_shots(path)
@@ -134,7 +134,7 @@ def _listed(place: str, ids: tuple[str, ...], workers: int | None) -> tuple[list
 def _manifest_license(sha256: str) -> str:
     """The license of a file in the manifest, as text; "" where it has none.
 
-    Its entry alone is read: reading the whole manifest takes a tenth of a second of a core that could draw.
+    Only its entry is parsed: parsing the whole manifest takes 0.1 s of a core that could render.
     """
     text = resources.file(resources.MANIFEST).read_text("utf-8")
     start = text.find(f"  - sha256: {sha256}\n")

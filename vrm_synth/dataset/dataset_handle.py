@@ -61,7 +61,7 @@ class LoadedSample:
 
     @property
     def shot(self) -> Shot:
-        """The picture as data. Raises ShotError where it is none."""
+        """The picture as data. Raises ShotError where the row has no valid shot."""
         from vrm_synth.shot import Shot
 
         return Shot.from_json(dict(self.row["shot"]))

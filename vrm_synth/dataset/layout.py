@@ -67,7 +67,7 @@ def identity_bytes(content: Mapping[str, Any]) -> bytes:
 
 
 def read_identity(store: Store) -> dict[str, Any]:
-    """The content of dataset.json. Raises DatasetError where it is none of ours, or of a newer format."""
+    """The content of dataset.json. Raises DatasetError where vrm-synth did not write it, or a newer version did."""
     data = store.read(IDENTITY)
     try:
         content = json.loads(data)

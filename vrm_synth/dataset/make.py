@@ -1,6 +1,6 @@
 """Make a dataset from a recipe: check the avatars, then render block by block into shards.
 
-Shots are rendered one by one, by whatever engine; here they are gathered until a block is whole, packed into its
+Shots are rendered one by one, by any engine; here they are gathered until a block is complete, packed into its
 shards and put into the store, each shard's completion record last. What a shard consists of follows from the recipe,
 so that neither the number of workers nor their order leaves a trace, and the same command again makes just what is
 missing. What becomes of shots and avatars that kill a worker is decided by execution/crash_policy.py.
@@ -146,7 +146,7 @@ class Dataset:
         """Render these blocks and put their shards into the store.
 
         done: called for each shot that is rendered or quarantined; note: with one line about what a user should know.
-        What is whole when this ends, by its end, an error or an interruption, stays.
+        Blocks that are complete when this ends, normally, by an error or by an interruption, are kept.
         """
         progress, start = Progress(), time.monotonic()
         self.begin(blocks)
@@ -175,7 +175,7 @@ class Dataset:
 
 
 class _BlockGatherer:
-    """Gathers the shots of some blocks until each block is whole, then writes it."""
+    """Gathers the shots of some blocks until each block is complete, then writes it."""
 
     def __init__(self, dataset: Dataset, progress: Progress, done: Callable[[], object], note: Callable[[str], object]):
         self._plan, self._writer, self._task = dataset.plan, dataset.writer, dataset.task

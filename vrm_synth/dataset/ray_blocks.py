@@ -22,7 +22,7 @@ from vrm_synth.dataset.make import Dataset, Progress
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.shards.block_writer import BlockWriter
 from vrm_synth.execution.crash_policy import MAX_BLOCK_TRIES
-from vrm_synth.execution.ray_cluster import HERE, Cluster, connected, run_task_on_ray
+from vrm_synth.execution.ray_cluster import LOCAL_CLUSTER, Cluster, connected, run_task_on_ray
 from vrm_synth.io.store import Store
 
 REPORT_INTERVAL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
@@ -111,7 +111,7 @@ class BlockTask:
         yield BlockReport(block, self.writer.put(block, results))
 
     def on_crash(self, block: int, exit_reason: str) -> tuple[CrashedBlock]:
-        """Report the crash; whoever makes the dataset decides what becomes of the block."""
+        """Report the crash; the caller decides what happens to the block."""
         return (CrashedBlock(block, exit_reason),)
 
 
@@ -119,7 +119,7 @@ def make(
     dataset: Dataset,
     blocks: Sequence[int],
     actors: int,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL_CLUSTER,
     done: Callable[[], object] = lambda: None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Progress:

@@ -16,7 +16,7 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.dataset_handle import FinishedDataset
 from vrm_synth.dataset.identity.claim import check_claimable
 from vrm_synth.dataset.settings import DatasetSettings
-from vrm_synth.execution.worker_environment import start_workers, worker_count
+from vrm_synth.execution.worker_environment import start_worker_server, worker_count
 from vrm_synth.io.open_store import open_store
 from vrm_synth.shot import Recipe, load_recipe
 
@@ -95,7 +95,7 @@ def render_missing(
     if ray is not None:
         workers = worker_count(workers, recipe.count)
     else:  # they start while the avatars are checked
-        workers = start_workers(workers, recipe.count, "vrm_synth.dataset.make")
+        workers = start_worker_server(workers, recipe.count, "vrm_synth.dataset.make")
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.make import Dataset, write_metrics
     from vrm_synth.licensing.evidence import load_evidence

@@ -111,7 +111,7 @@ class RenderTask:
             yield lambda i: iter([render_sample(self, renderer, open_one, i)])
 
     def on_crash(self, i: int, exit_reason: str) -> tuple[CrashedShot]:
-        """Report the crash; whoever gathers the shots decides what becomes of it."""
+        """Report the crash; the caller decides what happens to the shot."""
         return (CrashedShot(i, exit_reason),)
 
 

@@ -1,7 +1,7 @@
 """Find the avatars of a recipe that a dataset can show: open each once, and report all that cannot be used together.
 
-A dataset's list of avatars is fixed when its folder is claimed (dataset.json), because shot i depends on it: whoever
-finds another list later, on another machine or because a file was mended, is refused there (identity/claim.py).
+A dataset's list of avatars is fixed when its folder is claimed (dataset.json), because shot i depends on it: a
+process that later finds another list, on another machine or because a file was mended, is refused (identity/claim.py).
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@
     while it is at a shot                  the shot is tried MAX_SHOT_CRASHES times, then quarantined
     at MAX_CONSECUTIVE_SHOTS of an avatar  the rest of that avatar's shots in the block are quarantined, too
 
-An avatar that kills whoever draws it would cost two processes a shot. So it is given up in a block, from the first
-MAX_CONSECUTIVE_SHOTS of its shots on that processes died of, in the order of their numbers: those after them are
-quarantined, drawn or not. Who drew what first leaves no trace in that: whatever lies before the first such row is
-tried in any order of events, and whatever lies after it is dropped. Blocks do not know of each other, as they may be
+An avatar that kills the process that draws it would cost two processes per shot. So within a block it is given up
+after the first MAX_CONSECUTIVE_SHOTS of its shots in a row, by number, that processes died of: all of its later shots
+are quarantined, drawn or not. The result does not depend on the order of drawing: shots before that row are always
+tried, shots after it are always dropped. Blocks do not know of each other, as they may be
 made on different machines, so that an avatar like this costs each block a few processes.
 """
 
@@ -119,7 +119,7 @@ class _GroupCrashes:
     crashes: Counter[int] = field(default_factory=Counter)
 
     def end_of_run(self, min_crashes: int) -> float:
-        """The last of the first MAX_CONSECUTIVE_SHOTS shots in a row with so many crashes each; infinity without."""
+        """Last shot of the first MAX_CONSECUTIVE_SHOTS in a row with `min_crashes` or more each; infinity without."""
         at = sorted(bisect_left(self.shots, i) for i, crashes in self.crashes.items() if crashes >= min_crashes)
         span = MAX_CONSECUTIVE_SHOTS - 1
         ends = (last for first, last in zip(at, at[span:], strict=False) if last - first == span)

@@ -1,11 +1,10 @@
 """Run a task with Ray Core: by actors on this machine, or on a cluster.
 
-An actor is a process with a renderer of its own, made inside it; a call is one piece (of a dataset: the shards of a
-block), whose events stream back while it is at work. Ray is told neither to restart an actor nor to repeat a call:
-what becomes of a piece that its process died of is decided by crash_policy.py, as with processes of our own
-(process_pool.py), and a dead actor is followed by a fresh one as long as there is work and one of them got to it.
-What Ray ended for want of memory is done again, and blamed on no piece: who else uses the machine may not decide what
-is quarantined.
+An actor is a process that opens its own renderer. One call processes one piece (in a dataset: the shards of a block)
+and streams the events of the piece back as they happen. Ray neither restarts actors nor repeats calls:
+crash_policy.py decides what happens to a piece whose process died, as in process_pool.py. A dead actor is replaced as
+long as there is work and any actor has begun some. A piece whose actor Ray ended for lack of memory is repeated and not
+blamed, so that other users of the machine cannot cause a piece to be quarantined.
 """
 
 from __future__ import annotations
@@ -55,21 +54,24 @@ class Cluster:
         return {"LP_NUM_THREADS": str(mesa), **dict.fromkeys(names, str(self.threads))}
 
 
-HERE = Cluster()
+LOCAL_CLUSTER = Cluster()
 
 
 def run_task_on_ray(
     task: PlaceableTask[Piece, Event],
     groups: Iterable[Sequence[Piece]],
     actors: int,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL_CLUSTER,
     note: Callable[[str], object] = lambda text: None,
     skip: Callable[[Piece], bool] = never,
 ) -> Generator[Event, None, None]:
-    """Run the task with every piece of every group by that many actors; otherwise as `process_pool.run_task`.
+    """Run the task on every piece with up to `actors` Ray actors.
 
-    note: called with one line about each thing that whoever waits should know. Raises what the task raises, and
-    RenderError where Ray is missing, cannot be reached, or no actor lives long enough to begin.
+    Event order and `skip` as in `process_pool.run_task`.
+    note: called with a line of progress for the user, such as that the cluster is waited for.
+
+    Raises the errors of the task, and RenderError where Ray is missing or cannot be reached, or where no actor lives
+    long enough to begin.
     """
     groups = [group for group in groups if group]
     with connected(cluster, actors) as ray:
@@ -87,9 +89,9 @@ def run_task_on_ray(
 class _ActorWorker(Worker):
     """An actor.
 
-    handle: Ray's.
-    device: the EGL device that it was given; None for that of the GPU that Ray gives it.
-    stream: the events of the call that it is at.
+    handle: Ray's actor handle.
+    device: its EGL device; None for that of the GPU that Ray assigns.
+    stream: events of its current call.
     """
 
     handle: Any

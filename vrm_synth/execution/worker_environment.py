@@ -6,19 +6,20 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-PICTURES_PER_WORKER = 32  # fewer are not worth one: it takes about a third of a second to start
+PICTURES_PER_WORKER = 32  # at least; a worker takes about a third of a second to start
 
 
 def worker_count(requested: int | None, pictures: int) -> int:
-    """The number of workers: as requested, else one per core that has PICTURES_PER_WORKER or more to render."""
+    """Return the requested number of workers, else one per core with at least PICTURES_PER_WORKER pictures each."""
     cores = len(os.sched_getaffinity(0))
     return max(1, min(cores, pictures // PICTURES_PER_WORKER)) if requested is None else requested
 
 
-def start_workers(requested: int | None, pictures: int, *modules: str) -> int:
-    """Start the server that workers are forked from, where there will be several; returns their number.
+def start_worker_server(requested: int | None, pictures: int, *modules: str) -> int:
+    """Start the server that workers are forked from, if there will be several. Returns the number of workers.
 
-    It imports while its caller reads its input. modules: what it imports beside the renderer.
+    No worker is started. The server imports its modules while the caller reads its input.
+    modules: modules to import besides the renderer.
     """
     workers = worker_count(requested, pictures)
     if workers > 1:

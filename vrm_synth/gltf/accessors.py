@@ -81,12 +81,12 @@ class Buffers:
         views = self.gltf.bufferViews
         if index >= len(views):
             raise out_of_range("bufferViews", index, len(views), where)
-        view, place = views[index], f"bufferViews[{index}]"
-        packed = read_compression(view, place)
+        view, json_path = views[index], f"bufferViews[{index}]"
+        packed = read_compression(view, json_path)
         if packed is None:
-            return self._slice(view.buffer, view.byteOffset, view.byteLength, place)
+            return self._slice(view.buffer, view.byteOffset, view.byteLength, json_path)
         if index not in self._decompressed:
-            self._decompressed[index] = self._decompress(packed, place)
+            self._decompressed[index] = self._decompress(packed, json_path)
         return self._decompressed[index]
 
     def add(self, data: bytes) -> int:
@@ -98,9 +98,9 @@ class Buffers:
         )
         return len(self.gltf.bufferViews) - 1
 
-    def _slice(self, buffer: int, offset: int, length: int, place: str) -> memoryview:
+    def _slice(self, buffer: int, offset: int, length: int, json_path: str) -> memoryview:
         if buffer >= len(self._bytes):
-            raise out_of_range("buffers", buffer, len(self._bytes), f"{place}.buffer")
+            raise out_of_range("buffers", buffer, len(self._bytes), f"{json_path}.buffer")
         content = self._bytes[buffer]
         if content is None:
             raise AvatarError("buffer has no data", where=f"buffers[{buffer}]")
@@ -110,19 +110,19 @@ class Buffers:
                 "buffer view runs past its buffer",
                 got=f"bytes {offset} to {end}",
                 allowed=f"0 to {len(content)}",
-                where=place,
+                where=json_path,
             )
         if end > self.gltf.buffers[buffer].byteLength:
-            self.oddities.add(f"{place} runs past buffers[{buffer}].byteLength, but not past its data")
+            self.oddities.add(f"{json_path} runs past buffers[{buffer}].byteLength, but not past its data")
         return content[offset:end]
 
-    def _decompress(self, packed: MeshoptView, place: str) -> memoryview:
-        source = self._slice(packed.buffer, packed.byte_offset, packed.byte_length, place)
+    def _decompress(self, packed: MeshoptView, json_path: str) -> memoryview:
+        source = self._slice(packed.buffer, packed.byte_offset, packed.byte_length, json_path)
         size = packed.count * packed.stride
-        job = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
-        data = self.decoder.decode("meshopt", job, source, size, place).get("data")
+        request = {"count": packed.count, "stride": packed.stride, "mode": packed.mode, "filter": packed.filter}
+        data = self.decoder.decode("meshopt", request, source, size, json_path).get("data")
         if data is None or data.nbytes != size:
-            raise AvatarError("compressed data is not as long as announced", allowed=f"{size} bytes", where=place)
+            raise AvatarError("compressed data is not as long as announced", allowed=f"{size} bytes", where=json_path)
         return data.data
 
 
@@ -142,10 +142,10 @@ class Accessors:
         stay within the limits (an accessor that is used in many places counts once).
         """
         accessor = self.get(index, where)
-        place = f"accessors[{index}]"
+        json_path = f"accessors[{index}]"
         if accessor.type not in types:
             raise AvatarError(
-                f"wrong type for {where}", got=accessor.type, allowed=" or ".join(types), where=f"{place}.type"
+                f"wrong type for {where}", got=accessor.type, allowed=" or ".join(types), where=f"{json_path}.type"
             )
         if accessor.componentType not in components:
             allowed = ", ".join(str(c) for c in components)
@@ -153,14 +153,14 @@ class Accessors:
                 f"wrong component type for {where}",
                 got=accessor.componentType,
                 allowed=allowed,
-                where=f"{place}.componentType",
+                where=f"{json_path}.componentType",
             )
         if accessor.count < 1:
-            raise AvatarError("accessor is empty", got=accessor.count, allowed="at least 1", where=f"{place}.count")
+            raise AvatarError("accessor is empty", got=accessor.count, allowed="at least 1", where=f"{json_path}.count")
         if index not in self._counted:
             self._counted.add(index)
             self.count_numbers(
-                accessor.count * COMPONENTS[accessor.type], f"{place}.count ({accessor.count}), used by {where}"
+                accessor.count * COMPONENTS[accessor.type], f"{json_path}.count ({accessor.count}), used by {where}"
             )
         self._strided_view(index)
         return int(accessor.count)
@@ -202,23 +202,23 @@ class Accessors:
 
     def _strided_view(self, index: int) -> NDArray[Any] | None:
         """A strided view of the accessor's elements in their buffer; None where it has no buffer view."""
-        accessor, place = self.gltf.accessors[index], f"accessors[{index}]"
+        accessor, json_path = self.gltf.accessors[index], f"accessors[{index}]"
         if accessor.bufferView is None:
             return None
         dtype, components = DTYPES[accessor.componentType], COMPONENTS[accessor.type]
-        data = self.buffers.view(accessor.bufferView, f"{place}.bufferView")
+        data = self.buffers.view(accessor.bufferView, f"{json_path}.bufferView")
         stride = self.gltf.bufferViews[accessor.bufferView].byteStride or 0
-        return _strided_view(data, dtype, components, accessor.count, accessor.byteOffset, stride, place)
+        return _strided_view(data, dtype, components, accessor.count, accessor.byteOffset, stride, json_path)
 
     def _apply_sparse(self, out: NDArray[Any], index: int) -> None:
         """Replace the elements of `out` that the accessor stores sparsely (glTF 3.6.2.3)."""
-        sparse, place = self.gltf.accessors[index].sparse, f"accessors[{index}].sparse"
+        sparse, json_path = self.gltf.accessors[index].sparse, f"accessors[{index}].sparse"
         if not 1 <= sparse.count <= len(out):
             raise AvatarError(
                 "wrong number of sparse elements",
                 got=sparse.count,
                 allowed=f"1 to the accessor's {len(out)}",
-                where=f"{place}.count",
+                where=f"{json_path}.count",
             )
         kind = sparse.indices.componentType
         if kind not in (pygltflib.UNSIGNED_BYTE, pygltflib.UNSIGNED_SHORT, pygltflib.UNSIGNED_INT):
@@ -226,10 +226,10 @@ class Accessors:
                 "wrong component type of sparse indices",
                 got=kind,
                 allowed="5121, 5123, 5125",
-                where=f"{place}.indices.componentType",
+                where=f"{json_path}.indices.componentType",
             )
-        data = self.buffers.view(sparse.indices.bufferView, f"{place}.indices.bufferView")
-        rows = _strided_view(data, DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{place}.indices")[
+        data = self.buffers.view(sparse.indices.bufferView, f"{json_path}.indices.bufferView")
+        rows = _strided_view(data, DTYPES[kind], 1, sparse.count, sparse.indices.byteOffset, 0, f"{json_path}.indices")[
             :, 0
         ]
         if int(rows.max()) >= len(out):
@@ -237,11 +237,11 @@ class Accessors:
                 "sparse index is out of range",
                 got=int(rows.max()),
                 allowed=f"0 to {len(out) - 1}",
-                where=f"{place}.indices",
+                where=f"{json_path}.indices",
             )
-        data = self.buffers.view(sparse.values.bufferView, f"{place}.values.bufferView")
+        data = self.buffers.view(sparse.values.bufferView, f"{json_path}.values.bufferView")
         offset = sparse.values.byteOffset
-        out[rows] = _strided_view(data, out.dtype, out.shape[1], sparse.count, offset, 0, f"{place}.values")
+        out[rows] = _strided_view(data, out.dtype, out.shape[1], sparse.count, offset, 0, f"{json_path}.values")
 
 
 def refuse_external(uri: str, where: str) -> None:

@@ -188,43 +188,43 @@ class JsonObject:
         """Return indices into a list of `count` entries called `of`; members that are −1 are left out."""
         out: list[int] = []
         for i, value in enumerate(self.values(key)):
-            place = f"{self.at(key)}[{i}]"
+            json_path = f"{self.at(key)}[{i}]"
             if is_none(value):
-                self.oddities.add_repeatable(place, "is -1 (none); it is left out")
+                self.oddities.add_repeatable(json_path, "is -1 (none); it is left out")
             else:
-                out.append(index(value, count, of, place))
+                out.append(index(value, count, of, json_path))
         return tuple(out)
 
 
-def raise_wrong_type(place: str, rule: str, value: object) -> NoReturn:
+def raise_wrong_type(json_path: str, rule: str, value: object) -> NoReturn:
     """Raise AvatarError for a value of the wrong type, with a short form of the value."""
-    raise AvatarError(rule, got=_summary(value), where=place)
+    raise AvatarError(rule, got=_summary(value), where=json_path)
 
 
-def number(value: Any, place: str) -> float:
+def number(value: Any, json_path: str) -> float:
     """Return a JSON value as a finite float within ±MAX_NUMBER."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise_wrong_type(place, "must be a number", value)
+        raise_wrong_type(json_path, "must be a number", value)
     if not -MAX_NUMBER <= value <= MAX_NUMBER:  # also catches NaN, infinities and integers that no float can hold
-        raise AvatarError("number out of bounds", got=_summary(value), allowed=f"±{MAX_NUMBER:g}", where=place)
+        raise AvatarError("number out of bounds", got=_summary(value), allowed=f"±{MAX_NUMBER:g}", where=json_path)
     return float(value)
 
 
-def vector(value: Any, length: int, place: str) -> tuple[float, ...]:
+def vector(value: Any, length: int, json_path: str) -> tuple[float, ...]:
     """Return the first `length` numbers of a JSON list at least that long."""
     if not isinstance(value, list) or len(value) < length:
-        raise_wrong_type(place, f"must be a list of {length} numbers", value)
-    return tuple(number(v, f"{place}[{i}]") for i, v in enumerate(value[:length]))
+        raise_wrong_type(json_path, f"must be a list of {length} numbers", value)
+    return tuple(number(v, f"{json_path}[{i}]") for i, v in enumerate(value[:length]))
 
 
-def integer(value: Any, place: str) -> int:
+def integer(value: Any, json_path: str) -> int:
     """Return a JSON value as an integer; 3.0 is one, true is not."""
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise_wrong_type(place, "must be an integer", value)
+        raise_wrong_type(json_path, "must be an integer", value)
     if abs(value) > 2**53:
-        raise AvatarError("integer out of bounds", got=_summary(value), allowed="±2^53", where=place)
+        raise AvatarError("integer out of bounds", got=_summary(value), allowed="±2^53", where=json_path)
     return value
 
 
@@ -233,11 +233,11 @@ def is_none(value: object) -> bool:
     return isinstance(value, int | float) and value == -1
 
 
-def index(value: Any, count: int, of: str, place: str) -> int:
+def index(value: Any, count: int, of: str, json_path: str) -> int:
     """Return a JSON value as an index into a list of `count` entries called `of`."""
-    i = integer(value, place)
+    i = integer(value, json_path)
     if not 0 <= i < count:
-        raise out_of_range(of, i, count, place)
+        raise out_of_range(of, i, count, json_path)
     return i
 
 

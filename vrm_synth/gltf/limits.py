@@ -30,7 +30,7 @@ class Limits:
         image_pixels: pixels of all decoded images together.
         data_uri_bytes: size of one `data:` URI.
         decoded_bytes: all compressed geometry, decompressed.
-        links: joints, binds and collider uses that VRM lists expand to.
+        references: joints, binds and collider uses that VRM lists expand to.
         node_depth: nodes nested under one another.
         constraints: nodes with a constraint.
         spring_joints: joints of all springs.
@@ -51,7 +51,7 @@ class Limits:
     image_pixels: int = 200_000_000
     data_uri_bytes: int = 8 * 2**20
     decoded_bytes: int = 256 * 2**20
-    links: int = 50_000
+    references: int = 50_000
     node_depth: int = 512
     constraints: int = 500
     spring_joints: int = 2_000

@@ -58,11 +58,11 @@ class Textures:
         self.textures: list[Texture] = []
         self.has_image: list[bool] = []
         for i, texture in enumerate(gltf.textures):
-            place = f"textures[{i}]"
+            json_path = f"textures[{i}]"
             if texture.source is not None and texture.source >= len(gltf.images):
-                raise out_of_range("images", texture.source, len(gltf.images), f"{place}.source")
+                raise out_of_range("images", texture.source, len(gltf.images), f"{json_path}.source")
             if texture.sampler is not None and texture.sampler >= len(gltf.samplers):
-                raise out_of_range("samplers", texture.sampler, len(gltf.samplers), f"{place}.sampler")
+                raise out_of_range("samplers", texture.sampler, len(gltf.samplers), f"{json_path}.sampler")
             sampler = Sampler() if texture.sampler is None else _sampler(gltf.samplers[texture.sampler])
             self.has_image.append(texture.source is not None)
             self.textures.append(Texture(texture.source or 0, sampler, texture.name))

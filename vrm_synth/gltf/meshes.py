@@ -122,13 +122,13 @@ class MeshReader:
             family = "TEXCOORD" if name in kept else name
             if family not in _ATTRIBUTES:
                 continue
-            place = f"{where}.attributes.{name}"
+            json_path = f"{where}.attributes.{name}"
             types, components = self._attributes[family]
-            n = self.accessors.check(primitive.attributes[name], place, types, components)
+            n = self.accessors.check(primitive.attributes[name], json_path, types, components)
             if count is None:
                 count = n
             if n != count:
-                raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {count}", where=place)
+                raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {count}", where=json_path)
         assert count is not None  # POSITION is there
         return count
 
@@ -147,10 +147,10 @@ class MeshReader:
             for name in ("POSITION", "NORMAL"):
                 if name not in target:
                     continue
-                place = f"{where}.targets[{t}].{name}"
-                n = self.accessors.check(target[name], place, ("VEC3",), _SIGNED if self._quantized else _FLOAT)
+                json_path = f"{where}.targets[{t}].{name}"
+                n = self.accessors.check(target[name], json_path, ("VEC3",), _SIGNED if self._quantized else _FLOAT)
                 if n != vertices:
-                    raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {vertices}", where=place)
+                    raise AvatarError("vertex counts differ", got=n, allowed=f"POSITION's {vertices}", where=json_path)
 
     def read(self) -> tuple[Mesh, ...]:
         """Read all meshes; primitives of points and lines are left out."""
@@ -250,19 +250,19 @@ class MeshReader:
         return tuple(zeros if values is None else values for values in found[: len(wanted) - wanted[::-1].index(True)])
 
     def _triangles(self, primitive: pygltflib.Primitive, vertices: int, where: str) -> NDArray[np.uint32]:
-        place = f"{where}.indices"
+        json_path = f"{where}.indices"
         if primitive.indices is None:
             flat = np.arange(vertices, dtype=np.uint32)
         else:
-            flat = self.accessors.read(primitive.indices, place)[:, 0].astype(np.uint32)
+            flat = self.accessors.read(primitive.indices, json_path)[:, 0].astype(np.uint32)
             if int(flat.max()) >= vertices:
                 raise AvatarError(
                     "vertex index is out of range",
                     got=int(flat.max()),
                     allowed=f"0 to {vertices - 1}",
-                    where=f"{place} (accessors[{primitive.indices}])",
+                    where=f"{json_path} (accessors[{primitive.indices}])",
                 )
-        return _read_only(np.ascontiguousarray(_triangulate(flat, primitive.mode, place, self.oddities)))
+        return _read_only(np.ascontiguousarray(_triangulate(flat, primitive.mode, json_path, self.oddities)))
 
     def _skinning(
         self, primitive: pygltflib.Primitive, where: str

@@ -41,12 +41,14 @@ def _parents(gltf: pygltflib.GLTF2) -> list[int]:
     parents = [-1] * len(gltf.nodes)
     for i, node in enumerate(gltf.nodes):
         for k, child in enumerate(node.children):
-            place = f"nodes[{i}].children[{k}]"
+            json_path = f"nodes[{i}].children[{k}]"
             if child >= len(parents):
-                raise out_of_range("nodes", child, len(gltf.nodes), place)
+                raise out_of_range("nodes", child, len(gltf.nodes), json_path)
             if parents[child] != -1:
                 both = f"{node_label(gltf, parents[child])} and {node_label(gltf, i)}"
-                raise AvatarError("node has two parents", got=f"{node_label(gltf, child)} under {both}", where=place)
+                raise AvatarError(
+                    "node has two parents", got=f"{node_label(gltf, child)} under {both}", where=json_path
+                )
             parents[child] = i
     return parents
 
@@ -80,12 +82,12 @@ def _refuse_depth(gltf: pygltflib.GLTF2, parents: list[int], limits: Limits) -> 
 
 
 def _node(gltf: pygltflib.GLTF2, i: int, parent: int, oddities: Oddities) -> Node:
-    node, place = gltf.nodes[i], f"nodes[{i}]"
+    node, json_path = gltf.nodes[i], f"nodes[{i}]"
     for key, entries in (("mesh", gltf.meshes), ("skin", gltf.skins)):
         value = getattr(node, key)
         if value is not None and value >= len(entries):
             allowed = f"0 to {len(entries) - 1}" if entries else f"nothing, the file has no {key} list"
-            raise AvatarError(f"{key} is out of range", got=value, allowed=allowed, where=f"{place}.{key}")
+            raise AvatarError(f"{key} is out of range", got=value, allowed=allowed, where=f"{json_path}.{key}")
     translation, rotation, scale = _transform(gltf, i, oddities)
     return Node(
         name=node.name,
@@ -205,16 +207,19 @@ def _roots(gltf: pygltflib.GLTF2, nodes: tuple[Node, ...], scene: int, oddities:
 def check_skins(gltf: pygltflib.GLTF2, accessors: Accessors, limits: Limits) -> None:
     """Refuse skins whose joints or inverse bind matrices do not exist, before any data is read."""
     for i, skin in enumerate(gltf.skins):
-        place = f"skins[{i}]"
+        json_path = f"skins[{i}]"
         if not 1 <= len(skin.joints) <= limits.items:
             raise AvatarError(
-                "wrong number of joints", got=len(skin.joints), allowed=f"1 to {limits.items}", where=f"{place}.joints"
+                "wrong number of joints",
+                got=len(skin.joints),
+                allowed=f"1 to {limits.items}",
+                where=f"{json_path}.joints",
             )
         for k, joint in enumerate(skin.joints):
             if joint >= len(gltf.nodes):
-                raise out_of_range("nodes", joint, len(gltf.nodes), f"{place}.joints[{k}]")
+                raise out_of_range("nodes", joint, len(gltf.nodes), f"{json_path}.joints[{k}]")
         if skin.inverseBindMatrices is not None:
-            where = f"{place}.inverseBindMatrices"
+            where = f"{json_path}.inverseBindMatrices"
             count = accessors.check(skin.inverseBindMatrices, where, ("MAT4",), (pygltflib.FLOAT,))
             if count < len(skin.joints):
                 raise AvatarError(

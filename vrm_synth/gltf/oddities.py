@@ -26,16 +26,16 @@ class Oddities:
         if len(self.line_by_key) < _MAX_LINES:
             self.line_by_key.setdefault(line, line)
 
-    def add_repeatable(self, place: str, text: str) -> None:
+    def add_repeatable(self, json_path: str, text: str) -> None:
         """Add an oddity that several entries of one list may share; they become one line with a count.
 
-        place: where the first one is, "meshes[0].primitives[2].material"; text: the rest of the sentence.
+        json_path: where the first one is, "meshes[0].primitives[2].material"; text: the rest of the sentence.
         """
-        key = f"{_place_pattern(place)} {text}"
+        key = f"{_path_pattern(json_path)} {text}"
         if key in self.line_by_key:
             self.repeats[key] += 1
         elif len(self.line_by_key) < _MAX_LINES:
-            self.line_by_key[key] = f"{place} {text}"
+            self.line_by_key[key] = f"{json_path} {text}"
 
     def lines(self) -> tuple[str, ...]:
         """Return one line per oddity, with control characters replaced by spaces."""
@@ -46,6 +46,6 @@ class Oddities:
         )
 
 
-def _place_pattern(place: str) -> str:
-    """The last two parts of a place with its indices replaced by *: "primitives[*].material"."""
-    return re.sub(r"\[\d+\]", "[*]", ".".join(place.split(".")[-2:]))
+def _path_pattern(json_path: str) -> str:
+    """Return the last two parts of a JSON path with its indices replaced by *: "primitives[*].material"."""
+    return re.sub(r"\[\d+\]", "[*]", ".".join(json_path.split(".")[-2:]))

@@ -65,11 +65,11 @@ class DataFiles:
     exclusions: tuple[Exclusion, ...]
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """The paths that end in one of the suffixes, in whatever case."""
+        """The paths that end in one of the suffixes, in upper or lower case."""
         return [p for p in self.paths if p.lower().endswith(suffixes)]
 
     def with_name(self, *names: str) -> list[str]:
-        """The paths of files of one of the names, in whatever case."""
+        """The paths of files of one of the names, in upper or lower case."""
         return [p for p in self.paths if p.rpartition("/")[2].lower() in names]
 
 
@@ -156,7 +156,7 @@ def split_files(
 
 
 def split_folder(folder: Path, split: str) -> Path | None:
-    """The folder of the split's name, None where there is none. Raises NoSplitError for an impossible name."""
+    """The folder named after the split; None where it does not exist. Raises NoSplitError for an impossible name."""
     if not split or "/" in split or "\0" in split or split in (".", ".."):
         raise NoSplitError("not the name of a split", got=split, allowed="train, validation, test…", where=folder)
     return folder / split if (folder / split).is_dir() else None

@@ -1,8 +1,9 @@
 """The split of a dataset that a file belongs to, by its name, its folders' names, or the dataset card.
 
-The rules are those that the `datasets` library documents ("Structure your repository"): the card's `configs` first,
-then folders and files that are called after a split, `data/test/0.tar` or `test-00000-of-00001.parquet`. Its words for
-each split count, apart from the rest of a name by one of "-._ " or a digit; here in capitals, too.
+The rules are those that Hugging Face documents for `datasets` ("Structure your repository"): the card's `configs`
+first, then folders and files that are named after a split, `data/test/0.tar` or `test-00000-of-00001.parquet`. A split
+has the keywords that Hugging Face lists, separated from the rest of a name by one of "-._ " or a digit; here in
+capitals, too.
 
     rule = split_rule("train", patterns)
     mine, others = select_split(["train-0.tar", "test-0.tar"], "train", rule)  # ["train-0.tar"], {"test-0.tar": "test"}
@@ -79,19 +80,22 @@ def card_patterns(card: str) -> dict[str, list[str]]:
     try:
         metadata = yaml.safe_load(head[1]) if head else None
     except (yaml.YAMLError, ValueError, RecursionError):
-        return {}  # a card that is none says nothing
+        return {}  # not a valid card
     configs = metadata.get("configs") if isinstance(metadata, dict) else None
     several = [c for c in configs if isinstance(c, dict)] if isinstance(configs, list) else []
     default = [c for c in several if c.get("config_name") == "default" or c.get("default") is True]
     found: dict[str, list[str]] = {}
     for config in default or several:
-        for split, path in _data_files(config.get("data_files")):
+        for split, path in _parse_data_files(config.get("data_files")):
             found.setdefault(split, []).append(path)
     return found
 
 
-def _data_files(value: Any) -> list[tuple[str, str]]:
-    """(split, path with wildcards) of a configuration's `data_files`: a path, several, or {split, path} each."""
+def _parse_data_files(value: Any) -> list[tuple[str, str]]:
+    """Parse `data_files` of a Hugging Face dataset card into pairs (split, path with wildcards).
+
+    value: a path, a list of paths, or a list of {split, path} entries.
+    """
     entries = value if isinstance(value, list) else [value]
     found = []
     for entry in entries:

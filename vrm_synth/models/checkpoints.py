@@ -92,11 +92,11 @@ def open_checkpoint(
 
 
 def newest_undamaged(run: Path, load: Callable[[Path], T], log: Log) -> tuple[T, list[Path]]:
-    """Load the newest undamaged checkpoint; returns it and the damaged ones that are newer.
+    """Load the newest undamaged checkpoint. Returns it and the damaged newer ones.
 
     load: raises VrmSynthError for a damaged checkpoint.
 
-    Raises ModelError where all are damaged.
+    Raises ModelError where several checkpoints are all damaged; where the only one is, the error of `load`.
     """
     finished, damaged = checkpoints(run), []
     for folder in reversed(finished):
@@ -107,7 +107,7 @@ def newest_undamaged(run: Path, load: Callable[[Path], T], log: Log) -> tuple[T,
             error = e
             continue
         for other in damaged:
-            log(f"{other.name} is damaged: {folder.name}, the one before it, is used.")
+            log(f"{other.name} is damaged: {folder.name}, an older checkpoint, is used.")
         return loaded, damaged
     if len(damaged) == 1:
         raise error

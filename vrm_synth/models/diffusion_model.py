@@ -64,7 +64,7 @@ class DiffusionModel:
 
     @property
     def prediction_type(self) -> str:
-        """What the U-Net predicts: "epsilon" or "v_prediction"."""
+        """Prediction type of the U-Net: "epsilon" or "v_prediction"."""
         return str(self.scheduler_config.get("prediction_type", "epsilon"))
 
     @property

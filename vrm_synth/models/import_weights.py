@@ -23,7 +23,7 @@ RECORD = "import.json"
 _COPIED_SUFFIXES = (".json", ".txt", ".md")
 
 
-def import_weights(source: Path, out: Path, log: Callable[[str], object] = lambda name: None) -> Mapping[str, Any]:
+def import_weights(source: Path, out: Path, log: Callable[[str], object] = lambda text: None) -> Mapping[str, Any]:
     """Convert a pickle, or a folder with pickles in it, to `out`, which must be new.
 
     log: called with each file's name when it has been converted or copied.

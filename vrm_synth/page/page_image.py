@@ -45,7 +45,7 @@ class PageImage:
 
     @property
     def uri(self) -> str:
-        """The file as a data: URI. Raises ValueError where it is none of the three kinds."""
+        """The file as a data: URI. Raises ValueError where it is of another kind than the three."""
         for magic, kind in _KINDS.items():
             if self.data.startswith(magic):
                 return f"data:{kind};base64,{base64.b64encode(self.data).decode('ascii')}"

@@ -21,7 +21,7 @@ ALLOWED = "a .yaml file of a pose, or a glob of such files"
 
 
 def is_pose_file(entry: object) -> bool:
-    """Whether an entry names files rather than a pose of the library."""
+    """Return True where an entry names files, not a pose of the library."""
     return isinstance(entry, str) and entry.lower().endswith(SUFFIXES)
 
 
@@ -62,7 +62,7 @@ def load_pose(path: str | Path) -> Pose:
 
 
 def check_name(path: Path) -> str:
-    """The name of a file's pose. Raises RecipeError where it is none, or one of the library's."""
+    """The name of a file's pose. Raises RecipeError where it is not a valid name, or a pose of the library has it."""
     name = pose_name(path)
     if name in load_poses():
         raise RecipeError("a pose of the library has this name", got=name, allowed="another name", where=path)

@@ -121,7 +121,7 @@ class Pose:
         bones, more: VRM 1.0 name → quaternion, as a mapping or by keyword; bones without one stay in the T-pose.
         move_hips, ground: as in from_degrees. Raises RecipeError for an unknown bone, ShotError for a bad rotation.
         """
-        # Imported late: whoever only lists poses needs no rig.
+        # Imported late: listing poses needs no rig.
         from vrm_synth.pose.normalized_pose import unit_rotations
 
         rotations = {**(bones or {}), **more}
@@ -271,7 +271,7 @@ class PoseValues(_Strict):
 
 
 class PoseFile(PoseValues):
-    """What a pose file holds: its numbers, and what may be said of it (`say`, most telling first)."""
+    """Content of a pose file: its rotations, and phrases for captions (`say`, most telling first)."""
 
     say: tuple[_PhraseFile, ...] = Field(min_length=1, max_length=MOST_PHRASES)
     tags: tuple[Tag, ...] = Field((), max_length=MOST_PHRASES)

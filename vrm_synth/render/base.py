@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +21,7 @@ Antialias = Literal["supersample", "multisample", "auto"]
 
 @dataclass(frozen=True)
 class View:
-    """How a posed avatar is drawn. The fields are the shots format's.
+    """Settings for drawing a posed avatar; the fields are those of the shots format.
 
     camera: where it is seen from.
     size: (width, height) in pixels.

@@ -27,16 +27,16 @@ class CaptionedImage:
 
     caption: text.
     image: the image's file, or its bytes where it is in a shard.
-    where: which image it is, for errors.
-    row: its metadata.
-    table: the file that the metadata is from.
-    line: number of its line in the table; None in a shard.
+    where: location of the image, for error messages.
+    row: metadata.
+    file: the shard or metadata.jsonl that the row is from.
+    line: number of the row's line in a metadata.jsonl; None in a shard.
     """
 
     caption: str
     image: Path | bytes
     where: str
-    table: Path
+    file: Path
     line: int | None
     row: dict[str, Any]
 
@@ -47,17 +47,19 @@ def read_captioned_images(folder: Path, split: str | None = None, limit: int | N
 
 
 def captioned_images(folder: Path, split: str | None = None) -> Iterator[CaptionedImage]:
-    """Read the captioned images in or below a folder, of all its splits or of one, in the order of the files' names.
+    """Yield the captioned images in or below a folder, in the order of file names.
 
-    They come from its .tar shards, else from its .parquet shards, else from every metadata.jsonl. `folder` may also be
-    one such file.
+    They are read from its .tar shards, else from its .parquet shards, else from every metadata.jsonl.
+
+    folder: may also be one such file.
+    split: read only this split; None reads all.
 
     Raises SamplingError for a sample without a caption or with a path that leads out of the dataset, for a split that
     does not exist, and where there are no images; DatasetError for a damaged shard.
     """
     empty = True
-    for table in _tables(folder, split):
-        for image in _read_shard(table) if table.suffix.lower() in SHARD_SUFFIXES else _read_table(table):
+    for file in _metadata_files(folder, split):
+        for image in _read_shard(file) if file.suffix.lower() in SHARD_SUFFIXES else _read_jsonl(file):
             empty = False
             yield image
     if empty:
@@ -65,7 +67,7 @@ def captioned_images(folder: Path, split: str | None = None) -> Iterator[Caption
         raise SamplingError("no captioned images", allowed=allowed, where=folder)
 
 
-def _tables(dataset: Path, split: str | None) -> list[Path]:
+def _metadata_files(dataset: Path, split: str | None) -> list[Path]:
     if dataset.is_file():
         return [dataset] if dataset.suffix.lower() in (*SHARD_SUFFIXES, ".jsonl") else []
     if not dataset.is_dir():
@@ -99,14 +101,14 @@ def _read_shard(file: Path) -> Iterator[CaptionedImage]:
             yield CaptionedImage(sample.caption, sample.picture, where, file, None, dict(sample.row))
 
 
-def _read_table(table: Path) -> Iterator[CaptionedImage]:
-    with file_errors(table, "read"), table.open("rb") as f:
+def _read_jsonl(file: Path) -> Iterator[CaptionedImage]:
+    with file_errors(file, "read"), file.open("rb") as f:
         for number, line in metadata_lines(f, MAX_LINE_BYTES):
-            yield _parse_row(table, number, line)
+            yield _parse_row(file, number, line)
 
 
-def _parse_row(table: Path, number: int, line: bytes) -> CaptionedImage:
-    where = f"{table}:{number}"
+def _parse_row(file: Path, number: int, line: bytes) -> CaptionedImage:
+    where = f"{file}:{number}"
     try:
         if len(line) > MAX_LINE_BYTES:
             raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
@@ -124,5 +126,5 @@ def _parse_row(table: Path, number: int, line: bytes) -> CaptionedImage:
         if isinstance(row.get(column), str):  # JSON in the image folders that we write; any text in others
             with contextlib.suppress(ValueError, RecursionError):
                 row[column] = json.loads(row[column])
-    image = table.parent / path
-    return CaptionedImage(caption, image, str(image), table, number, row)
+    image = file.parent / path
+    return CaptionedImage(caption, image, str(image), file, number, row)

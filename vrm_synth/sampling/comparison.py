@@ -201,7 +201,7 @@ def sample_command(model: ComparedModel, row: ComparisonRow) -> str | None:
 
 def render_command(source: CaptionedImage) -> str:
     """The command that renders an image again; its shot list lies beside the table, where avatars' paths start."""
-    table, shot_list = shlex.quote(str(source.table)), shlex.quote(str(source.table.with_name("one.jsonl")))
+    table, shot_list = shlex.quote(str(source.file)), shlex.quote(str(source.file.with_name("one.jsonl")))
     if source.line is None:  # in a shard
         shot = f"printf '%s\\n' {shlex.quote(to_json(source.row['shot']))}"
     else:

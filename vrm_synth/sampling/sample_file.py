@@ -52,7 +52,7 @@ def image_metadata(
 def encode_sample(pixels: NDArray[np.uint8], metadata: Mapping[str, Any]) -> bytes:
     """Encode (H, W, 3) uint8 as a PNG file with its metadata. The same input gives the same bytes."""
     info = PngInfo()
-    info.add_itxt("parameters", _parameters(metadata))
+    info.add_itxt("parameters", _a1111_parameters(metadata))
     info.add_itxt(KEY, json.dumps(metadata, ensure_ascii=False, allow_nan=False))
     data = io.BytesIO()
     PIL.Image.fromarray(pixels).save(data, "PNG", pnginfo=info, compress_level=6)
@@ -70,7 +70,8 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
     return metadata if isinstance(metadata, dict) else None
 
 
-def _parameters(metadata: Mapping[str, Any]) -> str:
+def _a1111_parameters(metadata: Mapping[str, Any]) -> str:
+    """Format the metadata as the "parameters" text of AUTOMATIC1111's web UI, which many image viewers show."""
     lines = [metadata["prompt"]]
     if metadata["negative_prompt"]:
         lines.append(f"Negative prompt: {metadata['negative_prompt']}")

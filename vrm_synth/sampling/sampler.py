@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vrm_synth.core.rng import rng
 from vrm_synth.models import DiffusionModel
-from vrm_synth.sampling.initial_noise import initial_noise
 from vrm_synth.sampling.requests import Request, quoted_prompt
 from vrm_synth.sampling.schedulers import check_steps, make_scheduler
 from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
@@ -171,3 +171,9 @@ def finite(latents: torch.Tensor) -> list[bool]:
     """Tell for each image whether all its latents are finite numbers."""
     rows: list[bool] = latents.isfinite().flatten(1).all(dim=1).tolist()
     return rows
+
+
+def initial_noise(seeds: Sequence[int], shape: tuple[int, int, int]) -> torch.Tensor:
+    """Standard normal noise, (n, channels, height, width) float32 on the CPU; row i depends on seeds[i] and shape."""
+    rows = [rng(seed, "start noise").standard_normal(shape, np.float32) for seed in seeds]
+    return torch.from_numpy(np.stack(rows))

@@ -55,7 +55,7 @@ class SamplingSettings:
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """Where and how a model is computed; the last digits of an image depend on it.
+    """Device, precision and batching to run a model with; the last digits of an image depend on it.
 
     device: torch's name, such as "cuda:0".
     precision: dtype of the U-Net and the text encoder.

@@ -25,8 +25,8 @@ from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.shot.shot import Shot
 from vrm_synth.stage.backgrounds import background as named_background
-from vrm_synth.stage.light import Ambient, Light
-from vrm_synth.stage.lighting import light as named_lights
+from vrm_synth.stage.light_setups import light as named_lights
+from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm.avatar import Avatar
 
 DEFAULT_VIEW = "full_front_level"

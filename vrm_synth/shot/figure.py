@@ -16,7 +16,7 @@ LONGEST_SETTLE = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Figure:
-    """An avatar as it is posed in a shot.
+    """An avatar posed for a shot.
 
     avatar: a path or "demo…".
     bones: VRM 1.0 bone → local rotation (x, y, z, w) of the normalised bone, unit length.

@@ -26,7 +26,7 @@ from vrm_synth.shot.shot import Shot
 from vrm_synth.shot.visibility import MAX_EYE_CONTACT_ANGLE, Visibility
 from vrm_synth.shot.weighted_choice import Weights, draw
 from vrm_synth.stage.backgrounds import background
-from vrm_synth.stage.lighting import light
+from vrm_synth.stage.light_setups import light
 from vrm_synth.vrm.avatar import Avatar
 
 # Largest jitter of a pose, degrees a bone: enough that no two necks are the same, too little to move a hand off its

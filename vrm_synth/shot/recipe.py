@@ -28,7 +28,7 @@ from vrm_synth.shot.figure import LONGEST_SETTLE
 from vrm_synth.shot.shot import LONGEST_DRAWN_SIDE
 from vrm_synth.stage.backgrounds import NAMES as BACKGROUNDS
 from vrm_synth.stage.backgrounds import TRANSPARENT, background
-from vrm_synth.stage.lighting import SETUPS
+from vrm_synth.stage.light_setups import SETUPS
 from vrm_synth.yaml_models.strict_yaml import RefusedError, parse, read
 
 GAZES = ("viewer", "ahead", "aside")

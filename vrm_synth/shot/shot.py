@@ -17,7 +17,7 @@ from vrm_synth.render.base import Antialias, Compat, View
 from vrm_synth.shot import check
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.figure import Figure
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 
 KEYS = (
     "id", "avatar", "pose", "expressions", "look_at", "spring_bones", "camera", "size", "light", "ambient",

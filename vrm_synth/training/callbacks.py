@@ -33,8 +33,8 @@ class Callbacks:
     on_begin(steps_done, steps): before the first update of this process.
     on_step(report): after each update, one update late.
     on_message(text): one line for the user.
-    on_prepare(total): so many latents are about to be prepared.
-    on_prepared(n): n more of them are.
+    on_prepare(total): `total` latents are about to be prepared.
+    on_prepared(n): n more latents are prepared.
     on_scanned(n): n more samples are indexed.
     should_stop(): asked after each update; True has the run write a checkpoint and end.
     """

@@ -86,23 +86,25 @@ def prune(run: Path, keep: int) -> None:
     kept = {*existing[-keep:], *([best_checkpoint(existing)] if existing else [])}
     for path in existing:
         if path not in kept:
-            gone = path.with_name(f".{path.name}.gone")  # half a checkpoint never bears a checkpoint's name
+            gone = path.with_name(f".{path.name}.gone")  # a partly deleted folder must not look like a checkpoint
             with file_errors(path, "deleted"):
                 os.rename(path, gone)
                 shutil.rmtree(gone)
 
 
-def newest(run: Path, say: Log = lambda text: None) -> tuple[SavedCheckpoint | None, list[Path]]:
-    """Read the newest checkpoint that is whole; None where there is none yet.
+def load_newest(run: Path, log: Log = lambda text: None) -> tuple[SavedCheckpoint | None, list[Path]]:
+    """Load the newest undamaged checkpoint. Returns it (None where there is none yet) and the damaged newer ones.
 
-    Returns it with the damaged ones after it; `say` gets one line for each of those. Raises ModelError, and TrainError
-    where all are damaged.
+    log: called with one line for each damaged checkpoint.
+
+    Raises ModelError where several checkpoints are all damaged; where the only one is, the error of loading it
+    (ModelError or TrainError).
     """
-    return newest_undamaged(run, load, say) if checkpoints(run) else (None, [])
+    return newest_undamaged(run, load, log) if checkpoints(run) else (None, [])
 
 
 def set_aside(damaged: Path) -> None:
-    """Rename a damaged checkpoint to damaged-step-000123 (-2, -3 …): it no longer counts as one and is not lost."""
+    """Rename a damaged checkpoint to damaged-step-000123 (-2, -3 …), so that it is kept but no longer loaded."""
     suffixes = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
     names = (f"damaged-{damaged.name}{suffix}" for suffix in suffixes)
     with file_errors(damaged, "renamed"):
@@ -136,10 +138,10 @@ def check_same_inputs(
     base_hashes: Mapping[str, str],
     run: Path,
 ) -> None:
-    """Check that data and base are those that a checkpoint was trained on. Raises TrainError.
+    """Raise TrainError where data or base differ from those that a checkpoint was trained on.
 
     state: the checkpoint's state.json.
-    data_manifests: one for each stage; there may be more of them than at the checkpoint, never others.
+    data_manifests: one for each stage; stages may have been added since the checkpoint.
     val_manifest: of the validation data, None without any.
     base_hashes: the base's files → SHA-256.
     """

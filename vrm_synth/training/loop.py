@@ -136,10 +136,10 @@ class _Loop:
     # ------------------------------------------------------------ resuming
 
     def _resume(self) -> int:
-        """Load the newest whole checkpoint, where there is one. Returns the log's length at it, in bytes."""
+        """Load the newest undamaged checkpoint, if there is one. Returns the length of its log in bytes."""
         main = self._accelerator.is_main_process
         on_message = self._callbacks.on_message if main else lambda text: None
-        saved, damaged = checkpoint.newest(self._run, on_message)
+        saved, damaged = checkpoint.load_newest(self._run, on_message)
         log_bytes = 0
         if saved is not None:
             val_manifest = None if self._val_data is None else self._val_data.manifest
@@ -383,11 +383,11 @@ def _raises_out_of_memory(device: torch.device) -> bool:
 def _prepare_ahead(
     batches: Iterator[TrainingBatch], prepare: Callable[[TrainingBatch], PreparedBatch]
 ) -> Iterator[PreparedBatch]:
-    """Prepare batches in a thread, a few ahead of the one that is yielded."""
+    """Yield prepared batches; a thread prepares up to PREPARE_AHEAD further ones in the meantime."""
     futures: deque[Future[PreparedBatch]] = deque()
-    with ThreadPoolExecutor(1, "prepare-batches") as thread:
+    with ThreadPoolExecutor(1, "prepare-batches") as executor:
         for batch in batches:
-            futures.append(thread.submit(prepare, batch))
+            futures.append(executor.submit(prepare, batch))
             if len(futures) > PREPARE_AHEAD:
                 yield futures.popleft().result()
         while futures:

@@ -274,12 +274,12 @@ def _make_optimizer(config: RunConfig, parameters: list[Any], cuda: bool) -> tor
 
 
 def make_lr_lambda(config: RunConfig, optimizer: torch.optim.Optimizer) -> Callable[[int], float]:
-    """Step → factor of config.learning_rate, 0 … 1: the configured warm-up and decay."""
+    """Return the learning-rate schedule: step → factor of config.learning_rate, 0 … 1, with warm-up and decay."""
     name = "cosine" if config.schedule == "cosine" else "constant_with_warmup"
     lr_scheduler = get_scheduler(name, optimizer, num_warmup_steps=config.warmup, num_training_steps=config.decay_steps)
     lr_lambda: Callable[[int], float] = lr_scheduler.lr_lambdas[0]
-    # diffusers counts the first update as number 0, with a rate of 0: an update that changes nothing. Beyond its last
-    # step its cosine rises again.
+    # step + 1: at step 0 diffusers' warm-up has a factor of 0, and the first update would change nothing.
+    # min(…, last): after its last step diffusers' cosine rises again.
     last = config.decay_steps
     return lambda step: lr_lambda(step + 1 if last is None else min(step + 1, last))
 

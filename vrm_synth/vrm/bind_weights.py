@@ -19,22 +19,22 @@ _PERCENT = 10.0  # a VRM 1.0 file with a weight of at least this is in percent
 
 
 def divide_percent_weights(
-    expressions: Mapping[str, Expression], place: str, oddities: Oddities
+    expressions: Mapping[str, Expression], json_path: str, oddities: Oddities
 ) -> dict[str, Expression]:
-    """Divide the weights of a VRM 1.0 file by 100 where they are in percent, with an oddity at `place`."""
+    """Divide the weights of a VRM 1.0 file by 100 where they are in percent, with an oddity at `json_path`."""
     out = dict(expressions)
     largest = {name: max((b.weight for b in e.morph_target_binds), default=0.0) for name, e in out.items()}
     if max(largest.values(), default=0.0) < _PERCENT:
         return out
-    oddities.add(f"{place} has morph target weights in percent, up to {max(largest.values()):g}; divided by 100")
+    oddities.add(f"{json_path} has morph target weights in percent, up to {max(largest.values()):g}; divided by 100")
     scaled = {name: _with_weights(e, [0.01 * b.weight for b in e.morph_target_binds]) for name, e in out.items()}
     return {name: scaled[name] if largest[name] > 1.0 else e for name, e in out.items()}
 
 
 def clamp_weights(
-    expressions: Mapping[str, Expression], place: str, oddities: Oddities, unit: float = 1.0
+    expressions: Mapping[str, Expression], json_path: str, oddities: Oddities, unit: float = 1.0
 ) -> dict[str, Expression]:
-    """Clamp the weights to 0 to 1, with one oddity at `place`. unit: the file's own value for a weight of 1."""
+    """Clamp the weights to 0 to 1, with one oddity at `json_path`. unit: the file's own value for a weight of 1."""
     outside = [
         (name, b.weight)
         for name, e in expressions.items()
@@ -45,7 +45,7 @@ def clamp_weights(
         return dict(expressions)
     name, weight = max(outside, key=lambda o: abs(o[1]))
     oddities.add(
-        f"{place} has {len(outside)} morph target weights outside 0 to {unit:g}, brought back to it; "
+        f"{json_path} has {len(outside)} morph target weights outside 0 to {unit:g}, brought back to it; "
         f"the farthest is {unit * weight:g} in {name[:60]!r}"
     )
     bad = {name for name, _ in outside}

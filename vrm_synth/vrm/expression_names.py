@@ -46,13 +46,13 @@ class GroupLabel:
     """The identifying fields of a VRM 0.x blend-shape group.
 
     Attributes:
-        place: where it is in the file, for messages.
+        json_path: where it is in the file, for messages.
         preset_name: its presetName.
         name: its name.
         is_bound: True where it has any bind.
     """
 
-    place: str
+    json_path: str
     preset_name: str
     name: str
     is_bound: bool = True
@@ -84,17 +84,19 @@ def assign_expression_names(groups: Sequence[GroupLabel], oddities: Oddities) ->
     for preset, i in chosen.items():
         out[i] = preset
         if matches[i] != _PresetMatch(preset, 0) and groups[i].name != preset:
-            oddities.add(f"{groups[i].place} is the preset {preset} by its name, {groups[i].name[:60]!r}")
+            oddities.add(f"{groups[i].json_path} is the preset {preset} by its name, {groups[i].name[:60]!r}")
     for i, g in enumerate(groups):
         if out[i] is not None or i in duplicates:
             continue
         if not g.name and not g.is_bound:
-            oddities.add(f"{g.place} has no name, and changes nothing; it is left out")
+            oddities.add(f"{g.json_path} has no name, and changes nothing; it is left out")
             continue
         out[i] = _own_name(g, unique, oddities)
         if (match := matches[i]) is not None:
-            preset_place = groups[chosen[match.preset]].place
-            oddities.add(f"{g.place} has the name of the preset that {preset_place} is; it is a custom one, {out[i]!r}")
+            preset_path = groups[chosen[match.preset]].json_path
+            oddities.add(
+                f"{g.json_path} has the name of the preset that {preset_path} is; it is a custom one, {out[i]!r}"
+            )
     return out
 
 
@@ -102,10 +104,10 @@ def _match_preset(g: GroupLabel, oddities: Oddities) -> _PresetMatch | None:
     stated, name = fold_case(g.preset_name), fold_case(g.name)
     if stated in V0_PRESETS:
         if g.preset_name.lower() != stated:
-            oddities.add(f"{g.place} has the presetName {g.preset_name[:60]!r}, read as {stated!r}")
+            oddities.add(f"{g.json_path} has the presetName {g.preset_name[:60]!r}, read as {stated!r}")
         return _PresetMatch(V0_PRESETS[stated], 0)
     if stated not in ("", "unknown"):
-        oddities.add(f"{g.place} has the unknown presetName {g.preset_name[:60]!r}; its name counts")
+        oddities.add(f"{g.json_path} has the unknown presetName {g.preset_name[:60]!r}; its name counts")
     if name in V0_PRESETS:
         return _PresetMatch(V0_PRESETS[name], 1)
     return _PresetMatch(_V1_PRESETS[name], 2) if name in _V1_PRESETS else None
@@ -125,7 +127,7 @@ def _duplicates(
         stated = match is not None and match.rank == 0
         if stated or (g.name and g.name in first_by_name):
             label = match.preset if match is not None else g.name[:60]
-            oddities.add(f"{g.place} is {label!r} again; the first one counts")
+            oddities.add(f"{g.json_path} is {label!r} again; the first one counts")
             out.add(i)
         first_by_name.setdefault(g.name, i)
     return out
@@ -137,18 +139,18 @@ def _own_name(g: GroupLabel, unique: UniqueNames, oddities: Oddities) -> str:
         return unique.take(name, "custom")
     name = unique.take(name)
     if name != g.name:
-        oddities.add(f"{g.place} has a name that cannot be used, {g.name[:60]!r}; it is called {name[:60]!r}")
+        oddities.add(f"{g.json_path} has a name that cannot be used, {g.name[:60]!r}; it is called {name[:60]!r}")
     return name
 
 
-def plain_names(expressions: Mapping[str, Expression], place: str, oddities: Oddities) -> dict[str, str]:
+def plain_names(expressions: Mapping[str, Expression], json_path: str, oddities: Oddities) -> dict[str, str]:
     """Return the file's name → a plain and unused name, for every expression of a VRM 1.0 file."""
     out = {name: name for name in expressions if is_plain(name)}
     unique = UniqueNames({*out, *PRESETS})
     for name in expressions:
         if name not in out:
             out[name] = unique.take(plain_name(name, UNNAMED))
-            oddities.add(f"{place} has a name that cannot be used, {name[:60]!r}; it is called {out[name][:60]!r}")
+            oddities.add(f"{json_path} has a name that cannot be used, {name[:60]!r}; it is called {out[name][:60]!r}")
     return {name: out[name] for name in expressions}
 
 

@@ -96,14 +96,17 @@ def check_spring_limits(springs: tuple[Spring, ...], limits: Limits, where: str)
     return springs
 
 
-class LinkBudget:
-    """Counter of what the lists of a VRM extension expand to, so that a small file cannot become a huge avatar."""
+class ReferenceLimit:
+    """Limit on the references that the lists of a VRM extension expand to (joints, binds, collider uses).
+
+    A list can name the same group many times, so a small file could otherwise expand to a huge avatar.
+    """
 
     def __init__(self, limits: Limits):
-        self.limit, self.used = limits.links, 0
+        self.limit, self.used = limits.references, 0
 
-    def spend(self, count: int, where: str) -> None:
-        """Count `count` more links."""
+    def add(self, count: int, where: str) -> None:
+        """Add `count` references to the total; raise AvatarError where it exceeds the limit."""
         self.used += count
         if self.used > self.limit:
             raise AvatarError(

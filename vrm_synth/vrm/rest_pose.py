@@ -81,18 +81,20 @@ def t_pose_direction(bone: str) -> Vec3:
 
 
 def correct_rest_pose(avatar: Avatar) -> Avatar:
-    """Set `rest_corrections` of an avatar that faces +Z already.
+    """Return the avatar with `rest_corrections` set; it must already face +Z.
 
-    Adds an oddity for a rest pose that is no T-pose, corrected or not.
+    A rest pose that is not a T-pose is added to the oddities, corrected or not.
     """
     rest = rest_pose(avatar)
     deviations = _deviations(rest)
     if not deviations:
         return avatar
-    objection = _objection(rest)
-    outcome = f"not corrected, because {objection}" if objection else "the arms are corrected"
+    reason_not_corrected = _reason_not_corrected(rest)
+    outcome = f"not corrected, because {reason_not_corrected}" if reason_not_corrected else "the arms are corrected"
     oddity = f"its rest pose is no T-pose ({', '.join(deviations)} away from it); {outcome}"
-    return replace(avatar, oddities=(*avatar.oddities, oddity), rest_corrections={} if objection else corrections(rest))
+    return replace(
+        avatar, oddities=(*avatar.oddities, oddity), rest_corrections={} if reason_not_corrected else corrections(rest)
+    )
 
 
 def rest_pose(avatar: Avatar) -> RestPose:
@@ -132,7 +134,7 @@ def _deviations(rest: RestPose) -> list[str]:
     return described
 
 
-def _objection(rest: RestPose) -> str:
+def _reason_not_corrected(rest: RestPose) -> str:
     """Return the reason why the arms are not corrected; "" where they are."""
     bones = [side + part for part in ("UpperArm", "LowerArm") for side in _SIDES]
     if rest.torso is None or any(bone not in rest.limbs for bone in bones):

@@ -16,7 +16,7 @@ from vrm_synth.gltf.model import Vec3
 from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.licensing.license import contradictions, vrm0_license
 from vrm_synth.vrm.avatar import Collider, FirstPersonType, LookAt, Meta, RangeMap, Spring, SpringJoint
-from vrm_synth.vrm.extension import ExtensionSource, LinkBudget, VrmExtension, check_spring_limits, range_map
+from vrm_synth.vrm.extension import ExtensionSource, ReferenceLimit, VrmExtension, check_spring_limits, range_map
 from vrm_synth.vrm.vrm0_expressions import nodes_of_mesh, read_vrm0_expressions
 
 _FIRST_PERSON: dict[str, FirstPersonType] = {
@@ -131,11 +131,11 @@ def _colliders(source: ExtensionSource) -> tuple[tuple[Collider, ...], list[tupl
     """Read all colliders, and the indices of those of each group."""
     out: list[Collider] = []
     groups: list[tuple[int, ...]] = []
-    budget = LinkBudget(source.limits)
+    reference_limit = ReferenceLimit(source.limits)
     for g in source.ext.child_or_empty("secondaryAnimation").children("colliderGroups", source.limits.items):
         first = len(out)
         spheres = g.children("colliders", source.limits.items)
-        budget.spend(len(spheres), g.path)
+        reference_limit.add(len(spheres), g.path)
         node = g.entry_index("node", len(source.gltf.nodes), "nodes") if spheres and g.has("node") else None
         for f in spheres if node is not None else []:
             assert node is not None
@@ -148,29 +148,29 @@ def _colliders(source: ExtensionSource) -> tuple[tuple[Collider, ...], list[tupl
 def _springs(source: ExtensionSource, groups: list[tuple[int, ...]]) -> tuple[Spring, ...]:
     """Read one spring per root bone: its whole subtree swings, each joint with its first child as tail (three-vrm)."""
     out: list[Spring] = []
-    budget = LinkBudget(source.limits)
+    reference_limit = ReferenceLimit(source.limits)
     count = len(source.gltf.nodes)
     for f in source.ext.child_or_empty("secondaryAnimation").children("boneGroups", source.limits.items):
         listed = f.indices("colliderGroups", len(groups), "colliderGroups")
-        budget.spend(sum(len(groups[g]) for g in listed), f.path)
+        reference_limit.add(sum(len(groups[g]) for g in listed), f.path)
         used = unique(c for g in listed for c in groups[g])
         center = f.index("center", count, "nodes", minus_one_is_normal=True)
         settings = _joint_settings(f)
         for root in f.indices("bones", count, "nodes"):
             joints = tuple(
                 SpringJoint(node, next(iter(source.gltf.nodes[node].children), None), *settings)
-                for node in _subtree(source, root, budget, f.path)
+                for node in _subtree(source, root, reference_limit, f.path)
             )
-            budget.spend(len(used), f.path)
+            reference_limit.add(len(used), f.path)
             out.append(Spring(f.text("comment") or source.gltf.nodes[root].name, joints, used, center))
     return check_spring_limits(tuple(out), source.limits, source.ext.at("secondaryAnimation.boneGroups"))
 
 
-def _subtree(source: ExtensionSource, root: int, budget: LinkBudget, where: str) -> list[int]:
+def _subtree(source: ExtensionSource, root: int, reference_limit: ReferenceLimit, where: str) -> list[int]:
     order: list[int] = []
     stack = [root]
     while stack:
-        budget.spend(1, where)
+        reference_limit.add(1, where)
         node = stack.pop()
         order.append(node)
         stack.extend(reversed(source.gltf.nodes[node].children))

@@ -9,7 +9,7 @@ from vrm_synth.gltf.model import Vec4
 from vrm_synth.vrm.avatar import Expression, MaterialColorBind, MorphTargetBind, TextureTransformBind
 from vrm_synth.vrm.bind_weights import clamp_weights
 from vrm_synth.vrm.expression_names import V0_PRESETS, GroupLabel, assign_expression_names
-from vrm_synth.vrm.extension import PRESETS, ExtensionSource, LinkBudget, morph_target_counts
+from vrm_synth.vrm.extension import PRESETS, ExtensionSource, ReferenceLimit, morph_target_counts
 from vrm_synth.vrm.vrm0_materials import emission_to_linear, flipped_transform, gamma_to_linear
 
 _COLOR_TYPES = {
@@ -48,19 +48,19 @@ def _reference(labels: list[GroupLabel], read: list[Expression]) -> dict[str, Ex
 
 def _groups(groups: list[JsonObject], source: ExtensionSource) -> list[Expression]:
     """Read each group's binds; names are assigned later."""
-    budget = LinkBudget(source.limits)
+    reference_limit = ReferenceLimit(source.limits)
     by_mesh = nodes_of_mesh(source)
     materials = _materials_by_name(source)
     targets = morph_target_counts(source.gltf)
     out: list[Expression] = []
     for f in groups:
-        colors, transforms = _material_binds(f, materials, source, budget)
+        colors, transforms = _material_binds(f, materials, source, reference_limit)
         out.append(
             Expression(
                 name="",
                 is_preset=False,
                 is_binary=f.flag("isBinary"),
-                morph_target_binds=_morph_binds(f, by_mesh, targets, source, budget),
+                morph_target_binds=_morph_binds(f, by_mesh, targets, source, reference_limit),
                 material_color_binds=colors,
                 texture_transform_binds=transforms,
             )
@@ -82,7 +82,7 @@ def _morph_binds(
     by_mesh: dict[int, list[int]],
     targets: dict[int, int],
     source: ExtensionSource,
-    budget: LinkBudget,
+    reference_limit: ReferenceLimit,
 ) -> tuple[MorphTargetBind, ...]:
     out: list[MorphTargetBind] = []
     for f in group.children("binds", source.limits.items):
@@ -91,7 +91,7 @@ def _morph_binds(
         if f.is_none_index("mesh", entry=True) or f.is_none_index("index", entry=True):
             continue
         nodes = by_mesh.get(mesh, [])
-        budget.spend(len(nodes), f.path)
+        reference_limit.add(len(nodes), f.path)
         if not nodes:
             source.oddities.add(f"{f.path} binds mesh {mesh}, which no node has")
         elif not 0 <= target < targets[nodes[0]]:
@@ -109,13 +109,13 @@ def _materials_by_name(source: ExtensionSource) -> dict[str, list[int]]:
 
 
 def _material_binds(
-    group: JsonObject, materials: dict[str, list[int]], source: ExtensionSource, budget: LinkBudget
+    group: JsonObject, materials: dict[str, list[int]], source: ExtensionSource, reference_limit: ReferenceLimit
 ) -> tuple[tuple[MaterialColorBind, ...], tuple[TextureTransformBind, ...]]:
     colors: list[MaterialColorBind] = []
     transforms: list[TextureTransformBind] = []
     for f in group.children("materialValues", source.limits.items):
         found = materials.get(f.text("materialName"), [])
-        budget.spend(len(found), f.path)
+        reference_limit.add(len(found), f.path)
         if not found:
             source.oddities.add(f"{f.path} is for the material {f.text('materialName')[:60]!r}, which there is not")
             continue
@@ -140,13 +140,17 @@ def _color(f: JsonObject, name: str) -> Vec4:
 
 
 def _transform_bind(f: JsonObject, material: int, axis: str, source: ExtensionSource) -> TextureTransformBind:
-    """Read a UV transform bind. axis: "" for both, "_S" for u, "_T" for v; the other keeps the material's value."""
+    """Read a UV transform bind.
+
+    axis: "" for both axes, "_S" for u, "_T" for v; the other axis keeps the material's value.
+    """
+    # targetValue is (scale, offset); vectorProperties._MainTex is (offset, scale)
     sx, sy, ox, oy = f.vector("targetValue", (1.0, 1.0, 0.0, 0.0))
     if axis:
         properties = source.ext.values("materialProperties")
         stated = properties[material] if material < len(properties) else {}
-        place = f"{source.ext.at('materialProperties')}[{material}]"
-        vectors = JsonObject(stated, place).child_or_empty("vectorProperties")
+        json_path = f"{source.ext.at('materialProperties')}[{material}]"
+        vectors = JsonObject(stated, json_path).child_or_empty("vectorProperties")
         material_ox, material_oy, material_sx, material_sy = vectors.vector("_MainTex", (0.0, 0.0, 1.0, 1.0))
         if axis == "_S":
             sy, oy = material_sy, material_oy

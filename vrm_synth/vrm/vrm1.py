@@ -33,7 +33,7 @@ from vrm_synth.vrm.expression_names import plain_names
 from vrm_synth.vrm.extension import (
     PRESETS,
     ExtensionSource,
-    LinkBudget,
+    ReferenceLimit,
     VrmExtension,
     check_spring_limits,
     morph_target_counts,
@@ -98,18 +98,18 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
 
 
 def _normalize_expressions(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
-    """Give the expressions plain names, and weights in 0 to 1."""
-    place = source.ext.at("expressions")
-    names = plain_names(stored, place, source.oddities)
-    named = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
-    return clamp_weights(divide_percent_weights(named, place, source.oddities), place, source.oddities)
+    """Return the expressions with usable, unique names and with weights from 0 to 1."""
+    json_path = source.ext.at("expressions")
+    names = plain_names(stored, json_path, source.oddities)
+    renamed = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
+    return clamp_weights(divide_percent_weights(renamed, json_path, source.oddities), json_path, source.oddities)
 
 
 def _expressions(source: ExtensionSource) -> dict[str, Expression]:
     """Read the expressions as they stand in the file."""
     f = source.ext.child_or_empty("expressions")
     out: dict[str, Expression] = {}
-    budget = LinkBudget(source.limits)
+    reference_limit = ReferenceLimit(source.limits)
     targets = morph_target_counts(source.gltf)
     for group, preset in (("preset", True), ("custom", False)):
         expressions = f.child_or_empty(group)
@@ -120,12 +120,17 @@ def _expressions(source: ExtensionSource) -> dict[str, Expression]:
             if (name in PRESETS) != preset:
                 source.oddities.add(f"{e.path} is {'not a' if preset else 'a'} preset's name; it is left out")
                 continue
-            out[name] = _expression(name, preset, e, targets, source, budget)
+            out[name] = _expression(name, preset, e, targets, source, reference_limit)
     return out
 
 
 def _expression(
-    name: str, preset: bool, f: JsonObject, targets: dict[int, int], source: ExtensionSource, budget: LinkBudget
+    name: str,
+    preset: bool,
+    f: JsonObject,
+    targets: dict[int, int],
+    source: ExtensionSource,
+    reference_limit: ReferenceLimit,
 ) -> Expression:
     materials = len(source.root.values("materials"))
     morphs: list[MorphTargetBind] = []
@@ -149,7 +154,7 @@ def _expression(
         for b in f.children("textureTransformBinds", limit)
         if (material := b.entry_index("material", materials, "materials")) is not None
     ]
-    budget.spend(len(morphs) + len(colors) + len(transforms), f.path)
+    reference_limit.add(len(morphs) + len(colors) + len(transforms), f.path)
     return Expression(
         name=name,
         is_preset=preset,
@@ -213,8 +218,8 @@ def _first_person(source: ExtensionSource) -> dict[int, FirstPersonType]:
 def _constraints(source: ExtensionSource) -> tuple[Constraint, ...]:
     out: list[Constraint] = []
     for i, node in enumerate(source.gltf.nodes):
-        place = f"nodes[{i}].extensions"
-        f = JsonObject(node.extensions, place, source.oddities).child("VRMC_node_constraint")
+        json_path = f"nodes[{i}].extensions"
+        f = JsonObject(node.extensions, json_path, source.oddities).child("VRMC_node_constraint")
         body = f.child("constraint") if f is not None else None
         if body is not None:
             out += _constraint(i, body, len(source.gltf.nodes))
@@ -303,18 +308,18 @@ def _collider(f: JsonObject, node: int) -> Collider | None:
 
 
 def _springs(springs: JsonObject, new_indices: list[int | None], source: ExtensionSource) -> tuple[Spring, ...]:
-    budget = LinkBudget(source.limits)
+    reference_limit = ReferenceLimit(source.limits)
     groups: list[list[int]] = []
     for g in springs.children("colliderGroups", source.limits.items):
         members = [new_indices[c] for c in g.indices("colliders", len(new_indices), "colliders")]
-        budget.spend(len(members), g.path)
+        reference_limit.add(len(members), g.path)
         groups.append([m for m in members if m is not None])
     out: list[Spring] = []
     for f in springs.children("springs", source.limits.items):
         used = f.indices("colliderGroups", len(groups), "colliderGroups")
-        budget.spend(sum(len(groups[g]) for g in used), f.path)
+        reference_limit.add(sum(len(groups[g]) for g in used), f.path)
         joints = _joints(f, source)
-        budget.spend(len(joints), f.path)
+        reference_limit.add(len(joints), f.path)
         if not joints:
             source.oddities.add(f"{f.path} has fewer than 2 joints, so nothing swings")
             continue

@@ -18,7 +18,7 @@ from tests.dataset.conftest import shot
 from vrm_synth.core.errors import DatasetError, RenderError
 from vrm_synth.dataset.shot_list.answers import LoadedAvatar, ShotAnswer
 from vrm_synth.dataset.shot_list.reader import read_shots
-from vrm_synth.dataset.shot_list.task import ShotListTask, answer_shots
+from vrm_synth.dataset.shot_list.shot_list_task import ShotListTask, answer_shots
 
 
 @pytest.fixture

@@ -7,10 +7,25 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vrm_synth.training.data.permutation import SHORT, permute
+from vrm_synth.training.data.permutation import MAX_STORED_LENGTH, permute
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, SHORT - 1, SHORT, SHORT + 1, 5000, 1 << 14, (1 << 14) + 1, 100_003])
+@pytest.mark.parametrize(
+    "n",
+    [
+        1,
+        2,
+        3,
+        10,
+        MAX_STORED_LENGTH - 1,
+        MAX_STORED_LENGTH,
+        MAX_STORED_LENGTH + 1,
+        5000,
+        1 << 14,
+        (1 << 14) + 1,
+        100_003,
+    ],
+)
 def test_a_permutation_is_one(n):
     for i in range(3):
         assert np.array_equal(np.sort(permute(np.arange(n), n, 7, "x", i)), np.arange(n))
@@ -23,7 +38,7 @@ def test_a_permutation_is_the_same_at_one_position_as_at_all():
     ].tolist()
 
 
-@pytest.mark.parametrize("n", [SHORT, 10_000])
+@pytest.mark.parametrize("n", [MAX_STORED_LENGTH, 10_000])
 def test_permutations_differ_by_seed_stream_and_number_and_have_no_stride(n):
     permutations = [permute(np.arange(n), n, *key) for key in ((1, "x", 0), (2, "x", 0), (1, "y", 0), (1, "x", 1))]
     for i, a in enumerate(permutations):

@@ -89,7 +89,7 @@ def on_face(xy: ArrayLike, lift: ArrayLike = 0.0) -> Array:
 
 
 def nose(x: ArrayLike, y: ArrayLike) -> Array:
-    """How far (...) the nose stands out of the face at (x, y)."""
+    """Height (...) of the nose above the face at (x, y)."""
     x, h = np.asarray(x, np.float64), np.asarray(y, np.float64) - CHIN_Y
     tip = 0.0088 * np.exp(-((x / 0.0062) ** 2)) * np.exp(-(((h - 0.0575) / np.where(h < 0.0575, 0.0052, 0.0125)) ** 2))
     bridge = 0.0022 * np.exp(-((x / 0.007) ** 2)) * np.exp(-(((h - 0.078) / 0.016) ** 2))

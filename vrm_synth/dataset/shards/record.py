@@ -73,7 +73,7 @@ class Record:
 
     @staticmethod
     def of_bytes(data: bytes, where: str) -> Record:
-        """Parse a record. Raises DatasetError where it is none, is of a newer format, or was changed."""
+        """Parse a record. Raises DatasetError where it is not a record, is of a newer format, or was changed."""
         try:
             content = json.loads(data)
             check_format(content.get("format"), FORMAT, where)
@@ -96,7 +96,7 @@ class Record:
 
 
 def is_done(store: Store, name: str, shard: int) -> bool:
-    """True if a record is whole and of this shard; `verify` checks the shard's files."""
+    """Return True where a record is complete (sealed) and of this shard; `verify` checks the shard's files."""
     data = store.read(name)
     return is_sealed(data) and data.startswith(f'{{\n "shard": {shard},\n'.encode())
 

@@ -1,7 +1,7 @@
 """Read a list of shots: shots.json, or the metadata.jsonl of a dataset.
 
-What an entry says is read by whoever draws it: workers share that between them, and the process that hands the
-entries out is not kept waiting by what drawing needs.
+The worker that draws a shot parses its entry, so that parsing runs in parallel and the process that hands out the
+entries does not wait for what drawing imports.
 """
 
 from __future__ import annotations

@@ -66,11 +66,12 @@ class Decoder:
             process.communicate()
 
     def decode(
-        self, codec: str, job: dict[str, Any], data: memoryview, result_bytes: int, where: str
+        self, codec: str, request: dict[str, Any], data: memoryview, result_bytes: int, where: str
     ) -> dict[str, NDArray[Any]]:
         """Decode `data` and return the arrays, at most `result_bytes` together.
 
-        codec, job: a decoder of decoder_process.py and its parameters.
+        codec: name of a decoder in decoder_process.py.
+        request: its parameters.
 
         Raises AvatarError where the library is missing, refuses the data, dies of it or gives more.
         """
@@ -84,11 +85,11 @@ class Decoder:
             self._bytes_left -= result_bytes
             if self._bytes_left < 0:
                 raise AvatarError("compressed data is too large", got=f"{result_bytes} bytes", where=where)
-        request = json.dumps({**job, "codec": codec, "result_bytes": result_bytes}).encode()
+        head = json.dumps({**request, "codec": codec, "result_bytes": result_bytes}).encode()
         try:
             process = self._start()
             assert process.stdin is not None and process.stdout is not None  # both are pipes
-            process.stdin.write(HEADER.pack(len(request), len(data)) + request)
+            process.stdin.write(HEADER.pack(len(head), len(data)) + head)
             process.stdin.write(data)
             process.stdin.flush()
             return _read_response(process.stdout, result_bytes, where)

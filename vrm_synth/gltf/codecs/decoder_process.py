@@ -24,36 +24,40 @@ HEADROOM = 384 * 2**20  # bytes that a decoder may take besides 8 times what it 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
-def meshopt(job: dict[str, Any], data: bytes) -> Arrays:
-    """Decode one buffer view of EXT_meshopt_compression to (bytes,) uint8."""
+def decode_meshopt(request: dict[str, Any], data: bytes) -> Arrays:
+    """Decode one buffer view of EXT_meshopt_compression to a flat uint8 array."""
     import meshopt as library
 
-    count, stride = job["count"], job["stride"]
-    decoded = library.decode_gltf_buffer(data, count, stride, job["mode"], job["filter"])
+    count, stride = request["count"], request["stride"]
+    decoded = library.decode_gltf_buffer(data, count, stride, request["mode"], request["filter"])
     return {"data": np.ascontiguousarray(decoded).reshape(-1).view(np.uint8)}
 
 
-def draco(job: dict[str, Any], data: bytes) -> Arrays:
+def decode_draco(request: dict[str, Any], data: bytes) -> Arrays:
     """Decode one mesh of KHR_draco_mesh_compression: (F, 3) uint32 "faces", and (V, C) attributes by unique id."""
     import DracoPy as library  # noqa: N813  the name under which the library is known
 
     mesh = library.decode(data)
-    wanted = set(job["ids"])
+    wanted = set(request["ids"])
     found = {str(a["unique_id"]): a["data"] for a in mesh.attributes if a["unique_id"] in wanted}
     return {"faces": mesh.faces, **found}
 
 
-def basis(job: dict[str, Any], data: bytes) -> Arrays:
+def decode_basis(request: dict[str, Any], data: bytes) -> Arrays:
     """Decode the largest level of a KTX 2 image to (H, W, 4) uint8 RGBA."""
     import opengl_basisu as library
 
     texture = library.open(data)
-    if (texture.width, texture.height) != (job["width"], job["height"]):
+    if (texture.width, texture.height) != (request["width"], request["height"]):
         raise ValueError("the decoder sees another size than the header says")
     return {"pixels": texture.transcode("rgba8").data}
 
 
-DECODERS: dict[str, Callable[[dict[str, Any], bytes], Arrays]] = {"meshopt": meshopt, "draco": draco, "basis": basis}
+DECODERS: dict[str, Callable[[dict[str, Any], bytes], Arrays]] = {
+    "meshopt": decode_meshopt,
+    "draco": decode_draco,
+    "basis": decode_basis,
+}
 
 
 def limit_memory(result_bytes: int) -> None:
@@ -76,11 +80,11 @@ def serve(source: BinaryIO, out: BinaryIO) -> None:
     """Main loop: decode requests until the parent closes the pipe."""
     while header := source.read(HEADER.size):
         size, payload = HEADER.unpack(header)
-        job = json.loads(source.read(size))
+        request = json.loads(source.read(size))
         data = source.read(payload)
-        limit_memory(job["result_bytes"])
+        limit_memory(request["result_bytes"])
         try:
-            arrays = {k: np.ascontiguousarray(a) for k, a in DECODERS[job["codec"]](job, data).items()}
+            arrays = {k: np.ascontiguousarray(a) for k, a in DECODERS[request["codec"]](request, data).items()}
         except Exception as e:  # three libraries, each with its own error types
             respond(out, {"error": f"{type(e).__name__}: {e}"[:200]}, [])
             continue

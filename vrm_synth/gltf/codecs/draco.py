@@ -93,8 +93,10 @@ def _decompress(
     vertices = wanted["POSITION"].count
     for name, accessor in wanted.items():
         if accessor.count != vertices:
-            place = f"{where}.attributes.{name}"
-            raise AvatarError("vertex counts differ", got=accessor.count, allowed=f"POSITION's {vertices}", where=place)
+            json_path = f"{where}.attributes.{name}"
+            raise AvatarError(
+                "vertex counts differ", got=accessor.count, allowed=f"POSITION's {vertices}", where=json_path
+            )
         if accessor.type not in COMPONENTS or accessor.componentType not in DTYPES or accessor.sparse is not None:
             raise AvatarError("compressed attribute has a wrong accessor", where=f"{where}.attributes.{name}")
     data = buffers.view(draco.view, f"{where}.extensions.{NAME}.bufferView")
@@ -105,13 +107,15 @@ def _decompress(
     found = buffers.decoder.decode("draco", {"ids": [i for _, i in draco.ids]}, data, 4 * numbers, where)
     attributes = {}
     for name, unique_id in draco.ids:
-        place, accessor = f"{where}.attributes.{name}", wanted[name]
+        json_path, accessor = f"{where}.attributes.{name}", wanted[name]
         values = found.get(str(unique_id))
         shape = (vertices, COMPONENTS[accessor.type])
         if values is None or values.shape != shape:
             got = "no such attribute" if values is None else values.shape
-            raise AvatarError("compressed attribute is not what its accessor says", got=got, allowed=shape, where=place)
-        attributes[name] = _append_accessor(gltf, buffers, accessor, _cast(values, accessor.componentType, place))
+            raise AvatarError(
+                "compressed attribute is not what its accessor says", got=got, allowed=shape, where=json_path
+            )
+        attributes[name] = _append_accessor(gltf, buffers, accessor, _cast(values, accessor.componentType, json_path))
     triangles = found.get("faces")
     if triangles is None or triangles.shape != (faces, 3):
         raise AvatarError("compressed triangles are not as many as announced", allowed=faces, where=where)

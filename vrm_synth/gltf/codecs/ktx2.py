@@ -82,8 +82,8 @@ def decode(data: memoryview, decoder: Decoder, where: str) -> NDArray[np.uint8]:
     found = size(data)
     assert found is not None  # check() was called
     width, height = found
-    job = {"width": width, "height": height}
-    pixels = decoder.decode("basis", job, data, width * height * 4, where).get("pixels")
+    request = {"width": width, "height": height}
+    pixels = decoder.decode("basis", request, data, width * height * 4, where).get("pixels")
     if pixels is None or pixels.dtype != np.uint8 or pixels.shape != (height, width, 4):
         raise AvatarError(
             "picture's decoder gave another size than its header", allowed=f"{width}×{height}", where=where

@@ -36,7 +36,7 @@ class MeshoptView:
     filter: str
 
 
-def read_compression(view: pygltflib.BufferView, place: str) -> MeshoptView | None:
+def read_compression(view: pygltflib.BufferView, json_path: str) -> MeshoptView | None:
     """Read a buffer view's compression extension; None where it has none.
 
     Raises AvatarError where it contradicts the extension's rules or the view.
@@ -44,7 +44,7 @@ def read_compression(view: pygltflib.BufferView, place: str) -> MeshoptView | No
     name = next((n for n in NAMES if view.extensions.get(n) is not None), None)
     if name is None:
         return None
-    f = JsonObject(view.extensions[name], f"{place}.extensions.{name}")
+    f = JsonObject(view.extensions[name], f"{json_path}.extensions.{name}")
     numbers = {key: _unsigned(f, key) for key in ("buffer", "byteOffset", "byteLength", "byteStride", "count")}
     for key in ("buffer", "byteLength", "byteStride", "count", "mode"):
         f.required(key)
@@ -65,9 +65,9 @@ def read_compression(view: pygltflib.BufferView, place: str) -> MeshoptView | No
     return MeshoptView(numbers["buffer"], numbers["byteOffset"], numbers["byteLength"], count, stride, mode, kind)
 
 
-def is_fallback(buffer: pygltflib.Buffer, place: str) -> bool:
+def is_fallback(buffer: pygltflib.Buffer, json_path: str) -> bool:
     """Return True for a fallback buffer: it holds, or would hold, what compressed views decompress to."""
-    found = [JsonObject(buffer.extensions[n], f"{place}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
+    found = [JsonObject(buffer.extensions[n], f"{json_path}.extensions.{n}") for n in NAMES if buffer.extensions.get(n)]
     return any(f.flag("fallback") for f in found)
 
 

@@ -80,7 +80,7 @@ class TarReader:
         return self._tar.offset
 
     def tail(self, max_bytes: int) -> bytes:
-        """Read what follows the last member, at most so many bytes; a whole tar has two blocks of zeros there."""
+        """Read at most `max_bytes` bytes after the last member; a complete tar has two blocks of zeros there."""
         self._file.seek(self.end)
         return self._file.read(max_bytes)
 

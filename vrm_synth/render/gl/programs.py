@@ -41,7 +41,7 @@ def view_features(view: View) -> Features:
 
 
 def features(material: Material, instance: Instance, wraps: dict[int, tuple[int, int]], outline: bool) -> Features:
-    """The preprocessor defines of one draw, whatever the view."""
+    """The preprocessor defines of one draw, the same for every view."""
     m, infos = material, material.texture_infos()
     primitive = instance.primitive
     has_uvs = bool(primitive.tex_coords)

@@ -19,36 +19,36 @@ from numpy.typing import NDArray
 from vrm_synth.core.rng import rng
 
 ROUNDS = 6
-SHORT = 1 << 12  # up to this length the permutation is made as a whole
+MAX_STORED_LENGTH = 1 << 12  # permutations up to this length are shuffled once and kept in memory
 
 
-def permute(positions: NDArray[np.int64], n: int, seed: int, stream: str, i: int = 0) -> NDArray[np.int64]:
-    """Evaluate the random permutation (seed, stream, i) of 0 … n − 1 at some positions.
+def permute(positions: NDArray[np.int64], n: int, seed: int, stream_name: str, index: int = 0) -> NDArray[np.int64]:
+    """Evaluate the random permutation (seed, stream_name, index) of 0 … n − 1 at some positions.
 
     positions: (m,) int64, 0 … n − 1.
-    i: number of the permutation in its stream, such as an epoch.
+    index: number of the permutation in its stream, such as an epoch.
     Returns (m,) int64, 0 … n − 1.
     """
     if n <= 1:
         return np.zeros_like(positions)
-    if n <= SHORT:
-        return _shuffle(n, seed, stream, i)[positions]
+    if n <= MAX_STORED_LENGTH:
+        return _shuffle(n, seed, stream_name, index)[positions]
     half = ((n - 1).bit_length() + 1) // 2
-    keys = _keys(seed, stream, i)
+    keys = _keys(seed, stream_name, index)
     out = _feistel(positions.astype(np.uint64), half, keys)
-    while (outside := out >= n).any():
+    while (outside := out >= n).any():  # cycle walking
         out[outside] = _feistel(out[outside], half, keys)
     return out.astype(np.int64)
 
 
 @lru_cache(maxsize=256)
-def _shuffle(n: int, seed: int, stream: str, i: int) -> NDArray[np.int64]:
-    return rng(seed, f"permutation {stream}", i).permutation(n)
+def _shuffle(n: int, seed: int, stream_name: str, index: int) -> NDArray[np.int64]:
+    return rng(seed, f"permutation {stream_name}", index).permutation(n)
 
 
 @lru_cache(maxsize=1024)
-def _keys(seed: int, stream: str, i: int) -> tuple[np.uint64, ...]:
-    return tuple(rng(seed, f"permutation {stream}", i).integers(0, 1 << 64, ROUNDS, dtype=np.uint64))
+def _keys(seed: int, stream_name: str, index: int) -> tuple[np.uint64, ...]:
+    return tuple(rng(seed, f"permutation {stream_name}", index).integers(0, 1 << 64, ROUNDS, dtype=np.uint64))
 
 
 def _feistel(x: NDArray[np.uint64], half: int, keys: tuple[np.uint64, ...]) -> NDArray[np.uint64]:

@@ -79,18 +79,18 @@ class TableRow(NamedTuple):
 
     @property
     def picture(self) -> ByteRange:
-        """Where the encoded picture lies."""
+        """Byte range of the encoded picture."""
         return ByteRange(self.path, self.offset, self.length)
 
     @property
     def mask(self) -> ByteRange | None:
-        """Where the encoded mask lies; None without one."""
+        """Byte range of the encoded mask; None without one."""
         return ByteRange(self.mask_path, self.mask_offset, self.mask_length) if self.mask_path else None
 
 
 @dataclass
 class TableMetadata:
-    """What a table was made from and what is in it: the .json.
+    """Metadata of a row table, stored as JSON: its sources and its contents.
 
     made_from: version, path, split and columns.
     kind: layout of the source: tar, parquet, listed or texts.

@@ -56,7 +56,7 @@ def _slot_counts(weights: NDArray[np.float64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class SlotDraw:
-    """Where some samples come from.
+    """Bucket, source and row assigned to each of some samples.
 
     bucket: (m,) int64, index of the bucket.
     source: (m,) int64, index of the source.

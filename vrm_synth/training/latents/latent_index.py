@@ -125,6 +125,7 @@ class LatentIndex:
     # ------------------------------------------------------------ on disk
 
     def _stat(self, name: str) -> FileStat | None:
+        """Return size and modification time of a shard; None where it does not exist."""
         try:
             found = (self._folder / name).stat()
         except FileNotFoundError:

@@ -27,52 +27,59 @@ from vrm_synth.training.data.scan.sibling_files import SiblingFiles
 from vrm_synth.training.data.source import BadRowError, CaptionText, as_bad_row
 
 
-def scan_listed(
-    root: Path, part: str, columns: Columns, other: Callable[[str], str | None], listed: set[str]
+def scan_metadata_jsonl(
+    root: Path,
+    metadata_path: str,
+    columns: Columns,
+    other_split_of: Callable[[str], str | None],
+    named_paths: set[str],
 ) -> ScanResults:
-    """Scan a metadata.jsonl: one row a line, file_name relative to its own folder.
+    """Scan a metadata.jsonl: one row per line, file_name relative to the file's folder.
 
-    other: a picture's path → None where it is of the split that is read, else the name of its split. listed: receives
-    the path of every picture and mask that a row names.
+    metadata_path: of the file, relative to root.
+    other_split_of: path of a picture → name of its split; None where that is the split to read.
+    named_paths: the path of every picture and mask that a row names is added to it.
     """
-    folder = PurePosixPath(part).parent
+    folder = PurePosixPath(metadata_path).parent
     try:
-        with as_bad_row(), open_plain_file(root / part, None) as file:
+        with as_bad_row(), open_plain_file(root / metadata_path, None) as file:
             for number, line in metadata_lines(file, MAX_TEXT_FILE_BYTES):
                 if len(line) > MAX_TEXT_FILE_BYTES:
                     yield Exclusion(
-                        f"{part}:{number}", "metadata is too long", f"allowed: {MAX_TEXT_FILE_BYTES} bytes a line"
+                        f"{metadata_path}:{number}",
+                        "metadata is too long",
+                        f"allowed: {MAX_TEXT_FILE_BYTES} bytes a line",
                     )
                     continue
-                found = _listed(root, folder, f"{part}:{number}", line, columns, listed)
-                split = other(found.key) if found.key in listed else None
+                found = _scan_row(root, folder, f"{metadata_path}:{number}", line, columns, named_paths)
+                split = other_split_of(found.key) if found.key in named_paths else None
                 yield found if split is None else exclude_other_split(found.key, split)
     except BadRowError as e:
-        yield Exclusion.of(part, e)
+        yield Exclusion.of(metadata_path, e)
     except OSError as e:
-        raise StoreError(f"cannot be read: {e.strerror or e}", where=root / part) from e
+        raise StoreError(f"cannot be read: {e.strerror or e}", where=root / metadata_path) from e
 
 
-def _listed(
-    root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, listed: set[str]
+def _scan_row(
+    root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, named_paths: set[str]
 ) -> ScannedSample | Exclusion:
     key = where
     try:
         row = parse_row(line)
         name = _inside(row.get("file_name"))
         key = str(folder / name)
-        listed.add(key)
+        named_paths.add(key)
         words = columns.words(row)
         mask = row.get("mask_file_name")
         beside = name.with_name(name.stem + MASK_SUFFIX) if mask is None else _inside(mask)
-        listed.add(str(folder / beside))
+        named_paths.add(str(folder / beside))
         return _picture_file(root, key, words, str(folder / beside), row)
     except BadRowError as e:
         return Exclusion.of(key, e)
 
 
 def _inside(name: Any) -> PurePosixPath:
-    """A path that stays below its folder. Raises BadRowError."""
+    """Return the name as a path. Raises BadRowError where it leads out of its folder."""
     if not isinstance(name, str) or not name or "\0" in name:
         raise BadRowError("no file_name", got=name)
     path = PurePosixPath(name.replace("\\", "/"))
@@ -81,32 +88,36 @@ def _inside(name: Any) -> PurePosixPath:
     return path
 
 
-def unlisted(names: Mapping[str, Sequence[str]], listed: set[str]) -> Iterator[Exclusion]:
-    """The exclusions of pictures that no row names. names: folder → its pictures; listed: paths that rows name."""
+def exclude_unnamed(names: Mapping[str, Sequence[str]], named_paths: set[str]) -> Iterator[Exclusion]:
+    """Yield an exclusion for each picture that no row names.
+
+    names: folder → its pictures.
+    named_paths: the paths that rows name.
+    """
     for folder, pictures in names.items():
         siblings = SiblingFiles(pictures)
         for name in pictures:
             key = str(PurePosixPath(folder, name))
-            if key not in listed and not siblings.is_pass(name, ()):
+            if key not in named_paths and not siblings.is_pass(name, ()):
                 yield Exclusion(key, "picture is not listed", "no row names it")
 
 
-def scan_texts(root: Path, part: str, names: Sequence[str], columns: Columns) -> ScanResults:
-    """Scan a folder's pictures, each with the caption in the .txt of its name. names: of its pictures and captions."""
+def scan_texts(root: Path, folder: str, names: Sequence[str], columns: Columns) -> ScanResults:
+    """Scan the pictures of a folder, each captioned by the .txt of the same name. names: its pictures and captions."""
     siblings = SiblingFiles(names)
     for name in siblings.pictures():
         if siblings.is_pass(name, CAPTION_SUFFIXES):
             continue
-        key = os.path.normpath(os.path.join(part, name))
+        key = os.path.normpath(os.path.join(folder, name))
         stem = name.rpartition(".")[0]
         try:
             caption = siblings.of_same_stem(name, CAPTION_SUFFIXES)
             if caption is None:
                 raise BadRowError("no caption", allowed=f"{stem}.txt")
             with as_bad_row():
-                data = read_byte_range(root, ByteRange(os.path.join(part, caption), 0, -1), MAX_TEXT_FILE_BYTES)
+                data = read_byte_range(root, ByteRange(os.path.join(folder, caption), 0, -1), MAX_TEXT_FILE_BYTES)
             words = columns.words({columns.caption: parse_text(data)})
-            mask = os.path.normpath(os.path.join(part, stem + MASK_SUFFIX))
+            mask = os.path.normpath(os.path.join(folder, stem + MASK_SUFFIX))
             yield _picture_file(root, key, words, mask, {})
         except BadRowError as e:
             yield Exclusion.of(key, e)

@@ -27,7 +27,7 @@ class SiblingFiles:
         self._names = {_parts(name): name for name in sorted(names)}
 
     def of_same_stem(self, name: str, suffixes: Sequence[str]) -> str | None:
-        """The file of the same stem with the first of the suffixes that there is, in whatever case; None for none."""
+        """The file of the same stem with the first suffix that exists, in upper or lower case; None without one."""
         stem, _ = _parts(name)
         return next((self._names[stem, s] for s in suffixes if (stem, s) in self._names), None)
 

@@ -34,7 +34,7 @@ from vrm_synth.io.file_names import (
     UNREAD_LISTS,
 )
 from vrm_synth.io.split_names import SplitRule, canonical_split
-from vrm_synth.training.data.scan.folder_scan import scan_listed, scan_texts, unlisted
+from vrm_synth.training.data.scan.folder_scan import exclude_unnamed, scan_metadata_jsonl, scan_texts
 from vrm_synth.training.data.scan.parquet_scan import has_image_column, scan_parquet
 from vrm_synth.training.data.scan.scanned_sample import Columns, ScanResults
 from vrm_synth.training.data.scan.sibling_files import SiblingFiles
@@ -42,20 +42,20 @@ from vrm_synth.training.data.scan.tar_scan import scan_tar
 
 
 def _no_other_split(path: str) -> str | None:
-    """`Layout.other` of a source whose names say no split."""
+    """`Layout.other_split_of` where file names do not indicate a split."""
     return None
 
 
 class Layout(NamedTuple):
-    """The parts of a source, to be scanned one after the other.
+    """The files of a source, in parts that are scanned one after the other.
 
     kind: tar, parquet, listed (metadata.jsonl) or texts (pictures with .txt captions).
-    root: the folder that paths start from.
+    root: the folder that paths are relative to.
     parts: shards, lists, or folders of pictures.
-    folders: all that were walked.
+    folders: all folders that were walked.
     names: folder → its pictures and captions (texts), or the pictures that lists should list (listed).
-    other: a listed picture's path → None where it is of the split, else the split that it is named for, "" for none.
-    exclusions: what is not read.
+    other_split_of: path of a picture → name of its split, "" for none; None where that is the split to read.
+    exclusions: files that are not read, with the reasons.
     """
 
     kind: str
@@ -63,7 +63,7 @@ class Layout(NamedTuple):
     parts: tuple[str, ...]
     folders: tuple[str, ...] = ()
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    other: Callable[[str], str | None] = _no_other_split
+    other_split_of: Callable[[str], str | None] = _no_other_split
     exclusions: tuple[Exclusion, ...] = ()
 
     def files(self) -> set[Path]:
@@ -101,7 +101,7 @@ def find_layout(path: Path, split: str) -> Layout:
 
 def scan(layout: Layout, columns: Columns) -> ScanResults:
     """Yield the samples, and then the exclusions. Raises DatasetError where a part cannot be read at all."""
-    listed: set[str] = set()
+    named_paths: set[str] = set()
     for part in layout.parts:
         match layout.kind:
             case "tar":
@@ -109,11 +109,11 @@ def scan(layout: Layout, columns: Columns) -> ScanResults:
             case "parquet":
                 yield from scan_parquet(layout.root, part, columns)
             case "listed":
-                yield from scan_listed(layout.root, part, columns, layout.other, listed)
+                yield from scan_metadata_jsonl(layout.root, part, columns, layout.other_split_of, named_paths)
             case _:
                 yield from scan_texts(layout.root, part, layout.names[part], columns)
     if layout.kind == "listed":
-        yield from unlisted(layout.names, listed)
+        yield from exclude_unnamed(layout.names, named_paths)
     yield from layout.exclusions
 
 
@@ -146,9 +146,11 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
 
 
 def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
-    """The layout of lists. Lists are of a split by their own folder's name, or else row by row, by their pictures'
-    folders."""
-    lists, others, other = files.with_name(METADATA_LINES), list[Exclusion](), _no_other_split
+    """Return the layout of a source with metadata.jsonl files.
+
+    The folder of such a file decides its split; where it indicates none, each row's picture path does.
+    """
+    lists, others, other_split_of = files.with_name(METADATA_LINES), list[Exclusion](), _no_other_split
     pictures = _to_be_listed(files, lists)
     if split:
         named, wanted = _split_rule(files, "listed", [*lists, *pictures], split), canonical_split(split)
@@ -160,19 +162,25 @@ def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Lay
             others = [exclude_other_split(path, named(path)) for path in lists if path not in by_row]
             lists = by_row
 
-        def other(path: str) -> str | None:
+        def other_split_of(path: str) -> str | None:
             found = named(path)
             return None if found == wanted or not (found or strict) else found
 
-        pictures = [path for path in _to_be_listed(files, lists) if other(path) is None]
+        pictures = [path for path in _to_be_listed(files, lists) if other_split_of(path) is None]
     exclusions = (*files.exclusions, *others, *tables, *_unread(files, "listed"))
     return Layout(
-        "listed", files.root, tuple(sorted(lists)), files.folders, _by_folder(pictures), other, tuple(exclusions)
+        "listed",
+        files.root,
+        tuple(sorted(lists)),
+        files.folders,
+        _by_folder(pictures),
+        other_split_of,
+        tuple(exclusions),
     )
 
 
 def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
-    """The shards, and Parquet files that are none: tables of what is in the shards or pictures beside them.
+    """The shards, and the Parquet files that are not shards: tables of what is in the shards or pictures beside them.
 
     Where there is nothing else they are taken for shards, and scanning says what they lack.
     """

@@ -10,7 +10,7 @@ from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.transforms import spherical
 from vrm_synth.core.vectors import Vec3
-from vrm_synth.stage.light import Ambient, Light
+from vrm_synth.stage.light_types import Ambient, Light
 
 Span = tuple[float, float]
 

@@ -8,7 +8,7 @@ import pytest
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.rng import rng
 from vrm_synth.core.transforms import spherical
-from vrm_synth.stage.lighting import SETUPS, light
+from vrm_synth.stage.light_setups import SETUPS, light
 
 
 @pytest.mark.parametrize("setup", SETUPS)
