@@ -41,8 +41,6 @@ _CONSTANTS = (
     "stage.backgrounds",
     "stage.light_setups",
 )
-# Names under which renamed modules are hashed, so that the render ids of existing datasets stay valid.
-_HASHED_AS = {"stage.light_setups": "stage.lighting"}
 
 
 @functools.cache
@@ -55,7 +53,7 @@ def render_parts() -> Mapping[str, str]:
         "poses": _hash_files(resources.folder("poses"), resources.folder("poses").rglob("*.yaml")),
         "cameras": _hash_files(resources.folder("cameras"), resources.folder("cameras").rglob("*.yaml")),
         "wording": _hash_files(wording.parent, [wording]),
-        "constants": _hash(to_json({_HASHED_AS.get(name, name): _constants(name) for name in _CONSTANTS}).encode()),
+        "constants": _hash(to_json({name: _constants(name) for name in _CONSTANTS}).encode()),
     }
 
 
