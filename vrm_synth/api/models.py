@@ -22,18 +22,18 @@ def train(
     device: str | None = None,
     offline: bool = True,
 ) -> int:
-    """Train a latent diffusion model; the same call again goes on from the last checkpoint, with more steps further.
+    """Train a latent diffusion model. The same call again resumes from the last checkpoint; raise `steps` to train on.
 
     config: the path of a run's YAML file, or its keys as a mapping, paths starting from the working folder:
     {"base": "tiny", "steps": 1000, "data": {"sources": ["out/pictures"]}}; docs/training.md has them all.
     out: the run's folder. callbacks: called as the run goes. device: "cpu" for the CPU even where
-    there is a GPU. offline: whether a base that is not at hand is refused, or fetched.
+    there is a GPU. offline: True refuses a base that is not on this machine, False downloads it.
     Returns the step that is reached. Raises RecipeError, TrainError, ModelError, DatasetError.
     """
     from vrm_synth.training.preflight import check_run
 
     run, settings = Path(out), _read_config(config)
-    check_run(settings, run)  # what is mistyped is answered before torch takes its seconds
+    check_run(settings, run)  # typos are reported before the slow import of torch
     from vrm_synth.training.loop import train as train_model
 
     return train_model(settings, run, callbacks, device=device, offline=offline)

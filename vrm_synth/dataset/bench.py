@@ -97,7 +97,7 @@ def bench(
     device: int = 0,
     done: Callable[[], object] = lambda: None,
 ) -> BenchReport:
-    """Make `count` pictures of an avatar by one worker, then `count` a worker by `workers` at once.
+    """Time `count` pictures of an avatar with one worker, then `count` per worker with `workers` in parallel.
 
     done: called for each picture, warm-up included: pictures(count, workers) times. Raises AvatarError, RenderError.
     """

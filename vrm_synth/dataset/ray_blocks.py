@@ -94,15 +94,17 @@ class BlockTask:
             allowed = "a folder that every node shares, or a URL"
             raise DatasetError("a node does not see this dataset", allowed=allowed, where=str(store))
         with self.render_task.open() as render:
-            yield functools.partial(self._make, render)
+            yield functools.partial(self._make_block, render)
 
-    def _make(self, render: Callable[[int], Iterable[RenderResult]], block: int) -> Iterator[Event]:
+    def _make_block(self, render: Callable[[int], Iterable[RenderResult]], block: int) -> Iterator[Event]:
+        """Render a block's shots, avatar by avatar, and write its shards: yields reports of shots now and then, and
+        one of the block at the end."""
         results: dict[int, RenderResult] = {}
         reports: list[ShotReport] = []
         last = time.monotonic()
-        for group in self.writer.groups(self.writer.plan.shots(block)):
-            for i in group:
-                (results[i],) = render(i)
+        for same_avatar_shots in self.writer.groups(self.writer.plan.shots(block)):
+            for i in same_avatar_shots:
+                (results[i],) = render(i)  # one result a shot
                 reports.append(ShotReport(i, results[i].attempts, results[i].reason))
                 if time.monotonic() - last > REPORT_INTERVAL:
                     yield tuple(reports)

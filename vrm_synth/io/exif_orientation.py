@@ -45,14 +45,14 @@ def orientation(picture: PIL.Image.Image, file: BinaryIO) -> int:
 
 
 def webp_orientation(file: BinaryIO) -> int:
-    """Read the orientation, 1 to 8, of a WebP from its chunks alone: Pillow decodes one to open it."""
+    """Read the orientation, 1 to 8, of a WebP from its chunks alone, because Pillow decodes a whole WebP to open it."""
     at = file.tell()
     try:
-        blank = PIL.Image.new("1", (1, 1))
-        blank.info.update(_webp_metadata(file))
+        metadata_holder = PIL.Image.new("1", (1, 1))
+        metadata_holder.info.update(_webp_metadata(file))
     finally:
         file.seek(at)
-    return _orientation_tag(blank) if blank.info else 1
+    return _orientation_tag(metadata_holder) if metadata_holder.info else 1
 
 
 def apply_orientation(picture: PIL.Image.Image, file: BinaryIO) -> PIL.Image.Image:

@@ -86,11 +86,11 @@ class Page:
 
 
 def to_html(page: Page) -> bytes:
-    """Render a page as one UTF-8 file. Raises ValueError where a row has another number of cells than columns."""
+    """Render a page as one UTF-8 file. Raises ValueError where a row's cell count is not its column count."""
     for section in page.sections:
         _check(section)
     html: str = _template().render(page=page, style=(_HERE / "page.css").read_text(encoding="utf-8"))
-    # Half of a surrogate pair, which JSON can spell, is no text: it is shown as a question mark.
+    # Lone surrogates, which JSON can contain, cannot be encoded: they become question marks.
     return html.encode("utf-8", errors="replace")
 
 

@@ -25,11 +25,11 @@ _BLENDS: WeakKeyDictionary[Avatar, dict[tuple[int, int, int], csr_array]] = Weak
 
 
 def posed_primitives(posed: PosedAvatar, *, with_normals: bool = True) -> list[PosedPrimitive]:
-    """(node, primitive, positions (V, 3), normals (V, 3) or None) of everything that is drawn (Avatar.drawn_nodes).
+    """Morph and skin every drawn primitive: (node, primitive, positions (V, 3), normals (V, 3) or None).
 
     World frame, metres, float64; normals are unit vectors. A skinned primitive follows its joints alone
-    (glTF 3.7.3.3: its node's own transform does not count), any other its node. with_normals: False leaves
-    them None, for those who only ask where things are.
+    (glTF 3.7.3.3: its node's own transform does not count), an unskinned one follows its node. with_normals: False
+    leaves them None, for callers that need only positions. Order: that of Avatar.drawn_nodes.
     """
     drawn = drawn_primitives(posed.avatar)
     return [(node, primitive, *_posed(posed, node, part, primitive, with_normals)) for node, part, primitive in drawn]

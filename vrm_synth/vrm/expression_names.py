@@ -116,20 +116,21 @@ def _match_preset(g: GroupLabel, oddities: Oddities) -> _PresetMatch | None:
 def _duplicates(
     groups: Sequence[GroupLabel], matches: Sequence[_PresetMatch | None], chosen: Mapping[str, int], oddities: Oddities
 ) -> set[int]:
-    """Return the groups that repeat an earlier one's name, or state a preset that another group has."""
+    """Return the groups to leave out: those that repeat an earlier group's name, and those that state a preset which
+    is given to another group. A group that got its preset by its presetName does not reserve its own name."""
     out: set[int] = set()
-    first_by_name: dict[str, int] = {}
+    seen_names: set[str] = set()
     for i, (g, match) in enumerate(zip(groups, matches, strict=True)):
         if match is not None and chosen[match.preset] == i:
             if match.rank:
-                first_by_name.setdefault(g.name, i)
+                seen_names.add(g.name)
             continue
         stated = match is not None and match.rank == 0
-        if stated or (g.name and g.name in first_by_name):
+        if stated or (g.name and g.name in seen_names):
             label = match.preset if match is not None else g.name[:60]
             oddities.add(f"{g.json_path} is {label!r} again; the first one counts")
             out.add(i)
-        first_by_name.setdefault(g.name, i)
+        seen_names.add(g.name)
     return out
 
 

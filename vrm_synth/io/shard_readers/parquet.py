@@ -49,8 +49,9 @@ def read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None, 
 
 
 def embedded_file(cell: Any, where: object) -> bytes:
-    """The picture's file in a cell: {bytes, path} as `datasets` writes it, or bytes. A path in it is never followed.
+    """The picture's file in a cell: {bytes, path} as Hugging Face `datasets` writes it, or bytes.
 
+    Its path is never opened.
     Raises DatasetError.
     """
     data = cell.get("bytes") if isinstance(cell, Mapping) else cell

@@ -34,9 +34,9 @@ ORIGIN_COLUMNS = ("license", "avatar", "avatar_sha256")
 
 
 def has_image_column(path: Path) -> bool:
-    """Return True where a Parquet file has embedded pictures, or cannot be opened: scanning will say why.
+    """Return True if a Parquet file has a column of images, or cannot be opened: the scan then reports the error.
 
-    Raises StoreError where the machine fails.
+    Raises StoreError on an I/O failure.
     """
     try:
         stat_plain_file(path)
