@@ -13,9 +13,9 @@ torch is imported by a call of `train` or `sample` alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vrm_synth.core.lazy_imports import lazily
+
+TYPE_CHECKING = False  # what type checkers take for true; importing typing would take half of this package's import
 
 if TYPE_CHECKING:
     from vrm_synth.api.avatars import demo_avatar, load
