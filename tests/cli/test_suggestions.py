@@ -1,4 +1,4 @@
-"""What somebody would type first: pictures, or a line that says what to type."""
+"""First commands of new users: they render, or one line names the command to type."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class JsonObject:
 
     An index of −1 means "none", which exporters write where a field should be absent: an optional index is None then,
     a member of a list of indices is left out, and an entry that cannot be without its index is left out by the
-    caller (`entry_index`). Each is recorded as an oddity. Where nothing can be left out (`required_index`), and for
+    caller (`entry_index`). Each is recorded as an oddity. Where nothing can be left out, and for
     any other index out of range, the file is refused.
 
     Attributes:
@@ -174,10 +174,6 @@ class JsonObject:
         if value is None or (minus_one_is_normal and is_none(value)) or self.is_none_index(key):
             return None
         return index(value, count, of, self.at(key))
-
-    def required_index(self, key: str, count: int, of: str) -> int:
-        """Return an index that must be present."""
-        return index(self.required(key), count, of, self.at(key))
 
     def entry_index(self, key: str, count: int, of: str) -> int | None:
         """Return an index that must be present; None where it is −1 and the caller must leave the entry out."""

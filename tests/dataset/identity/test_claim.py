@@ -1,4 +1,4 @@
-"""Whose a folder is, and how a dataset grows: to the bytes of one that was made at once."""
+"""Claiming a dataset folder, and growing a dataset to the bytes of one made at once."""
 
 from __future__ import annotations
 
@@ -225,12 +225,12 @@ def test_a_record_of_the_smaller_dataset_is_never_finished_over(maker, store, tm
 
 
 def test_what_is_outgrown(maker, source):
-    def told(count: int) -> dict:
+    def manifest(count: int) -> dict:
         return maker.dataset(LocalStore(Path("nowhere")), count).writer.identity
 
-    assert list(outgrown(told(FEW), told(MANY))) == [4, 5]
-    assert list(outgrown(told(8), told(MANY))) == list(outgrown(told(FEW), told(FEW))) == []
-    assert list(outgrown(None, told(FEW))) == []
+    assert list(outgrown(manifest(FEW), manifest(MANY))) == [4, 5]
+    assert list(outgrown(manifest(8), manifest(MANY))) == list(outgrown(manifest(FEW), manifest(FEW))) == []
+    assert list(outgrown(None, manifest(FEW))) == []
 
 
 # ---------------------------------------------------------------- whose it is
