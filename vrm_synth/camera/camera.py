@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array, clip_from_view_orthographic, clip_from_view_perspective, world_from_view
 from vrm_synth.core.vectors import Vec3
@@ -48,6 +49,13 @@ class Camera:
         if self.ortho_height is not None:
             return clip_from_view_orthographic(self.ortho_height, aspect, self.near, self.far)
         return clip_from_view_perspective(self.fov_y, aspect, self.near, self.far)
+
+    def depth_of(self, window_z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Metres along the view axis of OpenGL's window z (0 near to 1 far), any shape."""
+        near, far = np.float32(self.near), np.float32(self.far)
+        if self.ortho_height is not None:
+            return np.asarray(near + window_z * (far - near))
+        return np.asarray(near * far / (far - window_z * (far - near)))
 
     def intrinsics(self, width: int, height: int) -> dict[str, float]:
         """fx, fy, cx, cy in pixels; pixel centres at .5, origin top left, y down (perspective only)."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.render.geometry_buffer import GeometryBuffer, GeometryField, VertexLabels, VisibleSurface
 from vrm_synth.stage.light_types import Ambient, Light
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class View:
         drivers, where that is the cheaper one, and multisample on GPUs, where it is not.
     mipmaps: False reads level 0 of every texture alone.
     compat: "three-vrm" draws the reference's way where it differs from the specification (docs/fidelity.md).
+    surface: also read how far away is what each pixel shows, into Frame.surface.
+    vertex_labels: labels of the avatar's vertices, to be read with it; None for none.
+    geometry: fields of Frame.geometry to draw beside those that it always has; None for no geometry buffer.
+    depth_layers: number of Frame.layers.
     """
 
     camera: Camera
@@ -49,6 +54,10 @@ class View:
     antialias: Antialias = "supersample"
     mipmaps: bool = True
     compat: Compat = "none"
+    surface: bool = False
+    vertex_labels: VertexLabels | None = None
+    geometry: frozenset[GeometryField] | None = None
+    depth_layers: int = 0
 
 
 RendererName = Literal["gl", "pyrender"]
@@ -62,10 +71,17 @@ class Frame:
 
     rgba: (H, W, 4) uint8, sRGB, straight alpha, top row first.
     draw_order: (mesh, material, pass) of each draw, in order.
+    surface: of View.surface: one sample of each pixel of the colours, nearly for free.
+    geometry: of View.geometry: all about the surface at each pixel's centre, by a drawing of its own.
+    layers: of View.depth_layers: the surfaces behind each other at each pixel's centre, nearest first; a blended
+        surface counts from alpha 0.5, outlines do not.
     """
 
     rgba: NDArray[np.uint8]
     draw_order: tuple[Draw, ...] = ()
+    surface: VisibleSurface | None = None
+    geometry: GeometryBuffer | None = None
+    layers: tuple[GeometryBuffer, ...] = ()
 
     @property
     def image(self) -> Image.Image:

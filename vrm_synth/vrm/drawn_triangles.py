@@ -1,4 +1,4 @@
-"""The numbering of the triangles that an avatar draws, which id buffers and their legends share."""
+"""The numbering of the triangles and vertices that an avatar draws, which id buffers and their legends share."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from vrm_synth.vrm.avatar import Avatar
 class DrawnTriangles:
     """The triangles of an avatar in one sequence: P primitives, T triangles.
 
-    Triangle t of primitive p has the number first[p] + t. Primitives come in the order of Avatar.drawn_nodes, those of
-    one node in the order of its mesh (as in pose.skinning.drawn_primitives).
+    Triangle t of primitive p has the number first[p] + t, its vertex v the number first_vertex[p] + v. Primitives come
+    in the order of Avatar.drawn_nodes, those of one node in the order of its mesh (as in
+    pose.skinning.drawn_primitives).
 
     nodes: (P,) intp, the node that draws each primitive.
     parts: (P,) intp, index of each primitive in its mesh.
     primitives: of length P.
     first: (P + 1,) intp, number of each primitive's first triangle; T at the end.
+    first_vertex: (P + 1,) intp, number of each primitive's first vertex, used or not; their count at the end.
     """
 
     nodes: NDArray[np.intp]
     parts: NDArray[np.intp]
     primitives: tuple[Primitive, ...]
     first: NDArray[np.intp]
+    first_vertex: NDArray[np.intp]
 
     def __len__(self) -> int:
         return int(self.first[-1])
@@ -49,6 +52,15 @@ class DrawnTriangles:
         """(T,) index of each triangle's material."""
         return np.array([p.material for p in self.primitives], np.int32)[self.primitive_of]
 
+    @cached_property
+    def vertices_of(self) -> NDArray[np.int32]:
+        """(T, 3) numbers of each triangle's vertices."""
+        rows = [
+            p.indices.astype(np.int32) + first
+            for p, first in zip(self.primitives, self.first_vertex.tolist(), strict=False)
+        ]
+        return np.concatenate(rows).astype(np.int32) if rows else np.zeros((0, 3), np.int32)
+
 
 _NUMBERED: WeakKeyDictionary[Avatar, DrawnTriangles] = WeakKeyDictionary()
 
@@ -62,5 +74,6 @@ def drawn_triangles(avatar: Avatar) -> DrawnTriangles:
             parts=np.array([k for _, k, _ in rows], np.intp),
             primitives=tuple(p for _, _, p in rows),
             first=np.cumsum([0, *(len(p.indices) for _, _, p in rows)], dtype=np.intp),
+            first_vertex=np.cumsum([0, *(len(p.positions) for _, _, p in rows)], dtype=np.intp),
         )
     return _NUMBERED[avatar]

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.model import Mesh, Node, Primitive
 from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 VERTEX = np.dtype(
     [
@@ -29,6 +31,7 @@ VERTEX = np.dtype(
     ]
 )
 MAX_MATRICES = 1 << 16  # that in_joints can name
+MAX_NUMBER = 1 << 24  # of triangles and vertices: what a float32 can tell apart
 _CHUNK = 256  # points that are tested together, most of which lie inside
 VERTEX_FORMAT = "3f4 3f4 4f4 4f4 4f4 4f4 4u2 4f4"
 
@@ -41,7 +44,7 @@ class Instance:
     mesh: index of the mesh, −1 where there is none.
     primitive: its data.
     name: of the object, for the frame's draw order.
-    first_index: where its indices begin in the merged index buffer.
+    first_index: where its indices begin in the merged index buffer: 3 times the number of its first triangle.
     index_count: how many there are.
     first_vertex: where its vertices begin in the merged vertex buffer.
     center: (3,) float64, centre of the rest-pose bounding sphere, metres, in the node's space.
@@ -65,7 +68,7 @@ class Instance:
 class Geometry:
     """An avatar's buffers on the CPU.
 
-    vertices: (V,) VERTEX records.
+    vertices: (V,) VERTEX records, numbered as in vrm.drawn_triangles.
     indices: (I,) uint32 into vertices.
     instances: in scene order.
     skin_base: skin → row of its first joint's matrix in the palette.
@@ -89,6 +92,51 @@ def flatten(rest: PosedAvatar) -> Geometry:
     avatar = rest.avatar
     shown = set(avatar.drawn_nodes)
     drawn = [n for n in depth_first(avatar) if n in shown]
+    skin_base, rigid_row, palette_size = _palette_rows(avatar, drawn)
+    numbered = drawn_triangles(avatar)
+    if max(len(numbered), numbered.first_vertex[-1]) >= MAX_NUMBER:
+        raise AvatarError(
+            "too many triangles or vertices to draw",
+            got=max(len(numbered), int(numbered.first_vertex[-1])),
+            allowed=MAX_NUMBER - 1,
+            where=avatar.source,
+        )
+    vertices, indices, instances = [], [], []
+    rows = zip(numbered.nodes.tolist(), numbered.primitives, numbered.first, numbered.first_vertex, strict=False)
+    for n, p, first_triangle, first_vertex in rows:
+        node, mesh = avatar.nodes[n], _mesh(avatar, n)
+        skinned = avatar.skin_of(n, p) is not None
+        row = skin_base[node.skin] if skinned and node.skin is not None else rigid_row[n]
+        vertices.append(_records(p, row, skinned))
+        indices.append(p.indices.ravel() + np.uint32(first_vertex))
+        instances.append(
+            Instance(
+                node=n,
+                mesh=node.mesh if node.mesh is not None else -1,
+                primitive=p,
+                name=_object_name(node, mesh),
+                first_index=3 * int(first_triangle),
+                index_count=p.indices.size,
+                first_vertex=int(first_vertex),
+                center=_center(rest, n, p),
+                mirrored=bool(np.linalg.det(rest.world_from_node[n][:3, :3]) < 0),
+                skinned=skinned,
+            )
+        )
+    rank = {n: k for k, n in enumerate(drawn)}
+    instances.sort(key=lambda i: rank[i.node])  # stable: the primitives of a mesh stay in order
+    return Geometry(
+        np.concatenate(vertices) if vertices else np.zeros(0, VERTEX),
+        np.concatenate(indices).astype(np.uint32) if indices else np.zeros(0, np.uint32),
+        tuple(instances),
+        skin_base,
+        rigid_row,
+        palette_size,
+    )
+
+
+def _palette_rows(avatar: Avatar, drawn: list[int]) -> tuple[dict[int, int], dict[int, int], int]:
+    """skin_base, rigid_row and palette_size of a Geometry. Raises AvatarError."""
     skin_base: dict[int, int] = {}
     rigid_row: dict[int, int] = {}
     size = 0
@@ -100,42 +148,14 @@ def flatten(rest: PosedAvatar) -> Geometry:
         if any(avatar.skin_of(n, p) is None for p in avatar.primitives_of(n)):
             rigid_row[n] = size
             size += 2
-
     if size > MAX_MATRICES:
         raise AvatarError("too many joints to draw", got=size, allowed=MAX_MATRICES, where=avatar.source)
-    vertices, indices, instances = [], [], []
-    vertex_at = index_at = 0
-    for n in drawn:
-        node, mesh = avatar.nodes[n], _mesh(avatar, n)
-        for p in mesh.primitives:
-            skinned = avatar.skin_of(n, p) is not None
-            row = skin_base[node.skin] if skinned and node.skin is not None else rigid_row[n]
-            vertices.append(_records(p, row, skinned))
-            indices.append(p.indices.ravel() + np.uint32(vertex_at))
-            instances.append(
-                Instance(
-                    node=n,
-                    mesh=node.mesh if node.mesh is not None else -1,
-                    primitive=p,
-                    name=_object_name(node, mesh),
-                    first_index=index_at,
-                    index_count=p.indices.size,
-                    first_vertex=vertex_at,
-                    center=_center(rest, n, p),
-                    mirrored=bool(np.linalg.det(rest.world_from_node[n][:3, :3]) < 0),
-                    skinned=skinned,
-                )
-            )
-            vertex_at += len(p.positions)
-            index_at += p.indices.size
-    return Geometry(
-        np.concatenate(vertices) if vertices else np.zeros(0, VERTEX),
-        np.concatenate(indices).astype(np.uint32) if indices else np.zeros(0, np.uint32),
-        tuple(instances),
-        skin_base,
-        rigid_row,
-        size,
-    )
+    return skin_base, rigid_row, size
+
+
+def rest_positions(rest: PosedAvatar) -> NDArray[np.float32]:
+    """Where each vertex of the merged buffer is in the rest pose: (V, 3) float32, world metres."""
+    return np.concatenate([points for _, _, points, _ in posed_primitives(rest, with_normals=False)]).astype(np.float32)
 
 
 def palette(geometry: Geometry, posed: PosedAvatar, view_from_world: NDArray[np.float64]) -> NDArray[np.float32]:

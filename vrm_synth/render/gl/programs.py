@@ -41,7 +41,7 @@ def view_features(view: View) -> Features:
 
 
 def features(material: Material, instance: Instance, wraps: dict[int, tuple[int, int]], outline: bool) -> Features:
-    """The preprocessor defines of one draw, the same for every view."""
+    """The preprocessor defines of one draw in colour, the same for every view."""
     m, infos = material, material.texture_infos()
     primitive = instance.primitive
     has_uvs = bool(primitive.tex_coords)
@@ -86,6 +86,21 @@ def features(material: Material, instance: Instance, wraps: dict[int, tuple[int,
     return frozenset(out | {name for name, on in flags.items() if on})
 
 
+def geometry_features(material: Material, color_features: Features, outputs: Features) -> Features:
+    """The preprocessor defines of one draw into a geometry buffer.
+
+    color_features: those of the same draw in colour.
+    outputs: OUT_SURFACE, OUT_NORMAL…, PEEL, and where each output goes ("LOCATION_NORMAL 1").
+    """
+    read = {"HAS_OUTLINE_WIDTH"}
+    if material.alpha_mode != "OPAQUE" or "OUT_ALBEDO" in outputs:
+        read |= {"HAS_BASE", "HAS_UV_MASK"}
+    if "OUT_NORMAL" in outputs:
+        read |= {"HAS_NORMAL", "HAS_SHIFT", "HAS_UV_MASK"}
+    unread = (set(_SLOT_FEATURE.values()) - read) | {"GLOWS", "SHADE_IS_BASE", "OUTLINE_PLAIN"}
+    return (color_features - unread) | outputs | {"GEOMETRY"}
+
+
 def has_rim_or_matcap(material: Material) -> bool:
     """Return True where rim light or matcap add anything: the one feature that expressions can turn on and off."""
     t = material.mtoon
@@ -114,11 +129,12 @@ class ProgramStore:
         """The program for a set of features."""
         if feature_set not in self._programs:
             head = _head(feature_set)
-            kind = next(k for k in ("mtoon", "unlit", "pbr") if k.upper() in feature_set)
+            kind = next(k for k in ("geometry", "mtoon", "unlit", "pbr") if k.upper() in feature_set)
+            sources = ["blocks.glsl", "surface.glsl", *(("toon_ramp.glsl",) if "MTOON" in feature_set else ())]
             self._programs[feature_set] = _compile(
                 self._ctx,
                 head + _source("blocks.glsl") + _source("avatar.vert"),
-                head + _source("blocks.glsl") + _source("surface.glsl") + _source(f"{kind}.frag"),
+                head + "".join(map(_source, [*sources, f"{kind}.frag"])),
             )
         return self._programs[feature_set]
 

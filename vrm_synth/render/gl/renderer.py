@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import moderngl
@@ -14,17 +14,36 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import RenderError
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
+from vrm_synth.render.geometry_buffer import (
+    GeometryBuffer,
+    GeometryField,
+    VertexLabels,
+    VisibleSurface,
+    visible_surface,
+)
 from vrm_synth.render.gl.context import create_context
+from vrm_synth.render.gl.geometry_pass import outputs_of, read_attachment, read_geometry
 from vrm_synth.render.gl.mip_cache import MipCache
 from vrm_synth.render.gl.programs import ProgramStore, resolve_program
 from vrm_synth.render.gl.scene_buffers import SceneBuffers
-from vrm_synth.render.gl.targets import Target, Targets
+from vrm_synth.render.gl.targets import (
+    COLOR_ALONE,
+    COLOR_AND_LABEL,
+    LABEL_ALONE,
+    R8,
+    R32F,
+    Target,
+    Targets,
+    set_color_mask,
+)
 from vrm_synth.render.gl.uniforms import FRAME_SIZE, CameraMatrices, frame_block
 from vrm_synth.render.gl.unpremultiply import unpremultiply
 from vrm_synth.render.system import is_software
 from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 FRAME_BINDING = 0
+NEARER_LAYER = 11  # texture unit of geometry.frag's nearer_layer
 # Coverage blends over what is there; alpha accumulates. Colours are encoded, so this is what three.js,
 # browsers and Unity in gamma mode do.
 BLEND_FUNC = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
@@ -54,6 +73,7 @@ class GLRenderer:
         self._scenes: OrderedDict[Avatar, SceneBuffers] = OrderedDict()
         self._cache = cache
         self._targets = Targets(self._ctx)
+        self._samples = np.empty((0, 0, 1), np.float32)  # kept, or each picture would fault in its pages anew
 
     @property
     def device(self) -> str:
@@ -63,21 +83,22 @@ class GLRenderer:
     def render(self, posed: PosedAvatar, view: View) -> Frame:
         """Draw once. Raises RenderError where the driver's limits are exceeded."""
         order = self.draw(posed, view)
-        return Frame(self.read_back(view), order)
+        return self._with_buffers(Frame(self.read_back(view), order), posed, view)
 
     def stream(self, pictures: Iterable[tuple[PosedAvatar, View]]) -> Iterator[Frame]:
         """Draw pictures one after the other: the frames of render(), in order. On a GPU a picture is read back while
         the next ones are drawn. Raises RenderError."""
         ahead = 0 if self._software else RING - 1
-        in_flight: deque[tuple[_PendingRead, tuple[Draw, ...]]] = deque()
+        in_flight: deque[tuple[_PendingRead, Frame]] = deque()
         for posed, view in pictures:
             order = self.draw(posed, view)
-            in_flight.append((self._begin_reading(view), order))
+            read = self._begin_reading(view)
+            in_flight.append((read, self._with_buffers(Frame(np.empty(0, np.uint8), order), posed, view)))
             if len(in_flight) > ahead:
-                read, order = in_flight.popleft()
-                yield Frame(self._finish_reading(read), order)
-        for read, order in in_flight:
-            yield Frame(self._finish_reading(read), order)
+                read, frame = in_flight.popleft()
+                yield replace(frame, rgba=self._finish_reading(read))
+        for read, frame in in_flight:
+            yield replace(frame, rgba=self._finish_reading(read))
 
     def draw(self, posed: PosedAvatar, view: View) -> tuple[Draw, ...]:
         """Submit the draws, the first half of render(). Returns their order."""
@@ -93,12 +114,19 @@ class GLRenderer:
             target = self._draw_target(view).framebuffer
             target.use()
             r, g, b, a = view.background or (0.0, 0.0, 0.0, 0.0)
+            labels = self._labels(view)
+            if labels is not None:
+                set_color_mask(target, LABEL_ALONE)
+                target.clear()
+                set_color_mask(target, COLOR_ALONE)
             target.clear(r * a, g * a, b * a, a, depth=1.0)
+            if labels is not None:
+                set_color_mask(target, COLOR_AND_LABEL)
             self._ctx.blend_func = BLEND_FUNC  # type: ignore[assignment]  # four factors are allowed, too
             camera_matrices = CameraMatrices.of(view)
             self._frame.write(frame_block(view, camera_matrices))
             self._frame.bind_to_uniform_block(FRAME_BINDING)
-            return scene.draw(posed, view, camera_matrices, target)
+            return scene.draw(posed, view, camera_matrices, target, labels)
 
     def finish(self) -> None:
         """Wait until everything submitted is drawn; for benchmarks."""
@@ -135,7 +163,61 @@ class GLRenderer:
         """The framebuffer that draw() draws this view into."""
         multisamples = self._multisamples(view)
         n = 1 if multisamples else view.supersample
-        return self._targets.draw_target((view.size[0] * n, view.size[1] * n), multisamples)
+        return self._targets.draw_target(
+            (view.size[0] * n, view.size[1] * n), multisamples, with_labels=self._labels(view) is not None
+        )
+
+    def _labels(self, view: View) -> VertexLabels | None:
+        """The labels that the colour drawing of a view also writes: none among the driver's multisamples, which cannot
+        be read one by one."""
+        return None if self._multisamples(view) else view.vertex_labels
+
+    def _with_buffers(self, frame: Frame, posed: PosedAvatar, view: View) -> Frame:
+        """Add the buffers that a view asks for to its frame, right after draw()."""
+        if not view.surface and view.geometry is None and not view.depth_layers:
+            return frame
+        of_samples = view.surface and not self._multisamples(view)
+        with self._ctx:
+            surface = self._read_surface(view) if of_samples else None
+            geometry = None
+            if view.geometry is not None or (view.surface and not of_samples):
+                geometry = next(self._geometry_layers(posed, view, view.geometry or frozenset(), 1))
+            layers = tuple(self._geometry_layers(posed, view, frozenset(), view.depth_layers, peel=True))
+        if view.surface and geometry is not None and not of_samples:
+            surface = visible_surface(geometry, view.vertex_labels, drawn_triangles(posed.avatar))
+        return replace(frame, surface=surface, geometry=geometry if view.geometry is not None else None, layers=layers)
+
+    def _read_surface(self, view: View) -> VisibleSurface:
+        """One sample of each pixel that draw() drew, the one below and right of its centre where they are many."""
+        target, n = self._draw_target(view), view.supersample
+        rows = slice(target.size[1] - 1 - n // 2, None, -n), slice(n // 2, None, n)
+        if self._samples.shape[:2] != target.size[::-1]:
+            self._samples = np.empty((*target.size[::-1], 1), np.float32)
+        window_z = read_attachment(target.framebuffer, -1, R32F, self._samples)[rows][..., 0]
+        depth = view.camera.depth_of(window_z)
+        depth[window_z == 1.0] = np.inf
+        label = None if self._labels(view) is None else read_attachment(target.framebuffer, 1, R8)[rows][..., 0]
+        return VisibleSurface(depth, label)
+
+    def _geometry_layers(
+        self, posed: PosedAvatar, view: View, fields: frozenset[GeometryField], count: int, peel: bool = False
+    ) -> Iterator[GeometryBuffer]:
+        """Draw a geometry buffer, or layers of them by depth peeling."""
+        outputs = outputs_of(fields)
+        scene, camera_matrices = self._scene(posed.avatar), CameraMatrices.of(view)
+        self._frame.bind_to_uniform_block(FRAME_BINDING)
+        for layer in range(count):
+            target = self._targets.geometry_target(view.size, outputs.attachments, layer)
+            if peel:
+                nearer = self._targets.geometry_target(view.size, outputs.attachments, layer + 1)
+                if layer == 0:
+                    nearer.framebuffer.clear()
+                self._ctx.clear_samplers(NEARER_LAYER, NEARER_LAYER + 1)
+                nearer.colors[outputs.names.index("OUT_DEPTH")].use(NEARER_LAYER)
+            target.framebuffer.use()
+            target.framebuffer.clear(depth=1.0)
+            scene.draw_geometry(posed, view, camera_matrices, target.framebuffer, outputs.features(peel))
+            yield read_geometry(target.framebuffer, outputs, fields)
 
     def _multisamples(self, view: View) -> int:
         """Samples a pixel of the driver's multisampling; 0 for none."""

@@ -12,23 +12,43 @@ class Target:
     """A framebuffer and its attachments.
 
     framebuffer: to draw into.
-    color: RGBA8 texture.
+    colors: its textures, by attachment.
     depth: its depth buffer, None where it has none.
     size: (width, height) pixels.
     samples: of the driver's multisampling a pixel, 0 without.
     """
 
     framebuffer: moderngl.Framebuffer
-    color: moderngl.Texture
+    colors: tuple[moderngl.Texture, ...]
     depth: moderngl.Texture | moderngl.Renderbuffer | None
     size: tuple[int, int]
     samples: int
 
+    @property
+    def color(self) -> moderngl.Texture:
+        """The first attachment."""
+        return self.colors[0]
+
     def release(self) -> None:
         """Free the framebuffer and its attachments."""
-        for resource in (self.framebuffer, self.color, self.depth):
+        for resource in (self.framebuffer, *self.colors, self.depth):
             if resource is not None:
                 resource.release()
+
+
+Attachment = tuple[int, str]  # components and moderngl's dtype of a texture
+RGBA8: Attachment = (4, "f1")
+R8: Attachment = (1, "f1")
+R32F: Attachment = (1, "f4")
+
+
+_ON, _OFF = (True, True, True, True), (False, False, False, False)
+COLOR_ALONE, LABEL_ALONE, COLOR_AND_LABEL = (_ON, _OFF), (_OFF, _ON), (_ON, _ON)  # masks of two attachments
+
+
+def set_color_mask(framebuffer: moderngl.Framebuffer, mask: tuple[tuple[bool, bool, bool, bool], ...]) -> None:
+    """Choose the attachments that draws and clears write."""
+    framebuffer.color_mask = mask  # type: ignore[assignment]  # one mask for each attachment is allowed, too
 
 
 class Targets:
@@ -36,16 +56,22 @@ class Targets:
 
     def __init__(self, ctx: moderngl.Context):
         self._ctx = ctx
-        self._targets: dict[bool, Target] = {}  # one with depth, one without
+        self._targets: dict[str, tuple[tuple[Attachment, ...], Target]] = {}  # by what they are for
         self._free: list[moderngl.Buffer] = []
 
-    def draw_target(self, size: tuple[int, int], samples: int) -> Target:
-        """The framebuffer with colour and depth that is drawn into. samples: as Target's."""
-        return self._get(size, samples, True)
+    def draw_target(self, size: tuple[int, int], samples: int, with_labels: bool = False) -> Target:
+        """The framebuffer with colour and depth that is drawn into, with labels beside the colour or without.
+        samples: as Target's."""
+        attachments = (RGBA8, R8) if with_labels else (RGBA8,)
+        return self._get(f"draw {len(attachments)}", size, attachments, samples, depth=True)
 
     def resolve_target(self, size: tuple[int, int]) -> Target:
         """The framebuffer with colour alone, one sample a pixel, that a drawing is resolved into."""
-        return self._get(size, 0, False)
+        return self._get("resolve", size, (RGBA8,), 0, depth=False)
+
+    def geometry_target(self, size: tuple[int, int], attachments: tuple[Attachment, ...], layer: int = 0) -> Target:
+        """A framebuffer of one sample a pixel for a geometry buffer. layer: an odd and an even one are two."""
+        return self._get(f"geometry {layer % 2}", size, attachments, 0, depth=True)
 
     def pixel_buffer(self, size: int) -> moderngl.Buffer:
         """Take a buffer of `size` bytes; `give_back` it when it has been read."""
@@ -61,13 +87,15 @@ class Targets:
         """Return a pixel buffer that has been read."""
         self._free.append(buffer)
 
-    def _get(self, size: tuple[int, int], samples: int, depth: bool) -> Target:
-        target = self._targets.get(depth)
-        if target is None or (target.size, target.samples) != (size, samples):
-            if target is not None:
-                target.release()
-            color = self._ctx.texture(size, 4, samples=samples)
+    def _get(
+        self, purpose: str, size: tuple[int, int], attachments: tuple[Attachment, ...], samples: int, depth: bool
+    ) -> Target:
+        kept = self._targets.get(purpose)
+        if kept is None or (kept[0], kept[1].size, kept[1].samples) != (attachments, size, samples):
+            if kept is not None:
+                kept[1].release()
+            colors = tuple(self._ctx.texture(size, n, samples=samples, dtype=dtype) for n, dtype in attachments)
             buffer = self._ctx.depth_renderbuffer(size, samples=samples) if depth else None
-            target = Target(self._ctx.framebuffer([color], buffer), color, buffer, size, samples)
-            self._targets[depth] = target
-        return target
+            target = Target(self._ctx.framebuffer(colors, buffer), colors, buffer, size, samples)
+            self._targets[purpose] = (attachments, target)
+        return self._targets[purpose][1]

@@ -19,6 +19,14 @@ in vec4 in_uv23;
 in vec4 in_color;
 in uvec4 in_joints;
 in vec4 in_weights;
+#ifdef OUT_REST
+in vec3 in_rest;  // where the vertex is in the rest pose, world metres
+out vec3 v_rest;
+#endif
+#ifdef VERTEX_LABEL
+in float in_label;
+flat out float v_label;
+#endif
 
 invariant gl_Position;  // coincident surfaces have one depth, whatever else their variants compute
 
@@ -44,6 +52,12 @@ mat3x4 rows(uint matrix) {
 
 void main() {
   vec3 position = in_position, normal = in_normal;
+#ifdef OUT_REST
+  v_rest = in_rest;
+#endif
+#ifdef VERTEX_LABEL
+  v_label = in_label;
+#endif
   for (int k = morph_range.x; k < morph_range.x + morph_range.y; k++) {
     ivec4 m = active_morphs[k];
     float w = intBitsToFloat(m.z);

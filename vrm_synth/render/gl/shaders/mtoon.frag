@@ -1,12 +1,5 @@
 // VRMC_materials_mtoon 1.0: lit/shade ramp, rim and matcap, emission; the outline reuses all of it.
 
-float shading_ramp(float n_dot_l, float shift) {
-  float toony = toony_shiftscale_normal.x;
-  float low = -1.0 + toony, high = 1.0 - toony;
-  // At toony 1 the ramp is a step (the division would be 0/0 exactly on it).
-  return high > low ? clamp((n_dot_l + shift - low) / (high - low), 0.0, 1.0) : step(low, n_dot_l + shift);
-}
-
 #ifdef GLOWS
 vec3 rim_and_matcap(vec3 n, vec3 v) {
   float fresnel = clamp(1.0 - dot(v, n) + lift_width_metal_rough.x, 0.0, 1.0);
@@ -43,10 +36,7 @@ void main() {
   shade *= texture(shade_texture, uv_of(SHADE)).rgb;
 #endif
 #endif
-  float shift = shade_and_shift.a;
-#ifdef HAS_SHIFT
-  shift += texture(shift_texture, uv_of(SHIFT)).r * toony_shiftscale_normal.y;
-#endif
+  float shift = shading_shift();
 
   vec3 n = shading_normal();
   vec3 light = light_color.rgb, ambient = ambient_on(n, gi_equalization.x);

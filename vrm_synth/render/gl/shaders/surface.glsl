@@ -13,7 +13,13 @@ in vec4 v_uv23;
 in vec4 v_color;
 #endif
 
+#ifndef GEOMETRY
 layout(location = 0) out vec4 out_color;
+#ifdef VERTEX_LABEL
+flat in float v_label;  // that of the triangle's last vertex
+layout(location = 1) out float out_label;
+#endif
+#endif
 
 vec2 animated(vec2 uv, float mask) {
   vec3 speed = scroll_rotation_occlusion.xyz * light_color.w * mask;
@@ -143,4 +149,11 @@ vec3 srgb_from_linear(vec3 c) {
   return mix(pow(max(c, 0.0), vec3(0.41666)) * 1.055 - 0.055, c * 12.92, lessThanEqual(c, vec3(0.0031308)));
 }
 
-void emit(vec3 linear, float alpha) { out_color = vec4(srgb_from_linear(linear), alpha); }
+#ifndef GEOMETRY
+void emit(vec3 linear, float alpha) {
+  out_color = vec4(srgb_from_linear(linear), alpha);
+#ifdef VERTEX_LABEL
+  out_label = v_label;
+#endif
+}
+#endif
