@@ -1,7 +1,8 @@
-"""The PNG encoder of rendered pictures: the same pixels always give the same bytes.
+"""The PNG encoder of rendered pictures and passes: the same pixels always give the same bytes.
 
-Always 8-bit RGBA, straight alpha, also where a picture happens to be opaque: what a shot's file looks like
+A picture is always 8-bit RGBA, straight alpha, also where it happens to be opaque: what a shot's file looks like
 must not depend on what the shot happens to show. (Every trainer converts; an alpha channel of 255s costs 1 %.)
+Passes have one or three channels of 8 or 16 bits.
 
 ISA-L's deflate at level 1 packs the rows, either as they are or each less the one above it (the filter Up): toon
 shading before nothing is flat in both directions and packs better as it is, a gradient behind it does not, and a few
@@ -26,18 +27,28 @@ from numpy.typing import NDArray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NONE, UP = 0, 2  # filter types: bytes as they are, and each minus the one above it (PNG specification, clause 9.2)
 LEVEL = 1  # of ISA-L's deflate
+_COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # channels → colour type (PNG specification, clause 11.2.2)
 BAND_ROWS, BANDS = 8, 8  # rows of a band, and how many bands, evenly spread, are packed both ways
 
 
-def encode_png(rgba: NDArray[np.uint8]) -> bytes:
-    """Encode rgba (H, W, 4) uint8, sRGB, straight alpha, top row first, as a PNG file."""
-    if rgba.dtype != np.uint8 or rgba.ndim != 3 or rgba.shape[2] != 4 or 0 in rgba.shape:
-        raise ValueError(f"encode_png wants (H, W, 4) uint8, got {rgba.shape} {rgba.dtype}")
-    height, width, _ = rgba.shape
-    rows = rgba.reshape(height, width * 4)  # a view even of a picture that is stored upside down
+def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16], *, is_color: bool = True) -> bytes:
+    """Encode pixels, top row first, as a PNG file.
+
+    pixels: (H, W) or (H, W, channels), uint8 or uint16; 1 channel is grey, 3 RGB, 4 RGBA with straight alpha.
+    is_color: they are sRGB colours; False for other values, which a viewer then shows as they are.
+    Raises ValueError for another shape or dtype.
+    """
+    height, width, channels = (*pixels.shape, 1)[:3] if pixels.ndim in (2, 3) else (0, 0, 0)
+    if pixels.dtype not in (np.uint8, np.uint16) or channels not in _COLOR_TYPES or not height or not width:
+        raise ValueError(f"encode_png takes (H, W[, 1, 3 or 4]) uint8 or uint16, got {pixels.shape} {pixels.dtype}")
+    if pixels.dtype == np.uint16:
+        pixels = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8)
+    rows = pixels.reshape(height, -1)  # a view even of a picture that is stored upside down
     data = isal_zlib.compress(_filtered(rows, _better_filter(rows)).data, LEVEL)
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"sRGB", b"\0") + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    depth = 8 * rows.shape[1] // (width * channels)
+    header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)
+    chunks = [(b"IHDR", header), *([(b"sRGB", b"\0")] if is_color else []), (b"IDAT", data), (b"IEND", b"")]
+    return SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks)
 
 
 def _better_filter(rows: NDArray[np.uint8]) -> int:
@@ -48,7 +59,7 @@ def _better_filter(rows: NDArray[np.uint8]) -> int:
 
 
 def _filtered(rows: NDArray[np.uint8], kind: int) -> NDArray[np.uint8]:
-    """Rows (H, 4 W) with their filter's number before each: (H, 1 + 4 W)."""
+    """Rows (H, N) bytes with their filter's number before each: (H, 1 + N)."""
     out = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
     out[:, 0] = kind
     if kind == NONE:

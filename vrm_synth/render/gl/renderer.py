@@ -211,7 +211,7 @@ class GLRenderer:
             if peel:
                 nearer = self._targets.geometry_target(view.size, outputs.attachments, layer + 1)
                 if layer == 0:
-                    nearer.framebuffer.clear()
+                    nearer.framebuffer.clear(-1.0, -1.0, -1.0, -1.0)
                 self._ctx.clear_samplers(NEARER_LAYER, NEARER_LAYER + 1)
                 nearer.colors[outputs.names.index("OUT_DEPTH")].use(NEARER_LAYER)
             target.framebuffer.use()

@@ -45,7 +45,7 @@ float lit_share(vec3 n) {
 #endif
 
 #ifdef PEEL
-layout(binding = 11) uniform sampler2D nearer_layer;  // out_depth of the layer before, 0 for none
+layout(binding = 11) uniform sampler2D nearer_layer;  // out_depth of the layer before: 0 for none, −1 before the first
 const float SAME_SURFACE = 1e-5;  // of the depth: what is no farther behind is the same surface
 #endif
 
@@ -54,7 +54,8 @@ void main() {
   vec3 plane_normal = normalize(cross(dFdx(v_view_position), dFdy(v_view_position)));  // before any discard
 #endif
 #ifdef PEEL
-  if (-v_view_position.z <= (1.0 + SAME_SURFACE) * texelFetch(nearer_layer, ivec2(gl_FragCoord.xy), 0).r) discard;
+  float nearer = texelFetch(nearer_layer, ivec2(gl_FragCoord.xy), 0).r;
+  if (nearer == 0.0 || -v_view_position.z <= (1.0 + SAME_SURFACE) * nearer) discard;
 #endif
   vec4 base = base_color();
 #ifdef ALPHA_BLEND

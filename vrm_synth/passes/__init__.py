@@ -1,0 +1,1 @@
+"""Ground truth beside a picture: a geometry buffer → named passes → files."""
