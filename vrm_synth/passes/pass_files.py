@@ -28,22 +28,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Mapping
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.annotation.openpose_drawing import draw_openpose
-from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import RenderError
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.passes.conditioning import inverse_depth, lines, normal_map
 from vrm_synth.passes.pass_input import PassInput
-from vrm_synth.render.geometry_buffer import GeometryField
-from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
+from vrm_synth.render.geometry_buffer import GeometryField
+from vrm_synth.vrm.avatar import Avatar
 
 UNITS_PER_METRE = 10_000  # of the depth pass
 NO_BONE_ID = 255

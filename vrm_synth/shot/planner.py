@@ -1,4 +1,4 @@
-"""Plan shots: (recipe, i) → Shot and Observations, every choice drawn from its own random stream."""
+"""Plan shots: (recipe, i) → Shot, every choice drawn from its own random stream."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from vrm_synth.core.vectors import Vec3
 from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.shot.body_view import MAX_EYE_CONTACT_ANGLE, BodyView
 from vrm_synth.shot.character import Character, character
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.figure import Figure
-from vrm_synth.shot.observations import Observations
 from vrm_synth.shot.posed_body import PosedBody, pose_body
 from vrm_synth.shot.recipe import Recipe
 from vrm_synth.shot.shot import Shot
-from vrm_synth.shot.visibility import MAX_EYE_CONTACT_ANGLE, Visibility
 from vrm_synth.shot.weighted_choice import Weights, draw
 from vrm_synth.stage.backgrounds import background
 from vrm_synth.stage.light_setups import light
@@ -37,23 +36,29 @@ NEUTRAL = "neutral"
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
 MAX_ROLL = 3.0  # degrees
-EYES_SHUT = ("happy", "relaxed", "blink", "blinkLeft", "blinkRight")  # by convention, half the time
-HAIR_TAIL_NODES = "hairTail"  # prefix of the built-in avatar's nodes that move its ponytail or twintails
 ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the camera's side
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedShot:
-    """A shot of a recipe, what its picture will show, and the pose in which it was planned.
+    """A shot of a recipe, and what its picture is to be described by (shot/observe.py).
 
     shot: the picture as data.
-    observations: what was measured on the posed body before the camera.
     posed: what `evaluate` makes of the shot, bit for bit; None where a gaze is still to turn the eyes.
+    view: the posed body before the camera, its eyes as posed.
+    pose: the pose that it is in, with its phrases.
+    character: words for the avatar.
+    aim: direction of the camera.
+    gaze: viewer or away where the shot turns the eyes, else "".
     """
 
     shot: Shot
-    observations: Observations
     posed: PosedAvatar | None
+    view: BodyView
+    pose: Pose
+    character: Character
+    aim: Aim
+    gaze: str
 
 
 def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], attempt: int = 0) -> PlannedShot:
@@ -74,8 +79,8 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     aim, margins = _jittered_aim(recipe, v, i)
     width, height = recipe.size
     camera = body.frame(v.crop.down_to, aim, margins, width / height)
-    visibility = Visibility(body.parts, body.posed, body.vertices, camera, recipe.size)
-    gaze, look_at = _gaze(recipe, visibility, aim, i)
+    body_view = BodyView(body.parts, body.posed, body.vertices, camera, recipe.size)
+    gaze, look_at = _gaze(recipe, body_view, aim, i)
     setup = draw(recipe.lighting, seed, "lighting", i)
     key_light, ambient = light(setup, aim.azimuth, rng(seed, "light", i))
     backdrop = draw(recipe.background, seed, "background", i)
@@ -110,8 +115,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         antialias=recipe.antialias,
         choices=choices,
     )
-    observations = _observations(visibility, pose, words, aim, gaze, choices)
-    return PlannedShot(shot, observations, body.posed if look_at is None else None)
+    return PlannedShot(shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze)
 
 
 def source_at(recipe: Recipe, i: int) -> str:
@@ -126,27 +130,6 @@ def _figure(
     source: str, body: PosedBody, look_at: LookAtAngles | Vec3 | None = None, settle_seconds: float | None = None
 ) -> Figure:
     return Figure(source, body.bones, body.hips_offset, body.expressions, look_at, settle_seconds)
-
-
-def _observations(
-    visibility: Visibility, pose: Pose, words: Character, aim: Aim, gaze: str, choices: Choices
-) -> Observations:
-    # Of eyes that are shut neither the colour nor the direction can be seen.
-    shut = choices.expression in EYES_SHUT
-    front_known = visibility.posed.avatar.front_known
-    return Observations(
-        framing=visibility.framing(choices.crop),
-        face_in_sight=visibility.face_in_sight,
-        hair=words.tied_hair if words.tied_hair and visibility.tails_in_sight(HAIR_TAIL_NODES) else words.hair,
-        eyes="" if shut else words.eyes,
-        phrases=visibility.phrases(pose),
-        expression=visibility.expression(choices.expression),
-        gaze=gaze if visibility.face_readable and not shut else "",
-        azimuth=round(aim.azimuth, 2) if front_known else None,
-        elevation=round(aim.elevation, 2),
-        face_azimuth=round(visibility.face_azimuth(aim.azimuth), 2) if front_known else None,
-        face_elevation=round(visibility.face_elevation(aim.azimuth, aim.elevation), 2),
-    )
 
 
 # ---------------------------------------------------------------- random choices, each from its own stream
@@ -225,13 +208,13 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
     return round(strength * float(np.sin(turn)), 6), 0.0, round(strength * float(np.cos(turn)), 6)
 
 
-def _gaze(recipe: Recipe, visibility: Visibility, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
-    """(gaze for Observations, look_at of the Figure)."""
+def _gaze(recipe: Recipe, view: BodyView, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
+    """(gaze of the PlannedShot, look_at of the Figure): by angles alone, since nothing is drawn yet."""
     wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
-    if wanted == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
+    if wanted == "ahead" or not view.face_in_picture or not view.gaze_is_visible:
         return "", None
     if wanted == "viewer":
-        return ("viewer", visibility.camera.position) if visibility.face_angle <= MAX_EYE_CONTACT_ANGLE else ("", None)
+        return ("viewer", view.camera.position) if view.face_angle <= MAX_EYE_CONTACT_ANGLE else ("", None)
     degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE_DEGREES))
     # The eyes go to the side where the camera is not.
-    return "away", LookAtAngles(-degrees if visibility.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)
+    return "away", LookAtAngles(-degrees if view.face_azimuth(aim.azimuth) > 0 else degrees, 0.0)

@@ -38,6 +38,9 @@ class GeometryOutputs:
         return frozenset({*self.names, *locations, *(("PEEL",) if peel else ())})
 
 
+_DTYPES = {"f4": np.float32, "f1": np.uint8, "u4": np.uint32}
+
+
 def outputs_of(fields: Set[GeometryField]) -> GeometryOutputs:
     """The outputs that give a geometry buffer these fields."""
     rows = [("OUT_TRIANGLE", R32F), ("OUT_DEPTH", R32F)]
@@ -93,6 +96,6 @@ def read_attachment(
     width, height = framebuffer.size
     components, dtype = kind
     if out is None:
-        out = np.empty((height, width, components), {"f4": np.float32, "f1": np.uint8}[dtype])
+        out = np.empty((height, width, components), _DTYPES[dtype])
     framebuffer.read_into(out, components=components, attachment=attachment, alignment=1, dtype=dtype)
     return out

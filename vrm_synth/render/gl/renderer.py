@@ -29,9 +29,9 @@ from vrm_synth.render.gl.scene_buffers import SceneBuffers
 from vrm_synth.render.gl.targets import (
     COLOR_ALONE,
     COLOR_AND_LABEL,
+    DEPTH,
     LABEL_ALONE,
     R8,
-    R32F,
     Target,
     Targets,
     set_color_mask,
@@ -73,7 +73,7 @@ class GLRenderer:
         self._scenes: OrderedDict[Avatar, SceneBuffers] = OrderedDict()
         self._cache = cache
         self._targets = Targets(self._ctx)
-        self._samples = np.empty((0, 0, 1), np.float32)  # kept, or each picture would fault in its pages anew
+        self._window_z = np.empty((0, 0, 1), np.uint32)  # kept, or each picture would fault in its pages anew
 
     @property
     def device(self) -> str:
@@ -191,11 +191,11 @@ class GLRenderer:
         """One sample of each pixel that draw() drew, the one below and right of its centre where they are many."""
         target, n = self._draw_target(view), view.supersample
         rows = slice(target.size[1] - 1 - n // 2, None, -n), slice(n // 2, None, n)
-        if self._samples.shape[:2] != target.size[::-1]:
-            self._samples = np.empty((*target.size[::-1], 1), np.float32)
-        window_z = read_attachment(target.framebuffer, -1, R32F, self._samples)[rows][..., 0]
-        depth = view.camera.depth_of(window_z)
-        depth[window_z == 1.0] = np.inf
+        if self._window_z.shape[:2] != target.size[::-1]:
+            self._window_z = np.empty((*target.size[::-1], 1), np.uint32)
+        window_z = read_attachment(target.framebuffer, -1, DEPTH, self._window_z)[rows][..., 0]
+        depth = view.camera.depth_of(window_z * np.float32(2.0**-32))
+        depth[window_z == np.uint32(2**32 - 1)] = np.inf
         label = None if self._labels(view) is None else read_attachment(target.framebuffer, 1, R8)[rows][..., 0]
         return VisibleSurface(depth, label)
 

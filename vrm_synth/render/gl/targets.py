@@ -40,6 +40,7 @@ Attachment = tuple[int, str]  # components and moderngl's dtype of a texture
 RGBA8: Attachment = (4, "f1")
 R8: Attachment = (1, "f1")
 R32F: Attachment = (1, "f4")
+DEPTH: Attachment = (1, "u4")  # window z of the depth buffer, 0 to 2³² − 1: read faster than as floats
 
 
 _ON, _OFF = (True, True, True, True), (False, False, False, False)
