@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import error, run
+from tests.cli.command import error, run
 from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
