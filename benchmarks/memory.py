@@ -56,14 +56,14 @@ def gl_objects() -> Counter[str]:
 
 def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) -> Iterator[ListedShot]:
     """`count` shots, `block` of one avatar after `block` of the next. They repeat, so the folder stays small."""
-    kept = {}
+    cached = {}
     for label, path in files:
         avatar = load(path)
         entries = [plain_shot(avatar, path, label, i, size) for i in range(min(DISTINCT, block))]
-        kept[label] = [ListedShot(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
+        cached[label] = [ListedShot(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
     for i in range(count):
         label, _ = files[(i // block) % len(files)]
-        yield kept[label][i % block % len(kept[label])]
+        yield cached[label][i % block % len(cached[label])]
 
 
 def run(files: list[tuple[str, Path]], count: int, block: int, size: int, out: Path) -> list[tuple[int, float, int]]:
@@ -119,11 +119,11 @@ def main() -> None:
         out = Path(name) / "out"
         out.mkdir()
         files = avatar_files(sources, Path(name), versions=("1",))
-        found = {"avatars": len(files), "size": o.size} | verdict(run(files, o.count, o.block, o.size, out))
-    print(found)
+        result = {"avatars": len(files), "size": o.size} | verdict(run(files, o.count, o.block, o.size, out))
+    print(result)
     if not o.dry:
-        machine.append("memory", [facts | found])
-    sys.exit(0 if found["flat"] else 1)
+        machine.append("memory", [facts | result])
+    sys.exit(0 if result["flat"] else 1)
 
 
 if __name__ == "__main__":

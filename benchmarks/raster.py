@@ -83,7 +83,7 @@ def recording() -> Iterator[list[Call]]:
     state: dict[Any, Any] = {}
     undo: list[tuple[type, str, Any]] = []
 
-    def put(owner: type, name: str, new: Any) -> None:
+    def replace_attribute(owner: type, name: str, new: Any) -> None:
         undo.append((owner, name, owner.__dict__[name]))
         setattr(owner, name, new)
 
@@ -101,7 +101,7 @@ def recording() -> Iterator[list[Call]]:
             issue(key, (id(self), name, args, kwargs), (original, (self, *args), kwargs))
             return original(self, *args, **kwargs)
 
-        put(owner, name, wrapped)
+        replace_attribute(owner, name, wrapped)
 
     def switch(name: str) -> None:
         original = moderngl.Context.__dict__[name]
@@ -113,7 +113,7 @@ def recording() -> Iterator[list[Call]]:
             state.update({("flag", bit): name for bit in bits})
             original(self, flags)
 
-        put(moderngl.Context, name, wrapped)
+        replace_attribute(moderngl.Context, name, wrapped)
 
     def setter(owner: type, name: str) -> None:
         original = owner.__dict__[name]
@@ -122,7 +122,7 @@ def recording() -> Iterator[list[Call]]:
             issue((owner, name), (id(self), value), (original.fset, (self, value), {}))
             original.fset(self, value)
 
-        put(owner, name, property(original.fget, assign))
+        replace_attribute(owner, name, property(original.fget, assign))
 
     for (owner, name), key_of in _METHODS.items():
         method(owner, name, key_of)
@@ -138,7 +138,7 @@ def recording() -> Iterator[list[Call]]:
             setattr(owner, name, original)
 
 
-class Laps:
+class StageTimes:
     """Milliseconds by name."""
 
     def __init__(self) -> None:
@@ -153,9 +153,9 @@ class Laps:
         self.wall[name].append((time.perf_counter() - wall) * 1e3)
 
 
-def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[Laps, int]:
+def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[StageTimes, int]:
     """Every stage of one picture `rounds` times, and how many calls its bare loop has."""
-    laps, view = Laps(), replace(shot.view(), compat="none")
+    times, view = StageTimes(), replace(shot.view(), compat="none")
     posed = pose_for(avatar, shot)
     renderer.draw(posed, view)
     with recording() as calls:
@@ -163,24 +163,24 @@ def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, o
     held_the_same(renderer, posed, view, calls)
     for n in range(rounds):
         springs._LAST_SETTLED.clear()  # what they have just done for the same shot
-        with laps.lap("pose"):
+        with times.lap("pose"):
             posed = pose_for(avatar, shot)
-        with laps.lap("draw"):
+        with times.lap("draw"):
             order = renderer.draw(posed, view)
             renderer.finish()
-        with laps.lap("bare"):
+        with times.lap("bare"):
             replay(calls)
             renderer.finish()
-        with laps.lap("read back"):
+        with times.lap("read back"):
             rgba = renderer.read_back(view)
-        with laps.lap("encode"):
+        with times.lap("encode"):
             data = encode_png(rgba)
-        with laps.lap("answer"):
-            told = (to_json(answer(shot, posed, Frame(rgba, order))) + "\n").encode()
-        with laps.lap("write"):
+        with times.lap("answer"):
+            answer_json = (to_json(answer(shot, posed, Frame(rgba, order))) + "\n").encode()
+        with times.lap("write"):
             write_file(out / f"{shot.id}_{n}.png", data)
-            write_file(out / f"{shot.id}_{n}.json", told)
-    return laps, len(calls)
+            write_file(out / f"{shot.id}_{n}.json", answer_json)
+    return times, len(calls)
 
 
 def replay(calls: Sequence[Call]) -> None:
@@ -209,12 +209,12 @@ def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[
     shots = [Shot.from_json(plain_shot(avatar, path, label, i)) for i in range(count)]
     for shot in shots[:WARM_UP]:
         one_picture(renderer, avatar, shot, 1, out / "warm_up")
-    found = [one_picture(renderer, avatar, shot, rounds, out) for shot in shots]
+    pictures = [one_picture(renderer, avatar, shot, rounds, out) for shot in shots]
     renderer.close()
 
     def mean(kind: str, name: str) -> float:
         """Mean over the shots of each one's median."""
-        return statistics.mean(statistics.median(getattr(laps, kind)[name]) for laps, _ in found)
+        return statistics.mean(statistics.median(getattr(times, kind)[name]) for times, _ in pictures)
 
     cpu = {s: mean("cpu", s) for s in STAGES if s != "draw beyond bare"}
     cpu["draw beyond bare"] = mean("cpu", "draw") - mean("cpu", "bare")
@@ -222,7 +222,7 @@ def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[
         "avatar": label,
         "triangles": avatar.triangle_count,
         "shots": count,
-        "calls": round(statistics.mean(n for _, n in found)),
+        "calls": round(statistics.mean(n for _, n in pictures)),
         "draw_ms": round(mean("wall", "draw"), 2),
         "bare_ms": round(mean("wall", "bare"), 2),
         "ratio": round(mean("wall", "draw") / mean("wall", "bare"), 3),

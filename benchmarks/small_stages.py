@@ -50,12 +50,12 @@ def fault_by_channels(rgba: NDArray[np.uint8], size: tuple[int, int]) -> str:
     colors = np.ascontiguousarray(rgba).view("<u4")[..., 0]
     if (colors == colors[0, 0]).all():
         return "empty: every pixel is the same"
-    seen = rgba[(rgba[..., 3] > 0) & (colors != colors[0, 0])]
-    if not len(seen):
+    visible = rgba[(rgba[..., 3] > 0) & (colors != colors[0, 0])]
+    if not len(visible):
         return "empty: nothing that can be seen"
-    if (seen[:, :3].max(1) <= 8).mean() >= 0.995:
+    if (visible[:, :3].max(1) <= 8).mean() >= 0.995:
         return "black"
-    if (seen[:, :3].min(1) == 255).mean() >= 0.995:
+    if (visible[:, :3].min(1) == 255).mean() >= 0.995:
         return "blown out: all white"
     return ""
 
@@ -88,12 +88,12 @@ def measure(pair: Pair) -> tuple[float, float]:
     """CPU milliseconds of (the former version, the present one)."""
     least = [np.inf, np.inf]
     for _ in range(ROUNDS):
-        found = []
+        times = []
         for k, f in enumerate(pair):
             start = time.process_time()
-            found.append(f())
+            times.append(f())
             least[k] = min(least[k], (time.process_time() - start) * 1e3)
-        assert np.array_equal(*found)
+        assert np.array_equal(*times)
     return least[0], least[1]
 
 
@@ -109,11 +109,11 @@ def main() -> None:
     with contextlib.closing(open_renderer("gl")) as renderer:
         for name in o.avatars:
             avatar = open_avatar(machine.avatar(name))
-            found = defaultdict(list)
+            times = defaultdict(list)
             for i in range(o.shots):
                 for stage, pair in pairs(renderer, avatar, recipe, i):
-                    found[stage].append(measure(pair))
-            means = {s: [statistics.mean(side) for side in zip(*found[s], strict=True)] for s in STAGES if found[s]}
+                    times[stage].append(measure(pair))
+            means = {s: [statistics.mean(side) for side in zip(*times[s], strict=True)] for s in STAGES if times[s]}
             cells = (f"{means[s][0]:.2f} → {means[s][1]:.2f}" if s in means else "" for s in STAGES)
             print(f"{name:23}" + "".join(f"{c:>17}" for c in cells))
 

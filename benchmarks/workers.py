@@ -33,12 +33,12 @@ ONE_CORE = {"LP_NUM_THREADS": "0"}
 def answered(shots: Path, out: Path, workers: int, count: int) -> tuple[float, float, float]:
     """(files a second of the whole command, of its steady part, share of stolen time) of one run."""
     command = [sys.executable, "-m", "vrm_synth", "shots", str(shots), "-o", str(out), "--workers", str(workers)]
-    done = machine.run_timed(command, shots.parent, ONE_CORE)
+    timed = machine.run_timed(command, shots.parent, ONE_CORE)
     times = sorted(f.stat().st_mtime_ns for f in out.glob("*.png"))
     if len(times) != count:
         raise SystemExit(f"{len(times)} pictures of {count}")
     shutil.rmtree(out)
-    return count / done.seconds, (count - 1) / max((times[-1] - times[0]) / 1e9, 1e-9), done.stolen
+    return count / timed.seconds, (count - 1) / max((times[-1] - times[0]) / 1e9, 1e-9), timed.stolen
 
 
 def measure(label: str, path: Path, crews: list[int], count: int, rounds: int, work: Path) -> list[dict[str, Any]]:
@@ -48,19 +48,19 @@ def measure(label: str, path: Path, crews: list[int], count: int, rounds: int, w
     runs = defaultdict(list)
     for n in range(rounds + 1):  # the first round fills the driver's caches
         for workers in crews if n % 2 else reversed(crews):
-            found = answered(listed, work / "out", workers, count)
+            rate = answered(listed, work / "out", workers, count)
             if n:
-                runs[workers].append(found)
+                runs[workers].append(rate)
     rows = []
     for workers in crews:
-        whole, steady, stolen = (statistics.median(column) for column in zip(*runs[workers], strict=True))
+        total, steady, stolen = (statistics.median(column) for column in zip(*runs[workers], strict=True))
         rows.append(
             {
                 "avatar": label,
                 "shots": count,
                 "rounds": rounds,
                 "workers": workers,
-                "whole": round(whole, 2),
+                "whole": round(total, 2),
                 "steady": round(steady, 2),
                 "adds": "",
                 "stolen": round(stolen, 3),

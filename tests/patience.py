@@ -40,21 +40,21 @@ def ended(pid: int) -> bool:
 
 def children(pid: int) -> list[int]:
     """The process ids of what a process has started."""
-    found = []
+    child_pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
         if parent == pid:
-            found.append(int(stat.parent.name))
-    return found
+            child_pids.append(int(stat.parent.name))
+    return child_pids
 
 
 def descendants(pid: int) -> list[int]:
     """The process ids of all that a process has started, and of what those have."""
-    mine = children(pid)
-    return [*mine, *(deeper for child in mine for deeper in descendants(child))]
+    direct = children(pid)
+    return [*direct, *(deeper for child in direct for deeper in descendants(child))]
 
 
 def stop(pids: list[int], number: signal.Signals = signal.SIGKILL) -> None:
@@ -77,12 +77,12 @@ def calls(work: Callable[[], Any]) -> int:
     """How many functions, Python's and C's, a piece of work calls: the same on every machine and under any load."""
     count = 0
 
-    def seen(frame: object, event: str, arg: object) -> None:
+    def profile(frame: object, event: str, arg: object) -> None:
         nonlocal count
         count += event in ("call", "c_call")
 
     before = sys.getprofile()
-    sys.setprofile(seen)
+    sys.setprofile(profile)
     try:
         work()
     finally:

@@ -32,8 +32,8 @@ def hasty(path: Path) -> Iterator[str]:
         at = f"{path.name}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            given = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
-            yield from (f"{at}: {k}={given[k]}" for k in ("timeout", "deadline") if given.get(k) is not None)
+            keywords = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
+            yield from (f"{at}: {k}={keywords[k]}" for k in ("timeout", "deadline") if keywords.get(k) is not None)
             numbers = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, int | float)]
             if name in ("join", "wait", "acquire") and numbers:
                 yield f"{at}: {name}({numbers[0]})"
@@ -50,8 +50,8 @@ def test_no_test_has_a_bound_on_time(path):
 
 def test_the_exceptions_are_still_needed_and_have_no_bound():
     for name in ALLOWED:
-        found = list(hasty(TESTS / name))
-        assert found and (name == "patience.py" or all("sleep()" in f for f in found))
+        findings = list(hasty(TESTS / name))
+        assert findings and (name == "patience.py" or all("sleep()" in f for f in findings))
 
 
 def test_the_check_can_fail(tmp_path):
@@ -78,8 +78,8 @@ def test_calls_are_counted_the_same_every_time():
 
 
 def test_waiting_ends_with_the_condition_or_with_whom_it_waits_for():
-    looks = iter([0, 0, 1])
-    assert wait_until(lambda: next(looks), every=0)
+    answers = iter([0, 0, 1])
+    assert wait_until(lambda: next(answers), every=0)
     assert not wait_until(lambda: False, lambda: False)
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:

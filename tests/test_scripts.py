@@ -30,25 +30,25 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_check_gl_is_silent_where_a_context_starts():
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, ROOT / "scripts" / "check_gl.py"], capture_output=True, text=True, timeout=HANG
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         ("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent/a.json", "OpenGL cannot start: EGL finds no device; "),
         ("MESA_GL_VERSION_OVERRIDE", "3.3", "OpenGL 4.3 is needed; got 3.3, of EGL device 0; "),
     ],
 )
-def test_check_gl_says_what_is_missing(variable, value, said):
+def test_check_gl_says_what_is_missing(variable, value, message):
     if variable.startswith("MESA") and Path("/dev/nvidiactl").exists():
         pytest.skip("Mesa's drivers alone can be told to be old")
     script, environment = ROOT / "scripts" / "check_gl.py", {**os.environ, variable: value}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=HANG, env=environment)
-    assert done.returncode == 1 and done.stdout.startswith(said) and done.stdout.count("\n") == 1
+    process = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=HANG, env=environment)
+    assert process.returncode == 1 and process.stdout.startswith(message) and process.stdout.count("\n") == 1
 
 
 def test_setup_is_valid_shell():
@@ -66,8 +66,10 @@ def test_a_checkout_has_every_extra_so_that_no_test_is_skipped_for_want_of_one()
 
 def sections(measure, tmp_path, monkeypatch, *commands):
     """The script's sections replaced by small ones, its page by one in a folder of the test's."""
-    made = tuple(measure.Section(name, name.title(), f"About {name}.", ("-c", code)) for name, code in commands)
-    monkeypatch.setattr(measure, "SECTIONS", made)
+    example_sections = tuple(
+        measure.Section(name, name.title(), f"About {name}.", ("-c", code)) for name, code in commands
+    )
+    monkeypatch.setattr(measure, "SECTIONS", example_sections)
     monkeypatch.setattr(measure, "PAGE", tmp_path / "measured.md")
     monkeypatch.setattr(measure, "commit", lambda: "abc1234")
     return measure.PAGE
@@ -95,9 +97,9 @@ def test_a_section_that_fails_is_not_written(measure, tmp_path, monkeypatch, cap
 
 def test_a_gpu_has_arguments_of_its_own(measure, monkeypatch):
     section = measure.Section("one", "One", "", ("-c", "import sys; print(sys.argv[1:])"), on_gpu=("--size", "512"))
-    for there, said in ((None, "[]"), ("/usr/bin/nvidia-smi", "['--size', '512']")):
-        monkeypatch.setattr(measure.shutil, "which", lambda tool, there=there: there)
-        assert measure.measured(section) == (said, 0)
+    for nvidia_smi, message in ((None, "[]"), ("/usr/bin/nvidia-smi", "['--size', '512']")):
+        monkeypatch.setattr(measure.shutil, "which", lambda tool, nvidia_smi=nvidia_smi: nvidia_smi)
+        assert measure.measured(section) == (message, 0)
 
 
 def test_every_section_runs_a_file_that_is_there(measure):

@@ -39,9 +39,9 @@ def test_all_points_fit_and_two_edges_are_touched(aim: Aim, m: Margins, aspect: 
 @settings(max_examples=50, deadline=None)
 @given(aims, st.integers(0, 1000))
 def test_near_and_far_enclose_everything(aim: Aim, seed: int) -> None:
-    points, everything = cloud(seed, 0.3), np.concatenate([cloud(seed, 0.3), cloud(seed + 1, 1.0)])
-    camera = fit(points, everything, aim, 1.0, Margins())
-    depth = project(camera, 1.0, everything)[:, 2]
+    points, extent = cloud(seed, 0.3), np.concatenate([cloud(seed, 0.3), cloud(seed + 1, 1.0)])
+    camera = fit(points, extent, aim, 1.0, Margins())
+    depth = project(camera, 1.0, extent)[:, 2]
     assert 0 < camera.near < camera.far
     assert depth.max() < camera.far
     subject = np.linalg.norm(np.subtract(camera.target, camera.position))

@@ -37,8 +37,8 @@ def changed(**changes: Any) -> tuple[Choices, Observations]:
     """CHOICES and OBSERVATIONS with other values."""
     of_choices = {f.name for f in fields(Choices)} - {"expression", "gaze"}
     chosen = {name: value for name, value in changes.items() if name in of_choices}
-    found = {name: value for name, value in changes.items() if name not in of_choices}
-    return replace(CHOICES, **chosen), replace(OBSERVATIONS, **found)
+    observed = {name: value for name, value in changes.items() if name not in of_choices}
+    return replace(CHOICES, **chosen), replace(OBSERVATIONS, **observed)
 
 
 def every_wording(**changes: Any) -> list[str]:
@@ -46,12 +46,12 @@ def every_wording(**changes: Any) -> list[str]:
 
 
 def test_one_caption_whole() -> None:
-    said = {english(*changed(wording=n)) for n in range(3000)}
+    captions = {english(*changed(wording=n)) for n in range(3000)}
     assert (
         "An upper-body picture of Mio, a girl with long pink hair and blue eyes in a navy hoodie, waving with the "
         "right hand, looking happy, looking at the viewer, front view, light blue background."
-    ) in said
-    for s in said:
+    ) in captions
+    for s in captions:
         assert re.fullmatch(r"[A-Z][^{}\"\n]*[^ ,]\.", s) and "  " not in s and ",," not in s and " ," not in s
         for fact in (
             "Mio",
@@ -76,7 +76,7 @@ def test_a_caption_without_facts_states_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "gone"),
+    ("change", "absent"),
     [
         ({"phrases": ()}, "waving"),
         ({"expression": ""}, "happ"),
@@ -91,8 +91,8 @@ def test_a_caption_without_facts_states_none() -> None:
         ({"background": "#123456"}, "#"),
     ],
 )
-def test_each_fact_needs_its_choice_or_observation(change: dict[str, Any], gone: str) -> None:
-    assert not any(gone in s for s in every_wording(**change))
+def test_each_fact_needs_its_choice_or_observation(change: dict[str, Any], absent: str) -> None:
+    assert not any(absent in s for s in every_wording(**change))
 
 
 @pytest.mark.parametrize("name", load_azimuths())
@@ -191,6 +191,6 @@ def test_articles_are_right() -> None:
 
 @pytest.mark.parametrize("background", NAMES)
 def test_backgrounds_have_the_right_article(background: str) -> None:
-    said = every_wording(background=background)
-    assert any(f"against {'an' if background[0] in 'aeiou' else 'a'} {background} background" in s for s in said)
-    assert not any(re.search(r"\b(a [aeiou]|an [^aeiou])", s) for s in said)
+    captions = every_wording(background=background)
+    assert any(f"against {'an' if background[0] in 'aeiou' else 'a'} {background} background" in s for s in captions)
+    assert not any(re.search(r"\b(a [aeiou]|an [^aeiou])", s) for s in captions)

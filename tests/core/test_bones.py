@@ -14,12 +14,12 @@ FINGERS = {"Thumb": "Metacarpal Proximal Distal"} | dict.fromkeys(
 
 
 def test_the_fifty_five_bones() -> None:
-    wanted = {*TORSO.split(), *HEAD.split()}
+    expected = {*TORSO.split(), *HEAD.split()}
     for side in ("left", "right"):
-        wanted |= {side + part for part in f"{LEG} {ARM}".split()}
-        wanted |= {side + finger + joint for finger, joints in FINGERS.items() for joint in joints.split()}
-    assert len(wanted) == 55
-    assert set(BONE_NAMES) == wanted and len(BONE_NAMES) == 55
+        expected |= {side + part for part in f"{LEG} {ARM}".split()}
+        expected |= {side + finger + joint for finger, joints in FINGERS.items() for joint in joints.split()}
+    assert len(expected) == 55
+    assert set(BONE_NAMES) == expected and len(BONE_NAMES) == 55
 
 
 def test_the_required_bones() -> None:
@@ -28,10 +28,10 @@ def test_the_required_bones() -> None:
 
 
 def test_it_is_a_tree_from_the_hips_with_parents_first() -> None:
-    seen: set[str] = set()
+    visited: set[str] = set()
     for bone in BONES:
-        assert bone.parent in seen or (bone.parent is None and bone.name == "hips")
-        seen.add(bone.name)
+        assert bone.parent in visited or (bone.parent is None and bone.name == "hips")
+        visited.add(bone.name)
     spine = TORSO.split()
     assert [PARENT[b] for b in spine[1:]] == spine[:-1]
     for side in ("left", "right"):

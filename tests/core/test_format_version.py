@@ -16,8 +16,8 @@ def test_a_missing_number_is_the_first_format():
 
 
 def test_a_newer_format_is_refused_with_what_is_known():
-    says = r"^dataset\.json: a format newer than this version of vrm-synth; got 4; allowed: up to 3$"
-    with pytest.raises(DatasetError, match=says):
+    message = r"^dataset\.json: a format newer than this version of vrm-synth; got 4; allowed: up to 3$"
+    with pytest.raises(DatasetError, match=message):
         check_format(4, 3, "dataset.json")
 
 

@@ -78,7 +78,7 @@ def rendered(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         return render(recipe_file, tmp_path_factory.mktemp("sets") / "rendered")
 
 
-def shot(name: str, avatar: Any = "free.vrm", **more: Any) -> dict[str, Any]:
+def shot(name: str, avatar: Any = "free.vrm", **fields: Any) -> dict[str, Any]:
     """A small shot that shows the whole of the test's avatar."""
     camera = {"position": [0, 1.8, 4], "target": [0, 1.8, 0], "fov_y": 40}
-    return {"id": name, "avatar": str(avatar), "camera": camera, "size": [24, 32], "pose": {"bones": {}}, **more}
+    return {"id": name, "avatar": str(avatar), "camera": camera, "size": [24, 32], "pose": {"bones": {}}, **fields}

@@ -31,15 +31,15 @@ def samples(store: LocalStore, shard: ExpectedShard) -> list[DatasetSample]:
 
 def _shard(store: LocalStore, random: np.random.Generator) -> ExpectedShard:
     """One with two different captions."""
-    some = [e for e in shards(store) if len({s.caption for s in samples(store, e)}) > 1]
-    return some[int(random.integers(len(some)))]
+    candidates = [e for e in shards(store) if len({s.caption for s in samples(store, e)}) > 1]
+    return candidates[int(random.integers(len(candidates)))]
 
 
-def put(store: LocalStore, shard: ExpectedShard, what: list[DatasetSample]) -> None:
+def replace_shard(store: LocalStore, shard: ExpectedShard, contents: list[DatasetSample]) -> None:
     """Other samples in its place, with an honest record."""
     for name in filter(shard.owns, store.list(shard.split)):
         store.delete(name)
-    put_shard(store, read_identity(store)["recipe"]["format"], shard, what)
+    put_shard(store, read_identity(store)["recipe"]["format"], shard, contents)
 
 
 def _file(store: LocalStore, random: np.random.Generator, *ends: str) -> str:
@@ -103,8 +103,8 @@ def swapped_shards(store: LocalStore, random: np.random.Generator) -> str:
     """Two shards of a split, their contents written with honest records of the wrong numbers."""
     a, b = [p for p in shards(store) if p.split == "train"][:2]
     ours, theirs = samples(store, a), samples(store, b)
-    put(store, a, theirs)
-    put(store, b, ours)
+    replace_shard(store, a, theirs)
+    replace_shard(store, b, ours)
     return "two shards swapped, their records sealed anew"
 
 
@@ -135,17 +135,17 @@ def swapped_captions(store: LocalStore, random: np.random.Generator) -> str:
     captions = changed[a].caption, changed[b].caption
     for n, caption in ((a, captions[1]), (b, captions[0])):
         changed[n] = replace(changed[n], caption=caption, row={**changed[n].row, "caption": caption})
-    put(store, p, changed)
+    replace_shard(store, p, changed)
     return f"shard {p.number}: captions of {changed[a].key} and {changed[b].key} swapped, sealed anew"
 
 
 def dropped_sample(store: LocalStore, random: np.random.Generator) -> str:
     """A shard that silently lacks a sample, sealed so."""
     p = _shard(store, random)
-    left = samples(store, p)
-    gone = left.pop(int(random.integers(len(left))))
-    put(store, p, left)
-    return f"shard {p.number}: {gone.key} left out, sealed so"
+    remaining = samples(store, p)
+    dropped = remaining.pop(int(random.integers(len(remaining))))
+    replace_shard(store, p, remaining)
+    return f"shard {p.number}: {dropped.key} left out, sealed so"
 
 
 KINDS: tuple[Plant, ...] = (

@@ -24,9 +24,9 @@ CALM = BenchReport(
 
 
 def test_every_stage_is_timed_and_every_picture_reported(avatars):
-    told: list[None] = []
-    report = bench(str(avatars / "free.vrm"), 3, 2, size=64, done=lambda: told.append(None))
-    assert len(told) == pictures(3, 2) == 3 * (3 + WARM_UP)
+    progress: list[None] = []
+    report = bench(str(avatars / "free.vrm"), 3, 2, size=64, done=lambda: progress.append(None))
+    assert len(progress) == pictures(3, 2) == 3 * (3 + WARM_UP)
     assert tuple(report.milliseconds) == STAGES and all(ms > 0 for ms in report.milliseconds.values())
     assert [r.workers for r in report.rates] == [1, 2]
     assert all(r.per_second > 0 and 20 * MIB < r.memory < 8192 * MIB for r in report.rates)
@@ -75,7 +75,7 @@ def changed(**stages: float) -> BenchReport:
 
 
 @pytest.mark.parametrize(
-    ("report", "said"),
+    ("report", "message"),
     [
         (changed(encode=9.0), "Encoding and writing take 43% of a picture's time"),
         (changed(write=9.0), "Writing is slow here"),
@@ -84,9 +84,9 @@ def changed(**stages: float) -> BenchReport:
         (dataclasses.replace(CALM, rates=(CALM.rates[0], Rate(8, 140.0, MIB))), "8 workers make 2.0 times"),
     ],
 )
-def test_advice_is_given_where_the_figures_ask_for_it_and_only_there(report, said):
-    assert [line for line in advice(report) if line.startswith(said)]
-    assert not [line for line in advice(CALM) if line.startswith(said.split(" take")[0].split(" makes")[0][:12])]
+def test_advice_is_given_where_the_figures_ask_for_it_and_only_there(report, message):
+    assert [line for line in advice(report) if line.startswith(message)]
+    assert not [line for line in advice(CALM) if line.startswith(message.split(" take")[0].split(" makes")[0][:12])]
 
 
 def test_a_new_mesa_needs_no_other():

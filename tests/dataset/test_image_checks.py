@@ -55,12 +55,12 @@ def slow_fault(rgba, size):
     background = rgba[0, 0]
     if (rgba == background).all():
         return "empty: every pixel is the same"
-    seen = rgba[(rgba[..., 3] > 0) & (rgba != background).any(-1)]
-    if not len(seen):
+    visible = rgba[(rgba[..., 3] > 0) & (rgba != background).any(-1)]
+    if not len(visible):
         return "empty: nothing that can be seen"
-    if (seen[:, :3] <= 8).all(1).mean() >= 0.995:
+    if (visible[:, :3] <= 8).all(1).mean() >= 0.995:
         return "black"
-    if (seen[:, :3] == 255).all(1).mean() >= 0.995:
+    if (visible[:, :3] == 255).all(1).mean() >= 0.995:
         return "blown out: all white"
     return ""
 
@@ -74,8 +74,8 @@ def test_it_is_the_gate_read_channel_by_channel(colors, rare, seed):
     """`rare` of the colours are those of a few pixels: shares on both sides of 99.5 %."""
     r = np.random.default_rng(seed)
     rgba = np.array(colors, np.uint8)[r.integers(0, max(len(colors) - rare, 1), (20, 20))]
-    few = r.integers(0, 400, r.integers(0, 5))
-    rgba.reshape(-1, 4)[few] = np.array(colors, np.uint8)[r.integers(0, len(colors), len(few))]
+    rare_pixels = r.integers(0, 400, r.integers(0, 5))
+    rgba.reshape(-1, 4)[rare_pixels] = np.array(colors, np.uint8)[r.integers(0, len(colors), len(rare_pixels))]
     for picture in (rgba, rgba[::-1], rgba[:, ::2]):
         assert find_fault(picture, picture.shape[1::-1]) == slow_fault(picture, picture.shape[1::-1])
     assert find_fault(rgba, (20, 21)) == slow_fault(rgba, (20, 21))
@@ -84,8 +84,8 @@ def test_it_is_the_gate_read_channel_by_channel(colors, rare, seed):
 def test_every_colour_is_black_or_not_as_each_of_its_channels_is():
     values = np.arange(256, dtype=np.uint8)
     for channel in range(3):
-        for others in (0, 8, 9, 255):
-            pixels = np.full((256, 4), others, np.uint8)
+        for other_channels in (0, 8, 9, 255):
+            pixels = np.full((256, 4), other_channels, np.uint8)
             pixels[:, channel] = values
             expected = (pixels[:, :3] <= BLACK).all(1)
             np.testing.assert_array_equal(_is_black(pixels.view("<u4")[:, 0]), expected)

@@ -26,8 +26,8 @@ SHARDS = 2 * COUNT // SHARD  # two splits
 RECIPE = f"avatars: [free.vrm]\ncount: {COUNT}\nsize: 64\nseed: 2\nsettle_seconds: 0.1\nsplits: {{test: 0.3}}\n"
 
 
-def command(folder: Path, out: Path, *more: object) -> list[str]:
-    options = ["--shard-size", SHARD, "--format", "webdataset", *more]
+def command(folder: Path, out: Path, *arguments: object) -> list[str]:
+    options = ["--shard-size", SHARD, "--format", "webdataset", *arguments]
     return [
         sys.executable,
         "-m",
@@ -44,8 +44,10 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "0"}
 
 
-def run(folder: Path, out: Path, *more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, out, *more), env=environment(), text=True, capture_output=True, timeout=HANG)
+def run(folder: Path, out: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, out, *arguments), env=environment(), text=True, capture_output=True, timeout=HANG
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -62,8 +64,8 @@ def here(avatars, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills")
     shutil.copy(avatars / "free.vrm", folder)
     (folder / "recipe.yaml").write_text(RECIPE)
-    done = run(folder, folder / "whole", "--workers", 2)
-    assert done.returncode == 0, done.stderr
+    completed = run(folder, folder / "whole", "--workers", 2)
+    assert completed.returncode == 0, completed.stderr
     return folder
 
 
@@ -91,12 +93,12 @@ def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
         wait_until(lambda n=target: len(records(out)) >= n, lambda p=process: p.poll() is None)
         time.sleep(random.uniform(0, 0.1))
         parent = hits % 2 == 1
-        there = len(records(out))
+        finished = len(records(out))
         hit = False
         for pid in [process.pid] if parent else workers_of(process.pid)[-1:]:
             with contextlib.suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(pid, signal.SIGKILL)
-                hit = process.poll() in (None, -signal.SIGKILL) and 0 < there < SHARDS
+                hit = process.poll() in (None, -signal.SIGKILL) and 0 < finished < SHARDS
         # Where the machine let nobody look in time the run was through: that was no hit, and the next one is looked
         # at from its first shard on.
         hits, late = hits + hit, not hit
@@ -109,8 +111,8 @@ def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
 def test_kill_minus_nine_at_any_moment(here, times):
     out = here / f"killed {times}"
     killed_at_random(here, out, times, seed=times)
-    done = run(here, out, "--workers", 2)
-    assert done.returncode == 0, done.stderr
+    completed = run(here, out, "--workers", 2)
+    assert completed.returncode == 0, completed.stderr
     assert files(out) == files(here / "whole")
 
 
@@ -118,16 +120,16 @@ def test_kill_minus_nine_at_any_moment(here, times):
 def test_any_number_of_workers_and_parts_in_any_order(here, workers):
     out = here / f"parts {workers}"
     for part in (2, 0, 1):
-        done = run(here, out, "--workers", workers, "--shard", f"{part}/3")
-        assert done.returncode == 0, done.stderr
+        completed = run(here, out, "--workers", workers, "--shard", f"{part}/3")
+        assert completed.returncode == 0, completed.stderr
         assert (out / "complete.json").exists() == (part == 1)
     assert files(out) == files(here / "whole")
 
 
 def mounted(folder: Path, *options: str) -> bool:
     folder.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], capture_output=True)
-    return done.returncode == 0
+    completed = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], capture_output=True)
+    return completed.returncode == 0
 
 
 @pytest.fixture
@@ -141,22 +143,26 @@ def small_disk(here):
 
 def test_a_full_disk_is_one_line_and_the_rest_can_follow(here, small_disk):
     out = small_disk
-    done = run(here, out, "--workers", 2)
-    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("Error: ")
-    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+    completed = run(here, out, "--workers", 2)
+    assert completed.returncode == 1 and completed.stderr.splitlines()[-1].startswith("Error: ")
+    assert "No space left on device" in completed.stderr and "Traceback" not in completed.stderr
     assert not (out / "complete.json").exists()
-    kept = {p: p.stat().st_mtime_ns for p in (out / "records").glob("*.json")}
-    assert len(kept) < SHARDS
+    untouched = {p: p.stat().st_mtime_ns for p in (out / "records").glob("*.json")}
+    assert len(untouched) < SHARDS
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
     assert run(here, out, "--workers", 2).returncode == 0
     assert files(out) == files(here / "whole")
-    assert all(p.stat().st_mtime_ns == at for p, at in kept.items())
+    assert all(p.stat().st_mtime_ns == at for p, at in untouched.items())
 
 
 def test_a_read_only_disk_is_one_line(here, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    done = run(here, small_disk)
-    assert done.returncode == 1 and "Read-only file system" in done.stderr and "Traceback" not in done.stderr
+    completed = run(here, small_disk)
+    assert (
+        completed.returncode == 1
+        and "Read-only file system" in completed.stderr
+        and "Traceback" not in completed.stderr
+    )
 
 
 def memory_of(pid: int) -> int:
@@ -172,16 +178,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     had the same pixels and another PNG of the same length (twelve bytes of ISA-L's stream, other matches of the same
     cost). What Mesa or ISA-L do there when memory cannot be had is not known.
     """
-    found = {}
+    members = {}
     for path in sorted(folder.rglob("*.tar")):
         with tarfile.open(path) as shard:
             for member in shard.getmembers():
                 data = shard.extractfile(member).read()
                 is_png = member.name.endswith(".png")
-                found[f"{path.relative_to(folder)}/{member.name}"] = (
+                members[f"{path.relative_to(folder)}/{member.name}"] = (
                     Image.open(io.BytesIO(data)).tobytes() if is_png else data
                 )
-    return found
+    return members
 
 
 def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half_done(here):
@@ -190,8 +196,8 @@ def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half
     large.mkdir()
     shutil.copy(here / "free.vrm", large)
     (large / "recipe.yaml").write_text(RECIPE.replace("size: 64", "size: 1024"))
-    whole, out = large / "whole", large / "again"
-    assert run(large, whole, "--workers", 2).returncode == 0
+    expected, out = large / "whole", large / "again"
+    assert run(large, expected, "--workers", 2).returncode == 0
     while True:
         with subprocess.Popen(
             command(large, out, "--workers", 2), env=environment(), text=True, stdout=subprocess.DEVNULL, stderr=-1
@@ -202,14 +208,14 @@ def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half
                     limit = memory_of(worker)
                     resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
             in_time = len(records(out)) < SHARDS // 2
-            _, told = process.communicate(timeout=HANG)
+            _, stderr = process.communicate(timeout=HANG)
         if in_time:
             break
         shutil.rmtree(out)  # the limits came when next to nothing was left to draw
-    assert process.returncode == 1 and "Traceback" not in told
-    assert told.splitlines()[-1].startswith("Error: out of memory; allowed: fewer workers,")
+    assert process.returncode == 1 and "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith("Error: out of memory; allowed: fewer workers,")
     assert 0 < len(records(out)) < SHARDS and not (out / "complete.json").exists()
     before = {p: p.stat().st_mtime_ns for p in records(out)}
     assert run(large, out, "--workers", 2).returncode == 0
-    assert contents(out) == contents(whole) and (out / "complete.json").exists()
+    assert contents(out) == contents(expected) and (out / "complete.json").exists()
     assert all(p.stat().st_mtime_ns == at for p, at in before.items())

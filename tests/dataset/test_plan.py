@@ -36,12 +36,12 @@ def test_shares_are_kept():
 
 def test_avatars_are_held_out_whole():
     r = recipe(splits={"test": 0.25}, split_by="avatar")
-    held = held_out_avatars(r)
-    assert Counter(held.values()) == {"test": 2} and set(held) < set(r.avatars)
+    held_out = held_out_avatars(r)
+    assert Counter(held_out.values()) == {"test": 2} and set(held_out) < set(r.avatars)
     (train, test) = Plan(r, 10_000).shards(0)
-    assert {source_at(r, i) for i in test.shots} == set(held)
-    assert not {source_at(r, i) for i in train.shots} & set(held)
-    assert held_out_avatars(recipe(splits={"test": 0.25}, split_by="avatar", seed=1)) != held
+    assert {source_at(r, i) for i in test.shots} == set(held_out)
+    assert not {source_at(r, i) for i in train.shots} & set(held_out)
+    assert held_out_avatars(recipe(splits={"test": 0.25}, split_by="avatar", seed=1)) != held_out
 
 
 def test_a_split_of_too_few_avatars_is_refused():

@@ -67,14 +67,14 @@ def test_another_version_of_the_pictures_neither_redraws_nor_repairs_nor_goes_on
     report = verify(dataset.store, near=False, redraw=2, renderer=gl, open_avatar=open_avatar)
     assert report.redrawn == 0 and report.faults == ()
     assert report.undrawable == (f"vrm-synth {__version__} drew it with other poses than this version has",)
-    says = "draws other pictures than the folder has; got other poses"
-    with pytest.raises(DatasetError, match=says):
+    message = "draws other pictures than the folder has; got other poses"
+    with pytest.raises(DatasetError, match=message):
         render_dataset(recipe, tmp_path, workers=1)
     (tmp_path / "records" / "00000.json").unlink()
     broken = verify(dataset.store, near=False)
     assert broken.broken
     before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(DatasetError, match=message):
         repair(dataset.store, replace(broken, sources={a: str(recipe.avatars[0]) for a in hashes(dataset)}))
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
 

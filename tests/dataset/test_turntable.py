@@ -35,12 +35,12 @@ def test_each_cell_shows_what_its_title_says():
 
 
 def test_the_sheet_is_written_and_json_stays_json(tmp_path):
-    done = CliRunner().invoke(main, ["inspect", "demo", "--json", "--render", str(tmp_path / "sheet.png")])
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)[0]["source"] == "demo"
+    result = CliRunner().invoke(main, ["inspect", "demo", "--json", "--render", str(tmp_path / "sheet.png")])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["source"] == "demo"
     assert Image.open(io.BytesIO((tmp_path / "sheet.png").read_bytes())).size[0] > 1000
-    many = CliRunner().invoke(main, ["inspect", "demo", "demo:1", "--render", str(tmp_path / "two.png")])
-    assert many.exit_code == 2 and "--render takes one FILE" in many.output
+    several = CliRunner().invoke(main, ["inspect", "demo", "demo:1", "--render", str(tmp_path / "two.png")])
+    assert several.exit_code == 2 and "--render takes one FILE" in several.output
 
 
 class Blank:

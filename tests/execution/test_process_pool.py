@@ -75,8 +75,8 @@ def test_the_events_of_every_piece_come_once_and_together(workers):
 
 def test_a_process_that_dies_costs_one_piece():
     events = list(run_task(Squaring(deadly=104), GROUPS, 2))
-    wanted = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
-    assert sorted(events) == sorted([*wanted, (104, 0)])
+    expected = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
+    assert sorted(events) == sorted([*expected, (104, 0)])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -96,9 +96,9 @@ UNEXPECTED_MESSAGES = [
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("n", "says"), UNEXPECTED_MESSAGES)
-def test_an_unexpected_exception_is_one_line(workers, n, says, capfd):
-    with pytest.raises(RenderError, match=says):
+@pytest.mark.parametrize(("n", "message"), UNEXPECTED_MESSAGES)
+def test_an_unexpected_exception_is_one_line(workers, n, message, capfd):
+    with pytest.raises(RenderError, match=message):
         list(run_task(Squaring(), [[1, 2, n, 3]], workers))
     assert "Traceback" not in capfd.readouterr().err
 
@@ -128,5 +128,5 @@ def test_the_server_ignores_ctrl_c_from_its_start_on():
         "    time.sleep(0.02)\n"
         "assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
     )
-    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr

@@ -54,8 +54,8 @@ def test_each_actor_is_a_process_whose_threads_are_counted(here):
     events = list(run_task_on_ray(EnvironmentTask(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
     assert sorted(n for n, _, _ in events) == list(range(16))
     assert len({pid for _, pid, _ in events} - {os.getpid()}) == 2
-    for _, _, found in events:
-        assert found == {"LP_NUM_THREADS": "3", "OMP_NUM_THREADS": "3", "RAY_USAGE_STATS_ENABLED": "0"}
+    for _, _, environment in events:
+        assert environment == {"LP_NUM_THREADS": "3", "OMP_NUM_THREADS": "3", "RAY_USAGE_STATS_ENABLED": "0"}
     assert Cluster(threads=1).environment["LP_NUM_THREADS"] == "0", "llvmpipe counts helpers"
 
 
@@ -66,9 +66,9 @@ def test_an_error_keeps_its_kind_and_ends_it(here):
         list(run_task_on_ray(Squaring(broken="no driver"), GROUPS, 2))
 
 
-@pytest.mark.parametrize(("n", "says"), UNEXPECTED_MESSAGES)
-def test_an_unexpected_exception_is_one_line(here, n, says):
-    with pytest.raises(RenderError, match=says):
+@pytest.mark.parametrize(("n", "message"), UNEXPECTED_MESSAGES)
+def test_an_unexpected_exception_is_one_line(here, n, message):
+    with pytest.raises(RenderError, match=message):
         list(run_task_on_ray(Squaring(), [[1, 2, n, 3]], 2))
 
 
@@ -78,22 +78,22 @@ def test_actors_that_die_at_their_start_stop_the_run(here):
 
 
 @pytest.mark.parametrize(
-    ("address", "says"),
+    ("address", "message"),
     [
         ("127.0.0.1:1", "cannot connect to Ray; got ConnectionRefusedError"),
         ("nonsense", "cannot connect to Ray; got ValueError"),
         ("ray://127.0.0.1:10001", r"Ray's client cannot stream.*allowed: host:6379 or auto"),
     ],
 )
-def test_a_cluster_that_is_not_there_is_one_line_at_once(address, says, monkeypatch):
+def test_a_cluster_that_is_not_there_is_one_line_at_once(address, message, monkeypatch):
     """At once: Ray itself, which would ask for minutes and end the process, is not asked where nobody answers."""
     import ray
 
-    asked, init = [], ray.init
-    monkeypatch.setattr(ray, "init", lambda **options: (asked.append(options["address"]), init(**options)))
-    with pytest.raises(RenderError, match=says), connected(Cluster(address), 2):
+    init_calls, init = [], ray.init
+    monkeypatch.setattr(ray, "init", lambda **options: (init_calls.append(options["address"]), init(**options)))
+    with pytest.raises(RenderError, match=message), connected(Cluster(address), 2):
         pass
-    assert asked == (["nonsense"] if address == "nonsense" else [])
+    assert init_calls == (["nonsense"] if address == "nonsense" else [])
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):

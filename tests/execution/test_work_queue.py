@@ -11,16 +11,16 @@ def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
     queue = WorkQueue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
     parts: dict[str, list[int | None]] = {"a": [], "b": []}
     at: dict[str, int | None] = {"a": None, "b": None}
-    seen: list[int] = []
+    taken: list[int] = []
     while queue:
         for name in parts:
-            found = queue.take(at[name])
-            if found:
-                at[name], part = found
+            part_of_group = queue.take(at[name])
+            if part_of_group:
+                at[name], part = part_of_group
                 assert 1 <= len(part) <= LONGEST_PART
                 parts[name].append(at[name])
-                seen += part
-    assert sorted(seen) == [*range(104), *range(200, 300)]
+                taken += part
+    assert sorted(taken) == [*range(104), *range(200, 300)]
     for groups in parts.values():
         assert sum(one != other for one, other in itertools.pairwise(groups)) <= 2
     assert {parts["a"][0], parts["b"][0]} == {0, 1} and 2 in parts["b"]

@@ -51,9 +51,9 @@ def _many_pictures(large: int, last: bytes) -> Callable[[Path], None]:
 
     def write(path: Path) -> None:
         doc, data = vrm1()
-        whole = io.BytesIO()
-        PIL.Image.new("1", (8192, 8192), 1).save(whole, "PNG")
-        for picture in [whole.getvalue()] * large + [last]:
+        buffer = io.BytesIO()
+        PIL.Image.new("1", (8192, 8192), 1).save(buffer, "PNG")
+        for picture in [buffer.getvalue()] * large + [last]:
             data += b"\0" * (-len(data) % 4)
             doc["bufferViews"].append({"buffer": 0, "byteOffset": len(data), "byteLength": len(picture)})
             doc["images"].append({"bufferView": len(doc["bufferViews"]) - 1})

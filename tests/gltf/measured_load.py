@@ -26,19 +26,19 @@ def measure(path: str) -> dict[str, object]:
     if child == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (int(HANG), int(HANG)))
         resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
-        found = ""
+        outcome = ""
 
         def attempt() -> None:
-            nonlocal found
+            nonlocal outcome
             try:
                 load(path)
             except AvatarError as e:
-                found = str(e)
+                outcome = str(e)
             except BaseException as e:  # reported, so that the test can show it
-                found = f"{type(e).__name__} escaped: {e}"
+                outcome = f"{type(e).__name__} escaped: {e}"
 
         count = calls(attempt)
-        os.write(write, json.dumps({"error": found[:10_000], "calls": count}).encode())
+        os.write(write, json.dumps({"error": outcome[:10_000], "calls": count}).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:

@@ -218,8 +218,8 @@ def test_a_fallback_beside_draco_is_taken() -> None:
 
 def _of(doc: Doc, name: str) -> Doc:
     primitive = doc["meshes"][0]["primitives"][0]
-    found: Doc = doc["accessors"][primitive["indices"] if name == "indices" else primitive["attributes"][name]]
-    return found
+    entry: Doc = doc["accessors"][primitive["indices"] if name == "indices" else primitive["attributes"][name]]
+    return entry
 
 
 DRACO_REFUSALS: list[tuple[str, Callable[[Doc], object], str]] = [

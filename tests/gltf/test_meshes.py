@@ -236,7 +236,7 @@ def test_nodes_outside_the_scene_are_kept_but_not_drawn() -> None:
 
 def test_trailing_bytes_and_unknown_chunks_are_reported() -> None:
     doc, data = vrm1()
-    whole = glb(doc, bytes(data))
-    assert load_bytes(whole + b"tail", "x.vrm").oddities == ("4 bytes after the end that the GLB header announces",)
-    longer = whole[:8] + struct.pack("<I", len(whole) + 12) + whole[12:] + struct.pack("<I4s", 4, b"EXTR") + b"more"
+    file = glb(doc, bytes(data))
+    assert load_bytes(file + b"tail", "x.vrm").oddities == ("4 bytes after the end that the GLB header announces",)
+    longer = file[:8] + struct.pack("<I", len(file) + 12) + file[12:] + struct.pack("<I4s", 4, b"EXTR") + b"more"
     assert load_bytes(longer, "x.vrm").oddities == ("unknown GLB chunk b'EXTR' skipped",)

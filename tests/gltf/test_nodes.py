@@ -124,9 +124,9 @@ def test_a_nodes_morph_weights_win_over_its_meshs(
 
     avatar = load_bytes(changed(change, make), "x.vrm")
     weights = evaluate(avatar).morph_weights
-    other = max(i for i, n in enumerate(avatar.nodes) if n.mesh == 0)
+    instance = max(i for i, n in enumerate(avatar.nodes) if n.mesh == 0)
     np.testing.assert_array_equal(weights[MESH_NODE], want)
-    np.testing.assert_array_equal(weights[other], mesh_weights or (0, 0))
+    np.testing.assert_array_equal(weights[instance], mesh_weights or (0, 0))
     assert avatar.oddities == ((f"nodes[{MESH_NODE}] 'body' {reported}",) if reported else ())
 
 

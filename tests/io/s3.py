@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request: its method, the key within the bucket, and the status it got."""
 
     method: str
@@ -28,7 +28,7 @@ class S3:
     """
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[Request] = []
         self.fault: Callable[[str, str], int] = lambda method, key: 0
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
@@ -67,13 +67,13 @@ class S3:
         method, (_, _, key) = env["REQUEST_METHOD"], env["PATH_INFO"].lstrip("/").partition("/")
         status = self.fault(method, key)
         if status:
-            self.asked.append(Asked(method, key, status))
+            self.asked.append(Request(method, key, status))
             env["wsgi.input"].read(int(env.get("CONTENT_LENGTH") or 0))
             start(f"{status} {CODES[status]}", [("Content-Type", "application/xml")])
             return [f"<Error><Code>{CODES[status]}</Code><Message>{CODES[status]} by a test</Message></Error>".encode()]
 
         def started(line: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            self.asked.append(Asked(method, key, int(line.split()[0])))
+            self.asked.append(Request(method, key, int(line.split()[0])))
             return start(line, headers, *more)
 
         return self._app(env, started)

@@ -26,10 +26,10 @@ def boxes(sheet, color):
 def test_pictures_stand_in_a_grid_in_their_order():
     cells = [SheetCell(Image.new("RGB", (100, 100), c), f"picture {n}") for n, c in enumerate(COLORS)]
     sheet = draw(cells, columns=3, width=80)
-    found = [boxes(sheet, c) for c in COLORS]
-    assert all((right - left, bottom - top) == (80, 80) for left, top, right, bottom in found)
-    assert [left for left, *_ in found] == [GAP, GAP + 96, GAP + 192, GAP, GAP + 96]
-    tops = [top for _, top, _, _ in found]
+    corners = [boxes(sheet, c) for c in COLORS]
+    assert all((right - left, bottom - top) == (80, 80) for left, top, right, bottom in corners)
+    assert [left for left, *_ in corners] == [GAP, GAP + 96, GAP + 192, GAP, GAP + 96]
+    tops = [top for _, top, _, _ in corners]
     assert tops[0] == tops[1] == tops[2] and tops[3] == tops[4] > tops[0] + 80
 
 

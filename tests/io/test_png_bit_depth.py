@@ -121,6 +121,6 @@ def test_metadata_stays_with_the_picture() -> None:
     out = io.BytesIO()
     PIL.Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4) << 8).save(out, "PNG", exif=exif)
     opened = PIL.Image.open(io.BytesIO(out.getvalue()))
-    made = to_eight_bit(opened, out.getvalue())
-    assert made.format == "PNG" and made.mode == "L" and made.getexif()[0x0112] == 6
-    assert np.asarray(made).tolist() == np.arange(12).reshape(3, 4).tolist()
+    converted = to_eight_bit(opened, out.getvalue())
+    assert converted.format == "PNG" and converted.mode == "L" and converted.getexif()[0x0112] == 6
+    assert np.asarray(converted).tolist() == np.arange(12).reshape(3, 4).tolist()

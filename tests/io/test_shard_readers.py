@@ -22,14 +22,14 @@ ROW = {"i": 0, "caption": "A girl.", "shot": {"id": "000000"}}
 
 
 def members(count: int = 2) -> list[tuple[tarfile.TarInfo, bytes]]:
-    found = []
+    archive = []
     for i in range(count):
         parts = {"png": encode_png(PIXELS), "txt": b"A girl.", "json": json.dumps(ROW).encode(), "mask.png": b"mask"}
         for suffix, data in parts.items():
             info = tarfile.TarInfo(f"{i:06d}.{suffix}")
             info.size = len(data)
-            found.append((info, data))
-    return found
+            archive.append((info, data))
+    return archive
 
 
 def tar_of(parts: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:

@@ -57,12 +57,12 @@ def test_the_datasets_library_takes_the_same_files(names, tmp_path):
         (tmp_path / name).write_text("x")
     patterns = datasets.get_data_patterns(str(tmp_path))
     for split, several in patterns.items():
-        wanted = {
+        expected = {
             Path(p).relative_to(tmp_path).as_posix()
             for pattern in several
             for p in _resolved(datasets, pattern, tmp_path)
         }
-        assert set(select_split(names, str(split), split_rule(str(split)))[0]) == wanted
+        assert set(select_split(names, str(split), split_rule(str(split)))[0]) == expected
 
 
 def _resolved(datasets, pattern, folder):

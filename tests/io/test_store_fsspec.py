@@ -42,8 +42,8 @@ def test_put_read_list_and_delete(url, tmp_path):
     assert store.read("train/00001.tar") == b"from a file" and store.read("train/00000.tar") == b"from memory"
     assert store.exists("train/00000.tar") and not store.exists("train") and not store.exists("train/0")
     store.put_file("train/00000.tar", b"again")
-    again = pickle.loads(pickle.dumps(store))
-    assert again == store and again.read("train/00000.tar") == b"again"
+    copy = pickle.loads(pickle.dumps(store))
+    assert copy == store and copy.read("train/00000.tar") == b"again"
     store.delete("train/00000.tar")
     store.delete("train/00000.tar")
     assert store.list("train") == ["train/00001.tar"]
@@ -114,14 +114,14 @@ def test_a_transient_error_is_retried(s3):
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("s3://there-is-no-such-bucket/a", r"^s3://there-is-no-such-bucket/a/b: cannot be written: .*bucket"),
         ("nothing://a", r"^nothing://a: cannot be opened: .*nothing"),
     ],
 )
-def test_a_missing_bucket_raises_one_line(s3, url, says):
-    with pytest.raises(DatasetError, match=says):
+def test_a_missing_bucket_raises_one_line(s3, url, message):
+    with pytest.raises(DatasetError, match=message):
         FsspecStore(url).put_file("b", b"c")
 
 
@@ -135,16 +135,16 @@ def test_a_missing_library_raises_with_the_package_to_install(monkeypatch):
 def test_a_partial_write_never_has_the_final_name_where_a_put_is_not_atomic(tmp_path, monkeypatch):
     store = FsspecStore(f"file://{tmp_path}/a")
     store.put_file("0.tar", b"before")
-    seen = []
+    calls = []
 
     def breaks(self, path, data, **_):
         with open(path, "wb") as f:
             f.write(data[:1])
-        seen.append(path)
+        calls.append(path)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.pipe_file", breaks)
     with pytest.raises(DatasetError, match=r"a/0\.tar: cannot be written: No space left on device$"):
         store.put_file("0.tar", b"after")
-    assert seen != [f"{tmp_path}/a/0.tar"] and [p.name for p in (tmp_path / "a").iterdir()] == ["0.tar"]
+    assert calls != [f"{tmp_path}/a/0.tar"] and [p.name for p in (tmp_path / "a").iterdir()] == ["0.tar"]
     assert store.read("0.tar") == b"before"

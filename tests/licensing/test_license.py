@@ -226,12 +226,12 @@ def test_what_agrees_is_no_contradiction(license: Any) -> None:
 @pytest.mark.parametrize("version", ["0", "1"])
 def test_a_contradiction_is_an_oddity_of_the_avatar(version: str) -> None:
     doc, data = vrm0() if version == "0" else vrm1()
-    extension, said = (
+    extension, stated = (
         (doc["extensions"]["VRM"], {"licenseName": "CC0", "allowedUserName": "OnlyAuthor"})
         if version == "0"
         else (doc["extensions"]["VRMC_vrm"], {"otherLicenseUrl": ZERO, "modification": "prohibited"})
     )
-    extension.setdefault("meta", {}).update(said)
-    found = load_bytes(glb(doc, bytes(data)), "a.vrm")
-    key, value = list(said.items())[1]
-    assert f"the license contradicts itself: CC0, but {key} {value}" in found.oddities
+    extension.setdefault("meta", {}).update(stated)
+    avatar = load_bytes(glb(doc, bytes(data)), "a.vrm")
+    key, value = list(stated.items())[1]
+    assert f"the license contradicts itself: CC0, but {key} {value}" in avatar.oddities

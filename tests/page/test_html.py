@@ -91,11 +91,11 @@ def test_rows_must_fit_their_columns():
 
 def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
     pixels = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
-    kept = PageImage.of(Image.fromarray(pixels))
-    assert (kept.width, kept.height, kept.small) == (48, 32, True)
-    assert kept.uri.startswith("data:image/webp;base64,")
-    with Image.open(io.BytesIO(kept.data)) as back:
-        assert np.array_equal(np.asarray(back.convert("RGB")), pixels)
+    image = PageImage.of(Image.fromarray(pixels))
+    assert (image.width, image.height, image.small) == (48, 32, True)
+    assert image.uri.startswith("data:image/webp;base64,")
+    with Image.open(io.BytesIO(image.data)) as decoded:
+        assert np.array_equal(np.asarray(decoded.convert("RGB")), pixels)
     large = PageImage.of(Image.new("RGB", (1000, 600)), longest=512)
     assert (large.width, large.height, large.small) == (512, 307, False)
     with pytest.raises(ValueError, match="PNG, JPEG or WebP"):
@@ -103,17 +103,17 @@ def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
 
 
 def test_a_transparent_picture_stays_transparent():
-    with Image.open(io.BytesIO(picture((255, 0, 0, 0)).data)) as back:
-        assert back.mode == "RGBA" and back.getpixel((3, 3))[3] == 0
+    with Image.open(io.BytesIO(picture((255, 0, 0, 0)).data)) as decoded:
+        assert decoded.mode == "RGBA" and decoded.getpixel((3, 3))[3] == 0
 
 
 @needs_chromium
 def test_a_browser_shows_the_page_and_runs_nothing(tmp_path):
     file = tmp_path / "page.html"
     file.write_bytes(to_html(nasty_page()))
-    seen = dom(file, tmp_path / "profile")
-    assert f"<title>{html.escape(NASTY, quote=False)}</title>" in seen
-    assert "taken</title>" not in seen and "<script" not in seen
+    dom_text = dom(file, tmp_path / "profile")
+    assert f"<title>{html.escape(NASTY, quote=False)}</title>" in dom_text
+    assert "taken</title>" not in dom_text and "<script" not in dom_text
     screenshot(file, tmp_path / "profile", tmp_path / "page.png")
     with Image.open(tmp_path / "page.png") as shown:
         pixels = np.asarray(shown.convert("RGB")).reshape(-1, 3).astype(int)

@@ -57,8 +57,8 @@ def test_roll(seed: int, axis: str, weight: float) -> None:
     in_parent = src_rest * (src_rest.inv() * src) * src_rest.inv()
     in_dst = dst_rest.inv() * in_parent * dst_rest
     bend = from_to(np.array(UNIT[axis], float), in_dst.apply(UNIT[axis]))
-    wanted = blend(dst_rest, dst_rest * bend.inv() * in_dst, weight)
-    assert (local_rotation(posed, a, 3) * wanted.inv()).magnitude() < 1e-7
+    expected = blend(dst_rest, dst_rest * bend.inv() * in_dst, weight)
+    assert (local_rotation(posed, a, 3) * expected.inv()).magnitude() < 1e-7
 
 
 @pytest.mark.parametrize("axis", ["X", "Y", "Z"])
@@ -80,8 +80,8 @@ def test_rotation(seed: int, weight: float) -> None:
     a = scene(r, Constraint(3, "rotation", 2, weight))
     posed = evaluate(a, bones={"spine": random_rotation(r)}).world_from_node
     src_rest, dst_rest = Rotation.from_quat(a.nodes[2].rotation), Rotation.from_quat(a.nodes[3].rotation)
-    wanted = blend(dst_rest, dst_rest * (src_rest.inv() * local_rotation(posed, a, 2)), weight)
-    assert (local_rotation(posed, a, 3) * wanted.inv()).magnitude() < 1e-7
+    expected = blend(dst_rest, dst_rest * (src_rest.inv() * local_rotation(posed, a, 2)), weight)
+    assert (local_rotation(posed, a, 3) * expected.inv()).magnitude() < 1e-7
 
 
 @pytest.mark.parametrize("seed", range(5))

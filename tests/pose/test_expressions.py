@@ -20,8 +20,8 @@ def faces(**expressions: dict[str, Any]) -> dict[str, Expression]:
     return {name: Expression(name, True, **fields) for name, fields in expressions.items()}
 
 
-def weights(expressions: dict[str, Expression], quirks: bool = False, **asked: float) -> dict[str, float]:
-    return {n: w for n, w in effective_weights(expressions, asked, quirks).items() if w}
+def weights(expressions: dict[str, Expression], quirks: bool = False, **requested: float) -> dict[str, float]:
+    return {n: w for n, w in effective_weights(expressions, requested, quirks).items() if w}
 
 
 def test_binary_is_on_above_one_half() -> None:
@@ -47,8 +47,8 @@ def test_override_mouth(mouth: str) -> None:
 )
 def test_override_of_blink_and_gaze(field: str, members: tuple[str, ...]) -> None:
     e = faces(angry={field: "block"}, aa={}, wink={}, **{m: {} for m in members})
-    asked = dict.fromkeys((*members, "aa", "wink"), 0.5)
-    assert weights(e, angry=1.0, **asked) == {"angry": 1.0, "aa": 0.5, "wink": 0.5}
+    requested = dict.fromkeys((*members, "aa", "wink"), 0.5)
+    assert weights(e, angry=1.0, **requested) == {"angry": 1.0, "aa": 0.5, "wink": 0.5}
 
 
 def test_blends_add_up_and_stop_at_all() -> None:

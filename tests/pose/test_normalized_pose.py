@@ -57,32 +57,32 @@ def test_a_bones_world_turn_since_rest_is_the_product_of_normalised_rotations(se
             if at in name_of:
                 chain.append(pose.get(name_of[at], (0, 0, 0, 1)))
             at = a.nodes[at].parent
-        wanted = Rotation.identity()
+        product = Rotation.identity()
         for q in reversed(chain):
-            wanted = wanted * Rotation.from_quat(q)
+            product = product * Rotation.from_quat(q)
         got = world_rotation(posed[index]) * world_rotation(rest[index]).inv()
-        assert (got * wanted.inv()).magnitude() < 1e-7, name
+        assert (got * product.inv()).magnitude() < 1e-7, name
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_turned_file_poses_like_one_that_never_faced_away(seed: int) -> None:
     """The same avatar written facing −Z under a half-turn root stands in the same places in every pose."""
     r = np.random.default_rng(seed)
-    straight = random_humanoid(r)
-    root = len(straight.nodes)
-    top = straight.nodes[0]
-    away = replace(
+    facing_front = random_humanoid(r)
+    root = len(facing_front.nodes)
+    top = facing_front.nodes[0]
+    facing_back = replace(
         top,
         parent=root,
         translation=tuple(TURN.inv().apply(top.translation)),
         rotation=tuple((TURN.inv() * Rotation.from_quat(top.rotation)).as_quat()),
     )
-    nodes = [away, *straight.nodes[1:], node("turn", -1, rotation=(0, 1, 0, 0))]
-    turned = avatar(nodes, straight.humanoid)
-    pose, offset = some_pose(straight, r), tuple(r.normal(size=3))
+    nodes = [facing_back, *facing_front.nodes[1:], node("turn", -1, rotation=(0, 1, 0, 0))]
+    turned = avatar(nodes, facing_front.humanoid)
+    pose, offset = some_pose(facing_front, r), tuple(r.normal(size=3))
     ours = evaluate(turned, bones=pose, hips_offset=offset).bone_positions()
-    for name, place in evaluate(straight, bones=pose, hips_offset=offset).bone_positions().items():
-        np.testing.assert_allclose(ours[name], place, atol=1e-12)
+    for name, position in evaluate(facing_front, bones=pose, hips_offset=offset).bone_positions().items():
+        np.testing.assert_allclose(ours[name], position, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -119,7 +119,7 @@ def test_a_name_that_is_no_bone_is_skipped_with_a_warning_as_the_format_says() -
 
 
 @pytest.mark.parametrize(
-    ("bones", "says"),
+    ("bones", "message"),
     [
         ({"Head": (1, 1, 0, 1)}, "Head: bad bone rotation"),
         ({"head": (0, 0, 0, 1.01)}, "head: bad bone rotation"),
@@ -129,11 +129,11 @@ def test_a_name_that_is_no_bone_is_skipped_with_a_warning_as_the_format_says() -
         ({"jaw": (1, 1, 1, 1)}, "jaw"),
     ],
 )
-def test_malformed_bones_are_refused(bones: dict[str, tuple[float, ...]], says: str) -> None:
+def test_malformed_bones_are_refused(bones: dict[str, tuple[float, ...]], message: str) -> None:
     a = avatar([node("hips", -1), node("head", 0)], {"hips": 0, "head": 1})
     with pytest.raises(ShotError) as e:
         evaluate(a, bones=bones)  # type: ignore[arg-type]
-    assert says in str(e.value) and "\n" not in str(e.value)
+    assert message in str(e.value) and "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize("offset", [(0, 0), (0, 0, float("inf"))])

@@ -115,9 +115,9 @@ def positions(pose: Pose) -> dict[str, np.ndarray]:
     world: dict[str, Rotation] = {}
     out: dict[str, np.ndarray] = {}
     for bone in [b for b in BONE_NAMES if b in rest]:
-        own = Rotation.from_quat(pose.bones.get(bone, (0, 0, 0, 1)))
+        rotation = Rotation.from_quat(pose.bones.get(bone, (0, 0, 0, 1)))
         parent = PARENT[bone]
-        world[bone] = own if parent is None else world[parent] * own
+        world[bone] = rotation if parent is None else world[parent] * rotation
         offset = np.subtract(rest[bone], rest[parent]) if parent else None
         out[bone] = np.array(rest[bone], float) if parent is None else out[parent] + world[parent].apply(offset)
     return out

@@ -168,8 +168,8 @@ def test_a_stiff_bone_without_gravity_stays() -> None:
 
 
 def test_stiffness_and_gravity_balance_at_their_sum() -> None:
-    wanted = np.array([2.0, -1.0, 0]) / np.sqrt(5) * 0.1
-    np.testing.assert_allclose(end(hanging(stiffness=2, gravity_power=1), 30), wanted, atol=1e-9)
+    expected = np.array([2.0, -1.0, 0]) / np.sqrt(5) * 0.1
+    np.testing.assert_allclose(end(hanging(stiffness=2, gravity_power=1), 30), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("hit_radius", [0.0, 0.01])
@@ -203,8 +203,8 @@ def test_bones_keep_their_length() -> None:
 def test_a_center_changes_nothing_while_the_skeleton_stands_still() -> None:
     a = random_springs(21, carried=True)
     free = replace(a, springs=tuple(replace(s, center=None) for s in a.springs))
-    held = replace(a, springs=tuple(replace(s, center=a.humanoid["hips"]) for s in a.springs))
-    one, other = (evaluate(x, settle_seconds=1.0).world_from_node for x in (free, held))
+    centered = replace(a, springs=tuple(replace(s, center=a.humanoid["hips"]) for s in a.springs))
+    one, other = (evaluate(x, settle_seconds=1.0).world_from_node for x in (free, centered))
     np.testing.assert_array_equal(one, other)
 
 
@@ -276,8 +276,8 @@ def test_a_collider_that_waits_for_its_own_chain_is_read_a_step_late() -> None:
     for i in range(4):
         nodes.append(node(f"n{i}", i, (0.1, 0, 0)))
     chain = tuple(SpringJoint(i, i + 1, 0.01, 0.5, 1.0) for i in range(1, 4))
-    own = Collider(3, "sphere", (0.05, 0.02, 0), 0.06)
-    a = avatar(nodes, {"hips": 0}, springs=(Spring("", chain, (0,)),), colliders=(own,))
+    self_collider = Collider(3, "sphere", (0.05, 0.02, 0), 0.06)
+    a = avatar(nodes, {"hips": 0}, springs=(Spring("", chain, (0,)),), colliders=(self_collider,))
     assert rig_of(a).springs.stride == 3
     free = replace(a, springs=(Spring("", chain),), colliders=())
     with_own, without = (evaluate(x, settle_seconds=2.0).world_from_node for x in (a, free))
@@ -285,7 +285,7 @@ def test_a_collider_that_waits_for_its_own_chain_is_read_a_step_late() -> None:
     for i in range(1, 4):
         assert np.linalg.norm(with_own[i + 1][:3, 3] - with_own[i][:3, 3]) == pytest.approx(0.1)
     assert np.abs(with_own - without).max() > 1e-3
-    far = replace(a, colliders=(replace(own, offset=(50.0, 0, 0)),))  # the same ring, but nothing to hit
+    far = replace(a, colliders=(replace(self_collider, offset=(50.0, 0, 0)),))  # the same ring, but nothing to hit
     np.testing.assert_allclose(evaluate(far, settle_seconds=2.0).world_from_node, without, atol=1e-12)
 
 
@@ -347,11 +347,11 @@ def hair_in_a_heap(count: int, colliders: int, *, carried: bool) -> Avatar:
 
 def test_a_joint_that_is_hit_again_and_again_is_pushed_by_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     a = hair_in_a_heap(4, 40, carried=False)
-    found = evaluate(a, settle_seconds=0.2).world_from_node
+    matrices = evaluate(a, settle_seconds=0.2).world_from_node
     monkeypatch.setattr(obstacles, "_MAX_JOINT_ROUNDS", 1000)  # all at once, again and again
-    np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
+    np.testing.assert_allclose(matrices, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
     monkeypatch.setattr(obstacles, "_MAX_JOINT_ROUNDS", 1)
-    np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
+    np.testing.assert_allclose(matrices, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
 
 
 def test_springs_that_would_take_minutes_are_refused() -> None:

@@ -143,12 +143,12 @@ def test_an_expression_without_effect_is_not_captioned(demo: Avatar) -> None:
     meshes[mesh] = replace(meshes[mesh], primitives=tuple(map(padded, meshes[mesh].primitives)))
     nothing = Expression("happy", True, morph_target_binds=(MorphTargetBind(face, still, 1.0),))
     color = MaterialColorBind(demo.primitives_of(face)[0].material, "color", (1, 0, 0, 1))
-    for expression, said in ((nothing, ""), (replace(nothing, material_color_binds=(color,)), "happy")):
+    for expression, caption in ((nothing, ""), (replace(nothing, material_color_binds=(color,)), "happy")):
         a = replace(demo, meshes=tuple(meshes), expressions={"happy": expression})
         w = before(load_poses()["stand"], "face_front_level", "demo")
         posed = evaluate(a, expressions={"happy": 1.0})
         parts = body_parts_of(a)
-        assert Visibility(parts, posed, parts.rest, w.camera, (512, 512)).expression("happy") == said
+        assert Visibility(parts, posed, parts.rest, w.camera, (512, 512)).expression("happy") == caption
 
 
 def annotated(make: Any, flag: str) -> bytes:
@@ -231,11 +231,11 @@ def test_missing_skins_and_joints_are_reported() -> None:
     def half(doc: Doc) -> None:
         del doc["meshes"][0]["primitives"][0]["attributes"]["WEIGHTS_0"]
 
-    told = {f: load_bytes(changed(f), "x.vrm").oddities for f in (unskinned, jointless, half)}
+    oddities = {f: load_bytes(changed(f), "x.vrm").oddities for f in (unskinned, jointless, half)}
     rigid = f"nodes[{MESH_NODE}] has a skin, but its meshes[0] has a primitive without joints, drawn rigidly"
-    assert told[unskinned] == (f"nodes[{MESH_NODE}] has no skin for the joints of its meshes[0], drawn rigidly",)
-    assert told[jointless][0] == rigid and len(told[jointless]) == 2
-    assert told[half] == ("meshes[0].primitives[0] has JOINTS_0 without WEIGHTS_0; it is left out", rigid)
+    assert oddities[unskinned] == (f"nodes[{MESH_NODE}] has no skin for the joints of its meshes[0], drawn rigidly",)
+    assert oddities[jointless][0] == rigid and len(oddities[jointless]) == 2
+    assert oddities[half] == ("meshes[0].primitives[0] has JOINTS_0 without WEIGHTS_0; it is left out", rigid)
 
 
 # ---------------------------------------------------------------- scaled to nothing

@@ -318,9 +318,9 @@ def test_a_stream_is_the_same_frames_in_order(gl, monkeypatch, software):
     ]
     monkeypatch.setattr(gl, "_software", software)
     for frame, view in zip(gl.stream((posed, v) for v in views), views, strict=True):
-        wanted = gl.render(posed, view)
-        assert frame.draw_order == wanted.draw_order
-        np.testing.assert_array_equal(frame.rgba, wanted.rgba)
+        reference = gl.render(posed, view)
+        assert frame.draw_order == reference.draw_order
+        np.testing.assert_array_equal(frame.rgba, reference.rgba)
 
 
 def test_outlines_of_one_colour_and_outlines_that_are_lit(gl):
@@ -353,12 +353,12 @@ def test_rim_light_that_an_expression_brings_is_drawn(gl):
 
 def test_pictures_of_many_sizes_leave_nothing_behind(gl):
     posed = evaluate(tiny.avatar([(tiny.sphere(), toon(base_color_factor=(0.8, 0.4, 0.2, 1)))]))
-    kept = []
+    frames = []
     for side in range(20, 40):
         gl.render(posed, replace(VIEW, size=(side, side)))
         scene_ = gl._scenes[posed.avatar]
-        kept.append((len(scene_._variants), len(scene_._bound)))
-    assert len(set(kept)) == 1
+        frames.append((len(scene_._variants), len(scene_._bound)))
+    assert len(set(frames)) == 1
 
 
 def test_more_matrices_than_vertices_can_name_are_refused(monkeypatch):

@@ -156,9 +156,9 @@ def test_the_same_shot_is_the_same_bytes_and_leaves_the_gl_context_alone(pyrende
     before = gl.render(posed, PERSPECTIVE).rgba
     first = pyrender.render(posed, PERSPECTIVE).rgba
     assert np.array_equal(gl.render(posed, PERSPECTIVE).rgba, before)
-    again = open_renderer("pyrender")
-    assert np.array_equal(again.render(posed, PERSPECTIVE).rgba, first)
-    again.close()
+    reopened = open_renderer("pyrender")
+    assert np.array_equal(reopened.render(posed, PERSPECTIVE).rgba, first)
+    reopened.close()
     assert np.array_equal(gl.render(posed, PERSPECTIVE).rgba, before)
     assert np.array_equal(pyrender.render(posed, PERSPECTIVE).rgba, first)
 

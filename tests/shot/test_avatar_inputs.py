@@ -25,9 +25,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def names(found: tuple[str, ...]) -> list[str]:
-    assert all(os.path.isabs(s) for s in found)
-    return [Path(s).name for s in found]
+def names(sources: tuple[str, ...]) -> list[str]:
+    assert all(os.path.isabs(s) for s in sources)
+    return [Path(s).name for s in sources]
 
 
 # ---------------------------------------------------------------- commands' arguments
@@ -45,10 +45,10 @@ def names(found: tuple[str, ...]) -> list[str]:
     ids=str,
 )
 def test_avatars_are_a_recipe_with_everything_else_at_its_default(here, inputs, avatars):
-    found = recipe_of(inputs)
-    assert names(found.avatars) == avatars
+    recipe = recipe_of(inputs)
+    assert names(recipe.avatars) == avatars
     (here / "same.yaml").write_text(f"avatars: {[str(s) for s in inputs]}\ncount: 24\n")
-    assert found.model_dump() == load_recipe(here / "same.yaml").model_dump()
+    assert recipe.model_dump() == load_recipe(here / "same.yaml").model_dump()
 
 
 def test_the_built_in_family_is_avatars_too(here):
@@ -113,7 +113,7 @@ def test_a_folder_with_avatars_in_subfolders_hints_at_a_glob(here):
 
 
 @pytest.mark.parametrize(
-    ("entry", "found"),
+    ("entry", "expected"),
     [
         ("*.vrm", ["a.vrm", "c 1.vrm", "c [1].vrm"]),
         ("**/*.VRM", ["b.VRM"]),
@@ -125,8 +125,8 @@ def test_a_folder_with_avatars_in_subfolders_hints_at_a_glob(here):
         ("../*/a.vrm", ["a.vrm"]),
     ],
 )
-def test_the_recipes_own_folder_is_no_pattern(here, entry, found):
-    assert names(resolve_avatars(entry, here / "[CC0] avatars")) == found
+def test_the_recipes_own_folder_is_no_pattern(here, entry, expected):
+    assert names(resolve_avatars(entry, here / "[CC0] avatars")) == expected
 
 
 def test_an_absolute_pattern_and_one_from_home_go_through_folders_with_brackets(here, monkeypatch):
@@ -144,11 +144,11 @@ def test_files_that_are_no_avatars_are_left_out_with_a_note(here, entry):
     (folder / "gone.vrm").symlink_to(here / "nowhere")
     (folder / "link.vrm").symlink_to(folder / "a.vrm")
     (folder / "z.vrm").mkdir()
-    told: list[str] = []
-    found = names(resolve_avatars(entry, here, told.append))
-    assert {"a.vrm", "c 1.vrm", "c [1].vrm", "link.vrm"} <= set(found)
-    assert not {"._a.vrm", ".hidden.vrm", "gone.vrm", "z.vrm"} & set(found)
-    (line,) = told
+    notes: list[str] = []
+    resolved = names(resolve_avatars(entry, here, notes.append))
+    assert {"a.vrm", "c 1.vrm", "c [1].vrm", "link.vrm"} <= set(resolved)
+    assert not {"._a.vrm", ".hidden.vrm", "gone.vrm", "z.vrm"} & set(resolved)
+    (line,) = notes
     assert line.startswith(f"{entry}: passed over ") and "gone.vrm (a dangling link)" in line
     assert "z.vrm (a folder)" in line
 
@@ -156,11 +156,11 @@ def test_files_that_are_no_avatars_are_left_out_with_a_note(here, entry):
 def test_the_note_about_left_out_files_is_bounded(here):
     for n in range(30):
         (here / "[CC0] avatars" / f"._{n}.vrm").write_bytes(b"")
-    told: list[str] = []
+    notes: list[str] = []
     load = here / "r.yaml"
     load.write_text("avatars: ['[CC0] avatars']\ncount: 1\n")
-    assert len(load_recipe(load, told.append).avatars) == 4
-    assert len(told) == 1 and told[0].endswith(" and 25 more") and len(told[0]) < 300
+    assert len(load_recipe(load, notes.append).avatars) == 4
+    assert len(notes) == 1 and notes[0].endswith(" and 25 more") and len(notes[0]) < 300
 
 
 def test_a_folder_with_none_but_such_is_refused(here):

@@ -46,7 +46,7 @@ def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
     return posed_vertices(body_parts_of(avatar), posed)
 
 
-def seen(shot: Shot, points: np.ndarray) -> np.ndarray:
+def projected(shot: Shot, points: np.ndarray) -> np.ndarray:
     return project(shot.camera, shot.size[0] / shot.size[1], points)
 
 
@@ -133,13 +133,13 @@ def test_the_recipe_is_obeyed() -> None:
         jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
     )  # fmt: skip
     planned = plan_shot(r, 0, opened)
-    s, found = planned.shot, planned.observations
+    s, observations = planned.shot, planned.observations
     assert (s.size, s.supersample, s.outlines, s.camera.fov_y) == ((320, 200), 3, False, 30.0)
     assert s.figure.settle_seconds == 0.25
     assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
     assert s.figure.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
     assert s.figure.expressions.keys() == {"happy"} and 0.75 <= s.figure.expressions["happy"] <= 1
-    assert (found.azimuth, found.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
+    assert (observations.azimuth, observations.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
     assert plan_shot(recipe(poses="wave", mirror=1.0), 0, opened).shot.choices.mirrored is True
     assert plan_shot(recipe(poses="t_pose", mirror=1.0), 0, opened).shot.choices.mirrored is False
 
@@ -151,7 +151,7 @@ def test_the_recipe_is_obeyed() -> None:
 def test_full_figures_are_whole(i: int) -> None:
     planned = plan_shot(recipe(crops="full", settle_seconds=0.3, size=[96, 128] if i % 2 else 64), i, opened)
     s = planned.shot
-    x, y, depth = seen(s, drawn(s, opened("demo"))).T
+    x, y, depth = projected(s, drawn(s, opened("demo"))).T
     assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
     assert max(np.ptp(x), np.ptp(y)) > 1.5  # and no smaller than they must be
     assert s.camera.near < depth.min() and depth.max() < s.camera.far
@@ -165,9 +165,9 @@ def test_crops_show_what_they_name(crop: str, pose: str) -> None:
     for view in ("front_level", "side_left_high", "three_quarter_right_low"):
         s = preset_shot(avatar, "demo", pose, f"{crop}_{view}")
         b, points = body_parts_of(avatar), drawn(s, avatar)
-        x, y, _ = seen(s, points[crop_vertices(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
+        x, y, _ = projected(s, points[crop_vertices(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
         assert max(np.abs(x).max(), np.abs(y).max()) <= 1 + ROUNDED
-        hx, hy, _ = seen(s, points[b.direct & b.of_bones("head")]).T
+        hx, hy, _ = projected(s, points[b.direct & b.of_bones("head")]).T
         assert max(np.abs(hx).max(), np.abs(hy).max()) <= 1.05
         share = np.ptp(hy) / 2
         assert share > {"face": 0.4, "bust": 0.2, "cowboy": 0.1}[crop]
@@ -183,7 +183,7 @@ def test_every_shared_avatar_is_framed(path: Path) -> None:
             s = preset_shot(avatar, str(path), pose, view, size=(64, 64))
             assert Shot.from_json(s.to_json()) == s
             if view.startswith("full"):
-                x, y, depth = seen(s, drawn(s, avatar)).T
+                x, y, depth = projected(s, drawn(s, avatar)).T
                 assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
                 assert s.camera.near < depth.min() and depth.max() < s.camera.far
 

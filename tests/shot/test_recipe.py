@@ -86,19 +86,19 @@ def test_avatars_are_found_from_the_recipes_folder(tmp_path: Path, monkeypatch: 
         (tmp_path / name).write_bytes(b"")
     monkeypatch.chdir("/")
 
-    def found(entry: str) -> list[str]:
+    def avatar_names(entry: str) -> list[str]:
         sources = recipe(tmp_path, f"avatars: {entry}\ncount: 1\n").avatars
         return [str(Path(s).relative_to(tmp_path)) if s.startswith("/") else s for s in sources]
 
-    assert found("b.vrm") == ["b.vrm"]
-    assert found("['*.vrm']") == ["a.vrm", "b.vrm"]
-    assert found("['**/*.vrm']") == ["a.vrm", "b.vrm", "sub/deep/d.vrm"]
-    assert found("sub") == ["sub/c.VRM"]
-    assert found("[b.vrm, demo, 'demo:2', 'demo:4..6', a.vrm]") == [
+    assert avatar_names("b.vrm") == ["b.vrm"]
+    assert avatar_names("['*.vrm']") == ["a.vrm", "b.vrm"]
+    assert avatar_names("['**/*.vrm']") == ["a.vrm", "b.vrm", "sub/deep/d.vrm"]
+    assert avatar_names("sub") == ["sub/c.VRM"]
+    assert avatar_names("[b.vrm, demo, 'demo:2', 'demo:4..6', a.vrm]") == [
         "b.vrm", "demo", "demo:2", "demo:4", "demo:5", "demo:6", "a.vrm",
     ]  # fmt: skip
-    assert found(f"['{tmp_path}/a.vrm']") == ["a.vrm"]
-    assert found("['demo:hair_color=pink,outfit=dress']") == ["demo:hair_color=pink,outfit=dress"]
+    assert avatar_names(f"['{tmp_path}/a.vrm']") == ["a.vrm"]
+    assert avatar_names("['demo:hair_color=pink,outfit=dress']") == ["demo:hair_color=pink,outfit=dress"]
 
 
 BAD = [
@@ -223,8 +223,8 @@ def test_every_field_is_documented() -> None:
 def test_equal_weights_are_drawn_without_replacement() -> None:
     weights = dict.fromkeys("abcde", 1.0)
     for deal in range(20):
-        hand = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]
-        assert sorted(hand) == list("abcde")
+        dealt = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]
+        assert sorted(dealt) == list("abcde")
     orders = {tuple(draw(weights, 7, "x", deal * 5 + k) for k in range(5)) for deal in range(20)}
     assert len(orders) > 10
 
@@ -284,9 +284,9 @@ def test_a_recipe_holds_its_pose_files(own_files: Path) -> None:
     for file in (own_files / "poses").iterdir():
         file.unlink()
     shots = [plan_shot(r, i, open_avatar).shot for i in range(3)]
-    again = Recipe.model_validate({**dumped, "avatars": ["demo"]})
-    assert again == r
-    assert [plan_shot(again, i, open_avatar).shot for i in range(3)] == shots
+    reloaded = Recipe.model_validate({**dumped, "avatars": ["demo"]})
+    assert reloaded == r
+    assert [plan_shot(reloaded, i, open_avatar).shot for i in range(3)] == shots
     assert {shot.choices.pose for shot in shots} == {"wave", "mine", "other"}
 
 

@@ -44,7 +44,7 @@ def before(pose: Pose, view: str, source: str = "demo", **expressions: float) ->
 
 
 @pytest.mark.parametrize(
-    ("pose", "view", "said"),
+    ("pose", "view", "phrases"),
     [
         ("wave", "full_front_level", ("waving with the right hand",)),
         ("wave", "face_front_level", ()),  # the hand is outside
@@ -60,13 +60,13 @@ def before(pose: Pose, view: str, source: str = "demo", **expressions: float) ->
         ("prayer", "bust_front_level", ("with both palms pressed together in front of the chest",)),
     ],
 )
-def test_phrases_need_their_bones_in_sight(pose: str, view: str, said: tuple[str, ...]) -> None:
-    assert measured(pose, view)[1] == said
+def test_phrases_need_their_bones_in_sight(pose: str, view: str, phrases: tuple[str, ...]) -> None:
+    assert measured(pose, view)[1] == phrases
 
 
 def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
-    w, said = measured("wave", "full_front_level", mirrored=True)
-    assert said == ("waving with the left hand",)
+    w, phrases = measured("wave", "full_front_level", mirrored=True)
+    assert phrases == ("waving with the left hand",)
     hands = {side: w.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
     assert hands["left"][1] > hands["right"][1] + 0.2
     x = project(w.camera, 1.0, np.array([hands["left"]]))[0, 0]
@@ -77,8 +77,8 @@ def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
 def test_avatars_that_are_no_person_get_no_phrases() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
-        w, said = measured("arms_behind_back", "full_front_level", files[name])
-        assert said == () and not w.parts.is_person
+        w, phrases = measured("arms_behind_back", "full_front_level", files[name])
+        assert phrases == () and not w.parts.is_person
     assert measured("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
 
 
@@ -117,10 +117,10 @@ def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
 @pytest.mark.parametrize("pose", ["sit_chair", "sit_cross_legged"])
 def test_hands_off_the_lap_are_not_in_it(pose: str) -> None:
     named = load_poses()[pose]
-    said = "with both hands in the lap"
-    assert said in before(named, "full_front_level").phrases(named)
+    phrase = "with both hands in the lap"
+    assert phrase in before(named, "full_front_level").phrases(named)
     wide = {f"{side}UpperArm": (0.0, 0.0, 0.0, 1.0) for side in ("left", "right")}
-    assert said not in before(replace(named, bones=dict(named.bones) | wide), "full_front_level").phrases(named)
+    assert phrase not in before(replace(named, bones=dict(named.bones) | wide), "full_front_level").phrases(named)
 
 
 def test_a_curtsy_stands_on_both_feet() -> None:
@@ -159,12 +159,12 @@ def test_faces_are_in_sight_from_the_front_only() -> None:
 
 
 def test_expressions_are_observed_only_where_the_face_is_in_sight() -> None:
-    told = {}
+    observed = {}
     for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
         s = plan_shot(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
         assert s.shot.figure.expressions.keys() == {"happy"}
-        told[view] = s.observations.expression
-    assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
+        observed[view] = s.observations.expression
+    assert observed == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
 
 
 def test_expressions_need_a_face_that_can_be_read() -> None:
@@ -179,12 +179,12 @@ def test_expressions_need_a_face_that_can_be_read() -> None:
 def test_an_expression_behind_a_hand_is_not_observed() -> None:
     w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
     assert w.expression("aa") == "aa"
-    moved, hand = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
+    moved, hand_vertices = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
     assert moved is not None
     mouth = w.vertices[moved].mean(0)
     to_camera = np.array(w.camera.position) - mouth
     covered = w.vertices.copy()
-    covered[hand] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand].mean(0)
+    covered[hand_vertices] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand_vertices].mean(0)
     w = replace(w, vertices=covered)
     assert w.face_in_sight and w.expression("aa") == ""
     uncovered = before(load_poses()["stand"], "bust_front_level", blink=1.0)
@@ -223,18 +223,20 @@ def test_a_bent_head_is_seen_from_above() -> None:
 
 @pytest.mark.parametrize("choice", ["elevations", "views"])
 def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
-    def elevations(pose: str, wanted: dict[str, float]) -> list[str]:
-        weights = wanted if choice == "elevations" else {f"full_front_{n}": w for n, w in wanted.items()}
+    def elevations(pose: str, height_weights: dict[str, float]) -> list[str]:
+        weights = (
+            height_weights if choice == "elevations" else {f"full_front_{n}": w for n, w in height_weights.items()}
+        )
         r = recipe(poses=pose, **{choice: weights})
         return [str(plan_shot(r, i, opened).shot.choices.view).rpartition("_")[2] for i in range(8)]
 
-    wanted = {"low": 3.0, "level": 1.0, "high": 1.5}
-    as_drawn = elevations("wave", wanted)
+    height_weights = {"low": 3.0, "level": 1.0, "high": 1.5}
+    as_drawn = elevations("wave", height_weights)
     assert "low" in as_drawn and set(as_drawn) > {"low"}
     for pose in ("sit_floor", "crouch", "kick", "lunge"):
-        told = elevations(pose, wanted)
-        assert "low" not in told
-        assert all(a == b for a, b in zip(told, as_drawn, strict=True) if b != "low")  # the others keep theirs
+        observed = elevations(pose, height_weights)
+        assert "low" not in observed
+        assert all(a == b for a, b in zip(observed, as_drawn, strict=True) if b != "low")  # the others keep theirs
     assert set(elevations("sit_floor", {"low": 1.0})) == {"low"}  # the recipe wins
 
 
@@ -245,12 +247,12 @@ def test_expressions_an_avatar_lacks_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
+    ("expression", "observed"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
 )
-def test_shut_eyes_have_no_color(expression: str, told: bool) -> None:
+def test_shut_eyes_have_no_color(expression: str, observed: bool) -> None:
     s = plan_shot(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
-    assert (s.observations.eyes == "blue eyes") == told
-    assert ("blue eyes" in english(s.shot.choices, s.observations)) == told
+    assert (s.observations.eyes == "blue eyes") == observed
+    assert ("blue eyes" in english(s.shot.choices, s.observations)) == observed
 
 
 def test_gaze() -> None:
@@ -317,7 +319,7 @@ def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None
     skinned: list[int] = []
     monkeypatch.setattr(skinning, "_posed", lambda *a: skinned.append(1))
     for name in names:
-        found, wanted = w._moved_vertices(name), slow[name]
-        assert (found is None) == (wanted is None)
-        assert found is None or np.array_equal(found, wanted)
+        fast, exact = w._moved_vertices(name), slow[name]
+        assert (fast is None) == (exact is None)
+        assert fast is None or np.array_equal(fast, exact)
     assert any(v is not None and v.any() for v in slow.values()) and not skinned

@@ -73,32 +73,32 @@ def test_what_is_read_another_way_than_written_is_reported() -> None:
 
 def test_a_stated_preset_wins_over_a_name_in_either_order() -> None:
     for order in (1, -1):
-        found, oddities = names(*[("unknown", "Joy"), ("joy", "Smile")][::order])
-        assert found == ["Joy", "happy"][::order]  # nothing is lost: the other is there under its own name
+        found_names, oddities = names(*[("unknown", "Joy"), ("joy", "Smile")][::order])
+        assert found_names == ["Joy", "happy"][::order]  # nothing is lost: the other is there under its own name
         assert len(oddities) == 1 and "custom" in oddities[0]
 
 
 def test_a_0x_name_wins_over_a_10_name() -> None:
-    found, oddities = names(("unknown", "happy"), ("unknown", "Joy"))
-    assert found == ["happy (custom)", "happy"] and len(oddities) == 2
+    found_names, oddities = names(("unknown", "happy"), ("unknown", "Joy"))
+    assert found_names == ["happy (custom)", "happy"] and len(oddities) == 2
 
 
 def test_a_custom_group_with_the_very_name_of_a_preset_gets_another() -> None:
-    found, oddities = names(("unknown", "happy"), ("joy", "Joy"), ("unknown", "blink"), ("blink", "Blink"))
-    assert found == ["happy (custom)", "happy", "blink (custom)", "blink"]
+    found_names, oddities = names(("unknown", "happy"), ("joy", "Joy"), ("unknown", "blink"), ("blink", "Blink"))
+    assert found_names == ["happy (custom)", "happy", "blink (custom)", "blink"]
     assert [line.split(" ")[0] for line in oddities] == ["g[0]", "g[2]"]
 
 
 def test_duplicates_are_left_out_and_reported() -> None:
-    found, oddities = names(("joy", "A1"), ("joy", "A2"), ("unknown", "x"), ("unknown", "x"), ("unknown", "X"))
-    assert found == ["happy", None, "x", None, "X"]
+    found_names, oddities = names(("joy", "A1"), ("joy", "A2"), ("unknown", "x"), ("unknown", "x"), ("unknown", "X"))
+    assert found_names == ["happy", None, "x", None, "X"]
     assert len(oddities) == 2 and all("the first one counts" in line for line in oddities)
 
 
 def test_names_are_unique_and_plain_whatever_the_file_says() -> None:
     groups = [("unknown", n) for n in [*ODD_NAMES, "unnamed", "line break", "joy", "Joy", "happy", "aa", "A"] * 2]
-    found = [n for n in names(*groups)[0] if n is not None]
-    assert len(set(found)) == len(found) and all(map(is_plain, found))
+    found_names = [n for n in names(*groups)[0] if n is not None]
+    assert len(set(found_names)) == len(found_names) and all(map(is_plain, found_names))
 
 
 def test_folding() -> None:
@@ -208,9 +208,9 @@ def test_three_vrm_has_the_names_of_the_file() -> None:
     ours = {"surprised": 0.1, "Joy": 0.2, "happy (custom)": 0.3, "happy": 0.4, "ih": 0.5}
     assert {n: e.morph_target_binds[0].weight for n, e in a.expressions.items()} == pytest.approx(ours)
     # presetName to the letter, else the name; the first "happy" counts
-    theirs = {"Surprised": 0.1, "Joy": 0.2, "happy": 0.3, "y": 0.5}
+    three_vrm = {"Surprised": 0.1, "Joy": 0.2, "happy": 0.3, "y": 0.5}
     reference = as_three_vrm(a).expressions
-    assert {n: e.morph_target_binds[0].weight for n, e in reference.items()} == pytest.approx(theirs)
+    assert {n: e.morph_target_binds[0].weight for n, e in reference.items()} == pytest.approx(three_vrm)
     assert all(n == e.name for n, e in reference.items())
 
 

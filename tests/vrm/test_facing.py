@@ -27,7 +27,7 @@ def built_in(vrm: str) -> Avatar:
     return load_bytes(plain(vrm), "plain.vrm")
 
 
-def places(a: Avatar) -> np.ndarray:
+def positions(a: Avatar) -> np.ndarray:
     return np.array(list(bone_rest_positions(a.nodes, a.humanoid).values()))
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_faces_another_way_is_turned(vrm: str, by: float, turn: int,
     assert a.turn == turn and a.oddities == ((oddity,) if oddity else ()) and a.front_known
     if oddity:
         assert yaws(a) == {"arms": 0, "feet": 0, "eyes": 0, "face": 0}
-        np.testing.assert_allclose(places(a), places(built_in(vrm)), atol=1e-6)
+        np.testing.assert_allclose(positions(a), positions(built_in(vrm)), atol=1e-6)
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
@@ -97,11 +97,11 @@ def test_a_face_without_expressions_is_where_the_head_has_most_detail() -> None:
 def test_arms_alone_count_where_nothing_else_can_be_read() -> None:
     """A stick figure: its left is its left, whichever version."""
 
-    def away(doc: Doc) -> None:
+    def turn_away(doc: Doc) -> None:
         doc["nodes"][0]["rotation"] = [0, 1, 0, 0]
 
     for make, turn in ((vrm0, 0), (vrm1, 180)):
-        a = load_bytes(changed(away, make), "x.vrm")
+        a = load_bytes(changed(turn_away, make), "x.vrm")
         assert [name for name, _ in front_signs(a).measured()] == ["arms"]
         assert a.turn == turn and len(a.oddities) == 1 and a.front_known
 
@@ -155,10 +155,10 @@ def test_gravity_turns_with_the_file() -> None:
     unturned = load_bytes(changed(change, vrm0), "x.vrm")
     assert gravity(unturned) == (0.1, -1, -0.2)
     assert gravity(as_three_vrm(unturned)) == (0.1, -1, 0.2)
-    away = load_bytes(changed(change), "x.vrm")
-    assert away.turn == 180 and gravity(away) == (-0.1, -1, -0.2)
-    assert gravity(with_turn(away, 90)) == (0.2, -1, -0.1)
-    assert gravity(as_three_vrm(away)) == (0.1, -1, 0.2)
+    backward = load_bytes(changed(change), "x.vrm")
+    assert backward.turn == 180 and gravity(backward) == (-0.1, -1, -0.2)
+    assert gravity(with_turn(backward, 90)) == (0.2, -1, -0.1)
+    assert gravity(as_three_vrm(backward)) == (0.1, -1, 0.2)
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
@@ -196,9 +196,9 @@ def test_captions_say_from_the_front_only_where_that_is_so(by: float, words: boo
         {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "jitter": {"camera": 0}}
     )
     planned = plan_shot(r, 0, lambda _: a)
-    found = planned.observations
-    assert found.azimuth == azimuth and (found.face_azimuth is None) == (azimuth is None)
-    text = english(planned.shot.choices, found)
+    observations = planned.observations
+    assert observations.azimuth == azimuth and (observations.face_azimuth is None) == (azimuth is None)
+    text = english(planned.shot.choices, observations)
     assert ("front" in text, "stand" in text) == (words, words), text
 
 
@@ -236,7 +236,7 @@ def test_shared_avatars_turned_and_swapped(name: str) -> None:
     for by in (180, -90):
         b = load_bytes(turned(data, by), "x.vrm")
         assert b.turn == nearest_quarter(a.turn - by) and b.front_known
-        np.testing.assert_allclose(places(b), places(a), atol=1e-5)
+        np.testing.assert_allclose(positions(b), positions(a), atol=1e-5)
     for change in (sides_swapped, mirrored):
         b = load_bytes(change(data), "x.vrm")
         assert b.turn == a.turn and "its left bones are on its right side" in b.oddities[-1]

@@ -244,9 +244,9 @@ CASES: dict[str, tuple[Any, Change, str, Callable[[Avatar], object]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_none_is_left_out_and_reported(case: str) -> None:
-    make, change, place, holds = CASES[case]
+    make, change, pointer, holds = CASES[case]
     avatar = loaded(change, make)
-    assert any(place in line and "is -1" in line for line in avatar.oddities), avatar.oddities
+    assert any(pointer in line and "is -1" in line for line in avatar.oddities), avatar.oddities
     assert holds(avatar)
 
 

@@ -36,9 +36,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 def measured(paths: Iterable[str]) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.gltf.measured_load", *paths]
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    process = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines()]
 
 
 def test_the_corpus_is_large_and_its_files_differ() -> None:

@@ -159,8 +159,8 @@ def test_every_pose_is_that_of_the_t_posed_avatar(vrm: str, down: float, bend: f
     assert a.rest_corrections.keys() == CORRECTED
     for name in ("t_pose", "stand", "wave", "arms_crossed", "prayer"):
         pose = load_poses()[name]
-        got, wanted = (pose_body(x, pose) for x in (a, t))
-        np.testing.assert_allclose(bones(got.posed), bones(wanted.posed), atol=1e-5, err_msg=name)
+        got, expected = (pose_body(x, pose) for x in (a, t))
+        np.testing.assert_allclose(bones(got.posed), bones(expected.posed), atol=1e-5, err_msg=name)
 
 
 def test_the_mesh_of_hands_is_where_the_t_posed_avatars_is() -> None:

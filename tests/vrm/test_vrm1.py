@@ -233,8 +233,8 @@ def test_avatars_are_opened_relative_to_a_base(tmp_path: Any) -> None:
 
 def test_loading_is_a_pure_function_of_the_bytes() -> None:
     doc, data = vrm1()
-    whole = glb(doc, bytes(data))
-    a, b = load_bytes(whole, "x.vrm"), load_bytes(whole, "x.vrm")
+    file = glb(doc, bytes(data))
+    a, b = load_bytes(file, "x.vrm"), load_bytes(file, "x.vrm")
     assert a.sha256 == b.sha256 and a.materials == b.materials and a.nodes == b.nodes
     for p, q in zip(a.meshes[0].primitives, b.meshes[0].primitives, strict=True):
         np.testing.assert_array_equal(p.positions, q.positions)

@@ -123,10 +123,10 @@ def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
     """Both begin before either has put a shard; the one that has the unfinished block may be the second."""
     maker.whole(store, FEW)
     jobs = [maker.dataset(store, MANY) for _ in order]
-    mine = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
-    assert sorted(mine) == [[2, 4], [3]]
-    done = [bool(jobs[n].make(mine[n])) and jobs[n].finish() for n in order]
-    assert done == [False, True] and files(store) == at_once("imagefolder")
+    job_blocks = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
+    assert sorted(job_blocks) == [[2, 4], [3]]
+    finished = [bool(jobs[n].make(job_blocks[n])) and jobs[n].finish() for n in order]
+    assert finished == [False, True] and files(store) == at_once("imagefolder")
 
 
 def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(maker, store, at_once):

@@ -47,14 +47,14 @@ def test_a_shot_is_answered_with_a_picture_and_its_facts(answer, avatars):
     path = avatars / "free.vrm"
     assert events == [LoadedAvatar(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), "CC0"), ShotAnswer("a")]
     assert sorted(files) == ["a.json", "a.png"]
-    told = json.loads(files["a.json"])
+    answer_json = json.loads(files["a.json"])
     expected = {"id", "vrm_version", "bones", "expressions", "look_at", "draw_order", "warnings"}
-    assert set(told) - {"effective_expressions"} == expected
-    assert (told["id"], told["vrm_version"], told["warnings"]) == ("a", "1", [])
-    assert told["bones"]["hips"] == [0, 1, 0] and told["bones"]["head"] == [0, 1.5, 0]
-    assert told["expressions"] == {"happy": 0.5, "wink": 0}
-    assert told["look_at"] == {"type": "bone", "yaw": 20, "pitch": -5}
-    assert told["draw_order"] == [["body", "skin", "surface"], ["body", "skin (Outline)", "outline"]]
+    assert set(answer_json) - {"effective_expressions"} == expected
+    assert (answer_json["id"], answer_json["vrm_version"], answer_json["warnings"]) == ("a", "1", [])
+    assert answer_json["bones"]["hips"] == [0, 1, 0] and answer_json["bones"]["head"] == [0, 1.5, 0]
+    assert answer_json["expressions"] == {"happy": 0.5, "wink": 0}
+    assert answer_json["look_at"] == {"type": "bone", "yaw": 20, "pitch": -5}
+    assert answer_json["draw_order"] == [["body", "skin", "surface"], ["body", "skin (Outline)", "outline"]]
 
 
 def test_the_picture_shows_the_avatar_where_the_camera_sees_it(answer, tmp_path):
@@ -75,9 +75,9 @@ def test_a_bone_that_is_lacking_is_a_warning(answer):
 
 def test_answers_are_the_same_again_and_for_any_order_and_number_of_processes(answer, tmp_path):
     _, once = answer(GOOD, out=tmp_path / "once")
-    _, again = answer(GOOD[::-1], out=tmp_path / "again")
+    _, reversed_answers = answer(GOOD[::-1], out=tmp_path / "again")
     events, two = answer(GOOD, workers=2, out=tmp_path / "two")
-    assert once == again == two and len(once) == 8
+    assert once == reversed_answers == two and len(once) == 8
     assert sorted(e.id for e in events if isinstance(e, ShotAnswer)) == ["gaze", "happy", "plain", "turned"]
 
 
@@ -130,9 +130,9 @@ def one_worker_killed(avatars: Path, out: Path) -> list[str]:
         if isinstance(event, ShotAnswer) and not killed:
             killed.append(multiprocessing.active_children()[0].pid)
             os.kill(killed[0], signal.SIGKILL)
-    done = {e.id: e.error for e in events if isinstance(e, ShotAnswer)}
-    lost = [error for error in done.values() if error]
-    assert len(done) == 12 and len(list(out.glob("*.png"))) == 12 - len(lost)
+    error_of = {e.id: e.error for e in events if isinstance(e, ShotAnswer)}
+    lost = [error for error in error_of.values() if error]
+    assert len(error_of) == 12 and len(list(out.glob("*.png"))) == 12 - len(lost)
     assert multiprocessing.active_children() == []
     return lost
 

@@ -22,10 +22,10 @@ def row(i, avatar):
 
 
 def card(rows, recipe, avatars, shard_format="imagefolder"):
-    found = DatasetSummary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
+    summary = DatasetSummary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
     for r in rows:
-        found.add(r, "train")
-    return card_of(found, recipe, DatasetFiles(shard_format), avatars)
+        summary.add(r, "train")
+    return card_of(summary, recipe, DatasetFiles(shard_format), avatars)
 
 
 def head(text):

@@ -65,18 +65,18 @@ def test_the_search_finds_what_comparing_all_pairs_finds(monkeypatch, many, at_o
     hashes = np.unique(np.concatenate([hashes, hashes ^ np.packbits(steps, axis=1)]), axis=0)
     for distance in (0, 1, 3, 6):
         a, b = np.triu_indices(len(hashes), 1)
-        wanted = {
+        expected = {
             (int(x), int(y))
             for x, y in zip(a, b, strict=True)
             if np.bitwise_count(hashes[x] ^ hashes[y]).sum() <= distance
         }
-        found = {
+        pairs = {
             (min(x, y), max(x, y))
             for p in near_pairs(hashes, distance)
             for x, y in zip(*map(np.ndarray.tolist, p), strict=True)
         }
-        assert found == wanted
-        assert distance < 3 or wanted
+        assert pairs == expected
+        assert distance < 3 or expected
 
 
 def test_groups_are_chains_and_equal_hashes_belong_together():
