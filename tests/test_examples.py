@@ -35,7 +35,7 @@ def test_a_recipe_renders(path):
     assert f"vrm-synth render examples/{path.name} " in path.read_text()
 
 
-def test_the_list_of_shots_is_answered(tmp_path):
+def test_the_example_list_of_shots_renders(tmp_path):
     result = CliRunner().invoke(main, ["shots", str(EXAMPLES / "features.json"), "-o", str(tmp_path)])
     assert result.exit_code == 0, result.output
     for entry in json.loads((EXAMPLES / "features.json").read_text()):
@@ -44,7 +44,7 @@ def test_the_list_of_shots_is_answered(tmp_path):
             assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
-def test_the_script_draws_its_picture(tmp_path):
+def test_the_render_script_writes_its_picture(tmp_path):
     command = [sys.executable, EXAMPLES / "one_picture.py", "demo", tmp_path / "a.png"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert process.returncode == 0, process.stderr
@@ -53,7 +53,7 @@ def test_the_script_draws_its_picture(tmp_path):
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
-def test_the_turntable_turns(tmp_path):
+def test_the_turntable_has_distinct_frames(tmp_path):
     command = [sys.executable, EXAMPLES / "turntable.py", "demo", tmp_path / "a.webp", "4"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert process.returncode == 0, process.stderr
@@ -109,7 +109,7 @@ def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
     }
 
 
-def test_the_road_from_render_to_preview(tmp_path):
+def test_the_pipeline_script_runs_from_render_to_preview(tmp_path):
     command = [sys.executable, EXAMPLES / "train_tiny.py", tmp_path / "a b", "3", "2"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert process.returncode == 0, process.stderr
@@ -118,6 +118,6 @@ def test_the_road_from_render_to_preview(tmp_path):
     assert (tmp_path / "a b" / "run" / "preview.html").read_text().count("<img ") == 2 * 4
 
 
-def test_the_list_of_examples_is_whole():
+def test_every_example_is_listed_in_the_readme():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py", ".sh")}

@@ -54,7 +54,7 @@ def test_the_exceptions_are_still_needed_and_have_no_bound():
         assert findings and (name == "patience.py" or all("sleep()" in f for f in findings))
 
 
-def test_the_check_can_fail(tmp_path):
+def test_time_bounds_are_detected(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text(
         "import subprocess, time\nsubprocess.run([], timeout=300)\nthread.join(5)\nsettings(deadline=200)\n"
@@ -69,7 +69,7 @@ def test_property_tests_have_no_deadline():
         assert profile.deadline is None and HealthCheck.too_slow in profile.suppress_health_check
 
 
-def test_calls_are_counted_the_same_every_time():
+def test_call_counts_are_reproducible():
     def work(n):
         return [abs(i) for i in range(n)]
 
@@ -77,7 +77,7 @@ def test_calls_are_counted_the_same_every_time():
     assert calls(lambda: work(10)) == calls(lambda: work(10))
 
 
-def test_waiting_ends_with_the_condition_or_with_whom_it_waits_for():
+def test_waiting_ends_when_the_condition_holds_or_the_process_is_gone():
     answers = iter([0, 0, 1])
     assert wait_until(lambda: next(answers), every=0)
     assert not wait_until(lambda: False, lambda: False)

@@ -31,7 +31,7 @@ OURS = [c for c in commands() if c[0] == "vrm-synth"]
 MAKE = [c for c in commands() if c[0] == "make"]
 
 
-def test_every_command_is_one_of_ours_or_a_target_of_the_makefile():
+def test_every_command_is_vrm_synth_or_a_make_target():
     assert OURS and MAKE
     assert [c for c in commands() if c[0] not in ("vrm-synth", "make")] == []
 

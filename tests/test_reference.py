@@ -70,7 +70,7 @@ def is_toon(avatar: Avatar) -> bool:
 
 @pytest.mark.parametrize("compat", ["three-vrm", "none"])
 @pytest.mark.parametrize("name", shots_by_avatar())
-def test_pictures_and_answers_are_the_references(name, compat, renderer, compare, tmp_path):
+def test_pictures_and_answers_match_the_reference(name, compat, renderer, compare, tmp_path):
     assert CORPUS is not None
     entries = shots_by_avatar()[name]
     avatar = load(CORPUS / "reference" / entries[0]["avatar"])

@@ -56,7 +56,7 @@ def test_setup_is_valid_shell():
     assert (ROOT / "scripts" / "setup.sh").stat().st_mode & 0o111 and (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_a_checkout_has_every_extra_so_that_no_test_is_skipped_for_want_of_one():
+def test_setup_dev_installs_every_extra():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (installed,) = re.findall(
         r"^setup-dev:\n\t@scripts/setup\.sh (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE
@@ -75,7 +75,7 @@ def sections(measure, tmp_path, monkeypatch, *commands):
     return measure.PAGE
 
 
-def test_a_section_measured_again_leaves_the_others(measure, tmp_path, monkeypatch):
+def test_measuring_one_section_again_keeps_the_others(measure, tmp_path, monkeypatch):
     page = sections(measure, tmp_path, monkeypatch, ("one", "print(1)"), ("two", "print(2)"), ("three-d", "print(3)"))
     assert measure.main(["three-d", "one"]) == 0
     assert re.findall(r"```\n(.*)\n```", page.read_text()) == ["1", "3"]
@@ -95,14 +95,14 @@ def test_a_section_that_fails_is_not_written(measure, tmp_path, monkeypatch, cap
     assert "no" in capfd.readouterr().out
 
 
-def test_a_gpu_has_arguments_of_its_own(measure, monkeypatch):
+def test_a_section_has_other_arguments_on_a_gpu(measure, monkeypatch):
     section = measure.Section("one", "One", "", ("-c", "import sys; print(sys.argv[1:])"), on_gpu=("--size", "512"))
     for nvidia_smi, message in ((None, "[]"), ("/usr/bin/nvidia-smi", "['--size', '512']")):
         monkeypatch.setattr(measure.shutil, "which", lambda tool, nvidia_smi=nvidia_smi: nvidia_smi)
         assert measure.measured(section) == (message, 0)
 
 
-def test_every_section_runs_a_file_that_is_there(measure):
+def test_every_section_runs_an_existing_file(measure):
     files = [section.command[0] for section in measure.SECTIONS if section.command[0] != "-m"]
     assert files and all((ROOT / name).is_file() for name in files)
     names = [section.name for section in measure.SECTIONS]
@@ -114,14 +114,14 @@ def test_an_unknown_section_is_refused(measure, capsys):
     assert capsys.readouterr().err.startswith("no such section: speed; there are: tests, fidelity, three-vrm")
 
 
-def test_the_page_tells_neither_host_nor_paths(measure, tmp_path, monkeypatch):
+def test_measured_md_names_neither_host_nor_paths(measure, tmp_path, monkeypatch):
     page = sections(measure, tmp_path, monkeypatch, ("one", "print(1)"))
     measure.main([])
     assert str(ROOT) not in page.read_text()
     assert platform.node() not in re.split(r"\W+", page.read_text())
 
 
-def test_every_benchmark_named_is_there(measure):
+def test_every_named_benchmark_exists(measure):
     for section in measure.SECTIONS:
         if section.command[0].endswith(".py"):
             assert (ROOT / section.command[0]).is_file(), section.name

@@ -24,7 +24,7 @@ def run(program: str) -> str:
     return process.stdout
 
 
-def test_the_import_is_light():
+def test_importing_vrm_synth_imports_no_heavy_library():
     names = json.loads(
         run(f"import json, sys, vrm_synth; dir(vrm_synth); print(json.dumps([m for m in {HEAVY} if m in sys.modules]))")
     )
@@ -36,7 +36,7 @@ def test_every_name_is_imported_without_torch():
     assert run(program).strip() == "False"
 
 
-def test_a_subpackage_of_the_same_name_does_not_stand_for_the_function():
+def test_a_subpackage_does_not_hide_the_function_of_the_same_name():
     program = (
         "import vrm_synth.training.config, vrm_synth.builtin_avatar.params, vrm_synth as vs;"
         "print(callable(vs.train), callable(vs.demo_avatar), vrm_synth.core.__name__)"
@@ -53,7 +53,7 @@ def test_names_are_the_same_for_python_and_for_type_checkers():
 
 
 @pytest.mark.parametrize("name", vs.__all__)
-def test_every_name_explains_itself(name: str):
+def test_every_public_name_has_a_docstring(name: str):
     assert len((inspect.getdoc(getattr(vs, name)) or "").splitlines()[0]) > 10
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = vs.lod
 
 
-def test_sample_has_the_librarys_parameters():
+def test_vs_sample_has_the_parameters_of_render_sample():
     pytest.importorskip("torch")
     from vrm_synth.sampling import sample_model
 
@@ -74,7 +74,7 @@ def test_sample_has_the_librarys_parameters():
     assert shape(vs.sample) == shape(library_function)
 
 
-def test_a_script_that_is_not_guarded_renders_with_workers(tmp_path):
+def test_a_script_without_a_main_guard_renders_with_workers(tmp_path):
     (tmp_path / "recipe.yaml").write_text("avatars: [demo]\ncount: 2\nsize: 32\nsettle_seconds: null\n")
     script = 'import vrm_synth as vs\nprint(len(vs.render_dataset("recipe.yaml", "out", workers=2)))\n'
     (tmp_path / "script.py").write_text(script)

@@ -46,7 +46,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("number", [0, 3, 5])
-def test_both_files_are_the_same_picture(renderer: Renderer, number: int) -> None:
+def test_vrm0_and_vrm1_files_render_the_same_picture(renderer: Renderer, number: int) -> None:
     def without_constraints(vrm: str) -> Avatar:
         return replace(load_bytes(build_glb(variant(number), vrm=vrm), f"demo {vrm}"), constraints=())
 

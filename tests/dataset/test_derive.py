@@ -72,7 +72,7 @@ def samples_by_key(store: LocalStore) -> dict[tuple[str, str], DatasetSample]:
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
-def test_converting_keeps_every_sample_and_back_again_every_byte(source_set, tmp_path, shard_format):
+def test_converting_keeps_every_sample_and_converting_back_every_byte(source_set, tmp_path, shard_format):
     converted = derive([source_set], tmp_path / "there", "convert", shard_format, shard_size=4)
     assert verify(converted).faults == ()
     ours, theirs = samples_by_key(source_set), samples_by_key(converted)
@@ -86,7 +86,7 @@ def test_converting_keeps_every_sample_and_back_again_every_byte(source_set, tmp
 
 
 @pytest.mark.parametrize("encoding", ["webp", "webp-lossy", "png"])
-def test_converting_pictures(source_set, tmp_path, encoding):
+def test_converting_to_another_encoding_keeps_the_pictures(source_set, tmp_path, encoding):
     converted = derive([source_set], tmp_path / "there", "convert", "parquet", encoding=encoding)
     assert verify(converted).faults == ()
     for key, s in samples_by_key(converted).items():
@@ -102,7 +102,7 @@ def test_jpeg_refuses_transparency(source_set, avatars, tmp_path):
         encoded(next(iter(samples_by_key(clear).values())), "jpeg")
 
 
-def test_a_subset_has_what_the_condition_says_and_nothing_else(source_set, tmp_path):
+def test_a_subset_has_exactly_the_samples_of_its_condition(source_set, tmp_path):
     expected = {
         (r["split"], r["key"]) for b in [read_table(source_set.folder / TABLE)] for r in b if r["avatar"] == "free"
     }
@@ -113,7 +113,7 @@ def test_a_subset_has_what_the_condition_says_and_nothing_else(source_set, tmp_p
         pick([SourceDataset.of(source_set)], "pose = 'nothing'")
 
 
-def test_merging_loses_nothing_and_its_shots_can_be_drawn(source_set, second_dataset, tmp_path, gl):
+def test_merging_keeps_every_sample_and_its_shots_can_be_rendered(source_set, second_dataset, tmp_path, gl):
     from vrm_synth.dataset.render_task import home_of, source_from
 
     both = derive([source_set, second_dataset], tmp_path / "deep" / "both", "merge", "webdataset", shard_size=7)
@@ -126,7 +126,7 @@ def test_merging_loses_nothing_and_its_shots_can_be_drawn(source_set, second_dat
     assert redrawn.faults == () and redrawn.redrawn == 24
 
 
-def test_what_does_not_go_together_is_refused(source_set, avatars, tmp_path):
+def test_merging_incompatible_datasets_is_refused(source_set, avatars, tmp_path):
     with pytest.raises(DatasetError, match="twice"):
         derive([source_set, source_set], tmp_path / "a", "merge", "webdataset")
     bare = render_source(tmp_path / "bare", avatars, passes=(), count=3, splits={})
@@ -137,7 +137,7 @@ def test_what_does_not_go_together_is_refused(source_set, avatars, tmp_path):
         SourceDataset.of(bare)
 
 
-def test_the_same_again_makes_what_is_missing_and_another_is_refused(source_set, tmp_path):
+def test_the_same_command_writes_missing_shards_and_another_is_refused(source_set, tmp_path):
     out = derive([source_set], tmp_path / "t", "convert", "webdataset", shard_size=4)
     before = {n: out.read(n) for n in out.list()}
     untouched = {n: (out.folder / n).stat().st_mtime_ns for n in out.list() if "00000" not in n and n.endswith(".tar")}
@@ -150,14 +150,14 @@ def test_the_same_again_makes_what_is_missing_and_another_is_refused(source_set,
         derive([source_set], out.folder, "convert", "webdataset", shard_size=3)
 
 
-def test_the_same_again_touches_nothing_where_nothing_is_missing(source_set, tmp_path):
+def test_the_same_command_leaves_a_complete_dataset_unchanged(source_set, tmp_path):
     out = derive([source_set], tmp_path / "t", "convert", "webdataset", shard_size=4)
     before = {n: (out.folder / n).stat().st_mtime_ns for n in out.list()}
     derive([source_set], out.folder, "convert", "webdataset", shard_size=4)
     assert {n: (out.folder / n).stat().st_mtime_ns for n in out.list()} == before
 
 
-def test_picks_come_back_by_split_in_the_order_of_the_sources():
+def test_picked_samples_are_grouped_by_split_in_source_order():
     picks, awkward = PickedSamples(), 'a\n"b\u2028'
     some = [PickedSample(k // 6, "ab"[k % 2], k // 3, f"{awkward}{k}") for k in range(12)]
     for p in some:
@@ -169,7 +169,7 @@ def test_picks_come_back_by_split_in_the_order_of_the_sources():
     assert picks.counts() == {"a": 6, "b": 6}
 
 
-def test_a_source_that_is_not_what_its_table_says_stops_it_with_one_line(source_set, tmp_path):
+def test_a_source_that_contradicts_its_table_is_one_error(source_set, tmp_path):
     import shutil
 
     shutil.copytree(source_set.folder, tmp_path / "lame")

@@ -29,13 +29,13 @@ def picture(background=(0, 0, 0, 0), figure=(200, 150, 120, 255), side=32):
         (picture(side=30), "30×30 pixels, where 32×32 were wanted"),
     ],
 )
-def test_what_shows_nothing_is_refused(rgba, why):
+def test_pictures_that_show_nothing_are_refused(rgba, why):
     assert find_fault(rgba, (32, 32)).startswith(why)
 
 
 @pytest.mark.parametrize("background", [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255), (250, 200, 210, 255)])
 @pytest.mark.parametrize("figure", [(200, 150, 120, 255), (9, 9, 9, 255), (255, 255, 254, 255), (255, 255, 255, 128)])
-def test_what_shows_something_passes(background, figure):
+def test_pictures_that_show_something_pass(background, figure):
     rgba = picture(background, figure)
     rgba[10, 10] = (120, 60, 30, 255)  # nobody is of one colour alone
     rgba[11, 11] = (40, 60, 30, 255)
@@ -70,7 +70,7 @@ COLORS = st.tuples(CHANNELS, CHANNELS, CHANNELS, CHANNELS)
 
 
 @given(st.lists(COLORS, min_size=1, max_size=5), st.integers(0, 3), st.integers(0, 2**32 - 1))
-def test_it_is_the_gate_read_channel_by_channel(colors, rare, seed):
+def test_packed_pixels_give_the_result_of_separate_channels(colors, rare, seed):
     """`rare` of the colours are those of a few pixels: shares on both sides of 99.5 %."""
     r = np.random.default_rng(seed)
     rgba = np.array(colors, np.uint8)[r.integers(0, max(len(colors) - rare, 1), (20, 20))]
@@ -81,7 +81,7 @@ def test_it_is_the_gate_read_channel_by_channel(colors, rare, seed):
     assert find_fault(rgba, (20, 21)) == slow_fault(rgba, (20, 21))
 
 
-def test_every_colour_is_black_or_not_as_each_of_its_channels_is():
+def test_a_color_is_black_if_each_channel_is():
     values = np.arange(256, dtype=np.uint8)
     for channel in range(3):
         for other_channels in (0, 8, 9, 255):
@@ -92,7 +92,7 @@ def test_every_colour_is_black_or_not_as_each_of_its_channels_is():
 
 
 @pytest.mark.parametrize("count", [199, 200, 201, 400])
-def test_nearly_all_is_995_of_1000(count):
+def test_a_picture_is_black_from_995_of_1000_pixels_on(count):
     """One bright pixel among 199 dark ones is 0.5 %, and refused."""
     rgba = np.zeros((30, 30, 4), np.uint8)
     rgba.reshape(-1, 4)[100 : 100 + count] = (3, 3, 3, 255)

@@ -108,7 +108,7 @@ def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.slow)])
-def test_kill_minus_nine_at_any_moment(here, times):
+def test_sigkill_at_any_moment_loses_no_finished_shard(here, times):
     out = here / f"killed {times}"
     killed_at_random(here, out, times, seed=times)
     completed = run(here, out, "--workers", 2)
@@ -117,7 +117,7 @@ def test_kill_minus_nine_at_any_moment(here, times):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_any_number_of_workers_and_parts_in_any_order(here, workers):
+def test_any_number_of_workers_and_jobs_in_any_order_make_the_same_bytes(here, workers):
     out = here / f"parts {workers}"
     for part in (2, 0, 1):
         completed = run(here, out, "--workers", workers, "--shard", f"{part}/3")
@@ -141,7 +141,7 @@ def small_disk(here):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_one_line_and_the_rest_can_follow(here, small_disk):
+def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(here, small_disk):
     out = small_disk
     completed = run(here, out, "--workers", 2)
     assert completed.returncode == 1 and completed.stderr.splitlines()[-1].startswith("Error: ")
@@ -190,7 +190,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return members
 
 
-def test_workers_at_their_memory_limit_stop_with_one_line_and_leave_nothing_half_done(here):
+def test_workers_at_their_memory_limit_stop_with_one_line_and_no_partial_shard(here):
     """Workers that have drawn may not grow any more, which pictures of this size need to; the parent may."""
     large = here / "large"
     large.mkdir()

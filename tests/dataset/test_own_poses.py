@@ -28,7 +28,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-def test_a_dataset_of_own_poses_needs_their_files_no_more(recipe: Path) -> None:
+def test_a_dataset_does_not_need_the_users_pose_files_again(recipe: Path) -> None:
     out, file = recipe.parent / "out", recipe.parent / "poses" / "mine.yaml"
     render = ("render", recipe, "-o", out, "--workers", 1)
     assert run(*render).exit_code == 0
@@ -49,7 +49,7 @@ def test_a_dataset_of_own_poses_needs_their_files_no_more(recipe: Path) -> None:
     assert run("verify", out, "--redraw", 4).exit_code == 0
 
 
-def test_a_dataset_without_own_poses_says_nothing_of_them(recipe: Path) -> None:
+def test_dataset_json_has_no_own_poses_without_any(recipe: Path) -> None:
     recipe.write_text("avatars: [demo]\ncount: 1\nsize: 48\nsettle_seconds: null\n")
     assert run("render", recipe, "-o", recipe.parent / "out", "--workers", 1).exit_code == 0
     assert "own_poses" not in (recipe.parent / "out" / "dataset.json").read_text()

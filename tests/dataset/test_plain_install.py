@@ -73,12 +73,12 @@ def hidden(folder: Path, commands: list[list[str]]) -> list[tuple[int, str, str]
     return [(code, out, err) for code, out, err, _ in results]
 
 
-def test_every_extra_is_hidden_here():
+def test_every_extra_is_hidden_in_these_tests():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras) == set(EXTRAS)
 
 
-def test_what_a_plain_install_offers_works_in_it(tmp_path):
+def test_commands_of_a_plain_install_work_without_extras(tmp_path):
     commands = [
         ["render", "6.yaml", "-o", "a", "--workers", "2", "--shard-size", "4"],
         ["verify", "a"],
@@ -107,7 +107,7 @@ def test_what_a_plain_install_offers_works_in_it(tmp_path):
     assert "made again" not in results[2][2]
 
 
-def test_what_is_asked_for_and_missing_is_one_line_and_leaves_nothing(tmp_path):
+def test_a_missing_extra_is_one_line_and_writes_nothing(tmp_path):
     small = ["render", "2.yaml", "--workers", "1", "-o"]
     expected = {
         "tables": [["subset", "a", "-o", "x", "--where", "i < 3"], ["verify", "a", "--near"]],
@@ -146,7 +146,7 @@ def jxl(avatars, tmp_path_factory) -> LocalStore:
     )
 
 
-def test_pixels_that_nothing_here_reads_are_a_note_and_a_flipped_byte_is_still_found(jxl, tmp_path, monkeypatch):
+def test_undecodable_pixels_are_noted_and_a_flipped_byte_is_still_found(jxl, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     report = verify(jxl, "--no-near")
     assert report["faults"] == [] and report["redrawn"] == 0
@@ -161,7 +161,7 @@ def test_pixels_that_nothing_here_reads_are_a_note_and_a_flipped_byte_is_still_f
     assert verify(store, "--no-near", code=1)["broken_shards"] == [0]
 
 
-def test_without_opengl_all_else_is_checked_and_that_is_noted(avatars, tmp_path, monkeypatch):
+def test_without_opengl_verify_checks_the_rest_and_notes_it(avatars, tmp_path, monkeypatch):
     store = render_source(tmp_path / "a", avatars, count=4, splits={})
 
     def none(*_: object) -> object:
@@ -174,7 +174,7 @@ def test_without_opengl_all_else_is_checked_and_that_is_noted(avatars, tmp_path,
     assert result.exit_code == 1 and "no OpenGL here" in result.stderr
 
 
-def test_repair_removes_nothing_that_it_could_not_make(avatars, tmp_path, monkeypatch):
+def test_repair_removes_nothing_that_it_cannot_render(avatars, tmp_path, monkeypatch):
     store = render_source(tmp_path / "a", avatars, count=8, splits={})
     store.delete(record_name(1))
     before = {name: store.read(name) for name in store.list()}
@@ -188,7 +188,7 @@ def test_repair_removes_nothing_that_it_could_not_make(avatars, tmp_path, monkey
     assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE)
 
 
-def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
+def test_pictures_of_another_renderer_are_no_fault(avatars, tmp_path, gl):
     """The renderer is the dataset's own unless another is named, which then draws nothing that it did not draw."""
     from dataclasses import replace
 
@@ -211,7 +211,7 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
     assert store.exists(IDENTITY)
 
 
-def test_an_extra_that_is_missing_is_reported_with_its_place(monkeypatch):
+def test_a_missing_jxl_plugin_is_reported_with_the_file(monkeypatch):
     from vrm_synth.io.image_decoder import JXL_SIGNATURES, open_image
 
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)

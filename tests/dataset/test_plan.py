@@ -28,13 +28,13 @@ def test_every_shot_is_in_one_shard(size, split_by):
             assert shard.number in plan.numbers(block) and shard.split == plan.splits[shard.number % 3]
 
 
-def test_shares_are_kept():
+def test_splits_have_their_shares():
     plan = Plan(recipe(splits={"test": 0.1, "val": 0.3}), 10_000)
     (train, test, val) = (len(s.shots) for s in plan.shards(0))
     assert 70 < test < 130 and 250 < val < 350 and train + test + val == 1000
 
 
-def test_avatars_are_held_out_whole():
+def test_a_held_out_avatar_is_in_its_split_only():
     r = recipe(splits={"test": 0.25}, split_by="avatar")
     held_out = held_out_avatars(r)
     assert Counter(held_out.values()) == {"test": 2} and set(held_out) < set(r.avatars)
@@ -64,7 +64,7 @@ def test_an_unsplit_recipe_has_one_shard_a_block():
     assert [len(plan.shards(b)[0].shots) for b in range(4)] == [300, 300, 300, 100]
 
 
-def test_the_eleven_millionth_shard_is_known_at_once():
+def test_the_last_of_eleven_thousand_blocks_is_planned_directly():
     plan = Plan(recipe(count=11_000_000, splits={"test": 0.1}), 1000)
     assert plan.blocks == 11_000
     last = plan.shards(10_999)

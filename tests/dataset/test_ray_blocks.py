@@ -127,7 +127,7 @@ def test_two_actors_make_the_bytes_of_one_process(here, claimed, expected):
     assert dataset.missing() == []
 
 
-def test_the_command_makes_what_is_missing_by_ray(here, claimed, expected, recipe_file):
+def test_render_with_ray_renders_the_missing_shards(here, claimed, expected, recipe_file):
     dataset = claimed()
     dataset.make([2], functools.partial(run_task, workers=1))
     command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
@@ -136,7 +136,7 @@ def test_the_command_makes_what_is_missing_by_ray(here, claimed, expected, recip
     assert files(dataset) == expected and f"{COUNT - SHARD} pictures in {dataset.store}" in result.output
 
 
-def test_an_actor_that_dies_costs_nothing_but_time(here, claimed, expected, tmp_path):
+def test_a_killed_actor_changes_no_byte(here, claimed, expected, tmp_path):
     dataset, progress_calls, notes = claimed(), [], []
     harm(dataset, deadly=4, mark=tmp_path / "died")
     progress = make(dataset, dataset.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append)
@@ -146,7 +146,7 @@ def test_an_actor_that_dies_costs_nothing_but_time(here, claimed, expected, tmp_
 
 
 @pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
-def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, claimed, expected, monkeypatch, tries):
+def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(here, claimed, expected, monkeypatch, tries):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", tries)
     local, by_ray, notes, progress_calls = claimed(), claimed(), [], []
     for dataset in (local, by_ray):
@@ -168,7 +168,9 @@ def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, claimed, exp
     assert len(untouched) == 7
 
 
-def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_file, tmp_path, monkeypatch):
+def test_a_crashing_avatar_is_quarantined_the_same_by_ray_and_the_process_pool(
+    here, recipe_file, tmp_path, monkeypatch
+):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", 1)
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
     outputs, quarantined = [], {}
@@ -194,7 +196,7 @@ def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_
 
 
 @pytest.mark.slow
-def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(claimed, expected, recipe_file):
+def test_a_cluster_without_memory_stops_the_run_and_quarantines_nothing(claimed, expected, recipe_file):
     """Ray ends actors once so much of the memory is used, which here is always the case."""
     dataset = claimed()
     command = [sys.executable, "-m", "vrm_synth", "render", str(recipe_file), "-o", str(dataset.store)]
@@ -209,7 +211,7 @@ def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(claimed,
     assert process.returncode == 0 and files(dataset) == expected
 
 
-def test_a_node_that_sees_another_folder_is_reported(claimed):
+def test_a_node_that_does_not_share_the_folder_is_reported(claimed):
     dataset = claimed()
     elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (
@@ -222,7 +224,7 @@ def test_a_node_that_sees_another_folder_is_reported(claimed):
         pass
 
 
-def test_tasks_draw_on_the_device_they_are_given(claimed):
+def test_tasks_render_on_their_assigned_device(claimed):
     dataset = claimed()
     assert BlockTask(dataset.task, dataset.writer, "").on_device(3).render_task.devices == (3,)
     assert dataset.task.on_device(2).devices == (2,)

@@ -68,7 +68,7 @@ def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, 
     ("broken", "finished"),
     [("train/00001/000004.png", 1), ("records/00001.json", 1), ("train/00002", 2), (COMPLETE, 3)],
 )
-def test_an_error_in_the_middle_is_one_line_and_the_same_command_goes_on(s3, recipe_file, expected, broken, finished):
+def test_a_failed_put_is_one_line_and_the_same_command_resumes(s3, recipe_file, expected, broken, finished):
     url = f"{s3.bucket()}/a"
     s3.fault = lambda method, key: 403 if method == "PUT" and key.startswith(f"a/{broken}") else 0
     result = render(recipe_file, url)
@@ -90,7 +90,7 @@ def test_an_error_in_the_middle_is_one_line_and_the_same_command_goes_on(s3, rec
     assert not complete_keys & set(s3.put()), "finished shards are not touched"
 
 
-def test_a_store_that_says_slow_down_is_waited_for(s3, recipe_file, expected):
+def test_a_slow_down_answer_is_retried(s3, recipe_file, expected):
     url, refused = f"{s3.bucket()}/a", []
 
     def sometimes(method, key):
@@ -107,20 +107,20 @@ def test_a_store_that_says_slow_down_is_waited_for(s3, recipe_file, expected):
     assert without_metrics(s3.files(url)) == expected
 
 
-def test_a_bucket_that_is_not_there_is_one_line(s3, recipe_file):
+def test_a_missing_bucket_is_one_line(s3, recipe_file):
     result = render(recipe_file, "s3://there-is-no-such-bucket/a")
     assert result.exit_code == 1 and "s3://there-is-no-such-bucket/a" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.output
 
 
-def test_another_recipe_is_refused_there_too(s3, recipe_file):
+def test_another_recipe_is_refused_in_a_bucket(s3, recipe_file):
     url = f"{s3.bucket()}/a"
     assert render(recipe_file, url).exit_code == 0
     result = render(recipe_file, url, "--format", "parquet")
     assert result.exit_code == 1 and "differs in format" in result.stderr
 
 
-def test_it_grows_there(s3, recipe_file):
+def test_a_dataset_in_a_bucket_grows(s3, recipe_file):
     """Nothing that is whole is put again, and what is there at the end is what is made at once."""
     url, once = f"{s3.bucket()}/a", f"{s3.bucket()}/a"
     assert render(recipe_file, url).exit_code == 0

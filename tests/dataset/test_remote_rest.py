@@ -56,7 +56,7 @@ def overwrite(url, name, data):
     fs.pipe_file(f"{root}/{name}", data) if data is not None else fs.rm_file(f"{root}/{name}")
 
 
-def test_a_sound_dataset_is_found_sound_and_its_shots_drawn_again_where_the_avatars_are(
+def test_verify_finds_a_sound_remote_dataset_sound_and_redraws_it_if_avatars_exist(
     s3, url, rendered, avatars, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -79,7 +79,7 @@ def broken(url, files):
     overwrite(url, "records/00001.json", files["records/00001.json"].replace(b'"train"', b'"test"'))
 
 
-def test_what_is_broken_is_found_and_made_again_and_nothing_else_touched(s3, url, rendered, avatars, monkeypatch):
+def test_verify_repairs_broken_shards_and_leaves_the_others(s3, url, rendered, avatars, monkeypatch):
     files = rendered[1]
     monkeypatch.chdir(avatars)
     broken(url, files)
@@ -94,9 +94,7 @@ def test_what_is_broken_is_found_and_made_again_and_nothing_else_touched(s3, url
     assert s3.put()[-1] == f"a/{COMPLETE}"
 
 
-def test_repair_where_the_avatars_are_not_is_refused_before_anything_is_removed(
-    s3, url, rendered, tmp_path, monkeypatch
-):
+def test_repair_without_the_avatars_is_refused_before_anything_is_removed(s3, url, rendered, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     broken(url, rendered[1])
     before = s3.files(url)
@@ -108,7 +106,7 @@ def test_repair_where_the_avatars_are_not_is_refused_before_anything_is_removed(
 
 
 @pytest.mark.parametrize("remote", [True, False])
-def test_subsets_merges_and_conversions_from_and_to_it(s3, url, rendered, tmp_path, remote):
+def test_subset_merge_and_convert_read_and_write_remote_datasets(s3, url, rendered, tmp_path, remote):
     top = s3.bucket() if remote else tmp_path
     subset, both, converted = f"{top}/some", f"{top}/both", f"{top}/other"
     result = call("subset", url, "-o", subset, "--where", "i % 2 = 0", "--shard-size", 3)
@@ -123,7 +121,7 @@ def test_subsets_merges_and_conversions_from_and_to_it(s3, url, rendered, tmp_pa
     assert without_metrics(s3.files(url)) == rendered[1]
 
 
-def test_a_local_dataset_goes_to_it_and_comes_back(s3, recipe_file, tmp_path):
+def test_a_dataset_converted_to_a_bucket_and_back_is_unchanged(s3, recipe_file, tmp_path):
     here, remote, restored = tmp_path / "here", f"{s3.bucket()}/there", tmp_path / "back"
     assert render(recipe_file, str(here)).exit_code == 0
     assert call("convert", here, "-o", remote, "--format", "webdataset").exit_code == 0
@@ -134,7 +132,7 @@ def test_a_local_dataset_goes_to_it_and_comes_back(s3, recipe_file, tmp_path):
     assert call("verify", restored).exit_code == 0
 
 
-def test_the_same_command_again_makes_what_is_missing_of_a_derived_dataset(s3, url):
+def test_the_same_command_completes_a_derived_dataset(s3, url):
     out = f"{s3.bucket()}/out"
     command = ("convert", url, "-o", out, "--format", "webdataset", "--shard-size", 2)
     assert call(*command).exit_code == 0
@@ -151,7 +149,7 @@ def test_the_same_command_again_makes_what_is_missing_of_a_derived_dataset(s3, u
     }  # fmt: skip
 
 
-def test_what_is_no_dataset_or_cannot_be_read_is_one_line(s3, url):
+def test_a_missing_or_unreadable_dataset_is_one_line(s3, url):
     empty = f"{s3.bucket()}/none"
     for command in (("verify", empty), ("finish", empty), ("subset", empty, "-o", f"{empty}2", "--where", "true")):
         result = call(*command)
@@ -159,7 +157,7 @@ def test_what_is_no_dataset_or_cannot_be_read_is_one_line(s3, url):
 
 
 @pytest.mark.parametrize("refused", ["a/records/00001", "a/train/00001", "a/complete", "a/metadata"])
-def test_a_store_that_refuses_is_no_fault_of_a_shard_and_nothing_is_removed(s3, url, rendered, refused):
+def test_a_refusing_store_is_an_error_and_repair_removes_nothing(s3, url, rendered, refused):
     s3.fault = lambda method, key: 403 if key.startswith(refused) else 0
     result = call("verify", url, "--repair", "--redraw", 0, "--workers", 1)
     s3.fault = lambda method, key: 0

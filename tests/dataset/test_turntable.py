@@ -51,7 +51,7 @@ class Blank:
 
 
 @pytest.mark.parametrize("make", [vrm0, vrm1])
-def test_names_that_no_shot_could_have_do_not_stop_the_sheet(make):
+def test_expression_names_that_are_invalid_in_shots_do_not_stop_the_sheet(make):
     odd = ["", "line\nbreak", "x" * 300]
 
     def change(doc):

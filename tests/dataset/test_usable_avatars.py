@@ -44,7 +44,7 @@ def recipe_of(folder: Path) -> Recipe:
     return load_recipe(folder.parent / "recipe.yaml")
 
 
-def test_all_that_cannot_be_used_are_reported_at_once(folder):
+def test_all_unusable_avatars_are_reported_at_once(folder):
     looked_at = []
     with pytest.raises(UnusableAvatarsError) as caught:
         usable_avatars(recipe_of(folder), open_avatar, {}, checked=lambda: looked_at.append(1))
@@ -65,7 +65,7 @@ def test_the_list_is_bounded(folder):
 
 
 @pytest.mark.parametrize(("bad", "kind"), [("b", AvatarError), ("c", LicenseError)])
-def test_a_single_one_is_its_own_error(folder, bad, kind):
+def test_a_single_unusable_avatar_raises_its_own_error(folder, bad, kind):
     for name in set("bce") - {bad}:
         (folder / f"{name}.vrm").unlink()
     (folder.parent / "recipe.yaml").write_text("avatars: [avatars]\ncount: 4\n")
@@ -74,7 +74,7 @@ def test_a_single_one_is_its_own_error(folder, bad, kind):
     assert caught.value.details == ("--skip-unusable to go on without this avatar",)
 
 
-def test_skipped_are_reported_and_the_recipe_is_as_if_it_never_named_them(folder):
+def test_skipped_avatars_are_reported_and_removed_from_the_recipe(folder):
     notes = []
     usable = usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True, note=notes.append)
     assert [Path(s).name for s in usable.recipe.avatars] == ["a.vrm", "d.vrm"] == [Path(s).name for s in usable.credits]
@@ -88,14 +88,14 @@ def test_skipped_are_reported_and_the_recipe_is_as_if_it_never_named_them(folder
     assert [source_at(usable.recipe, i) for i in range(4)] == [source_at(plain, i) for i in range(4)]
 
 
-def test_there_is_nothing_to_go_on_with_where_none_is_left(folder):
+def test_skipping_every_avatar_is_an_error(folder):
     for name in "ad":
         (folder / f"{name}.vrm").unlink()
     with pytest.raises(UnusableAvatarsError, match="3 of 3 avatars cannot be used; allowed: other avatars"):
         usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True)
 
 
-def test_an_expression_of_a_skipped_avatar_is_none(folder):
+def test_an_expression_that_no_remaining_avatar_has_is_refused(folder):
     recipe = recipe_of(folder).model_copy(update={"expressions": {"winkk": 1.0}})
     with pytest.raises(RecipeError, match=r"has the expression \(did you mean wink\?\); got winkk"):
         usable_avatars(recipe, open_avatar, {}, skip_unusable=True)
@@ -122,7 +122,7 @@ def test_the_list_is_fixed_when_the_folder_is_claimed(folder, tmp_path, avatars)
         dataset(folder, tmp_path / "out")
 
 
-def test_render_verify_and_repair_go_by_the_fixed_list(folder, tmp_path):
+def test_render_verify_and_repair_use_the_recorded_list(folder, tmp_path):
     command = ("render", tmp_path / "recipe.yaml", "-o", tmp_path / "out", "--shard-size", 2, "--workers", 1)
     result = run(*command, code=1)
     assert [x for x in result.stderr.splitlines() if x.startswith("Error: ")] == [result.stderr.splitlines()[-1]]
@@ -143,7 +143,7 @@ def test_render_verify_and_repair_go_by_the_fixed_list(folder, tmp_path):
 
 
 @pytest.mark.parametrize("out_name", ["file", "file/below", "taken", "link"])
-def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, tmp_path, out_name):
+def test_an_unusable_output_folder_is_reported_before_avatars_are_read(folder, tmp_path, out_name):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "photo.png").write_bytes(b"mine")
@@ -161,7 +161,7 @@ def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, 
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
-def test_a_place_that_nothing_can_be_written_in_is_reported(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_reported(tmp_path, monkeypatch):
     def read_only(dir):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
 

@@ -89,7 +89,7 @@ def simulated(out, deadly, seed, workers):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6, 1.0])
-def test_what_is_given_up_depends_on_no_order(tmp_path, share):
+def test_quarantine_does_not_depend_on_order_or_workers(tmp_path, share):
     recipe = Recipe.model_validate(RECIPE)
     random = np.random.default_rng(round(share * 100))
     deadly = set(np.flatnonzero(random.random(COUNT) < share).tolist())
@@ -100,7 +100,7 @@ def test_what_is_given_up_depends_on_no_order(tmp_path, share):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_an_avatar_that_always_kills_costs_a_few_processes_and_one_note(tmp_path, workers):
+def test_an_avatar_that_always_crashes_costs_a_few_processes_and_one_note(tmp_path, workers):
     recipe = Recipe.model_validate(RECIPE)
     deadly = {i for i in range(COUNT) if source_at(recipe, i) == "demo:2"}
     quarantined, pool, notes = simulated(tmp_path / "set", deadly, 0, workers)
@@ -113,7 +113,7 @@ def test_an_avatar_that_always_kills_costs_a_few_processes_and_one_note(tmp_path
     assert sum(lost) == len(deadly) - blocks * MAX_CONSECUTIVE_SHOTS
 
 
-def test_a_shot_that_is_drawn_at_last_counts_as_no_crash():
+def test_success_clears_the_crashes_of_a_shot():
     plan = Plan(Recipe.model_validate(RECIPE | {"avatars": ["demo"]}), BLOCK)
     policy = ShotCrashPolicy(plan.avatar_group, plan.group_shots)
     for i in (0, 1, 2):
@@ -124,7 +124,7 @@ def test_a_shot_that_is_drawn_at_last_counts_as_no_crash():
     assert not policy.should_wait(3)
 
 
-def test_workers_that_never_begin_stop_the_run_and_blame_no_piece():
+def test_workers_that_never_start_stop_the_run_and_blame_no_item():
     policy = WorkerCrashPolicy("an actor")
     assert not any(policy.blames_piece(False, "SIGSEGV") for _ in range(MAX_FAILED_STARTS - 1))
     policy.on_start()
@@ -134,7 +134,7 @@ def test_workers_that_never_begin_stop_the_run_and_blame_no_piece():
         policy.blames_piece(False, "SIGSEGV")
 
 
-def test_want_of_memory_blames_no_piece_and_stops_the_run_where_nothing_gets_done():
+def test_lack_of_memory_blames_no_item_and_stops_a_run_without_progress():
     policy = WorkerCrashPolicy()
     for _ in range(3):
         assert not any(policy.blames_piece(True, "killed", out_of_memory=True) for _ in range(MAX_OUT_OF_MEMORY - 1))

@@ -65,7 +65,7 @@ GROUPS = [range(100, 140), [1], [], range(2, 9)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_the_events_of_every_piece_come_once_and_together(workers):
+def test_the_events_of_every_item_arrive_once_and_together(workers):
     events = list(run_task(Squaring(), GROUPS, workers))
     assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
@@ -73,14 +73,14 @@ def test_the_events_of_every_piece_come_once_and_together(workers):
     assert multiprocessing.active_children() == []
 
 
-def test_a_process_that_dies_costs_one_piece():
+def test_a_killed_process_loses_one_item():
     events = list(run_task(Squaring(deadly=104), GROUPS, 2))
     expected = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
     assert sorted(events) == sorted([*expected, (104, 0)])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_keeps_its_kind_and_ends_it(workers):
+def test_an_error_keeps_its_type_and_ends_the_run(workers):
     with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
         list(run_task(Squaring(), [range(20)], workers))
     with pytest.raises(RenderError, match=r"^no driver$"):
@@ -103,19 +103,19 @@ def test_an_unexpected_exception_is_one_line(workers, n, message, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):
+def test_a_worker_that_crashes_on_startup_is_replaced(tmp_path):
     (tmp_path / "once").touch()
     events = list(run_task(Squaring(broken=str(tmp_path / "once")), GROUPS, 2))
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
     assert not (tmp_path / "once").exists()
 
 
-def test_workers_that_die_at_their_start_stop_the_run():
+def test_workers_that_always_crash_on_startup_stop_the_run():
     with pytest.raises(RenderError, match="died before it could draw; got exit status 3"):
         list(run_task(Squaring(broken="dies"), GROUPS, 2))
 
 
-def test_the_server_ignores_ctrl_c_from_its_start_on():
+def test_the_forkserver_ignores_ctrl_c_from_its_start():
     looked = (
         "import pathlib, re, signal, time\n"
         "from multiprocessing import forkserver\n"

@@ -42,7 +42,7 @@ class EnvironmentTask:
         return self
 
 
-def test_the_events_of_every_piece_come_once_and_in_order(here):
+def test_the_events_of_every_item_arrive_once_and_in_order(here):
     events = list(run_task_on_ray(Squaring(), GROUPS, 2))
     for group in GROUPS:
         for n in group:
@@ -50,7 +50,7 @@ def test_the_events_of_every_piece_come_once_and_in_order(here):
     assert len(events) == 2 * sum(map(len, GROUPS))
 
 
-def test_each_actor_is_a_process_whose_threads_are_counted(here):
+def test_each_actor_is_a_process_with_its_thread_limit(here):
     events = list(run_task_on_ray(EnvironmentTask(), [range(8), range(8, 16)], 2, Cluster(threads=3)))
     assert sorted(n for n, _, _ in events) == list(range(16))
     assert len({pid for _, pid, _ in events} - {os.getpid()}) == 2
@@ -59,7 +59,7 @@ def test_each_actor_is_a_process_whose_threads_are_counted(here):
     assert Cluster(threads=1).environment["LP_NUM_THREADS"] == "0", "llvmpipe counts helpers"
 
 
-def test_an_error_keeps_its_kind_and_ends_it(here):
+def test_an_error_keeps_its_type_and_ends_the_run(here):
     with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
         list(run_task_on_ray(Squaring(), [range(20)], 2))
     with pytest.raises(RenderError, match=r"^no driver$"):
@@ -72,7 +72,7 @@ def test_an_unexpected_exception_is_one_line(here, n, message):
         list(run_task_on_ray(Squaring(), [[1, 2, n, 3]], 2))
 
 
-def test_actors_that_die_at_their_start_stop_the_run(here):
+def test_actors_that_always_crash_on_startup_stop_the_run(here):
     with pytest.raises(RenderError, match="an actor died before it could draw"):
         list(run_task_on_ray(Squaring(broken="dies"), GROUPS, 2))
 
@@ -85,7 +85,7 @@ def test_actors_that_die_at_their_start_stop_the_run(here):
         ("ray://127.0.0.1:10001", r"Ray's client cannot stream.*allowed: host:6379 or auto"),
     ],
 )
-def test_a_cluster_that_is_not_there_is_one_line_at_once(address, message, monkeypatch):
+def test_a_missing_cluster_is_one_line_at_once(address, message, monkeypatch):
     """At once: Ray itself, which would ask for minutes and end the process, is not asked where nobody answers."""
     import ray
 
@@ -96,7 +96,7 @@ def test_a_cluster_that_is_not_there_is_one_line_at_once(address, message, monke
     assert init_calls == (["nonsense"] if address == "nonsense" else [])
 
 
-def test_without_ray_it_says_what_to_install(monkeypatch):
+def test_without_ray_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RenderError, match=r"Ray is not installed; allowed: pip install 'vrm-synth\[ray\]'"):
         list(run_task_on_ray(Squaring(), GROUPS, 2))

@@ -51,7 +51,7 @@ FAKES = {
 
 
 @pytest.mark.parametrize("name", FAKES)
-def test_a_library_that_fails(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_library_is_one_error(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a decoder does ends its own process, and becomes one line."""
     code, message = FAKES[name]
     compressed = meshopt_compressed(small())
@@ -62,7 +62,7 @@ def test_a_library_that_fails(name: str, tmp_path: Any, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-def test_a_library_that_never_ends(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_never_returns_is_stopped(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     compressed = meshopt_compressed(small())
     (tmp_path / "meshopt.py").write_text("while True: pass", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -70,7 +70,7 @@ def test_a_library_that_never_ends(tmp_path: Any, monkeypatch: pytest.MonkeyPatc
         load_bytes(compressed, "x.vrm")
 
 
-def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_of_a_library_does_not_reach_the_pipe(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Output that a library prints does not corrupt the responses."""
     compressed = meshopt_compressed(small())
     code = "import numpy, os\ndef decode_gltf_buffer(data, count, stride, *a):\n    os.write(1, b'hello')\n"
@@ -81,7 +81,7 @@ def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @no_basis
-def test_a_refused_answer_does_not_come_to_the_next_question() -> None:
+def test_a_refused_result_is_not_returned_for_the_next_request() -> None:
     job, picture = {"width": 16, "height": 8}, memoryview(PICTURES["UASTC"])
     with Decoder(DEFAULT_LIMITS) as decoder:
         with pytest.raises(AvatarError, match="more than announced; got 512 bytes; allowed: 500"):
@@ -157,11 +157,11 @@ def fuzz(library: str, rounds: int, seed: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("library", ["meshopt", "DracoPy", BASIS])
-def test_changed_bytes(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrupted_data_is_decoded_or_refused(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fuzz(library, 300, 11, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", ["meshopt", "DracoPy", BASIS])
-def test_changed_bytes_at_length(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrupted_data_is_decoded_or_refused_long(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fuzz(library, 10_000, 12, monkeypatch)

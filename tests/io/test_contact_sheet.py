@@ -73,7 +73,7 @@ def test_the_same_cells_give_the_same_bytes():
     assert contact_sheet("t", cells, 6) == contact_sheet("t", cells, 6)
 
 
-def test_a_sheet_without_cells():
+def test_a_sheet_without_cells_is_drawn():
     assert draw([], columns=6).shape[0] > 0
 
 

@@ -81,7 +81,7 @@ def test_hidden_and_macos_files_are_excluded_by_name(tmp_path):
     [("./a/b.png", None), ("../b.png", None), ("a/._b.png", "AppleDouble file"), ("./._b.png", "AppleDouble file"),
      ("__MACOSX/a/._b", "AppleDouble file"), (".hid/b.png", "hidden file"), ("a.b/c.d.png", None)],
 )  # fmt: skip
-def test_hidden_by_any_part_of_a_path(path, reason):
+def test_any_part_of_a_path_can_hide_a_file(path, reason):
     assert (hidden_reason(path) or (None,))[0] == reason
 
 
@@ -107,7 +107,7 @@ def test_a_card_of_other_files_is_ignored(tmp_path):
     assert split_files(listing, listing.with_suffix(".tar"), "train")[0] == ["test-0.tar"]
 
 
-def test_has_split(tmp_path):
+def test_has_split_finds_files_of_a_split(tmp_path):
     root = make(tmp_path, "train-0.tar", "dev/0.tar", "holdout-00000-of-00001.tar")
     assert all(has_split(root, s) for s in ("train", "val", "validation", "dev", "holdout"))
     assert not has_split(root, "test") and not has_split(root / "train-0.tar", "train")

@@ -30,7 +30,7 @@ def test_a_file_is_synced_before_it_has_its_name_and_then_the_folders_that_name_
     assert [name for name, _ in sync_calls][1:] == ["set/train"]
 
 
-def test_of_files_that_are_put_together_a_folder_is_synced_once_when_all_are_named(tmp_path, monkeypatch):
+def test_files_put_together_sync_their_folder_once(tmp_path, monkeypatch):
     store, real, synced = LocalStore(tmp_path / "set"), os.fsync, []
     files = {f"train/00000/{i}.png": bytes([i]) * 9 for i in range(20)} | {"train/00000/metadata.jsonl": b"{}"}
 
@@ -47,7 +47,7 @@ def test_of_files_that_are_put_together_a_folder_is_synced_once_when_all_are_nam
     assert sorted(folders) == [(name, len(files)) for name in (".", "set", "set/train", "set/train/00000")]
 
 
-def test_a_shard_is_on_the_disk_before_its_record_is_begun(tmp_path, monkeypatch, avatars):
+def test_a_shard_is_synced_before_its_record_is_written(tmp_path, monkeypatch, avatars):
     """The folder of a shard is synced, and only then is anything of its record written."""
     real, synced = os.fsync, []
 

@@ -62,7 +62,7 @@ def test_a_missing_file_raises_one_line(url):
         FsspecStore(url).read("records/00000.json")
 
 
-def test_an_object_is_written_with_one_put_alone(s3, tmp_path):
+def test_an_object_is_written_with_one_put(s3, tmp_path):
     store = FsspecStore(f"{s3.bucket()}/a")
     (tmp_path / "big").write_bytes(bytes(101 << 20))  # s3fs by itself splits what is longer than 100 MiB
     store.put_file("0.tar", tmp_path / "big")

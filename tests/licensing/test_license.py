@@ -54,7 +54,7 @@ STRICT = (
         ({}, "", False),
     ],
 )
-def test_vrm0(meta: dict[str, Any], name: str, cc0: bool) -> None:
+def test_licenses_of_vrm0_files(meta: dict[str, Any], name: str, cc0: bool) -> None:
     license = vrm0_license(JsonObject(meta, "meta"))
     assert (license.name, license.is_cc0) == (name, cc0)
 
@@ -98,7 +98,7 @@ def test_vrm0(meta: dict[str, Any], name: str, cc0: bool) -> None:
         ({}, "", False),
     ],
 )
-def test_vrm1(meta: dict[str, Any], name: str, cc0: bool) -> None:
+def test_licenses_of_vrm1_files(meta: dict[str, Any], name: str, cc0: bool) -> None:
     license = vrm1_license(JsonObject(meta, "meta"))
     assert (license.name, license.is_cc0) == (name, cc0)
 
@@ -126,7 +126,7 @@ def test_terms_are_kept_as_written() -> None:
         ("", False),
     ],
 )
-def test_urls(url: str, yes: bool) -> None:
+def test_cc0_urls_are_recognized(url: str, yes: bool) -> None:
     assert is_cc0_url(url) == yes
 
 
@@ -180,7 +180,7 @@ def test_a_url_is_a_well_known_license_or_itself_in_one_spelling(url: str, name:
         ({"licenseUrl": BY, "otherLicenseUrl": ZERO}, "two licenses: licenseUrl is CC-BY-4.0, and otherLicenseUrl CC0"),
     ],
 )
-def test_contradictions_of_vrm1(meta: dict[str, Any], line: str) -> None:
+def test_contradictory_vrm1_licenses_are_reported(meta: dict[str, Any], line: str) -> None:
     assert line in "\n".join(contradictions(vrm1_license(JsonObject(meta, "meta"))))
 
 
@@ -202,7 +202,7 @@ def test_contradictions_of_vrm1(meta: dict[str, Any], line: str) -> None:
         ),
     ],
 )
-def test_contradictions_of_vrm0(meta: dict[str, Any], line: str) -> None:
+def test_contradictory_vrm0_licenses_are_reported(meta: dict[str, Any], line: str) -> None:
     assert line in "\n".join(contradictions(vrm0_license(JsonObject(meta, "meta"))))
 
 
@@ -219,7 +219,7 @@ def test_contradictions_of_vrm0(meta: dict[str, Any], line: str) -> None:
     ],
     ids=lambda license: license.name[:30],
 )  # fmt: skip
-def test_what_agrees_is_no_contradiction(license: Any) -> None:
+def test_consistent_terms_are_not_reported(license: Any) -> None:
     assert list(contradictions(license)) == []
 
 

@@ -74,7 +74,7 @@ def test_a_page_loads_nothing_external():
     assert "url(" not in style and "@import" not in style
 
 
-def test_the_same_page_is_the_same_bytes():
+def test_equal_pages_give_equal_bytes():
     assert to_html(nasty_page()) == to_html(nasty_page())
 
 

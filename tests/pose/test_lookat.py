@@ -116,7 +116,7 @@ def test_a_point_is_converted_in_look_at_space(seed: int) -> None:
     assert state is not None and (state.yaw, state.pitch) == pytest.approx((yaw, pitch), abs=1e-6)
 
 
-def test_default_curve_is_linear_and_others_bend() -> None:
+def test_the_default_curve_is_linear_and_others_are_followed() -> None:
     linear = RangeMap(60, 10, (0, 0, 0, 1, 1, 1, 1, 0))
     ease = RangeMap(60, 10, (0, 0, 0, 0, 1, 1, 0, 0))
     three = RangeMap(100, 1, (0.25, 0.2, 0, 0, 0.5, 0.6, 0, 2, 1, 0.9, -1, 0))
@@ -152,14 +152,14 @@ def test_malformed_targets_are_refused(target: object) -> None:
         evaluate(eyed(), look_at=target)  # type: ignore[arg-type]
 
 
-def test_looking_at_ones_own_eyes_is_not_a_number_of_any_kind() -> None:
+def test_a_target_at_the_eyes_gives_finite_angles() -> None:
     posed = evaluate(eyed(), look_at=(0.0, 1.5, 0.0))
     assert posed.look_at is not None and math.isfinite(posed.look_at.yaw) and math.isfinite(posed.look_at.pitch)
 
 
 @pytest.mark.parametrize("kind", ["bone", "expression"])
 @pytest.mark.parametrize("target", [None, (0.4, 1.9, 3.0), (-2.0, -1.0, -0.5), LookAtAngles(12.5, -7.0)])
-def test_the_gaze_alone_is_that_of_the_whole_pose(kind: str, target: object) -> None:
+def test_gaze_of_equals_the_gaze_of_a_full_evaluation(kind: str, target: object) -> None:
     a = eyed(kind, (0.01, 0.06, 0.02))
     arguments = {"bones": {"head": (0.1, 0.2, 0.0, 0.974679)}, "hips_offset": (0.1, -0.3, 0.2), "look_at": target}
     assert gaze_of(a, **arguments) == evaluate(a, **arguments).look_at  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def test_a_bones_world_turn_since_rest_is_the_product_of_normalised_rotations(se
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_turned_file_poses_like_one_that_never_faced_away(seed: int) -> None:
+def test_a_file_turned_to_the_front_poses_like_one_that_faces_it(seed: int) -> None:
     """The same avatar written facing −Z under a half-turn root stands in the same places in every pose."""
     r = np.random.default_rng(seed)
     facing_front = random_humanoid(r)
@@ -96,7 +96,7 @@ def test_hips_offset_moves_everything_below_the_hips_by_as_many_metres(seed: int
         np.testing.assert_allclose(after[name] - before[name], offset, atol=1e-12)
 
 
-def test_what_the_avatar_lacks_is_a_warning_and_the_rest_is_posed() -> None:
+def test_bones_that_the_avatar_lacks_are_warnings_and_the_rest_is_posed() -> None:
     a = avatar([node("hips", -1), node("head", 0, (0, 1, 0))], {"hips": 0, "head": 1})
     posed = evaluate(a, bones={"jaw": (0, 0, 0, 1), "hips": (0, 0, R2, R2), "chest": (0, 0, 0, 1)})
     assert posed.warnings == ("not in this avatar: jaw", "not in this avatar: chest")
@@ -143,7 +143,7 @@ def test_malformed_hips_offset_is_refused(offset: tuple[float, ...]) -> None:
         evaluate(a, hips_offset=offset)  # type: ignore[arg-type]
 
 
-def test_hips_under_a_node_scaled_to_nothing() -> None:
+def test_hips_under_a_node_scaled_to_zero_turn_but_refuse_an_offset() -> None:
     a = avatar([node("flat", -1, scale=(1, 0, 1)), node("hips", 0)], {"hips": 1})
     assert np.isfinite(evaluate(a, bones={"hips": (0, 0, 1, 0)}).world_from_node).all()
     with pytest.raises(ShotError, match="scaled to nothing"):
@@ -155,7 +155,7 @@ def test_nodes_outside_the_scene_stay_identity() -> None:
     np.testing.assert_array_equal(evaluate(a).world_from_node[1], np.eye(4))
 
 
-def test_the_rig_is_built_once_an_avatar_and_dies_with_it() -> None:
+def test_the_rig_is_cached_per_avatar_and_freed_with_it() -> None:
     a = avatar([node("hips", -1)], {"hips": 0})
     assert rig_of(a) is rig_of(a)
     import gc

@@ -41,7 +41,7 @@ def avatar_at(path: Path) -> Avatar:
 @pytest.mark.parametrize(
     ("path", "shots"), shots_by_avatar().items(), ids=lambda v: Path(v).stem if isinstance(v, str) else ""
 )
-def test_every_case(path: str, shots: list[dict[str, Any]]) -> None:
+def test_every_reference_case_is_reproduced(path: str, shots: list[dict[str, Any]]) -> None:
     assert CORPUS is not None
     a = avatar_at(CORPUS / "reference" / path)
     for shot in shots:

@@ -59,7 +59,7 @@ def unit(v: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_vertex_by_the_formula(seed: int) -> None:
+def test_every_vertex_matches_the_formula(seed: int) -> None:
     a = skinned(seed)
     r = np.random.default_rng(seed)
     posed = evaluate(a, bones={"spine": random_rotation(r), "head": random_rotation(r)}, expressions={"happy": 0.5})
@@ -90,7 +90,7 @@ def test_a_skinned_meshs_own_node_does_not_count() -> None:
     np.testing.assert_array_equal(posed_primitives(evaluate(a))[0][2], posed_primitives(evaluate(b))[0][2])
 
 
-def test_what_is_outside_the_scene_is_not_drawn() -> None:
+def test_nodes_outside_the_scene_are_not_drawn() -> None:
     a = skinned(0)
     assert [p[0] for p in posed_primitives(evaluate(replace(a, scene_nodes=(0, 1, 2, 3))))] == [3]
 

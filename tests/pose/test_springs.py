@@ -99,21 +99,21 @@ def test_two_seconds_agree_with_the_specification(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3, 7))
-def test_so_does_every_early_step(seed: int) -> None:
+def test_the_first_steps_agree_with_the_specification(seed: int) -> None:
     a = random_springs(seed, carried=True)
     for steps in (1, 2, 3, 11):
         compare(a, steps / 60, 1e-9, seed)
 
 
 @pytest.mark.parametrize("seed", range(10, 12))
-def test_bones_breathe_the_references_way_on_request(seed: int) -> None:
+def test_reference_quirks_change_bone_lengths_as_three_vrm_does(seed: int) -> None:
     a = random_springs(seed, carried=True, leaf=False, skip=0.0)
     compare(a, 12 / 60, 1e-9, quirks=True)
     plain, quirky = (evaluate(a, settle_seconds=0.2, reference_quirks=q).world_from_node for q in (False, True))
     assert np.abs(plain - quirky).max() > 1e-5
 
 
-def test_a_leaf_does_not_breathe() -> None:
+def test_reference_quirks_keep_the_length_of_a_leaf() -> None:
     """There is no node at its end whose old place the reference could take."""
     nodes = [node("hips", -1), node("a", 0, (0.1, 0, 0)), node("b", 1, (0.1, 0, 0)), node("c", 2, (0, -0.1, 0))]
     ends = ((1, 2), (2, 3), (3, None))
@@ -124,7 +124,7 @@ def test_a_leaf_does_not_breathe() -> None:
 
 
 @pytest.mark.parametrize("seed", range(7, 9))
-def test_unevenly_scaled_nodes(seed: int) -> None:
+def test_unevenly_scaled_nodes_agree_with_the_specification(seed: int) -> None:
     compare(random_springs(seed, carried=False, uneven=True, leaf=False), 10 / 60, 1e-9)
 
 
@@ -182,7 +182,7 @@ def test_an_end_comes_to_rest_on_a_sphere(hit_radius: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_ends_stay_inside_and_above(seed: int) -> None:
+def test_ends_stay_inside_spheres_and_above_planes(seed: int) -> None:
     r = np.random.default_rng(seed)
     falling = {"stiffness": 0.0, "gravity_power": 0.03, "gravity_dir": tuple(r.normal(size=3))}
     room = Collider(0, "insideSphere", (0.05, 0, 0), 0.08)
@@ -215,7 +215,7 @@ def test_settling_is_from_rest_and_the_same_every_time() -> None:
     np.testing.assert_array_equal(evaluate(a, settle_seconds=0.7).world_from_node, first)
 
 
-def test_springs_that_see_the_same_body_are_not_settled_twice(monkeypatch) -> None:
+def test_springs_of_an_equal_pose_are_not_settled_twice(monkeypatch) -> None:
     """And are settled anew where anything differs that they see: a bone, a collider's place, time, wind, quirks."""
     a, calls, swing = random_springs(22, carried=True), [], springs._swing
     monkeypatch.setattr(springs, "_swing", lambda *args: calls.append(1) or swing(*args))

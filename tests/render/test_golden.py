@@ -68,7 +68,7 @@ def cast() -> dict[str, Avatar]:
 
 @pytest.mark.parametrize("name", SHOTS)
 @pytest.mark.parametrize("avatar_name", ["demo_vrm1", "demo2_vrm0"])
-def test_golden(gl, cast, avatar_name, name):
+def test_the_built_in_avatar_matches_its_golden_pictures(gl, cast, avatar_name, name):
     if "llvmpipe" not in gl.device:
         pytest.skip(f"golden pictures are compared on llvmpipe alone, this is {gl.device}")
     ours = draw(gl, cast[avatar_name], SHOTS[name])

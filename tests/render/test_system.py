@@ -30,7 +30,7 @@ APT = "apt install libegl1 libgl1-mesa-dri libgl1"
         ("ID=arch\n", "pacman -S mesa libglvnd"),
     ],
 )
-def test_each_family_gets_its_own_command(os_release, command):
+def test_each_linux_family_gets_its_own_install_command(os_release, command):
     assert install_hint(os_release) == f"install it with: {command}"
 
 
@@ -45,12 +45,12 @@ def test_the_failing_library_is_named_on_one_line():
     assert message == f"OpenGL cannot start: libGL.so.1 is missing; install it with: {APT}"
 
 
-def test_a_failure_without_a_library_keeps_its_own_words_and_has_nothing_installed():
+def test_an_error_without_a_missing_library_keeps_its_message_and_suggests_no_package():
     message = explain_missing_gl(Exception("eglInitialize failed\n(0x3001)"), DEBIAN)
     assert message == "OpenGL cannot start: eglInitialize failed (0x3001)"
 
 
-def test_this_machine_lacks_nothing():
+def test_no_fault_is_found_on_a_machine_that_renders():
     assert missing_libraries() == [] and find_fault() is None and find_fault(0) is None
 
 
@@ -151,7 +151,7 @@ except RenderError as e:
 """
 
 
-def test_without_the_extra_the_message_says_how_to_get_it():
+def test_without_the_pyrender_extra_the_message_names_it():
     output = subprocess.run([sys.executable, "-c", WITHOUT_PYRENDER], capture_output=True, text=True, check=True).stdout
     assert output.splitlines() == [
         "no module pyglet; install the pyrender renderer: pip install vrm-synth[pyrender]",

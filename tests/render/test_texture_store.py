@@ -76,7 +76,7 @@ def test_uvs_that_are_points_on_a_palette_show_that_texel_alone(gl, minify, magn
 
 
 @pytest.mark.parametrize("minify", [9984, 9987])
-def test_a_transform_that_shrinks_uvs_to_points_is_no_different(gl, minify):
+def test_a_texture_transform_that_shrinks_uvs_to_points_shows_one_texel(gl, minify):
     """KHR_texture_transform and the binds of expressions: a palette entry for a whole part."""
     row, column = 700, 333
     moved = {"scale": (0.0, 0.0), "offset": ((column + 0.5) / SIDE, (row + 0.5) / SIDE)}
@@ -141,7 +141,7 @@ def test_each_sampler_of_a_shared_picture_reads_its_own_levels(gl):
 
 
 @pytest.mark.parametrize("minify", MIN_FILTERS)
-def test_the_levels_that_no_sampler_reads_are_not_made(monkeypatch, minify):
+def test_mip_levels_that_no_sampler_reads_are_not_computed(monkeypatch, minify):
     chains = []
     monkeypatch.setattr(texture_store, "mip_chain", lambda pixels, srgb: chains.append(srgb) or mip_chain(pixels, srgb))
     avatar = textured(palette_cells() / SIDE, Sampler(LINEAR, minify))

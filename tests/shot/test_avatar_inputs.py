@@ -51,7 +51,7 @@ def test_avatars_are_a_recipe_with_everything_else_at_its_default(here, inputs, 
     assert recipe.model_dump() == load_recipe(here / "same.yaml").model_dump()
 
 
-def test_the_built_in_family_is_avatars_too(here):
+def test_built_in_avatars_are_accepted_as_inputs(here):
     assert recipe_of(["demo", "demo:4..5"], count=3, seed=2, size=64).avatars == ("demo", "demo:4", "demo:5")
 
 
@@ -69,7 +69,7 @@ def test_count_seed_and_size_count_instead_of_the_recipes_own(here):
     assert (avatars.count, avatars.seed, avatars.size) == (5, 9, (16, 16))
 
 
-def test_a_recipe_need_not_say_what_the_command_does(here):
+def test_a_count_from_the_command_may_be_missing_in_the_recipe(here):
     (here / "short.yaml").write_text("avatars: [aki.vrm]\n")
     assert recipe_of(["short.yaml"], count=2).count == 2
 
@@ -90,7 +90,7 @@ def test_a_recipe_need_not_say_what_the_command_does(here):
     ],
     ids=str,
 )
-def test_what_is_neither_is_one_line(here, inputs, message):
+def test_an_input_that_is_neither_is_one_line(here, inputs, message):
     with pytest.raises(RecipeError, match=message) as e:
         recipe_of(inputs)
     assert "\n" not in str(e.value)
@@ -163,7 +163,7 @@ def test_the_note_about_left_out_files_is_bounded(here):
     assert len(notes) == 1 and notes[0].endswith(" and 25 more") and len(notes[0]) < 300
 
 
-def test_a_folder_with_none_but_such_is_refused(here):
+def test_a_folder_without_avatars_is_refused(here):
     (here / "empty").mkdir()
     (here / "empty" / "._a.vrm").write_bytes(b"")
     with pytest.raises(RefusedError, match=r"the folder has no \.vrm file"):

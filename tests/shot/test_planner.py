@@ -75,7 +75,7 @@ def test_the_pose_of_a_plan_is_the_shots_own_to_the_bit() -> None:
     assert 0 < gazes < 24
 
 
-def test_the_order_of_asking_does_not_matter() -> None:
+def test_the_order_of_planning_does_not_matter() -> None:
     r = recipe(avatars=["demo", "demo:1"], seed=4)
     forward = [plan_shot(r, i, opened).shot for i in range(12)]
     assert [plan_shot(r, i, opened).shot for i in reversed(range(12))][::-1] == forward
@@ -108,7 +108,7 @@ def test_each_choice_has_its_own_random_stream() -> None:
     assert [x.background for x in a] == [x.background for x in c]
 
 
-def test_seeds_and_shots_differ() -> None:
+def test_other_seeds_and_indices_give_other_shots() -> None:
     shots = [plan_shot(recipe(seed=seed), i, opened).shot for seed in (0, 1) for i in range(6)]
     assert len({json.dumps(s.to_json()) for s in shots}) == len(shots)
 
@@ -127,7 +127,7 @@ def test_shots_outside_the_recipe_are_refused(i: Any) -> None:
         plan_shot(recipe(), i, opened)
 
 
-def test_the_recipe_is_obeyed() -> None:
+def test_planned_shots_follow_the_recipe() -> None:
     r = recipe(
         size=[320, 200], supersample=3, background="#102030", poses="wave", mirror=0.0, views="bust_back_high",
         jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
@@ -148,7 +148,7 @@ def test_the_recipe_is_obeyed() -> None:
 
 
 @pytest.mark.parametrize("i", range(24))
-def test_full_figures_are_whole(i: int) -> None:
+def test_full_views_show_the_whole_figure(i: int) -> None:
     planned = plan_shot(recipe(crops="full", settle_seconds=0.3, size=[96, 128] if i % 2 else 64), i, opened)
     s = planned.shot
     x, y, depth = projected(s, drawn(s, opened("demo"))).T
@@ -189,7 +189,7 @@ def test_every_shared_avatar_is_framed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.02, 2.0])
-def test_size_does_not_matter(scale: float) -> None:
+def test_the_size_of_an_avatar_does_not_change_its_framing(scale: float) -> None:
     """The same character at 3 cm and at 3 m: the same words, the camera as many times as far away."""
     avatar = opened("demo")
     top = {n for n in avatar.scene_nodes if avatar.nodes[n].parent < 0}

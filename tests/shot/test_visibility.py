@@ -74,7 +74,7 @@ def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
 
 
 @needs_corpus
-def test_avatars_that_are_no_person_get_no_phrases() -> None:
+def test_avatars_without_a_human_figure_get_no_phrases() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
         w, phrases = measured("arms_behind_back", "full_front_level", files[name])
@@ -106,7 +106,7 @@ def test_crossed_wrists_do_not_join_hands() -> None:
     assert w.phrases(pose) == ("stretching both arms overhead",)
 
 
-def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
+def test_palms_that_face_elsewhere_are_not_pressed_together() -> None:
     pose = load_poses()["prayer"]
     twisted = dict(pose.bones) | {"leftHand": turns((87, -11, 64)), "rightHand": turns((87, 11, -64))}
     w = before(replace(pose, bones=twisted), "full_front_level")
@@ -137,7 +137,7 @@ def test_hands_without_fingers_make_no_signs() -> None:
     assert measured("peace", "full_front_level")[1] == ("making a peace sign with the right hand",)
 
 
-def test_framing_is_what_the_picture_cuts() -> None:
+def test_framing_is_observed_from_what_the_picture_cuts_off() -> None:
     assert measured("stand", "full_front_level")[0].framing("full") == "full"
     for crop in ("face", "bust", "cowboy"):
         assert measured("stand", f"{crop}_front_level")[0].framing(crop) == crop
@@ -209,7 +209,7 @@ def test_hair_is_described_as_it_is_in_sight(style: str, view: str, hair: str) -
     assert plan_shot(r, 0, opened).observations.hair == hair
 
 
-def test_a_bent_head_is_seen_from_above() -> None:
+def test_a_bowed_head_is_observed_from_above() -> None:
     bowed, _ = measured("bow", "face_front_level")
     assert 45 < bowed.face_elevation(0.0, 0.0) < 75
     assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
@@ -240,7 +240,7 @@ def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
     assert set(elevations("sit_floor", {"low": 1.0})) == {"low"}  # the recipe wins
 
 
-def test_expressions_an_avatar_lacks_are_passed_over() -> None:
+def test_expressions_that_an_avatar_lacks_are_skipped() -> None:
     s = plan_shot(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
     assert s.shot.figure.expressions == {} and s.observations.expression == ""
     assert plan_shot(recipe(expressions="NoSuchFace"), 0, opened).shot.figure.expressions == {}
@@ -255,7 +255,7 @@ def test_shut_eyes_have_no_color(expression: str, observed: bool) -> None:
     assert ("blue eyes" in english(s.shot.choices, s.observations)) == observed
 
 
-def test_gaze() -> None:
+def test_gaze_is_observed_from_eyes_and_camera() -> None:
     front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
     for i in range(4):
         s = plan_shot(front, i, opened)
@@ -285,7 +285,7 @@ def test_no_gaze_is_observed_with_eyes_that_may_be_shut(expression: str) -> None
     assert s.shot.figure.look_at is not None
 
 
-def test_full_jitter_keeps_phrases_true() -> None:
+def test_phrases_stay_true_under_full_jitter() -> None:
     """Hands on hips stay on hips, with the whole jitter that a recipe allows."""
     for i in range(8):
         s = plan_shot(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
@@ -301,7 +301,7 @@ def test_wind_blows_level_and_up_to_its_strength() -> None:
         assert s.shot.choices.pose == plan_shot(calm, i, opened).shot.choices.pose
 
 
-def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None:
+def test_moved_vertices_of_an_expression_match_skinning(monkeypatch) -> None:
     """The vertices of a slow reading, primitive by primitive as they are posed; no vertex is posed again for it."""
     w = before(load_poses()["stand"], "face_front_level", happy=1.0)
     names = [n for n, e in w.posed.avatar.expressions.items() if e.is_bound]

@@ -59,11 +59,11 @@ def of(expressions: dict[str, Expression]) -> dict[str, list[float]]:
         ("surprised", "Oh!", "Oh!"),  # no preset of 0.x: the name counts
     ],
 )
-def test_the_id_of_a_group(preset: str, name: str, is_: str) -> None:
+def test_the_expression_name_of_a_blend_shape_group(preset: str, name: str, is_: str) -> None:
     assert names((preset, name))[0] == [is_]
 
 
-def test_what_is_read_another_way_than_written_is_reported() -> None:
+def test_reinterpreted_names_are_reported() -> None:
     assert names(("joy", "Joy"), ("unknown", "surprised"), ("unknown", "Wink"))[1] == ()
     (line,) = names(("\u0131", "I"))[1]
     assert "g[0]" in line and "'ı'" in line and "'i'" in line
@@ -101,11 +101,11 @@ def test_names_are_unique_and_plain_whatever_the_file_says() -> None:
     assert len(set(found_names)) == len(found_names) and all(map(is_plain, found_names))
 
 
-def test_folding() -> None:
+def test_case_folding_covers_dotted_and_dotless_i() -> None:
     assert {fold_case(n) for n in ("BLINK", "Blink", "bl\u0131nk", "BL\u0130NK", "bli\u0307nk")} == {"blink"}
 
 
-def test_a_nameless_group_is_kept_where_it_changes_something() -> None:
+def test_a_nameless_group_with_an_effect_is_kept() -> None:
     def change(doc: Doc) -> None:
         groups = doc["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"]
         groups += [{"presetName": "unknown", "binds": [{"mesh": 0, "index": 1}]}, {"name": "", "presetName": ""}]
@@ -146,7 +146,7 @@ def test_percent_is_decided_for_the_file() -> None:
     assert oddities.lines() == ("here has morph target weights in percent, up to 100; divided by 100",)
 
 
-def test_an_exaggeration_is_no_percent() -> None:
+def test_weights_slightly_above_one_are_no_percentages() -> None:
     oddities = Oddities()
     stored = {"a": weights(1.5, 0.5), "b": weights(1)}
     assert of(divide_percent_weights(stored, "here", oddities)) == of(stored)
@@ -155,13 +155,13 @@ def test_an_exaggeration_is_no_percent() -> None:
     assert "1 morph target weights outside 0 to 1" in line and "1.5 in 'a'" in line
 
 
-def test_a_rounding_is_left_alone() -> None:
+def test_weights_off_by_rounding_are_unchanged_and_not_reported() -> None:
     oddities = Oddities()
     stored = {"a": weights(1.00000012, -1e-9)}
     assert clamp_weights(stored, "here", oddities) == stored and oddities.lines() == ()
 
 
-def test_percent_in_a_10_file() -> None:
+def test_percentages_in_a_vrm1_file_are_converted() -> None:
     def change(doc: Doc) -> None:
         expressions = doc["extensions"]["VRMC_vrm"]["expressions"]
         expressions["preset"]["happy"]["morphTargetBinds"] = [
@@ -176,7 +176,7 @@ def test_percent_in_a_10_file() -> None:
     assert of(dict(as_three_vrm(a).expressions)) == {"happy": [100, 30], "wink": [250]}
 
 
-def test_above_100_and_below_0_in_a_0x_file() -> None:
+def test_vrm0_weights_outside_0_to_100_are_clamped_and_reported() -> None:
     def change(doc: Doc) -> None:
         group = doc["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"][0]
         group["binds"] = [{"mesh": 0, "index": 0, "weight": w} for w in (1000, 40, -20)]
@@ -215,6 +215,6 @@ def test_three_vrm_has_the_names_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("make", [vrm0, vrm1])
-def test_a_file_without_such_faults_is_the_same_to_both(make: Any) -> None:
+def test_a_sound_file_loads_the_same_in_three_vrm_compat(make: Any) -> None:
     a: Avatar = load_bytes(changed(lambda doc: None, make), "x.vrm")
     assert a.reference_expressions is None and replace(a).expressions is a.expressions

@@ -120,7 +120,7 @@ def mutate(doc: dict[str, Any], rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("version", ["0", "1"])
-def test_changed_json(version: str) -> None:
+def test_changed_json_loads_soundly_or_is_refused(version: str) -> None:
     rng = np.random.default_rng(20261123)
     loaded = 0
     for _ in range(400):
@@ -133,7 +133,7 @@ def test_changed_json(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["0", "1"])
 @pytest.mark.parametrize("part", ["json", "bin", "anywhere"])
-def test_changed_bytes(version: str, part: str) -> None:
+def test_changed_bytes_load_soundly_or_are_refused(version: str, part: str) -> None:
     rng = np.random.default_rng(7)
     doc, data = MAKE[version]()
     file = glb(doc, bytes(data))
@@ -147,14 +147,14 @@ def test_changed_bytes(version: str, part: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["0", "1"])
-def test_cut_anywhere(version: str) -> None:
+def test_a_truncated_file_is_refused(version: str) -> None:
     doc, data = MAKE[version]()
     file = glb(doc, bytes(data))
     for size in np.linspace(0, len(file) - 1, 150).astype(int):
         assert not try_to_load(file[:size])
 
 
-def test_noise_for_json() -> None:
+def test_random_json_is_refused() -> None:
     rng = np.random.default_rng(3)
     alphabet = np.frombuffer(b'{}[]",:0123456789.eE+-\\u \ntruefalsn\x00\xff', np.uint8)
     for _ in range(300):
@@ -164,7 +164,7 @@ def test_noise_for_json() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["0", "1"])
-def test_changed_json_at_length(version: str) -> None:
+def test_changed_json_loads_soundly_or_is_refused_long(version: str) -> None:
     rng = np.random.default_rng(99)
     for _ in range(10_000):
         doc, data = MAKE[version]()

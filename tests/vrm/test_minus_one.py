@@ -243,14 +243,14 @@ CASES: dict[str, tuple[Any, Change, str, Callable[[Avatar], object]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_none_is_left_out_and_reported(case: str) -> None:
+def test_an_index_of_minus_one_is_dropped_and_reported(case: str) -> None:
     make, change, pointer, holds = CASES[case]
     avatar = loaded(change, make)
     assert any(pointer in line and "is -1" in line for line in avatar.oddities), avatar.oddities
     assert holds(avatar)
 
 
-def test_habits_of_0x_are_no_oddities() -> None:
+def test_minus_one_where_vrm0_allows_it_is_not_reported() -> None:
     def change(doc: Doc) -> None:
         ext0(doc)["meta"]["texture"] = -1
         ext0(doc)["humanoid"]["humanBones"].append({"bone": "jaw", "node": -1})
@@ -260,7 +260,7 @@ def test_habits_of_0x_are_no_oddities() -> None:
     assert avatar.oddities == () and avatar.meta.thumbnail is None and "jaw" not in avatar.humanoid
 
 
-def test_many_of_a_kind_are_one_line() -> None:
+def test_many_equal_oddities_are_one_line() -> None:
     def change(doc: Doc) -> None:
         group0(doc)["bones"] = [STRAND] + [-1] * 300
         ext0(doc)["secondaryAnimation"]["boneGroups"] += [{**group0(doc), "colliderGroups": [-1]}] * 2
@@ -286,7 +286,7 @@ REFUSED: dict[str, tuple[Any, Change, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_left_out_is_refused(case: str) -> None:
+def test_minus_one_in_a_required_index_is_refused(case: str) -> None:
     make, change, words = REFUSED[case]
     with pytest.raises(AvatarError, match=words.replace("[", r"\[").replace("]", r"\]")):
         loaded(change, make)

@@ -69,7 +69,7 @@ def bones(posed: PosedAvatar) -> np.ndarray:
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
-def test_angles_at_known_points(vrm: str) -> None:
+def test_arm_angles_of_known_rest_poses(vrm: str) -> None:
     rest = rest_pose(stick(vrm, *at(37)))
     for side in ("left", "right"):
         assert rest.deviation(f"{side}UpperArm") == pytest.approx(37, abs=1e-5)
@@ -153,7 +153,7 @@ def test_a_figure_that_sits_or_lies_is_reported_and_left() -> None:
 @pytest.mark.parametrize(
     ("vrm", "down", "bend"), [("1", 45, 0), ("0", 45, 0), ("1", 40, 15), ("0", 60, 0), ("1", -30, 0)]
 )
-def test_every_pose_is_that_of_the_t_posed_avatar(vrm: str, down: float, bend: float) -> None:
+def test_every_pose_equals_that_of_the_t_posed_avatar(vrm: str, down: float, bend: float) -> None:
     """Fingers included, and in every named pose, to a hundredth of a millimetre."""
     a, t = a_posed(vrm, down, bend), built_in(vrm)
     assert a.rest_corrections.keys() == CORRECTED
@@ -216,7 +216,7 @@ def test_rotated_rest_nodes_are_corrected_as_well() -> None:
         np.testing.assert_allclose(bones(evaluate(a, bones=some)), bones(evaluate(t, bones=some)), atol=1e-6)
 
 
-def test_gaze_and_legs_and_head_are_as_ever() -> None:
+def test_correcting_the_arms_changes_neither_gaze_legs_nor_head() -> None:
     a, t = a_posed("1"), built_in("1")
     for bone in (*HEAD[:3], "hips", "leftUpperLeg", "leftFoot"):
         k = rig_of(a).humanoid.row[bone]

@@ -91,9 +91,7 @@ def store(tmp_path_factory) -> LocalStore:
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
-def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(
-    maker, store, at_once, shard_format
-):
+def test_a_dataset_grows_to_the_bytes_of_one_rendered_at_once(maker, store, at_once, shard_format):
     maker.whole(store, FEW, shard_format)
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
     grown, drawn = maker.dataset(store, MANY, shard_format), []
@@ -106,12 +104,12 @@ def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_miss
     assert verify(store, near=False).faults == ()
 
 
-def test_in_a_store_behind_a_url(maker):
+def test_a_dataset_grows_in_a_remote_store(maker):
     a, b = FsspecStore("memory://once/a"), FsspecStore("memory://grown/a")
     assert files(maker.whole(maker.whole(b, FEW), MANY)) == files(maker.whole(a, MANY))
 
 
-def test_by_several_processes(maker, store, at_once):
+def test_a_dataset_grows_by_several_processes(maker, store, at_once):
     maker.whole(store, FEW)
     grown = maker.dataset(store, MANY)
     grown.make(grown.missing(), functools.partial(run_task, workers=2))
@@ -119,7 +117,7 @@ def test_by_several_processes(maker, store, at_once):
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
+def test_a_dataset_grows_by_jobs_that_each_render_a_part(maker, store, at_once, order):
     """Both begin before either has put a shard; the one that has the unfinished block may be the second."""
     maker.whole(store, FEW)
     jobs = [maker.dataset(store, MANY) for _ in order]
@@ -129,7 +127,7 @@ def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
     assert finished == [False, True] and files(store) == at_once("imagefolder")
 
 
-def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(maker, store, at_once):
+def test_a_late_job_keeps_the_block_that_another_job_completed(maker, store, at_once):
     maker.whole(store, FEW)
     late, first = maker.dataset(store, MANY), maker.dataset(store, MANY)
     before = store.read(IDENTITY)
@@ -142,7 +140,7 @@ def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(
     assert late.finish() and files(store) == at_once("imagefolder")
 
 
-def test_in_steps_and_interrupted_at_any_shard(maker, store, at_once):
+def test_a_dataset_grows_in_steps_interrupted_at_any_shard(maker, store, at_once):
     maker.whole(store, 3)
     for count in (FEW, 12, MANY):
         grown = maker.dataset(store, count)
@@ -153,7 +151,7 @@ def test_in_steps_and_interrupted_at_any_shard(maker, store, at_once):
     assert files(store) == at_once("imagefolder")
 
 
-def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, store, at_once, monkeypatch):
+def test_after_an_interruption_before_the_count_changes_either_command_resumes(maker, store, at_once, monkeypatch):
     maker.whole(store, FEW)
     small = files(store)
     put = LocalStore.put_file
@@ -173,7 +171,7 @@ def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, s
     assert files(maker.whole(store, MANY)) == at_once("imagefolder")
 
 
-def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, monkeypatch):
+def test_the_smaller_dataset_stays_complete_until_a_new_shard_is_written(maker, store, monkeypatch):
     maker.whole(store, FEW)
     before = files(store)
 
@@ -188,13 +186,13 @@ def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, 
     assert files(store) == before and is_complete(store)
 
 
-def test_by_avatar_each_stays_in_its_split(maker, store, tmp_path_factory):
+def test_growing_a_split_by_avatar_keeps_each_avatar_in_its_split(maker, store, tmp_path_factory):
     more = {"split_by": "avatar", "splits": {"test": 0.5}}
     other = LocalStore(tmp_path_factory.mktemp("once") / "a")
     assert files(maker.whole(maker.whole(store, FEW, **more), MANY, **more)) == files(maker.whole(other, MANY, **more))
 
 
-def test_a_smaller_count_and_whatever_else_changes_are_refused_with_what_to_do(maker, store, tmp_path):
+def test_a_smaller_count_or_any_other_change_is_refused_with_the_remedy(maker, store, tmp_path):
     maker.whole(store, FEW)
     before = files(store)
     with pytest.raises(DatasetError, match=r"more pictures of this recipe; got count: 9; allowed: count: 10 or more"):
@@ -215,7 +213,7 @@ def test_a_run_of_the_smaller_dataset_stops_at_its_next_shard(maker, store, at_o
     assert files(store) == at_once("imagefolder")
 
 
-def test_a_record_of_the_smaller_dataset_is_never_finished_over(maker, store, tmp_path):
+def test_finish_refuses_a_record_of_the_smaller_dataset(maker, store, tmp_path):
     old = files(maker.whole(LocalStore(tmp_path / "b"), FEW))
     maker.whole(store, MANY)
     for number in (4, 5):
@@ -224,7 +222,7 @@ def test_a_record_of_the_smaller_dataset_is_never_finished_over(maker, store, tm
         finish(store)
 
 
-def test_what_is_outgrown(maker, source):
+def test_outgrown_blocks_are_those_whose_shards_change(maker, source):
     def manifest(count: int) -> dict:
         return maker.dataset(LocalStore(Path("nowhere")), count).writer.identity
 
@@ -236,7 +234,7 @@ def test_what_is_outgrown(maker, source):
 # ---------------------------------------------------------------- whose it is
 
 
-def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, monkeypatch):
+def test_a_run_without_a_finished_shard_does_not_claim_the_folder(maker, store, monkeypatch):
     def nothing(*_: object) -> object:
         raise RenderError("no OpenGL")
 
@@ -249,7 +247,7 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
     maker.whole(store, 3, "parquet", seed=9)
 
 
-def test_a_folder_with_nothing_but_anothers_name_is_free(maker, store):
+def test_a_folder_with_only_another_datasets_identity_can_be_claimed(maker, store):
     store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
     store.put_file(METRICS, b"{}")
     assert predecessor(store, maker.dataset(store, FEW).writer.identity) is None

@@ -22,7 +22,7 @@ def current_identity():
     return identity({"count": 3}, {"count": 3}, [])
 
 
-def test_it_is_the_same_in_every_process_and_changes_with_each_part():
+def test_the_render_id_is_the_same_in_every_process_and_changes_with_each_part():
     program = "from vrm_synth.dataset.identity.render_id import render_id; print(render_id())"
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == render_id() and re.fullmatch("[0-9a-f]{16}", render_id())
@@ -35,7 +35,7 @@ def test_every_listed_module_has_constants():
 
 
 @pytest.mark.parametrize("part", list(render_parts()))
-def test_a_folder_of_other_pictures_is_refused_with_the_part_that_differs(tmp_path, current_identity, part):
+def test_a_folder_of_another_render_id_is_refused_with_the_part_that_differs(tmp_path, current_identity, part):
     parts = {**render_parts(), part: "0" * 16}
     store = LocalStore(tmp_path)
     store.put_file(IDENTITY, identity_bytes(current_identity | {"render_id": render_id(parts), "render_parts": parts}))
@@ -45,7 +45,7 @@ def test_a_folder_of_other_pictures_is_refused_with_the_part_that_differs(tmp_pa
         predecessor(store, current_identity)
 
 
-def test_a_dataset_of_before_render_ids_is_another(current_identity):
+def test_a_dataset_without_a_render_id_is_refused(current_identity):
     assert render_difference(current_identity) == ""
     old = {k: v for k, v in current_identity.items() if not k.startswith("render_")}
     assert render_difference(old) == "no render_id"

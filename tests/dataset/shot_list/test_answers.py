@@ -68,12 +68,12 @@ def test_the_picture_shows_the_avatar_where_the_camera_sees_it(answer, tmp_path)
         assert picture.mode == "RGBA" and picture.getpixel((0, 0)) == (51, 102, 153, 255)
 
 
-def test_a_bone_that_is_lacking_is_a_warning(answer):
+def test_a_missing_bone_is_a_warning(answer):
     _, files = answer([GOOD[1]])
     assert any("jaw" in warning for warning in json.loads(files["turned.json"])["warnings"])
 
 
-def test_answers_are_the_same_again_and_for_any_order_and_number_of_processes(answer, tmp_path):
+def test_answers_are_the_same_for_any_order_and_number_of_processes(answer, tmp_path):
     _, once = answer(GOOD, out=tmp_path / "once")
     _, reversed_answers = answer(GOOD[::-1], out=tmp_path / "again")
     events, two = answer(GOOD, workers=2, out=tmp_path / "two")
@@ -101,7 +101,7 @@ def test_a_shot_that_fails_is_answered_with_its_error_and_the_others_go_on(answe
     assert {f"{s['id']}.png" for s in GOOD} < set(files) and files["other.png"] == b"somebody else's"
 
 
-def test_a_fault_of_ours_is_reported_as_one_and_does_not_stop_the_others(answer, monkeypatch):
+def test_an_internal_error_is_reported_as_one_and_the_others_go_on(answer, monkeypatch):
     def broken(renderer, avatar, shot, compat):
         if shot.id == "plain":
             raise ZeroDivisionError("no\nway")
@@ -137,7 +137,7 @@ def one_worker_killed(avatars: Path, out: Path) -> list[str]:
     return lost
 
 
-def test_a_worker_that_dies_loses_the_one_shot_that_it_drew(avatars, tmp_path):
+def test_a_crashed_worker_loses_only_the_shot_it_was_rendering(avatars, tmp_path):
     shots = [shot(f"s{i:02}", spring_bones={"settle_seconds": 20 + i}) for i in range(12)]
     (avatars / "shots.json").write_text(json.dumps(shots))
     # A worker that has yet to start, or is between two shots, loses none.
@@ -155,7 +155,7 @@ def test_a_renderer_that_cannot_start_is_one_error(avatars, tmp_path, workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_folder_that_cannot_be_written_stops_it(avatars, tmp_path, workers):
+def test_an_unwritable_folder_stops_the_run(avatars, tmp_path, workers):
     (avatars / "shots.json").write_text(json.dumps(GOOD))
     (tmp_path / "plain.png").mkdir()
     with pytest.raises((DatasetError, RenderError), match=r"plain\.png.*cannot be written: Is a directory"):

@@ -44,7 +44,7 @@ def shots(*words: object, code: int = 0) -> str:
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
-def test_the_same_picture_again_has_the_same_bytes(sets, tmp_path, shard_format):
+def test_a_shot_rendered_again_has_the_same_bytes(sets, tmp_path, shard_format):
     shots(sets[shard_format].folder, "-o", tmp_path, "--id", "000003", "--id", "8", "--id", "000003")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000003.json", "000003.png", "000008.json", "000008.png"]
     samples = {key: s for (_, key), s in samples_by_key(sets[shard_format]).items()}
@@ -52,14 +52,14 @@ def test_the_same_picture_again_has_the_same_bytes(sets, tmp_path, shard_format)
         assert (tmp_path / f"{key}.png").read_bytes() == samples[key].picture
 
 
-def test_all_of_them_where_none_is_named(sets, tmp_path):
+def test_without_ids_every_shot_is_rendered(sets, tmp_path):
     shots(sets["parquet"].folder, "-o", tmp_path)
     for (_, key), s in samples_by_key(sets["parquet"]).items():
         assert (tmp_path / f"{key}.png").read_bytes() == s.picture
 
 
 @pytest.mark.parametrize(("size", "expected"), [("96", (72, 96)), ("100x50", (100, 50))])
-def test_in_another_size_it_is_the_same_view(sets, tmp_path, size, expected):
+def test_another_size_shows_the_same_view(sets, tmp_path, size, expected):
     shots(sets["webdataset"].folder, "-o", tmp_path, "--id", "000003", "--size", size)
     large = Image.open(tmp_path / "000003.png")
     assert large.size == expected
@@ -72,14 +72,14 @@ def test_in_another_size_it_is_the_same_view(sets, tmp_path, size, expected):
         assert difference.mean() < 4
 
 
-def test_of_a_dataset_that_is_not_finished(sets, tmp_path):
+def test_shots_of_an_unfinished_dataset_are_rendered(sets, tmp_path):
     shutil.copytree(sets["imagefolder"].folder, tmp_path / "imagefolder")
     store = LocalStore(tmp_path / "imagefolder")
     store.delete(COMPLETE)
     assert [e.id for e in dataset_shots(store, ["000004", "000001"])] == ["000004", "000001"]
 
 
-def test_a_key_that_is_not_there_is_one_line_with_those_that_are(sets, tmp_path):
+def test_an_unknown_key_is_one_line_with_the_known_ones(sets, tmp_path):
     output = shots(sets["parquet"].folder, "-o", tmp_path / "x", "--id", "000099", code=1)
     assert "no such picture in the dataset; got 000099; allowed: 000000 to 000011" in output
     webp = derive([sets["imagefolder"]], tmp_path / "o", "convert", "imagefolder", encoding="webp")
@@ -91,7 +91,7 @@ def test_a_key_that_is_not_there_is_one_line_with_those_that_are(sets, tmp_path)
     assert not (tmp_path / "x").exists()
 
 
-def test_an_avatar_that_is_another_file_now_is_an_error_of_its_shots(avatars, tmp_path):
+def test_a_changed_avatar_file_is_an_error_of_its_shots(avatars, tmp_path):
     shutil.copytree(avatars, tmp_path / "avatars")
     store = render_source(tmp_path / "set", tmp_path / "avatars", "parquet", count=4, splits={})
     shutil.copy(avatars / "kept.vrm", tmp_path / "avatars" / "free.vrm")
@@ -102,7 +102,7 @@ def test_an_avatar_that_is_another_file_now_is_an_error_of_its_shots(avatars, tm
     assert {"error" in t for t in answer_files} == {True, False}
 
 
-def test_lists_take_both_options_too(tmp_path, avatars):
+def test_id_and_size_work_on_lists_of_shots(tmp_path, avatars):
     camera = {"position": [0, 1.8, 4]}
     entries = [{"id": name, "avatar": "free.vrm", "camera": camera, "size": [24, 32]} for name in "abc"]
     (tmp_path / "shots.json").write_text(json.dumps([{**e, "avatar": str(avatars / "free.vrm")} for e in entries]))
@@ -112,14 +112,14 @@ def test_lists_take_both_options_too(tmp_path, avatars):
     assert "no such shot in the list; got d" in shots(tmp_path / "shots.json", "-o", tmp_path, "--id", "d", code=1)
 
 
-def test_sizes(tmp_path):
+def test_sizes_are_parsed_and_scaled(tmp_path):
     assert scaled((512, 768), 2048) == (1365, 2048) and scaled((512, 512), 2048) == (2048, 2048)
     assert scaled((768, 512), 3) == (3, 2) and scaled((8192, 1), 16) == (16, 1) and scaled((1, 2), (3, 4)) == (3, 4)
     for size in ("0", "9000", "1x", "1x9000", "-3", "1e3"):
         shots(tmp_path / "a.json", "-o", tmp_path, "--size", size, code=2)
 
 
-def test_a_size_that_the_drawing_cannot_have_is_the_shots_error(sets, tmp_path):
+def test_a_size_over_the_limit_is_an_error_of_the_shot(sets, tmp_path):
     (entry,) = dataset_shots(sets["parquet"], ["000003"])
     text = json.dumps({**json.loads(entry.text), "supersample": 4})
     from dataclasses import replace

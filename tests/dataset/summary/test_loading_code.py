@@ -93,26 +93,26 @@ def check_all(store: LocalStore) -> None:
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
-def test_converted_with_splits_and_masks(source, tmp_path, shard_format):
+def test_the_card_loads_a_converted_dataset_with_splits_and_masks(source, tmp_path, shard_format):
     check_all(derive([source], tmp_path / "there", "convert", shard_format, shard_size=7))
 
 
-def test_rendered_image_folder_with_splits_and_masks(source):
+def test_the_card_loads_a_rendered_image_folder_with_splits_and_masks(source):
     check_all(source)
 
 
-def test_rendered_tars_without_either(bare):
+def test_the_card_loads_rendered_tars_without_splits_or_masks(bare):
     check_all(bare)
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("encoding", ["webp", "jxl"])
-def test_other_encodings(bare, tmp_path, shard_format, encoding):
+def test_the_card_loads_every_encoding(bare, tmp_path, shard_format, encoding):
     check_all(derive([bare], tmp_path / "there", "convert", shard_format, encoding=encoding))
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
-def test_merged_from_datasets_of_two_encodings_nothing_is_left_out(bare, avatars, tmp_path, shard_format):
+def test_the_card_loads_a_merge_of_two_encodings(bare, avatars, tmp_path, shard_format):
     second = render_source(tmp_path / "other", avatars, "parquet", passes=(), splits={}, count=7, seed=5)
     webp = derive([second], tmp_path / "webp", "convert", "parquet", encoding="webp")
     merged = derive([bare, webp], tmp_path / "merged", "merge", shard_format, shard_size=7)
@@ -120,21 +120,21 @@ def test_merged_from_datasets_of_two_encodings_nothing_is_left_out(bare, avatars
     check_all(merged)
 
 
-def test_a_subset_that_has_the_test_split_alone(source, tmp_path):
+def test_the_card_loads_a_subset_with_a_test_split_only(source, tmp_path):
     part = derive([source], tmp_path / "part", "subset", "webdataset", where="split = 'test'")
     ours, by_card = samples_by_key(part), run_card(part)
     assert set(by_card["pictures"]) == {"test"} and {split for split, _ in ours} == {"test"}
     assert {row["__key__"] for row in by_card["samples"]} == {k for _, k in ours}
 
 
-def test_a_split_of_any_name(bare, avatars, tmp_path):
+def test_the_card_loads_a_split_of_any_name(bare, avatars, tmp_path):
     """`datasets` guesses splits by a few names of its own; the card's head says them."""
     check_all(render_source(tmp_path / "held", avatars, "imagefolder", passes=(), splits={"held_out": 0.4}, count=8))
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("streaming", [False, True])
-def test_by_data_dir(source, tmp_path, shard_format, streaming):
+def test_load_dataset_by_data_dir_loads_every_format(source, tmp_path, shard_format, streaming):
     from datasets import load_dataset
 
     converted = derive([source], tmp_path / "there", "convert", shard_format, shard_size=7)
@@ -146,7 +146,7 @@ def test_by_data_dir(source, tmp_path, shard_format, streaming):
         check(row, ours[sample_key])
 
 
-def test_the_head_names_files_of_the_splits_alone():
+def test_the_card_head_names_the_files_of_the_splits_only():
     assert head(DatasetFiles("imagefolder", splits=()), {}) == {}
     files = DatasetFiles("webdataset", "mixed", ("mask",), ("train", "test"))
     card_head = head(files, {"caption": "string", "i": "int64"})
@@ -161,14 +161,14 @@ def test_the_head_names_files_of_the_splits_alone():
 
 @pytest.mark.parametrize("shard_format", FORMATS)
 @pytest.mark.parametrize("encoding", ["png", "mixed"])
-def test_every_block_is_python_and_the_plugin_is_named_where_it_is_needed(shard_format, encoding):
+def test_every_code_block_compiles_and_names_the_plugin_it_needs(shard_format, encoding):
     text = "\n".join(sections(DatasetFiles(shard_format, encoding, ("mask",))))
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         compile(block, "README.md", "exec")
     assert ("pillow_jxl" in text) == (encoding == "mixed")
 
 
-def test_the_index_of_a_tar_lies_with_the_records(bare):
+def test_tar_indices_are_stored_with_the_records(bare):
     """Beside the tars `datasets` would take it for one of them."""
     tars = bare.list("train")
     assert tars == [f"train/{n:05d}.tar" for n in range(2)]
@@ -180,7 +180,7 @@ def test_the_index_of_a_tar_lies_with_the_records(bare):
             assert data[at : at + size] == samples_by_key(bare)["train", entry["key"]].picture
 
 
-def test_an_image_folders_lines_name_their_masks(source):
+def test_image_folder_rows_name_their_masks(source):
     lines = [json.loads(x) for p in Path(source.folder).glob("*/*/metadata.jsonl") for x in p.read_text().splitlines()]
     assert len(lines) == 24
     for line in lines:

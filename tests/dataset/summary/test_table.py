@@ -91,12 +91,12 @@ def test_a_condition_reaches_nothing_but_the_table(path, tmp_path, where):
     assert "\n" not in str(e.value)
 
 
-def test_a_column_that_is_none_is_named(path):
+def test_an_unknown_column_is_named(path):
     with pytest.raises(DatasetError, match=r"no such column.*poses"):
         [*query_table(path, "true", ("poses",))]
 
 
-def test_what_is_no_table_is_refused(tmp_path):
+def test_a_file_that_is_not_a_table_is_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(DatasetError):
         [*read_table(tmp_path / "t.parquet")]
@@ -106,7 +106,7 @@ def test_what_is_no_table_is_refused(tmp_path):
         matching_keys(tmp_path / "none.parquet", "true")
 
 
-def test_metadata_of_another_kind_is_refused(tmp_path):
+def test_a_value_of_the_wrong_type_is_refused(tmp_path):
     wrong = table_row(row(0), "000000", "train", 0) | {"i": "one"}
     with pytest.raises(DatasetError, match="cannot hold"):
         write_table(tmp_path / "t.parquet", [wrong])
@@ -116,7 +116,7 @@ def test_columns_are_named_once():
     assert not COLUMNS.keys() & CHOICES.keys() and not (COLUMNS | CHOICES).keys() & OBSERVATIONS.keys()
 
 
-def test_a_table_from_before_a_column_was_there_spells_the_same_rows():
+def test_canonical_json_omits_null_columns():
     row = {"key": "a", "license": "CC0-1.0", "azimuth": 1}
     assert (
         canonical_json({**row, "license_url": None})

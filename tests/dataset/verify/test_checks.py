@@ -109,7 +109,7 @@ def test_a_sound_dataset_has_no_fault(sets, shard_format, gl):
     assert {len(s.extras) for shard in shards(sets[shard_format]) for s in samples(sets[shard_format], shard)} == {1}
 
 
-def test_several_processes_find_the_same(sets, tmp_path):
+def test_several_processes_find_the_same_faults(sets, tmp_path):
     store = copy(sets["webdataset"], tmp_path / "t")
     store.put_file("train/00000.tar", b"nothing")
     assert verify(store, workers=2) == verify(store)
@@ -133,13 +133,13 @@ def unhealed(sets, count: int, folder: Path) -> list[str]:
     return missed
 
 
-def test_planted_faults_are_found_and_healed(sets, avatars):
+def test_planted_faults_are_found_and_repaired(sets, avatars):
     # Beside the avatars: shots name them from the dataset's folder.
     assert unhealed(sets, 10, folder_beside(sets)) == []
 
 
 @pytest.mark.slow
-def test_a_hundred_planted_faults_are_found_and_healed(sets, avatars):
+def test_a_hundred_planted_faults_are_found_and_repaired(sets, avatars):
     assert unhealed(sets, 100, folder_beside(sets)) == []
 
 
@@ -147,7 +147,7 @@ def folder_beside(sets) -> Path:
     return sets["parquet"].folder.parent
 
 
-def test_nothing_but_the_broken_shard_is_touched(sets):
+def test_repair_changes_the_broken_shard_only(sets):
     store = copy(sets["webdataset"], folder_beside(sets) / "touched")
     broken = shards(store)[0]
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
@@ -171,7 +171,7 @@ def test_a_forged_picture_is_found_by_drawing_it_again(sets, tmp_path, gl):
     assert "another picture when drawn again" in report.faults[0].what
 
 
-def test_another_driver_is_held_to_a_tolerance(sets, gl):
+def test_pictures_of_another_driver_may_differ_within_a_tolerance(sets, gl):
     class AnotherDriver(LeavesOpen):
         def __init__(self, gl, off):
             super().__init__(gl)
@@ -190,7 +190,7 @@ def test_another_driver_is_held_to_a_tolerance(sets, gl):
         assert len(report.faults) == wrong
 
 
-def test_near_duplicates_are_reported_and_are_no_fault(sets):
+def test_near_duplicates_are_reported_but_are_no_fault(sets):
     store = copy(sets["webdataset"], folder_beside(sets) / "near")
     shard = shards(store)[0]
     a, b, *rest = samples(store, shard)
@@ -201,7 +201,7 @@ def test_near_duplicates_are_reported_and_are_no_fault(sets):
     assert report.faults == () and (a.key, b.key) in report.near_duplicates
 
 
-def test_a_file_that_belongs_to_nothing_is_reported_and_left_alone(sets):
+def test_an_unknown_file_is_reported_and_kept(sets):
     store = copy(sets["imagefolder"], folder_beside(sets) / "mine")
     store.put_file("train/mine.png", b"mine")
     store.put_file("notes.txt", b"beside the splits anybody may write")
@@ -211,7 +211,7 @@ def test_a_file_that_belongs_to_nothing_is_reported_and_left_alone(sets):
     assert store.read("train/mine.png") == b"mine" and store.exists("notes.txt")
 
 
-def test_a_changed_identity_is_found_and_what_is_no_dataset_is_refused(sets, tmp_path):
+def test_a_changed_identity_is_a_fault_and_an_invalid_one_is_refused(sets, tmp_path):
     store = copy(sets["webdataset"], tmp_path / "t")
     intact = store.read(IDENTITY)
     store.put_file(IDENTITY, intact.replace(b'"seed": 4', b'"seed": 5'))
@@ -225,7 +225,7 @@ def test_a_changed_identity_is_found_and_what_is_no_dataset_is_refused(sets, tmp
         verify(LocalStore(tmp_path))
 
 
-def test_an_avatar_that_no_shard_tells_of_stops_a_repair_before_anything_is_removed(sets):
+def test_an_avatar_of_unknown_source_stops_repair_before_removal(sets):
     store = copy(sets["webdataset"], folder_beside(sets) / "lost")
     before = files(store)
     report = VerifyReport((Fault("train/00000.tar", "is missing", 0),), 0)
@@ -234,7 +234,7 @@ def test_an_avatar_that_no_shard_tells_of_stops_a_repair_before_anything_is_remo
     assert files(store) == before
 
 
-def test_an_avatar_that_has_been_moved_stops_a_repair_before_anything_is_removed(sets, tmp_path):
+def test_a_moved_avatar_file_stops_repair_before_removal(sets, tmp_path):
     store = LocalStore(tmp_path / "elsewhere" / "set")
     shutil.copytree(sets["webdataset"].folder, store.folder)
     (store.folder / "train" / "00000.tar").write_bytes(b"")
