@@ -58,11 +58,11 @@ rows = len(missing_shards(LocalStore(Path(sys.argv[1]))))
 seconds = time.perf_counter() - start
 """
 MISSING = 7  # every so many records is left out
-# VmHWM, not ru_maxrss: that begins with what the process that started this one held.
-TELL = """
-held = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
-told = {"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(held), "rows": rows}
-print(json.dumps(told))
+# VmHWM, not ru_maxrss: that starts from the memory of the parent process.
+REPORT = """
+peak = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
+report = {"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(peak), "rows": rows}
+print(json.dumps(report))
 """
 
 
@@ -119,7 +119,7 @@ def make_records(folder: Path, form: str, rows: int) -> None:
 
 def measured(script: str, *arguments: object) -> dict[str, object]:
     """Run Python code in a subprocess and return the JSON that it prints."""
-    command = [sys.executable, "-c", script + TELL, *map(str, arguments)]
+    command = [sys.executable, "-c", script + REPORT, *map(str, arguments)]
     result: dict[str, object] = json.loads(machine.run_timed(command, machine.ROOT).output)
     return result
 

@@ -82,7 +82,7 @@ def avatar(name: str) -> str:
 
 
 def cpu_model() -> str:
-    """The processor's name; the architecture where the system does not tell."""
+    """The processor's name, or the architecture if the system has none."""
     with contextlib.suppress(OSError):
         if match := re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
             return match[1].strip()

@@ -160,7 +160,7 @@ def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, o
     renderer.draw(posed, view)
     with recording() as calls:
         renderer.draw(posed, view)
-    held_the_same(renderer, posed, view, calls)
+    check_same_picture(renderer, posed, view, calls)
     for n in range(rounds):
         springs._LAST_SETTLED.clear()  # what they have just done for the same shot
         with times.lap("pose"):
@@ -191,8 +191,8 @@ def replay(calls: Sequence[Call]) -> None:
             function(*args, **kwargs)
 
 
-def held_the_same(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
-    """End the benchmark where the bare loop draws another picture."""
+def check_same_picture(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
+    """Exit if the bare loop draws another picture."""
     renderer.draw(posed, view)
     ours = renderer.read_back(view)
     renderer.draw(posed, replace(view, background=(1.0, 0.0, 1.0, 1.0)))  # to be cleared away

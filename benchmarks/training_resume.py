@@ -154,7 +154,7 @@ def peer(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 class Zeros:
-    """An encoder that is never asked."""
+    """An encoder that is never called."""
 
     identity, factor, channels = "zeros float32", 8, 4
 
@@ -201,7 +201,7 @@ def make(arguments: argparse.Namespace) -> None:
 
 
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
-    """What scanning a shard would find."""
+    """The rows that scanning a shard would give."""
     from vrm_synth.io.byte_range import ByteRange
     from vrm_synth.training.data.scan.scanned_sample import ScannedSample
     from vrm_synth.training.data.source import CaptionText
@@ -217,7 +217,7 @@ def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
 
 
 def fill_index(folder: Path, rows: int) -> None:
-    """As if both hashes of `rows` pictures were in shards of 4,000."""
+    """Fill the index as if both hashes of `rows` pictures were in shards of 4,000."""
     index = json.loads((folder / "index.json").read_text())
     known = np.load(folder / index["array"])
     rng = np.random.default_rng(0)

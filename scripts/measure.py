@@ -208,7 +208,7 @@ def page(texts: dict[str, str]) -> str:
 
 
 def cpu_model() -> str:
-    """The processor's name; the architecture where the system does not tell."""
+    """The processor's name, or the architecture if the system has none."""
     info = Path("/proc/cpuinfo")
     match = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
     return match[1].strip() if match else platform.machine()

@@ -1,4 +1,4 @@
-"""What is left to look at when pictures differ."""
+"""Writes a picture and its magnified difference to the expected one, to look at after a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def write_difference(folder: Path, name: str, ours: np.ndarray, expected: np.ndarray) -> None:
-    """folder/name.png is ours; folder/name_difference_x8.png the difference to `wanted`, eight times magnified.
+    """Write `ours` as folder/name.png, and eight times its difference to `expected` as folder/name_difference_x8.png.
 
     Both (H, W, 4) uint8; a difference in alpha shows as grey.
     """

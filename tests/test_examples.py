@@ -1,4 +1,4 @@
-"""The examples run, and say of themselves what is so."""
+"""The examples run and do what their README says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may import whom: an allow-list, read from the source, so that a new edge is a decision.
+"""Import rules between packages: an allow-list, checked against the source.
 
 The same table stands in docs/architecture.md.
 """
@@ -112,7 +112,7 @@ def module_name(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Every imported module, absolute, with its line; wherever in the file it stands."""
+    """Every imported module by its absolute name, with its line; imports within functions included."""
     package = ("vrm_synth", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

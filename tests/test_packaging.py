@@ -1,4 +1,4 @@
-"""What users install: the built wheel, outside the checkout."""
+"""The wheel: its contents, and that it works outside the checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No test may fail for being slow: what tests do with time, read from their source; and what they wait with."""
+"""No test has a bound on time: timeouts, clocks and sleeps in the source of the tests; and the waiting helpers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILES = sorted(p for p in TESTS.rglob("*.py"))
 
 
 def hasty(path: Path) -> Iterator[str]:
-    """Bounds on time in a file: numbers as `timeout`, looks at clocks, joins and waits of so many seconds."""
+    """Bounds on time in a file: numeric timeouts, uses of clocks, joins and waits with a number of seconds."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         at = f"{path.name}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Call):

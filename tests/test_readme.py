@@ -1,4 +1,4 @@
-"""The README is true: its commands run, its links lead somewhere, its targets exist."""
+"""The README: its commands run, its links and make targets exist."""
 
 from __future__ import annotations
 

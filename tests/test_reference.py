@@ -1,4 +1,4 @@
-"""Every reference picture drawn again: the bones, the silhouette, the shading and the draw order.
+"""The reference pictures, rendered by our renderer: bones, silhouette, shading and draw order.
 
 The pictures are three-vrm's, drawn with its quirks; so are ours here (compat="three-vrm"), and once more as
 the specification says, where shading may differ but bones and silhouettes may not.
@@ -103,7 +103,7 @@ def test_pictures_and_answers_match_the_reference(name, compat, renderer, compar
 
 
 def test_effective_expressions_are_those_after_is_binary_and_overrides(renderer):
-    """expressions are as asked, as the reference reports them; what is left of them stands beside."""
+    """`expressions` are the requested weights, as in the reference, `effective_expressions` those after overrides."""
     assert CORPUS is not None
     avatar = load(CORPUS / "avatars/v1_isbinary_overridden.vrm")
     entry = next(e for e in shots_by_avatar()["v1_isbinary_overridden"] if e["id"].endswith("expr_mix"))

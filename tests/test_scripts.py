@@ -1,4 +1,4 @@
-"""The scripts behind make: quiet where nothing is missing, and a page that names no machine."""
+"""The scripts behind make: silent where nothing is missing, and measured.md names no machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hand-made avatar for tests: a sphere (or any mesh) with any materials, no file and no bones needed."""
+"""Avatars built in memory from any meshes and materials, without a file or bones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def avatar(
     images: list[np.ndarray] | None = None,
     sampler: Sampler | None = None,
 ) -> Avatar:
-    """One node a part, at the top of the scene; image k is texture k."""
+    """An avatar with one node per part, all at the top of the scene; image k is texture k."""
     offsets = translations or [(0.0, 0.0, 0.0)] * len(parts)
     pictures = images or []
     return Avatar(

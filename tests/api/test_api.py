@@ -1,4 +1,4 @@
-"""Avatars, poses, cameras and the renderer from Python: right ones work, misspelt ones name what was meant."""
+"""Avatars, poses, cameras and the renderer from Python; misspelt names are refused with the nearest one."""
 
 from __future__ import annotations
 

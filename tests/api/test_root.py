@@ -1,4 +1,4 @@
-"""`import vrm_synth`: light, whole, and seen by help(), Tab and type checkers alike."""
+"""`import vrm_synth`: light, complete, and visible to help(), Tab and type checkers."""
 
 from __future__ import annotations
 

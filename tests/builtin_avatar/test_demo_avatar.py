@@ -1,4 +1,4 @@
-"""The built-in avatar: every attribute is known, both versions say the same, and nothing in it is malformed."""
+"""The built-in avatar: every attribute works, both VRM versions state the same, and its geometry is sound."""
 
 from __future__ import annotations
 

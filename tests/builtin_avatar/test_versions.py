@@ -1,4 +1,4 @@
-"""The built-in avatar written as VRM 0.x and as VRM 1.0 is the same picture, in all that both can say."""
+"""The built-in avatar renders the same from its VRM 0.x and its VRM 1.0 file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fit is exact: every point inside its margins, and no nearer camera would do."""
+"""Framing: every point is inside the margins, and no nearer camera would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be seen: known walls in front of known points."""
+"""Line of sight: walls at known positions hide known points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named views: their names, sides and heights say where the camera stands."""
+"""The named views: the camera stands on the side and at the height that the name says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one rule for names."""
+"""Names of avatars, expressions and nodes: made plain and unique."""
 
 from __future__ import annotations
 

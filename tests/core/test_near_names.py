@@ -1,4 +1,4 @@
-"""The nearest name: what was probably meant, or nothing."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Randomness depends on (seed, stream, i) and on nothing else."""
+"""Random draws depend on (seed, stream, i) and on nothing else."""
 
 from __future__ import annotations
 

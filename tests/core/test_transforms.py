@@ -1,4 +1,4 @@
-"""Laws of the transforms over random groups, broadcasting, and scipy as a second opinion."""
+"""Algebraic laws of the transforms, broadcasting, and agreement with scipy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The avatar cache: reads once while there is room, and lets the oldest go."""
+"""The avatar cache: avatars are opened once while there is room, and the least recently used is evicted."""
 
 from __future__ import annotations
 

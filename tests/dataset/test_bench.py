@@ -1,4 +1,4 @@
-"""What `vrm-synth bench` measures adds up, and what it advises follows from the figures."""
+"""`vrm-synth bench`: stages, rates and memory are measured, and advice follows from the figures."""
 
 from __future__ import annotations
 

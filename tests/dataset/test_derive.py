@@ -1,4 +1,4 @@
-"""Subsets, merged and converted datasets: the same samples, whole datasets again, resumed and refused like any."""
+"""Subsets, merges and conversions: the same samples in complete datasets, resumed and refused like rendered ones."""
 
 from __future__ import annotations
 
@@ -159,12 +159,12 @@ def test_the_same_command_leaves_a_complete_dataset_unchanged(source_set, tmp_pa
 
 def test_picked_samples_are_grouped_by_split_in_source_order():
     picks, awkward = PickedSamples(), 'a\n"b\u2028'
-    some = [PickedSample(k // 6, "ab"[k % 2], k // 3, f"{awkward}{k}") for k in range(12)]
-    for p in some:
+    candidates = [PickedSample(k // 6, "ab"[k % 2], k // 3, f"{awkward}{k}") for k in range(12)]
+    for p in candidates:
         picks.add(p)
     for _ in range(2):
-        assert [*picks.of("a")] == some[::2] and [*picks.of("b")] == some[1::2]
-        text = "".join(f"{p.source} {p.split} {p.shard} {p.key}\n" for p in some[::2] + some[1::2])
+        assert [*picks.of("a")] == candidates[::2] and [*picks.of("b")] == candidates[1::2]
+        text = "".join(f"{p.source} {p.split} {p.shard} {p.key}\n" for p in candidates[::2] + candidates[1::2])
         assert picks.digest() == hashlib.sha256(text.encode()).hexdigest()
     assert picks.counts() == {"a": 6, "b": 6}
 

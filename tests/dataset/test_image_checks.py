@@ -1,4 +1,4 @@
-"""The gate: what shows nothing is refused, what shows anything passes."""
+"""Image checks: empty, black and blown-out pictures are refused, all others pass."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_pixel_of_a_figure_far_away_passes():
 
 
 def slow_fault(rgba, size):
-    """The gate channel by channel, as its sentences say."""
+    """Reference implementation of find_fault, channel by channel."""
     if rgba.shape[1::-1] != size:
         return f"{rgba.shape[1]}×{rgba.shape[0]} pixels, where {size[0]}×{size[1]} were wanted"
     background = rgba[0, 0]
@@ -71,7 +71,7 @@ COLORS = st.tuples(CHANNELS, CHANNELS, CHANNELS, CHANNELS)
 
 @given(st.lists(COLORS, min_size=1, max_size=5), st.integers(0, 3), st.integers(0, 2**32 - 1))
 def test_packed_pixels_give_the_result_of_separate_channels(colors, rare, seed):
-    """`rare` of the colours are those of a few pixels: shares on both sides of 99.5 %."""
+    """`rare` of the colors have few pixels, so that shares lie on both sides of 99.5 %."""
     r = np.random.default_rng(seed)
     rgba = np.array(colors, np.uint8)[r.integers(0, max(len(colors) - rare, 1), (20, 20))]
     rare_pixels = r.integers(0, 400, r.integers(0, 5))

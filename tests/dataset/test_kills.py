@@ -1,4 +1,4 @@
-"""Datasets survive what processes do not: kill -9, a full disk, a read-only one, a worker at its memory limit."""
+"""Datasets after SIGKILL, on a full or read-only disk, and with workers at their memory limit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(folder: Path, out: Path, *arguments: object) -> subprocess.CompletedProc
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything but what tells of clocks."""
+    """Every file except those that contain times."""
     return {
         str(p.relative_to(folder)): p.read_bytes()
         for p in folder.rglob("*")
@@ -60,7 +60,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def here(avatars, tmp_path_factory):
+def recipe_folder(avatars, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills")
     shutil.copy(avatars / "free.vrm", folder)
     (folder / "recipe.yaml").write_text(RECIPE)
@@ -70,7 +70,7 @@ def here(avatars, tmp_path_factory):
 
 
 def workers_of(pid: int) -> list[int]:
-    """Those that draw are started by the fork server, which the command starts."""
+    """The rendering workers: children of the fork server that the command starts."""
     return [worker for server in children(pid) for worker in children(server)]
 
 
@@ -78,7 +78,7 @@ def records(out: Path) -> set[Path]:
     return set((out / "records").glob("[0-9]*.json"))
 
 
-def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
+def killed_at_random(recipe_folder: Path, out: Path, times: int, seed: int) -> None:
     """Start the command again and again, and kill the parent or one of its workers once a random number of shards is
     there, until `times` kills have each met a run with shards both done and missing."""
     random, hits, late = np.random.default_rng(seed), 0, False
@@ -87,7 +87,10 @@ def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
             shutil.rmtree(out)
         before = {p: p.stat().st_mtime_ns for p in records(out)}
         process = subprocess.Popen(
-            command(here, out, "--workers", 2), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command(recipe_folder, out, "--workers", 2),
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         target = max(1, len(before)) if late else int(random.integers(max(1, len(before)), SHARDS))
         wait_until(lambda n=target: len(records(out)) >= n, lambda p=process: p.poll() is None)
@@ -108,22 +111,22 @@ def killed_at_random(here: Path, out: Path, times: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.slow)])
-def test_sigkill_at_any_moment_loses_no_finished_shard(here, times):
-    out = here / f"killed {times}"
-    killed_at_random(here, out, times, seed=times)
-    completed = run(here, out, "--workers", 2)
+def test_sigkill_at_any_moment_loses_no_finished_shard(recipe_folder, times):
+    out = recipe_folder / f"killed {times}"
+    killed_at_random(recipe_folder, out, times, seed=times)
+    completed = run(recipe_folder, out, "--workers", 2)
     assert completed.returncode == 0, completed.stderr
-    assert files(out) == files(here / "whole")
+    assert files(out) == files(recipe_folder / "whole")
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_any_number_of_workers_and_jobs_in_any_order_make_the_same_bytes(here, workers):
-    out = here / f"parts {workers}"
+def test_any_number_of_workers_and_jobs_in_any_order_make_the_same_bytes(recipe_folder, workers):
+    out = recipe_folder / f"parts {workers}"
     for part in (2, 0, 1):
-        completed = run(here, out, "--workers", workers, "--shard", f"{part}/3")
+        completed = run(recipe_folder, out, "--workers", workers, "--shard", f"{part}/3")
         assert completed.returncode == 0, completed.stderr
         assert (out / "complete.json").exists() == (part == 1)
-    assert files(out) == files(here / "whole")
+    assert files(out) == files(recipe_folder / "whole")
 
 
 def mounted(folder: Path, *options: str) -> bool:
@@ -133,31 +136,31 @@ def mounted(folder: Path, *options: str) -> bool:
 
 
 @pytest.fixture
-def small_disk(here):
-    folder = here / "disk"
+def small_disk(recipe_folder):
+    folder = recipe_folder / "disk"
     if os.geteuid() or not mounted(folder, "-o", "size=200k"):
         pytest.skip("mounting a small tmpfs needs root and CAP_SYS_ADMIN")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(here, small_disk):
+def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(recipe_folder, small_disk):
     out = small_disk
-    completed = run(here, out, "--workers", 2)
+    completed = run(recipe_folder, out, "--workers", 2)
     assert completed.returncode == 1 and completed.stderr.splitlines()[-1].startswith("Error: ")
     assert "No space left on device" in completed.stderr and "Traceback" not in completed.stderr
     assert not (out / "complete.json").exists()
     untouched = {p: p.stat().st_mtime_ns for p in (out / "records").glob("*.json")}
     assert len(untouched) < SHARDS
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
-    assert run(here, out, "--workers", 2).returncode == 0
-    assert files(out) == files(here / "whole")
+    assert run(recipe_folder, out, "--workers", 2).returncode == 0
+    assert files(out) == files(recipe_folder / "whole")
     assert all(p.stat().st_mtime_ns == at for p, at in untouched.items())
 
 
-def test_a_read_only_disk_is_one_line(here, small_disk):
+def test_a_read_only_disk_is_one_line(recipe_folder, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    completed = run(here, small_disk)
+    completed = run(recipe_folder, small_disk)
     assert (
         completed.returncode == 1
         and "Read-only file system" in completed.stderr
@@ -166,7 +169,7 @@ def test_a_read_only_disk_is_one_line(here, small_disk):
 
 
 def memory_of(pid: int) -> int:
-    """Bytes of address space that a process has."""
+    """Bytes of address space of a process."""
     (line,) = (s for s in Path(f"/proc/{pid}/status").read_text().splitlines() if s.startswith("VmSize"))
     return int(line.split()[1]) << 10
 
@@ -190,11 +193,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return members
 
 
-def test_workers_at_their_memory_limit_stop_with_one_line_and_no_partial_shard(here):
+def test_workers_at_their_memory_limit_stop_with_one_line_and_no_partial_shard(recipe_folder):
     """Workers that have drawn may not grow any more, which pictures of this size need to; the parent may."""
-    large = here / "large"
+    large = recipe_folder / "large"
     large.mkdir()
-    shutil.copy(here / "free.vrm", large)
+    shutil.copy(recipe_folder / "free.vrm", large)
     (large / "recipe.yaml").write_text(RECIPE.replace("size: 64", "size: 1024"))
     expected, out = large / "whole", large / "again"
     assert run(large, expected, "--workers", 2).returncode == 0

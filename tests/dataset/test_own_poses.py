@@ -1,4 +1,4 @@
-"""Datasets of the user's own pose files: dataset.json keeps what they hold."""
+"""Datasets with the user's own pose files: dataset.json contains the poses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain install, none of the extras: what it offers works; what is missing is one line that says how to get it."""
+"""An install without extras: the commands work, and a missing extra is one line with its pip command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ for command in json.load(sys.stdin):
 
 
 def hidden(folder: Path, commands: list[list[str]]) -> list[tuple[int, str, str]]:
-    """Status, stdout and stderr of each command, none of the extras being there."""
+    """Exit status, stdout and stderr of each command, run without any extra."""
     (folder / "hide").mkdir()
     (folder / "hide" / "sitecustomize.py").write_text(HIDE)
     for count in (2, 6, 9):
@@ -189,7 +189,7 @@ def test_repair_removes_nothing_that_it_cannot_render(avatars, tmp_path, monkeyp
 
 
 def test_pictures_of_another_renderer_are_no_fault(avatars, tmp_path, gl):
-    """The renderer is the dataset's own unless another is named, which then draws nothing that it did not draw."""
+    """Verify uses the dataset's renderer unless another is named, and that one redraws only its own pictures."""
     from dataclasses import replace
 
     from tests.dataset.faults import samples, shards

@@ -1,4 +1,4 @@
-"""The plan: every shot in one shard, shards of one split, and nothing but the recipe behind it."""
+"""The plan: every shot is in one shard, every shard in one split, and both follow from the recipe alone."""
 
 from __future__ import annotations
 

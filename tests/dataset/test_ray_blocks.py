@@ -1,4 +1,4 @@
-"""Datasets by Ray: the bytes of any other engine, whatever becomes of the actors."""
+"""Datasets rendered with Ray: the same bytes as with a process pool, also if actors die."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def recipe_file(avatars, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def here():
+def local_ray():
     """Ray on this machine, once for all tests of this file."""
     with connected(Cluster(), 2):
         yield
@@ -63,7 +63,7 @@ def claimed(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
 
 @pytest.fixture(scope="module")
 def expected(claimed) -> dict[str, bytes]:
-    """The files of the dataset by one process."""
+    """The files of the dataset as one process renders it."""
     dataset = claimed()
     dataset.make(dataset.missing(), functools.partial(run_task, workers=1))
     assert dataset.finish()
@@ -76,7 +76,7 @@ def files(dataset: Dataset) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Deadly(RenderTask):
-    """Drawing that one shot kills its process of: at each try, or at the first one where `mark` is a file to make."""
+    """A task with one shot that kills its process: always, or only once if `mark` names a file to create."""
 
     deadly: int = -1
     mark: Path | None = None
@@ -97,7 +97,7 @@ class Deadly(RenderTask):
 
 @dataclass(frozen=True)
 class Poisonous(RenderTask):
-    """Drawing that every shot from the fifth on kills its process of."""
+    """A task in which every shot from the fifth on kills its process."""
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
@@ -116,7 +116,7 @@ def harm(dataset: Dataset, **overrides: object) -> None:
     dataset.task = Deadly(**task_fields, **overrides)
 
 
-def test_two_actors_make_the_bytes_of_one_process(here, claimed, expected):
+def test_two_actors_make_the_bytes_of_one_process(local_ray, claimed, expected):
     dataset, progress_calls = claimed(), []
     progress = make(dataset, dataset.missing(), 2, done=lambda: progress_calls.append(1))
     assert dataset.finish() and files(dataset) == expected
@@ -127,7 +127,7 @@ def test_two_actors_make_the_bytes_of_one_process(here, claimed, expected):
     assert dataset.missing() == []
 
 
-def test_render_with_ray_renders_the_missing_shards(here, claimed, expected, recipe_file):
+def test_render_with_ray_renders_the_missing_shards(local_ray, claimed, expected, recipe_file):
     dataset = claimed()
     dataset.make([2], functools.partial(run_task, workers=1))
     command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
@@ -136,7 +136,7 @@ def test_render_with_ray_renders_the_missing_shards(here, claimed, expected, rec
     assert files(dataset) == expected and f"{COUNT - SHARD} pictures in {dataset.store}" in result.output
 
 
-def test_a_killed_actor_changes_no_byte(here, claimed, expected, tmp_path):
+def test_a_killed_actor_changes_no_byte(local_ray, claimed, expected, tmp_path):
     dataset, progress_calls, notes = claimed(), [], []
     harm(dataset, deadly=4, mark=tmp_path / "died")
     progress = make(dataset, dataset.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append)
@@ -146,7 +146,9 @@ def test_a_killed_actor_changes_no_byte(here, claimed, expected, tmp_path):
 
 
 @pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
-def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(here, claimed, expected, monkeypatch, tries):
+def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(
+    local_ray, claimed, expected, monkeypatch, tries
+):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", tries)
     local, by_ray, notes, progress_calls = claimed(), claimed(), [], []
     for dataset in (local, by_ray):
@@ -169,17 +171,17 @@ def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(here, 
 
 
 def test_a_crashing_avatar_is_quarantined_the_same_by_ray_and_the_process_pool(
-    here, recipe_file, tmp_path, monkeypatch
+    local_ray, recipe_file, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", 1)
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
     outputs, quarantined = [], {}
-    for name, engine in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
+    for name, run in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
         dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)), []
         task_fields = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
         dataset.task = Poisonous(**task_fields)
-        if engine:
-            progress = dataset.make(dataset.missing(), engine, note=notes.append)
+        if run:
+            progress = dataset.make(dataset.missing(), run, note=notes.append)
         else:
             progress = make(dataset, dataset.missing(), 2, note=notes.append)
         assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)
@@ -197,7 +199,7 @@ def test_a_crashing_avatar_is_quarantined_the_same_by_ray_and_the_process_pool(
 
 @pytest.mark.slow
 def test_a_cluster_without_memory_stops_the_run_and_quarantines_nothing(claimed, expected, recipe_file):
-    """Ray ends actors once so much of the memory is used, which here is always the case."""
+    """Ray kills actors above a share of used memory, which is set so low that it always does."""
     dataset = claimed()
     command = [sys.executable, "-m", "vrm_synth", "render", str(recipe_file), "-o", str(dataset.store)]
     command += ["--shard-size", str(SHARD), "--engine", "ray", "--workers", "2"]

@@ -1,4 +1,4 @@
-"""Datasets on S3: one PUT an object, records last, and whatever fails there can be gone on from."""
+"""Datasets on S3: one PUT per object, records last, and every failure can be resumed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def without_metrics(files):
 
 @pytest.fixture(scope="module")
 def expected(s3, recipe_file):
-    """The files of the dataset, made without trouble."""
+    """The files of the dataset, rendered without failures."""
     url = f"{s3.bucket()}/a"
     result = render(recipe_file, url)
     assert result.exit_code == 0, result.output
@@ -54,7 +54,7 @@ def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, 
     result = render(recipe_file, url, "--format", shard_format)
     assert result.exit_code == 0, result.output
     put_keys = [key.removeprefix("sets/a/") for key in s3.put()]
-    assert {a.method for a in s3.asked} <= {"PUT", "GET", "HEAD"}, "no parts, no copies, nothing removed"
+    assert {a.method for a in s3.requests} <= {"PUT", "GET", "HEAD"}, "no parts, no copies, nothing removed"
     assert len(put_keys) == len(set(put_keys)) and set(put_keys) == set(s3.files(url))
     assert put_keys[0] == IDENTITY and put_keys[-1] == COMPLETE
     records = list(read_records(open_store(url)))
@@ -83,7 +83,7 @@ def test_a_failed_put_is_one_line_and_the_same_command_resumes(s3, recipe_file, 
     complete_keys = {f"a/{f.name}" for r in records for f in r.files} | {
         f"a/records/{r.shard:05d}.json" for r in records
     }
-    s3.asked.clear()
+    s3.requests.clear()
     resumed = render(recipe_file, url)
     assert resumed.exit_code == 0, resumed.output
     assert without_metrics(s3.files(url)) == expected
@@ -121,12 +121,12 @@ def test_another_recipe_is_refused_in_a_bucket(s3, recipe_file):
 
 
 def test_a_dataset_in_a_bucket_grows(s3, recipe_file):
-    """Nothing that is whole is put again, and what is there at the end is what is made at once."""
+    """Finished shards are not put again, and the result equals a dataset rendered at once."""
     url, once = f"{s3.bucket()}/a", f"{s3.bucket()}/a"
     assert render(recipe_file, url).exit_code == 0
     larger_recipe = recipe_file.with_name("more.yaml")
     larger_recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe_file.read_text()) | {"count": COUNT + 4}))
-    s3.asked.clear()
+    s3.requests.clear()
     assert render(larger_recipe, url).exit_code == 0
     put_keys = s3.put()
     assert not [k for k in put_keys if k.startswith(("a/train/00000", "a/train/00001", "a/records/00001"))]

@@ -1,4 +1,4 @@
-"""What is done with datasets that are there, on S3: verify, repair, subset, merge, convert, finish."""
+"""Existing datasets on S3: verify, repair, subset, merge, convert, finish."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rendered(request, s3, recipe_file):
 
 @pytest.fixture
 def url(rendered, s3):
-    """The dataset, put right again afterwards."""
+    """The URL of the dataset, whose files are restored afterwards."""
     url, files = rendered
     yield url
     fs, root = fsspec.core.url_to_fs(url)
@@ -60,14 +60,14 @@ def test_verify_finds_a_sound_remote_dataset_sound_and_redraws_it_if_avatars_exi
     s3, url, rendered, avatars, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    s3.asked.clear()
+    s3.requests.clear()
     result = call("verify", url)
     assert result.exit_code == 0 and "7 pictures checked: sound" in result.output
     assert "not drawn again: " in result.output and "free.vrm" in result.output
     monkeypatch.chdir(avatars)
     result = call("verify", url, "--workers", 1)
     assert result.exit_code == 0 and "7 pictures checked, 7 drawn again: sound" in result.output
-    assert {a.method for a in s3.asked} <= {"GET", "HEAD"} and without_metrics(s3.files(url)) == rendered[1]
+    assert {a.method for a in s3.requests} <= {"GET", "HEAD"} and without_metrics(s3.files(url)) == rendered[1]
 
 
 def broken(url, files):
@@ -85,11 +85,11 @@ def test_verify_repairs_broken_shards_and_leaves_the_others(s3, url, rendered, a
     broken(url, files)
     result = call("verify", url, "--workers", 1)
     assert result.exit_code == 1 and "in 2 shards" in result.output
-    s3.asked.clear()
+    s3.requests.clear()
     result = call("verify", url, "--repair", "--workers", 1)
     assert result.exit_code == 0, result.output
     assert without_metrics(s3.files(url)) == files
-    touched = {a.key.removeprefix("a/") for a in s3.asked if a.method in ("PUT", "DELETE")}
+    touched = {a.key.removeprefix("a/") for a in s3.requests if a.method in ("PUT", "DELETE")}
     assert not {n for n in touched if n.startswith(("train/00002", "records/00002"))}
     assert s3.put()[-1] == f"a/{COMPLETE}"
 
@@ -122,12 +122,12 @@ def test_subset_merge_and_convert_read_and_write_remote_datasets(s3, url, render
 
 
 def test_a_dataset_converted_to_a_bucket_and_back_is_unchanged(s3, recipe_file, tmp_path):
-    here, remote, restored = tmp_path / "here", f"{s3.bucket()}/there", tmp_path / "back"
-    assert render(recipe_file, str(here)).exit_code == 0
-    assert call("convert", here, "-o", remote, "--format", "webdataset").exit_code == 0
+    original, remote, restored = tmp_path / "here", f"{s3.bucket()}/there", tmp_path / "back"
+    assert render(recipe_file, str(original)).exit_code == 0
+    assert call("convert", original, "-o", remote, "--format", "webdataset").exit_code == 0
     assert call("convert", remote, "-o", restored, "--format", "imagefolder").exit_code == 0
     assert {p.name: p.read_bytes() for p in restored.glob("train/*/0*.png")} == {
-        p.name: p.read_bytes() for p in here.glob("train/*/0*.png")
+        p.name: p.read_bytes() for p in original.glob("train/*/0*.png")
     }
     assert call("verify", restored).exit_code == 0
 
@@ -141,7 +141,7 @@ def test_the_same_command_completes_a_derived_dataset(s3, url):
     result = call("verify", out, "--repair")
     assert result.exit_code == 1 and "the same vrm-synth convert as before" in result.stderr
     assert "records/00001.json" not in s3.files(out)
-    s3.asked.clear()
+    s3.requests.clear()
     assert call(*command).exit_code == 0
     assert s3.files(out) == files
     assert {key for key in s3.put() if key.startswith(("out/train", "out/records"))} == {

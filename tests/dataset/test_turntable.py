@@ -1,4 +1,4 @@
-"""`inspect --render`: once around, and every expression that the file really has."""
+"""`inspect --render`: one turn around the avatar, and every expression of the file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_sheet_is_written_and_json_stays_json(tmp_path):
 
 
 class Blank:
-    """Draws nothing, but takes every shot."""
+    """A renderer that accepts every shot and returns a blank picture."""
 
     def render(self, posed, view):
         return Frame(np.zeros((view.size[1], view.size[0], 4), np.uint8))

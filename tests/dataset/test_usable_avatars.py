@@ -1,4 +1,4 @@
-"""Avatars that cannot be used: all of them told together, or skipped, with a list that is then fixed."""
+"""Unusable avatars: reported together, or skipped and recorded in dataset.json."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from vrm_synth.shot import Recipe, load_recipe, source_at
 @pytest.fixture
 def folder(avatars, tmp_path) -> Path:
     """A folder of five: a.vrm and d.vrm are good, b.vrm is a page, c.vrm's license is not accepted, e.vrm is empty."""
-    there = tmp_path / "avatars"
-    there.mkdir()
-    shutil.copy(avatars / "free.vrm", there / "a.vrm")
+    avatar_folder = tmp_path / "avatars"
+    avatar_folder.mkdir()
+    shutil.copy(avatars / "free.vrm", avatar_folder / "a.vrm")
     doc, data = vrm0()
-    (there / "d.vrm").write_bytes(glb(doc, bytes(data)))
-    shutil.copy(avatars / "kept.vrm", there / "c.vrm")
-    (there / "b.vrm").write_text("<html>")
-    (there / "e.vrm").write_bytes(b"")
+    (avatar_folder / "d.vrm").write_bytes(glb(doc, bytes(data)))
+    shutil.copy(avatars / "kept.vrm", avatar_folder / "c.vrm")
+    (avatar_folder / "b.vrm").write_text("<html>")
+    (avatar_folder / "e.vrm").write_bytes(b"")
     text = "avatars: [avatars]\ncount: 4\nsize: 16\nsettle_seconds: null\ncharacters:\n  b.vrm: {name: Bo}\n"
     (tmp_path / "recipe.yaml").write_text(text)
-    return there
+    return avatar_folder
 
 
 def recipe_of(folder: Path) -> Recipe:

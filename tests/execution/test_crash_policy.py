@@ -1,4 +1,4 @@
-"""What is given up follows from what kills, and from nothing else: no order, no number of processes."""
+"""Crash policy: quarantine follows from which shots crash, and not from order or number of workers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECIPE = {"avatars": ["demo:1", "demo:2"], "count": COUNT, "seed": 3, "splits": 
 
 
 def expected(recipe: Recipe, deadly: set[int]) -> dict[str, str]:
-    """The rule, said plainly: shot → why it is quarantined."""
+    """Expected quarantine by a direct implementation of the rule: shot → reason."""
     why = dict.fromkeys(deadly, SHOT_QUARANTINED)
     for block, source in itertools.product(range(COUNT // BLOCK), recipe.avatars):
         shots = [i for i in range(block * BLOCK, (block + 1) * BLOCK) if source_at(recipe, i) == source]
@@ -50,7 +50,7 @@ def expected(recipe: Recipe, deadly: set[int]) -> dict[str, str]:
 
 
 class SimulatedPool:
-    """Some workers on parts of a queue, whose turns come by chance; some shots kill. Draws nothing at all."""
+    """Simulates workers that take parts of a queue in random order; some shots crash them. Renders nothing."""
 
     def __init__(self, deadly: set[int], seed: int, workers: int):
         self.deadly, self.workers, self.rng = deadly, workers, np.random.default_rng(seed)
@@ -124,7 +124,7 @@ def test_success_clears_the_crashes_of_a_shot():
     assert not policy.should_wait(3)
 
 
-def test_workers_that_never_start_stop_the_run_and_blame_no_item():
+def test_workers_that_never_start_stop_the_run_and_blame_no_piece():
     policy = WorkerCrashPolicy("an actor")
     assert not any(policy.blames_piece(False, "SIGSEGV") for _ in range(MAX_FAILED_STARTS - 1))
     policy.on_start()
@@ -134,7 +134,7 @@ def test_workers_that_never_start_stop_the_run_and_blame_no_item():
         policy.blames_piece(False, "SIGSEGV")
 
 
-def test_lack_of_memory_blames_no_item_and_stops_a_run_without_progress():
+def test_lack_of_memory_blames_no_piece_and_stops_a_run_without_progress():
     policy = WorkerCrashPolicy()
     for _ in range(3):
         assert not any(policy.blames_piece(True, "killed", out_of_memory=True) for _ in range(MAX_OUT_OF_MEMORY - 1))

@@ -1,4 +1,4 @@
-"""A process pool yields the events of every piece once, whatever its workers do."""
+"""The process pool yields the events of every piece once, also if workers crash or fail."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ GROUPS = [range(100, 140), [1], [], range(2, 9)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_the_events_of_every_item_arrive_once_and_together(workers):
+def test_the_events_of_every_piece_arrive_once_and_together(workers):
     events = list(run_task(Squaring(), GROUPS, workers))
     assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
@@ -73,7 +73,7 @@ def test_the_events_of_every_item_arrive_once_and_together(workers):
     assert multiprocessing.active_children() == []
 
 
-def test_a_killed_process_loses_one_item():
+def test_a_killed_process_loses_one_piece():
     events = list(run_task(Squaring(deadly=104), GROUPS, 2))
     expected = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
     assert sorted(events) == sorted([*expected, (104, 0)])

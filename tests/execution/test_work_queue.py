@@ -1,4 +1,4 @@
-"""The queue hands out groups part by part, and keeps workers with their group."""
+"""The work queue hands out groups part by part, and keeps workers with their group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compresses the meshes of a VRM file that tests have, with the libraries' own encoders or numpy."""
+"""Compress the meshes of a test's VRM file, with the libraries' own encoders or numpy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class File:
         return np.ndarray((a["count"], size), dtype, self.data, start, (stride, dtype.itemsize)).copy()
 
     def span(self, raw: bytes) -> Doc:
-        """Append bytes; where they lie."""
+        """Append bytes and return their buffer, offset and length."""
         self.data += b"\0" * (-len(self.data) % 4)
         self.data += raw
         return {"buffer": 0, "byteOffset": len(self.data) - len(raw), "byteLength": len(raw)}

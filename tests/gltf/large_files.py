@@ -1,4 +1,4 @@
-"""Broken files that are large, or broken only behind much that is not, written to disk: sparse where they can be."""
+"""Large broken files, or files that are broken only at their end, written to disk, sparse where possible."""
 
 from __future__ import annotations
 

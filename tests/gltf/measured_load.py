@@ -1,4 +1,4 @@
-"""Loads files one by one, each in a process of its own, and prints what came of it as JSON lines.
+"""Load files one by one, each in its own process, and print error, calls and memory as JSON lines.
 
 Run by test_refusals.py: `python -m tests.gltf.measured_load FILE...`. A file gets an hour of processor time
 and 2 GB of address space before it is killed, so that a regression fails the test instead of the machine.

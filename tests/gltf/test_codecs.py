@@ -1,4 +1,4 @@
-"""Containers seen in the wild: compressed meshes and pictures come out as the plain file does, or are refused."""
+"""Draco, meshopt, quantization and KTX 2: decoded as the plain file, or refused."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_external_meshopt_fallback_buffer_is_ignored() -> None:
         load_bytes(file.bytes(), "x")
 
 
-def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: str, **more: Any) -> Primitive:
+def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: str, **fields: Any) -> Primitive:
     """The small file with one attribute compressed from already filtered rows."""
     import meshopt
 
@@ -114,7 +114,7 @@ def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: 
     view = {"buffer": 0, "byteOffset": 0, "byteLength": 4 * stride, "byteStride": stride}
     file.doc["bufferViews"].append(view | {"extensions": {"EXT_meshopt_compression": packed}})
     accessor = {"bufferView": len(file.doc["bufferViews"]) - 1, "componentType": component, "type": kind, "count": 4}
-    file.doc["accessors"].append(accessor | more)
+    file.doc["accessors"].append(accessor | fields)
     file.primitives()[0]["attributes"][attribute] = len(file.doc["accessors"]) - 1
     return load_bytes(file.bytes(), "x").meshes[0].primitives[0]
 

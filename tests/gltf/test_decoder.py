@@ -70,8 +70,8 @@ def test_a_library_that_never_returns_is_stopped(tmp_path: Any, monkeypatch: pyt
         load_bytes(compressed, "x.vrm")
 
 
-def test_output_of_a_library_does_not_reach_the_pipe(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output that a library prints does not corrupt the responses."""
+def test_output_of_a_library_does_not_corrupt_responses(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library writes to stdout, which the decoder process does not use for responses."""
     compressed = meshopt_compressed(small())
     code = "import numpy, os\ndef decode_gltf_buffer(data, count, stride, *a):\n    os.write(1, b'hello')\n"
     code += "    return numpy.zeros(count * stride, numpy.uint8)\n"

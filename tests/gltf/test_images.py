@@ -1,4 +1,4 @@
-"""Pictures come out as the RGBA that a browser would upload, whatever they are stored as."""
+"""Textures are decoded to the RGBA that a browser would upload, whatever their file format."""
 
 from __future__ import annotations
 

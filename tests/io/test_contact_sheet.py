@@ -1,4 +1,4 @@
-"""Contact sheets: every picture is there, in order, and texts stay in their cells."""
+"""Contact sheets: every picture is shown, in order, and texts stay in their cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a folder that hold data: links are followed once, what is hidden is left out and told of."""
+"""Listing data files of a folder: links are followed once, hidden files are excluded and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture's orientation: as Pillow itself turns it, for every format and value, and before it is decoded."""
+"""Exif orientation: as Pillow applies it, for every format and value, and known before decoding."""
 
 from __future__ import annotations
 

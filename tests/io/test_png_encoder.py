@@ -1,4 +1,4 @@
-"""The encoder: other decoders read back every pixel, and the bytes follow from the pixels alone."""
+"""The PNG encoder: other decoders read back every pixel, and the bytes depend on the pixels alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which split a file is of: as the `datasets` library resolves the same names."""
+"""The split of a file: as the `datasets` library resolves the same names."""
 
 from __future__ import annotations
 

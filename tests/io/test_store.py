@@ -1,4 +1,4 @@
-"""The local store: what has its name is on the disk, and so is its name."""
+"""The local store: files are synced before they get their name, folders after it."""
 
 from __future__ import annotations
 

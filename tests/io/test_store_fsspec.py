@@ -1,4 +1,4 @@
-"""The store beyond the disk: whole objects, one PUT each, one line for whatever goes wrong."""
+"""Object stores: one PUT per object, retries, and one line for every failure."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_an_object_is_written_with_one_put(s3, tmp_path):
     (tmp_path / "big").write_bytes(bytes(101 << 20))  # s3fs by itself splits what is longer than 100 MiB
     store.put_file("0.tar", tmp_path / "big")
     store.put_file("0.json", b"{}")
-    assert [(a.method, a.key, a.status) for a in s3.asked] == [("PUT", "a/0.tar", 200), ("PUT", "a/0.json", 200)]
+    assert [(a.method, a.key, a.status) for a in s3.requests] == [("PUT", "a/0.tar", 200), ("PUT", "a/0.json", 200)]
 
 
 def test_a_file_too_long_for_one_put_is_uploaded_in_parts(s3, tmp_path, monkeypatch):
     monkeypatch.setattr(store_fsspec, "MAX_PUT_BYTES", 10 << 20)
     url = f"{s3.bucket()}/a"
     (tmp_path / "big").write_bytes(bytes(range(256)) * (12 << 12))
-    s3.fault = lambda method, key: 403 if method == "POST" and len(s3.asked) > 1 else 0
+    s3.fault = lambda method, key: 403 if method == "POST" and len(s3.requests) > 1 else 0
     with pytest.raises(DatasetError, match="cannot be written"):
         FsspecStore(url).put_file("0.tar", tmp_path / "big")
     assert s3.files(url) == {}, "a part of an upload is nothing"
@@ -107,10 +107,10 @@ def test_a_refusal_raises_one_line_and_never_means_missing(s3, act):
 
 def test_a_transient_error_is_retried(s3):
     store = FsspecStore(f"{s3.bucket()}/a")
-    s3.fault = lambda method, key: 503 if len(s3.asked) < 2 else 0
+    s3.fault = lambda method, key: 503 if len(s3.requests) < 2 else 0
     store.put_file("b", b"c")
     s3.fault = lambda method, key: 0
-    assert [a.status for a in s3.asked] == [503, 503, 200] and store.read("b") == b"c"
+    assert [a.status for a in s3.requests] == [503, 503, 200] and store.read("b") == b"c"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The license gate: the file's word, the manifest's evidence, what the user accepts."""
+"""The license gate: the file's license, the manifest's evidence, and what the user accepts."""
 
 from __future__ import annotations
 

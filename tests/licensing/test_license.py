@@ -1,4 +1,4 @@
-"""Licenses as files state them; only what is CC0 by its own words counts as CC0."""
+"""Licenses as files state them; only those that are CC0 by their own words count as CC0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages as files: what is in them, and that nothing of a stranger's text becomes markup."""
+"""HTML pages: their content, and that untrusted text never becomes markup."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Tags(HTMLParser):
 
     def __init__(self, data: bytes):
         super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self.feed(data.decode())
 
     def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
+        self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data):
         self.text.append(data)
@@ -55,20 +55,20 @@ class Tags(HTMLParser):
 
 def test_untrusted_text_is_escaped_everywhere():
     tags = Tags(to_html(nasty_page()))
-    assert {t for t, _ in tags.seen} <= {
+    assert {t for t, _ in tags.tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "ul", "li", "span", "main",
         "section", "div", "article", "figure", "img", "figcaption", "b", "details", "summary", "dl", "dt", "dd", "code",
         "scroll", "table", "thead", "tbody", "tr", "th", "td",
     }  # fmt: skip
-    assert all(not name.startswith("on") for _, attrs in tags.seen for name in attrs)
-    assert all(attrs["src"].startswith("data:image/") for tag, attrs in tags.seen if tag == "img")
+    assert all(not name.startswith("on") for _, attrs in tags.tags for name in attrs)
+    assert all(attrs["src"].startswith("data:image/") for tag, attrs in tags.tags if tag == "img")
     assert sum(NASTY in text for text in tags.text) == 21  # each place of the page above, as it was given
 
 
 def test_a_page_loads_nothing_external():
     tags = Tags(to_html(nasty_page()))
-    assert not {"href", "action", "srcset", "background"} & {name for _, attrs in tags.seen for name in attrs}
-    policies = [attrs["content"] for tag, attrs in tags.seen if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert not {"href", "action", "srcset", "background"} & {name for _, attrs in tags.tags for name in attrs}
+    policies = [attrs["content"] for tag, attrs in tags.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert len(policies) == 1 and policies[0].startswith("default-src 'none'; img-src data:")
     style = to_html(Page("", [])).decode().split("<style>")[1].split("</style>")[0]
     assert "url(" not in style and "@import" not in style

@@ -1,4 +1,4 @@
-"""VRMC_springBone-1.0's pseudo-code, read line by line and run joint by joint; a second opinion on the solver.
+"""Reference implementation of spring bones: VRMC_springBone-1.0's pseudo-code, joint by joint.
 
 It shares nothing with vrm_synth.pose: transforms are scipy's rotations and plain products up the tree.
 """
@@ -65,7 +65,7 @@ class SlowSprings:
         self.order = self._sorted()
 
     def world(self, node: int) -> np.ndarray:
-        """world_from_node, worked out anew from the top."""
+        """world_from_node, recomputed from the root."""
         if node < 0:
             return np.eye(4)
         n = self.avatar.nodes[node]
@@ -127,8 +127,8 @@ class SlowSprings:
     def _end(self, j: SpringJoint, rest: dict[int, np.ndarray]) -> np.ndarray:
         if j.tail is not None:
             return rest[j.tail][:3, 3]
-        here, parent = rest[j.node][:3, 3], self.avatar.nodes[j.node].parent
-        return here + 0.07 * _unit(here - (rest[parent][:3, 3] if parent >= 0 else np.zeros(3)))
+        origin, parent = rest[j.node][:3, 3], self.avatar.nodes[j.node].parent
+        return origin + 0.07 * _unit(origin - (rest[parent][:3, 3] if parent >= 0 else np.zeros(3)))
 
     def _center(self, node: int | None) -> np.ndarray:
         return np.eye(4) if node is None else self.world(node)

@@ -1,4 +1,4 @@
-"""The one update order, seen from outside: each stage reads what the one before it wrote."""
+"""The update order: each stage of evaluate() reads what the one before it wrote."""
 
 from __future__ import annotations
 

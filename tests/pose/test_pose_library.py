@@ -1,4 +1,4 @@
-"""The pose library: what its files say, in degrees and words, is what its poses do."""
+"""The pose library: descriptions, degrees and bones of every pose file agree."""
 
 from __future__ import annotations
 

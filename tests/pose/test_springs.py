@@ -114,7 +114,7 @@ def test_reference_quirks_change_bone_lengths_as_three_vrm_does(seed: int) -> No
 
 
 def test_reference_quirks_keep_the_length_of_a_leaf() -> None:
-    """There is no node at its end whose old place the reference could take."""
+    """The reference takes the old position of the end node, which a leaf does not have."""
     nodes = [node("hips", -1), node("a", 0, (0.1, 0, 0)), node("b", 1, (0.1, 0, 0)), node("c", 2, (0, -0.1, 0))]
     ends = ((1, 2), (2, 3), (3, None))
     chain = tuple(SpringJoint(n, t, 0.0, 0.5, 2.0, (0.3, -1.0, 0.2), 0.2) for n, t in ends)
@@ -216,7 +216,7 @@ def test_settling_is_from_rest_and_the_same_every_time() -> None:
 
 
 def test_springs_of_an_equal_pose_are_not_settled_twice(monkeypatch) -> None:
-    """And are settled anew where anything differs that they see: a bone, a collider's place, time, wind, quirks."""
+    """They are settled again if a bone, an offset, the time, the wind or the quirks differ."""
     a, calls, swing = random_springs(22, carried=True), [], springs._swing
     monkeypatch.setattr(springs, "_swing", lambda *args: calls.append(1) or swing(*args))
     turn = (0.0, 0.6, 0.0, 0.8)

@@ -1,4 +1,4 @@
-"""Of coincident surfaces the last drawn wins (depth test LEQUAL, as in three.js and Unity), whatever draws them."""
+"""Coincident surfaces: the last drawn is visible (depth test LEQUAL, as in three.js and Unity)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parts of an avatar are drawn, and that framing, captions and counts go by the same parts."""
+"""Parts of an avatar that are drawn; framing, captions and counts use the same ones."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def test_a_mesh_is_drawn_unless_it_is_for_the_first_person_only(demo: Avatar, fl
 
 
 def test_no_renderer_draws_first_person_only_meshes(demo: Avatar, renderer: Renderer) -> None:
-    hidden, bare, whole = (
+    hidden, bare, complete = (
         renderer.render(evaluate(a), VIEW) for a in (marked(demo, "Hair"), without(demo, "Hair"), demo)
     )
     np.testing.assert_array_equal(hidden.rgba, bare.rgba)
     assert hidden.draw_order == bare.draw_order
-    assert (hidden.rgba != whole.rgba).any(-1).mean() > 0.01
+    assert (hidden.rgba != complete.rgba).any(-1).mean() > 0.01
 
 
 def test_as_three_vrm_draws_first_person_meshes(demo: Avatar) -> None:

@@ -1,4 +1,4 @@
-"""The GL renderer against arithmetic: what each pixel must be, worked out by hand from the specifications."""
+"""The GL renderer: pixels worked out by hand from the specifications."""
 
 import contextlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Pictures of the built-in avatar, kept and compared, so that no change of the look goes unseen.
+"""Golden pictures of the built-in avatar, so that no change of the look goes unnoticed.
 
 Compared on llvmpipe alone: another rasteriser has other edges. A failure writes ours and the difference, eight
 times magnified, to out/golden/. `python -m tests.render.test_golden` draws the pictures anew; look at them.
@@ -81,7 +81,7 @@ def test_the_built_in_avatar_matches_its_golden_pictures(gl, cast, avatar_name, 
 
 
 def main() -> None:
-    """Draw the golden pictures anew."""
+    """Redraw the golden pictures."""
     GOLDEN.mkdir(exist_ok=True)
     renderer = open_renderer("gl")
     for avatar_name, avatar in avatars().items():

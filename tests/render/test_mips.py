@@ -1,4 +1,4 @@
-"""Mip chains: means in linear light, against plain numpy; and their cache, which may fail but never lie."""
+"""Mip chains: means in linear light, and their cache, which may fail but never return wrong levels."""
 
 from __future__ import annotations
 

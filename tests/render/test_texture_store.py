@@ -1,4 +1,4 @@
-"""Textures at sizes far above the picture's: every texel that a fragment asks for is the file's own."""
+"""Textures much larger than the picture: fragments read the file's own texels."""
 
 from __future__ import annotations
 

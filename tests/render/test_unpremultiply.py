@@ -1,4 +1,4 @@
-"""Un-premultiplying on the CPU, against every pair of colour and alpha."""
+"""Un-premultiplying on the CPU, for every pair of color and alpha."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What captions call an avatar: strangers' titles made fit for a sentence, the user's words first."""
+"""Names and descriptions of avatars in captions: cleaned titles, and the user's words first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations: typed, checked, the same after a trip through JSON."""
+"""Observations: typed, checked, and unchanged by JSON."""
 
 from __future__ import annotations
 

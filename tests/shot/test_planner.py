@@ -36,7 +36,7 @@ def recipe(**fields: Any) -> Recipe:
 
 
 def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
-    """(V, 3) where the shot's vertices are, by the road that rendering takes."""
+    """(V, 3) positions of the shot's vertices, computed as rendering does."""
     f = shot.figure
     posed = evaluate(
         avatar, bones=f.bones, hips_offset=f.hips_offset, expressions=f.expressions, look_at=f.look_at,

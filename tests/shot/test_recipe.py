@@ -30,7 +30,7 @@ def recipe(tmp_path: Path, text: str) -> Recipe:
 
 
 def refusal(tmp_path: Path, text: str) -> str:
-    """The complaint about a recipe, without the file's name; always one line of bearable length."""
+    """The error of a recipe without the file's name; asserts that it is one line of limited length."""
     with pytest.raises(RecipeError) as e:
         recipe(tmp_path, text)
     message = str(e.value)

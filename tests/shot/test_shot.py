@@ -1,4 +1,4 @@
-"""The shots format: what goes in comes out, what is wrong is refused by name in one line."""
+"""The shots format: read, written and checked; mistakes are refused in one line with their key."""
 
 from __future__ import annotations
 

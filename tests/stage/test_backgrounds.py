@@ -1,4 +1,4 @@
-"""Backgrounds by name: colours that deserve their names."""
+"""Named backgrounds: their colors fit their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Light setups: the key comes from the camera's side of the figure, and the sum never burns out."""
+"""Light setups: the key light is on the camera side of the figure, and the sum is not overexposed."""
 
 from __future__ import annotations
 

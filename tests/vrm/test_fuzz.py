@@ -1,4 +1,4 @@
-"""Whatever is done to a file, loading it either gives a sound avatar or raises AvatarError, nothing else."""
+"""Fuzzed files either load as a sound avatar or raise AvatarError."""
 
 from __future__ import annotations
 

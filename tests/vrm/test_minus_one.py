@@ -40,13 +40,13 @@ def happy(doc: Doc) -> Doc:
 
 
 def primitive(doc: Doc) -> Doc:
-    found: Doc = doc["meshes"][0]["primitives"][0]
-    return found
+    entry: Doc = doc["meshes"][0]["primitives"][0]
+    return entry
 
 
 def constraint(doc: Doc) -> Doc:
-    found: Doc = doc["nodes"][STRAND + 1]["extensions"]["VRMC_node_constraint"]["constraint"]["roll"]
-    return found
+    entry: Doc = doc["nodes"][STRAND + 1]["extensions"]["VRMC_node_constraint"]["constraint"]["roll"]
+    return entry
 
 
 def group0(doc: Doc) -> Doc:

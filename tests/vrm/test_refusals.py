@@ -1,4 +1,4 @@
-"""Files that are not avatars are refused: each with one line of its own, in little work and memory."""
+"""Broken files are refused: each with one line of its own, in little work and memory."""
 
 from __future__ import annotations
 

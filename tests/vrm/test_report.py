@@ -1,4 +1,4 @@
-"""The report says what the file holds, and the table says it legibly."""
+"""`vrm-synth inspect`: the report of a file as JSON and as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rest pose that is no T-pose: measured, reported, and corrected for arms where it is certain."""
+"""Rest poses that are no T-pose: measured, reported, and corrected for arms where it is certain."""
 
 from __future__ import annotations
 
@@ -212,8 +212,8 @@ def test_rotated_rest_nodes_are_corrected_as_well() -> None:
         "leftHand": (HALF, 0, 0, HALF),
         "head": (0, HALF, 0, HALF),
     }
-    for some in ({}, pose):
-        np.testing.assert_allclose(bones(evaluate(a, bones=some)), bones(evaluate(t, bones=some)), atol=1e-6)
+    for rotations in ({}, pose):
+        np.testing.assert_allclose(bones(evaluate(a, bones=rotations)), bones(evaluate(t, bones=rotations)), atol=1e-6)
 
 
 def test_correcting_the_arms_changes_neither_gaze_legs_nor_head() -> None:

@@ -1,4 +1,4 @@
-"""The VRM specification's own samples show what their READMEs say they must."""
+"""The VRM specification's samples look as their READMEs say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""as_three_vrm undoes exactly what the reference does not do; figures checked against its pictures."""
+"""as_three_vrm undoes exactly what three-vrm does not do; figures checked against its pictures."""
 
 from __future__ import annotations
 

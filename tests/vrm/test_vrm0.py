@@ -1,4 +1,4 @@
-"""VRM 0.x in VRM 1.0's terms."""
+"""VRM 0.x files: everything is converted to VRM 1.0's terms."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def material(**properties: Any) -> Material:
 
 
 def mtoon(**properties: Any) -> MToon:
-    found = material(**properties).mtoon
-    assert found is not None
-    return found
+    converted = material(**properties).mtoon
+    assert converted is not None
+    return converted
 
 
 def test_vrm0_files_are_turned_to_face_plus_z() -> None:

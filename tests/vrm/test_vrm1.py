@@ -1,4 +1,4 @@
-"""VRM 1.0's extensions."""
+"""VRM 1.0 files: every extension is read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def edited(change: Any = lambda doc: None) -> Avatar:
 
 
 def vrm(doc: Doc) -> Doc:
-    found: Doc = doc["extensions"]["VRMC_vrm"]
-    return found
+    vrm_extension: Doc = doc["extensions"]["VRMC_vrm"]
+    return vrm_extension
 
 
 def test_vrm1_files_are_not_turned() -> None:
@@ -155,9 +155,9 @@ def test_springs_end_at_their_last_joint() -> None:
 
 
 def test_colliders_of_every_shape_are_read() -> None:
-    def extended(own: Doc, **more: Any) -> Doc:
+    def extended(own: Doc, **changes: Any) -> Doc:
         extension = {"specVersion": "1.0", "shape": own}
-        return {"node": 0, "extensions": {"VRMC_springBone_extended_collider": extension}, **more}
+        return {"node": 0, "extensions": {"VRMC_springBone_extended_collider": extension}, **changes}
 
     fallback = {"shape": {"sphere": {"radius": 9}}}
 

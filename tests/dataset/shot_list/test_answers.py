@@ -122,7 +122,7 @@ def test_each_avatar_is_read_once(answer):
 
 
 def one_worker_killed(avatars: Path, out: Path) -> list[str]:
-    """What the shots say that were lost where a worker is killed once the first of twelve is done."""
+    """Errors of the shots lost when a worker is killed after the first of twelve shots is done."""
     out.mkdir()
     events, killed = [], []
     for event in answer_shots(read_shots(avatars / "shots.json"), ShotListTask(out, avatars, "gl", 0), workers=2):

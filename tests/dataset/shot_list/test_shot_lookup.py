@@ -1,4 +1,4 @@
-"""`vrm-synth shots DATASET`: the same picture again, from any format and in any size."""
+"""`vrm-synth shots DATASET`: shots of a dataset rendered again, from any format and in any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dataset card: its head tells the truth about the license, and strangers' words stay words."""
+"""The dataset card: its license is that of all avatars, and texts of avatar files are escaped."""
 
 from __future__ import annotations
 

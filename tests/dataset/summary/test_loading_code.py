@@ -1,4 +1,4 @@
-"""Datasets in every shard format, loaded by the very lines of their cards: each picture, mask, caption and shot."""
+"""The code on dataset cards loads every picture, mask, caption and shot, in every shard format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def run_card(store: LocalStore) -> dict:
-    """The names that the card's Python gives."""
+    """Run the code blocks of a dataset's card and return the variables they define."""
     text = store.read("README.md").decode()
     by_card: dict = {}
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -54,7 +54,7 @@ def run_card(store: LocalStore) -> dict:
 
 
 def check(row: dict, s: DatasetSample) -> None:
-    """A row as `datasets` or `webdataset` hands it out is the sample."""
+    """Assert that a row loaded by `datasets` or `webdataset` equals the sample."""
     (picture,) = (row[name] for name in PICTURES if row.get(name) is not None)
     pixels = decode_rgba(s.picture)
     assert np.array_equal(np.asarray(picture.convert("RGBA")), pixels)
@@ -76,7 +76,7 @@ def key(row: dict) -> str:
 
 
 def check_all(store: LocalStore) -> None:
-    """All that the card's lines load is all that is there."""
+    """Assert that the card's code loads every sample of the dataset, and nothing else."""
     ours, by_card = samples_by_key(store), run_card(store)
     splits = {split for split, _ in ours}
     for loaded in (by_card["pictures"], by_card["streamed"]):
@@ -128,7 +128,7 @@ def test_the_card_loads_a_subset_with_a_test_split_only(source, tmp_path):
 
 
 def test_the_card_loads_a_split_of_any_name(bare, avatars, tmp_path):
-    """`datasets` guesses splits by a few names of its own; the card's head says them."""
+    """`datasets` recognizes a few split names only; the card's head lists the others."""
     check_all(render_source(tmp_path / "held", avatars, "imagefolder", passes=(), splits={"held_out": 0.4}, count=8))
 
 
@@ -169,7 +169,7 @@ def test_every_code_block_compiles_and_names_the_plugin_it_needs(shard_format, e
 
 
 def test_tar_indices_are_stored_with_the_records(bare):
-    """Beside the tars `datasets` would take it for one of them."""
+    """In the folder of the tars, `datasets` would load the index as data."""
     tars = bare.list("train")
     assert tars == [f"train/{n:05d}.tar" for n in range(2)]
     for n, tar in enumerate(tars):

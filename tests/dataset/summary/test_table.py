@@ -1,4 +1,4 @@
-"""The metadata table: written in groups, read in order, and asked without a way out of the table."""
+"""The metadata table: written in groups, read in order, and queried without access to anything else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vrm_synth.shot.observations import Observations
 
 
 def row(i: int) -> dict:
-    """A line of metadata, with the choices and observations that a question needs."""
+    """A row of metadata with the choices and observations that conditions query."""
     shot = {"id": f"{i:06d}", "size": [8, 9], "choices": {"pose": ("wave", "sit")[i % 2]}}
     observations = {"azimuth": float(i), "phrases": ["waving"], "eyes": ""}
     identifiers = {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0}

@@ -1,4 +1,4 @@
-"""Verifying: a sound dataset has no fault, a hundred planted ones are found, and remaking brings the bytes back."""
+"""Verify and repair: a sound dataset has no fault; planted faults are found and repaired byte for byte."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ once = functools.cache(open_avatar)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_avatar_and_one_context(gl):
-    """The built-in avatar takes a second to make, and a context another: once is enough for a hundred repairs."""
+    """Share one built-in avatar and one GL context, which take a second each, between a hundred repairs."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("vrm_synth.dataset.render_task", "vrm_synth.dataset.verify.repair"):
             patch.setattr(f"{module}.open_avatar", opened)
@@ -41,7 +41,7 @@ def _one_avatar_and_one_context(gl):
 
 
 class LeavesOpen:
-    """A renderer that whoever opened it does not close."""
+    """A wrapper of a shared renderer whose close() does nothing."""
 
     def __init__(self, gl):
         self._gl = gl
@@ -115,8 +115,8 @@ def test_several_processes_find_the_same_faults(sets, tmp_path):
     assert verify(store, workers=2) == verify(store)
 
 
-def unhealed(sets, count: int, folder: Path) -> list[str]:
-    """Those of so many planted faults that verify did not find, or that remaking did not heal to the byte."""
+def unrepaired(sets, count: int, folder: Path) -> list[str]:
+    """Planted faults that verify did not find or that repair did not undo byte for byte."""
     missed = []
     for seed, plant in faults(count):
         shard_format = FORMATS[(seed + seed // 10) % 3]
@@ -128,19 +128,19 @@ def unhealed(sets, count: int, folder: Path) -> list[str]:
             continue
         repair(store, report)
         if files(store) != files(sets[shard_format]):
-            missed.append(f"not healed: {fault}, found {report.faults[0]}")
+            missed.append(f"not repaired: {fault}, found {report.faults[0]}")
         shutil.rmtree(store.folder)
     return missed
 
 
 def test_planted_faults_are_found_and_repaired(sets, avatars):
     # Beside the avatars: shots name them from the dataset's folder.
-    assert unhealed(sets, 10, folder_beside(sets)) == []
+    assert unrepaired(sets, 10, folder_beside(sets)) == []
 
 
 @pytest.mark.slow
 def test_a_hundred_planted_faults_are_found_and_repaired(sets, avatars):
-    assert unhealed(sets, 100, folder_beside(sets)) == []
+    assert unrepaired(sets, 100, folder_beside(sets)) == []
 
 
 def folder_beside(sets) -> Path:

@@ -1,4 +1,4 @@
-"""Near-duplicates: what the hash forgives, and that the banded search misses nothing."""
+"""Near duplicates: changes that the hash tolerates, and completeness of the banded search."""
 
 from __future__ import annotations
 
