@@ -4,8 +4,8 @@
 
 Nothing is rendered: the table's rows are those of 64 real shots of the built-in family, mixed anew in every group with
 keys, numbers and shards of their own, so that its columns are as wide and as varied as a real table's, but for the
-JSON of the shots, which packs better. Of 11,000 shards a seventh has no record; `rows` is then what is missing. Each
-measure runs in a process of its own; memory is the most that it held.
+JSON of the shots, which packs better. Of 11,000 shards a seventh has no record; `rows` is then the number of missing
+shards. Each measurement runs in its own process; memory is its peak.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 The command is whole: `vrm-synth render` of a recipe with one shot. Cold: every cache folder is new (HOME,
 XDG_CACHE_HOME, MESA_SHADER_CACHE_DIR), so that shaders are compiled and mip chains made; the files are in the page
-cache and Python's byte code is compiled. Warm: the same folders again. Cold and warm alternate, after one of each
-that does not count. `picture`: until the PNG was there; `exit`: until the prompt was back, dataset card and all.
-The aims are 2.5 s and 1.2 s.
+cache and Python's byte code is compiled. Warm: the same folders again. Cold and warm alternate, after one run of each
+as a warm-up. `picture`: until the PNG exists; `exit`: until the command has ended, dataset card included.
+The targets are 2.5 s and 1.2 s.
 """
 
 from __future__ import annotations

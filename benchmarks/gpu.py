@@ -5,11 +5,12 @@
 
 For each avatar and each way of anti-aliasing, pictures a second at 512² of shots that are posed already: `draw` to
 the end of glFinish, never read; `one by one` through render(), which waits for each; `stream` through the ring of
-pixel buffers; `encoded` the stream with each picture packed as PNG between two draws. What limits is the smallest step
-down: from draw to stream the way back, from stream to encoded the packing, and posing comes on top (raster.py). The
+pixel buffers; `encoded` the stream with each picture packed as PNG between two draws. The bottleneck
+shows as the largest drop: from draw to stream it is reading back, from stream to encoded the encoder; posing comes on
+top (raster.py). The
 ring is worth its code where `stream` beats `one by one`; both are interleaved, round by round, and medians are printed.
 
-On software OpenGL it runs as well (the ring is then off, as in real runs), which keeps it honest without a GPU.
+On software OpenGL it runs as well (the ring is then off, as in real runs), which tests the script without a GPU.
 No GPU has run it yet: the figures that the design rests on (docs/architecture.md, Renderers) are llvmpipe's.
 """
 

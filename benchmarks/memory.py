@@ -2,11 +2,11 @@
 
     python benchmarks/memory.py [--count 20000] [--size 128] [--avatars NAME …] [--block 100] [--dry]
 
-Shots come in blocks of one avatar each, so that avatars are read, drawn and given up again and again, more of them
+Shots come in blocks of one avatar each, so that avatars are read, drawn and evicted again and again, more of them
 than the renderer keeps. After a warm-up (a tenth of the run, at least two rounds of the avatars) the resident memory
 is sampled at the end of each round, when the same avatars have been drawn; flat is every later sample within ± 5 %
-of the median. GL objects are counted where moderngl's Python objects are alive, at the same moments: the number is
-to stay within the first rounds' range. Exit status 1 where either is not so.
+of the median. GL objects are counted where moderngl's Python objects are alive, at the same moments: the number must
+stay within the first rounds' range. Exit status 1 if either check fails.
 """
 
 from __future__ import annotations

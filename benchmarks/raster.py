@@ -4,18 +4,18 @@
 
 `ratio`: our draw() (palette, morphs, materials, draw order, textures, draws) against a bare moderngl loop. The bare
 loop issues what draw() issued for the same picture, recorded at moderngl's own methods: same buffers, same vertex
-arrays, same shaders; calls that set what is set already are left out. Its picture is held to be the same. Both to
+arrays, same shaders; calls that set what is set already are left out. Its picture must be the same. Both to
 the end of glFinish, alternating, by the clock; the aim is 1.25.
 
 The rest is CPU-milliseconds a picture (of the whole process), medians: pose, what draw() costs beyond the bare loop,
 read back, encode, answer (the JSON), write. `else` is their sum; the aim is 4. As in a list of shots, springs settle
 anew for each picture and its files are new ones (to replace a file takes ext4 as long again as to write it).
 
-One llvmpipe thread, the calling one. The bare loop is recorded, not written by hand, so that it follows the renderer's
-insides. First seen (llvmpipe, 2 cores at load 1.3, 4 shots each, commit 49db55b): ratio 1.13, 1.26 and 1.06 and `else`
+One llvmpipe thread, the calling one. The bare loop is recorded, not written by hand, so that it follows the renderer.
+First measured (llvmpipe, 2 cores at load 1.3, 4 shots each, commit 49db55b): ratio 1.13, 1.26 and 1.06 and `else`
 8.0, 6.3 and 13.0 ms for m_expressive, robot and the built-in avatar; half of it is posing, where springs settle.
 
-Tried for the drawing and left (CPU-ms a picture, least of several, interleaved): llvmpipe's approximations by
+Rejected for drawing (CPU-ms a picture, least of several, interleaved): llvmpipe's approximations by
 GALLIVM_PERF on crimsom and robot, brilinear 2.31 and 3.21, rho_approx 2.67 and 3.13, neither 2.40 and 3.00; no
 `discard` on m_expressive 7.30, with it 7.46; skinning by one joint in place of four 3.3 of the built-in avatar's 4.5
 for vertices, which would be another picture.

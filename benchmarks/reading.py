@@ -8,8 +8,8 @@ of the list. Ours are read by the libraries that users have: webdataset for tars
 imagefolder's shards as any folder. `shuffled` is the peer in random order, which is how a plain folder is trained on;
 shards are then shuffled by whole shards and in a buffer, which costs a reader nothing on a disk.
 
-Each file is thrown out of the page cache before a round (posix_fadvise), which helps only on a disk of its own: `cold`
-on a virtual machine is what its host has cached. All of them decode the same PNG files, and decoding is most of the
+Each file is evicted from the page cache before a round (posix_fadvise), which helps only on a local disk: on a virtual
+machine the host may still have it cached. All of them decode the same PNG files, and decoding is most of the
 time on a processor; the rest is what the format costs. The pictures are 24 rendered ones over and over, with keys of
 their own.
 """

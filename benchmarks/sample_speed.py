@@ -1,6 +1,6 @@
 """Sampled pictures per second, beside diffusers' StableDiffusionPipeline with the same weights and scheduler.
 
-    python benchmarks/sample_speed.py                                                       here: the tiny base
+    python benchmarks/sample_speed.py                                                       the tiny base
     python benchmarks/sample_speed.py --shape sd21 --size 512 --batch 8 --batches 8         on a GPU
 
 Ours is the DiffusionSampler of `vrm-synth sample` (on CUDA: bfloat16 U-Net, latents in float32, channels_last,

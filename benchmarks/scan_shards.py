@@ -3,8 +3,8 @@
     python benchmarks/scan_shards.py [--samples 4000] [--bytes 100000]
 
 Ours reads the members' headers, captions, metadata and the heads of the pictures, checks them, and writes the table.
-webdataset goes through the same shards without decoding; tarfile.getmembers() is the least that anybody who wants
-to read in any order must do. The shards are in the page cache for all three; each is run three times, the best counts.
+webdataset goes through the same shards without decoding; tarfile.getmembers() is the minimum for reading
+in any order. The shards are in the page cache for all three; each is run three times, the best counts.
 """
 
 from __future__ import annotations

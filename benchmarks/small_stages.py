@@ -2,14 +2,14 @@
 
     python benchmarks/small_stages.py [--shots 60] [--size 512] [--avatars demo m_expressive crimsom]
 
-gate: dataset/image_checks.py's `find_fault` on packed pixels, against the same questions asked of single channels.
-listed: the primitives that are drawn (for what an expression moves, shot/visibility.py), against a list from skinning
+check: dataset/image_checks.py's `find_fault` on packed pixels, against the same checks on single channels.
+parts: the primitives that are drawn (for what an expression moves, shot/visibility.py), against a list from skinning
 the body. pose: the pose of a shot that planning has posed already, against posing it again (dataset/render_task.py;
 only where no gaze turns the eyes). gaze: the angles of a gaze at a point, against those of the whole pose. What both
-find is held to be the same; they alternate; the least of three rounds counts, and means over the pictures are shown,
+return must be equal; they alternate; the least of three rounds counts, and means over the pictures are shown,
 before → now.
 
-First seen (2 cores at load 4.6): gate 3.94 → 0.23, listed 1.02 → 0.01, pose 0.56 → 0.00 and gaze 0.55 → 0.26 ms of
+First seen (2 cores at load 4.6): check 3.94 → 0.23, parts 1.02 → 0.01, pose 0.56 → 0.00 and gaze 0.55 → 0.26 ms of
 the built-in avatar's pictures; 3.78 → 0.21, 0.45 → 0.01, 0.35 → 0.00 and 0.30 → 0.20 of m_expressive's.
 """
 
@@ -37,7 +37,7 @@ from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar
 
-STAGES = ("gate", "listed", "pose", "gaze")
+STAGES = ("check", "parts", "pose", "gaze")
 ROUNDS = 3
 # What a stage finds, as it was and as it is, in a form that can be compared.
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
@@ -65,9 +65,9 @@ def pairs(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int) -> Iterato
     planned = plan_shot(recipe, i, lambda _: avatar)
     shot = planned.shot
     posed, frame = render_shot(renderer, avatar, shot, posed=planned.posed)
-    yield "gate", (lambda: fault_by_channels(frame.rgba, shot.size), lambda: find_fault(frame.rgba, shot.size))
+    yield "check", (lambda: fault_by_channels(frame.rgba, shot.size), lambda: find_fault(frame.rgba, shot.size))
     yield (
-        "listed",
+        "parts",
         (
             lambda: [(node, id(p)) for node, p, *_ in posed_primitives(posed, with_normals=False)],
             lambda: [(node, id(p)) for node, _, p in drawn_primitives(avatar)],
@@ -88,12 +88,12 @@ def measure(pair: Pair) -> tuple[float, float]:
     """CPU milliseconds of (the former version, the present one)."""
     least = [np.inf, np.inf]
     for _ in range(ROUNDS):
-        times = []
+        results = []
         for k, f in enumerate(pair):
             start = time.process_time()
-            times.append(f())
+            results.append(f())
             least[k] = min(least[k], (time.process_time() - start) * 1e3)
-        assert np.array_equal(*times)
+        assert np.array_equal(*results)
     return least[0], least[1]
 
 

@@ -4,11 +4,11 @@
 
 batch: a new process that opens data, table and cache as `train` does and gives the whole batch: order, captions
 and latents of 512² from a cache that knows all the pictures, under both kinds of hash. The pictures have three
-shapes, so that all sizes are looked at. The shards of pictures and latents are files without contents, but for the
+shapes, so that every bucket is used. The shards of pictures and latents are files without contents, but for the
 latents that the batch needs; the table is written by the code that writes tables, the index has its form.
-The files that are read are first dropped from the page cache. To be within 15 s, or the exit status is 1.
+The files that are read are first dropped from the page cache. Exit status 1 if it takes longer than 15 s.
 
-order and peer: the numbers of the samples alone, of ours, and as training scripts resume: a DataLoader with a
+order and peer: the indices of the samples alone: by our order, and as training scripts resume, with a DataLoader with a
 RandomSampler over as many numbers, and accelerate's skip_first_batches up to the step.
 
 Rejected, on this table: a shuffle by `Generator.permutation` an epoch (0.6 s and 88 MB each, and every earlier
@@ -97,7 +97,7 @@ def resident() -> float:
 def report(start: float, imported: float, base: float) -> dict[str, float]:
     """Seconds since the start, and memory beyond what importing took."""
     now = time.perf_counter()
-    # Not ru_maxrss, which begins with what the parent held when it forked.
+    # Not ru_maxrss, which starts from the memory of the parent at the fork.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak = int(status["VmHWM"].split()[0]) / 1024
     return {

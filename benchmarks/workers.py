@@ -4,10 +4,10 @@
     python benchmarks/workers.py --workers 1 2 4 8 16 --shots 4000 --rounds 3      on a machine with a GPU
 
 Whole commands on the same shots.json at 512², transparent, outlined, not anti-aliased, round by round in alternating
-order. `steady` leaves the start out, by the times of the first and the last file; `adds` is what the rate of steady
-work grows by for each worker beyond the first, in shares of the first's (1.00: all of it; the aim for two is 0.80).
-One worker has one llvmpipe thread, as each of several has. Then, by `vrm-synth bench`, where the time of one worker
-goes and which device drew: on a GPU the largest stage beside drawing is what limits, and workers are what hides it.
+order. `steady` leaves the start out, by the times of the first and the last file; `adds` is the gain in steady
+rate per further worker, relative to the first worker's rate (1.00 is linear scaling; the target for two is 0.80).
+One worker has one llvmpipe thread, as each of several has. Then, by `vrm-synth bench`, the stages of one
+worker and the device: on a GPU the largest stage beside drawing is the bottleneck, which more workers hide.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Run the long tests and the benchmarks, and write their results to docs/measured.md.
 
     make measure                                   everything
-    python scripts/measure.py three-vrm raster     these sections alone; the page keeps the others as they are
+    python scripts/measure.py three-vrm raster     these sections only; the page keeps the others
 
 Every section names its day, the processor and the commit; no host name and no path of this machine. A section whose
 command fails is not written and ends the run, with what was measured before it in the page.

@@ -32,7 +32,7 @@ class Squaring:
     def open(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
         if self.broken == "dies":
             os._exit(3)
-        if self.broken.startswith("/"):  # a file: whoever can take it away dies
+        if self.broken.startswith("/"):  # a file: the process that can remove it dies
             with contextlib.suppress(FileNotFoundError):
                 Path(self.broken).unlink()
                 os._exit(3)

@@ -105,7 +105,7 @@ def test_the_process_ends_with_the_load() -> None:
     assert process.poll() is not None
 
 
-# ---------------------------------------------------------------- whatever the bytes
+# ---------------------------------------------------------------- corrupt data
 
 
 def payload(compressed: bytes, library: str) -> list[tuple[int, int]]:

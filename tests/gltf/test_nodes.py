@@ -32,7 +32,7 @@ def test_nodes_by_matrix_and_by_parts_agree() -> None:
 
 
 def rest_world_matrix(avatar: Avatar) -> np.ndarray:
-    """(N, 4, 4) with springs, constraints and a gaze at work, which must make no number that is none."""
+    """(N, 4, 4) with springs, constraints and a gaze evaluated, which must stay finite."""
     posed = evaluate(avatar, look_at=(0.3, 1.0, 2.0), settle_seconds=0.2, expressions={"happy": 1.0})
     assert np.isfinite(posed.world_from_node).all()
     return posed.world_from_node

@@ -54,10 +54,10 @@ def test_every_pose_is_sound(pose: Pose) -> None:
     for p in pose.phrases:
         assert set(p.shows) <= set(BONE_NAMES)
         assert {b for pair in p.touch for b in pair} <= {*BONE_NAMES, *REGIONS}
-        # A touch is said only where it is measured.
+        # Touching is described only where it is measured.
         if re.search(r"lap|together|clasped|joined|crossed arms|on the (chest|hip|thighs)", p.text):
             assert p.touch, p.text
-        # What is said of one side must be about a bone of that side that is asked to be seen.
+        # A description of one side needs a bone of that side in its list of visible bones.
         for side in SIDES.findall(p.text):
             assert any(b.startswith(side) for b in p.shows), p.text
     assert not any(re.search(r"\b(he|she|his|her|hers|him)\b", p.text) for p in pose.phrases)

@@ -74,7 +74,7 @@ def test_reinterpreted_names_are_reported() -> None:
 def test_a_stated_preset_wins_over_a_name_in_either_order() -> None:
     for order in (1, -1):
         found_names, oddities = names(*[("unknown", "Joy"), ("joy", "Smile")][::order])
-        assert found_names == ["Joy", "happy"][::order]  # nothing is lost: the other is there under its own name
+        assert found_names == ["Joy", "happy"][::order]  # the other group keeps its own name
         assert len(oddities) == 1 and "custom" in oddities[0]
 
 

@@ -150,7 +150,7 @@ CASES: dict[str, tuple[Any, Change, str, Callable[[Avatar], object]]] = {
         vrm1,
         lambda d: springs1(d)["colliders"].insert(0, {"node": -1, "shape": {"sphere": {"radius": 1}}}),
         "colliders[0].node",
-        # the file's collider 0 is the one that is gone: what the group lists is told by the file's own numbers
+        # the dropped collider is number 0 of the file; groups list colliders by the file's numbers
         lambda a: [c.shape for c in a.colliders] == ["capsule"] and a.springs[0].colliders == (),
     ),
     "1.0 collider of a group": (
