@@ -183,7 +183,7 @@ def measure(label: str, path: Path, count: int, rounds: int, keep: Path | None, 
                 command, env=machine.environment({"LP_NUM_THREADS": "0"}), text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
-            _told(crew[side])
+            _read_line(crew[side])
         rates: dict[str, list[float]] = {side: [] for side in crew}
         for n in range(rounds):
             for side in list(crew) if n % 2 == 0 else reversed(list(crew)):
@@ -191,7 +191,7 @@ def measure(label: str, path: Path, count: int, rounds: int, keep: Path | None, 
                 assert stdin is not None
                 stdin.write("go\n")
                 stdin.flush()
-                rates[side].append(float(_told(crew[side])))
+                rates[side].append(float(_read_line(crew[side])))
         for process in crew.values():
             process.communicate()
     low, mid, high = quartiles([a / b for a, b in zip(rates["ours"], rates["pyrender"], strict=True)])
@@ -208,7 +208,7 @@ def measure(label: str, path: Path, count: int, rounds: int, keep: Path | None, 
     }
 
 
-def _told(process: subprocess.Popen[str]) -> str:
+def _read_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     if not line:

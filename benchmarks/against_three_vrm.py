@@ -132,7 +132,7 @@ def measure(bench: Bench, label: str, path: Path, count: int, pairs: int) -> dic
 def compare(bench: Bench, label: str) -> dict[str, dict[str, float]]:
     """compare.py's figures of the first pair, by shot."""
     folders = [bench.work / f"{label}_{side}_0" for side in ("theirs", "ours")]
-    found = bench.work / f"{label}_compared.json"
+    comparison = bench.work / f"{label}_compared.json"
     command: list[str | Path] = [
         sys.executable,
         bench.reference / "compare.py",
@@ -140,12 +140,12 @@ def compare(bench: Bench, label: str) -> dict[str, dict[str, float]]:
         "--worst",
         "0",
         "--json",
-        found,
+        comparison,
     ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for folder in folders:
         shutil.rmtree(folder)
-    figures: dict[str, dict[str, float]] = json.loads(found.read_text())
+    figures: dict[str, dict[str, float]] = json.loads(comparison.read_text())
     return figures
 
 
@@ -178,8 +178,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _named(name: str, found: tuple[float, float, float]) -> dict[str, float]:
-    return {name: round(found[1], 2), f"{name}_q1": round(found[0], 2), f"{name}_q3": round(found[2], 2)}
+def _named(name: str, values: tuple[float, float, float]) -> dict[str, float]:
+    return {name: round(values[1], 2), f"{name}_q1": round(values[0], 2), f"{name}_q3": round(values[2], 2)}
 
 
 def _range(row: dict[str, Any], name: str) -> str:

@@ -1,8 +1,8 @@
 """Our renderer without a dataset: pose, draw, read back, in one process or in several.
 
-    python benchmarks/drawing_loop.py SHOTS.json COMPAT      one process; prints pictures a second when told to go
+    python benchmarks/drawing_loop.py SHOTS.json COMPAT      one process; prints pictures per second
 
-against_three_vrm.py and against_pyrender.py start it; it says "ready" once its avatar is drawn, waits for a line on
+against_three_vrm.py and against_pyrender.py start it; it prints "ready" once its avatar is drawn, waits for a line on
 stdin and then draws the list once.
 """
 

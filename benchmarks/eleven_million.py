@@ -4,8 +4,8 @@
 
 Nothing is rendered: the table's rows are those of 64 real shots of the built-in family, mixed anew in every group with
 keys, numbers and shards of their own, so that its columns are as wide and as varied as a real table's, but for the
-JSON of the shots, which packs better. Of 11,000 shards a seventh has no record; `rows` is then what is missing. Each
-measure runs in a process of its own; memory is the most that it held.
+JSON of the shots, which packs better. Of 11,000 shards a seventh has no record; `rows` is then the number of missing
+shards. Each measurement runs in its own process; memory is its peak.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ rows = len(missing_shards(LocalStore(Path(sys.argv[1]))))
 seconds = time.perf_counter() - start
 """
 MISSING = 7  # every so many records is left out
-# VmHWM, not ru_maxrss: that begins with what the process that started this one held.
-TELL = """
-held = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
-told = {"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(held), "rows": rows}
-print(json.dumps(told))
+# VmHWM, not ru_maxrss: that starts from the memory of the parent process.
+REPORT = """
+peak = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
+report = {"seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "MiB": round(peak), "rows": rows}
+print(json.dumps(report))
 """
 
 
@@ -73,18 +73,18 @@ def make_table(path: Path, rows: int) -> None:
     pool = []
     for i in range(SHOTS):
         planned = plan_shot(recipe, i, open_one)
-        shot, found = planned.shot, planned.observations
+        shot, observations = planned.shot, planned.observations
         row = {
             "i": i,
             "seed": 0,
             "attempt": 0,
-            "caption": f"A girl, {shot.choices.pose}, {found.expression or 'smiling'}.",
+            "caption": f"A girl, {shot.choices.pose}, {observations.expression or 'smiling'}.",
             "avatar": shot.figure.avatar,
             "avatar_sha256": open_one(shot.figure.avatar).sha256,
             "license": "CC0-1.0",
             "renderer": "llvmpipe",
             "shot": shot.to_json(),
-            "observations": found.to_json(),
+            "observations": observations.to_json(),
         }
         pool.append(table_row(row, "", "train", 0))
     real = pa.Table.from_pylist(pool, schema=schema())
@@ -113,15 +113,15 @@ def make_records(folder: Path, form: str, rows: int) -> None:
     body = Record(0, "train", keys, files, "0" * 64, "0" * 64, ("llvmpipe",)).to_bytes().rpartition(b",\n")[0]
     for shard in range(math.ceil(rows / A_SHARD)):
         if shard % MISSING:
-            mine = body.replace(b'"shard": 0', f'"shard": {shard}'.encode(), 1)
-            (folder / record_name(shard)).write_bytes(sealed(mine))  # put_file would sync each of them
+            sidecar = body.replace(b'"shard": 0', f'"shard": {shard}'.encode(), 1)
+            (folder / record_name(shard)).write_bytes(sealed(sidecar))  # put_file would sync each of them
 
 
 def measured(script: str, *arguments: object) -> dict[str, object]:
     """Run Python code in a subprocess and return the JSON that it prints."""
-    command = [sys.executable, "-c", script + TELL, *map(str, arguments)]
-    found: dict[str, object] = json.loads(machine.run_timed(command, machine.ROOT).output)
-    return found
+    command = [sys.executable, "-c", script + REPORT, *map(str, arguments)]
+    result: dict[str, object] = json.loads(machine.run_timed(command, machine.ROOT).output)
+    return result
 
 
 def measure(work: Path, rows: int) -> Iterator[dict[str, object]]:
@@ -137,9 +137,9 @@ def measure(work: Path, rows: int) -> Iterator[dict[str, object]]:
         if not folder.exists():
             folder.mkdir()
             make_records(folder, form, rows)
-        found = measured(RESUME, folder)
-        assert found["rows"] == math.ceil(math.ceil(rows / A_SHARD) / MISSING), found
-        yield {"measure": f"resume, {form}"} | found
+        result = measured(RESUME, folder)
+        assert result["rows"] == math.ceil(math.ceil(rows / A_SHARD) / MISSING), result
+        yield {"measure": f"resume, {form}"} | result
     for name, where in QUESTIONS.items():
         yield {"measure": name} | measured(ASK, table, where)
 

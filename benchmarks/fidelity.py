@@ -32,12 +32,12 @@ from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 def draw_theirs(reference: Path, shots: Path, out: Path, work: Path) -> None:
     """Render the shots with the reference harness; shots that it refuses are reported and left out."""
     folder = harness.prepare(reference, work)
-    done = subprocess.run(harness.draw_command(shots, out), cwd=folder, capture_output=True, text=True)
-    failed = sorted({line.split("__")[0] for line in done.stderr.splitlines() if "  FAILED  " in line})
+    process = subprocess.run(harness.draw_command(shots, out), cwd=folder, capture_output=True, text=True)
+    failed = sorted({line.split("__")[0] for line in process.stderr.splitlines() if "  FAILED  " in line})
     if failed:
         print(f"three-vrm refuses, left out: {', '.join(failed)}")
     if not any(out.iterdir()):
-        sys.exit(f"the reference drew nothing:\n{done.stderr}")
+        sys.exit(f"the reference drew nothing:\n{process.stderr}")
 
 
 def draw_ours(entries: list[dict[str, Any]], out: Path) -> None:

@@ -4,9 +4,9 @@
 
 The command is whole: `vrm-synth render` of a recipe with one shot. Cold: every cache folder is new (HOME,
 XDG_CACHE_HOME, MESA_SHADER_CACHE_DIR), so that shaders are compiled and mip chains made; the files are in the page
-cache and Python's byte code is compiled. Warm: the same folders again. Cold and warm alternate, after one of each
-that does not count. `picture`: until the PNG was there; `exit`: until the prompt was back, dataset card and all.
-The aims are 2.5 s and 1.2 s.
+cache and Python's byte code is compiled. Warm: the same folders again. Cold and warm alternate, after one run of each
+as a warm-up. `picture`: until the PNG exists; `exit`: until the command has ended, dataset card included.
+The targets are 2.5 s and 1.2 s.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from machine import quartiles
 
 def one_run(recipe: Path, out: Path, caches: Path) -> tuple[float, float]:
     """(seconds to the picture, seconds to the exit)."""
-    places = {"HOME": caches, "XDG_CACHE_HOME": caches / "cache", "MESA_SHADER_CACHE_DIR": caches / "mesa"}
-    for folder in places.values():
+    cache_folders = {"HOME": caches, "XDG_CACHE_HOME": caches / "cache", "MESA_SHADER_CACHE_DIR": caches / "mesa"}
+    for folder in cache_folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "vrm_synth", "render", str(recipe), "-o", str(out)]
     started = time.time()
-    done = machine.run_timed(command, recipe.parent, {k: str(v) for k, v in places.items()})
+    timed = machine.run_timed(command, recipe.parent, {k: str(v) for k, v in cache_folders.items()})
     (picture,) = out.glob("train/*/*.png")
-    return picture.stat().st_mtime - started, done.seconds
+    return picture.stat().st_mtime - started, timed.seconds
 
 
 def main() -> None:
@@ -56,10 +56,10 @@ def main() -> None:
                     seconds[kind, "exit"].append(ended)
     row = {"avatar": Path(source).stem, "runs": o.runs, "stolen": 0.0}
     row["stolen"] = round(machine.stolen_share(before, machine.cpu_ticks()), 3)
-    for (kind, what), found in seconds.items():
-        low, mid, high = quartiles(found)
-        print(f"{kind} {what:8}{mid:6.2f} s ({low:.2f}–{high:.2f})")
-        row[f"{kind}_{what}"] = round(mid, 3)
+    for (kind, cache), samples in seconds.items():
+        low, mid, high = quartiles(samples)
+        print(f"{kind} {cache:8}{mid:6.2f} s ({low:.2f}–{high:.2f})")
+        row[f"{kind}_{cache}"] = round(mid, 3)
     print(f"stolen {row['stolen']:.1%}, load before {facts['load']}, {facts['cpu']}, commit {facts['commit']}")
     if not o.dry:
         machine.append("first_picture", [facts | row])

@@ -5,11 +5,12 @@
 
 For each avatar and each way of anti-aliasing, pictures a second at 512² of shots that are posed already: `draw` to
 the end of glFinish, never read; `one by one` through render(), which waits for each; `stream` through the ring of
-pixel buffers; `encoded` the stream with each picture packed as PNG between two draws. What limits is the smallest step
-down: from draw to stream the way back, from stream to encoded the packing, and posing comes on top (raster.py). The
+pixel buffers; `encoded` the stream with each picture packed as PNG between two draws. The bottleneck
+shows as the largest drop: from draw to stream it is reading back, from stream to encoded the encoder; posing comes on
+top (raster.py). The
 ring is worth its code where `stream` beats `one by one`; both are interleaved, round by round, and medians are printed.
 
-On software OpenGL it runs as well (the ring is then off, as in real runs), which keeps it honest without a GPU.
+On software OpenGL it runs as well (the ring is then off, as in real runs), which tests the script without a GPU.
 No GPU has run it yet: the figures that the design rests on (docs/architecture.md, Renderers) are llvmpipe's.
 """
 
@@ -34,7 +35,7 @@ from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 
-WAYS: dict[str, Callable[[View], View]] = {
+VARIANTS: dict[str, Callable[[View], View]] = {
     "none": lambda view: replace(view, supersample=1),
     "multisample": lambda view: replace(view, supersample=2, antialias="multisample"),
     "supersample": lambda view: replace(view, supersample=2, antialias="supersample"),
@@ -68,14 +69,14 @@ LOOPS = {"draw": draw_only, "one by one": one_by_one, "stream": streamed, "encod
 
 def rates(renderer: GLRenderer, pictures: Pictures, rounds: int) -> dict[str, float]:
     """Pictures per second of each loop, medians of interleaved rounds."""
-    found: dict[str, list[float]] = {name: [] for name in LOOPS}
+    samples: dict[str, list[float]] = {name: [] for name in LOOPS}
     for n in range(rounds + 1):
         for name, loop in LOOPS.items():
             start = time.perf_counter()
             loop(renderer, pictures)
             if n:  # the first round compiles shaders and sends textures
-                found[name].append(len(pictures) / (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in found.items()}
+                samples[name].append(len(pictures) / (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in samples.items()}
 
 
 def main() -> None:
@@ -94,11 +95,13 @@ def main() -> None:
             avatar = load(path)
             shots = [Shot.from_json(plain_shot(avatar, path, label, i)) for i in range(o.shots)]
             posed = [(pose_for(avatar, shot), shot.view()) for shot in shots]
-            for way, seen in WAYS.items():
-                found = rates(renderer, [(p, seen(view)) for p, view in posed], o.rounds)
-                print(f"{label[:14]:15}{way:13}" + "".join(f"{rate:12.1f}" for rate in found.values()), flush=True)
-                columns = {k.replace(" ", "_"): round(v, 1) for k, v in found.items()}
-                rows.append(facts | {"device": renderer.device, "avatar": label, "antialias": way} | columns)
+            for variant, view_of in VARIANTS.items():
+                by_loop = rates(renderer, [(p, view_of(view)) for p, view in posed], o.rounds)
+                print(
+                    f"{label[:14]:15}{variant:13}" + "".join(f"{rate:12.1f}" for rate in by_loop.values()), flush=True
+                )
+                columns = {k.replace(" ", "_"): round(v, 1) for k, v in by_loop.items()}
+                rows.append(facts | {"device": renderer.device, "avatar": label, "antialias": variant} | columns)
     if not o.dry:
         machine.append("gpu", rows)
 

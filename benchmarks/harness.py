@@ -32,8 +32,8 @@ def draw_command(shots: Path, out: Path) -> list[str]:
 def bench(harness: Path, avatar: Path, count: int) -> float:
     """Pictures per second that the page poses, draws and reads back: no encoding, no trip to Node."""
     command = ["node", "render.mjs", "bench", "--vrm", str(avatar), "--n", str(count), "--size", "512"]
-    done = subprocess.run(command, cwd=harness, env=environment(), check=True, capture_output=True, text=True)
-    rate: float = json.loads(done.stdout)["readPixels"]["imagesPerSecond"]
+    process = subprocess.run(command, cwd=harness, env=environment(), check=True, capture_output=True, text=True)
+    rate: float = json.loads(process.stdout)["readPixels"]["imagesPerSecond"]
     return rate
 
 
@@ -58,6 +58,6 @@ def bench_shots(harness: Path, avatar: Path, count: int) -> list[dict[str, Any]]
     script = harness / "bench_jobs.mjs"
     script.write_text(_JOBS)
     command = ["node", script.name, str(count), str(avatar)]
-    done = subprocess.run(command, cwd=harness, env=environment(), check=True, capture_output=True, text=True)
-    shots: list[dict[str, Any]] = json.loads(done.stdout)
+    process = subprocess.run(command, cwd=harness, env=environment(), check=True, capture_output=True, text=True)
+    shots: list[dict[str, Any]] = json.loads(process.stdout)
     return shots

@@ -44,20 +44,20 @@ def run_timed(command: Sequence[str], cwd: Path, extra: Mapping[str, str] | None
     # Orphans (Chromium leaves some) come to this process, so that their CPU time is counted, too.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     used, ticks, start = _children(), cpu_ticks(), time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, env=environment(extra), capture_output=True, text=True)
+    process = subprocess.run(command, cwd=cwd, env=environment(extra), capture_output=True, text=True)
     seconds = time.perf_counter() - start
     stolen = stolen_share(ticks, cpu_ticks())
     _reap()
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stderr[-2000:]}")
-    return Timed(seconds, _children() - used, stolen, done.stdout)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}: exit status {process.returncode}\n{process.stderr[-2000:]}")
+    return Timed(seconds, _children() - used, stolen, process.stdout)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's, without a number of llvmpipe threads (every side chooses its own), with this checkout, and with
     byte code kept, as users have it."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("LP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")}
-    return kept | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
+    inherited = {k: v for k, v in os.environ.items() if k not in ("LP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")}
+    return inherited | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
 
 
 def cpu_ticks() -> list[int]:
@@ -82,10 +82,10 @@ def avatar(name: str) -> str:
 
 
 def cpu_model() -> str:
-    """The processor's name; the architecture where the system does not tell."""
+    """The processor's name, or the architecture if the system has none."""
     with contextlib.suppress(OSError):
-        if found := re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
-            return found[1].strip()
+        if match := re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return match[1].strip()
     return platform.machine()
 
 

@@ -2,11 +2,11 @@
 
     python benchmarks/memory.py [--count 20000] [--size 128] [--avatars NAME …] [--block 100] [--dry]
 
-Shots come in blocks of one avatar each, so that avatars are read, drawn and given up again and again, more of them
+Shots come in blocks of one avatar each, so that avatars are read, drawn and evicted again and again, more of them
 than the renderer keeps. After a warm-up (a tenth of the run, at least two rounds of the avatars) the resident memory
 is sampled at the end of each round, when the same avatars have been drawn; flat is every later sample within ± 5 %
-of the median. GL objects are counted where moderngl's Python objects are alive, at the same moments: the number is
-to stay within the first rounds' range. Exit status 1 where either is not so.
+of the median. GL objects are counted where moderngl's Python objects are alive, at the same moments: the number must
+stay within the first rounds' range. Exit status 1 if either check fails.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def gl_objects() -> Counter[str]:
 
 def endless(files: list[tuple[str, Path]], count: int, block: int, size: int) -> Iterator[ListedShot]:
     """`count` shots, `block` of one avatar after `block` of the next. They repeat, so the folder stays small."""
-    kept = {}
+    cached = {}
     for label, path in files:
         avatar = load(path)
         entries = [plain_shot(avatar, path, label, i, size) for i in range(min(DISTINCT, block))]
-        kept[label] = [ListedShot(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
+        cached[label] = [ListedShot(e["id"], e["avatar"], json.dumps(e), label) for e in entries]
     for i in range(count):
         label, _ = files[(i // block) % len(files)]
-        yield kept[label][i % block % len(kept[label])]
+        yield cached[label][i % block % len(cached[label])]
 
 
 def run(files: list[tuple[str, Path]], count: int, block: int, size: int, out: Path) -> list[tuple[int, float, int]]:
@@ -119,11 +119,11 @@ def main() -> None:
         out = Path(name) / "out"
         out.mkdir()
         files = avatar_files(sources, Path(name), versions=("1",))
-        found = {"avatars": len(files), "size": o.size} | verdict(run(files, o.count, o.block, o.size, out))
-    print(found)
+        result = {"avatars": len(files), "size": o.size} | verdict(run(files, o.count, o.block, o.size, out))
+    print(result)
     if not o.dry:
-        machine.append("memory", [facts | found])
-    sys.exit(0 if found["flat"] else 1)
+        machine.append("memory", [facts | result])
+    sys.exit(0 if result["flat"] else 1)
 
 
 if __name__ == "__main__":

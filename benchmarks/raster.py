@@ -4,18 +4,18 @@
 
 `ratio`: our draw() (palette, morphs, materials, draw order, textures, draws) against a bare moderngl loop. The bare
 loop issues what draw() issued for the same picture, recorded at moderngl's own methods: same buffers, same vertex
-arrays, same shaders; calls that set what is set already are left out. Its picture is held to be the same. Both to
+arrays, same shaders; calls that set what is set already are left out. Its picture must be the same. Both to
 the end of glFinish, alternating, by the clock; the aim is 1.25.
 
 The rest is CPU-milliseconds a picture (of the whole process), medians: pose, what draw() costs beyond the bare loop,
 read back, encode, answer (the JSON), write. `else` is their sum; the aim is 4. As in a list of shots, springs settle
 anew for each picture and its files are new ones (to replace a file takes ext4 as long again as to write it).
 
-One llvmpipe thread, the calling one. The bare loop is recorded, not written by hand, so that it follows the renderer's
-insides. First seen (llvmpipe, 2 cores at load 1.3, 4 shots each, commit 49db55b): ratio 1.13, 1.26 and 1.06 and `else`
+One llvmpipe thread, the calling one. The bare loop is recorded, not written by hand, so that it follows the renderer.
+First measured (llvmpipe, 2 cores at load 1.3, 4 shots each, commit 49db55b): ratio 1.13, 1.26 and 1.06 and `else`
 8.0, 6.3 and 13.0 ms for m_expressive, robot and the built-in avatar; half of it is posing, where springs settle.
 
-Tried for the drawing and left (CPU-ms a picture, least of several, interleaved): llvmpipe's approximations by
+Rejected for drawing (CPU-ms a picture, least of several, interleaved): llvmpipe's approximations by
 GALLIVM_PERF on crimsom and robot, brilinear 2.31 and 3.21, rho_approx 2.67 and 3.13, neither 2.40 and 3.00; no
 `discard` on m_expressive 7.30, with it 7.46; skinning by one joint in place of four 3.3 of the built-in avatar's 4.5
 for vertices, which would be another picture.
@@ -83,7 +83,7 @@ def recording() -> Iterator[list[Call]]:
     state: dict[Any, Any] = {}
     undo: list[tuple[type, str, Any]] = []
 
-    def put(owner: type, name: str, new: Any) -> None:
+    def replace_attribute(owner: type, name: str, new: Any) -> None:
         undo.append((owner, name, owner.__dict__[name]))
         setattr(owner, name, new)
 
@@ -101,7 +101,7 @@ def recording() -> Iterator[list[Call]]:
             issue(key, (id(self), name, args, kwargs), (original, (self, *args), kwargs))
             return original(self, *args, **kwargs)
 
-        put(owner, name, wrapped)
+        replace_attribute(owner, name, wrapped)
 
     def switch(name: str) -> None:
         original = moderngl.Context.__dict__[name]
@@ -113,7 +113,7 @@ def recording() -> Iterator[list[Call]]:
             state.update({("flag", bit): name for bit in bits})
             original(self, flags)
 
-        put(moderngl.Context, name, wrapped)
+        replace_attribute(moderngl.Context, name, wrapped)
 
     def setter(owner: type, name: str) -> None:
         original = owner.__dict__[name]
@@ -122,7 +122,7 @@ def recording() -> Iterator[list[Call]]:
             issue((owner, name), (id(self), value), (original.fset, (self, value), {}))
             original.fset(self, value)
 
-        put(owner, name, property(original.fget, assign))
+        replace_attribute(owner, name, property(original.fget, assign))
 
     for (owner, name), key_of in _METHODS.items():
         method(owner, name, key_of)
@@ -138,7 +138,7 @@ def recording() -> Iterator[list[Call]]:
             setattr(owner, name, original)
 
 
-class Laps:
+class StageTimes:
     """Milliseconds by name."""
 
     def __init__(self) -> None:
@@ -153,34 +153,34 @@ class Laps:
         self.wall[name].append((time.perf_counter() - wall) * 1e3)
 
 
-def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[Laps, int]:
+def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[StageTimes, int]:
     """Every stage of one picture `rounds` times, and how many calls its bare loop has."""
-    laps, view = Laps(), replace(shot.view(), compat="none")
+    times, view = StageTimes(), replace(shot.view(), compat="none")
     posed = pose_for(avatar, shot)
     renderer.draw(posed, view)
     with recording() as calls:
         renderer.draw(posed, view)
-    held_the_same(renderer, posed, view, calls)
+    check_same_picture(renderer, posed, view, calls)
     for n in range(rounds):
         springs._LAST_SETTLED.clear()  # what they have just done for the same shot
-        with laps.lap("pose"):
+        with times.lap("pose"):
             posed = pose_for(avatar, shot)
-        with laps.lap("draw"):
+        with times.lap("draw"):
             order = renderer.draw(posed, view)
             renderer.finish()
-        with laps.lap("bare"):
+        with times.lap("bare"):
             replay(calls)
             renderer.finish()
-        with laps.lap("read back"):
+        with times.lap("read back"):
             rgba = renderer.read_back(view)
-        with laps.lap("encode"):
+        with times.lap("encode"):
             data = encode_png(rgba)
-        with laps.lap("answer"):
-            told = (to_json(answer(shot, posed, Frame(rgba, order))) + "\n").encode()
-        with laps.lap("write"):
+        with times.lap("answer"):
+            answer_json = (to_json(answer(shot, posed, Frame(rgba, order))) + "\n").encode()
+        with times.lap("write"):
             write_file(out / f"{shot.id}_{n}.png", data)
-            write_file(out / f"{shot.id}_{n}.json", told)
-    return laps, len(calls)
+            write_file(out / f"{shot.id}_{n}.json", answer_json)
+    return times, len(calls)
 
 
 def replay(calls: Sequence[Call]) -> None:
@@ -191,8 +191,8 @@ def replay(calls: Sequence[Call]) -> None:
             function(*args, **kwargs)
 
 
-def held_the_same(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
-    """End the benchmark where the bare loop draws another picture."""
+def check_same_picture(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
+    """Exit if the bare loop draws another picture."""
     renderer.draw(posed, view)
     ours = renderer.read_back(view)
     renderer.draw(posed, replace(view, background=(1.0, 0.0, 1.0, 1.0)))  # to be cleared away
@@ -209,12 +209,12 @@ def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[
     shots = [Shot.from_json(plain_shot(avatar, path, label, i)) for i in range(count)]
     for shot in shots[:WARM_UP]:
         one_picture(renderer, avatar, shot, 1, out / "warm_up")
-    found = [one_picture(renderer, avatar, shot, rounds, out) for shot in shots]
+    pictures = [one_picture(renderer, avatar, shot, rounds, out) for shot in shots]
     renderer.close()
 
     def mean(kind: str, name: str) -> float:
         """Mean over the shots of each one's median."""
-        return statistics.mean(statistics.median(getattr(laps, kind)[name]) for laps, _ in found)
+        return statistics.mean(statistics.median(getattr(times, kind)[name]) for times, _ in pictures)
 
     cpu = {s: mean("cpu", s) for s in STAGES if s != "draw beyond bare"}
     cpu["draw beyond bare"] = mean("cpu", "draw") - mean("cpu", "bare")
@@ -222,7 +222,7 @@ def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[
         "avatar": label,
         "triangles": avatar.triangle_count,
         "shots": count,
-        "calls": round(statistics.mean(n for _, n in found)),
+        "calls": round(statistics.mean(n for _, n in pictures)),
         "draw_ms": round(mean("wall", "draw"), 2),
         "bare_ms": round(mean("wall", "bare"), 2),
         "ratio": round(mean("wall", "draw") / mean("wall", "bare"), 3),

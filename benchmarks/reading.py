@@ -8,8 +8,8 @@ of the list. Ours are read by the libraries that users have: webdataset for tars
 imagefolder's shards as any folder. `shuffled` is the peer in random order, which is how a plain folder is trained on;
 shards are then shuffled by whole shards and in a buffer, which costs a reader nothing on a disk.
 
-Each file is thrown out of the page cache before a round (posix_fadvise), which helps only on a disk of its own: `cold`
-on a virtual machine is what its host has cached. All of them decode the same PNG files, and decoding is most of the
+Each file is evicted from the page cache before a round (posix_fadvise), which helps only on a local disk: on a virtual
+machine the host may still have it cached. All of them decode the same PNG files, and decoding is most of the
 time on a processor; the rest is what the format costs. The pictures are 24 rendered ones over and over, with keys of
 their own.
 """
@@ -73,8 +73,8 @@ class Parquet(IterableDataset[tuple[torch.Tensor, str]]):
         import pyarrow.parquet as pq
 
         worker = get_worker_info()
-        mine = self.files if worker is None else self.files[worker.id :: worker.num_workers]
-        for path in mine:
+        own_files = self.files if worker is None else self.files[worker.id :: worker.num_workers]
+        for path in own_files:
             for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH, columns=["image", "caption"]):
                 pictures = batch.column("image").field("bytes")
                 for data, caption in zip(pictures, batch.column("caption"), strict=True):
@@ -103,19 +103,19 @@ def prepare(work: Path, pictures: int, size: int) -> dict[str, list[Path]]:
     ]
     machine.run_timed([*command, "--format", "webdataset", "--shard-size", "24"], work)
     real = [*read_shard(LocalStore(work / "made"), "webdataset", "train", 0)]
-    found: dict[str, list[Path]] = {"folder": []}
+    files_by_format: dict[str, list[Path]] = {"folder": []}
     (work / "folder").mkdir()
     for first in range(0, pictures, A_SHARD):
-        some = [_renamed(real[i % len(real)], i) for i in range(first, min(first + A_SHARD, pictures))]
-        expected = ExpectedShard(first // A_SHARD, "train", len(some))
+        renamed = [_renamed(real[i % len(real)], i) for i in range(first, min(first + A_SHARD, pictures))]
+        expected = ExpectedShard(first // A_SHARD, "train", len(renamed))
         for form in ("webdataset", "parquet", "imagefolder"):
-            put_shard(LocalStore(work / form), form, expected, some)
-        for s in some:
+            put_shard(LocalStore(work / form), form, expected, renamed)
+        for s in renamed:
             (work / "folder" / f"{s.key}.png").write_bytes(s.picture)
-            found["folder"].append(work / "folder" / f"{s.key}.png")
-    found |= {"webdataset": sorted((work / "webdataset" / "train").glob("*.tar"))}
-    found |= {"parquet": sorted((work / "parquet" / "train").glob("*.parquet"))}
-    return found | {"imagefolder": sorted((work / "imagefolder" / "train").glob("*/*.png"))}
+            files_by_format["folder"].append(work / "folder" / f"{s.key}.png")
+    files_by_format |= {"webdataset": sorted((work / "webdataset" / "train").glob("*.tar"))}
+    files_by_format |= {"parquet": sorted((work / "parquet" / "train").glob("*.parquet"))}
+    return files_by_format | {"imagefolder": sorted((work / "imagefolder" / "train").glob("*/*.png"))}
 
 
 def _renamed(s: DatasetSample, i: int) -> DatasetSample:
@@ -144,10 +144,10 @@ def rate(kind: str, files: list[Path], workers: int, pictures: int) -> float:
     forget(files)
     start = time.perf_counter()
     loader = DataLoader(data, batch_size=BATCH, num_workers=workers, shuffle=True if kind == "shuffled" else None)
-    seen = sum(len(batch[0]) for batch in loader)
-    if seen != pictures:
-        raise SystemExit(f"{kind}: {seen} pictures of {pictures}")
-    return seen / (time.perf_counter() - start)
+    pictures_read = sum(len(batch[0]) for batch in loader)
+    if pictures_read != pictures:
+        raise SystemExit(f"{kind}: {pictures_read} pictures of {pictures}")
+    return pictures_read / (time.perf_counter() - start)
 
 
 def main() -> None:
@@ -168,8 +168,8 @@ def main() -> None:
         for n in range(o.rounds):
             for kind in kinds if n % 2 else reversed(kinds):
                 for workers in o.workers:
-                    found = rate(kind, kinds[kind], workers, o.pictures)
-                    rates.setdefault((kind, workers), []).append(found)
+                    speed = rate(kind, kinds[kind], workers, o.pictures)
+                    rates.setdefault((kind, workers), []).append(speed)
     for workers in o.workers:
         peer = statistics.median(rates["folder", workers])
         for kind in kinds:

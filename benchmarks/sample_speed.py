@@ -1,6 +1,6 @@
 """Sampled pictures per second, beside diffusers' StableDiffusionPipeline with the same weights and scheduler.
 
-    python benchmarks/sample_speed.py                                                       here: the tiny base
+    python benchmarks/sample_speed.py                                                       the tiny base
     python benchmarks/sample_speed.py --shape sd21 --size 512 --batch 8 --batches 8         on a GPU
 
 Ours is the DiffusionSampler of `vrm-synth sample` (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
@@ -40,7 +40,7 @@ def ours(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callab
     return generate
 
 
-def theirs(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
+def diffusers_pipeline(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
     """A function that samples that many batches with diffusers' pipeline."""
     half = getattr(torch, config.precision)
     pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(config.device)
@@ -89,7 +89,7 @@ def main() -> None:
     print(f"{facts['device']}, torch {facts['torch']}, load before {facts['load']}, commit {facts['commit']}")
     with tempfile.TemporaryDirectory() as name:
         base = make_base(o.shape, Path(name) / "base")
-        sides = {"ours": ours(base, settings, config), "pipeline": theirs(base, settings, config)}
+        sides = {"ours": ours(base, settings, config), "pipeline": diffusers_pipeline(base, settings, config)}
         for generate in sides.values():
             rate(generate, 1, config)
         for _ in range(o.rounds):

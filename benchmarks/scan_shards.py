@@ -3,8 +3,8 @@
     python benchmarks/scan_shards.py [--samples 4000] [--bytes 100000]
 
 Ours reads the members' headers, captions, metadata and the heads of the pictures, checks them, and writes the table.
-webdataset goes through the same shards without decoding; tarfile.getmembers() is the least that anybody who wants
-to read in any order must do. The shards are in the page cache for all three; each is run three times, the best counts.
+webdataset goes through the same shards without decoding; tarfile.getmembers() is the minimum for reading
+in any order. The shards are in the page cache for all three; each is run three times, the best counts.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=4000)
     parser.add_argument("--bytes", type=int, default=100_000)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "data"
         folder.mkdir()
-        for start in range(0, asked.samples, EACH):
-            write(folder / f"{start // EACH:05d}.tar", range(start, min(start + EACH, asked.samples)), asked.bytes)
+        for start in range(0, arguments.samples, EACH):
+            write(
+                folder / f"{start // EACH:05d}.tar", range(start, min(start + EACH, arguments.samples)), arguments.bytes
+            )
         shards = sorted(map(str, folder.glob("*.tar")))
         runs: dict[str, Callable[[int], int]] = {
             "ours": lambda n: len(open_source(SourceConfig(path=str(folder)), Path(temporary) / f"tables{n}")),
@@ -45,7 +47,8 @@ def main() -> None:
             "tarfile": lambda n: sum(map(listed, shards)),
         }
         rates = {
-            name: asked.samples / min(timed(run, n, asked.samples) for n in range(3)) for name, run in runs.items()
+            name: arguments.samples / min(timed(run, n, arguments.samples) for n in range(3))
+            for name, run in runs.items()
         }
     for name, rate in rates.items():
         print(f"{name}: {rate:,.0f} samples/s")
@@ -63,8 +66,8 @@ def listed(shard: str) -> int:
 def timed(run: Callable[[int], int], n: int, samples: int) -> float:
     """Time one reader in seconds; it must find all samples."""
     start = time.perf_counter()
-    found = run(n)
-    assert found == samples, found
+    counted = run(n)
+    assert counted == samples, counted
     return time.perf_counter() - start
 
 

@@ -26,8 +26,8 @@ def make_base(shape: str, folder: Path) -> Path:
     tiny = make_tiny(folder.with_name("tokenizer-of"))
     for part in ("tokenizer", "model_index.json"):
         (shutil.copytree if (tiny / part).is_dir() else shutil.copyfile)(tiny / part, _under(folder) / part)
-    told = folder / "tokenizer" / "tokenizer_config.json"
-    told.write_text(json.dumps(json.loads(told.read_text()) | {"model_max_length": WINDOW}))
+    tokenizer_config = folder / "tokenizer" / "tokenizer_config.json"
+    tokenizer_config.write_text(json.dumps(json.loads(tokenizer_config.read_text()) | {"model_max_length": WINDOW}))
     torch.manual_seed(0)
     UNet2DConditionModel(sample_size=64, **SD21_UNET).save_pretrained(folder / "unet")
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}

@@ -2,14 +2,14 @@
 
     python benchmarks/small_stages.py [--shots 60] [--size 512] [--avatars demo m_expressive crimsom]
 
-gate: dataset/image_checks.py's `find_fault` on packed pixels, against the same questions asked of single channels.
-listed: the primitives that are drawn (for what an expression moves, shot/visibility.py), against a list from skinning
+check: dataset/image_checks.py's `find_fault` on packed pixels, against the same checks on single channels.
+parts: the primitives that are drawn (for what an expression moves, shot/visibility.py), against a list from skinning
 the body. pose: the pose of a shot that planning has posed already, against posing it again (dataset/render_task.py;
 only where no gaze turns the eyes). gaze: the angles of a gaze at a point, against those of the whole pose. What both
-find is held to be the same; they alternate; the least of three rounds counts, and means over the pictures are shown,
+return must be equal; they alternate; the least of three rounds counts, and means over the pictures are shown,
 before → now.
 
-First seen (2 cores at load 4.6): gate 3.94 → 0.23, listed 1.02 → 0.01, pose 0.56 → 0.00 and gaze 0.55 → 0.26 ms of
+First seen (2 cores at load 4.6): check 3.94 → 0.23, parts 1.02 → 0.01, pose 0.56 → 0.00 and gaze 0.55 → 0.26 ms of
 the built-in avatar's pictures; 3.78 → 0.21, 0.45 → 0.01, 0.35 → 0.00 and 0.30 → 0.20 of m_expressive's.
 """
 
@@ -37,7 +37,7 @@ from vrm_synth.render import Renderer, open_renderer
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar
 
-STAGES = ("gate", "listed", "pose", "gaze")
+STAGES = ("check", "parts", "pose", "gaze")
 ROUNDS = 3
 # What a stage finds, as it was and as it is, in a form that can be compared.
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
@@ -50,12 +50,12 @@ def fault_by_channels(rgba: NDArray[np.uint8], size: tuple[int, int]) -> str:
     colors = np.ascontiguousarray(rgba).view("<u4")[..., 0]
     if (colors == colors[0, 0]).all():
         return "empty: every pixel is the same"
-    seen = rgba[(rgba[..., 3] > 0) & (colors != colors[0, 0])]
-    if not len(seen):
+    visible = rgba[(rgba[..., 3] > 0) & (colors != colors[0, 0])]
+    if not len(visible):
         return "empty: nothing that can be seen"
-    if (seen[:, :3].max(1) <= 8).mean() >= 0.995:
+    if (visible[:, :3].max(1) <= 8).mean() >= 0.995:
         return "black"
-    if (seen[:, :3].min(1) == 255).mean() >= 0.995:
+    if (visible[:, :3].min(1) == 255).mean() >= 0.995:
         return "blown out: all white"
     return ""
 
@@ -65,9 +65,9 @@ def pairs(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int) -> Iterato
     planned = plan_shot(recipe, i, lambda _: avatar)
     shot = planned.shot
     posed, frame = render_shot(renderer, avatar, shot, posed=planned.posed)
-    yield "gate", (lambda: fault_by_channels(frame.rgba, shot.size), lambda: find_fault(frame.rgba, shot.size))
+    yield "check", (lambda: fault_by_channels(frame.rgba, shot.size), lambda: find_fault(frame.rgba, shot.size))
     yield (
-        "listed",
+        "parts",
         (
             lambda: [(node, id(p)) for node, p, *_ in posed_primitives(posed, with_normals=False)],
             lambda: [(node, id(p)) for node, _, p in drawn_primitives(avatar)],
@@ -88,12 +88,12 @@ def measure(pair: Pair) -> tuple[float, float]:
     """CPU milliseconds of (the former version, the present one)."""
     least = [np.inf, np.inf]
     for _ in range(ROUNDS):
-        found = []
+        results = []
         for k, f in enumerate(pair):
             start = time.process_time()
-            found.append(f())
+            results.append(f())
             least[k] = min(least[k], (time.process_time() - start) * 1e3)
-        assert np.array_equal(*found)
+        assert np.array_equal(*results)
     return least[0], least[1]
 
 
@@ -109,11 +109,11 @@ def main() -> None:
     with contextlib.closing(open_renderer("gl")) as renderer:
         for name in o.avatars:
             avatar = open_avatar(machine.avatar(name))
-            found = defaultdict(list)
+            times = defaultdict(list)
             for i in range(o.shots):
                 for stage, pair in pairs(renderer, avatar, recipe, i):
-                    found[stage].append(measure(pair))
-            means = {s: [statistics.mean(side) for side in zip(*found[s], strict=True)] for s in STAGES if found[s]}
+                    times[stage].append(measure(pair))
+            means = {s: [statistics.mean(side) for side in zip(*times[s], strict=True)] for s in STAGES if times[s]}
             cells = (f"{means[s][0]:.2f} → {means[s][1]:.2f}" if s in means else "" for s in STAGES)
             print(f"{name:23}" + "".join(f"{c:>17}" for c in cells))
 

@@ -29,26 +29,26 @@ LOADS = 3
 def measure(name: str, renderer: Renderer, source: str, shots: int, size: int, folder: Path) -> dict[str, Any]:
     """One row: medians by stage of `shots` pictures of one avatar by one renderer."""
     loads: list[StageSeconds] = [{} for _ in range(LOADS)]
-    for laps in loads:
-        with timed(laps, "load"):
+    for seconds in loads:
+        with timed(seconds, "load"):
             avatar = open_avatar(source)
     recipe = Recipe.model_validate({"avatars": ["demo"], "count": shots, "size": size})
-    found = []
+    pictures = []
     for i in range(-WARM_UP, shots):
         start = time.perf_counter()
-        laps = make_picture(renderer, avatar, recipe, i % shots, folder)
-        found.append(laps | {"whole": time.perf_counter() - start})
-    del found[:WARM_UP]
+        seconds = make_picture(renderer, avatar, recipe, i % shots, folder)
+        pictures.append(seconds | {"whole": time.perf_counter() - start})
+    del pictures[:WARM_UP]
     return {
         "renderer": name,
         "avatar": Path(source).name,
         "triangles": avatar.triangle_count,
-        "images_per_second": 1 / statistics.median(laps["whole"] for laps in found),
+        "images_per_second": 1 / statistics.median(seconds["whole"] for seconds in pictures),
         "ms": {
-            stage: statistics.median(laps[stage] for laps in some) * 1e3
+            stage: statistics.median(seconds[stage] for seconds in samples) * 1e3
             for stage in STAGES
-            for some in (loads if stage == "load" else found,)
-            if stage in some[0]
+            for samples in (loads if stage == "load" else pictures,)
+            if stage in samples[0]
         },
     }
 

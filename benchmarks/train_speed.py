@@ -1,6 +1,6 @@
 """Training speed in pictures per second, beside a minimal loop in the style of diffusers' text-to-image example.
 
-    python benchmarks/train_speed.py                                       here: the tiny base, keeps the script honest
+    python benchmarks/train_speed.py                                       the tiny base, to test the script
     python benchmarks/train_speed.py --shape sd21 --sizes 256 512 --batch 32 --steps 100         on a GPU
 
 Both train the same U-Net on the same image folder in the same run, round by round in turn; a round's rate is that of
@@ -77,7 +77,7 @@ class Ours:
         def begin(done: int, total: int) -> None:
             self.preparing = self.preparing or (time.perf_counter() - start if start else 0.0)
 
-        def step(report: StepReport) -> None:  # told once its loss is known, which is once it is computed
+        def step(report: StepReport) -> None:  # called when the loss is known, so its work is done
             times.append(time.perf_counter())
             if len(times) == updates:
                 raise _EnoughError

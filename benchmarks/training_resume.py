@@ -4,11 +4,11 @@
 
 batch: a new process that opens data, table and cache as `train` does and gives the whole batch: order, captions
 and latents of 512² from a cache that knows all the pictures, under both kinds of hash. The pictures have three
-shapes, so that all sizes are looked at. The shards of pictures and latents are files without contents, but for the
+shapes, so that every bucket is used. The shards of pictures and latents are files without contents, but for the
 latents that the batch needs; the table is written by the code that writes tables, the index has its form.
-The files that are read are first dropped from the page cache. To be within 15 s, or the exit status is 1.
+The files that are read are first dropped from the page cache. Exit status 1 if it takes longer than 15 s.
 
-order and peer: the numbers of the samples alone, of ours, and as training scripts resume: a DataLoader with a
+order and peer: the indices of the samples alone: by our order, and as training scripts resume, with a DataLoader with a
 RandomSampler over as many numbers, and accelerate's skip_first_batches up to the step.
 
 Rejected, on this table: a shuffle by `Generator.permutation` an epoch (0.6 s and 88 MB each, and every earlier
@@ -46,18 +46,19 @@ def main() -> int:
     parser.add_argument("--step", type=int, default=30_000)
     parser.add_argument("--folder", type=Path, help="made once and kept; by default made and removed")
     parser.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.child:
-        measured = {"batch": whole_batch, "order": order_alone, "peer": peer}[asked.child](asked)
+    arguments = parser.parse_args()
+    if arguments.child:
+        measured = {"batch": whole_batch, "order": order_alone, "peer": peer}[arguments.child](arguments)
         print(json.dumps(measured))
         return 0
     with tempfile.TemporaryDirectory() as temporary:
-        asked.folder = asked.folder or Path(temporary)
-        if not (asked.folder / "made").exists():
-            make(asked)
-        runs = {n: min((child(asked, n) for _ in range(3)), key=lambda r: r["seconds"]) for n in CHILDREN}
+        arguments.folder = arguments.folder or Path(temporary)
+        if not (arguments.folder / "made").exists():
+            make(arguments)
+        runs = {n: min((child(arguments, n) for _ in range(3)), key=lambda r: r["seconds"]) for n in CHILDREN}
     print(
-        f"step {asked.step:,} of batches of {asked.batch} over {asked.rows:,} rows; the best of three processes each\n"
+        f"step {arguments.step:,} of batches of {arguments.batch} over {arguments.rows:,} rows; "
+        "the best of three processes each\n"
     )
     print("|  | s | of which imports | MiB at the end | MiB at the most |\n|---|--:|--:|--:|--:|")
     for name, run in runs.items():
@@ -69,12 +70,12 @@ def main() -> int:
     return int(runs["batch"]["seconds"] > ALLOWED)
 
 
-def child(asked: argparse.Namespace, name: str) -> dict[str, float]:
+def child(arguments: argparse.Namespace, name: str) -> dict[str, float]:
     """One measurement in a process of its own."""
-    drop(asked.folder)
-    numbers = [f"--{n}={getattr(asked, n)}" for n in ("rows", "batch", "step", "folder")]
-    done = subprocess.run([sys.executable, __file__, *numbers, "--child", name], check=True, stdout=subprocess.PIPE)
-    result: dict[str, float] = json.loads(done.stdout)
+    drop(arguments.folder)
+    numbers = [f"--{n}={getattr(arguments, n)}" for n in ("rows", "batch", "step", "folder")]
+    process = subprocess.run([sys.executable, __file__, *numbers, "--child", name], check=True, stdout=subprocess.PIPE)
+    result: dict[str, float] = json.loads(process.stdout)
     return result
 
 
@@ -96,7 +97,7 @@ def resident() -> float:
 def report(start: float, imported: float, base: float) -> dict[str, float]:
     """Seconds since the start, and memory beyond what importing took."""
     now = time.perf_counter()
-    # Not ru_maxrss, which begins with what the parent held when it forked.
+    # Not ru_maxrss, which starts from the memory of the parent at the fork.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak = int(status["VmHWM"].split()[0]) / 1024
     return {
@@ -108,42 +109,44 @@ def report(start: float, imported: float, base: float) -> dict[str, float]:
     }
 
 
-def whole_batch(asked: argparse.Namespace) -> dict[str, float]:
+def whole_batch(arguments: argparse.Namespace) -> dict[str, float]:
     """Open everything and take one batch."""
     start = time.perf_counter()
-    data_module, config = _config(asked.folder)
+    data_module, config = _config(arguments.folder)
     imported, base = time.perf_counter(), resident()
-    data = data_module.open_step_data(config, Zeros(), seed=1, batch_size=asked.batch, cache=asked.folder / "cache")
-    batch = data.batch(asked.step)
+    data = data_module.open_step_data(
+        config, Zeros(), seed=1, batch_size=arguments.batch, cache=arguments.folder / "cache"
+    )
+    batch = data.batch(arguments.step)
     measured = report(start, imported, base)
-    assert len(batch) == asked.batch and len(set(batch.keys)) == asked.batch
+    assert len(batch) == arguments.batch and len(set(batch.keys)) == arguments.batch
     return measured
 
 
-def order_alone(asked: argparse.Namespace) -> dict[str, float]:
+def order_alone(arguments: argparse.Namespace) -> dict[str, float]:
     """The rows of the step."""
     start = time.perf_counter()
     from vrm_synth.training.data.sample_order import SampleOrder
 
     imported, base = time.perf_counter(), resident()
-    order = SampleOrder(1, asked.batch, np.array([[asked.rows]]), [1.0], ["512x512"], ["data"])
-    drawn = order(np.arange(asked.step * asked.batch, (asked.step + 1) * asked.batch))
-    assert len(set(drawn.position.tolist())) == asked.batch
+    order = SampleOrder(1, arguments.batch, np.array([[arguments.rows]]), [1.0], ["512x512"], ["data"])
+    drawn = order(np.arange(arguments.step * arguments.batch, (arguments.step + 1) * arguments.batch))
+    assert len(set(drawn.position.tolist())) == arguments.batch
     return report(start, imported, base)
 
 
-def peer(asked: argparse.Namespace) -> dict[str, float]:
+def peer(arguments: argparse.Namespace) -> dict[str, float]:
     """Skip to the same step."""
     start = time.perf_counter()
     import torch
     from accelerate import skip_first_batches
 
     imported, base = time.perf_counter(), resident()
-    numbers: Any = range(asked.rows)
+    numbers: Any = range(arguments.rows)
     sampler = torch.utils.data.RandomSampler(numbers, generator=torch.Generator().manual_seed(1))
-    loader = torch.utils.data.DataLoader(numbers, sampler=sampler, batch_size=asked.batch)
-    batch = next(iter(skip_first_batches(loader, asked.step % (asked.rows // asked.batch))))
-    assert len(batch) == asked.batch
+    loader = torch.utils.data.DataLoader(numbers, sampler=sampler, batch_size=arguments.batch)
+    batch = next(iter(skip_first_batches(loader, arguments.step % (arguments.rows // arguments.batch))))
+    assert len(batch) == arguments.batch
     return report(start, imported, base)
 
 
@@ -151,7 +154,7 @@ def peer(asked: argparse.Namespace) -> dict[str, float]:
 
 
 class Zeros:
-    """An encoder that is never asked."""
+    """An encoder that is never called."""
 
     identity, factor, channels = "zeros float32", 8, 4
 
@@ -167,22 +170,22 @@ def _config(folder: Path) -> tuple[Any, Any]:
     return data_module, DataConfig.model_validate({"sources": [source], "size": 512, "buckets": 6})
 
 
-def make(asked: argparse.Namespace) -> None:
+def make(arguments: argparse.Namespace) -> None:
     """The dataset's shards, its table, the latents of one batch, and the index of all."""
     from tqdm import tqdm
 
     from vrm_synth.training.latents.latent_shard import Latent
 
-    for n in tqdm(range(asked.rows // A_SHARD), "shards"):
-        empty(asked.folder / "data" / f"{n // 1000:03d}" / f"{n:05d}.tar", A_SHARD * PICTURE_BYTES)
-    data_module, config = _config(asked.folder)
-    with tqdm(total=asked.rows, desc="table") as bar, patch("vrm_synth.training.data.row_table.scan", entries):
+    for n in tqdm(range(arguments.rows // A_SHARD), "shards"):
+        empty(arguments.folder / "data" / f"{n // 1000:03d}" / f"{n:05d}.tar", A_SHARD * PICTURE_BYTES)
+    data_module, config = _config(arguments.folder)
+    with tqdm(total=arguments.rows, desc="table") as bar, patch("vrm_synth.training.data.row_table.scan", entries):
         data = data_module.open_step_data(
-            config, Zeros(), seed=1, batch_size=asked.batch, cache=asked.folder / "cache", on_scanned=bar.update
+            config, Zeros(), seed=1, batch_size=arguments.batch, cache=arguments.folder / "cache", on_scanned=bar.update
         )
     import torch
 
-    numbers = np.arange(asked.step * asked.batch, (asked.step + 1) * asked.batch)
+    numbers = np.arange(arguments.step * arguments.batch, (arguments.step + 1) * arguments.batch)
     for sample in data._sampler.samples(numbers):
         width, height = sample.size
         latent = Latent(
@@ -193,28 +196,28 @@ def make(asked: argparse.Namespace) -> None:
         data._cache.put_fingerprint(data._sources[0].fingerprint(sample.row), picture)
         data._cache.put_latent(picture, data._loader.latent_key(sample), latent)
     data.close()
-    fill_index(asked.folder / "cache/latents", asked.rows)
-    (asked.folder / "made").touch()
+    fill_index(arguments.folder / "cache/latents", arguments.rows)
+    (arguments.folder / "made").touch()
 
 
 def entries(layout: Any, part: str, columns: Any) -> Iterator[Any]:
-    """What scanning a shard would find."""
+    """The rows that scanning a shard would give."""
     from vrm_synth.io.byte_range import ByteRange
     from vrm_synth.training.data.scan.scanned_sample import ScannedSample
     from vrm_synth.training.data.source import CaptionText
 
     for i in range(A_SHARD):
-        said = (
+        caption = (
             f"A full-body picture of a girl with pink hair, waving with the right hand, seen from the left, {part} {i}."
         )
-        piece = ByteRange(part, i * PICTURE_BYTES + 512, PICTURE_BYTES - 1024)
+        byte_range = ByteRange(part, i * PICTURE_BYTES + 512, PICTURE_BYTES - 1024)
         yield ScannedSample(
-            f"{part}: {i:06d}", CaptionText(said), piece, SHAPES[i % 3], None, "CC0-1.0", "demo", "0" * 64
+            f"{part}: {i:06d}", CaptionText(caption), byte_range, SHAPES[i % 3], None, "CC0-1.0", "demo", "0" * 64
         )
 
 
 def fill_index(folder: Path, rows: int) -> None:
-    """As if both hashes of `rows` pictures were in shards of 4,000."""
+    """Fill the index as if both hashes of `rows` pictures were in shards of 4,000."""
     index = json.loads((folder / "index.json").read_text())
     known = np.load(folder / index["array"])
     rng = np.random.default_rng(0)

@@ -4,10 +4,10 @@
     python benchmarks/workers.py --workers 1 2 4 8 16 --shots 4000 --rounds 3      on a machine with a GPU
 
 Whole commands on the same shots.json at 512², transparent, outlined, not anti-aliased, round by round in alternating
-order. `steady` leaves the start out, by the times of the first and the last file; `adds` is what the rate of steady
-work grows by for each worker beyond the first, in shares of the first's (1.00: all of it; the aim for two is 0.80).
-One worker has one llvmpipe thread, as each of several has. Then, by `vrm-synth bench`, where the time of one worker
-goes and which device drew: on a GPU the largest stage beside drawing is what limits, and workers are what hides it.
+order. `steady` leaves the start out, by the times of the first and the last file; `adds` is the gain in steady
+rate per further worker, relative to the first worker's rate (1.00 is linear scaling; the target for two is 0.80).
+One worker has one llvmpipe thread, as each of several has. Then, by `vrm-synth bench`, the stages of one
+worker and the device: on a GPU the largest stage beside drawing is the bottleneck, which more workers hide.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ONE_CORE = {"LP_NUM_THREADS": "0"}
 def answered(shots: Path, out: Path, workers: int, count: int) -> tuple[float, float, float]:
     """(files a second of the whole command, of its steady part, share of stolen time) of one run."""
     command = [sys.executable, "-m", "vrm_synth", "shots", str(shots), "-o", str(out), "--workers", str(workers)]
-    done = machine.run_timed(command, shots.parent, ONE_CORE)
+    timed = machine.run_timed(command, shots.parent, ONE_CORE)
     times = sorted(f.stat().st_mtime_ns for f in out.glob("*.png"))
     if len(times) != count:
         raise SystemExit(f"{len(times)} pictures of {count}")
     shutil.rmtree(out)
-    return count / done.seconds, (count - 1) / max((times[-1] - times[0]) / 1e9, 1e-9), done.stolen
+    return count / timed.seconds, (count - 1) / max((times[-1] - times[0]) / 1e9, 1e-9), timed.stolen
 
 
 def measure(label: str, path: Path, crews: list[int], count: int, rounds: int, work: Path) -> list[dict[str, Any]]:
@@ -48,19 +48,19 @@ def measure(label: str, path: Path, crews: list[int], count: int, rounds: int, w
     runs = defaultdict(list)
     for n in range(rounds + 1):  # the first round fills the driver's caches
         for workers in crews if n % 2 else reversed(crews):
-            found = answered(listed, work / "out", workers, count)
+            rate = answered(listed, work / "out", workers, count)
             if n:
-                runs[workers].append(found)
+                runs[workers].append(rate)
     rows = []
     for workers in crews:
-        whole, steady, stolen = (statistics.median(column) for column in zip(*runs[workers], strict=True))
+        total, steady, stolen = (statistics.median(column) for column in zip(*runs[workers], strict=True))
         rows.append(
             {
                 "avatar": label,
                 "shots": count,
                 "rounds": rounds,
                 "workers": workers,
-                "whole": round(whole, 2),
+                "whole": round(total, 2),
                 "steady": round(steady, 2),
                 "adds": "",
                 "stolen": round(stolen, 3),

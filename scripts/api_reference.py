@@ -1,6 +1,6 @@
 """Write a reference of the Python API from its docstrings, with pdoc: scripts/api_reference.py FOLDER
 
-A warning is an error: a docstring or an annotation that pdoc cannot read is not to be found out by a reader.
+Warnings are errors, so that no docstring or annotation that pdoc cannot read is published.
 """
 
 from __future__ import annotations

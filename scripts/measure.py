@@ -1,7 +1,7 @@
 """Run the long tests and the benchmarks, and write their results to docs/measured.md.
 
     make measure                                   everything
-    python scripts/measure.py three-vrm raster     these sections alone; the page keeps the others as they are
+    python scripts/measure.py three-vrm raster     these sections only; the page keeps the others
 
 Every section names its day, the processor and the commit; no host name and no path of this machine. A section whose
 command fails is not written and ends the run, with what was measured before it in the page.
@@ -157,7 +157,7 @@ def main(names: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         print(f"no such section: {unknown[0]}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    texts = kept(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    texts = kept_sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     for section in SECTIONS:
         if names and section.name not in names:
             continue
@@ -178,13 +178,13 @@ def measured(section: Section) -> tuple[str, int]:
         missing = [tool for tool in NEEDS_REFERENCE if not shutil.which(tool)]
         if not (corpus / "reference").is_dir() or missing:
             return f"Not measured: no {', '.join(missing) or 'reference folder'} on this machine.", 0
-    places = {"reference": str(corpus / "reference"), "avatars": str(corpus / "avatars")}
+    inputs = {"reference": str(corpus / "reference"), "avatars": str(corpus / "avatars")}
     arguments = section.command + (section.on_gpu if shutil.which("nvidia-smi") else ())
-    command = [sys.executable, *(argument.format(**places) for argument in arguments)]
-    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
-    lines = done.stdout.strip().splitlines()
-    kept_lines = lines[-section.last :] if section.last and not done.returncode else lines
-    return "\n".join(line.strip("= ") if section.name == "tests" else line for line in kept_lines), done.returncode
+    command = [sys.executable, *(argument.format(**inputs) for argument in arguments)]
+    process = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    lines = process.stdout.strip().splitlines()
+    kept_lines = lines[-section.last :] if section.last and not process.returncode else lines
+    return "\n".join(line.strip("= ") if section.name == "tests" else line for line in kept_lines), process.returncode
 
 
 def text(section: Section, output: str) -> str:
@@ -196,7 +196,7 @@ def text(section: Section, output: str) -> str:
     return f"{head}\n\n{day}, commit {commit()}, {where}\n\n{body}\n"
 
 
-def kept(old: str) -> dict[str, str]:
+def kept_sections(old: str) -> dict[str, str]:
     """The sections of a page by name."""
     parts = re.split(r"^(?=<!-- [a-z0-9-]+ -->$)", old, flags=re.MULTILINE)[1:]
     return {part[5 : part.index(" -->")]: part.rstrip() + "\n" for part in parts}
@@ -208,10 +208,10 @@ def page(texts: dict[str, str]) -> str:
 
 
 def cpu_model() -> str:
-    """The processor's name; the architecture where the system does not tell."""
+    """The processor's name, or the architecture if the system has none."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
-    return found[1].strip() if found else platform.machine()
+    match = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
+    return match[1].strip() if match else platform.machine()
 
 
 def commit() -> str:

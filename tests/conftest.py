@@ -1,7 +1,7 @@
-"""Property tests draw the same examples every time, so that a verdict is about the change and not about luck.
+"""Hypothesis profiles: property tests draw the same examples in every run.
 
-`make measure` explores: it runs them under the profile "default". Neither has a deadline, nor looks at a clock in any
-other way: a busy machine is no fault of the code's.
+`make measure` runs them under the profile "default", which draws new examples. Neither has a deadline: a busy machine
+is no fault of the code.
 """
 
 from hypothesis import HealthCheck, settings

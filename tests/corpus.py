@@ -1,4 +1,4 @@
-"""Where the shared avatars, motions and reference pictures are, for the tests that use them."""
+"""The folder of shared avatars, motions and reference pictures, and the skip marker of tests that need it."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ needs_corpus = pytest.mark.skipif(
 
 
 def avatar_files() -> list[Path]:
-    """The shared avatars, sorted; empty where there is no corpus."""
+    """The shared avatars, sorted; empty without a corpus."""
     return sorted((CORPUS / "avatars").glob("*.vrm")) if CORPUS else []

@@ -1,4 +1,4 @@
-"""No network: whoever asks for another machine, or for a name, is refused and remembered; also in a child process."""
+"""Refuses and records every connection to another machine and every name lookup, here or in a child process."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"
 SENDS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 LOCAL = ("127.", "localhost", "::1")
 
-_asked: list[list[str]] = []  # where to remember it: hooks cannot be taken off, so this one looks here
+_requests: list[
+    list[str]
+] = []  # one list per open context; audit hooks cannot be removed, so the hook checks for a list
 _hooked: list[bool] = []
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _asked or event not in (*LOOK_UPS, *SENDS):
+    if not _requests or event not in (*LOOK_UPS, *SENDS):
         return
     to = args[0] if event in LOOK_UPS else args[1]
     unix = event in SENDS and isinstance(to, str | bytes | None)
     if unix or (event in SENDS and str(to[0]).startswith(LOCAL)):
         return
-    _asked[-1].append(f"{event} {to}")
+    _requests[-1].append(f"{event} {to}")
     raise ConnectionRefusedError(f"there is no network in this test: {event} {to}")
 
 
 @contextlib.contextmanager
 def no_network() -> Iterator[list[str]]:
-    """Gives the list of what was asked for, also if whoever asked went on without it."""
+    """Yields the list of refused requests, which also has those whose error was swallowed."""
     if not _hooked:
         _hooked.append(True)
         sys.addaudithook(_hook)
-    _asked.append([])
+    _requests.append([])
     try:
-        yield _asked[-1]
+        yield _requests[-1]
     finally:
-        _asked.pop()
+        _requests.pop()
 
 
 def python_without(folder: Path) -> tuple[Path, Path]:
-    """(a Python for `python -I script` that has no network, a file that has what its scripts asked for)."""
-    python, asked = folder / "python", folder / "asked"
+    """Write a Python for `python -I script` that has no network; returns (its path, the log of refused requests)."""
+    python, requests = folder / "python", folder / "asked"
     python.write_text(
         f"#!{sys.executable} -I\n"
         "import runpy, sys\n"
@@ -55,7 +57,7 @@ def python_without(folder: Path) -> tuple[Path, Path]:
         "    try:\n"
         "        runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "    finally:\n"
-        f"        open({str(asked)!r}, 'a').writelines(f'{{x}}\\n' for x in ['run', *asked])\n"
+        f"        open({str(requests)!r}, 'a').writelines(f'{{x}}\\n' for x in ['run', *asked])\n"
     )
     os.chmod(python, python.stat().st_mode | stat.S_IXUSR)
-    return python, asked
+    return python, requests

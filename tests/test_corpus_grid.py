@@ -31,7 +31,7 @@ def renderer() -> Iterator[Renderer]:
 
 
 @pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
-def test_every_pose_from_every_view(renderer: Renderer, path: Path) -> None:
+def test_every_pose_renders_from_every_view(renderer: Renderer, path: Path) -> None:
     avatar = load(path)
     for pose in POSES:
         for view in VIEWS:

@@ -1,4 +1,4 @@
-"""The examples run, and say of themselves what is so."""
+"""The examples run and do what their README says."""
 
 from __future__ import annotations
 
@@ -35,45 +35,45 @@ def test_a_recipe_renders(path):
     assert f"vrm-synth render examples/{path.name} " in path.read_text()
 
 
-def test_the_list_of_shots_is_answered(tmp_path):
-    done = CliRunner().invoke(main, ["shots", str(EXAMPLES / "features.json"), "-o", str(tmp_path)])
-    assert done.exit_code == 0, done.output
+def test_the_example_list_of_shots_renders(tmp_path):
+    result = CliRunner().invoke(main, ["shots", str(EXAMPLES / "features.json"), "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
     for entry in json.loads((EXAMPLES / "features.json").read_text()):
         assert json.loads((tmp_path / f"{entry['id']}.json").read_text())["warnings"] == []
         with Image.open(tmp_path / f"{entry['id']}.png") as picture:
             assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
-def test_the_script_draws_its_picture(tmp_path):
+def test_the_render_script_writes_its_picture(tmp_path):
     command = [sys.executable, EXAMPLES / "one_picture.py", "demo", tmp_path / "a.png"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    assert "license CC0" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    assert "license CC0" in process.stdout
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
-def test_the_turntable_turns(tmp_path):
+def test_the_turntable_has_distinct_frames(tmp_path):
     command = [sys.executable, EXAMPLES / "turntable.py", "demo", tmp_path / "a.webp", "4"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
     with Image.open(tmp_path / "a.webp") as picture:
         assert picture.n_frames == 4
-        seen = []
+        frames = []
         for n in range(4):
             picture.seek(n)
-            seen.append(picture.convert("RGB").copy())
-    assert len({p.tobytes() for p in seen}) == 4
-    assert all(p.getbbox() for p in seen)
+            frames.append(picture.convert("RGB").copy())
+    assert len({p.tobytes() for p in frames}) == 4
+    assert all(p.getbbox() for p in frames)
 
 
 def test_the_curating_script_makes_a_subset(tmp_path):
-    made = ["demo", "-o", str(tmp_path / "a"), "--count", "4", "--size", "32", "--workers", "1"]
-    assert CliRunner().invoke(main, made).exit_code == 0
+    demo_command = ["demo", "-o", str(tmp_path / "a"), "--count", "4", "--size", "32", "--workers", "1"]
+    assert CliRunner().invoke(main, demo_command).exit_code == 0
     command = [sys.executable, EXAMPLES / "curate.py", tmp_path / "a", tmp_path / "b", "i < 3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"3 pictures in {tmp_path / 'b'}"
+    process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1] == f"3 pictures in {tmp_path / 'b'}"
     assert (tmp_path / "b" / "complete.json").exists()
 
 
@@ -88,16 +88,16 @@ def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
     env = os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
 
     def run(*words, **slurm):
-        done = subprocess.run(
+        process = subprocess.run(
             [str(w) for w in words], cwd=tmp_path, env=env | slurm, capture_output=True, text=True, timeout=HANG
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     for job in ("9", "7", "8"):  # an array that does not begin at 0
         slurm = {"SLURM_ARRAY_TASK_ID": job, "SLURM_ARRAY_TASK_MIN": "7", "SLURM_ARRAY_TASK_COUNT": "3"}
-        said = run(EXAMPLES / "slurm_array.sh", "recipe.yaml", "jobs", "--shard-size", 2, **slurm)
-    assert "jobs/contact_sheet.png" in said, "the last of them to end finishes it, or finish does"
+        output = run(EXAMPLES / "slurm_array.sh", "recipe.yaml", "jobs", "--shard-size", 2, **slurm)
+    assert "jobs/contact_sheet.png" in output, "the last of them to end finishes it, or finish does"
     run("vrm-synth", "finish", "jobs")
     run("vrm-synth", "render", "recipe.yaml", "-o", "once", "--shard-size", 2, "--workers", 1)
     jobs, once = (
@@ -109,15 +109,15 @@ def test_the_jobs_of_an_array_make_the_dataset_in_any_order(tmp_path):
     }
 
 
-def test_the_road_from_render_to_preview(tmp_path):
+def test_the_pipeline_script_runs_from_render_to_preview(tmp_path):
     command = [sys.executable, EXAMPLES / "train_tiny.py", tmp_path / "a b", "3", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    assert re.findall(r"^\d. (\w+)", done.stdout, re.MULTILINE) == ["render", "train", "sample", "compare"]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    assert re.findall(r"^\d. (\w+)", process.stdout, re.MULTILINE) == ["render", "train", "sample", "compare"]
     assert len(list((tmp_path / "a b" / "samples").glob("0*.png"))) == 4
     assert (tmp_path / "a b" / "run" / "preview.html").read_text().count("<img ") == 2 * 4
 
 
-def test_the_list_of_examples_is_whole():
+def test_every_example_is_listed_in_the_readme():
     listed = set(re.findall(r"^\| \[([\w.]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     assert listed == {p.name for p in EXAMPLES.iterdir() if p.suffix in (".yaml", ".json", ".py", ".sh")}

@@ -1,4 +1,4 @@
-"""Who may import whom: an allow-list, read from the source, so that a new edge is a decision.
+"""Import rules between packages: an allow-list, checked against the source.
 
 The same table stands in docs/architecture.md.
 """
@@ -112,7 +112,7 @@ def module_name(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Every imported module, absolute, with its line; wherever in the file it stands."""
+    """Every imported module by its absolute name, with its line; imports within functions included."""
     package = ("vrm_synth", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -173,7 +173,7 @@ def test_imports_follow_the_table(path):
     [f for f in FILES if not covers("cli", module_name(f)) and module_name(f) not in EXCEPTIONS],
     ids=module_name,
 )
-def test_only_the_command_line_speaks_and_reads_the_environment(path):
+def test_only_the_command_line_prints_and_reads_the_environment(path):
     assert list(spoken(path)) == []
 
 
@@ -181,7 +181,7 @@ def test_the_exceptions_are_still_needed():
     assert all(list(spoken(PACKAGE / f"{name.replace('.', '/')}.py")) for name in EXCEPTIONS)
 
 
-def test_the_documented_table_is_this_one():
+def test_the_documented_table_equals_the_allow_list():
     text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z_, ]+) \| (.+) \|$", text.split("## Who may import whom")[1], re.MULTILINE))
     documented = {module: words(cell) for names, cell in rows.items() for module in names.split(", ")}
@@ -194,7 +194,7 @@ def words(cell: str) -> set[str]:
     return {w for w in re.sub(r" \(.*?\)", "", cell).split(", ") if w != "nothing of ours"}
 
 
-def test_the_checks_can_fail(tmp_path, monkeypatch):
+def test_violations_are_detected(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.test_layers.PACKAGE", tmp_path / "vrm_synth")
     bad = tmp_path / "vrm_synth" / "core" / "bad.py"
     bad.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What users install: the built wheel, outside the checkout."""
+"""The wheel: its contents, and that it works outside the checkout."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ COMMAND = "import sys; from vrm_synth.cli import main; sys.argv[0] = 'vrm-synth'
 def run(*command: object, cwd: Path) -> str:
     # Without PYTHONPATH: what is tested is the installation.
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = subprocess.run([str(c) for c in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def installed(wheel, tmp_path_factory) -> Path:
     site = next((root / "lib").glob("python3*/site-packages"))
     run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel, cwd=root)
     # Folders named in a .pth file come last, and their own .pth files (which lead to the checkout) don't count.
-    others = [p for p in sys.path if p.endswith("site-packages")]
-    (site / "dependencies.pth").write_text("\n".join(others), encoding="utf-8")
+    site_packages = [p for p in sys.path if p.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join(site_packages), encoding="utf-8")
     return root / "bin" / "python"
 
 
@@ -74,16 +74,16 @@ def test_the_installed_command_works_outside_the_checkout(installed, tmp_path):
 
 
 def test_rendering_installs_without_torch():
-    wanted = {project_name(d) for d in PROJECT["dependencies"]}
-    assert not wanted & {"torch", "diffusers", "transformers", "ray", "pyrender", "pyrender2", "trimesh"}
+    expected = {project_name(d) for d in PROJECT["dependencies"]}
+    assert not expected & {"torch", "diffusers", "transformers", "ray", "pyrender", "pyrender2", "trimesh"}
     assert {"train", "ray", "pyrender", "dev"} <= set(PROJECT["optional-dependencies"])
 
 
 def test_every_dependency_is_pinned():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = {project_name(line) for line in lines if "==" in line}
-    wanted = [*PROJECT["dependencies"], *(d for extra in PROJECT["optional-dependencies"].values() for d in extra)]
-    assert {project_name(d) for d in wanted} <= pins
+    expected = [*PROJECT["dependencies"], *(d for extra in PROJECT["optional-dependencies"].values() for d in extra)]
+    assert {project_name(d) for d in expected} <= pins
 
 
 def project_name(requirement: str) -> str:

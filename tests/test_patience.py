@@ -1,4 +1,4 @@
-"""No test may fail for being slow: what tests do with time, read from their source; and what they wait with."""
+"""No test has a bound on time: timeouts, clocks and sleeps in the source of the tests; and the waiting helpers."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ FILES = sorted(p for p in TESTS.rglob("*.py"))
 
 
 def hasty(path: Path) -> Iterator[str]:
-    """Bounds on time in a file: numbers as `timeout`, looks at clocks, joins and waits of so many seconds."""
+    """Bounds on time in a file: numeric timeouts, uses of clocks, joins and waits with a number of seconds."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         at = f"{path.name}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            given = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
-            yield from (f"{at}: {k}={given[k]}" for k in ("timeout", "deadline") if given.get(k) is not None)
+            keywords = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
+            yield from (f"{at}: {k}={keywords[k]}" for k in ("timeout", "deadline") if keywords.get(k) is not None)
             numbers = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, int | float)]
             if name in ("join", "wait", "acquire") and numbers:
                 yield f"{at}: {name}({numbers[0]})"
@@ -50,11 +50,11 @@ def test_no_test_has_a_bound_on_time(path):
 
 def test_the_exceptions_are_still_needed_and_have_no_bound():
     for name in ALLOWED:
-        found = list(hasty(TESTS / name))
-        assert found and (name == "patience.py" or all("sleep()" in f for f in found))
+        findings = list(hasty(TESTS / name))
+        assert findings and (name == "patience.py" or all("sleep()" in f for f in findings))
 
 
-def test_the_check_can_fail(tmp_path):
+def test_time_bounds_are_detected(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text(
         "import subprocess, time\nsubprocess.run([], timeout=300)\nthread.join(5)\nsettings(deadline=200)\n"
@@ -69,7 +69,7 @@ def test_property_tests_have_no_deadline():
         assert profile.deadline is None and HealthCheck.too_slow in profile.suppress_health_check
 
 
-def test_calls_are_counted_the_same_every_time():
+def test_call_counts_are_reproducible():
     def work(n):
         return [abs(i) for i in range(n)]
 
@@ -77,9 +77,9 @@ def test_calls_are_counted_the_same_every_time():
     assert calls(lambda: work(10)) == calls(lambda: work(10))
 
 
-def test_waiting_ends_with_the_condition_or_with_whom_it_waits_for():
-    looks = iter([0, 0, 1])
-    assert wait_until(lambda: next(looks), every=0)
+def test_waiting_ends_when_the_condition_holds_or_the_process_is_gone():
+    answers = iter([0, 0, 1])
+    assert wait_until(lambda: next(answers), every=0)
     assert not wait_until(lambda: False, lambda: False)
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""The README is true: its commands run, its links lead somewhere, its targets exist."""
+"""The README: its commands run, its links and make targets exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OURS = [c for c in commands() if c[0] == "vrm-synth"]
 MAKE = [c for c in commands() if c[0] == "make"]
 
 
-def test_every_command_is_one_of_ours_or_a_target_of_the_makefile():
+def test_every_command_is_vrm_synth_or_a_make_target():
     assert OURS and MAKE
     assert [c for c in commands() if c[0] not in ("vrm-synth", "make")] == []
 
@@ -39,8 +39,8 @@ def test_every_command_is_one_of_ours_or_a_target_of_the_makefile():
 @pytest.mark.parametrize("command", MAKE, ids=" ".join)
 def test_the_makefile_has_the_target(command):
     # -n: say what would be done; demo and test themselves are for a bare machine, not for inside a test.
-    done = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0 and "setup.sh" in done.stdout
+    process = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0 and "setup.sh" in process.stdout
 
 
 def test_the_commands_run_one_after_the_other(tmp_path):
@@ -49,11 +49,11 @@ def test_the_commands_run_one_after_the_other(tmp_path):
     # This checkout, whatever is installed.
     env = os.environ | {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "1"}
     for command in OURS:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "vrm_synth", *command[1:]],
             cwd=tmp_path, env=env, capture_output=True, text=True, timeout=HANG, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        assert process.returncode == 0, f"{' '.join(command)}\n{process.stdout}{process.stderr}"
         if "-o" in command:
             assert (tmp_path / command[command.index("-o") + 1]).exists()
     assert promised() <= {p.name for p in (tmp_path / "out" / "pictures").iterdir()}
@@ -61,9 +61,9 @@ def test_the_commands_run_one_after_the_other(tmp_path):
 
 def small(recipe: str) -> str:
     """The same recipe, with few and small pictures."""
-    made = re.sub(r"^count: \d+", "count: 2", recipe, flags=re.MULTILINE)
-    assert made != recipe
-    return f"{made}size: 64\n"
+    short_recipe = re.sub(r"^count: \d+", "count: 2", recipe, flags=re.MULTILINE)
+    assert short_recipe != recipe
+    return f"{short_recipe}size: 64\n"
 
 
 def promised() -> set[str]:

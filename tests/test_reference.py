@@ -1,4 +1,4 @@
-"""Every reference picture drawn again: the bones, the silhouette, the shading and the draw order.
+"""The reference pictures, rendered by our renderer: bones, silhouette, shading and draw order.
 
 The pictures are three-vrm's, drawn with its quirks; so are ours here (compat="three-vrm"), and once more as
 the specification says, where shading may differ but bones and silhouettes may not.
@@ -70,7 +70,7 @@ def is_toon(avatar: Avatar) -> bool:
 
 @pytest.mark.parametrize("compat", ["three-vrm", "none"])
 @pytest.mark.parametrize("name", shots_by_avatar())
-def test_pictures_and_answers_are_the_references(name, compat, renderer, compare, tmp_path):
+def test_pictures_and_answers_match_the_reference(name, compat, renderer, compare, tmp_path):
     assert CORPUS is not None
     entries = shots_by_avatar()[name]
     avatar = load(CORPUS / "reference" / entries[0]["avatar"])
@@ -80,35 +80,35 @@ def test_pictures_and_answers_are_the_references(name, compat, renderer, compare
     same_driver = "llvmpipe" in renderer.device
     for entry in entries:
         frame, ours = draw(renderer, avatar, entry, compat)
-        theirs = json.loads((CORPUS / "reference/cases" / f"{entry['id']}.json").read_text())
+        expected = json.loads((CORPUS / "reference/cases" / f"{entry['id']}.json").read_text())
         picture = CORPUS / "reference/cases" / f"{entry['id']}.png"
         Image.fromarray(frame.rgba).save(tmp_path / "ours.png", compress_level=1)
         score = compare.score(picture, tmp_path / "ours.png")
 
-        assert ours["bones"].keys() == theirs["bones"].keys()
-        apart = max(np.linalg.norm(np.subtract(ours["bones"][b], p)) for b, p in theirs["bones"].items())
+        assert ours["bones"].keys() == expected["bones"].keys()
+        apart = max(np.linalg.norm(np.subtract(ours["bones"][b], p)) for b, p in expected["bones"].items())
         assert apart < 0.1e-3, entry["id"]
-        assert ours["vrm_version"] == theirs["vrm_version"]
-        assert ours["expressions"] == pytest.approx(theirs["expressions"], abs=1e-6), entry["id"]
+        assert ours["vrm_version"] == expected["vrm_version"]
+        assert ours["expressions"] == pytest.approx(expected["expressions"], abs=1e-6), entry["id"]
         close = score["iou"] >= (0.998 if same_driver else 0.98)
         if compat == "three-vrm":
             close &= score["ssim"] >= ((0.999 if is_toon(avatar) else 0.998) if same_driver else 0.97)
             close &= not is_toon(avatar) or score["off8"] <= (0.001 if same_driver else 0.01)
-            assert ours["look_at"] == pytest.approx(theirs["look_at"], abs=1e-4), entry["id"]
+            assert ours["look_at"] == pytest.approx(expected["look_at"], abs=1e-4), entry["id"]
             # materials and passes; three.js makes mesh names of its own where the file repeats one
-            assert [d[1:] for d in ours["draw_order"]] == [d[1:] for d in theirs["draw_order"]], entry["id"]
+            assert [d[1:] for d in ours["draw_order"]] == [d[1:] for d in expected["draw_order"]], entry["id"]
         if not close:
             write_difference(FAILED, f"{entry['id']}_{compat}", frame.rgba, np.asarray(Image.open(picture)))
         assert close, f"{entry['id']}: {score}; see {FAILED}/"
 
 
 def test_effective_expressions_are_those_after_is_binary_and_overrides(renderer):
-    """expressions are as asked, as the reference reports them; what is left of them stands beside."""
+    """`expressions` are the requested weights, as in the reference, `effective_expressions` those after overrides."""
     assert CORPUS is not None
     avatar = load(CORPUS / "avatars/v1_isbinary_overridden.vrm")
     entry = next(e for e in shots_by_avatar()["v1_isbinary_overridden"] if e["id"].endswith("expr_mix"))
-    for happy, blink, left in ((0.0, 0.8, 1.0), (0.0, 0.4, 0.0), (0.2, 0.8, 0.0)):
-        asked = {"happy": happy, "blink": blink}
-        _, told = draw(renderer, avatar, {**entry, "expressions": asked}, "none")
-        assert told["expressions"] == asked
-        assert told["effective_expressions"] == {"happy": happy, "blink": left}
+    for happy, blink, effective_blink in ((0.0, 0.8, 1.0), (0.0, 0.4, 0.0), (0.2, 0.8, 0.0)):
+        requested = {"happy": happy, "blink": blink}
+        _, answer_json = draw(renderer, avatar, {**entry, "expressions": requested}, "none")
+        assert answer_json["expressions"] == requested
+        assert answer_json["effective_expressions"] == {"happy": happy, "blink": effective_blink}

@@ -1,4 +1,4 @@
-"""A hand-made avatar for tests: a sphere (or any mesh) with any materials, no file and no bones needed."""
+"""Avatars built in memory from any meshes and materials, without a file or bones."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def avatar(
     images: list[np.ndarray] | None = None,
     sampler: Sampler | None = None,
 ) -> Avatar:
-    """One node a part, at the top of the scene; image k is texture k."""
-    places = translations or [(0.0, 0.0, 0.0)] * len(parts)
+    """An avatar with one node per part, all at the top of the scene; image k is texture k."""
+    offsets = translations or [(0.0, 0.0, 0.0)] * len(parts)
     pictures = images or []
     return Avatar(
         source="tiny",
@@ -65,7 +65,7 @@ def avatar(
         generator="tests",
         meta=Meta("tiny", "", (), License("")),
         nodes=tuple(
-            Node(f"node{k}", -1, (), place, IDENTITY, (1.0, 1.0, 1.0), mesh=k) for k, place in enumerate(places)
+            Node(f"node{k}", -1, (), offset, IDENTITY, (1.0, 1.0, 1.0), mesh=k) for k, offset in enumerate(offsets)
         ),
         scene_nodes=tuple(range(len(parts))),
         meshes=tuple(Mesh(f"mesh{k}", (replace(p, material=k),)) for k, (p, _) in enumerate(parts)),

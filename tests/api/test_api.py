@@ -1,4 +1,4 @@
-"""Avatars, poses, cameras and the renderer from Python: right ones work, misspelt ones name what was meant."""
+"""Avatars, poses, cameras and the renderer from Python; misspelt names are refused with the nearest one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def renderer():
         yield opened
 
 
-def test_loading_by_path_and_by_name(tmp_path: Path) -> None:
+def test_load_takes_a_path_or_the_built_in_name(tmp_path: Path) -> None:
     (tmp_path / "demo").write_bytes(build_glb())
     file = vs.load(tmp_path / "demo")
     assert file.sha256 == vs.load(str(tmp_path / "demo")).sha256 == vs.load("demo").sha256
@@ -57,7 +57,7 @@ def test_a_view_and_the_camera_that_fits_it_are_the_same(avatar: vs.Avatar, rend
     )
 
 
-def test_the_frame(avatar: vs.Avatar, renderer: vs.Renderer) -> None:
+def test_a_frame_has_image_arrays_and_draw_order(avatar: vs.Avatar, renderer: vs.Renderer) -> None:
     frame = renderer.render(avatar, size=(48, 64), background=None)
     assert frame.rgba.shape == (64, 48, 4) and frame.rgba.dtype == np.uint8
     assert frame.image.mode == "RGBA" and frame.image.size == (48, 64)
@@ -79,7 +79,7 @@ OPTIONS: list[RenderOptions] = [
 ]
 
 
-def test_every_option_changes_the_picture_and_the_stream_draws_the_same(
+def test_every_render_option_changes_the_picture_and_streaming_draws_the_same(
     avatar: vs.Avatar, renderer: vs.Renderer
 ) -> None:
     plain = renderer.render(avatar, view="face_front_level", **SMALL).rgba
@@ -90,13 +90,13 @@ def test_every_option_changes_the_picture_and_the_stream_draws_the_same(
     assert [n for n, rgba in enumerate(single) if np.array_equal(rgba, plain)] == []
 
 
-def test_a_shot_is_the_picture(avatar: vs.Avatar, renderer: vs.Renderer) -> None:
+def test_rendering_a_shot_gives_the_same_picture_as_its_options(avatar: vs.Avatar, renderer: vs.Renderer) -> None:
     options: RenderOptions = {"pose": "salute", "look_at": "camera", "expressions": {"happy": 1.0}, **SMALL}
     shot = vs.Shot.from_json(renderer.compose(avatar, options).to_json())
     assert np.array_equal(renderer.render_shot(avatar, shot).rgba, renderer.render(avatar, **options).rgba)
 
 
-def test_the_parameters_are_one_list() -> None:
+def test_every_render_method_has_the_same_parameters() -> None:
     def named(function: Callable[..., object]) -> dict[str, object]:
         return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY}
 
@@ -104,15 +104,15 @@ def test_the_parameters_are_one_list() -> None:
     assert list(named(vs.Renderer.render)) == list(RenderOptions.__annotations__)
 
 
-def test_poses_from_numbers_are_those_of_files(tmp_path: Path) -> None:
+def test_poses_from_degrees_equal_those_of_pose_files(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "say:\n- text: pointing\nbones:\n  rightUpperArm: [-71, 17, 5]\nhips: [0, 0.1, 0]\n"
     )
     file = vs.load_pose(tmp_path / "mine.yaml")
-    made = vs.Pose.from_degrees(rightUpperArm=(-71, 17, 5), move_hips=(0, 0.1, 0))
-    assert (made.bones, made.hips, made.ground) == (file.bones, file.hips, file.ground)
-    again = vs.Pose.from_quaternions(made.bones)
-    assert all(np.allclose(again.bones[b], q, atol=1e-12) for b, q in made.bones.items())
+    from_degrees = vs.Pose.from_degrees(rightUpperArm=(-71, 17, 5), move_hips=(0, 0.1, 0))
+    assert (from_degrees.bones, from_degrees.hips, from_degrees.ground) == (file.bones, file.hips, file.ground)
+    from_quaternions = vs.Pose.from_quaternions(from_degrees.bones)
+    assert all(np.allclose(from_quaternions.bones[b], q, atol=1e-12) for b, q in from_degrees.bones.items())
     both = vs.Pose.from_degrees(bothUpperArm=(0, 0, -30), hands={"left": "fist"}).bones
     assert both["rightUpperArm"][2] == pytest.approx(-both["leftUpperArm"][2])
 
@@ -154,7 +154,7 @@ MISTAKES: list[tuple[Callable[[vs.Avatar, vs.Renderer], object], str]] = [
 
 
 @pytest.mark.parametrize(("mistake", "complaint"), MISTAKES, ids=[c for _, c in MISTAKES])
-def test_a_mistake_is_one_line_that_names_what_was_meant(avatar, renderer, tmp_path, monkeypatch, mistake, complaint):
+def test_a_misspelt_name_is_one_line_with_the_nearest(avatar, renderer, tmp_path, monkeypatch, mistake, complaint):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(vs.VrmSynthError, match=complaint) as e:
         mistake(avatar, renderer)
@@ -170,7 +170,7 @@ def test_a_closed_renderer_says_so(avatar: vs.Avatar) -> None:
         closing.render(avatar)
 
 
-def test_the_reference_renderers_way(avatar: vs.Avatar) -> None:
+def test_compat_three_vrm_renders_the_same_bytes_twice(avatar: vs.Avatar) -> None:
     with vs.Renderer(compat="three-vrm") as compatible:
-        first, again = (compatible.render(avatar, look_at=(1.0, 2.0, 1.0), **SMALL).rgba for _ in range(2))
-    assert np.array_equal(first, again)
+        first, second = (compatible.render(avatar, look_at=(1.0, 2.0, 1.0), **SMALL).rgba for _ in range(2))
+    assert np.array_equal(first, second)

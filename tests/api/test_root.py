@@ -1,4 +1,4 @@
-"""`import vrm_synth`: light, whole, and seen by help(), Tab and type checkers alike."""
+"""`import vrm_synth`: light, complete, and visible to help(), Tab and type checkers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ HEAVY = ("numpy", "scipy", "pydantic", "PIL", "moderngl", "pyarrow", "torch", "c
 
 
 def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def test_the_import_is_light():
-    found = json.loads(
+def test_importing_vrm_synth_imports_no_heavy_library():
+    names = json.loads(
         run(f"import json, sys, vrm_synth; dir(vrm_synth); print(json.dumps([m for m in {HEAVY} if m in sys.modules]))")
     )
-    assert found == []
+    assert names == []
 
 
 def test_every_name_is_imported_without_torch():
@@ -36,7 +36,7 @@ def test_every_name_is_imported_without_torch():
     assert run(program).strip() == "False"
 
 
-def test_a_subpackage_of_the_same_name_does_not_stand_for_the_function():
+def test_a_subpackage_does_not_hide_the_function_of_the_same_name():
     program = (
         "import vrm_synth.training.config, vrm_synth.builtin_avatar.params, vrm_synth as vs;"
         "print(callable(vs.train), callable(vs.demo_avatar), vrm_synth.core.__name__)"
@@ -53,7 +53,7 @@ def test_names_are_the_same_for_python_and_for_type_checkers():
 
 
 @pytest.mark.parametrize("name", vs.__all__)
-def test_every_name_explains_itself(name: str):
+def test_every_public_name_has_a_docstring(name: str):
     assert len((inspect.getdoc(getattr(vs, name)) or "").splitlines()[0]) > 10
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = vs.lod
 
 
-def test_sample_has_the_librarys_parameters():
+def test_vs_sample_has_the_parameters_of_render_sample():
     pytest.importorskip("torch")
     from vrm_synth.sampling import sample_model
 
@@ -70,26 +70,26 @@ def test_sample_has_the_librarys_parameters():
         return [(p.name, p.kind, p.default if not callable(p.default) else "") for p in
                 inspect.signature(function).parameters.values()]  # fmt: skip
 
-    own = getattr(sample_model, "sample", None) or sample_model.render_sample
-    assert shape(vs.sample) == shape(own)
+    library_function = getattr(sample_model, "sample", None) or sample_model.render_sample
+    assert shape(vs.sample) == shape(library_function)
 
 
-def test_a_script_that_is_not_guarded_renders_with_workers(tmp_path):
+def test_a_script_without_a_main_guard_renders_with_workers(tmp_path):
     (tmp_path / "recipe.yaml").write_text("avatars: [demo]\ncount: 2\nsize: 32\nsettle_seconds: null\n")
     script = 'import vrm_synth as vs\nprint(len(vs.render_dataset("recipe.yaml", "out", workers=2)))\n'
     (tmp_path / "script.py").write_text(script)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True, text=True, timeout=HANG,
     )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "2\n", "")
 
 
 def test_the_reference_is_written_without_a_warning(tmp_path):
     pytest.importorskip("pdoc")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, ROOT / "scripts" / "api_reference.py", tmp_path], capture_output=True, text=True, timeout=HANG
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
     page = (tmp_path / "vrm_synth.html").read_text(encoding="utf-8")
     assert [name for name in vs.__all__ if f'id="{name}"' not in page] == []

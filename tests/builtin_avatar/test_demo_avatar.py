@@ -1,4 +1,4 @@
-"""The built-in avatar: every attribute is known, both versions say the same, and nothing in it is malformed."""
+"""The built-in avatar: every attribute works, both VRM versions state the same, and its geometry is sound."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_loads_without_oddities_and_is_cc0(vrm: str) -> None:
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
-def test_every_bone_but_the_jaw(vrm: str) -> None:
+def test_it_has_every_bone_but_the_jaw(vrm: str) -> None:
     a = avatar(vrm=vrm)
     assert set(a.humanoid) == set(BONE_NAMES) - {"jaw"}
     names = {b: a.nodes[n].name for b, n in a.humanoid.items()}
@@ -105,7 +105,7 @@ def test_blink_closes_the_eyes() -> None:
     assert -skin.morph_positions[left][:, 1].min() > 0.02  # the upper lid travels over two centimeters
 
 
-def test_springs_colliders_constraints() -> None:
+def test_it_has_springs_colliders_and_constraints() -> None:
     a = avatar()
     kinds = {s.name.rstrip("LRM0123456789") for s in a.springs}
     assert kinds == {"hairFront", "hairSide", "hairBack", "skirt"}
@@ -118,7 +118,7 @@ def test_springs_colliders_constraints() -> None:
     assert [s.name for s in old.springs] == [s.name for s in a.springs]
 
 
-def test_materials_exercise_what_real_files_lack() -> None:
+def test_its_materials_cover_rare_mtoon_features() -> None:
     a = avatar()
     toon = [m.mtoon for m in a.materials if m.mtoon]
     assert {m.alpha_mode for m in a.materials} == {"OPAQUE", "MASK", "BLEND"}
@@ -142,7 +142,7 @@ def _of_material(a: Avatar, name: str) -> Primitive:
 
 
 @pytest.mark.parametrize("outfit", ["sailor", "dress"])
-def test_shorts_cover_what_is_under_a_skirt(outfit: str) -> None:
+def test_shorts_are_worn_under_a_skirt(outfit: str) -> None:
     a = avatar(replace(DemoParams(), outfit=outfit))
     shorts, skirt, skin = (_of_material(a, n).positions for n in ("Dark", "Skirt", "Skin"))
     knee, hip = (a.nodes[a.humanoid[b]] for b in ("leftLowerLeg", "leftUpperLeg"))
@@ -172,7 +172,7 @@ def test_a_sitters_skirt_lies_on_the_thighs(outfit: str) -> None:
 
 
 @pytest.mark.parametrize(("mood", "sign"), [("browSad", 1.0), ("browAngry", -1.0)])
-def test_brows_tilt(mood: str, sign: float) -> None:
+def test_brows_tilt_with_the_mood(mood: str, sign: float) -> None:
     a = avatar()
     face = next(m for m in a.meshes if m.name == "Face")
     paint = next(p for p in face.primitives if a.materials[p.material].name == "Paint")
@@ -219,7 +219,7 @@ def test_same_parameters_same_bytes(vrm: str) -> None:
     assert build_glb(DemoParams(), "0" if vrm == "0" else "1") == glb(vrm=vrm)
 
 
-def test_versions_agree() -> None:
+def test_both_vrm_versions_state_the_same() -> None:
     """What both formats can say is the same after loading: geometry, skin, materials, expressions, gaze."""
     new, old = avatar(vrm="1"), avatar(vrm="0")
     half_turn = np.array([-1, 1, -1])
@@ -254,14 +254,14 @@ def test_versions_agree() -> None:
 
 
 @pytest.mark.parametrize(("shift", "toony"), [(-0.05, 0.95), (-0.08, 0.95), (0.0, 0.9), (-0.3, 0.8)])
-def test_shading_inverse(shift: float, toony: float) -> None:
+def test_mtoon0_shading_parameters_invert_the_conversion(shift: float, toony: float) -> None:
     s, t = shading_to_v0(shift, toony)
     back = t + (1 - t) * (0.5 + 0.5 * s)
     assert back == pytest.approx(toony)
     assert -s - (1 - back) == pytest.approx(shift)
 
 
-def test_proportions_are_the_asked_for() -> None:
+def test_proportions_follow_the_parameters() -> None:
     """The skull, chin to crown, is 0.944 of the head; the rest of it is hair."""
     for height, heads in ((1.4, 5.2), (1.55, 6.0), (1.8, 7.0)):
         a = avatar(replace(DemoParams(), height=height, heads=heads, accessory="none"))
@@ -273,7 +273,7 @@ def test_proportions_are_the_asked_for() -> None:
         assert crown == pytest.approx(height - 0.056 * height / heads, abs=0.003)
 
 
-def test_family() -> None:
+def test_members_of_the_family_differ() -> None:
     family = [variant(i) for i in range(24)]
     assert variant(0) == DemoParams()
     assert len({replace(p, name="x") for p in family}) == 24
@@ -284,7 +284,7 @@ def test_family() -> None:
     assert glb(family[1]) != glb(family[2])
 
 
-def test_parse() -> None:
+def test_attribute_settings_are_parsed() -> None:
     assert DemoParams.parse([]) == DemoParams()
     p = DemoParams.parse(["hair_color=#12Ab9f", "outfit=dress", "height=1.7"])
     assert (p.hair_color, p.outfit, p.height) == ("#12Ab9f", "dress", 1.7)
@@ -307,7 +307,7 @@ def test_parse() -> None:
         ("name=", "60"),
     ],
 )
-def test_bad_settings_name_what_is_allowed(setting: str, allowed: str) -> None:
+def test_unknown_settings_list_the_allowed_ones(setting: str, allowed: str) -> None:
     with pytest.raises(AvatarError) as e:
         DemoParams.parse([setting])
     assert allowed in str(e.value)

@@ -1,4 +1,4 @@
-"""The built-in avatar written as VRM 0.x and as VRM 1.0 is the same picture, in all that both can say."""
+"""The built-in avatar renders the same from its VRM 0.x and its VRM 1.0 file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("number", [0, 3, 5])
-def test_both_files_are_the_same_picture(renderer: Renderer, number: int) -> None:
+def test_vrm0_and_vrm1_files_render_the_same_picture(renderer: Renderer, number: int) -> None:
     def without_constraints(vrm: str) -> Avatar:
         return replace(load_bytes(build_glb(variant(number), vrm=vrm), f"demo {vrm}"), constraints=())
 
@@ -55,8 +55,8 @@ def test_both_files_are_the_same_picture(renderer: Renderer, number: int) -> Non
     for pose, view, expressions in CASES:
         shot = preset_shot(new, "demo", pose, view, size=(384, 384)).with_figure(expressions=expressions)
         (posed_old, a), (posed_new, b) = render_shot(renderer, old, shot), render_shot(renderer, new, shot)
-        for bone, place in posed_new.bone_positions().items():
-            assert np.abs(posed_old.bone_positions()[bone] - place).max() < 1e-5, (pose, view, bone)
+        for bone, position in posed_new.bone_positions().items():
+            assert np.abs(posed_old.bone_positions()[bone] - position).max() < 1e-5, (pose, view, bone)
         luma = [frame.rgba[..., :3] @ np.array([0.299, 0.587, 0.114]) for frame in (a, b)]
         assert ssim(*luma) >= 0.999, (pose, view)
         assert (np.abs(a.rgba.astype(int) - b.rgba).max(-1) > 8).mean() < 0.002, (pose, view)

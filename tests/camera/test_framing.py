@@ -1,4 +1,4 @@
-"""The fit is exact: every point inside its margins, and no nearer camera would do."""
+"""Framing: every point is inside the margins, and no nearer camera would do."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def test_all_points_fit_and_two_edges_are_touched(aim: Aim, m: Margins, aspect: 
 
 @settings(max_examples=50, deadline=None)
 @given(aims, st.integers(0, 1000))
-def test_near_and_far_enclose_everything(aim: Aim, seed: int) -> None:
-    points, everything = cloud(seed, 0.3), np.concatenate([cloud(seed, 0.3), cloud(seed + 1, 1.0)])
-    camera = fit(points, everything, aim, 1.0, Margins())
-    depth = project(camera, 1.0, everything)[:, 2]
+def test_near_and_far_enclose_all_points(aim: Aim, seed: int) -> None:
+    points, extent = cloud(seed, 0.3), np.concatenate([cloud(seed, 0.3), cloud(seed + 1, 1.0)])
+    camera = fit(points, extent, aim, 1.0, Margins())
+    depth = project(camera, 1.0, extent)[:, 2]
     assert 0 < camera.near < camera.far
     assert depth.max() < camera.far
     subject = np.linalg.norm(np.subtract(camera.target, camera.position))
@@ -110,7 +110,7 @@ def test_a_view_straight_down_is_refused() -> None:
         axes(Aim(0, 90))
 
 
-def test_points_behind_the_camera_are_nowhere() -> None:
+def test_points_behind_the_camera_project_to_nan() -> None:
     out = project(Camera((0, 0, 1), (0, 0, 0)), 1.0, [[0, 0, 2], [0, 0, 0]])
     assert np.isnan(out[0, :2]).all() and out[0, 2] == -1
     assert out[1].tolist() == [0, 0, 1]

@@ -1,4 +1,4 @@
-"""What can be seen: known walls in front of known points."""
+"""Line of sight: walls at known positions hide known points."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_wall_hides_what_is_behind_it(point: tuple[float, float, float], slack
     ]  # either side of it
 
 
-def test_agrees_with_a_slow_reading() -> None:
+def test_agrees_with_a_brute_force_test() -> None:
     g = np.random.default_rng(3)
     vertices, triangles = g.normal(size=(60, 3)), g.integers(0, 60, (40, 3))
     points = g.normal(size=(50, 3)) * 2

@@ -1,4 +1,4 @@
-"""The named views: their names, sides and heights say where the camera stands."""
+"""The named views: the camera stands on the side and at the height that the name says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, l
 BOX = np.array([[x, y, z] for x in (-0.3, 0.3) for y in (0, 1.6) for z in (-0.15, 0.15)])
 
 
-def test_the_usual_views_are_there() -> None:
+def test_the_usual_views_exist() -> None:
     assert set(load_crops()) >= {"face", "bust", "cowboy", "full"}
     assert set(load_azimuths()) >= {
         "front",
@@ -28,7 +28,7 @@ def test_the_usual_views_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", load_views())
-def test_the_name_is_where_the_camera_stands(name: str) -> None:
+def test_the_camera_stands_where_the_view_name_says(name: str) -> None:
     v = load_views()[name]
     assert name == f"{v.crop_name}_{v.azimuth_name}_{v.elevation_name}"
     camera = fit(BOX, BOX, v.aim(), 1.0, v.crop.room())
@@ -54,5 +54,5 @@ def test_crops_that_cut_leave_no_room_below() -> None:
     }  # fmt: skip
 
 
-def test_view_of_three_names() -> None:
+def test_a_view_is_made_of_three_names() -> None:
     assert view("bust", "back", "high") == load_views()["bust_back_high"]

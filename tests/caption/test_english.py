@@ -37,21 +37,21 @@ def changed(**changes: Any) -> tuple[Choices, Observations]:
     """CHOICES and OBSERVATIONS with other values."""
     of_choices = {f.name for f in fields(Choices)} - {"expression", "gaze"}
     chosen = {name: value for name, value in changes.items() if name in of_choices}
-    found = {name: value for name, value in changes.items() if name not in of_choices}
-    return replace(CHOICES, **chosen), replace(OBSERVATIONS, **found)
+    observed = {name: value for name, value in changes.items() if name not in of_choices}
+    return replace(CHOICES, **chosen), replace(OBSERVATIONS, **observed)
 
 
 def every_wording(**changes: Any) -> list[str]:
     return [english(*changed(**changes, wording=n)) for n in range(60)]
 
 
-def test_one_caption_whole() -> None:
-    said = {english(*changed(wording=n)) for n in range(3000)}
+def test_a_complete_caption() -> None:
+    captions = {english(*changed(wording=n)) for n in range(3000)}
     assert (
         "An upper-body picture of Mio, a girl with long pink hair and blue eyes in a navy hoodie, waving with the "
         "right hand, looking happy, looking at the viewer, front view, light blue background."
-    ) in said
-    for s in said:
+    ) in captions
+    for s in captions:
         assert re.fullmatch(r"[A-Z][^{}\"\n]*[^ ,]\.", s) and "  " not in s and ",," not in s and " ," not in s
         for fact in (
             "Mio",
@@ -65,7 +65,7 @@ def test_one_caption_whole() -> None:
         assert "shorts" not in s  # below the picture's edge
 
 
-def test_the_wording_varies_and_is_the_shots_own() -> None:
+def test_the_wording_varies_and_depends_on_the_shot_alone() -> None:
     assert len(set(every_wording())) > 30
     assert english(CHOICES, OBSERVATIONS) == english(replace(CHOICES), replace(OBSERVATIONS))
 
@@ -76,7 +76,7 @@ def test_a_caption_without_facts_states_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "gone"),
+    ("change", "absent"),
     [
         ({"phrases": ()}, "waving"),
         ({"expression": ""}, "happ"),
@@ -91,12 +91,12 @@ def test_a_caption_without_facts_states_none() -> None:
         ({"background": "#123456"}, "#"),
     ],
 )
-def test_each_fact_needs_its_choice_or_observation(change: dict[str, Any], gone: str) -> None:
-    assert not any(gone in s for s in every_wording(**change))
+def test_each_fact_needs_its_choice_or_observation(change: dict[str, Any], absent: str) -> None:
+    assert not any(absent in s for s in every_wording(**change))
 
 
 @pytest.mark.parametrize("name", load_azimuths())
-def test_a_side_is_the_avatars_own(name: str) -> None:
+def test_sides_in_captions_are_the_avatars(name: str) -> None:
     a = load_azimuths()[name]
     for degrees in (a.degrees - a.spread, a.degrees, a.degrees + a.spread):
         assert azimuth_name(degrees) == name
@@ -107,7 +107,7 @@ def test_a_side_is_the_avatars_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", load_elevations())
-def test_heights(name: str) -> None:
+def test_each_elevation_is_worded_by_its_height(name: str) -> None:
     e = load_elevations()[name]
     for degrees in (e.degrees - e.spread, e.degrees, e.degrees + e.spread):
         assert elevation_name(degrees) == name
@@ -116,7 +116,7 @@ def test_heights(name: str) -> None:
             assert ("below" in s or "low angle" in s) == (name == "low")
 
 
-def test_angles_come_round() -> None:
+def test_azimuths_wrap_around() -> None:
     assert [azimuth_name(d) for d in (0, 360, -360, 90, 450, -90, 270, 180, -180, 130, -130)] == [
         "front", "front", "front", "side_left", "side_left", "side_right", "side_right", "back", "back",
         "behind_left", "behind_right",
@@ -164,7 +164,7 @@ def test_left_and_right_in_real_captions_agree_with_the_bones() -> None:
     assert sides == {"left", "right"}
 
 
-def test_the_built_in_family_is_described_as_it_is_made() -> None:
+def test_captions_of_the_built_in_family_match_its_parameters() -> None:
     r = Recipe.model_validate({
         "avatars": ["demo:0..7"], "count": 8, "crops": "full", "settle_seconds": None, "poses": "stand",
     })  # fmt: skip
@@ -191,6 +191,6 @@ def test_articles_are_right() -> None:
 
 @pytest.mark.parametrize("background", NAMES)
 def test_backgrounds_have_the_right_article(background: str) -> None:
-    said = every_wording(background=background)
-    assert any(f"against {'an' if background[0] in 'aeiou' else 'a'} {background} background" in s for s in said)
-    assert not any(re.search(r"\b(a [aeiou]|an [^aeiou])", s) for s in said)
+    captions = every_wording(background=background)
+    assert any(f"against {'an' if background[0] in 'aeiou' else 'a'} {background} background" in s for s in captions)
+    assert not any(re.search(r"\b(a [aeiou]|an [^aeiou])", s) for s in captions)

@@ -8,84 +8,84 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import error, run
+from tests.cli.command import error, run
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
+def dataset(tmp_path_factory) -> Path:
     """A dataset of six small pictures in two shards."""
-    folder = tmp_path_factory.mktemp("made")
+    folder = tmp_path_factory.mktemp("dataset")
     recipe = "avatars: [demo]\ncount: 6\nsize: 32\nsettle_seconds: null\n"
     (folder / "recipe.yaml").write_text(recipe)
-    more = ("--format", "webdataset", "--shard-size", 3, "--workers", 1)
-    run("render", folder / "recipe.yaml", "-o", folder / "out", *more)
+    options = ("--format", "webdataset", "--shard-size", 3, "--workers", 1)
+    run("render", folder / "recipe.yaml", "-o", folder / "out", *options)
     return folder / "out"
 
 
-def test_verify_says_sound_and_is_silent_about_the_rest(made):
-    done = run("verify", made, "--workers", 1, "--redraw", 2)
-    assert done.stdout.splitlines()[-1] == "6 pictures checked, 2 drawn again: sound"
-    facts = json.loads(run("verify", made, "--workers", 1, "--redraw", 0, "--no-near", "--json").stdout)
+def test_verify_reports_a_sound_dataset_in_one_line(dataset):
+    result = run("verify", dataset, "--workers", 1, "--redraw", 2)
+    assert result.stdout.splitlines()[-1] == "6 pictures checked, 2 drawn again: sound"
+    facts = json.loads(run("verify", dataset, "--workers", 1, "--redraw", 0, "--no-near", "--json").stdout)
     assert (facts["pictures"], facts["faults"], facts["broken_shards"]) == (6, [], [])
 
 
-def test_verify_finds_a_fault_with_status_1_and_repairs_it_to_the_byte(made, tmp_path):
-    shutil.copytree(made, tmp_path / "t")
+def test_verify_exits_with_1_for_a_fault_and_repairs_it_byte_for_byte(dataset, tmp_path):
+    shutil.copytree(dataset, tmp_path / "t")
     tar = tmp_path / "t" / "train" / "00001.tar"
-    whole = tar.read_bytes()
-    tar.write_bytes(whole[:-3000])
+    intact = tar.read_bytes()
+    tar.write_bytes(intact[:-3000])
     plain = ("--workers", 1, "--redraw", 0)
-    found = run("verify", tmp_path / "t", *plain, code=1)
-    assert "train/00001.tar: " in found.stdout and found.stdout.splitlines()[-1].endswith("in 1 shard")
-    assert tar.read_bytes() == whole[:-3000]
+    result = run("verify", tmp_path / "t", *plain, code=1)
+    assert "train/00001.tar: " in result.stdout and result.stdout.splitlines()[-1].endswith("in 1 shard")
+    assert tar.read_bytes() == intact[:-3000]
     assert "1 shard made again" in run("verify", tmp_path / "t", "--repair", *plain).stderr
-    assert tar.read_bytes() == whole
+    assert tar.read_bytes() == intact
     run("verify", tmp_path / "t", *plain)
 
 
-def test_finish_makes_what_is_missing_and_touches_nothing_where_all_is_there(made, tmp_path):
-    shutil.copytree(made, out := tmp_path / "t")
-    whole = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    before = {p: p.stat().st_mtime_ns for p in whole}
+def test_finish_writes_missing_summaries_and_leaves_a_complete_dataset_unchanged(dataset, tmp_path):
+    shutil.copytree(dataset, out := tmp_path / "t")
+    contents = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    before = {p: p.stat().st_mtime_ns for p in contents}
     assert "finished: " in run("finish", out).stdout
-    run("render", made.parent / "recipe.yaml", "-o", out, "--format", "webdataset", "--shard-size", 3)
+    run("render", dataset.parent / "recipe.yaml", "-o", out, "--format", "webdataset", "--shard-size", 3)
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == before
     for name, data in (("metadata.parquet", None), ("complete.json", b"{"), ("complete.json", b"[]")):
         (out / name).write_bytes(data) if data else (out / name).unlink()
         run("finish", out)
-        assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == whole
+        assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == contents
     (out / "records" / "00001.json").unlink()
     assert "1 shard of" in error("finish", out)
 
 
-def test_what_is_no_dataset_is_one_line(tmp_path):
+def test_a_folder_without_a_dataset_is_one_line(tmp_path):
     assert "dataset.json" in error("verify", tmp_path)
     assert not list(tmp_path.iterdir())
     assert "no such" in error("verify", tmp_path / "nowhere").lower()
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_subset_convert_and_merge(made, tmp_path):
-    assert "3 pictures in" in run("subset", made, "-o", tmp_path / "a", "--where", "i < 3").stdout
-    run("convert", made, "-o", tmp_path / "b", "--format", "parquet", "--encoding", "webp")
+def test_subset_convert_and_merge(dataset, tmp_path):
+    assert "3 pictures in" in run("subset", dataset, "-o", tmp_path / "a", "--where", "i < 3").stdout
+    run("convert", dataset, "-o", tmp_path / "b", "--format", "parquet", "--encoding", "webp")
     assert "9 pictures in" in run("merge", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "c").stdout
     for name in "abc":
         run("verify", tmp_path / name, "--workers", 1, "--redraw", 1)
     assert "merge" in (tmp_path / "c" / "README.md").read_text()
 
 
-def test_a_condition_that_is_none_is_one_line_and_leaves_nothing(made, tmp_path):
+def test_an_invalid_where_condition_is_one_line_and_writes_nothing(dataset, tmp_path):
     for where in (
         "nonsense(",
         "pose = 'nothing'",
         "1; drop table x",
         "exists(select * from read_text('/etc/hostname'))",
     ):
-        error("subset", made, "-o", tmp_path / "t", "--where", where)
+        error("subset", dataset, "-o", tmp_path / "t", "--where", where)
         assert not (tmp_path / "t" / "dataset.json").exists()
 
 
-def test_usage(made, tmp_path):
-    run("merge", made, "-o", tmp_path / "t", code=2)
-    run("convert", made, "-o", tmp_path / "t", code=2)
-    run("subset", made, "-o", tmp_path / "t", code=2)
+def test_missing_arguments_exit_with_2(dataset, tmp_path):
+    run("merge", dataset, "-o", tmp_path / "t", code=2)
+    run("convert", dataset, "-o", tmp_path / "t", code=2)
+    run("subset", dataset, "-o", tmp_path / "t", code=2)

@@ -8,13 +8,13 @@ from pkgutil import resolve_name
 
 import pytest
 
-from tests.cli.test_cli import error, run
+from tests.cli.command import error, run
 from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.cli.suggestions import kind_of
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with aki.vrm, more/bea.vrm, recipe.yaml, shots.json, a dataset and a run."""
     doc, data = vrm1()
     (tmp_path / "more").mkdir()
@@ -30,23 +30,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("inputs", [["aki.vrm"], ["more/"], ["aki.vrm", "mor[e]/*.vrm"], ["recipe.yaml"]], ids=" ".join)
-def test_render_draws_what_it_is_given(here, inputs):
+def test_render_takes_avatars_folders_globs_or_a_recipe(folder, inputs):
     command = ("render", *inputs, "-o", "x", "--count", 2, "--size", 16, "--workers", 1)
     assert run(*command).stdout.startswith("2 pictures in x; ")
     assert run(*command).stdout.startswith("nothing was missing in x; ")
-    effective = json.loads((here / "x" / "dataset.json").read_text())["recipe"]
+    effective = json.loads((folder / "x" / "dataset.json").read_text())["recipe"]
     assert (effective["count"], effective["size"]) == (2, [16, 16])
     assert run("verify", "x", "--workers", 1, "--redraw", 1).stdout.endswith(
         "2 pictures checked, 1 drawn again: sound\n"
     )
 
 
-def test_jobs_of_avatars_make_one_dataset(here):
+def test_jobs_of_avatars_make_one_dataset(folder):
     command = ("render", "more", "-o", "x", "--count", 4, "--size", 16, "--shard-size", 2, "--workers", 1)
     run(*command, "--shard", "0/2")
-    (here / "more" / "new.vrm").write_bytes((here / "aki.vrm").read_bytes())
+    (folder / "more" / "new.vrm").write_bytes((folder / "aki.vrm").read_bytes())
     assert "differs in avatars (with new)" in error(*command, "--shard", "1/2")
-    (here / "more" / "new.vrm").unlink()
+    (folder / "more" / "new.vrm").unlink()
     assert run(*command, "--shard", "1/2").stdout.startswith("2 pictures in x; a look at them")
 
 
@@ -58,12 +58,12 @@ def test_jobs_of_avatars_make_one_dataset(here):
         ("run", "run"), ("more", "folder"), ("nowhere", ""), ("s3://bucket/x", ""), ("pictures/dataset.json", "recipe"),
     ],
 )  # fmt: skip
-def test_kinds(here, name, kind):
+def test_the_kind_of_an_argument(folder, name, kind):
     assert kind_of(name) == ("" if name == "gone.vrm" and not kind else kind)
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (
             "render -o x",
@@ -89,35 +89,36 @@ def test_kinds(here, name, kind):
         ("sample m --prompt a -o x --scheduler dpm+2m", "Did you mean 'dpm++2m'?"),
     ],
 )
-def test_what_another_command_takes_or_a_slip_of_the_finger_says_what_to_type(here, command, said):
-    before = sorted(here.rglob("*"))
-    assert said in error(*command.split(), code=2)
-    assert sorted(here.rglob("*")) == before
+def test_wrong_inputs_and_misspelt_words_name_the_command_to_type(folder, command, message):
+    before = sorted(folder.rglob("*"))
+    assert message in error(*command.split(), code=2)
+    assert sorted(folder.rglob("*")) == before
 
 
-def test_the_option_meant_is_named():
+def test_a_misspelt_option_names_the_right_one():
     assert "--count" in error("render", "aki.vrm", "-o", "x", "--cuont", "3", code=2).removeprefix("Error: No such")
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml", "more", "shots.json"])
-def test_inspect_goes_on_past_what_is_no_avatar(here, name):
-    done = run("inspect", name, "aki.vrm", code=1)
-    assert f"Error: {name} is a" in done.stderr and "VRM 1.0" in done.stdout
+def test_inspect_continues_after_an_input_that_is_not_an_avatar(folder, name):
+    result = run("inspect", name, "aki.vrm", code=1)
+    assert f"Error: {name} is a" in result.stderr and "VRM 1.0" in result.stdout
 
 
 @pytest.mark.parametrize(
     "command",
     ["inspect aki.vrm --render no/a.png", "poses show -o no/a.png", "cameras show -o more", "avatar demo -o no/a.vrm"],
 )
-def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(here, command, monkeypatch):
+def test_an_unwritable_output_file_is_refused_before_rendering(folder, command, monkeypatch):
     monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))
     for module in ("vrm_synth.builtin_avatar", "vrm_synth.builtin_avatar.generate"):
         monkeypatch.setattr(resolve_name(module), "build_glb", lambda *_: pytest.fail("an avatar was built"))
-    assert "no/a" in (said := error(*command.split(), code=2 if "more" in command else 1)) or "more" in said
+    message = error(*command.split(), code=2 if "more" in command else 1)
+    assert "no/a" in message or "more" in message
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         ("poses show wive -o a.png", "no such pose (did you mean wave?)"),
         ("cameras show bust_front_levle -o a.png", "no such view (did you mean bust_front_level?)"),
@@ -125,5 +126,5 @@ def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(her
         ("avatar demo -o a.vrm --set hair_colr=pink", "(did you mean hair_color?)"),
     ],
 )
-def test_names_that_are_none_name_the_nearest(here, command, said):
-    assert said in error(*command.split())
+def test_unknown_preset_names_suggest_the_nearest(folder, command, message):
+    assert message in error(*command.split())

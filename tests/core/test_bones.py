@@ -14,12 +14,12 @@ FINGERS = {"Thumb": "Metacarpal Proximal Distal"} | dict.fromkeys(
 
 
 def test_the_fifty_five_bones() -> None:
-    wanted = {*TORSO.split(), *HEAD.split()}
+    expected = {*TORSO.split(), *HEAD.split()}
     for side in ("left", "right"):
-        wanted |= {side + part for part in f"{LEG} {ARM}".split()}
-        wanted |= {side + finger + joint for finger, joints in FINGERS.items() for joint in joints.split()}
-    assert len(wanted) == 55
-    assert set(BONE_NAMES) == wanted and len(BONE_NAMES) == 55
+        expected |= {side + part for part in f"{LEG} {ARM}".split()}
+        expected |= {side + finger + joint for finger, joints in FINGERS.items() for joint in joints.split()}
+    assert len(expected) == 55
+    assert set(BONE_NAMES) == expected and len(BONE_NAMES) == 55
 
 
 def test_the_required_bones() -> None:
@@ -27,11 +27,11 @@ def test_the_required_bones() -> None:
     assert {"hips", "spine", "head", *("left" + s for s in sided), *("right" + s for s in sided)} == REQUIRED
 
 
-def test_it_is_a_tree_from_the_hips_with_parents_first() -> None:
-    seen: set[str] = set()
+def test_bones_form_a_tree_from_the_hips_with_parents_first() -> None:
+    visited: set[str] = set()
     for bone in BONES:
-        assert bone.parent in seen or (bone.parent is None and bone.name == "hips")
-        seen.add(bone.name)
+        assert bone.parent in visited or (bone.parent is None and bone.name == "hips")
+        visited.add(bone.name)
     spine = TORSO.split()
     assert [PARENT[b] for b in spine[1:]] == spine[:-1]
     for side in ("left", "right"):
@@ -44,7 +44,7 @@ def test_it_is_a_tree_from_the_hips_with_parents_first() -> None:
     assert all(PARENT[b] == "head" for b in ("leftEye", "rightEye", "jaw")) and PARENT["head"] == "neck"
 
 
-def test_a_required_bone_never_hangs_on_nothing() -> None:
+def test_a_required_bone_has_a_required_ancestor() -> None:
     """Above every required bone stands, at some height, another required one, up to the hips."""
     for name in REQUIRED - {"hips"}:
         above = PARENT[name]
@@ -53,7 +53,7 @@ def test_a_required_bone_never_hangs_on_nothing() -> None:
         assert above in REQUIRED
 
 
-def test_old_thumbs_get_new_names() -> None:
+def test_vrm0_thumb_names_become_vrm1_names() -> None:
     assert set(V0_BONE_NAMES.values()) <= set(BONE_NAMES)
     for side in ("left", "right"):
         assert V0_BONE_NAMES[f"{side}ThumbProximal"] == f"{side}ThumbMetacarpal"

@@ -1,4 +1,4 @@
-"""One known point for each line of docs/conventions.md that core, pose and camera answer for."""
+"""docs/conventions.md: one known point for each of its statements about core, pose and camera."""
 
 from __future__ import annotations
 

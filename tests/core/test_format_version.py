@@ -16,13 +16,13 @@ def test_a_missing_number_is_the_first_format():
 
 
 def test_a_newer_format_is_refused_with_what_is_known():
-    says = r"^dataset\.json: a format newer than this version of vrm-synth; got 4; allowed: up to 3$"
-    with pytest.raises(DatasetError, match=says):
+    message = r"^dataset\.json: a format newer than this version of vrm-synth; got 4; allowed: up to 3$"
+    with pytest.raises(DatasetError, match=message):
         check_format(4, 3, "dataset.json")
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "1", 1.0, [1]])
-def test_what_is_no_number_is_refused_as_the_readers_own_error(value):
+def test_a_format_that_is_no_number_is_refused_with_the_readers_error(value):
     with pytest.raises(RecipeError, match="not a format number"):
         check_format(value, 3, error=RecipeError)
 

@@ -1,4 +1,4 @@
-"""The one rule for names."""
+"""Names of avatars, expressions and nodes: made plain and unique."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_other_names_become_plain(name: str) -> None:
     assert not is_plain(name) and is_plain(plain_name(name, "unnamed"))
 
 
-def test_what_they_become() -> None:
+def test_control_characters_and_long_names_are_cleaned() -> None:
     assert plain_name("a\r\nb", "unnamed") == "a b" and plain_name("\n\t", "unnamed") == "unnamed"
     assert plain_name("y" * 10**6, "unnamed") == "y" * LONGEST_NAME
 

@@ -1,4 +1,4 @@
-"""Randomness depends on (seed, stream, i) and on nothing else."""
+"""Random draws depend on (seed, stream, i) and on nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vrm_synth.core.rng import rng
 
 
-def test_pinned_values() -> None:
+def test_the_first_draws_are_pinned() -> None:
     """A dataset's recipe must draw the same pictures in every later version: these never change."""
     np.testing.assert_array_equal(rng(0, "camera", 0).integers(0, 2**32, 3), PINNED_CAMERA)
     np.testing.assert_array_equal(rng(2**70, "pose", 12345).integers(0, 2**32, 3), PINNED_POSE)

@@ -1,4 +1,4 @@
-"""Laws of the transforms over random groups, broadcasting, and scipy as a second opinion."""
+"""Algebraic laws of the transforms, broadcasting, and agreement with scipy."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_quaternions_agree_with_scipy(seed: int) -> None:
 
 @few
 @given(seeds)
-def test_matrices_and_quaternions_are_two_names_of_one_turn(seed: int) -> None:
+def test_matrices_and_quaternions_convert_both_ways(seed: int) -> None:
     a, b = quats(seed, 2, 5)
     np.testing.assert_allclose(quat_matrix(quat_mul(a, b)), quat_matrix(a) @ quat_matrix(b), atol=1e-14)
     same_turn(matrix_quat(quat_matrix(a)), a)

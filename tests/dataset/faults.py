@@ -1,4 +1,4 @@
-"""A hundred ways to break a dataset, each what a disk, a copy, a script or a forger does to it."""
+"""Ten kinds of faults to plant in a dataset, as a disk, a copy, a script or a forger makes them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore
 
 Plant = Callable[[LocalStore, np.random.Generator], str]
-UNTOUCHED = ("dataset.json", METRICS)  # what a dataset is held to, which has tests of its own, and no part of it
+UNTOUCHED = ("dataset.json", METRICS)  # the identity, which has tests of its own, and metrics, which nothing checks
 
 
 def shards(store: LocalStore) -> list[ExpectedShard]:
-    """The shards that hold something."""
+    """The shards with at least one sample."""
     plan = expected_dataset(read_identity(store))
     return [e for block in range(plan.blocks) for e in plan.expected(block) if e.count]
 
@@ -30,16 +30,16 @@ def samples(store: LocalStore, shard: ExpectedShard) -> list[DatasetSample]:
 
 
 def _shard(store: LocalStore, random: np.random.Generator) -> ExpectedShard:
-    """One with two different captions."""
-    some = [e for e in shards(store) if len({s.caption for s in samples(store, e)}) > 1]
-    return some[int(random.integers(len(some)))]
+    """A random shard with at least two different captions."""
+    candidates = [e for e in shards(store) if len({s.caption for s in samples(store, e)}) > 1]
+    return candidates[int(random.integers(len(candidates)))]
 
 
-def put(store: LocalStore, shard: ExpectedShard, what: list[DatasetSample]) -> None:
-    """Other samples in its place, with an honest record."""
+def replace_shard(store: LocalStore, shard: ExpectedShard, contents: list[DatasetSample]) -> None:
+    """Write other samples as this shard, with a record that matches them."""
     for name in filter(shard.owns, store.list(shard.split)):
         store.delete(name)
-    put_shard(store, read_identity(store)["recipe"]["format"], shard, what)
+    put_shard(store, read_identity(store)["recipe"]["format"], shard, contents)
 
 
 def _file(store: LocalStore, random: np.random.Generator, *ends: str) -> str:
@@ -48,7 +48,7 @@ def _file(store: LocalStore, random: np.random.Generator, *ends: str) -> str:
 
 
 def _two(store: LocalStore, random: np.random.Generator, ends: tuple[str, ...] = ()) -> tuple[str, str]:
-    """Two files of one kind whose bytes differ."""
+    """Two random files with the same extension and different bytes."""
     while True:
         a, b = _file(store, random, *ends), _file(store, random, *ends)
         if a != b and a.split(".")[-1] == b.split(".")[-1] and store.read(a) != store.read(b):
@@ -100,16 +100,16 @@ def swapped_files(store: LocalStore, random: np.random.Generator) -> str:
 
 
 def swapped_shards(store: LocalStore, random: np.random.Generator) -> str:
-    """Two shards of a split, their contents written with honest records of the wrong numbers."""
+    """Swap two shards of a split, with records that match their new contents."""
     a, b = [p for p in shards(store) if p.split == "train"][:2]
     ours, theirs = samples(store, a), samples(store, b)
-    put(store, a, theirs)
-    put(store, b, ours)
-    return "two shards swapped, their records sealed anew"
+    replace_shard(store, a, theirs)
+    replace_shard(store, b, ours)
+    return "two shards swapped, with matching records"
 
 
 def changed_record(store: LocalStore, random: np.random.Generator) -> str:
-    """One field changed, and the record sealed anew."""
+    """Change one field of a record and recompute its checksum."""
     name = record_name(_shard(store, random).number)
     record = Record.of_bytes(store.read(name), name)
     file = record.files[0]
@@ -122,11 +122,11 @@ def changed_record(store: LocalStore, random: np.random.Generator) -> str:
     ]  # fmt: skip
     change = changes[int(random.integers(len(changes)))]
     store.put_file(name, replace(record, **change).to_bytes())  # type: ignore[arg-type]
-    return f"{name}: {next(iter(change))} changed, sealed anew"
+    return f"{name}: {next(iter(change))} changed, checksum recomputed"
 
 
 def swapped_captions(store: LocalStore, random: np.random.Generator) -> str:
-    """Two captions of a shard, in picture and metadata, everything hashed and sealed anew."""
+    """Swap two captions of a shard, in text and metadata, with a record that matches."""
     p = _shard(store, random)
     changed = samples(store, p)
     a, b = random.choice(len(changed), 2, replace=False).tolist()
@@ -135,17 +135,17 @@ def swapped_captions(store: LocalStore, random: np.random.Generator) -> str:
     captions = changed[a].caption, changed[b].caption
     for n, caption in ((a, captions[1]), (b, captions[0])):
         changed[n] = replace(changed[n], caption=caption, row={**changed[n].row, "caption": caption})
-    put(store, p, changed)
-    return f"shard {p.number}: captions of {changed[a].key} and {changed[b].key} swapped, sealed anew"
+    replace_shard(store, p, changed)
+    return f"shard {p.number}: captions of {changed[a].key} and {changed[b].key} swapped, with a matching record"
 
 
 def dropped_sample(store: LocalStore, random: np.random.Generator) -> str:
-    """A shard that silently lacks a sample, sealed so."""
+    """Drop a sample from a shard, with a record that matches."""
     p = _shard(store, random)
-    left = samples(store, p)
-    gone = left.pop(int(random.integers(len(left))))
-    put(store, p, left)
-    return f"shard {p.number}: {gone.key} left out, sealed so"
+    remaining = samples(store, p)
+    dropped = remaining.pop(int(random.integers(len(remaining))))
+    replace_shard(store, p, remaining)
+    return f"shard {p.number}: {dropped.key} left out, with a matching record"
 
 
 KINDS: tuple[Plant, ...] = (
@@ -155,5 +155,5 @@ KINDS: tuple[Plant, ...] = (
 
 
 def faults(count: int) -> Iterator[tuple[int, Plant]]:
-    """(seed, how) of so many faults, all kinds in turn."""
+    """(seed, function that plants the fault) of `count` faults, all kinds in turn."""
     yield from zip(range(count), itertools.cycle(KINDS))

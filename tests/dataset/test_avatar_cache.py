@@ -1,4 +1,4 @@
-"""The avatar cache: reads once while there is room, and lets the oldest go."""
+"""The avatar cache: avatars are opened once while there is room, and the least recently used is evicted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cached(room):
     return AvatarCache(open_avatar, room), opened
 
 
-def test_the_weight_is_that_of_textures_and_geometry():
+def test_the_size_of_an_avatar_counts_textures_and_geometry():
     assert size_in_bytes(big(32)) - size_in_bytes(big(16)) == (32 * 32 - 16 * 16) * 4
     assert size_in_bytes(big(16)) > 16 * 16 * 4
 
@@ -34,14 +34,14 @@ def test_an_avatar_is_opened_once_while_there_is_room():
     assert cache("a") is cache("a") and opened == ["a", "b"]
 
 
-def test_the_one_used_longest_ago_goes_first():
+def test_the_least_recently_used_avatar_is_evicted():
     cache, opened = cached(2 * size_in_bytes(big(16)))
     for source in "abacabc":
         cache(source)
     assert "".join(opened) == "abcbc"
 
 
-def test_one_is_kept_however_large():
+def test_one_avatar_is_kept_however_large():
     cache, opened = cached(1)
     assert cache("a") is cache("a") and opened == ["a"]
     cache("b"), cache("a")

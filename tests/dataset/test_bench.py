@@ -1,4 +1,4 @@
-"""What `vrm-synth bench` measures adds up, and what it advises follows from the figures."""
+"""`vrm-synth bench`: stages, rates and memory are measured, and advice follows from the figures."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CALM = BenchReport(
 
 
 def test_every_stage_is_timed_and_every_picture_reported(avatars):
-    told: list[None] = []
-    report = bench(str(avatars / "free.vrm"), 3, 2, size=64, done=lambda: told.append(None))
-    assert len(told) == pictures(3, 2) == 3 * (3 + WARM_UP)
+    progress: list[None] = []
+    report = bench(str(avatars / "free.vrm"), 3, 2, size=64, done=lambda: progress.append(None))
+    assert len(progress) == pictures(3, 2) == 3 * (3 + WARM_UP)
     assert tuple(report.milliseconds) == STAGES and all(ms > 0 for ms in report.milliseconds.values())
     assert [r.workers for r in report.rates] == [1, 2]
     assert all(r.per_second > 0 and 20 * MIB < r.memory < 8192 * MIB for r in report.rates)
@@ -38,19 +38,19 @@ def test_one_worker_is_measured_once(avatars):
     assert [r.workers for r in report.rates] == [1] and pictures(2, 1) == 2 + WARM_UP
 
 
-def test_nothing_is_left_behind(avatars, tmp_path, monkeypatch):
+def test_bench_removes_its_temporary_files(avatars, tmp_path, monkeypatch):
     monkeypatch.setattr(measuring.tempfile, "tempdir", str(tmp_path))
     bench(str(avatars / "free.vrm"), 2, 1, size=32)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_none_is_refused_before_anything_starts(tmp_path):
+def test_a_file_that_is_not_an_avatar_is_refused_before_workers_start(tmp_path):
     (tmp_path / "no.vrm").write_bytes(b"no")
     with pytest.raises(AvatarError):
         bench(str(tmp_path / "no.vrm"), 2, 2)
 
 
-def test_a_lost_worker_ends_it(tmp_path):
+def test_a_crashed_worker_ends_the_benchmark(tmp_path):
     with pytest.raises(RenderError, match="SIGKILL"):
         BenchTask("demo", tmp_path, 64, "gl", 0).on_crash(3, "SIGKILL")
 
@@ -75,7 +75,7 @@ def changed(**stages: float) -> BenchReport:
 
 
 @pytest.mark.parametrize(
-    ("report", "said"),
+    ("report", "message"),
     [
         (changed(encode=9.0), "Encoding and writing take 43% of a picture's time"),
         (changed(write=9.0), "Writing is slow here"),
@@ -84,17 +84,17 @@ def changed(**stages: float) -> BenchReport:
         (dataclasses.replace(CALM, rates=(CALM.rates[0], Rate(8, 140.0, MIB))), "8 workers make 2.0 times"),
     ],
 )
-def test_advice_is_given_where_the_figures_ask_for_it_and_only_there(report, said):
-    assert [line for line in advice(report) if line.startswith(said)]
-    assert not [line for line in advice(CALM) if line.startswith(said.split(" take")[0].split(" makes")[0][:12])]
+def test_each_advice_appears_for_its_figures_only(report, message):
+    assert [line for line in advice(report) if line.startswith(message)]
+    assert not [line for line in advice(CALM) if line.startswith(message.split(" take")[0].split(" makes")[0][:12])]
 
 
-def test_a_new_mesa_needs_no_other():
+def test_a_recent_mesa_gets_no_advice_to_upgrade():
     device = "llvmpipe, OpenGL 4.5 (Core Profile) Mesa 25.0.7"
     assert not [line for line in advice(dataclasses.replace(CALM, device=device)) if "Mesa" in line]
 
 
-def test_memory_is_spoken_of_only_where_it_is_short(monkeypatch):
+def test_memory_advice_appears_only_if_memory_is_short(monkeypatch):
     monkeypatch.setattr(measuring, "physical_memory", lambda: 2048 * MIB)
     assert advice(CALM)[-1] == "A worker holds 250 MiB: no more than 4 fit well."
     monkeypatch.setattr(measuring, "physical_memory", lambda: 65_536 * MIB)

@@ -1,4 +1,4 @@
-"""The gate: what shows nothing is refused, what shows anything passes."""
+"""Image checks: empty, black and blown-out pictures are refused, all others pass."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def picture(background=(0, 0, 0, 0), figure=(200, 150, 120, 255), side=32):
         (picture(side=30), "30×30 pixels, where 32×32 were wanted"),
     ],
 )
-def test_what_shows_nothing_is_refused(rgba, why):
+def test_pictures_that_show_nothing_are_refused(rgba, why):
     assert find_fault(rgba, (32, 32)).startswith(why)
 
 
 @pytest.mark.parametrize("background", [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255), (250, 200, 210, 255)])
 @pytest.mark.parametrize("figure", [(200, 150, 120, 255), (9, 9, 9, 255), (255, 255, 254, 255), (255, 255, 255, 128)])
-def test_what_shows_something_passes(background, figure):
+def test_pictures_that_show_something_pass(background, figure):
     rgba = picture(background, figure)
     rgba[10, 10] = (120, 60, 30, 255)  # nobody is of one colour alone
     rgba[11, 11] = (40, 60, 30, 255)
@@ -49,18 +49,18 @@ def test_a_pixel_of_a_figure_far_away_passes():
 
 
 def slow_fault(rgba, size):
-    """The gate channel by channel, as its sentences say."""
+    """Reference implementation of find_fault, channel by channel."""
     if rgba.shape[1::-1] != size:
         return f"{rgba.shape[1]}×{rgba.shape[0]} pixels, where {size[0]}×{size[1]} were wanted"
     background = rgba[0, 0]
     if (rgba == background).all():
         return "empty: every pixel is the same"
-    seen = rgba[(rgba[..., 3] > 0) & (rgba != background).any(-1)]
-    if not len(seen):
+    visible = rgba[(rgba[..., 3] > 0) & (rgba != background).any(-1)]
+    if not len(visible):
         return "empty: nothing that can be seen"
-    if (seen[:, :3] <= 8).all(1).mean() >= 0.995:
+    if (visible[:, :3] <= 8).all(1).mean() >= 0.995:
         return "black"
-    if (seen[:, :3] == 255).all(1).mean() >= 0.995:
+    if (visible[:, :3] == 255).all(1).mean() >= 0.995:
         return "blown out: all white"
     return ""
 
@@ -70,29 +70,29 @@ COLORS = st.tuples(CHANNELS, CHANNELS, CHANNELS, CHANNELS)
 
 
 @given(st.lists(COLORS, min_size=1, max_size=5), st.integers(0, 3), st.integers(0, 2**32 - 1))
-def test_it_is_the_gate_read_channel_by_channel(colors, rare, seed):
-    """`rare` of the colours are those of a few pixels: shares on both sides of 99.5 %."""
+def test_packed_pixels_give_the_result_of_separate_channels(colors, rare, seed):
+    """`rare` of the colors have few pixels, so that shares lie on both sides of 99.5 %."""
     r = np.random.default_rng(seed)
     rgba = np.array(colors, np.uint8)[r.integers(0, max(len(colors) - rare, 1), (20, 20))]
-    few = r.integers(0, 400, r.integers(0, 5))
-    rgba.reshape(-1, 4)[few] = np.array(colors, np.uint8)[r.integers(0, len(colors), len(few))]
+    rare_pixels = r.integers(0, 400, r.integers(0, 5))
+    rgba.reshape(-1, 4)[rare_pixels] = np.array(colors, np.uint8)[r.integers(0, len(colors), len(rare_pixels))]
     for picture in (rgba, rgba[::-1], rgba[:, ::2]):
         assert find_fault(picture, picture.shape[1::-1]) == slow_fault(picture, picture.shape[1::-1])
     assert find_fault(rgba, (20, 21)) == slow_fault(rgba, (20, 21))
 
 
-def test_every_colour_is_black_or_not_as_each_of_its_channels_is():
+def test_a_color_is_black_if_each_channel_is():
     values = np.arange(256, dtype=np.uint8)
     for channel in range(3):
-        for others in (0, 8, 9, 255):
-            pixels = np.full((256, 4), others, np.uint8)
+        for other_channels in (0, 8, 9, 255):
+            pixels = np.full((256, 4), other_channels, np.uint8)
             pixels[:, channel] = values
             expected = (pixels[:, :3] <= BLACK).all(1)
             np.testing.assert_array_equal(_is_black(pixels.view("<u4")[:, 0]), expected)
 
 
 @pytest.mark.parametrize("count", [199, 200, 201, 400])
-def test_nearly_all_is_995_of_1000(count):
+def test_a_picture_is_black_from_995_of_1000_pixels_on(count):
     """One bright pixel among 199 dark ones is 0.5 %, and refused."""
     rgba = np.zeros((30, 30, 4), np.uint8)
     rgba.reshape(-1, 4)[100 : 100 + count] = (3, 3, 3, 255)

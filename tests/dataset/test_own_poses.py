@@ -1,4 +1,4 @@
-"""Datasets of the user's own pose files: dataset.json keeps what they hold."""
+"""Datasets with the user's own pose files: dataset.json contains the poses."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-def test_a_dataset_of_own_poses_needs_their_files_no_more(recipe: Path) -> None:
+def test_a_dataset_does_not_need_the_users_pose_files_again(recipe: Path) -> None:
     out, file = recipe.parent / "out", recipe.parent / "poses" / "mine.yaml"
     render = ("render", recipe, "-o", out, "--workers", 1)
     assert run(*render).exit_code == 0
-    kept = json.loads((out / "dataset.json").read_text())["recipe"]
-    assert kept["own_poses"]["mine"]["bones"] == {"rightUpperArm": [-71.0, 17.0, 5.0]}
-    assert kept["poses"] == {"wave": 1.0, "mine": 1.0}
+    recipe_json = json.loads((out / "dataset.json").read_text())["recipe"]
+    assert recipe_json["own_poses"]["mine"]["bones"] == {"rightUpperArm": [-71.0, 17.0, 5.0]}
+    assert recipe_json["poses"] == {"wave": 1.0, "mine": 1.0}
     assert "nothing was missing" in run(*render).output
 
     file.write_text(POSE.replace("-71", "-60"))
@@ -49,7 +49,7 @@ def test_a_dataset_of_own_poses_needs_their_files_no_more(recipe: Path) -> None:
     assert run("verify", out, "--redraw", 4).exit_code == 0
 
 
-def test_a_dataset_without_own_poses_says_nothing_of_them(recipe: Path) -> None:
+def test_dataset_json_has_no_own_poses_without_any(recipe: Path) -> None:
     recipe.write_text("avatars: [demo]\ncount: 1\nsize: 48\nsettle_seconds: null\n")
     assert run("render", recipe, "-o", recipe.parent / "out", "--workers", 1).exit_code == 0
     assert "own_poses" not in (recipe.parent / "out" / "dataset.json").read_text()
@@ -57,8 +57,8 @@ def test_a_dataset_without_own_poses_says_nothing_of_them(recipe: Path) -> None:
 
 def test_poses_show_draws_a_file(recipe: Path) -> None:
     file, out = recipe.parent / "poses" / "mine.yaml", recipe.parent / "mine.png"
-    done = run("poses", "show", file, "wave", "-o", out)
-    assert done.exit_code == 0, done.output
+    result = run("poses", "show", file, "wave", "-o", out)
+    assert result.exit_code == 0, result.output
     with Image.open(out) as sheet:
         assert sheet.width >= 2 * 256
     file.write_text("bones: {haed: [1, 2, 3]}\n")

@@ -1,4 +1,4 @@
-"""The plan: every shot in one shard, shards of one split, and nothing but the recipe behind it."""
+"""The plan: every shot is in one shard, every shard in one split, and both follow from the recipe alone."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def test_every_shot_is_in_one_shard(size, split_by):
             assert shard.number in plan.numbers(block) and shard.split == plan.splits[shard.number % 3]
 
 
-def test_shares_are_kept():
+def test_splits_have_their_shares():
     plan = Plan(recipe(splits={"test": 0.1, "val": 0.3}), 10_000)
     (train, test, val) = (len(s.shots) for s in plan.shards(0))
     assert 70 < test < 130 and 250 < val < 350 and train + test + val == 1000
 
 
-def test_avatars_are_held_out_whole():
+def test_a_held_out_avatar_is_in_its_split_only():
     r = recipe(splits={"test": 0.25}, split_by="avatar")
-    held = held_out_avatars(r)
-    assert Counter(held.values()) == {"test": 2} and set(held) < set(r.avatars)
+    held_out = held_out_avatars(r)
+    assert Counter(held_out.values()) == {"test": 2} and set(held_out) < set(r.avatars)
     (train, test) = Plan(r, 10_000).shards(0)
-    assert {source_at(r, i) for i in test.shots} == set(held)
-    assert not {source_at(r, i) for i in train.shots} & set(held)
-    assert held_out_avatars(recipe(splits={"test": 0.25}, split_by="avatar", seed=1)) != held
+    assert {source_at(r, i) for i in test.shots} == set(held_out)
+    assert not {source_at(r, i) for i in train.shots} & set(held_out)
+    assert held_out_avatars(recipe(splits={"test": 0.25}, split_by="avatar", seed=1)) != held_out
 
 
 def test_a_split_of_too_few_avatars_is_refused():
@@ -64,7 +64,7 @@ def test_an_unsplit_recipe_has_one_shard_a_block():
     assert [len(plan.shards(b)[0].shots) for b in range(4)] == [300, 300, 300, 100]
 
 
-def test_the_eleven_millionth_shard_is_known_at_once():
+def test_the_last_of_eleven_thousand_blocks_is_planned_directly():
     plan = Plan(recipe(count=11_000_000, splits={"test": 0.1}), 1000)
     assert plan.blocks == 11_000
     last = plan.shards(10_999)

@@ -1,4 +1,4 @@
-"""Datasets by Ray: the bytes of any other engine, whatever becomes of the actors."""
+"""Datasets rendered with Ray: the same bytes as with a process pool, also if actors die."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def recipe_file(avatars, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def here():
+def local_ray():
     """Ray on this machine, once for all tests of this file."""
     with connected(Cluster(), 2):
         yield
 
 
 @pytest.fixture(scope="module")
-def begun(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
+def claimed(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
     """A new, empty dataset. The folders' names are equally long and equally deep: paths in metadata are relative."""
     top = tmp_path_factory.mktemp("sets")
     numbers = iter(range(10, 100))
@@ -62,9 +62,9 @@ def begun(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
 
 
 @pytest.fixture(scope="module")
-def whole(begun) -> dict[str, bytes]:
-    """The files of the dataset by one process."""
-    dataset = begun()
+def expected(claimed) -> dict[str, bytes]:
+    """The files of the dataset as one process renders it."""
+    dataset = claimed()
     dataset.make(dataset.missing(), functools.partial(run_task, workers=1))
     assert dataset.finish()
     return files(dataset)
@@ -76,7 +76,7 @@ def files(dataset: Dataset) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Deadly(RenderTask):
-    """Drawing that one shot kills its process of: at each try, or at the first one where `mark` is a file to make."""
+    """A task with one shot that kills its process: always, or only once if `mark` names a file to create."""
 
     deadly: int = -1
     mark: Path | None = None
@@ -97,7 +97,7 @@ class Deadly(RenderTask):
 
 @dataclass(frozen=True)
 class Poisonous(RenderTask):
-    """Drawing that every shot from the fifth on kills its process of."""
+    """A task in which every shot from the fifth on kills its process."""
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Callable[[int], Iterator[RenderResult]]]:
@@ -111,73 +111,85 @@ class Poisonous(RenderTask):
             yield do
 
 
-def harm(dataset: Dataset, **how: object) -> None:
-    kept = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
-    dataset.task = Deadly(**kept, **how)
+def harm(dataset: Dataset, **overrides: object) -> None:
+    task_fields = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
+    dataset.task = Deadly(**task_fields, **overrides)
 
 
-def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
-    dataset, done = begun(), []
-    progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1))
-    assert dataset.finish() and files(dataset) == whole
-    assert len(done) == progress.pictures == COUNT and progress.shards == len(list(read_records(dataset.store))) == 8
+def test_two_actors_make_the_bytes_of_one_process(local_ray, claimed, expected):
+    dataset, progress_calls = claimed(), []
+    progress = make(dataset, dataset.missing(), 2, done=lambda: progress_calls.append(1))
+    assert dataset.finish() and files(dataset) == expected
+    assert (
+        len(progress_calls) == progress.pictures == COUNT
+        and progress.shards == len(list(read_records(dataset.store))) == 8
+    )
     assert dataset.missing() == []
 
 
-def test_the_command_makes_what_is_missing_by_ray(here, begun, whole, recipe_file):
-    dataset = begun()
+def test_render_with_ray_renders_the_missing_shards(local_ray, claimed, expected, recipe_file):
+    dataset = claimed()
     dataset.make([2], functools.partial(run_task, workers=1))
     command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
-    done = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
-    assert done.exit_code == 0, done.output
-    assert files(dataset) == whole and f"{COUNT - SHARD} pictures in {dataset.store}" in done.output
+    result = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
+    assert result.exit_code == 0, result.output
+    assert files(dataset) == expected and f"{COUNT - SHARD} pictures in {dataset.store}" in result.output
 
 
-def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path):
-    dataset, done, notes = begun(), [], []
+def test_a_killed_actor_changes_no_byte(local_ray, claimed, expected, tmp_path):
+    dataset, progress_calls, notes = claimed(), [], []
     harm(dataset, deadly=4, mark=tmp_path / "died")
-    progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1), note=notes.append)
-    assert dataset.finish() and files(dataset) == whole
-    assert progress.crashes == 1 and progress.quarantined == 0 and len(done) == progress.pictures == COUNT
+    progress = make(dataset, dataset.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append)
+    assert dataset.finish() and files(dataset) == expected
+    assert progress.crashes == 1 and progress.quarantined == 0 and len(progress_calls) == progress.pictures == COUNT
     assert notes == ["block 1: the process that made it died (its process ended)"]
 
 
 @pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
-def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole, monkeypatch, tries):
+def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(
+    local_ray, claimed, expected, monkeypatch, tries
+):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", tries)
-    local, by_ray, notes, done = begun(), begun(), [], []
+    local, by_ray, notes, progress_calls = claimed(), claimed(), [], []
     for dataset in (local, by_ray):
         harm(dataset, deadly=4)
     local.make(local.missing(), functools.partial(run_task, workers=2))
-    progress = make(by_ray, by_ray.missing(), 2, done=lambda: done.append(1), note=notes.append)
+    progress = make(by_ray, by_ray.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append)
     assert local.finish() and by_ray.finish()
-    assert files(by_ray) == files(local) != whole
-    told = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
-    assert told == {"000004": "2 processes that drew it died"}
-    assert (progress.crashes, progress.quarantined, progress.pictures, len(done)) == (tries + 2, 1, COUNT - 1, COUNT)
+    assert files(by_ray) == files(local) != expected
+    quarantined = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
+    assert quarantined == {"000004": "2 processes that drew it died"}
+    assert (progress.crashes, progress.quarantined, progress.pictures, len(progress_calls)) == (
+        tries + 2,
+        1,
+        COUNT - 1,
+        COUNT,
+    )
     assert notes[-1] == "shot 000004 is quarantined: 2 processes that drew it died"
-    untouched = [name for name in whole if name.startswith("records/") and files(by_ray)[name] == whole[name]]
+    untouched = [name for name in expected if name.startswith("records/") and files(by_ray)[name] == expected[name]]
     assert len(untouched) == 7
 
 
-def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_file, tmp_path, monkeypatch):
+def test_a_crashing_avatar_is_quarantined_the_same_by_ray_and_the_process_pool(
+    local_ray, recipe_file, tmp_path, monkeypatch
+):
     monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", 1)
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
-    made, told = [], {}
-    for name, engine in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
+    outputs, quarantined = [], {}
+    for name, run in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
         dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)), []
-        kept = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
-        dataset.task = Poisonous(**kept)
-        if engine:
-            progress = dataset.make(dataset.missing(), engine, note=notes.append)
+        task_fields = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
+        dataset.task = Poisonous(**task_fields)
+        if run:
+            progress = dataset.make(dataset.missing(), run, note=notes.append)
         else:
             progress = make(dataset, dataset.missing(), 2, note=notes.append)
         assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)
         assert progress.crashes < 15 and sum("given up" in text for text in notes) == 1
-        made.append(files(dataset))
-        told |= {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
-    assert made[0] == made[1]
-    assert told == {
+        outputs.append(files(dataset))
+        quarantined |= {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
+    assert outputs[0] == outputs[1]
+    assert quarantined == {
         f"{i:06d}": crash_policy.SHOT_QUARANTINED
         if i < 4 + crash_policy.MAX_CONSECUTIVE_SHOTS
         else crash_policy.AVATAR_GIVEN_UP
@@ -186,35 +198,35 @@ def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_
 
 
 @pytest.mark.slow
-def test_a_machine_without_memory_stops_the_run_and_quarantines_nothing(begun, whole, recipe_file):
-    """Ray ends actors once so much of the memory is used, which here is always the case."""
-    dataset = begun()
+def test_a_cluster_without_memory_stops_the_run_and_quarantines_nothing(claimed, expected, recipe_file):
+    """Ray kills actors above a share of used memory, which is set so low that it always does."""
+    dataset = claimed()
     command = [sys.executable, "-m", "vrm_synth", "render", str(recipe_file), "-o", str(dataset.store)]
     command += ["--shard-size", str(SHARD), "--engine", "ray", "--workers", "2"]
     none_left = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "50"}
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=env | none_left, text=True, capture_output=True, timeout=HANG)
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "quarantined" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("Error: the cluster has no memory left; allowed: fewer workers")
+    process = subprocess.run(command, env=env | none_left, text=True, capture_output=True, timeout=HANG)
+    assert process.returncode == 1 and "Traceback" not in process.stderr and "quarantined" not in process.stderr
+    assert process.stderr.splitlines()[-1].startswith("Error: the cluster has no memory left; allowed: fewer workers")
     assert list(read_records(dataset.store)) == []
-    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=HANG)
-    assert done.returncode == 0 and files(dataset) == whole
+    process = subprocess.run(command, env=env, text=True, capture_output=True, timeout=HANG)
+    assert process.returncode == 0 and files(dataset) == expected
 
 
-def test_a_node_that_sees_another_folder_is_reported(begun):
-    dataset = begun()
+def test_a_node_that_does_not_share_the_folder_is_reported(claimed):
+    dataset = claimed()
     elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (
         pytest.raises(DatasetError, match=r"elsewhere: a node does not see this dataset; allowed: a folder that every"),
         BlockTask(dataset.task, elsewhere, f"{PROBE}0").open(),
     ):
         pass
-    other = BlockTask(dataset.task, dataset.writer, f"{PROBE}0")
-    with pytest.raises(DatasetError, match="does not see this dataset"), other.open():
+    block_task = BlockTask(dataset.task, dataset.writer, f"{PROBE}0")
+    with pytest.raises(DatasetError, match="does not see this dataset"), block_task.open():
         pass
 
 
-def test_tasks_draw_on_the_device_they_are_given(begun):
-    dataset = begun()
+def test_tasks_render_on_their_assigned_device(claimed):
+    dataset = claimed()
     assert BlockTask(dataset.task, dataset.writer, "").on_device(3).render_task.devices == (3,)
     assert dataset.task.on_device(2).devices == (2,)

@@ -53,7 +53,7 @@ def test_jobs_make_their_shards_and_the_last_one_finishes(recipe, tmp_path):
     assert render_dataset(recipe, tmp_path, workers=1, shard=(1, 2), settings=settings).is_complete
 
 
-def test_a_job_that_is_none_and_a_folder_that_is_none_are_errors(recipe, tmp_path):
+def test_an_invalid_job_and_a_folder_without_a_dataset_are_errors(recipe, tmp_path):
     with pytest.raises(DatasetError, match=r"not a job of the run; got 2/2; allowed: \(i, n\)"):
         render_dataset(recipe, tmp_path / "new", shard=(2, 2))
     assert not (tmp_path / "new").exists()
@@ -61,20 +61,20 @@ def test_a_job_that_is_none_and_a_folder_that_is_none_are_errors(recipe, tmp_pat
         open_dataset(tmp_path)
 
 
-def test_another_version_of_the_pictures_neither_redraws_nor_repairs_nor_goes_on(recipe, tmp_path, gl, monkeypatch):
+def test_a_dataset_of_another_render_id_is_neither_redrawn_repaired_nor_resumed(recipe, tmp_path, gl, monkeypatch):
     dataset = render_dataset(recipe, tmp_path, workers=1)
     monkeypatch.setattr(render_id, "render_parts", lambda: {**render_parts(), "poses": "0" * 16})
     report = verify(dataset.store, near=False, redraw=2, renderer=gl, open_avatar=open_avatar)
     assert report.redrawn == 0 and report.faults == ()
     assert report.undrawable == (f"vrm-synth {__version__} drew it with other poses than this version has",)
-    says = "draws other pictures than the folder has; got other poses"
-    with pytest.raises(DatasetError, match=says):
+    message = "draws other pictures than the folder has; got other poses"
+    with pytest.raises(DatasetError, match=message):
         render_dataset(recipe, tmp_path, workers=1)
     (tmp_path / "records" / "00000.json").unlink()
     broken = verify(dataset.store, near=False)
     assert broken.broken
     before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(DatasetError, match=message):
         repair(dataset.store, replace(broken, sources={a: str(recipe.avatars[0]) for a in hashes(dataset)}))
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
 

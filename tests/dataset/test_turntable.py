@@ -1,4 +1,4 @@
-"""`inspect --render`: once around, and every expression that the file really has."""
+"""`inspect --render`: one turn around the avatar, and every expression of the file."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def test_each_cell_shows_what_its_title_says():
 
 
 def test_the_sheet_is_written_and_json_stays_json(tmp_path):
-    done = CliRunner().invoke(main, ["inspect", "demo", "--json", "--render", str(tmp_path / "sheet.png")])
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)[0]["source"] == "demo"
+    result = CliRunner().invoke(main, ["inspect", "demo", "--json", "--render", str(tmp_path / "sheet.png")])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["source"] == "demo"
     assert Image.open(io.BytesIO((tmp_path / "sheet.png").read_bytes())).size[0] > 1000
-    many = CliRunner().invoke(main, ["inspect", "demo", "demo:1", "--render", str(tmp_path / "two.png")])
-    assert many.exit_code == 2 and "--render takes one FILE" in many.output
+    several = CliRunner().invoke(main, ["inspect", "demo", "demo:1", "--render", str(tmp_path / "two.png")])
+    assert several.exit_code == 2 and "--render takes one FILE" in several.output
 
 
 class Blank:
-    """Draws nothing, but takes every shot."""
+    """A renderer that accepts every shot and returns a blank picture."""
 
     def render(self, posed, view):
         return Frame(np.zeros((view.size[1], view.size[0], 4), np.uint8))
 
 
 @pytest.mark.parametrize("make", [vrm0, vrm1])
-def test_names_that_no_shot_could_have_do_not_stop_the_sheet(make):
+def test_expression_names_that_are_invalid_in_shots_do_not_stop_the_sheet(make):
     odd = ["", "line\nbreak", "x" * 300]
 
     def change(doc):

@@ -1,4 +1,4 @@
-"""Avatars that cannot be used: all of them told together, or skipped, with a list that is then fixed."""
+"""Unusable avatars: reported together, or skipped and recorded in dataset.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import error, run
+from tests.cli.command import error, run
 from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
@@ -27,24 +27,24 @@ from vrm_synth.shot import Recipe, load_recipe, source_at
 @pytest.fixture
 def folder(avatars, tmp_path) -> Path:
     """A folder of five: a.vrm and d.vrm are good, b.vrm is a page, c.vrm's license is not accepted, e.vrm is empty."""
-    there = tmp_path / "avatars"
-    there.mkdir()
-    shutil.copy(avatars / "free.vrm", there / "a.vrm")
+    avatar_folder = tmp_path / "avatars"
+    avatar_folder.mkdir()
+    shutil.copy(avatars / "free.vrm", avatar_folder / "a.vrm")
     doc, data = vrm0()
-    (there / "d.vrm").write_bytes(glb(doc, bytes(data)))
-    shutil.copy(avatars / "kept.vrm", there / "c.vrm")
-    (there / "b.vrm").write_text("<html>")
-    (there / "e.vrm").write_bytes(b"")
+    (avatar_folder / "d.vrm").write_bytes(glb(doc, bytes(data)))
+    shutil.copy(avatars / "kept.vrm", avatar_folder / "c.vrm")
+    (avatar_folder / "b.vrm").write_text("<html>")
+    (avatar_folder / "e.vrm").write_bytes(b"")
     text = "avatars: [avatars]\ncount: 4\nsize: 16\nsettle_seconds: null\ncharacters:\n  b.vrm: {name: Bo}\n"
     (tmp_path / "recipe.yaml").write_text(text)
-    return there
+    return avatar_folder
 
 
 def recipe_of(folder: Path) -> Recipe:
     return load_recipe(folder.parent / "recipe.yaml")
 
 
-def test_all_that_cannot_be_used_are_reported_at_once(folder):
+def test_all_unusable_avatars_are_reported_at_once(folder):
     looked_at = []
     with pytest.raises(UnusableAvatarsError) as caught:
         usable_avatars(recipe_of(folder), open_avatar, {}, checked=lambda: looked_at.append(1))
@@ -65,7 +65,7 @@ def test_the_list_is_bounded(folder):
 
 
 @pytest.mark.parametrize(("bad", "kind"), [("b", AvatarError), ("c", LicenseError)])
-def test_a_single_one_is_its_own_error(folder, bad, kind):
+def test_a_single_unusable_avatar_raises_its_own_error(folder, bad, kind):
     for name in set("bce") - {bad}:
         (folder / f"{name}.vrm").unlink()
     (folder.parent / "recipe.yaml").write_text("avatars: [avatars]\ncount: 4\n")
@@ -74,28 +74,28 @@ def test_a_single_one_is_its_own_error(folder, bad, kind):
     assert caught.value.details == ("--skip-unusable to go on without this avatar",)
 
 
-def test_skipped_are_reported_and_the_recipe_is_as_if_it_never_named_them(folder):
-    told = []
-    found = usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True, note=told.append)
-    assert [Path(s).name for s in found.recipe.avatars] == ["a.vrm", "d.vrm"] == [Path(s).name for s in found.credits]
-    assert [line.split(": ")[1] for line in told] == [str(folder / f"{n}.vrm") for n in "bce"]
-    assert [s["id"] for s in found.skipped] == ["b", "c", "e"]
-    assert str(folder) not in json.dumps(found.skipped), "dataset.json tells no paths"
-    assert found.recipe.characters == {}
+def test_skipped_avatars_are_reported_and_removed_from_the_recipe(folder):
+    notes = []
+    usable = usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True, note=notes.append)
+    assert [Path(s).name for s in usable.recipe.avatars] == ["a.vrm", "d.vrm"] == [Path(s).name for s in usable.credits]
+    assert [line.split(": ")[1] for line in notes] == [str(folder / f"{n}.vrm") for n in "bce"]
+    assert [s["id"] for s in usable.skipped] == ["b", "c", "e"]
+    assert str(folder) not in json.dumps(usable.skipped), "dataset.json tells no paths"
+    assert usable.recipe.characters == {}
     plain = Recipe.model_validate(
         {"avatars": [str(folder / "a.vrm"), str(folder / "d.vrm")], "count": 4, "size": 16, "settle_seconds": None}
     )
-    assert [source_at(found.recipe, i) for i in range(4)] == [source_at(plain, i) for i in range(4)]
+    assert [source_at(usable.recipe, i) for i in range(4)] == [source_at(plain, i) for i in range(4)]
 
 
-def test_there_is_nothing_to_go_on_with_where_none_is_left(folder):
+def test_skipping_every_avatar_is_an_error(folder):
     for name in "ad":
         (folder / f"{name}.vrm").unlink()
     with pytest.raises(UnusableAvatarsError, match="3 of 3 avatars cannot be used; allowed: other avatars"):
         usable_avatars(recipe_of(folder), open_avatar, {}, skip_unusable=True)
 
 
-def test_an_expression_of_a_skipped_avatar_is_none(folder):
+def test_an_expression_that_no_remaining_avatar_has_is_refused(folder):
     recipe = recipe_of(folder).model_copy(update={"expressions": {"winkk": 1.0}})
     with pytest.raises(RecipeError, match=r"has the expression \(did you mean wink\?\); got winkk"):
         usable_avatars(recipe, open_avatar, {}, skip_unusable=True)
@@ -106,13 +106,13 @@ def dataset(folder: Path, out: Path) -> Dataset:
 
 
 def test_the_list_is_fixed_when_the_folder_is_claimed(folder, tmp_path, avatars):
-    made = dataset(folder, tmp_path / "out")
-    made.make([made.plan.blocks - 1], functools.partial(run_task, workers=1))
-    told = json.loads((tmp_path / "out" / "dataset.json").read_text())
-    assert [a["id"] for a in told["recipe"]["avatars"]] == ["a", "d"] and [s["id"] for s in told["skipped"]] == list(
-        "bce"
-    )
-    assert dataset(folder, tmp_path / "out").plan == made.plan, "the same again goes on"
+    claimed = dataset(folder, tmp_path / "out")
+    claimed.make([claimed.plan.blocks - 1], functools.partial(run_task, workers=1))
+    identity_json = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert [a["id"] for a in identity_json["recipe"]["avatars"]] == ["a", "d"] and [
+        s["id"] for s in identity_json["skipped"]
+    ] == list("bce")
+    assert dataset(folder, tmp_path / "out").plan == claimed.plan, "the same again goes on"
     shutil.copy(avatars / "free.vrm", folder / "b.vrm")  # mended: a job that sees it would draw other shots
     with pytest.raises(DatasetError, match=r"differs in avatars, characters \(with b\)"):
         dataset(folder, tmp_path / "out")
@@ -122,28 +122,28 @@ def test_the_list_is_fixed_when_the_folder_is_claimed(folder, tmp_path, avatars)
         dataset(folder, tmp_path / "out")
 
 
-def test_render_verify_and_repair_go_by_the_fixed_list(folder, tmp_path):
+def test_render_verify_and_repair_use_the_recorded_list(folder, tmp_path):
     command = ("render", tmp_path / "recipe.yaml", "-o", tmp_path / "out", "--shard-size", 2, "--workers", 1)
-    said = run(*command, code=1)
-    assert [x for x in said.stderr.splitlines() if x.startswith("Error: ")] == [said.stderr.splitlines()[-1]]
-    assert sum(str(folder) in line for line in said.stderr.splitlines()) == 3 and not (tmp_path / "out").exists()
-    said = run(*command, "--skip-unusable")
-    assert said.stdout.startswith("4 pictures in ") and said.stderr.count("skipped: ") == 3
+    result = run(*command, code=1)
+    assert [x for x in result.stderr.splitlines() if x.startswith("Error: ")] == [result.stderr.splitlines()[-1]]
+    assert sum(str(folder) in line for line in result.stderr.splitlines()) == 3 and not (tmp_path / "out").exists()
+    result = run(*command, "--skip-unusable")
+    assert result.stdout.startswith("4 pictures in ") and result.stderr.count("skipped: ") == 3
     assert run(*command, "--skip-unusable").stdout.startswith("nothing was missing")
     (broken,) = (tmp_path / "out").glob("train/00001/*2.png")
-    whole = broken.read_bytes()
+    intact = broken.read_bytes()
     broken.unlink()
     plain = ("--workers", 1, "--redraw", 0, "--no-near")
     run("verify", tmp_path / "out", "--repair", *plain)
-    assert broken.read_bytes() == whole
+    assert broken.read_bytes() == intact
     assert run("verify", tmp_path / "out", *plain).stdout.splitlines()[-1] == "4 pictures checked: sound"
 
 
 # ---------------------------------------------------------------- -o
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "taken", "link"])
-def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, tmp_path, place):
+@pytest.mark.parametrize("out_name", ["file", "file/below", "taken", "link"])
+def test_an_unusable_output_folder_is_reported_before_avatars_are_read(folder, tmp_path, out_name):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "photo.png").write_bytes(b"mine")
@@ -153,15 +153,15 @@ def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, 
     def unread(source):
         raise AssertionError("an avatar was read")
 
-    wrong = "not empty, and no dataset of ours" if place == "taken" else "cannot be made: .* is "
+    wrong = "not empty, and no dataset of ours" if out_name == "taken" else "cannot be made: .* is "
     with pytest.raises(DatasetError, match=wrong):
-        Dataset(recipe_of(folder), LocalStore(tmp_path / place), unread)
-    said = error("render", folder, "-o", tmp_path / place)
-    assert str(tmp_path / place) in said and "avatars cannot be used" not in said
+        Dataset(recipe_of(folder), LocalStore(tmp_path / out_name), unread)
+    message = error("render", folder, "-o", tmp_path / out_name)
+    assert str(tmp_path / out_name) in message and "avatars cannot be used" not in message
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
-def test_a_place_that_nothing_can_be_written_in_is_reported(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_reported(tmp_path, monkeypatch):
     def read_only(dir):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
 

@@ -1,4 +1,4 @@
-"""The dataset tests' avatars."""
+"""Fixture: the dataset tests' avatars."""
 
 from tests.dataset.conftest import avatars
 

@@ -1,4 +1,4 @@
-"""What is given up follows from what kills, and from nothing else: no order, no number of processes."""
+"""Crash policy: quarantine follows from which shots crash, and not from order or number of workers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ COUNT, BLOCK = 120, 40
 RECIPE = {"avatars": ["demo:1", "demo:2"], "count": COUNT, "seed": 3, "splits": {"test": 0.2}}
 
 
-def wanted(recipe: Recipe, deadly: set[int]) -> dict[str, str]:
-    """The rule, said plainly: shot → why it is quarantined."""
+def expected(recipe: Recipe, deadly: set[int]) -> dict[str, str]:
+    """Expected quarantine by a direct implementation of the rule: shot → reason."""
     why = dict.fromkeys(deadly, SHOT_QUARANTINED)
     for block, source in itertools.product(range(COUNT // BLOCK), recipe.avatars):
         shots = [i for i in range(block * BLOCK, (block + 1) * BLOCK) if source_at(recipe, i) == source]
@@ -49,8 +49,8 @@ def wanted(recipe: Recipe, deadly: set[int]) -> dict[str, str]:
     return {f"{i:06d}": text for i, text in why.items()}
 
 
-class Engine:
-    """Some workers on parts of a queue, whose turns come by chance; some shots kill. Draws nothing at all."""
+class SimulatedPool:
+    """Simulates workers that take parts of a queue in random order; some shots crash them. Renders nothing."""
 
     def __init__(self, deadly: set[int], seed: int, workers: int):
         self.deadly, self.workers, self.rng = deadly, workers, np.random.default_rng(seed)
@@ -59,61 +59,61 @@ class Engine:
     def __call__(self, task, groups, *, skip):
         queue = WorkQueue(groups, self.workers, skip)
         at = [None] * self.workers
-        owed = [()] * self.workers
-        while queue or any(owed):
+        pending = [()] * self.workers
+        while queue or any(pending):
             k = int(self.rng.integers(self.workers))
-            if not owed[k]:
-                at[k], owed[k] = queue.take(at[k]) or (at[k], ())
+            if not pending[k]:
+                at[k], pending[k] = queue.take(at[k]) or (at[k], ())
                 continue
-            i, *rest = owed[k]
+            i, *rest = pending[k]
             if i in self.deadly:
-                owed[k] = ()
+                pending[k] = ()
                 if rest:
                     queue.give_back(at[k], tuple(rest))
                 self.crashes[i] += 1
                 yield CrashedShot(i, "SIGKILL")
             else:
-                owed[k] = tuple(rest)
+                pending[k] = tuple(rest)
                 yield RenderResult(i, None, reason="drawn")
 
 
-def made(out, deadly, seed, workers):
+def simulated(out, deadly, seed, workers):
     dataset = Dataset(
         Recipe.model_validate(RECIPE), LocalStore(out), opened, DatasetSettings(OutputFormat("webdataset"), BLOCK)
     )
-    engine, done, notes = Engine(deadly, seed, workers), [], []
-    progress = dataset.make(dataset.missing(), engine, lambda: done.append(1), notes.append)
-    assert len(done) == progress.quarantined == COUNT and progress.crashes == engine.crashes.total()
-    told = {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
-    return {k: v for k, v in told.items() if v != "drawn"}, engine, notes
+    pool, progress_calls, notes = SimulatedPool(deadly, seed, workers), [], []
+    progress = dataset.make(dataset.missing(), pool, lambda: progress_calls.append(1), notes.append)
+    assert len(progress_calls) == progress.quarantined == COUNT and progress.crashes == pool.crashes.total()
+    quarantined = {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
+    return {k: v for k, v in quarantined.items() if v != "drawn"}, pool, notes
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6, 1.0])
-def test_what_is_given_up_depends_on_no_order(tmp_path, share):
+def test_quarantine_does_not_depend_on_order_or_workers(tmp_path, share):
     recipe = Recipe.model_validate(RECIPE)
     random = np.random.default_rng(round(share * 100))
     deadly = set(np.flatnonzero(random.random(COUNT) < share).tolist())
     for seed, workers in itertools.product(range(3), (1, 2, 7)):
-        told, engine, _ = made(tmp_path / f"{seed} {workers}", deadly, seed, workers)
-        assert told == wanted(recipe, deadly)
-        assert max(engine.crashes.values(), default=0) <= MAX_SHOT_CRASHES
+        quarantined, pool, _ = simulated(tmp_path / f"{seed} {workers}", deadly, seed, workers)
+        assert quarantined == expected(recipe, deadly)
+        assert max(pool.crashes.values(), default=0) <= MAX_SHOT_CRASHES
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_an_avatar_that_always_kills_costs_a_few_processes_and_one_note(tmp_path, workers):
+def test_an_avatar_that_always_crashes_costs_a_few_processes_and_one_note(tmp_path, workers):
     recipe = Recipe.model_validate(RECIPE)
     deadly = {i for i in range(COUNT) if source_at(recipe, i) == "demo:2"}
-    told, engine, notes = made(tmp_path / "set", deadly, 0, workers)
-    assert told == wanted(recipe, deadly) and set(told) == {f"{i:06d}" for i in deadly}
+    quarantined, pool, notes = simulated(tmp_path / "set", deadly, 0, workers)
+    assert quarantined == expected(recipe, deadly) and set(quarantined) == {f"{i:06d}" for i in deadly}
     blocks = COUNT // BLOCK
-    assert engine.crashes.total() <= blocks * MAX_CONSECUTIVE_SHOTS * (MAX_SHOT_CRASHES + workers)
+    assert pool.crashes.total() <= blocks * MAX_CONSECUTIVE_SHOTS * (MAX_SHOT_CRASHES + workers)
     given_up = [text for text in notes if "given up" in text]
     assert len(given_up) == blocks and given_up[0].startswith("avatar demo:2 is given up in block ")
     lost = [int(text.rpartition(": ")[2].split()[0]) for text in given_up]
     assert sum(lost) == len(deadly) - blocks * MAX_CONSECUTIVE_SHOTS
 
 
-def test_a_shot_that_is_drawn_at_last_counts_as_no_crash():
+def test_success_clears_the_crashes_of_a_shot():
     plan = Plan(Recipe.model_validate(RECIPE | {"avatars": ["demo"]}), BLOCK)
     policy = ShotCrashPolicy(plan.avatar_group, plan.group_shots)
     for i in (0, 1, 2):
@@ -124,7 +124,7 @@ def test_a_shot_that_is_drawn_at_last_counts_as_no_crash():
     assert not policy.should_wait(3)
 
 
-def test_workers_that_never_begin_stop_the_run_and_blame_no_piece():
+def test_workers_that_never_start_stop_the_run_and_blame_no_piece():
     policy = WorkerCrashPolicy("an actor")
     assert not any(policy.blames_piece(False, "SIGSEGV") for _ in range(MAX_FAILED_STARTS - 1))
     policy.on_start()
@@ -134,7 +134,7 @@ def test_workers_that_never_begin_stop_the_run_and_blame_no_piece():
         policy.blames_piece(False, "SIGSEGV")
 
 
-def test_want_of_memory_blames_no_piece_and_stops_the_run_where_nothing_gets_done():
+def test_lack_of_memory_blames_no_piece_and_stops_a_run_without_progress():
     policy = WorkerCrashPolicy()
     for _ in range(3):
         assert not any(policy.blames_piece(True, "killed", out_of_memory=True) for _ in range(MAX_OUT_OF_MEMORY - 1))

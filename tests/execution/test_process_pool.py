@@ -1,4 +1,4 @@
-"""A process pool yields the events of every piece once, whatever its workers do."""
+"""The process pool yields the events of every piece once, also if workers crash or fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Squaring:
     def open(self) -> Iterator[Callable[[int], Iterator[tuple[int, int]]]]:
         if self.broken == "dies":
             os._exit(3)
-        if self.broken.startswith("/"):  # a file: whoever can take it away dies
+        if self.broken.startswith("/"):  # a file: the process that can remove it dies
             with contextlib.suppress(FileNotFoundError):
                 Path(self.broken).unlink()
                 os._exit(3)
@@ -65,7 +65,7 @@ GROUPS = [range(100, 140), [1], [], range(2, 9)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_the_events_of_every_piece_come_once_and_together(workers):
+def test_the_events_of_every_piece_arrive_once_and_together(workers):
     events = list(run_task(Squaring(), GROUPS, workers))
     assert [e[0] for e in events[::2]] == [e[0] for e in events[1::2]]
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
@@ -73,14 +73,14 @@ def test_the_events_of_every_piece_come_once_and_together(workers):
     assert multiprocessing.active_children() == []
 
 
-def test_a_process_that_dies_costs_one_piece():
+def test_a_killed_process_loses_one_piece():
     events = list(run_task(Squaring(deadly=104), GROUPS, 2))
-    wanted = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
-    assert sorted(events) == sorted([*wanted, (104, 0)])
+    expected = [(n, s * n * n) for group in GROUPS for n in group for s in (1, -1) if n != 104]
+    assert sorted(events) == sorted([*expected, (104, 0)])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_keeps_its_kind_and_ends_it(workers):
+def test_an_error_keeps_its_type_and_ends_the_run(workers):
     with pytest.raises(ShotError, match=r"^shot 13: unlucky; got 13$"):
         list(run_task(Squaring(), [range(20)], workers))
     with pytest.raises(RenderError, match=r"^no driver$"):
@@ -96,26 +96,26 @@ UNEXPECTED_MESSAGES = [
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("n", "says"), UNEXPECTED_MESSAGES)
-def test_an_unexpected_exception_is_one_line(workers, n, says, capfd):
-    with pytest.raises(RenderError, match=says):
+@pytest.mark.parametrize(("n", "message"), UNEXPECTED_MESSAGES)
+def test_an_unexpected_exception_is_one_line(workers, n, message, capfd):
+    with pytest.raises(RenderError, match=message):
         list(run_task(Squaring(), [[1, 2, n, 3]], workers))
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_worker_that_dies_at_its_start_is_replaced(tmp_path):
+def test_a_worker_that_crashes_on_startup_is_replaced(tmp_path):
     (tmp_path / "once").touch()
     events = list(run_task(Squaring(broken=str(tmp_path / "once")), GROUPS, 2))
     assert sorted(events) == sorted((n, s * n * n) for group in GROUPS for n in group for s in (1, -1))
     assert not (tmp_path / "once").exists()
 
 
-def test_workers_that_die_at_their_start_stop_the_run():
+def test_workers_that_always_crash_on_startup_stop_the_run():
     with pytest.raises(RenderError, match="died before it could draw; got exit status 3"):
         list(run_task(Squaring(broken="dies"), GROUPS, 2))
 
 
-def test_the_server_ignores_ctrl_c_from_its_start_on():
+def test_the_forkserver_ignores_ctrl_c_from_its_start():
     looked = (
         "import pathlib, re, signal, time\n"
         "from multiprocessing import forkserver\n"
@@ -128,5 +128,5 @@ def test_the_server_ignores_ctrl_c_from_its_start_on():
         "    time.sleep(0.02)\n"
         "assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
     )
-    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr

@@ -1,4 +1,4 @@
-"""The queue hands out groups part by part, and keeps workers with their group."""
+"""The work queue hands out groups part by part, and keeps workers with their group."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import itertools
 from vrm_synth.execution.work_queue import LONGEST_PART, WorkQueue
 
 
-def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
+def test_a_worker_finishes_its_group_before_it_starts_or_joins_another():
     queue = WorkQueue([[*range(100)], [*range(100, 104)], [*range(200, 300)]], 2)
     parts: dict[str, list[int | None]] = {"a": [], "b": []}
     at: dict[str, int | None] = {"a": None, "b": None}
-    seen: list[int] = []
+    taken: list[int] = []
     while queue:
         for name in parts:
-            found = queue.take(at[name])
-            if found:
-                at[name], part = found
+            part_of_group = queue.take(at[name])
+            if part_of_group:
+                at[name], part = part_of_group
                 assert 1 <= len(part) <= LONGEST_PART
                 parts[name].append(at[name])
-                seen += part
-    assert sorted(seen) == [*range(104), *range(200, 300)]
+                taken += part
+    assert sorted(taken) == [*range(104), *range(200, 300)]
     for groups in parts.values():
         assert sum(one != other for one, other in itertools.pairwise(groups)) <= 2
     assert {parts["a"][0], parts["b"][0]} == {0, 1} and 2 in parts["b"]
 
 
-def test_a_part_given_back_is_the_next():
+def test_a_returned_part_is_handed_out_next():
     queue = WorkQueue([[1, 2, 3]], 1)
     group, part = queue.take(None)
     queue.give_back(group, part)

@@ -52,17 +52,17 @@ def _not_vrm() -> Iterator[Case]:
 
 
 def _cut_short() -> Iterator[Case]:
-    whole = _valid()
-    json_end = 20 + struct.unpack_from("<I", whole, 12)[0]
-    for size in (4, 8, 12, 16, 19, 20, 100, json_end, json_end + 4, json_end + 8, len(whole) - 1):
-        yield f"first {size} bytes", whole[:size], "file is cut short"
+    valid = _valid()
+    json_end = 20 + struct.unpack_from("<I", valid, 12)[0]
+    for size in (4, 8, 12, 16, 19, 20, 100, json_end, json_end + 4, json_end + 8, len(valid) - 1):
+        yield f"first {size} bytes", valid[:size], "file is cut short"
     for size in (100, json_end + 20):
-        cut = bytearray(whole[:size])
+        cut = bytearray(valid[:size])
         struct.pack_into("<I", cut, 8, size)
         yield f"first {size} bytes, header repaired", bytes(cut), "chunk runs past the end of the file"
-    header_only = whole[:8] + struct.pack("<I", 12)
+    header_only = valid[:8] + struct.pack("<I", 12)
     yield "no chunks", header_only, "file has no JSON chunk"
-    stub = whole[:8] + struct.pack("<I", 16) + whole[12:16]
+    stub = valid[:8] + struct.pack("<I", 16) + valid[12:16]
     yield "half a chunk header", stub, "chunk header is cut short"
     yield "no bin", glb(make1()[0], None), "no BIN chunk"
     yield "empty bin", glb(make1()[0], b""), "buffer is longer than its data"
@@ -70,7 +70,7 @@ def _cut_short() -> Iterator[Case]:
     yield "half of bin", glb(doc, bytes(data[: len(data) // 2])), "buffer is longer than its data"
     yield "version 1", glb(doc, bytes(data), version=1), "unknown GLB version; got 1"
     yield "length of 4 GB", glb(doc, bytes(data), length=2**32 - 1), "the 4294967295 that it announces"
-    swapped = bytearray(whole)
+    swapped = bytearray(valid)
     swapped[16:20] = b"BIN\0"
     yield "bin first", bytes(swapped), "first chunk is not JSON"
 

@@ -19,7 +19,7 @@ def accessor_cases() -> Iterator[Case]:
         yield (
             f"{name} of type MAT2",
             accessor(index, type="MAT2"),
-            f"wrong type for meshes[0].primitives[0].{_place(name)}",
+            f"wrong type for meshes[0].primitives[0].{_pointer(name)}",
         )
         yield f"{name} of component 5124", accessor(index, componentType=5124), f"accessors[{index}].componentType"
         yield (
@@ -81,7 +81,7 @@ def skin_cases() -> Iterator[Case]:
     yield "primitives differ in targets", more, "different numbers of morph targets; got 2, 0"
 
 
-def _place(name: str) -> str:
+def _pointer(name: str) -> str:
     if name == "indices":
         return name
     return "targets[0].POSITION" if name.startswith("targets") else f"attributes.{name}"

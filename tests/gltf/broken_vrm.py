@@ -65,8 +65,8 @@ def vrm1_motion_cases() -> Iterator[Case]:
     yield "roll axis W", changed(put(*roll, "rollAxis", value="W")), "allowed: X, Y, Z"
     queue = ("materials", 0, "extensions", "VRMC_materials_mtoon", "renderQueueOffsetNumber")
     yield "queue of 50", changed(put(*queue, value=50)), "renderQueueOffsetNumber: out of range; got 50"
-    look = ("extensions", "VRMC_vrm", "lookAt", "type")
-    yield "gaze by magic", changed(put(*look, value="magic")), "lookAt.type: unknown value"
+    look_at_type = ("extensions", "VRMC_vrm", "lookAt", "type")
+    yield "gaze by magic", changed(put(*look_at_type, value="magic")), "lookAt.type: unknown value"
     yield (
         "thumbnail out of range",
         changed(put("extensions", "VRMC_vrm", "meta", "thumbnailImage", value=7)),

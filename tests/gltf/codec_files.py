@@ -82,5 +82,5 @@ def cases() -> dict[str, bytes]:
 
 
 def draco(doc: Doc) -> Doc:
-    found: Doc = doc["meshes"][0]["primitives"][0]["extensions"]["KHR_draco_mesh_compression"]
-    return found
+    extension: Doc = doc["meshes"][0]["primitives"][0]["extensions"]["KHR_draco_mesh_compression"]
+    return extension

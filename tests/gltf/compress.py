@@ -1,4 +1,4 @@
-"""Compresses the meshes of a VRM file that tests have, with the libraries' own encoders or numpy."""
+"""Compress the meshes of a test's VRM file, with the libraries' own encoders or numpy."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SLOTS = 2**16 - 1  # steps of a 16-bit fraction
 class File:
     """A GLB file taken apart; data is appended, never moved."""
 
-    def __init__(self, whole: bytes):
-        (size,) = struct.unpack_from("<I", whole, 12)
-        self.doc: Doc = json.loads(whole[20 : 20 + size])
-        self.data = bytearray(whole[28 + size :])
+    def __init__(self, vrm_bytes: bytes):
+        (size,) = struct.unpack_from("<I", vrm_bytes, 12)
+        self.doc: Doc = json.loads(vrm_bytes[20 : 20 + size])
+        self.data = bytearray(vrm_bytes[28 + size :])
 
     def read(self, index: int) -> np.ndarray:
         """A plain accessor's values in their own type."""
@@ -33,22 +33,22 @@ class File:
         return np.ndarray((a["count"], size), dtype, self.data, start, (stride, dtype.itemsize)).copy()
 
     def span(self, raw: bytes) -> Doc:
-        """Append bytes; where they lie."""
+        """Append bytes and return their buffer, offset and length."""
         self.data += b"\0" * (-len(self.data) % 4)
         self.data += raw
         return {"buffer": 0, "byteOffset": len(self.data) - len(raw), "byteLength": len(raw)}
 
-    def view(self, raw: bytes, **more: Any) -> int:
-        self.doc["bufferViews"].append(self.span(raw) | more)
+    def view(self, raw: bytes, **fields: Any) -> int:
+        self.doc["bufferViews"].append(self.span(raw) | fields)
         return len(self.doc["bufferViews"]) - 1
 
-    def accessor(self, values: np.ndarray, component: int, kind: str, **more: Any) -> int:
+    def accessor(self, values: np.ndarray, component: int, kind: str, **fields: Any) -> int:
         """Append an accessor; rows are padded to 4 bytes, as glTF wants vertex data."""
         rows = np.ascontiguousarray(values.astype(DTYPES[component])).reshape(len(values), -1).view(np.uint8)
         rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4 if kind != "SCALAR" else 0)))
         stride = {} if kind in ("SCALAR", "MAT4") else {"byteStride": rows.shape[1]}
         accessor = {"bufferView": self.view(rows.tobytes(), **stride), "componentType": component, "type": kind}
-        self.doc["accessors"].append({**accessor, "count": len(values), **more})
+        self.doc["accessors"].append({**accessor, "count": len(values), **fields})
         return len(self.doc["accessors"]) - 1
 
     def requires(self, *names: str) -> None:
@@ -63,18 +63,18 @@ class File:
         return glb(self.doc, bytes(self.data))
 
 
-def quantized(whole: bytes) -> tuple[bytes, float]:
+def quantized(vrm_bytes: bytes) -> tuple[bytes, float]:
     """Positions and morph targets as 16-bit fractions of one cube, normals as 8 bits, weights as 16; the bind
     matrices undo the cube. All meshes must hang on skins. Returns the file and the size of a step in meters."""
-    file = File(whole)
+    file = File(vrm_bytes)
     file.requires("KHR_mesh_quantization")
     used = [p["attributes"]["POSITION"] for p in file.primitives()]
     low = np.min([file.read(i).min(0) for i in used], 0).astype(float)
     size = float(np.max([file.read(i).max(0) for i in used]) - low.min())
-    done: dict[tuple[str, int], int] = {}
+    quantized_views: dict[tuple[str, int], int] = {}
 
     def replaced(kind: str, index: int) -> int:
-        if (kind, index) not in done:
+        if (kind, index) not in quantized_views:
             values = file.read(index).astype(float)
             if kind == "POSITION":
                 new = file.accessor(np.rint((values - low) / size * SLOTS), 5123, "VEC3", normalized=True)
@@ -84,8 +84,8 @@ def quantized(whole: bytes) -> tuple[bytes, float]:
                 new = file.accessor(np.rint(values * 127), 5120, "VEC3", normalized=True)
             else:
                 new = file.accessor(np.rint(values * SLOTS), 5123, "VEC4", normalized=True)
-            done[kind, index] = new
-        return done[kind, index]
+            quantized_views[kind, index] = new
+        return quantized_views[kind, index]
 
     for primitive in file.primitives():
         attributes = primitive["attributes"]
@@ -118,11 +118,11 @@ def dense(file: File, index: int) -> int:
     return file.accessor(out, 5126, "VEC3")
 
 
-def meshopt_compressed(whole: bytes, name: str = "EXT_meshopt_compression") -> bytes:
+def meshopt_compressed(vrm_bytes: bytes, name: str = "EXT_meshopt_compression") -> bytes:
     """Every dense accessor of the meshes through meshoptimizer's encoder; the views lie in a buffer without data."""
     import meshopt
 
-    file = File(whole)
+    file = File(vrm_bytes)
     file.requires(name)
     fallback = 0
     indices = {p["indices"] for p in file.primitives()}
@@ -138,9 +138,9 @@ def meshopt_compressed(whole: bytes, name: str = "EXT_meshopt_compression") -> b
             rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
         packed = meshopt.encode_gltf_buffer(rows if mode == "ATTRIBUTES" else values.astype(np.uint32), mode)
         stride = rows.shape[1]
-        more = {"byteStride": stride, "count": len(values), "mode": mode}
+        fields = {"byteStride": stride, "count": len(values), "mode": mode}
         view = {"buffer": 1, "byteOffset": fallback, "byteLength": len(values) * stride}
-        view |= {"extensions": {name: file.span(packed) | more}}
+        view |= {"extensions": {name: file.span(packed) | fields}}
         if mode == "ATTRIBUTES":
             view["byteStride"] = stride
         fallback += view["byteLength"]
@@ -150,23 +150,23 @@ def meshopt_compressed(whole: bytes, name: str = "EXT_meshopt_compression") -> b
     return file.bytes()
 
 
-def draco_compressed(whole: bytes, *, bits: int = 14, in_order: bool = True) -> bytes:
+def draco_compressed(vrm_bytes: bytes, *, bits: int = 14, in_order: bool = True) -> bytes:
     """Every primitive through Draco's encoder, joints and weights kept exactly; morph targets stay as they are."""
     import DracoPy
 
-    file = File(whole)
+    file = File(vrm_bytes)
     file.requires("KHR_draco_mesh_compression")
     for primitive in file.primitives():
         attributes = primitive["attributes"]
-        found = {name: file.read(i) for name, i in attributes.items()}
+        decoded = {name: file.read(i) for name, i in attributes.items()}
         packed = DracoPy.encode(
-            found["POSITION"],
+            decoded["POSITION"],
             file.read(primitive["indices"]).reshape(-1, 3).astype(np.uint32),
             quantization_bits=bits,
             preserve_order=in_order,
-            normals=found["NORMAL"].astype(float),
-            tex_coord=found["TEXCOORD_0"].astype(float),
-            generic_attributes={40: found["JOINTS_0"].astype(np.uint16), 41: found["WEIGHTS_0"]},
+            normals=decoded["NORMAL"].astype(float),
+            tex_coord=decoded["TEXCOORD_0"].astype(float),
+            generic_attributes={40: decoded["JOINTS_0"].astype(np.uint16), 41: decoded["WEIGHTS_0"]},
         )
         mesh = DracoPy.decode(packed)
         kinds = {a["attribute_type"]: a["unique_id"] for a in mesh.attributes}

@@ -68,5 +68,5 @@ def primitive(avatar: Avatar) -> Primitive:
 
 
 def attributes(doc: Doc) -> dict[str, int]:
-    found: dict[str, int] = doc["meshes"][0]["primitives"][0]["attributes"]
-    return found
+    primitive_attributes: dict[str, int] = doc["meshes"][0]["primitives"][0]["attributes"]
+    return primitive_attributes

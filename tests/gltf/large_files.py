@@ -1,4 +1,4 @@
-"""Broken files that are large, or broken only behind much that is not, written to disk: sparse where they can be."""
+"""Large broken files, or files that are broken only at their end, written to disk, sparse where possible."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def _many_pictures(large: int, last: bytes) -> Callable[[Path], None]:
 
     def write(path: Path) -> None:
         doc, data = vrm1()
-        whole = io.BytesIO()
-        PIL.Image.new("1", (8192, 8192), 1).save(whole, "PNG")
-        for picture in [whole.getvalue()] * large + [last]:
+        buffer = io.BytesIO()
+        PIL.Image.new("1", (8192, 8192), 1).save(buffer, "PNG")
+        for picture in [buffer.getvalue()] * large + [last]:
             data += b"\0" * (-len(data) % 4)
             doc["bufferViews"].append({"buffer": 0, "byteOffset": len(data), "byteLength": len(picture)})
             doc["images"].append({"bufferView": len(doc["bufferViews"]) - 1})

@@ -1,4 +1,4 @@
-"""Loads files one by one, each in a process of its own, and prints what came of it as JSON lines.
+"""Load files one by one, each in its own process, and print error, calls and memory as JSON lines.
 
 Run by test_refusals.py: `python -m tests.gltf.measured_load FILE...`. A file gets an hour of processor time
 and 2 GB of address space before it is killed, so that a regression fails the test instead of the machine.
@@ -26,19 +26,19 @@ def measure(path: str) -> dict[str, object]:
     if child == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (int(HANG), int(HANG)))
         resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
-        found = ""
+        outcome = ""
 
         def attempt() -> None:
-            nonlocal found
+            nonlocal outcome
             try:
                 load(path)
             except AvatarError as e:
-                found = str(e)
+                outcome = str(e)
             except BaseException as e:  # reported, so that the test can show it
-                found = f"{type(e).__name__} escaped: {e}"
+                outcome = f"{type(e).__name__} escaped: {e}"
 
         count = calls(attempt)
-        os.write(write, json.dumps({"error": found[:10_000], "calls": count}).encode())
+        os.write(write, json.dumps({"error": outcome[:10_000], "calls": count}).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:

@@ -1,4 +1,4 @@
-"""Containers seen in the wild: compressed meshes and pictures come out as the plain file does, or are refused."""
+"""Draco, meshopt, quantization and KTX 2: decoded as the plain file, or refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def demo() -> bytes:
 # ---------------------------------------------------------------- KHR_mesh_quantization
 
 
-def test_a_quantized_avatar(demo: bytes) -> None:
+def test_a_quantized_avatar_matches_the_plain_one(demo: bytes) -> None:
     packed, step = quantized(demo)
     # half a step each way, the slope of the cube's diagonal, and float32
     same(demo, packed, step=step, degrees=0.8, weights=3e-5)
@@ -40,7 +40,7 @@ def test_a_quantized_avatar(demo: bytes) -> None:
         *((5120, False, 1), (5121, False, 1), (5122, False, 1), (5123, False, 1)),
     ],
 )
-def test_positions_of_every_type(component: int, normalized: bool, top: int) -> None:
+def test_quantized_positions_of_every_type_are_read(component: int, normalized: bool, top: int) -> None:
     file = File(small())
     values = np.array([[0, 0, 0], [top, 0, 0], [top, top, 0], [0, top, 0]])
     file.primitives()[0]["attributes"]["POSITION"] = file.accessor(values, component, "VEC3", normalized=normalized)
@@ -50,7 +50,7 @@ def test_positions_of_every_type(component: int, normalized: bool, top: int) -> 
     assert p.positions.dtype == np.float32
 
 
-def test_uvs_morphs_normals_and_tangents_of_whole_numbers() -> None:
+def test_quantized_uvs_morphs_normals_and_tangents_are_read() -> None:
     file = File(small())
     (primitive,) = file.primitives()
     uv = np.array([[0, 300], [65535, 2], [7, 7], [1, 0]])
@@ -73,7 +73,7 @@ def test_uvs_morphs_normals_and_tangents_of_whole_numbers() -> None:
     np.testing.assert_array_equal(p.morph_normals[0], [[0, 1, 0]] * 4)
 
 
-def test_whole_numbers_that_are_not_announced_are_refused() -> None:
+def test_quantized_attributes_without_the_extension_are_refused() -> None:
     file = File(small())
     file.primitives()[0]["attributes"]["POSITION"] = file.accessor(np.zeros((4, 3)), 5122, "VEC3")
     with pytest.raises(AvatarError, match=r"wrong component type for .*POSITION; got 5122; allowed: 5126"):
@@ -88,12 +88,12 @@ def test_meshopt_is_lossless(name: str) -> None:
     same(small(), meshopt_compressed(small(), name), step=0, degrees=1e-3)
 
 
-def test_a_meshopt_avatar(demo: bytes) -> None:
+def test_a_meshopt_avatar_matches_the_plain_one(demo: bytes) -> None:
     packed = meshopt_compressed(quantized(demo)[0])
     same(quantized(demo)[0], packed, step=0, degrees=1e-3)
 
 
-def test_a_fallback_elsewhere_is_not_looked_for() -> None:
+def test_an_external_meshopt_fallback_buffer_is_ignored() -> None:
     file = File(meshopt_compressed(small()))
     file.doc["buffers"][1]["uri"] = "avatar.fallback.bin"
     same(small(), file.bytes(), step=0, degrees=1e-3)
@@ -102,7 +102,7 @@ def test_a_fallback_elsewhere_is_not_looked_for() -> None:
         load_bytes(file.bytes(), "x")
 
 
-def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: str, **more: Any) -> Primitive:
+def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: str, **fields: Any) -> Primitive:
     """The small file with one attribute compressed from already filtered rows."""
     import meshopt
 
@@ -114,7 +114,7 @@ def filtered(name: str, rows: np.ndarray, component: int, kind: str, attribute: 
     view = {"buffer": 0, "byteOffset": 0, "byteLength": 4 * stride, "byteStride": stride}
     file.doc["bufferViews"].append(view | {"extensions": {"EXT_meshopt_compression": packed}})
     accessor = {"bufferView": len(file.doc["bufferViews"]) - 1, "componentType": component, "type": kind, "count": 4}
-    file.doc["accessors"].append(accessor | more)
+    file.doc["accessors"].append(accessor | fields)
     file.primitives()[0]["attributes"][attribute] = len(file.doc["accessors"]) - 1
     return load_bytes(file.bytes(), "x").meshes[0].primitives[0]
 
@@ -123,7 +123,7 @@ VECTORS = np.array([[0.6, 0.8, 0, 1], [-0.48, 0.6, -0.64, 1], [0, 0, 1, 1], [0, 
 
 
 @pytest.mark.parametrize(("stride", "bits", "component"), [(4, 8, 5120), (8, 12, 5122)])
-def test_the_octahedral_filter(stride: int, bits: int, component: int) -> None:
+def test_the_octahedral_filter_is_decoded(stride: int, bits: int, component: int) -> None:
     import meshopt
 
     rows = meshopt.encode_filter_oct(VECTORS, stride, bits)
@@ -131,7 +131,7 @@ def test_the_octahedral_filter(stride: int, bits: int, component: int) -> None:
     np.testing.assert_allclose(p.normals, VECTORS[:, :3], atol=2.0 / 2**bits * 2)
 
 
-def test_the_quaternion_filter() -> None:
+def test_the_quaternion_filter_is_decoded() -> None:
     import meshopt
 
     q = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -140,7 +140,7 @@ def test_the_quaternion_filter() -> None:
     np.testing.assert_allclose(np.abs((p.tangents * q).sum(1)), 1, atol=1e-4)  # q and −q are one rotation
 
 
-def test_the_exponential_filter() -> None:
+def test_the_exponential_filter_is_decoded() -> None:
     import meshopt
 
     values = np.array([[0.1, 1.5, -300], [1e-3, 2, 0], [7, 0.25, 1e-5], [-1, -2, -3]])
@@ -171,7 +171,7 @@ MESHOPT_REFUSALS: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("key", "value", "message"), MESHOPT_REFUSALS)
-def test_meshopt_that_contradicts_itself_is_refused(key: str, value: Any, message: str) -> None:
+def test_inconsistent_meshopt_data_is_refused(key: str, value: Any, message: str) -> None:
     file = File(meshopt_compressed(small()))
     view = file.doc["accessors"][file.primitives()[0]["attributes"]["POSITION"]]["bufferView"]
     file.doc["bufferViews"][view]["extensions"]["EXT_meshopt_compression"][key] = value
@@ -183,12 +183,12 @@ def test_meshopt_that_contradicts_itself_is_refused(key: str, value: Any, messag
 # ---------------------------------------------------------------- KHR_draco_mesh_compression
 
 
-def test_a_draco_avatar(demo: bytes) -> None:
+def test_a_draco_avatar_matches_the_plain_one(demo: bytes) -> None:
     """Positions in 14 bits; joints and weights are exact, morph targets stay as they are."""
     same(demo, draco_compressed(demo), step=2 / 2**14, degrees=0.001)
 
 
-def test_draco_out_of_order(demo: bytes) -> None:
+def test_draco_triangles_in_another_order_match(demo: bytes) -> None:
     """Edgebreaker moves vertices and triangles; the surface and what each place hangs on stay."""
     file = File(demo)
     file.doc["meshes"] = [{"primitives": [p]} for p in file.primitives()[:2]]  # those without morph targets
@@ -207,7 +207,7 @@ def test_draco_out_of_order(demo: bytes) -> None:
         assert (np.abs(ours - theirs).max(1) < 1e-5).mean() > 0.99  # all but those that lie on others
 
 
-def test_a_fallback_beside_draco_is_taken() -> None:
+def test_an_uncompressed_fallback_beside_draco_is_read() -> None:
     file = File(small())
     file.doc["extensionsUsed"].append("KHR_draco_mesh_compression")
     attributes = dict.fromkeys(file.primitives()[0]["attributes"], 0)
@@ -218,8 +218,8 @@ def test_a_fallback_beside_draco_is_taken() -> None:
 
 def _of(doc: Doc, name: str) -> Doc:
     primitive = doc["meshes"][0]["primitives"][0]
-    found: Doc = doc["accessors"][primitive["indices"] if name == "indices" else primitive["attributes"][name]]
-    return found
+    entry: Doc = doc["accessors"][primitive["indices"] if name == "indices" else primitive["attributes"][name]]
+    return entry
 
 
 DRACO_REFUSALS: list[tuple[str, Callable[[Doc], object], str]] = [
@@ -258,7 +258,7 @@ def _sparse() -> Doc:
 
 
 @pytest.mark.parametrize(("change", "message"), [c[1:] for c in DRACO_REFUSALS], ids=[c[0] for c in DRACO_REFUSALS])
-def test_draco_that_contradicts_itself_is_refused(change: Callable[[Doc], object], message: str) -> None:
+def test_inconsistent_draco_data_is_refused(change: Callable[[Doc], object], message: str) -> None:
     file = File(draco_compressed(small()))
     change(file.doc)
     with pytest.raises(AvatarError, match=message) as e:
@@ -266,7 +266,7 @@ def test_draco_that_contradicts_itself_is_refused(change: Callable[[Doc], object
     assert "\n" not in str(e.value)
 
 
-def test_more_indices_announced_than_compressed_are_reported() -> None:
+def test_a_larger_index_count_than_draco_holds_is_reported() -> None:
     file = File(draco_compressed(small()))
     _of(file.doc, "indices").update(count=9)
     avatar = load_bytes(file.bytes(), "x")
@@ -283,7 +283,7 @@ def basis(picture: bytes) -> Avatar:
 
 @no_basis
 @pytest.mark.parametrize("name", PICTURES)
-def test_pictures_of_basis_universal(name: str) -> None:
+def test_ktx2_pictures_of_basis_universal_are_decoded(name: str) -> None:
     avatar = basis(PICTURES[name])
     image = avatar.images[0]
     assert image is not None and image.mime_type == "image/ktx2" and not image.pixels.flags.writeable
@@ -306,7 +306,7 @@ def test_the_texture_extension_names_its_picture() -> None:
     assert avatar.textures[0].image == 1 and avatar.images[0] is None and avatar.images[1] is not None
 
 
-def test_a_plain_picture_beside_ktx2_is_taken() -> None:
+def test_a_plain_picture_beside_ktx2_is_read() -> None:
     avatar = with_texture({"source": 0, "extensions": {"KHR_texture_basisu": {"source": 1}}}, b"not even looked at")
     assert avatar.textures[0].image == 0 and avatar.images[0] is not None and avatar.images[1] is None
 
@@ -334,7 +334,7 @@ KTX2_REFUSALS: list[tuple[int, str, int, str]] = [
 
 
 @pytest.mark.parametrize(("offset", "kind", "value", "message"), KTX2_REFUSALS)
-def test_ktx2_that_contradicts_itself_is_refused(offset: int, kind: str, value: int, message: str) -> None:
+def test_inconsistent_ktx2_data_is_refused(offset: int, kind: str, value: int, message: str) -> None:
     changed = bytearray(PICTURES["UASTC"])
     struct.pack_into(kind, changed, offset, value)
     with pytest.raises(AvatarError, match=message):
@@ -342,6 +342,6 @@ def test_ktx2_that_contradicts_itself_is_refused(offset: int, kind: str, value: 
 
 
 @pytest.mark.parametrize("size", [12, 30, 79, 80, 100, 200, 319])
-def test_ktx2_that_is_cut_short_is_refused(size: int) -> None:
+def test_truncated_ktx2_data_is_refused(size: int) -> None:
     with pytest.raises(AvatarError, match=r"damaged|cut short|past its end"):
         basis(PICTURES["UASTC"][:size])

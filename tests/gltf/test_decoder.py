@@ -23,11 +23,11 @@ from vrm_synth.vrm import AvatarError, avatar_loader, load_bytes
 
 @pytest.mark.parametrize("library", ["meshopt", "DracoPy", "opengl_basisu"])
 def test_a_missing_library_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cases()[library]
+    compressed = cases()[library]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     message = rf"x.vrm: .* needs the library {library}: install it with pip install 'vrm-synth\[codecs\]'"
     with pytest.raises(AvatarError, match=message):
-        load_bytes(whole, "x.vrm")
+        load_bytes(compressed, "x.vrm")
 
 
 FAKES = {
@@ -51,37 +51,37 @@ FAKES = {
 
 
 @pytest.mark.parametrize("name", FAKES)
-def test_a_library_that_fails(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_library_is_one_error(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a decoder does ends its own process, and becomes one line."""
     code, message = FAKES[name]
-    whole = meshopt_compressed(small())
+    compressed = meshopt_compressed(small())
     (tmp_path / "meshopt.py").write_text(code, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(AvatarError, match=message):
-        load_bytes(whole, "x.vrm")
+        load_bytes(compressed, "x.vrm")
 
 
 @pytest.mark.slow
-def test_a_library_that_never_ends(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = meshopt_compressed(small())
+def test_a_library_that_never_returns_is_stopped(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed = meshopt_compressed(small())
     (tmp_path / "meshopt.py").write_text("while True: pass", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(AvatarError, match="fail"):
-        load_bytes(whole, "x.vrm")
+        load_bytes(compressed, "x.vrm")
 
 
-def test_a_library_that_talks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output that a library prints does not corrupt the responses."""
-    whole = meshopt_compressed(small())
+def test_output_of_a_library_does_not_corrupt_responses(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library writes to stdout, which the decoder process does not use for responses."""
+    compressed = meshopt_compressed(small())
     code = "import numpy, os\ndef decode_gltf_buffer(data, count, stride, *a):\n    os.write(1, b'hello')\n"
     code += "    return numpy.zeros(count * stride, numpy.uint8)\n"
     (tmp_path / "meshopt.py").write_text(code, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert not load_bytes(whole, "x.vrm").meshes[0].primitives[0].positions.any()
+    assert not load_bytes(compressed, "x.vrm").meshes[0].primitives[0].positions.any()
 
 
 @no_basis
-def test_a_refused_answer_does_not_come_to_the_next_question() -> None:
+def test_a_refused_result_is_not_returned_for_the_next_request() -> None:
     job, picture = {"width": 16, "height": 8}, memoryview(PICTURES["UASTC"])
     with Decoder(DEFAULT_LIMITS) as decoder:
         with pytest.raises(AvatarError, match="more than announced; got 512 bytes; allowed: 500"):
@@ -105,13 +105,13 @@ def test_the_process_ends_with_the_load() -> None:
     assert process.poll() is not None
 
 
-# ---------------------------------------------------------------- whatever the bytes
+# ---------------------------------------------------------------- corrupt data
 
 
-def payload(whole: bytes, library: str) -> list[tuple[int, int]]:
+def payload(compressed: bytes, library: str) -> list[tuple[int, int]]:
     """Return (offset in the file, length) of the compressed bytes of a file."""
-    file = File(whole)
-    (base,) = struct.unpack_from("<I", whole, 12)
+    file = File(compressed)
+    (base,) = struct.unpack_from("<I", compressed, 12)
     views = file.doc["bufferViews"]
     if library == "meshopt":
         spans = [v["extensions"]["EXT_meshopt_compression"] for v in views if "extensions" in v]
@@ -122,7 +122,7 @@ def payload(whole: bytes, library: str) -> list[tuple[int, int]]:
     return [(28 + base + s["byteOffset"], s["byteLength"]) for s in spans]
 
 
-class Kept(Decoder):
+class RecordingDecoder(Decoder):
     """A decoder whose process serves one file after the other; one that has died is started again."""
 
     def __exit__(self, *_: object) -> None:
@@ -135,11 +135,11 @@ def fuzz(library: str, rounds: int, seed: int, monkeypatch: pytest.MonkeyPatch) 
     The libraries run in processes of their own, so that a crash shows as an error of its own.
     """
     rng = np.random.default_rng(seed)
-    whole = cases()[library]
+    compressed = cases()[library]
     pictures = [replaced_image(p, "image/ktx2") for p in PICTURES.values()]
-    wholes = pictures if library == "opengl_basisu" else [whole]
-    kept = Kept(replace(DEFAULT_LIMITS, decoded_bytes=2**50))
-    monkeypatch.setattr(avatar_loader, "Decoder", lambda limits: kept)
+    wholes = pictures if library == "opengl_basisu" else [compressed]
+    recording = RecordingDecoder(replace(DEFAULT_LIMITS, decoded_bytes=2**50))
+    monkeypatch.setattr(avatar_loader, "Decoder", lambda limits: recording)
     refused = 0
     for k in range(rounds):
         changed = bytearray(wholes[k % len(wholes)])
@@ -152,16 +152,16 @@ def fuzz(library: str, rounds: int, seed: int, monkeypatch: pytest.MonkeyPatch) 
         except AvatarError as e:
             refused += 1
             assert "fail" not in e.what and "\n" not in str(e), (k, str(e))
-    kept.close()
+    recording.close()
     assert 0 < refused < rounds
 
 
 @pytest.mark.parametrize("library", ["meshopt", "DracoPy", BASIS])
-def test_changed_bytes(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrupted_data_is_decoded_or_refused(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fuzz(library, 300, 11, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", ["meshopt", "DracoPy", BASIS])
-def test_changed_bytes_at_length(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrupted_data_is_decoded_or_refused_long(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fuzz(library, 10_000, 12, monkeypatch)

@@ -1,4 +1,4 @@
-"""Pictures come out as the RGBA that a browser would upload, whatever they are stored as."""
+"""Textures are decoded to the RGBA that a browser would upload, whatever their file format."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def png16(rows: np.ndarray, color_type: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
-def test_rgb_and_rgba() -> None:
+def test_rgb_and_rgba_pngs_are_read() -> None:
     opaque = np.dstack([GRADIENT, np.full((16, 16), 255, np.uint8)])
     np.testing.assert_array_equal(decoded(saved(PIL.Image.fromarray(GRADIENT), "PNG")), opaque)
     clear = opaque.copy()
@@ -54,7 +54,7 @@ def test_rgb_and_rgba() -> None:
     np.testing.assert_array_equal(decoded(saved(PIL.Image.fromarray(clear), "PNG")), clear)  # color kept where clear
 
 
-def test_grey_palette_and_one_bit() -> None:
+def test_grey_palette_and_one_bit_pngs_are_read() -> None:
     gray = PIL.Image.fromarray(GRADIENT[..., 0])
     np.testing.assert_array_equal(decoded(saved(gray, "PNG"))[3, :, :3], np.stack([GRADIENT[3, :, 0]] * 3, 1))
     two = PIL.Image.fromarray(np.dstack([GRADIENT[..., 0], GRADIENT[..., 1]]), "LA")
@@ -78,13 +78,13 @@ def test_sixteen_bits_keep_their_high_byte(channels: int, color_type: int) -> No
     np.testing.assert_array_equal(got[..., 3], high[..., -1] if channels % 2 == 0 else np.full((2, 3), 255))
 
 
-def test_interlaced_and_odd_sizes() -> None:
+def test_interlaced_pngs_and_odd_sizes_are_read() -> None:
     for size in ((256, 1), (1, 256), (37, 19)):
         assert decoded(saved(PIL.Image.new("RGB", size, (1, 2, 3)), "PNG")).shape == (size[1], size[0], 4)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_jpeg(progressive: bool) -> None:
+def test_jpegs_are_read(progressive: bool) -> None:
     data = saved(PIL.Image.fromarray(GRADIENT), "JPEG", quality=95, progressive=progressive, subsampling=0)
     got = decoded(data, "image/jpeg").astype(int)
     assert np.abs(got[..., :3] - GRADIENT).max() <= 12 and (got[..., 3] == 255).all()
@@ -103,7 +103,7 @@ def test_jpeg_with_a_long_preamble_is_measured() -> None:
 
 @pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize("alpha", [False, True])
-def test_webp(lossless: bool, alpha: bool) -> None:
+def test_webps_are_read(lossless: bool, alpha: bool) -> None:
     picture = PIL.Image.new("RGBA" if alpha else "RGB", (33, 21), (200, 100, 50, 128) if alpha else (200, 100, 50))
     got = decoded(saved(picture, "WEBP", lossless=lossless, quality=95), "image/webp")
     assert got.shape == (21, 33, 4)
@@ -132,7 +132,7 @@ def test_a_texture_without_a_readable_picture_is_dropped_and_noted() -> None:
     assert avatar.oddities == ("materials[0].emissiveTexture uses textures[1], which has no picture that can be read",)
 
 
-def test_webp_by_extension() -> None:
+def test_webp_by_the_texture_extension_is_read() -> None:
     doc, data = vrm1()
     doc["textures"][0] = {"extensions": {"EXT_texture_webp": {"source": 0}}}
     doc["extensionsRequired"] = ["EXT_texture_webp"]

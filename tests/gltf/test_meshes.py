@@ -21,7 +21,7 @@ def plain() -> Primitive:
     return primitive(edited(lambda doc, add: None))
 
 
-def test_the_plain_file() -> None:
+def test_every_attribute_of_the_unmodified_file_is_read() -> None:
     p = plain()
     np.testing.assert_array_equal(p.positions[2], [0.5, 1.5, 0])
     np.testing.assert_array_equal(p.indices, [[0, 1, 2], [0, 2, 3]])
@@ -34,7 +34,7 @@ def test_the_plain_file() -> None:
     assert mesh.target_names == ("up", "far") and mesh.weights == (0.0, 0.0)
 
 
-def test_strides_are_stepped_over() -> None:
+def test_byte_strides_are_followed() -> None:
     want = plain()
 
     def change(doc: Doc, add: Any) -> None:
@@ -47,7 +47,7 @@ def test_strides_are_stepped_over() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "component", "top"), [("<u1", 5121, 255), ("<u2", 5123, 65535)])
-def test_integers_are_fractions(dtype: str, component: int, top: int) -> None:
+def test_normalized_integers_become_fractions(dtype: str, component: int, top: int) -> None:
     def change(doc: Doc, add: Any) -> None:
         uv = [[0, top], [top, top], [top, 0], [0, 0]]
         attributes(doc)["TEXCOORD_0"] = add(uv, dtype, "VEC2", component, normalized=True)
@@ -62,7 +62,7 @@ def test_integers_are_fractions(dtype: str, component: int, top: int) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "component"), [("<u1", 5121), ("<u2", 5123), ("<u4", 5125)])
-def test_indices_of_every_size(dtype: str, component: int) -> None:
+def test_indices_of_every_integer_type_are_read(dtype: str, component: int) -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["meshes"][0]["primitives"][0]["indices"] = add([2, 1, 0], dtype, "SCALAR", component)
 
@@ -77,7 +77,7 @@ def test_indices_of_every_size(dtype: str, component: int) -> None:
         (6, [[1, 2, 0], [2, 3, 0], [3, 0, 0]]),
     ],
 )
-def test_lists_strips_and_fans(mode: int, want: list[list[int]]) -> None:
+def test_triangle_lists_strips_and_fans_are_read(mode: int, want: list[list[int]]) -> None:
     """glTF 3.7.2.1's own formulas for each mode, winding included."""
 
     def change(doc: Doc, add: Any) -> None:
@@ -93,13 +93,13 @@ def test_without_indices_vertices_are_taken_in_order() -> None:
     np.testing.assert_array_equal(primitive(avatar).indices, [[0, 1, 2]])
 
 
-def test_a_primitive_of_no_indices_is_left_out() -> None:
+def test_a_primitive_with_zero_indices_is_dropped() -> None:
     avatar = load_bytes(changed(lambda d: d["accessors"][5].update(count=0)), "x.vrm")
     assert avatar.meshes[0].primitives == () and len(avatar.meshes[0].weights) == 2 and avatar.triangle_count == 0
     assert avatar.oddities == ("meshes[0].primitives[0] has no indices, so there is nothing to draw",)
 
 
-def test_an_avatar_of_bones_alone() -> None:
+def test_an_avatar_without_meshes_loads() -> None:
     def bare(doc: Doc) -> None:
         for key in ("meshes", "skins", "materials", "images", "textures", "samplers"):
             doc[key] = []
@@ -112,7 +112,7 @@ def test_an_avatar_of_bones_alone() -> None:
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2, 3])
-def test_points_and_lines_are_left_out(mode: int) -> None:
+def test_points_and_lines_are_dropped(mode: int) -> None:
     def change(doc: Doc, add: Any) -> None:
         point = {"attributes": {"POSITION": 0}, "mode": mode, "targets": [{}, {}]}
         doc["meshes"][0]["primitives"].append(point)
@@ -122,7 +122,7 @@ def test_points_and_lines_are_left_out(mode: int) -> None:
     assert avatar.oddities == ("meshes[0].primitives[1] is made of points or lines, which are not drawn",)
 
 
-def test_eight_joints_become_the_four_that_weigh_most() -> None:
+def test_eight_joints_become_the_four_of_largest_weight() -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["skins"][0] = {"joints": list(range(8))}
         attributes(doc)["JOINTS_0"] = add([[0, 1, 2, 3]] * 4, "<u1", "VEC4", 5121)
@@ -153,7 +153,7 @@ def test_weights_are_made_to_sum_to_one() -> None:
     assert "1 vertices with negative weights" in avatar.oddities[0] and "1 vertices of no weight" in avatar.oddities[1]
 
 
-def test_what_is_missing_stays_missing() -> None:
+def test_missing_attributes_stay_none() -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["meshes"][0]["primitives"] = [{"attributes": {"POSITION": 0}}]
         doc["skins"][0].pop("inverseBindMatrices")
@@ -177,7 +177,7 @@ def test_uv_sets_keep_their_numbers() -> None:
     np.testing.assert_array_equal(p.tex_coords[2][0], [0, 1])
 
 
-def test_numbers_that_are_none_do_no_harm_in_normals() -> None:
+def test_non_finite_normals_are_replaced_and_reported() -> None:
     def change(doc: Doc, add: Any) -> None:
         attributes(doc)["NORMAL"] = add([[0, 0, 1], [np.nan, 0, 1], [0, np.inf, 0], [0, 0, 1]], "<f4", "VEC3", 5126)
 
@@ -186,7 +186,7 @@ def test_numbers_that_are_none_do_no_harm_in_normals() -> None:
     assert "2 numbers that are not finite" in avatar.oddities[0]
 
 
-def test_matrices_past_the_buffers_own_length() -> None:
+def test_data_past_byte_length_but_inside_the_bin_chunk_is_read_and_reported() -> None:
     """Seen in the wild: inverse bind matrices beyond buffers[0].byteLength but inside the BIN chunk."""
     doc, data = vrm1()
     bind = doc["bufferViews"][doc["accessors"][8]["bufferView"]]
@@ -236,7 +236,7 @@ def test_nodes_outside_the_scene_are_kept_but_not_drawn() -> None:
 
 def test_trailing_bytes_and_unknown_chunks_are_reported() -> None:
     doc, data = vrm1()
-    whole = glb(doc, bytes(data))
-    assert load_bytes(whole + b"tail", "x.vrm").oddities == ("4 bytes after the end that the GLB header announces",)
-    longer = whole[:8] + struct.pack("<I", len(whole) + 12) + whole[12:] + struct.pack("<I4s", 4, b"EXTR") + b"more"
+    file = glb(doc, bytes(data))
+    assert load_bytes(file + b"tail", "x.vrm").oddities == ("4 bytes after the end that the GLB header announces",)
+    longer = file[:8] + struct.pack("<I", len(file) + 12) + file[12:] + struct.pack("<I4s", 4, b"EXTR") + b"more"
     assert load_bytes(longer, "x.vrm").oddities == ("unknown GLB chunk b'EXTR' skipped",)

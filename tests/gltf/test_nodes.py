@@ -32,7 +32,7 @@ def test_nodes_by_matrix_and_by_parts_agree() -> None:
 
 
 def rest_world_matrix(avatar: Avatar) -> np.ndarray:
-    """(N, 4, 4) with springs, constraints and a gaze at work, which must make no number that is none."""
+    """(N, 4, 4) with springs, constraints and a gaze evaluated, which must stay finite."""
     posed = evaluate(avatar, look_at=(0.3, 1.0, 2.0), settle_seconds=0.2, expressions={"happy": 1.0})
     assert np.isfinite(posed.world_from_node).all()
     return posed.world_from_node
@@ -48,7 +48,7 @@ def rest_world_matrix(avatar: Avatar) -> np.ndarray:
         ([0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], (0, 2, 0)),
     ],
 )
-def test_a_matrix_that_scales_to_nothing_is_such_a_scale(matrix: list[int], scale: list[int], node: int) -> None:
+def test_a_matrix_of_zero_scale_becomes_a_zero_scale(matrix: list[int], scale: list[int], node: int) -> None:
     """Exporters hide accessories so; also the bones, the mesh and the springs below it come out as under the scale."""
 
     def by_matrix(doc: Doc, add: Any) -> None:
@@ -66,7 +66,7 @@ def test_a_matrix_that_scales_to_nothing_is_such_a_scale(matrix: list[int], scal
     assert np.isfinite(posed_primitives(evaluate(a))[0][2]).all()
 
 
-def test_one_flat_axis_keeps_the_turn_of_the_others() -> None:
+def test_one_axis_of_zero_scale_keeps_the_rotation() -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["nodes"][MESH_NODE]["matrix"] = [0, 0, -2, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 1]  # a quarter turn about y
 
@@ -76,14 +76,14 @@ def test_one_flat_axis_keeps_the_turn_of_the_others() -> None:
     np.testing.assert_allclose((n.translation, n.scale), ((1, 2, 3), (2, 0, 4)), atol=1e-12)
 
 
-def test_a_last_row_that_is_no_transforms_is_reported() -> None:
+def test_a_matrix_with_a_projective_last_row_is_reported() -> None:
     def change(doc: Doc, add: Any) -> None:
         doc["nodes"][MESH_NODE]["matrix"] = [1, 0, 0, 0.5, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
 
     assert [("last row" in o, "shear" in o) for o in edited(change).oddities] == [(True, False)]
 
 
-def test_bind_matrices_without_an_inverse_do_no_harm() -> None:
+def test_singular_inverse_bind_matrices_are_used_as_they_are() -> None:
     def change(doc: Doc, add: Any) -> None:
         matrices = np.stack([np.zeros((4, 4)), np.diag([1.0, 0, 1, 1])])
         doc["skins"][0]["inverseBindMatrices"] = add(matrices.reshape(2, 16), "<f4", "MAT4", 5126)
@@ -124,13 +124,13 @@ def test_a_nodes_morph_weights_win_over_its_meshs(
 
     avatar = load_bytes(changed(change, make), "x.vrm")
     weights = evaluate(avatar).morph_weights
-    other = max(i for i, n in enumerate(avatar.nodes) if n.mesh == 0)
+    instance = max(i for i, n in enumerate(avatar.nodes) if n.mesh == 0)
     np.testing.assert_array_equal(weights[MESH_NODE], want)
-    np.testing.assert_array_equal(weights[other], mesh_weights or (0, 0))
+    np.testing.assert_array_equal(weights[instance], mesh_weights or (0, 0))
     assert avatar.oddities == ((f"nodes[{MESH_NODE}] 'body' {reported}",) if reported else ())
 
 
-def test_expressions_start_from_zero_whatever_a_node_weighs() -> None:
+def test_expressions_start_from_zero_whatever_the_nodes_weights() -> None:
     """VRMC_vrm, expression update: a target that some expression drives is 0 until it is driven."""
     avatar = load_bytes(changed(lambda d: d["nodes"][MESH_NODE].update(weights=[1.0, 0.75])), "x.vrm")
     np.testing.assert_array_equal(evaluate(avatar).morph_weights[MESH_NODE], (0, 0.75))  # happy drives the first

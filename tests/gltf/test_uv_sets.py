@@ -79,7 +79,7 @@ def test_four_high_sets_are_drawn_and_the_textures_of_a_fifth_are_reported() -> 
     ]
 
 
-def test_an_unlit_materials_other_textures_ask_for_nothing() -> None:
+def test_textures_that_unlit_ignores_need_no_uv_set() -> None:
     _, sets, reported = assigned(
         Material(kind="unlit", base_color_texture=TextureInfo(0, 1), normal_texture=TextureInfo(0, 9))
     )
@@ -111,7 +111,7 @@ def unlit(**info: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("n", [0, 1, 3, 4, 7, 8, 255])
 @pytest.mark.parametrize("by", ["textureInfo", "KHR_texture_transform"])
-def test_a_files_set_of_any_number_is_read(n: int, by: str) -> None:
+def test_a_uv_set_of_any_number_is_read(n: int, by: str) -> None:
     override = {"texCoord": 2, "extensions": {"KHR_texture_transform": {"texCoord": n}}}
     a = with_sets({0: RED, 2: RED} | {n: BLUE}, unlit(**({"texCoord": n} if by == "textureInfo" else override)))
     info = a.materials[0].base_color_texture
@@ -119,13 +119,13 @@ def test_a_files_set_of_any_number_is_read(n: int, by: str) -> None:
     np.testing.assert_array_equal(primitive(a).tex_coords[info.tex_coord], BLUE)
 
 
-def test_what_nothing_reads_beyond_the_fourth_is_not_looked_at() -> None:
+def test_unread_uv_sets_beyond_the_fourth_are_not_checked() -> None:
     a = with_sets({0: RED, 9: [[np.nan, 0]] * 4}, unlit())
     assert len(primitive(a).tex_coords) == 1 and a.oddities == ()
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
-def test_a_set_that_is_not_there_is_reported(n: int) -> None:
+def test_a_missing_uv_set_is_reported(n: int) -> None:
     a = with_sets({0: BLUE}, unlit(texCoord=n))
     info = a.materials[0].base_color_texture
     assert info is not None

@@ -1,4 +1,4 @@
-"""A real S3 server on loopback (moto's), which keeps a list of what it was asked and can be told to fail."""
+"""An S3 server on loopback (moto), which records its requests and can be made to fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request: its method, the key within the bucket, and the status it got."""
 
     method: str
@@ -22,13 +22,13 @@ class Asked(NamedTuple):
 
 
 class S3:
-    """The server as tests see it.
+    """The running server: its buckets, recorded requests and injected faults.
 
-    asked: every request so far; fault: (method, key) → a status to fail with, or 0.
+    requests: every request so far; fault: (method, key) → a status to fail with, or 0.
     """
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self.fault: Callable[[str, str], int] = lambda method, key: 0
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
@@ -42,15 +42,15 @@ class S3:
         }
 
     def bucket(self) -> str:
-        """The URL of a new, empty bucket; what was asked before is forgotten."""
+        """The URL of a new, empty bucket; earlier requests are forgotten."""
         name = f"bucket-{uuid.uuid4().hex}"
         fsspec.filesystem("s3").mkdir(name)
-        self.asked.clear()
+        self.requests.clear()
         return f"s3://{name}"
 
     def put(self) -> list[str]:
         """The keys put so far, in order."""
-        return [a.key for a in self.asked if a.method == "PUT" and a.status == 200]
+        return [a.key for a in self.requests if a.method == "PUT" and a.status == 200]
 
     def files(self, url: str) -> dict[str, bytes]:
         """Every object below a URL, by its name there."""
@@ -67,13 +67,13 @@ class S3:
         method, (_, _, key) = env["REQUEST_METHOD"], env["PATH_INFO"].lstrip("/").partition("/")
         status = self.fault(method, key)
         if status:
-            self.asked.append(Asked(method, key, status))
+            self.requests.append(Request(method, key, status))
             env["wsgi.input"].read(int(env.get("CONTENT_LENGTH") or 0))
             start(f"{status} {CODES[status]}", [("Content-Type", "application/xml")])
             return [f"<Error><Code>{CODES[status]}</Code><Message>{CODES[status]} by a test</Message></Error>".encode()]
 
         def started(line: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            self.asked.append(Asked(method, key, int(line.split()[0])))
+            self.requests.append(Request(method, key, int(line.split()[0])))
             return start(line, headers, *more)
 
         return self._app(env, started)
@@ -83,15 +83,15 @@ CODES = {403: "AccessDenied", 503: "SlowDown", 507: "InsufficientStorage"}
 
 
 class Quiet(WSGIRequestHandler):
-    """No line on stderr for each request."""
+    """A request handler that logs nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def serving() -> Iterator[S3]:
-    """A server for as long as it is open."""
+    """A context with a running server."""
     fsspec.get_filesystem_class("s3").clear_instance_cache()  # those of a server before this one
     server = S3()
     try:

@@ -40,8 +40,8 @@ def test_a_full_disk_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path):
         "try: write_file(pathlib.Path(sys.argv[1]), bytes(5000))\n"
         "except Exception as e: print(type(e).__name__, e)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, timeout=HANG)
-    assert done.stdout == f"StoreError {tmp_path / 'a'}: cannot be written: File too large\n"
+    process = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, timeout=HANG)
+    assert process.stdout == f"StoreError {tmp_path / 'a'}: cannot be written: File too large\n"
     assert (tmp_path / "a").read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
 
 

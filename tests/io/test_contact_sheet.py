@@ -1,4 +1,4 @@
-"""Contact sheets: every picture is there, in order, and texts stay in their cells."""
+"""Contact sheets: every picture is shown, in order, and texts stay in their cells."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def boxes(sheet, color):
 def test_pictures_stand_in_a_grid_in_their_order():
     cells = [SheetCell(Image.new("RGB", (100, 100), c), f"picture {n}") for n, c in enumerate(COLORS)]
     sheet = draw(cells, columns=3, width=80)
-    found = [boxes(sheet, c) for c in COLORS]
-    assert all((right - left, bottom - top) == (80, 80) for left, top, right, bottom in found)
-    assert [left for left, *_ in found] == [GAP, GAP + 96, GAP + 192, GAP, GAP + 96]
-    tops = [top for _, top, _, _ in found]
+    corners = [boxes(sheet, c) for c in COLORS]
+    assert all((right - left, bottom - top) == (80, 80) for left, top, right, bottom in corners)
+    assert [left for left, *_ in corners] == [GAP, GAP + 96, GAP + 192, GAP, GAP + 96]
+    tops = [top for _, top, _, _ in corners]
     assert tops[0] == tops[1] == tops[2] and tops[3] == tops[4] > tops[0] + 80
 
 
@@ -73,7 +73,7 @@ def test_the_same_cells_give_the_same_bytes():
     assert contact_sheet("t", cells, 6) == contact_sheet("t", cells, 6)
 
 
-def test_a_sheet_without_cells():
+def test_a_sheet_without_cells_is_drawn():
     assert draw([], columns=6).shape[0] > 0
 
 

@@ -1,4 +1,4 @@
-"""A picture's orientation: as Pillow itself turns it, for every format and value, and before it is decoded."""
+"""Exif orientation: as Pillow applies it, for every format and value, and known before decoding."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def saved(form: str, value: int | None = None, **options: object) -> bytes:
 
 
 def exif(value: int) -> Image.Exif:
-    found = Image.Exif()
-    found[0x0112] = value
-    return found
+    tag = Image.Exif()
+    tag[0x0112] = value
+    return tag
 
 
 def read(data: bytes) -> tuple[int, Image.Image]:
@@ -50,9 +50,9 @@ def late(data: bytes) -> bytes:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_format_is_turned_as_pillow_turns_it(form, value):
     data = saved(form, value)
-    found, turned = read(data)
-    assert found == (value if value in range(1, 9) else 1)
-    assert turned.format == form or found > 1
+    read_value, turned = read(data)
+    assert read_value == (value if value in range(1, 9) else 1)
+    assert turned.format == form or read_value > 1
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     assert (np.asarray(turned) == np.asarray(expected)).all()
 
@@ -60,16 +60,16 @@ def test_every_format_is_turned_as_pillow_turns_it(form, value):
 @pytest.mark.parametrize("value", [1, 3, 6])
 def test_an_exif_block_after_the_pixels_of_a_png_counts(value):
     data = late(saved("PNG", value))
-    found, turned = read(data)
-    assert found == value
+    read_value, turned = read(data)
+    assert read_value == value
     assert (np.asarray(turned) == np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))).all()
 
 
 def test_a_png_is_not_decoded_for_its_orientation_and_a_block_with_a_wrong_checksum_is_ignored():
     data = late(saved("PNG", 6))
-    place = data.rindex(b"eXIf")
+    offset = data.rindex(b"eXIf")
     wrong = bytearray(data)
-    wrong[place + 20] ^= 1
+    wrong[offset + 20] ^= 1
     assert read(bytes(wrong))[0] == 1
     file = io.BytesIO(data[:60] + data[-200:])  # without most of its pixels
     assert orientation(Image.open(io.BytesIO(data)), file) == 6
@@ -93,5 +93,5 @@ def test_xmp_gives_the_orientation_where_exif_does_not():
 @pytest.mark.parametrize("form", FORMS)
 def test_a_damaged_block_leaves_a_picture_as_it_is_stored(form):
     for block in (b"", b"Exif\0\0", b"MM\0*\0\0\0", b"garbage" * 50):
-        found, turned = read(saved(form, exif=b"Exif\0\0" + block))
-        assert found == 1 and turned.size == (40, 24)
+        read_value, turned = read(saved(form, exif=b"Exif\0\0" + block))
+        assert read_value == 1 and turned.size == (40, 24)

@@ -119,8 +119,8 @@ def test_a_process_that_wrote_no_jpeg_xl_reads_it_and_names_the_missing_plugin(m
     data = ENCODINGS["jxl"].encode(PIXELS)
     read = "import sys; from vrm_synth.io.image_decoder import decode_rgba"
     read += "; print(decode_rgba(sys.stdin.buffer.read()).tobytes().hex())"
-    done = subprocess.run([sys.executable, "-c", read], input=data, capture_output=True, cwd=ROOT)
-    assert done.stdout.decode().strip() == PIXELS.tobytes().hex(), done.stderr
+    process = subprocess.run([sys.executable, "-c", read], input=data, capture_output=True, cwd=ROOT)
+    assert process.stdout.decode().strip() == PIXELS.tobytes().hex(), process.stderr
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(DatasetError, match=r"JPEG XL needs a plugin; allowed: pip install 'vrm-synth\[jxl\]'"):
         decode_rgba(data)

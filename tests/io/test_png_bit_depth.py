@@ -96,7 +96,7 @@ def test_every_kind_of_png_is_read_as_the_independent_decoder_reads_it(read: Any
 
 @pytest.mark.parametrize("read", [of_avatar, of_training])
 @pytest.mark.parametrize(("color", "depth"), [(0, 8), (0, 2), (2, 8)])
-def test_of_the_transparent_colour_only_the_low_bits_count(read: Any, color: int, depth: int) -> None:
+def test_only_the_low_bits_of_a_transparent_color_count(read: Any, color: int, depth: int) -> None:
     data = picture(color, depth, True, False, False)
     at = data.index(b"tRNS")
     length = struct.unpack(">I", data[at - 4 : at])[0]
@@ -107,7 +107,7 @@ def test_of_the_transparent_colour_only_the_low_bits_count(read: Any, color: int
 
 @pytest.mark.parametrize("read", [of_avatar, of_training])
 @pytest.mark.parametrize("body", [b"", b"\0"])
-def test_a_transparent_colour_that_is_cut_short_is_damage(read: Any, body: bytes) -> None:
+def test_a_truncated_trns_chunk_is_refused(read: Any, body: bytes) -> None:
     data = picture(0, 16, False, False, False)
     at = data.index(b"IDAT") - 4
     with pytest.raises(VrmSynthError, match="picture is damaged"):
@@ -121,6 +121,6 @@ def test_metadata_stays_with_the_picture() -> None:
     out = io.BytesIO()
     PIL.Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4) << 8).save(out, "PNG", exif=exif)
     opened = PIL.Image.open(io.BytesIO(out.getvalue()))
-    made = to_eight_bit(opened, out.getvalue())
-    assert made.format == "PNG" and made.mode == "L" and made.getexif()[0x0112] == 6
-    assert np.asarray(made).tolist() == np.arange(12).reshape(3, 4).tolist()
+    converted = to_eight_bit(opened, out.getvalue())
+    assert converted.format == "PNG" and converted.mode == "L" and converted.getexif()[0x0112] == 6
+    assert np.asarray(converted).tolist() == np.arange(12).reshape(3, 4).tolist()

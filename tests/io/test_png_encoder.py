@@ -1,4 +1,4 @@
-"""The encoder: other decoders read back every pixel, and the bytes follow from the pixels alone."""
+"""The PNG encoder: other decoders read back every pixel, and the bytes depend on the pixels alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_decoder_reads_back_every_pixel(width, height, seed, bits):
         np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
-def test_the_bytes_follow_from_the_pixels_and_not_from_how_they_lie_in_memory():
+def test_the_bytes_depend_on_the_pixels_and_not_on_memory_layout():
     pixels = np.random.default_rng(1).integers(0, 255, (30, 20, 4), dtype=np.uint8)
     assert encode_png(np.asfortranarray(pixels)) == encode_png(pixels) == encode_png(pixels[::-1][::-1])
 
@@ -41,7 +41,7 @@ def test_flat_pictures_are_small():
     assert len(encode_png(flat)) < flat.nbytes / 100
 
 
-def test_gradients_are_packed_as_differences_and_flat_colours_as_they_are():
+def test_gradients_use_the_up_filter_and_flat_colors_none():
     ramp = np.broadcast_to((np.arange(512) // 2).astype(np.uint8)[:, None, None], (512, 512, 4)).copy()
     ramp[..., 1] = np.random.default_rng(0).integers(0, 256, 512, dtype=np.uint8)  # columns that go straight down
     y, x = np.indices((512, 512))

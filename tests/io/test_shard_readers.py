@@ -1,4 +1,4 @@
-"""The readers of our own shards: whole ones round-trip, anything else is refused in one line."""
+"""Readers of our own shards: intact ones round-trip, anything else is refused in one line."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ROW = {"i": 0, "caption": "A girl.", "shot": {"id": "000000"}}
 
 
 def members(count: int = 2) -> list[tuple[tarfile.TarInfo, bytes]]:
-    found = []
+    archive = []
     for i in range(count):
         parts = {"png": encode_png(PIXELS), "txt": b"A girl.", "json": json.dumps(ROW).encode(), "mask.png": b"mask"}
         for suffix, data in parts.items():
             info = tarfile.TarInfo(f"{i:06d}.{suffix}")
             info.size = len(data)
-            found.append((info, data))
-    return found
+            archive.append((info, data))
+    return archive
 
 
 def tar_of(parts: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
@@ -57,9 +57,9 @@ def test_a_tar_cut_anywhere_is_refused():
                 [*read_tar(io.BytesIO(data[:at]), "t")]
 
 
-def named(name: str, **more: object) -> list[tuple[tarfile.TarInfo, bytes]]:
+def named(name: str, **attributes: object) -> list[tuple[tarfile.TarInfo, bytes]]:
     info = tarfile.TarInfo(name)
-    for key, value in more.items():
+    for key, value in attributes.items():
         setattr(info, key, value)
     return [*members(), (info, b"")]
 

@@ -1,4 +1,4 @@
-"""Which split a file is of: as the `datasets` library resolves the same names."""
+"""The split of a file: as the `datasets` library resolves the same names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("path", "split"), NAMES.items(), ids=NAMES)
-def test_a_name_says_its_split(path, split):
+def test_a_file_name_states_its_split(path, split):
     assert split_rule("train")(path) == split
     assert split_rule("train")(path.upper().replace("TAR", "tar")) == split
 
@@ -57,12 +57,12 @@ def test_the_datasets_library_takes_the_same_files(names, tmp_path):
         (tmp_path / name).write_text("x")
     patterns = datasets.get_data_patterns(str(tmp_path))
     for split, several in patterns.items():
-        wanted = {
+        expected = {
             Path(p).relative_to(tmp_path).as_posix()
             for pattern in several
             for p in _resolved(datasets, pattern, tmp_path)
         }
-        assert set(select_split(names, str(split), split_rule(str(split)))[0]) == wanted
+        assert set(select_split(names, str(split), split_rule(str(split)))[0]) == expected
 
 
 def _resolved(datasets, pattern, folder):
@@ -79,7 +79,7 @@ def test_a_split_of_any_name_is_found_by_its_name():
     assert canonical_split("Val") == "validation" and canonical_split("holdout") == "holdout"
 
 
-def test_files_without_a_split_are_for_training_where_none_is_named_for_training():
+def test_files_without_a_split_are_train_unless_a_name_says_train():
     assert select_split(["0.tar", "test.tar"], "train", split_rule("train")) == (["0.tar"], {"test.tar": "test"})
     assert select_split(["0.tar", "train.tar"], "train", split_rule("train")) == (["train.tar"], {"0.tar": ""})
     assert select_split(["0.tar", "train.tar"], "test", split_rule("test"))[0] == []

@@ -1,4 +1,4 @@
-"""The local store: what has its name is on the disk, and so is its name."""
+"""The local store: files are synced before they get their name, folders after it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from vrm_synth.shot import Recipe
 
 
 def test_a_file_is_synced_before_it_has_its_name_and_then_the_folders_that_name_it(tmp_path, monkeypatch):
-    real, done = os.fsync, []
+    real, sync_calls = os.fsync, []
 
     def fsync(at: int) -> None:
         path = Path(os.readlink(f"/proc/self/fd/{at}"))
-        done.append((path.relative_to(tmp_path).as_posix(), (tmp_path / "set/train/0.tar").exists()))
+        sync_calls.append((path.relative_to(tmp_path).as_posix(), (tmp_path / "set/train/0.tar").exists()))
         real(at)
 
     monkeypatch.setattr(os, "fsync", fsync)
     LocalStore(tmp_path / "set").put_file("train/0.tar", b"data")
-    (first, named), *folders = done
+    (first, named), *folders = sync_calls
     assert first.startswith("set/train/.0.tar.") and not named
     assert {name for name, _ in folders} == {"set/train", "set", "."} and all(named for _, named in folders)
-    done.clear()
+    sync_calls.clear()
     LocalStore(tmp_path / "set").put_file("train/0.tar", b"other")
-    assert [name for name, _ in done][1:] == ["set/train"]
+    assert [name for name, _ in sync_calls][1:] == ["set/train"]
 
 
-def test_of_files_that_are_put_together_a_folder_is_synced_once_when_all_are_named(tmp_path, monkeypatch):
+def test_files_put_together_sync_their_folder_once(tmp_path, monkeypatch):
     store, real, synced = LocalStore(tmp_path / "set"), os.fsync, []
     files = {f"train/00000/{i}.png": bytes([i]) * 9 for i in range(20)} | {"train/00000/metadata.jsonl": b"{}"}
 
@@ -43,11 +43,11 @@ def test_of_files_that_are_put_together_a_folder_is_synced_once_when_all_are_nam
     store.put_files(files)
     assert {name: store.read(name) for name in store.list()} == files
     each, folders = synced[: len(files)], synced[len(files) :]
-    assert [there for _, there in each] == [*range(len(files))], "each file is on the disk before it has its name"
+    assert [existing for _, existing in each] == [*range(len(files))], "each file is on the disk before it has its name"
     assert sorted(folders) == [(name, len(files)) for name in (".", "set", "set/train", "set/train/00000")]
 
 
-def test_a_shard_is_on_the_disk_before_its_record_is_begun(tmp_path, monkeypatch, avatars):
+def test_a_shard_is_synced_before_its_record_is_written(tmp_path, monkeypatch, avatars):
     """The folder of a shard is synced, and only then is anything of its record written."""
     real, synced = os.fsync, []
 

@@ -1,4 +1,4 @@
-"""The store beyond the disk: whole objects, one PUT each, one line for whatever goes wrong."""
+"""Object stores: one PUT per object, retries, and one line for every failure."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_put_read_list_and_delete(url, tmp_path):
     assert store.read("train/00001.tar") == b"from a file" and store.read("train/00000.tar") == b"from memory"
     assert store.exists("train/00000.tar") and not store.exists("train") and not store.exists("train/0")
     store.put_file("train/00000.tar", b"again")
-    again = pickle.loads(pickle.dumps(store))
-    assert again == store and again.read("train/00000.tar") == b"again"
+    copy = pickle.loads(pickle.dumps(store))
+    assert copy == store and copy.read("train/00000.tar") == b"again"
     store.delete("train/00000.tar")
     store.delete("train/00000.tar")
     assert store.list("train") == ["train/00001.tar"]
@@ -62,19 +62,19 @@ def test_a_missing_file_raises_one_line(url):
         FsspecStore(url).read("records/00000.json")
 
 
-def test_an_object_is_written_with_one_put_alone(s3, tmp_path):
+def test_an_object_is_written_with_one_put(s3, tmp_path):
     store = FsspecStore(f"{s3.bucket()}/a")
     (tmp_path / "big").write_bytes(bytes(101 << 20))  # s3fs by itself splits what is longer than 100 MiB
     store.put_file("0.tar", tmp_path / "big")
     store.put_file("0.json", b"{}")
-    assert [(a.method, a.key, a.status) for a in s3.asked] == [("PUT", "a/0.tar", 200), ("PUT", "a/0.json", 200)]
+    assert [(a.method, a.key, a.status) for a in s3.requests] == [("PUT", "a/0.tar", 200), ("PUT", "a/0.json", 200)]
 
 
 def test_a_file_too_long_for_one_put_is_uploaded_in_parts(s3, tmp_path, monkeypatch):
     monkeypatch.setattr(store_fsspec, "MAX_PUT_BYTES", 10 << 20)
     url = f"{s3.bucket()}/a"
     (tmp_path / "big").write_bytes(bytes(range(256)) * (12 << 12))
-    s3.fault = lambda method, key: 403 if method == "POST" and len(s3.asked) > 1 else 0
+    s3.fault = lambda method, key: 403 if method == "POST" and len(s3.requests) > 1 else 0
     with pytest.raises(DatasetError, match="cannot be written"):
         FsspecStore(url).put_file("0.tar", tmp_path / "big")
     assert s3.files(url) == {}, "a part of an upload is nothing"
@@ -107,21 +107,21 @@ def test_a_refusal_raises_one_line_and_never_means_missing(s3, act):
 
 def test_a_transient_error_is_retried(s3):
     store = FsspecStore(f"{s3.bucket()}/a")
-    s3.fault = lambda method, key: 503 if len(s3.asked) < 2 else 0
+    s3.fault = lambda method, key: 503 if len(s3.requests) < 2 else 0
     store.put_file("b", b"c")
     s3.fault = lambda method, key: 0
-    assert [a.status for a in s3.asked] == [503, 503, 200] and store.read("b") == b"c"
+    assert [a.status for a in s3.requests] == [503, 503, 200] and store.read("b") == b"c"
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("s3://there-is-no-such-bucket/a", r"^s3://there-is-no-such-bucket/a/b: cannot be written: .*bucket"),
         ("nothing://a", r"^nothing://a: cannot be opened: .*nothing"),
     ],
 )
-def test_a_missing_bucket_raises_one_line(s3, url, says):
-    with pytest.raises(DatasetError, match=says):
+def test_a_missing_bucket_raises_one_line(s3, url, message):
+    with pytest.raises(DatasetError, match=message):
         FsspecStore(url).put_file("b", b"c")
 
 
@@ -135,16 +135,16 @@ def test_a_missing_library_raises_with_the_package_to_install(monkeypatch):
 def test_a_partial_write_never_has_the_final_name_where_a_put_is_not_atomic(tmp_path, monkeypatch):
     store = FsspecStore(f"file://{tmp_path}/a")
     store.put_file("0.tar", b"before")
-    seen = []
+    calls = []
 
     def breaks(self, path, data, **_):
         with open(path, "wb") as f:
             f.write(data[:1])
-        seen.append(path)
+        calls.append(path)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.pipe_file", breaks)
     with pytest.raises(DatasetError, match=r"a/0\.tar: cannot be written: No space left on device$"):
         store.put_file("0.tar", b"after")
-    assert seen != [f"{tmp_path}/a/0.tar"] and [p.name for p in (tmp_path / "a").iterdir()] == ["0.tar"]
+    assert calls != [f"{tmp_path}/a/0.tar"] and [p.name for p in (tmp_path / "a").iterdir()] == ["0.tar"]
     assert store.read("0.tar") == b"before"

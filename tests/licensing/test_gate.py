@@ -1,4 +1,4 @@
-"""The license gate: the file's word, the manifest's evidence, what the user accepts."""
+"""The license gate: the file's license, the manifest's evidence, and what the user accepts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ ENTRY = {"sha256": SHA, "name": "a", "license": "CC0-1.0", "evidence": "https://
 
 
 def licensed(name: str, is_cc0: bool = False):
-    found = avatar([])
-    return replace(found, source="a.vrm", sha256=SHA, meta=replace(found.meta, license=License(name, is_cc0=is_cc0)))
+    blank = avatar([])
+    return replace(blank, source="a.vrm", sha256=SHA, meta=replace(blank.meta, license=License(name, is_cc0=is_cc0)))
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ def manifest(tmp_path):
 
 
 def test_a_file_that_says_cc0_passes():
-    found = check_license(licensed("CC0", True), {})
-    assert (found.license, found.is_cc0, found.source) == ("CC0-1.0", True, "file")
+    result = check_license(licensed("CC0", True), {})
+    assert (result.license, result.is_cc0, result.source) == ("CC0-1.0", True, "file")
 
 
 @pytest.mark.parametrize("name", ["Other (no URL)", "Redistribution_Prohibited", "CC_BY", VPL, "https://example.com/a"])
-def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(name):
+def test_any_other_license_is_refused_with_file_license_and_remedy(name):
     with pytest.raises(LicenseError) as caught:
         check_license(licensed(name), {})
     text = str(caught.value)
@@ -56,16 +56,16 @@ def test_any_other_is_refused_in_one_line_that_says_who_what_and_how_to_go_on(na
     assert "--manifest" in text and SHA in text and "\n" not in text
 
 
-def test_a_file_that_names_none_is_refused_and_can_be_accepted_as_none():
+def test_a_file_without_a_license_is_refused_and_can_be_accepted_as_none():
     with pytest.raises(LicenseError, match=r'got none .*--accept-license "none"'):
         check_license(licensed(""), {})
     assert check_license(licensed(""), {}, ["none"]).license == "none"
 
 
 @pytest.mark.parametrize("accepted", ["CC_BY", "cc_by", "CC BY", "cc-by"])
-def test_an_accepted_license_passes_and_is_still_what_it_is(accepted):
-    found = check_license(licensed("CC_BY"), {}, ["MIT", accepted])
-    assert (found.license, found.is_cc0) == ("CC_BY", False)
+def test_an_accepted_license_passes_and_keeps_its_name(accepted):
+    result = check_license(licensed("CC_BY"), {}, ["MIT", accepted])
+    assert (result.license, result.is_cc0) == ("CC_BY", False)
 
 
 @pytest.mark.parametrize("accepted", ["CC_BY_NC", "CC", "", "*", "CC_BY_SA", "CC0"])
@@ -110,26 +110,26 @@ def test_a_url_or_terms_accept_no_other_url_or_terms(name, accepted):
         check_license(licensed(name), {}, [accepted])
 
 
-def test_the_option_to_copy_is_text_to_a_shell_whatever_a_file_calls_its_license():
+def test_the_suggested_option_is_quoted_for_a_shell():
     with pytest.raises(LicenseError) as caught:
         check_license(licensed('"; $(rm -rf ~)'), {})
     assert """--accept-license '"; $(rm -rf ~)'""" in str(caught.value)
 
 
-def test_standing_has_url_and_terms_of_the_files_own_license_alone(manifest):
-    found = licensed("CC-BY-4.0")
+def test_url_and_terms_belong_to_the_files_license_and_not_to_evidence(manifest):
+    stranger = licensed("CC-BY-4.0")
     terms = {"licenseUrl": "https://e.org/l", "commercialUsage": "corporation", "modification": "prohibited"}
-    own = replace(found.meta.license, url="https://e.org/l", terms=terms)
-    found = replace(found, meta=replace(found.meta, license=own))
-    alone = effective_license(found, {})
+    license_ = replace(stranger.meta.license, url="https://e.org/l", terms=terms)
+    stranger = replace(stranger, meta=replace(stranger.meta, license=license_))
+    alone = effective_license(stranger, {})
     assert (alone.url, alone.terms) == ("https://e.org/l", "commercialUsage=corporation; modification=prohibited")
-    by_evidence = effective_license(found, load_manifest(manifest({})))
+    by_evidence = effective_license(stranger, load_manifest(manifest({})))
     assert (by_evidence.url, by_evidence.terms) == ("", "")
 
 
-def test_evidence_frees_a_file_that_says_otherwise(manifest):
-    found = check_license(licensed("Redistribution_Prohibited"), load_manifest(manifest({})))
-    assert (found.license, found.is_cc0, found.source) == ("CC0-1.0", True, "https://e.org/a")
+def test_evidence_of_cc0_overrides_the_files_license(manifest):
+    result = check_license(licensed("Redistribution_Prohibited"), load_manifest(manifest({})))
+    assert (result.license, result.is_cc0, result.source) == ("CC0-1.0", True, "https://e.org/a")
 
 
 def test_evidence_overrules_a_file_that_claims_cc0(manifest):
@@ -171,16 +171,16 @@ def test_the_same_asset_twice_is_refused(manifest):
 
 
 @pytest.mark.parametrize("name", ["CC0", "cc0", "CC0-1.0", "CC0 1.0", "CC0_1_0", "CC0 1.0 Universal"])
-def test_names_of_cc0(name):
+def test_spellings_of_cc0_are_recognized(name):
     assert is_cc0(name)
 
 
 @pytest.mark.parametrize("name", ["", "CC", "CC-BY-4.0", "not CC0", "CC0-NC", "none"])
-def test_names_of_others(name):
+def test_other_licenses_are_not_cc0(name):
     assert not is_cc0(name)
 
 
-def test_every_entry_of_ours_has_its_evidence():
+def test_every_entry_of_the_shipped_manifest_has_evidence():
     entries = load_manifest(resources.file(resources.MANIFEST))
     assert entries and all(e.quote and e.evidence.startswith("https://") for e in entries.values())
 
@@ -191,9 +191,9 @@ def test_every_entry_of_ours_has_its_evidence():
     [("boombox_export4", True), ("skinnie4", True), ("zombie", True), ("crimsom", True), ("m_expressive", False),
      ("v1_debug_robot", False)],
 )  # fmt: skip
-def test_real_avatars_stand_as_their_evidence_says(name, free):
-    found = effective_license(load(CORPUS / "avatars" / f"{name}.vrm"), load_evidence())
-    assert found.is_cc0 == free
+def test_real_avatars_have_the_license_of_their_evidence(name, free):
+    result = effective_license(load(CORPUS / "avatars" / f"{name}.vrm"), load_evidence())
+    assert result.is_cc0 == free
 
 
 URL = "https://example.com/terms?a=1,2#part"
@@ -214,10 +214,10 @@ STATED = [
 
 
 @pytest.mark.parametrize("license", STATED, ids=lambda license: license.name[:40])
-def test_what_inspect_prints_is_what_a_recipe_accepts_and_it_accepts_nothing_else(license, tmp_path):
+def test_a_recipe_accepts_exactly_the_license_name_that_inspect_prints(license, tmp_path):
     doc, data = vrm1()
-    found = load_bytes(glb(doc, bytes(data)), "a.vrm")
-    stated = {x.name: replace(found, meta=replace(found.meta, license=x)) for x in STATED}
+    loaded = load_bytes(glb(doc, bytes(data)), "a.vrm")
+    stated = {x.name: replace(loaded, meta=replace(loaded.meta, license=x)) for x in STATED}
     printed = next(
         x for x in format_report(avatar_report(stated[license.name])).splitlines() if x.startswith("license ")
     )

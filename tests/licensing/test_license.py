@@ -1,4 +1,4 @@
-"""Licenses as files state them; only what is CC0 by its own words counts as CC0."""
+"""Licenses as files state them; only those that are CC0 by their own words count as CC0."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ STRICT = (
         ({}, "", False),
     ],
 )
-def test_vrm0(meta: dict[str, Any], name: str, cc0: bool) -> None:
+def test_licenses_of_vrm0_files(meta: dict[str, Any], name: str, cc0: bool) -> None:
     license = vrm0_license(JsonObject(meta, "meta"))
     assert (license.name, license.is_cc0) == (name, cc0)
 
@@ -98,7 +98,7 @@ def test_vrm0(meta: dict[str, Any], name: str, cc0: bool) -> None:
         ({}, "", False),
     ],
 )
-def test_vrm1(meta: dict[str, Any], name: str, cc0: bool) -> None:
+def test_licenses_of_vrm1_files(meta: dict[str, Any], name: str, cc0: bool) -> None:
     license = vrm1_license(JsonObject(meta, "meta"))
     assert (license.name, license.is_cc0) == (name, cc0)
 
@@ -126,7 +126,7 @@ def test_terms_are_kept_as_written() -> None:
         ("", False),
     ],
 )
-def test_urls(url: str, yes: bool) -> None:
+def test_cc0_urls_are_recognized(url: str, yes: bool) -> None:
     assert is_cc0_url(url) == yes
 
 
@@ -180,7 +180,7 @@ def test_a_url_is_a_well_known_license_or_itself_in_one_spelling(url: str, name:
         ({"licenseUrl": BY, "otherLicenseUrl": ZERO}, "two licenses: licenseUrl is CC-BY-4.0, and otherLicenseUrl CC0"),
     ],
 )
-def test_contradictions_of_vrm1(meta: dict[str, Any], line: str) -> None:
+def test_contradictory_vrm1_licenses_are_reported(meta: dict[str, Any], line: str) -> None:
     assert line in "\n".join(contradictions(vrm1_license(JsonObject(meta, "meta"))))
 
 
@@ -202,7 +202,7 @@ def test_contradictions_of_vrm1(meta: dict[str, Any], line: str) -> None:
         ),
     ],
 )
-def test_contradictions_of_vrm0(meta: dict[str, Any], line: str) -> None:
+def test_contradictory_vrm0_licenses_are_reported(meta: dict[str, Any], line: str) -> None:
     assert line in "\n".join(contradictions(vrm0_license(JsonObject(meta, "meta"))))
 
 
@@ -219,19 +219,19 @@ def test_contradictions_of_vrm0(meta: dict[str, Any], line: str) -> None:
     ],
     ids=lambda license: license.name[:30],
 )  # fmt: skip
-def test_what_agrees_is_no_contradiction(license: Any) -> None:
+def test_consistent_terms_are_not_reported(license: Any) -> None:
     assert list(contradictions(license)) == []
 
 
 @pytest.mark.parametrize("version", ["0", "1"])
 def test_a_contradiction_is_an_oddity_of_the_avatar(version: str) -> None:
     doc, data = vrm0() if version == "0" else vrm1()
-    extension, said = (
+    extension, stated = (
         (doc["extensions"]["VRM"], {"licenseName": "CC0", "allowedUserName": "OnlyAuthor"})
         if version == "0"
         else (doc["extensions"]["VRMC_vrm"], {"otherLicenseUrl": ZERO, "modification": "prohibited"})
     )
-    extension.setdefault("meta", {}).update(said)
-    found = load_bytes(glb(doc, bytes(data)), "a.vrm")
-    key, value = list(said.items())[1]
-    assert f"the license contradicts itself: CC0, but {key} {value}" in found.oddities
+    extension.setdefault("meta", {}).update(stated)
+    avatar = load_bytes(glb(doc, bytes(data)), "a.vrm")
+    key, value = list(stated.items())[1]
+    assert f"the license contradicts itself: CC0, but {key} {value}" in avatar.oddities

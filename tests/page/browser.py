@@ -1,4 +1,4 @@
-"""Debian's headless chromium, for tests that look at a page as a reader does."""
+"""Headless Chromium, to parse and render pages as a reader's browser does."""
 
 from __future__ import annotations
 

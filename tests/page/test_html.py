@@ -1,4 +1,4 @@
-"""Pages as files: what is in them, and that nothing of a stranger's text becomes markup."""
+"""HTML pages: their content, and that untrusted text never becomes markup."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Tags(HTMLParser):
 
     def __init__(self, data: bytes):
         super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self.feed(data.decode())
 
     def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
+        self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data):
         self.text.append(data)
@@ -55,26 +55,26 @@ class Tags(HTMLParser):
 
 def test_untrusted_text_is_escaped_everywhere():
     tags = Tags(to_html(nasty_page()))
-    assert {t for t, _ in tags.seen} <= {
+    assert {t for t, _ in tags.tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "ul", "li", "span", "main",
         "section", "div", "article", "figure", "img", "figcaption", "b", "details", "summary", "dl", "dt", "dd", "code",
         "scroll", "table", "thead", "tbody", "tr", "th", "td",
     }  # fmt: skip
-    assert all(not name.startswith("on") for _, attrs in tags.seen for name in attrs)
-    assert all(attrs["src"].startswith("data:image/") for tag, attrs in tags.seen if tag == "img")
+    assert all(not name.startswith("on") for _, attrs in tags.tags for name in attrs)
+    assert all(attrs["src"].startswith("data:image/") for tag, attrs in tags.tags if tag == "img")
     assert sum(NASTY in text for text in tags.text) == 21  # each place of the page above, as it was given
 
 
 def test_a_page_loads_nothing_external():
     tags = Tags(to_html(nasty_page()))
-    assert not {"href", "action", "srcset", "background"} & {name for _, attrs in tags.seen for name in attrs}
-    policies = [attrs["content"] for tag, attrs in tags.seen if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert not {"href", "action", "srcset", "background"} & {name for _, attrs in tags.tags for name in attrs}
+    policies = [attrs["content"] for tag, attrs in tags.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert len(policies) == 1 and policies[0].startswith("default-src 'none'; img-src data:")
     style = to_html(Page("", [])).decode().split("<style>")[1].split("</style>")[0]
     assert "url(" not in style and "@import" not in style
 
 
-def test_the_same_page_is_the_same_bytes():
+def test_equal_pages_give_equal_bytes():
     assert to_html(nasty_page()) == to_html(nasty_page())
 
 
@@ -91,11 +91,11 @@ def test_rows_must_fit_their_columns():
 
 def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
     pixels = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
-    kept = PageImage.of(Image.fromarray(pixels))
-    assert (kept.width, kept.height, kept.small) == (48, 32, True)
-    assert kept.uri.startswith("data:image/webp;base64,")
-    with Image.open(io.BytesIO(kept.data)) as back:
-        assert np.array_equal(np.asarray(back.convert("RGB")), pixels)
+    image = PageImage.of(Image.fromarray(pixels))
+    assert (image.width, image.height, image.small) == (48, 32, True)
+    assert image.uri.startswith("data:image/webp;base64,")
+    with Image.open(io.BytesIO(image.data)) as decoded:
+        assert np.array_equal(np.asarray(decoded.convert("RGB")), pixels)
     large = PageImage.of(Image.new("RGB", (1000, 600)), longest=512)
     assert (large.width, large.height, large.small) == (512, 307, False)
     with pytest.raises(ValueError, match="PNG, JPEG or WebP"):
@@ -103,17 +103,17 @@ def test_small_pictures_keep_every_pixel_and_large_ones_shrink():
 
 
 def test_a_transparent_picture_stays_transparent():
-    with Image.open(io.BytesIO(picture((255, 0, 0, 0)).data)) as back:
-        assert back.mode == "RGBA" and back.getpixel((3, 3))[3] == 0
+    with Image.open(io.BytesIO(picture((255, 0, 0, 0)).data)) as decoded:
+        assert decoded.mode == "RGBA" and decoded.getpixel((3, 3))[3] == 0
 
 
 @needs_chromium
 def test_a_browser_shows_the_page_and_runs_nothing(tmp_path):
     file = tmp_path / "page.html"
     file.write_bytes(to_html(nasty_page()))
-    seen = dom(file, tmp_path / "profile")
-    assert f"<title>{html.escape(NASTY, quote=False)}</title>" in seen
-    assert "taken</title>" not in seen and "<script" not in seen
+    dom_text = dom(file, tmp_path / "profile")
+    assert f"<title>{html.escape(NASTY, quote=False)}</title>" in dom_text
+    assert "taken</title>" not in dom_text and "<script" not in dom_text
     screenshot(file, tmp_path / "profile", tmp_path / "page.png")
     with Image.open(tmp_path / "page.png") as shown:
         pixels = np.asarray(shown.convert("RGB")).reshape(-1, 3).astype(int)

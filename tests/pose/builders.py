@@ -1,4 +1,4 @@
-"""Small avatars made by hand, for tests that must know every number."""
+"""Small avatars of known numbers, for the pose tests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vrm_synth.licensing.license import License
 from vrm_synth.vrm.avatar import Avatar, Meta
 
 
-def node(name: str, parent: int, translation: Sequence[float] = (0, 0, 0), **more: Any) -> Node:
+def node(name: str, parent: int, translation: Sequence[float] = (0, 0, 0), **fields: Any) -> Node:
     """A node without children yet; `avatar` fills them in."""
-    values: dict[str, Any] = {"rotation": (0.0, 0.0, 0.0, 1.0), "scale": (1.0, 1.0, 1.0), **more}
+    values: dict[str, Any] = {"rotation": (0.0, 0.0, 0.0, 1.0), "scale": (1.0, 1.0, 1.0), **fields}
     values = {k: tuple(map(float, v)) if k in ("rotation", "scale") else v for k, v in values.items()}
     return Node(name, parent, (), tuple(map(float, translation)), **values)
 
 
-def avatar(nodes: Sequence[Node], humanoid: Mapping[str, int] | None = None, **more: Any) -> Avatar:
+def avatar(nodes: Sequence[Node], humanoid: Mapping[str, int] | None = None, **fields: Any) -> Avatar:
     """An avatar of these nodes; children are worked out from the parents, every node is in the scene
     unless scene_nodes says otherwise."""
     children: list[list[int]] = [[] for _ in nodes]
@@ -45,7 +45,7 @@ def avatar(nodes: Sequence[Node], humanoid: Mapping[str, int] | None = None, **m
         "humanoid": humanoid or {},
         "expressions": {},
     }
-    return Avatar(**{**values, **more})
+    return Avatar(**{**values, **fields})
 
 
 def _parents_first(nodes: Sequence[Node]) -> tuple[int, ...]:

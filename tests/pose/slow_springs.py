@@ -1,4 +1,4 @@
-"""VRMC_springBone-1.0's pseudo-code, read line by line and run joint by joint; a second opinion on the solver.
+"""Reference implementation of spring bones: VRMC_springBone-1.0's pseudo-code, joint by joint.
 
 It shares nothing with vrm_synth.pose: transforms are scipy's rotations and plain products up the tree.
 """
@@ -47,7 +47,7 @@ class SlowSprings:
             local = np.linalg.inv(rest[joint.node]) @ [*self._end(joint, rest), 1]
             tail = (world @ local)[:3]
             center = self._center(spring.center)
-            held = (np.linalg.inv(center) @ [*tail, 1])[:3]
+            in_center = (np.linalg.inv(center) @ [*tail, 1])[:3]
             self.states.append(
                 State(
                     joint,
@@ -56,8 +56,8 @@ class SlowSprings:
                     self.rotation[joint.node],
                     local[:3] / np.linalg.norm(local[:3]),
                     float(np.linalg.norm(tail - world[:3, 3])),
-                    held,
-                    held,
+                    in_center,
+                    in_center,
                     local,
                     tail,
                 )
@@ -65,7 +65,7 @@ class SlowSprings:
         self.order = self._sorted()
 
     def world(self, node: int) -> np.ndarray:
-        """world_from_node, worked out anew from the top."""
+        """world_from_node, recomputed from the root."""
         if node < 0:
             return np.eye(4)
         n = self.avatar.nodes[node]
@@ -86,21 +86,21 @@ class SlowSprings:
         initial[:3, :3] = s.initial.as_matrix() @ np.diag(n.scale)
         initial[:3, 3] = n.translation
         space = parent @ initial
-        place = space[:3, 3]
+        position = space[:3, 3]
         if self.breathing and j.tail is not None:
-            s.bone_length = float(np.linalg.norm(s.tip - place))
+            s.bone_length = float(np.linalg.norm(s.tip - position))
         center = self._center(s.center)
         inertia = s.current + (s.current - s.previous) * (1 - j.drag_force)
         world_axis = space[:3, :3] @ s.bone_axis
         world_axis /= np.linalg.norm(world_axis)
         following = (center @ [*inertia, 1])[:3]
         following = following + dt * j.stiffness * world_axis + dt * np.array(j.gravity_dir) * j.gravity_power
-        following = place + _unit(following - place) * s.bone_length
+        following = position + _unit(following - position) * s.bone_length
         for c in s.colliders:
             direction, distance = self._collide(c, following, j.hit_radius)
             if distance < 0:
                 following = following - direction * distance
-                following = place + _unit(following - place) * s.bone_length
+                following = position + _unit(following - position) * s.bone_length
         s.previous, s.current = s.current, (np.linalg.inv(center) @ [*following, 1])[:3]
         to = _unit((np.linalg.inv(space) @ [*following, 1])[:3])
         self.rotation[j.node] = s.initial * _from_to(s.bone_axis, to)
@@ -127,8 +127,8 @@ class SlowSprings:
     def _end(self, j: SpringJoint, rest: dict[int, np.ndarray]) -> np.ndarray:
         if j.tail is not None:
             return rest[j.tail][:3, 3]
-        here, parent = rest[j.node][:3, 3], self.avatar.nodes[j.node].parent
-        return here + 0.07 * _unit(here - (rest[parent][:3, 3] if parent >= 0 else np.zeros(3)))
+        origin, parent = rest[j.node][:3, 3], self.avatar.nodes[j.node].parent
+        return origin + 0.07 * _unit(origin - (rest[parent][:3, 3] if parent >= 0 else np.zeros(3)))
 
     def _center(self, node: int | None) -> np.ndarray:
         return np.eye(4) if node is None else self.world(node)

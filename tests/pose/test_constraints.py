@@ -48,7 +48,7 @@ def scene(r: np.random.Generator, *constraints: Constraint) -> Avatar:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("axis", ["X", "Y", "Z"])
 @pytest.mark.parametrize("weight", [1.0, 0.3])
-def test_roll(seed: int, axis: str, weight: float) -> None:
+def test_roll_matches_the_specification(seed: int, axis: str, weight: float) -> None:
     r = np.random.default_rng(seed)
     a = scene(r, Constraint(3, "roll", 2, weight, axis))
     posed = evaluate(a, bones={"spine": random_rotation(r), "hips": random_rotation(r)}).world_from_node
@@ -57,8 +57,8 @@ def test_roll(seed: int, axis: str, weight: float) -> None:
     in_parent = src_rest * (src_rest.inv() * src) * src_rest.inv()
     in_dst = dst_rest.inv() * in_parent * dst_rest
     bend = from_to(np.array(UNIT[axis], float), in_dst.apply(UNIT[axis]))
-    wanted = blend(dst_rest, dst_rest * bend.inv() * in_dst, weight)
-    assert (local_rotation(posed, a, 3) * wanted.inv()).magnitude() < 1e-7
+    expected = blend(dst_rest, dst_rest * bend.inv() * in_dst, weight)
+    assert (local_rotation(posed, a, 3) * expected.inv()).magnitude() < 1e-7
 
 
 @pytest.mark.parametrize("axis", ["X", "Y", "Z"])
@@ -75,13 +75,13 @@ def test_a_roll_passes_on_a_pure_twist_whole_and_a_bend_not_at_all(axis: str) ->
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("weight", [1.0, 0.3])
-def test_rotation(seed: int, weight: float) -> None:
+def test_rotation_matches_the_specification(seed: int, weight: float) -> None:
     r = np.random.default_rng(seed)
     a = scene(r, Constraint(3, "rotation", 2, weight))
     posed = evaluate(a, bones={"spine": random_rotation(r)}).world_from_node
     src_rest, dst_rest = Rotation.from_quat(a.nodes[2].rotation), Rotation.from_quat(a.nodes[3].rotation)
-    wanted = blend(dst_rest, dst_rest * (src_rest.inv() * local_rotation(posed, a, 2)), weight)
-    assert (local_rotation(posed, a, 3) * wanted.inv()).magnitude() < 1e-7
+    expected = blend(dst_rest, dst_rest * (src_rest.inv() * local_rotation(posed, a, 2)), weight)
+    assert (local_rotation(posed, a, 3) * expected.inv()).magnitude() < 1e-7
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -105,7 +105,7 @@ def test_half_an_aim_goes_half_the_way() -> None:
     np.testing.assert_allclose(evaluate(a).world_from_node[2][:3, 0], (np.sqrt(0.5), np.sqrt(0.5), 0), atol=1e-12)
 
 
-def test_an_aim_at_ones_own_place_stays_at_rest() -> None:
+def test_an_aim_at_its_own_position_stays_at_rest() -> None:
     nodes = [node("hips", -1), node("goal", 0), node("eye", 0)]
     a = avatar(nodes, {"hips": 0}, constraints=(Constraint(2, "aim", 1, 1.0, "PositiveX"),))
     np.testing.assert_array_equal(evaluate(a).world_from_node[2], np.eye(4))
@@ -119,7 +119,7 @@ def test_weight_zero_is_rest_and_a_posed_destination_is_overruled() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_order_is_that_of_dependencies_not_of_the_file(seed: int) -> None:
+def test_constraints_run_in_order_of_their_dependencies(seed: int) -> None:
     """A chain of full rotation constraints hands the source's turn through, however the file lists them."""
     r = np.random.default_rng(seed)
     count = 6
@@ -156,7 +156,7 @@ def test_an_aim_waits_for_what_moves_its_own_parent_and_its_source() -> None:
         ((Constraint(4, "rotation", 1), Constraint(1, "rotation", 2), Constraint(2, "rotation", 1)), {"left", "right"}),
     ],
 )
-def test_rings_are_refused_by_name(constraints: tuple[Constraint, ...], ring: set[str]) -> None:
+def test_constraint_cycles_are_refused_by_name(constraints: tuple[Constraint, ...], ring: set[str]) -> None:
     nodes = [node("hips", -1), node("left", 0), node("right", 0), node("child", 1, (1, 0, 0)), node("outside", 0)]
     with pytest.raises(AvatarError) as e:
         evaluate(avatar(nodes, {"hips": 0}, constraints=constraints))
@@ -164,7 +164,7 @@ def test_rings_are_refused_by_name(constraints: tuple[Constraint, ...], ring: se
 
 
 @pytest.mark.parametrize("kind", ["aim", "rotation"])
-def test_long_chains_are_ordered_and_worked_out_once(kind: Literal["aim", "rotation"]) -> None:
+def test_long_chains_are_ordered_and_evaluated_once(kind: Literal["aim", "rotation"]) -> None:
     """500 constraints, each needing all before it. An aim looks at every node above its source, count² / 2 in all; to
     work them all out anew for each would be a hundred times as many calls."""
     count = 500

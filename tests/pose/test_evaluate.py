@@ -1,4 +1,4 @@
-"""The one update order, seen from outside: each stage reads what the one before it wrote."""
+"""The update order: each stage of evaluate() reads what the one before it wrote."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_springs_come_after_constraints() -> None:
         np.testing.assert_allclose(world[4][:3, 3], (0, 0.2, 0), atol=1e-12)
 
 
-def test_nothing_is_remembered() -> None:
+def test_evaluation_has_no_state() -> None:
     nodes = [node("hips", -1), node("hair", 0, (0.1, 0, 0)), node("end", 1, (0.1, 0, 0))]
     a = avatar(nodes, {"hips": 0}, springs=(Spring("", (SpringJoint(1, 2, gravity_power=1.0),)),))
     before = evaluate(a).world_from_node

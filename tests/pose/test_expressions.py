@@ -20,8 +20,8 @@ def faces(**expressions: dict[str, Any]) -> dict[str, Expression]:
     return {name: Expression(name, True, **fields) for name, fields in expressions.items()}
 
 
-def weights(expressions: dict[str, Expression], quirks: bool = False, **asked: float) -> dict[str, float]:
-    return {n: w for n, w in effective_weights(expressions, asked, quirks).items() if w}
+def weights(expressions: dict[str, Expression], quirks: bool = False, **requested: float) -> dict[str, float]:
+    return {n: w for n, w in effective_weights(expressions, requested, quirks).items() if w}
 
 
 def test_binary_is_on_above_one_half() -> None:
@@ -31,7 +31,7 @@ def test_binary_is_on_above_one_half() -> None:
 
 
 @pytest.mark.parametrize("mouth", ["aa", "ih", "ou", "ee", "oh"])
-def test_override_mouth(mouth: str) -> None:
+def test_override_mouth_blocks_or_blends_mouth_expressions(mouth: str) -> None:
     e = faces(happy={"override_mouth": "block"}, sad={"override_mouth": "blend"}, blink={}, **{mouth: {}})
     assert weights(e, **{mouth: 0.8}) == {mouth: 0.8}
     assert weights(e, happy=0.001, blink=0.5, **{mouth: 0.8}) == {"happy": 0.001, "blink": 0.5}
@@ -45,13 +45,13 @@ def test_override_mouth(mouth: str) -> None:
         ("override_look_at", ("lookUp", "lookDown", "lookLeft", "lookRight")),
     ],
 )
-def test_override_of_blink_and_gaze(field: str, members: tuple[str, ...]) -> None:
+def test_override_blink_and_look_at_act_on_their_groups(field: str, members: tuple[str, ...]) -> None:
     e = faces(angry={field: "block"}, aa={}, wink={}, **{m: {} for m in members})
-    asked = dict.fromkeys((*members, "aa", "wink"), 0.5)
-    assert weights(e, angry=1.0, **asked) == {"angry": 1.0, "aa": 0.5, "wink": 0.5}
+    requested = dict.fromkeys((*members, "aa", "wink"), 0.5)
+    assert weights(e, angry=1.0, **requested) == {"angry": 1.0, "aa": 0.5, "wink": 0.5}
 
 
-def test_blends_add_up_and_stop_at_all() -> None:
+def test_blending_overrides_add_up_to_one_at_most() -> None:
     e = faces(happy={"override_blink": "blend"}, sad={"override_blink": "blend"}, blink={})
     assert weights(e, happy=0.3, sad=0.2, blink=0.8)["blink"] == pytest.approx(0.4)
     assert "blink" not in weights(e, happy=0.7, sad=0.7, blink=0.8)
@@ -105,14 +105,14 @@ def test_a_driven_morph_starts_at_zero_and_others_at_their_default() -> None:
     np.testing.assert_allclose(evaluate(a).morph_weights[2], (0.7, 0.2, 0))
 
 
-def test_one_pose_leaves_nothing_for_the_next() -> None:
+def test_poses_do_not_affect_later_ones() -> None:
     a = morphing(faces(happy={"morph_target_binds": (MorphTargetBind(1, 0, 1.0),)}))
     before = evaluate(a).morph_weights[1].copy()
     evaluate(a, expressions={"happy": 1.0}).morph_weights[1][:] = 9
     np.testing.assert_array_equal(evaluate(a).morph_weights[1], before)
 
 
-def test_binds_to_nothing_do_nothing() -> None:
+def test_binds_without_a_target_have_no_effect() -> None:
     nowhere = (MorphTargetBind(3, 0, 1.0), MorphTargetBind(0, 0, 1.0), MorphTargetBind(1, 3, 1.0))
     posed = evaluate(morphing(faces(happy={"morph_target_binds": nowhere})), expressions={"happy": 1.0})
     np.testing.assert_array_equal(posed.morph_weights[1], (0, 0, 0))
@@ -158,7 +158,7 @@ def test_mtoon_colors_belong_to_mtoon(kind: str, field: str) -> None:
         assert colored(other, bind) == colored(other)
 
 
-def test_emission_shows_where_there_is_light_to_emit() -> None:
+def test_emission_binds_act_on_lit_materials_and_not_on_unlit() -> None:
     bind = MaterialColorBind(1, "emissionColor", (1, 1, 0, 0.5))
     assert colored("mtoon", bind).emissive_factor == pytest.approx((0.55, 0.5, 0))
     assert colored("pbr", bind).emissive_factor == pytest.approx((0.55, 0.5, 0))

@@ -55,9 +55,9 @@ def test_the_reference_swaps_up_and_down_for_eye_bones() -> None:
 
 def test_the_gaze_replaces_a_posed_eye_and_no_gaze_leaves_it() -> None:
     q = (0.0, math.sin(0.2), 0.0, math.cos(0.2))
-    kept = evaluate(eyed(), bones={"leftEye": q})
-    np.testing.assert_allclose(angles_of(kept.world_from_node[2]), (math.degrees(0.4), 0), atol=1e-12)
-    assert kept.look_at is not None and (kept.look_at.yaw, kept.look_at.pitch) == (0, 0)
+    without_gaze = evaluate(eyed(), bones={"leftEye": q})
+    np.testing.assert_allclose(angles_of(without_gaze.world_from_node[2]), (math.degrees(0.4), 0), atol=1e-12)
+    assert without_gaze.look_at is not None and (without_gaze.look_at.yaw, without_gaze.look_at.pitch) == (0, 0)
     replaced = evaluate(eyed(), bones={"leftEye": q}, look_at=LookAtAngles(0, 0))
     np.testing.assert_allclose(angles_of(replaced.world_from_node[2]), (0, 0), atol=1e-12)
 
@@ -72,17 +72,17 @@ def test_eyes_turn_about_the_worlds_axes_whatever_their_rest_rotation(seed: int)
     eye = a.humanoid["leftEye"]
     turned = evaluate(with_gaze, look_at=LookAtAngles(yaw, pitch)).world_from_node[eye][:3, :3]
     rest = evaluate(with_gaze).world_from_node[eye][:3, :3]
-    wanted = Rotation.from_euler("YX", [yaw, pitch], degrees=True).as_matrix()
-    np.testing.assert_allclose(turned @ np.linalg.inv(rest), wanted, atol=1e-12)
+    expected = Rotation.from_euler("YX", [yaw, pitch], degrees=True).as_matrix()
+    np.testing.assert_allclose(turned @ np.linalg.inv(rest), expected, atol=1e-12)
 
 
-def looks(**named: Expression) -> dict[str, Expression]:
+def look_expressions(**named: Expression) -> dict[str, Expression]:
     return {name: Expression(name, True) for name in LOOK_NAMES} | named
 
 
 def test_expressions_follow_the_outer_and_the_vertical_maps() -> None:
     look_at = LookAt("expression", (0, 0, 0), RangeMap(1, 1), RangeMap(60, 1), RangeMap(40, 0.5), RangeMap(80, 3))
-    a = eyed(look_at=look_at, expressions=looks())
+    a = eyed(look_at=look_at, expressions=look_expressions())
     assert evaluate(a, look_at=LookAtAngles(15, 20)).expressions == {
         "lookUp": 0, "lookDown": 0.25, "lookLeft": 0.25, "lookRight": 0
     }  # fmt: skip
@@ -92,7 +92,7 @@ def test_expressions_follow_the_outer_and_the_vertical_maps() -> None:
 
 
 def test_a_requested_weight_wins_over_the_gaze() -> None:
-    a = eyed("expression", expressions=looks())
+    a = eyed("expression", expressions=look_expressions())
     posed = evaluate(a, look_at=LookAtAngles(60, 0), expressions={"lookLeft": 0.125})
     assert posed.expressions["lookLeft"] == 0.125
 
@@ -116,12 +116,12 @@ def test_a_point_is_converted_in_look_at_space(seed: int) -> None:
     assert state is not None and (state.yaw, state.pitch) == pytest.approx((yaw, pitch), abs=1e-6)
 
 
-def test_default_curve_is_linear_and_others_bend() -> None:
-    straight = RangeMap(60, 10, (0, 0, 0, 1, 1, 1, 1, 0))
+def test_the_default_curve_is_linear_and_others_are_followed() -> None:
+    linear = RangeMap(60, 10, (0, 0, 0, 1, 1, 1, 1, 0))
     ease = RangeMap(60, 10, (0, 0, 0, 0, 1, 1, 0, 0))
     three = RangeMap(100, 1, (0.25, 0.2, 0, 0, 0.5, 0.6, 0, 2, 1, 0.9, -1, 0))
     for degrees in (0, 7, 30, 59, 60, 90):
-        assert map_range(straight, degrees) == pytest.approx(min(degrees, 60) / 6, abs=1e-12)
+        assert map_range(linear, degrees) == pytest.approx(min(degrees, 60) / 6, abs=1e-12)
     assert map_range(ease, 15) == pytest.approx(10 * (3 * 0.25**2 - 2 * 0.25**3))  # smoothstep
     assert map_range(ease, 15, reference_quirks=True) == pytest.approx(2.5)
     assert map_range(three, 10) == 0.2 and map_range(three, 25) == 0.2 and map_range(three, 100) == 0.9
@@ -152,15 +152,15 @@ def test_malformed_targets_are_refused(target: object) -> None:
         evaluate(eyed(), look_at=target)  # type: ignore[arg-type]
 
 
-def test_looking_at_ones_own_eyes_is_not_a_number_of_any_kind() -> None:
+def test_a_target_at_the_eyes_gives_finite_angles() -> None:
     posed = evaluate(eyed(), look_at=(0.0, 1.5, 0.0))
     assert posed.look_at is not None and math.isfinite(posed.look_at.yaw) and math.isfinite(posed.look_at.pitch)
 
 
 @pytest.mark.parametrize("kind", ["bone", "expression"])
 @pytest.mark.parametrize("target", [None, (0.4, 1.9, 3.0), (-2.0, -1.0, -0.5), LookAtAngles(12.5, -7.0)])
-def test_the_gaze_alone_is_that_of_the_whole_pose(kind: str, target: object) -> None:
+def test_gaze_of_equals_the_gaze_of_a_full_evaluation(kind: str, target: object) -> None:
     a = eyed(kind, (0.01, 0.06, 0.02))
-    how = {"bones": {"head": (0.1, 0.2, 0.0, 0.974679)}, "hips_offset": (0.1, -0.3, 0.2), "look_at": target}
-    assert gaze_of(a, **how) == evaluate(a, **how).look_at  # type: ignore[arg-type]
+    arguments = {"bones": {"head": (0.1, 0.2, 0.0, 0.974679)}, "hips_offset": (0.1, -0.3, 0.2), "look_at": target}
+    assert gaze_of(a, **arguments) == evaluate(a, **arguments).look_at  # type: ignore[arg-type]
     assert gaze_of(eyed(look_at=None), look_at=(0, 0, 1)) is None

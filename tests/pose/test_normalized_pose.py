@@ -57,32 +57,32 @@ def test_a_bones_world_turn_since_rest_is_the_product_of_normalised_rotations(se
             if at in name_of:
                 chain.append(pose.get(name_of[at], (0, 0, 0, 1)))
             at = a.nodes[at].parent
-        wanted = Rotation.identity()
+        product = Rotation.identity()
         for q in reversed(chain):
-            wanted = wanted * Rotation.from_quat(q)
+            product = product * Rotation.from_quat(q)
         got = world_rotation(posed[index]) * world_rotation(rest[index]).inv()
-        assert (got * wanted.inv()).magnitude() < 1e-7, name
+        assert (got * product.inv()).magnitude() < 1e-7, name
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_turned_file_poses_like_one_that_never_faced_away(seed: int) -> None:
+def test_a_file_turned_to_the_front_poses_like_one_that_faces_it(seed: int) -> None:
     """The same avatar written facing −Z under a half-turn root stands in the same places in every pose."""
     r = np.random.default_rng(seed)
-    straight = random_humanoid(r)
-    root = len(straight.nodes)
-    top = straight.nodes[0]
-    away = replace(
+    facing_front = random_humanoid(r)
+    root = len(facing_front.nodes)
+    top = facing_front.nodes[0]
+    facing_back = replace(
         top,
         parent=root,
         translation=tuple(TURN.inv().apply(top.translation)),
         rotation=tuple((TURN.inv() * Rotation.from_quat(top.rotation)).as_quat()),
     )
-    nodes = [away, *straight.nodes[1:], node("turn", -1, rotation=(0, 1, 0, 0))]
-    turned = avatar(nodes, straight.humanoid)
-    pose, offset = some_pose(straight, r), tuple(r.normal(size=3))
+    nodes = [facing_back, *facing_front.nodes[1:], node("turn", -1, rotation=(0, 1, 0, 0))]
+    turned = avatar(nodes, facing_front.humanoid)
+    pose, offset = some_pose(facing_front, r), tuple(r.normal(size=3))
     ours = evaluate(turned, bones=pose, hips_offset=offset).bone_positions()
-    for name, place in evaluate(straight, bones=pose, hips_offset=offset).bone_positions().items():
-        np.testing.assert_allclose(ours[name], place, atol=1e-12)
+    for name, position in evaluate(facing_front, bones=pose, hips_offset=offset).bone_positions().items():
+        np.testing.assert_allclose(ours[name], position, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -96,7 +96,7 @@ def test_hips_offset_moves_everything_below_the_hips_by_as_many_metres(seed: int
         np.testing.assert_allclose(after[name] - before[name], offset, atol=1e-12)
 
 
-def test_what_the_avatar_lacks_is_a_warning_and_the_rest_is_posed() -> None:
+def test_bones_that_the_avatar_lacks_are_warnings_and_the_rest_is_posed() -> None:
     a = avatar([node("hips", -1), node("head", 0, (0, 1, 0))], {"hips": 0, "head": 1})
     posed = evaluate(a, bones={"jaw": (0, 0, 0, 1), "hips": (0, 0, R2, R2), "chest": (0, 0, 0, 1)})
     assert posed.warnings == ("not in this avatar: jaw", "not in this avatar: chest")
@@ -119,7 +119,7 @@ def test_a_name_that_is_no_bone_is_skipped_with_a_warning_as_the_format_says() -
 
 
 @pytest.mark.parametrize(
-    ("bones", "says"),
+    ("bones", "message"),
     [
         ({"Head": (1, 1, 0, 1)}, "Head: bad bone rotation"),
         ({"head": (0, 0, 0, 1.01)}, "head: bad bone rotation"),
@@ -129,11 +129,11 @@ def test_a_name_that_is_no_bone_is_skipped_with_a_warning_as_the_format_says() -
         ({"jaw": (1, 1, 1, 1)}, "jaw"),
     ],
 )
-def test_malformed_bones_are_refused(bones: dict[str, tuple[float, ...]], says: str) -> None:
+def test_malformed_bones_are_refused(bones: dict[str, tuple[float, ...]], message: str) -> None:
     a = avatar([node("hips", -1), node("head", 0)], {"hips": 0, "head": 1})
     with pytest.raises(ShotError) as e:
         evaluate(a, bones=bones)  # type: ignore[arg-type]
-    assert says in str(e.value) and "\n" not in str(e.value)
+    assert message in str(e.value) and "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize("offset", [(0, 0), (0, 0, float("inf"))])
@@ -143,7 +143,7 @@ def test_malformed_hips_offset_is_refused(offset: tuple[float, ...]) -> None:
         evaluate(a, hips_offset=offset)  # type: ignore[arg-type]
 
 
-def test_hips_under_a_node_scaled_to_nothing() -> None:
+def test_hips_under_a_node_scaled_to_zero_turn_but_refuse_an_offset() -> None:
     a = avatar([node("flat", -1, scale=(1, 0, 1)), node("hips", 0)], {"hips": 1})
     assert np.isfinite(evaluate(a, bones={"hips": (0, 0, 1, 0)}).world_from_node).all()
     with pytest.raises(ShotError, match="scaled to nothing"):
@@ -155,7 +155,7 @@ def test_nodes_outside_the_scene_stay_identity() -> None:
     np.testing.assert_array_equal(evaluate(a).world_from_node[1], np.eye(4))
 
 
-def test_the_rig_is_built_once_an_avatar_and_dies_with_it() -> None:
+def test_the_rig_is_cached_per_avatar_and_freed_with_it() -> None:
     a = avatar([node("hips", -1)], {"hips": 0})
     assert rig_of(a) is rig_of(a)
     import gc

@@ -1,4 +1,4 @@
-"""The pose library: what its files say, in degrees and words, is what its poses do."""
+"""The pose library: descriptions, degrees and bones of every pose file agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def turned(degrees: tuple[float, float, float], v: np.ndarray) -> np.ndarray:
     return Rotation.from_quat(turns(degrees)).apply(v)
 
 
-def test_the_documented_signs() -> None:
+def test_documented_rotation_signs_hold() -> None:
     np.testing.assert_allclose(turned((0, 0, -90), X), -Y, atol=1e-12)  # left arm: − lowers
     np.testing.assert_allclose(turned((0, -90, 0), X), Z, atol=1e-12)  # left arm: − swings forward
     np.testing.assert_allclose(turned((70, 0, 0), X), X, atol=1e-12)  # and x only twists it
@@ -32,7 +32,7 @@ def test_the_documented_signs() -> None:
     assert turned((0, 0, 30), Y)[0] < 0  # head: + leans to the right
 
 
-def test_the_documented_order() -> None:
+def test_documented_rotation_order_holds() -> None:
     expected = Rotation.from_rotvec(0.3 * Z) * Rotation.from_rotvec(0.2 * Y) * Rotation.from_rotvec(0.1 * X)
     actual = Rotation.from_quat(turns(tuple(np.degrees([0.1, 0.2, 0.3]))))
     assert (expected.inv() * actual).magnitude() < 1e-12
@@ -54,17 +54,17 @@ def test_every_pose_is_sound(pose: Pose) -> None:
     for p in pose.phrases:
         assert set(p.shows) <= set(BONE_NAMES)
         assert {b for pair in p.touch for b in pair} <= {*BONE_NAMES, *REGIONS}
-        # A touch is said only where it is measured.
+        # Touching is described only where it is measured.
         if re.search(r"lap|together|clasped|joined|crossed arms|on the (chest|hip|thighs)", p.text):
             assert p.touch, p.text
-        # What is said of one side must be about a bone of that side that is asked to be seen.
+        # A description of one side needs a bone of that side in its list of visible bones.
         for side in SIDES.findall(p.text):
             assert any(b.startswith(side) for b in p.shows), p.text
     assert not any(re.search(r"\b(he|she|his|her|hers|him)\b", p.text) for p in pose.phrases)
 
 
 @pytest.mark.parametrize("pose", load_poses().values(), ids=load_poses())
-def test_no_two_poses_are_one(pose: Pose) -> None:
+def test_poses_are_distinct(pose: Pose) -> None:
     def apart(a: Pose, b: Pose) -> float:
         empty = (0.0, 0.0, 0.0, 1.0)
         bones = {x for x in a.bones.keys() | b.bones.keys() if not re.search("Thumb|Index|Middle|Ring|Little", x)}
@@ -91,7 +91,7 @@ def test_a_mirror_image_mirrors_bones_and_words(pose: Pose) -> None:
     assert image.mirrored and image.mirror() == pose
 
 
-def test_symmetry_is_noticed() -> None:
+def test_symmetric_poses_are_recognized() -> None:
     assert load_poses()["t_pose"].symmetric
     assert load_poses()["hands_on_hips"].symmetric
     assert not load_poses()["wave"].symmetric
@@ -115,15 +115,15 @@ def positions(pose: Pose) -> dict[str, np.ndarray]:
     world: dict[str, Rotation] = {}
     out: dict[str, np.ndarray] = {}
     for bone in [b for b in BONE_NAMES if b in rest]:
-        own = Rotation.from_quat(pose.bones.get(bone, (0, 0, 0, 1)))
+        rotation = Rotation.from_quat(pose.bones.get(bone, (0, 0, 0, 1)))
         parent = PARENT[bone]
-        world[bone] = own if parent is None else world[parent] * own
+        world[bone] = rotation if parent is None else world[parent] * rotation
         offset = np.subtract(rest[bone], rest[parent]) if parent else None
         out[bone] = np.array(rest[bone], float) if parent is None else out[parent] + world[parent].apply(offset)
     return out
 
 
-def test_words_fit_the_bones() -> None:
+def test_descriptions_match_the_bones() -> None:
     """Spot checks of what the words promise, on a plain skeleton."""
     p = {name: positions(pose) for name, pose in load_poses().items()}
     assert p["wave"]["rightHand"][1] > p["wave"]["rightUpperArm"][1] > p["wave"]["leftHand"][1]
@@ -164,7 +164,7 @@ def test_relaxed_hands_are_the_default_and_curl_inward() -> None:
     np.testing.assert_allclose(mirrored, tip * [-1, 1, 1], atol=1e-12)
 
 
-def test_fists_close() -> None:
+def test_fists_bend_each_finger_by_200_to_270_degrees() -> None:
     for finger in ("Index", "Middle", "Ring", "Little"):
         bend = sum(load_hands()["fist"][f"{finger}{joint}"][2] for joint in ("Proximal", "Intermediate", "Distal"))
         assert -270 < bend < -200
@@ -179,7 +179,7 @@ def write(tmp_path: Path, text: str, name: str = "my_pose.yaml") -> Path:
 SAY = "say: [{text: standing, shows: [hips]}]\n"
 
 
-def test_both_and_overrides(tmp_path: Path) -> None:
+def test_both_sets_both_sides_and_single_bones_override_it(tmp_path: Path) -> None:
     pose = read_pose(write(tmp_path, SAY + "bones:\n  bothUpperArm: [5, -10, -60]\n  rightUpperArm: [1, 2, 3]\n"))
     assert pose.bones["leftUpperArm"] == turns((5, -10, -60))
     assert pose.bones["rightUpperArm"] == turns((1, 2, 3))

@@ -24,11 +24,11 @@ IN_EFFECT: dict[str, dict[str, float]] = {"v1_isbinary_overridden__expr_mix": {"
 
 def shots_by_avatar() -> dict[str, list[dict[str, Any]]]:
     """The reference's shots, grouped by avatar; none where there is no corpus."""
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    cases: dict[str, list[dict[str, Any]]] = defaultdict(list)
     if CORPUS and (CORPUS / "reference/shots.json").is_file():
         for shot in json.loads((CORPUS / "reference/shots.json").read_text()):
-            found[shot["avatar"]].append(shot)
-    return dict(found)
+            cases[shot["avatar"]].append(shot)
+    return dict(cases)
 
 
 @cache
@@ -41,11 +41,11 @@ def avatar_at(path: Path) -> Avatar:
 @pytest.mark.parametrize(
     ("path", "shots"), shots_by_avatar().items(), ids=lambda v: Path(v).stem if isinstance(v, str) else ""
 )
-def test_every_case(path: str, shots: list[dict[str, Any]]) -> None:
+def test_every_reference_case_is_reproduced(path: str, shots: list[dict[str, Any]]) -> None:
     assert CORPUS is not None
     a = avatar_at(CORPUS / "reference" / path)
     for shot in shots:
-        wanted = json.loads((CORPUS / "reference/cases" / f"{shot['id']}.json").read_text())
+        expected = json.loads((CORPUS / "reference/cases" / f"{shot['id']}.json").read_text())
         look_at = shot.get("look_at")
         posed = evaluate(
             a,
@@ -56,13 +56,13 @@ def test_every_case(path: str, shots: list[dict[str, Any]]) -> None:
             settle_seconds=(shot.get("spring_bones") or {}).get("settle_seconds"),
         )
         where = posed.bone_positions()
-        assert set(where) == set(wanted["bones"]), shot["id"]
-        for name, place in wanted["bones"].items():
-            assert np.linalg.norm(where[name] - place) * 1000 < MILLIMETRES, (shot["id"], name)
-        assert dict(posed.requested_weights) == pytest.approx(wanted["expressions"], abs=1e-12), shot["id"]
-        weights = wanted["expressions"] | IN_EFFECT.get(shot["id"], {})
+        assert set(where) == set(expected["bones"]), shot["id"]
+        for name, position in expected["bones"].items():
+            assert np.linalg.norm(where[name] - position) * 1000 < MILLIMETRES, (shot["id"], name)
+        assert dict(posed.requested_weights) == pytest.approx(expected["expressions"], abs=1e-12), shot["id"]
+        weights = expected["expressions"] | IN_EFFECT.get(shot["id"], {})
         assert dict(posed.expressions) == pytest.approx(weights, abs=1e-12), shot["id"]
         gaze = posed.look_at and {"type": posed.look_at.type, "yaw": posed.look_at.yaw, "pitch": posed.look_at.pitch}
-        assert gaze == wanted["look_at"], shot["id"]
-        missing = [w for w in wanted["warnings"] if w.startswith("not in this avatar")]
+        assert gaze == expected["look_at"], shot["id"]
+        missing = [w for w in expected["warnings"] if w.startswith("not in this avatar")]
         assert [w for w in posed.warnings if w.startswith("not in this avatar")] == missing, shot["id"]

@@ -59,12 +59,12 @@ def unit(v: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_vertex_by_the_formula(seed: int) -> None:
+def test_every_vertex_matches_the_formula(seed: int) -> None:
     a = skinned(seed)
     r = np.random.default_rng(seed)
     posed = evaluate(a, bones={"spine": random_rotation(r), "head": random_rotation(r)}, expressions={"happy": 0.5})
     world = posed.world_from_node
-    (body, soft, places, directions), (hat, hard, hat_places, hat_directions) = posed_primitives(posed)
+    (body, soft, positions, directions), (hat, hard, hat_positions, hat_directions) = posed_primitives(posed)
     assert (body, hat) == (3, 4) and soft is a.meshes[0].primitives[0] and hard is a.meshes[1].primitives[0]
     assert directions is not None and hat_directions is not None
     skin = a.skins[0]
@@ -76,9 +76,9 @@ def test_every_vertex_by_the_formula(seed: int) -> None:
             w * world[skin.joints[j]] @ skin.inverse_bind[j]
             for w, j in zip(soft.weights[v], soft.joints[v], strict=True)
         )
-        np.testing.assert_allclose(places[v], (matrix @ [*p, 1])[:3], atol=1e-6)
+        np.testing.assert_allclose(positions[v], (matrix @ [*p, 1])[:3], atol=1e-6)
         np.testing.assert_allclose(directions[v], unit(matrix[:3, :3] @ n), atol=1e-5)
-        np.testing.assert_allclose(hat_places[v], (world[4] @ [*hard.positions[v], 1])[:3], atol=1e-12)
+        np.testing.assert_allclose(hat_positions[v], (world[4] @ [*hard.positions[v], 1])[:3], atol=1e-12)
         turned = unit(np.linalg.inv(world[4][:3, :3]).T @ hard.normals[v])
         np.testing.assert_allclose(hat_directions[v], turned, atol=1e-6)
 
@@ -90,7 +90,7 @@ def test_a_skinned_meshs_own_node_does_not_count() -> None:
     np.testing.assert_array_equal(posed_primitives(evaluate(a))[0][2], posed_primitives(evaluate(b))[0][2])
 
 
-def test_what_is_outside_the_scene_is_not_drawn() -> None:
+def test_nodes_outside_the_scene_are_not_drawn() -> None:
     a = skinned(0)
     assert [p[0] for p in posed_primitives(evaluate(replace(a, scene_nodes=(0, 1, 2, 3))))] == [3]
 
@@ -123,14 +123,14 @@ def test_at_rest_a_skinned_avatar_has_the_shape_of_its_file(path: object) -> Non
 
     a = load(path)  # type: ignore[arg-type]
     posed = evaluate(a)
-    for index, primitive, places, _ in posed_primitives(posed):
-        assert np.isfinite(places).all() and len(places) == len(primitive.positions)
+    for index, primitive, positions, _ in posed_primitives(posed):
+        assert np.isfinite(positions).all() and len(positions) == len(primitive.positions)
         skin = a.nodes[index].skin
-        if skin is None or primitive.joints is None or not len(places):
+        if skin is None or primitive.joints is None or not len(positions):
             continue
         s = a.skins[skin]
         one = posed.world_from_node[list(s.joints)] @ s.inverse_bind
         if np.abs(one - one[0]).max() > 1e-4:
             continue  # rest differs from bind in this file
-        wanted = primitive.positions @ one[0][:3, :3].T + one[0][:3, 3]
-        np.testing.assert_allclose(places, wanted, atol=2e-4)
+        expected = primitive.positions @ one[0][:3, :3].T + one[0][:3, 3]
+        np.testing.assert_allclose(positions, expected, atol=2e-4)

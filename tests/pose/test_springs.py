@@ -99,22 +99,22 @@ def test_two_seconds_agree_with_the_specification(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3, 7))
-def test_so_does_every_early_step(seed: int) -> None:
+def test_the_first_steps_agree_with_the_specification(seed: int) -> None:
     a = random_springs(seed, carried=True)
     for steps in (1, 2, 3, 11):
         compare(a, steps / 60, 1e-9, seed)
 
 
 @pytest.mark.parametrize("seed", range(10, 12))
-def test_bones_breathe_the_references_way_on_request(seed: int) -> None:
+def test_reference_quirks_change_bone_lengths_as_three_vrm_does(seed: int) -> None:
     a = random_springs(seed, carried=True, leaf=False, skip=0.0)
     compare(a, 12 / 60, 1e-9, quirks=True)
     plain, quirky = (evaluate(a, settle_seconds=0.2, reference_quirks=q).world_from_node for q in (False, True))
     assert np.abs(plain - quirky).max() > 1e-5
 
 
-def test_a_leaf_does_not_breathe() -> None:
-    """There is no node at its end whose old place the reference could take."""
+def test_reference_quirks_keep_the_length_of_a_leaf() -> None:
+    """The reference takes the old position of the end node, which a leaf does not have."""
     nodes = [node("hips", -1), node("a", 0, (0.1, 0, 0)), node("b", 1, (0.1, 0, 0)), node("c", 2, (0, -0.1, 0))]
     ends = ((1, 2), (2, 3), (3, None))
     chain = tuple(SpringJoint(n, t, 0.0, 0.5, 2.0, (0.3, -1.0, 0.2), 0.2) for n, t in ends)
@@ -124,7 +124,7 @@ def test_a_leaf_does_not_breathe() -> None:
 
 
 @pytest.mark.parametrize("seed", range(7, 9))
-def test_unevenly_scaled_nodes(seed: int) -> None:
+def test_unevenly_scaled_nodes_agree_with_the_specification(seed: int) -> None:
     compare(random_springs(seed, carried=False, uneven=True, leaf=False), 10 / 60, 1e-9)
 
 
@@ -168,8 +168,8 @@ def test_a_stiff_bone_without_gravity_stays() -> None:
 
 
 def test_stiffness_and_gravity_balance_at_their_sum() -> None:
-    wanted = np.array([2.0, -1.0, 0]) / np.sqrt(5) * 0.1
-    np.testing.assert_allclose(end(hanging(stiffness=2, gravity_power=1), 30), wanted, atol=1e-9)
+    expected = np.array([2.0, -1.0, 0]) / np.sqrt(5) * 0.1
+    np.testing.assert_allclose(end(hanging(stiffness=2, gravity_power=1), 30), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("hit_radius", [0.0, 0.01])
@@ -182,7 +182,7 @@ def test_an_end_comes_to_rest_on_a_sphere(hit_radius: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_ends_stay_inside_and_above(seed: int) -> None:
+def test_ends_stay_inside_spheres_and_above_planes(seed: int) -> None:
     r = np.random.default_rng(seed)
     falling = {"stiffness": 0.0, "gravity_power": 0.03, "gravity_dir": tuple(r.normal(size=3))}
     room = Collider(0, "insideSphere", (0.05, 0, 0), 0.08)
@@ -203,8 +203,8 @@ def test_bones_keep_their_length() -> None:
 def test_a_center_changes_nothing_while_the_skeleton_stands_still() -> None:
     a = random_springs(21, carried=True)
     free = replace(a, springs=tuple(replace(s, center=None) for s in a.springs))
-    held = replace(a, springs=tuple(replace(s, center=a.humanoid["hips"]) for s in a.springs))
-    one, other = (evaluate(x, settle_seconds=1.0).world_from_node for x in (free, held))
+    centered = replace(a, springs=tuple(replace(s, center=a.humanoid["hips"]) for s in a.springs))
+    one, other = (evaluate(x, settle_seconds=1.0).world_from_node for x in (free, centered))
     np.testing.assert_array_equal(one, other)
 
 
@@ -215,8 +215,8 @@ def test_settling_is_from_rest_and_the_same_every_time() -> None:
     np.testing.assert_array_equal(evaluate(a, settle_seconds=0.7).world_from_node, first)
 
 
-def test_springs_that_see_the_same_body_are_not_settled_twice(monkeypatch) -> None:
-    """And are settled anew where anything differs that they see: a bone, a collider's place, time, wind, quirks."""
+def test_springs_of_an_equal_pose_are_not_settled_twice(monkeypatch) -> None:
+    """They are settled again if a bone, an offset, the time, the wind or the quirks differ."""
     a, calls, swing = random_springs(22, carried=True), [], springs._swing
     monkeypatch.setattr(springs, "_swing", lambda *args: calls.append(1) or swing(*args))
     turn = (0.0, 0.6, 0.0, 0.8)
@@ -276,8 +276,8 @@ def test_a_collider_that_waits_for_its_own_chain_is_read_a_step_late() -> None:
     for i in range(4):
         nodes.append(node(f"n{i}", i, (0.1, 0, 0)))
     chain = tuple(SpringJoint(i, i + 1, 0.01, 0.5, 1.0) for i in range(1, 4))
-    own = Collider(3, "sphere", (0.05, 0.02, 0), 0.06)
-    a = avatar(nodes, {"hips": 0}, springs=(Spring("", chain, (0,)),), colliders=(own,))
+    self_collider = Collider(3, "sphere", (0.05, 0.02, 0), 0.06)
+    a = avatar(nodes, {"hips": 0}, springs=(Spring("", chain, (0,)),), colliders=(self_collider,))
     assert rig_of(a).springs.stride == 3
     free = replace(a, springs=(Spring("", chain),), colliders=())
     with_own, without = (evaluate(x, settle_seconds=2.0).world_from_node for x in (a, free))
@@ -285,7 +285,7 @@ def test_a_collider_that_waits_for_its_own_chain_is_read_a_step_late() -> None:
     for i in range(1, 4):
         assert np.linalg.norm(with_own[i + 1][:3, 3] - with_own[i][:3, 3]) == pytest.approx(0.1)
     assert np.abs(with_own - without).max() > 1e-3
-    far = replace(a, colliders=(replace(own, offset=(50.0, 0, 0)),))  # the same ring, but nothing to hit
+    far = replace(a, colliders=(replace(self_collider, offset=(50.0, 0, 0)),))  # the same ring, but nothing to hit
     np.testing.assert_allclose(evaluate(far, settle_seconds=2.0).world_from_node, without, atol=1e-12)
 
 
@@ -347,11 +347,11 @@ def hair_in_a_heap(count: int, colliders: int, *, carried: bool) -> Avatar:
 
 def test_a_joint_that_is_hit_again_and_again_is_pushed_by_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     a = hair_in_a_heap(4, 40, carried=False)
-    found = evaluate(a, settle_seconds=0.2).world_from_node
+    matrices = evaluate(a, settle_seconds=0.2).world_from_node
     monkeypatch.setattr(obstacles, "_MAX_JOINT_ROUNDS", 1000)  # all at once, again and again
-    np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
+    np.testing.assert_allclose(matrices, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
     monkeypatch.setattr(obstacles, "_MAX_JOINT_ROUNDS", 1)
-    np.testing.assert_allclose(found, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
+    np.testing.assert_allclose(matrices, evaluate(a, settle_seconds=0.2).world_from_node, atol=1e-12)
 
 
 def test_springs_that_would_take_minutes_are_refused() -> None:

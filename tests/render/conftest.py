@@ -1,4 +1,4 @@
-"""One GL context for all rendering tests of a process."""
+"""Fixture: one GL context for all rendering tests of a process."""
 
 from collections.abc import Iterator
 

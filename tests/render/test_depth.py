@@ -1,4 +1,4 @@
-"""Of coincident surfaces the last drawn wins (depth test LEQUAL, as in three.js and Unity), whatever draws them."""
+"""Coincident surfaces: the last drawn is visible (depth test LEQUAL, as in three.js and Unity)."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def test_the_second_of_two_coincident_outlines_is_visible(gl):
         return Material(kind="mtoon", mtoon=toon)
 
     red, green = outlined(RED[:3]), outlined(GREEN[:3])
-    mixed, wanted = (gl.render(evaluate(twins(a, green)), VIEW).rgba for a in (red, green))
-    assert (wanted[..., :3] == (0, 255, 0)).all(-1).sum() > 200
-    np.testing.assert_array_equal(mixed, wanted)
+    mixed, expected = (gl.render(evaluate(twins(a, green)), VIEW).rgba for a in (red, green))
+    assert (expected[..., :3] == (0, 255, 0)).all(-1).sum() > 200
+    np.testing.assert_array_equal(mixed, expected)
 
 
 def test_an_outline_without_width_stays_behind_its_surface(gl):
@@ -105,8 +105,8 @@ def test_an_outline_without_width_stays_behind_its_surface(gl):
     sphere = tiny.sphere(24)
     both = replace(sphere, indices=np.concatenate([sphere.indices, sphere.indices[:, ::-1]]))
     avatar = tiny.avatar([(both, Material(kind="mtoon", mtoon=toon))], images=[np.zeros((1, 1, 4), np.uint8)])
-    drawn, wanted = (gl.render(evaluate(avatar), replace(VIEW, outlines=o)).rgba for o in (True, False))
-    np.testing.assert_array_equal(drawn[wanted[..., 3] == 255], wanted[wanted[..., 3] == 255])
+    drawn, expected = (gl.render(evaluate(avatar), replace(VIEW, outlines=o)).rgba for o in (True, False))
+    np.testing.assert_array_equal(drawn[expected[..., 3] == 255], expected[expected[..., 3] == 255])
 
 
 @pytest.mark.parametrize("antialias", ["supersample", "multisample"])
@@ -119,8 +119,8 @@ def test_every_kind_of_material_computes_the_same_depth(gl, antialias):
         green = replace(colored[b], base_color_factor=GREEN)
         of_green = gl.render(evaluate(twins(green, green)), view).rgba
         frame = gl.render(evaluate(twins(colored[a], green)), view)
-        wanted = of_green if frame.draw_order[-1][1] == b else alone[a]
-        np.testing.assert_array_equal(frame.rgba, wanted, f"{a}, {b}")
+        expected = of_green if frame.draw_order[-1][1] == b else alone[a]
+        np.testing.assert_array_equal(frame.rgba, expected, f"{a}, {b}")
 
 
 def test_a_skinned_and_morphed_figure_is_covered_by_its_twin(gl):
@@ -139,5 +139,5 @@ def test_a_skinned_and_morphed_figure_is_covered_by_its_twin(gl):
     view = View(Camera((1, 1.2, 4), (0, 0.8, 0)), (256, 256), outlines=False)
     bones = {"leftUpperArm": (0.0, 0.0, 0.5, 0.866)}
     rgba = gl.render(evaluate(doubled, bones=bones, expressions={"happy": 0.7}), view).rgba
-    seen = rgba[rgba[..., 3] > 0]
-    assert len(seen) > 2000 and (seen == 255).all()
+    covered = rgba[rgba[..., 3] > 0]
+    assert len(covered) > 2000 and (covered == 255).all()

@@ -1,3 +1,7 @@
+"""Draw order: opaque and masked before blended, outlines after their surfaces."""
+
+from __future__ import annotations
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

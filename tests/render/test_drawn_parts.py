@@ -1,4 +1,4 @@
-"""Which parts of an avatar are drawn, and that framing, captions and counts go by the same parts."""
+"""Parts of an avatar that are drawn; framing, captions and counts use the same ones."""
 
 from __future__ import annotations
 
@@ -85,22 +85,22 @@ def test_a_mesh_is_drawn_unless_it_is_for_the_first_person_only(demo: Avatar, fl
     assert (hair in [node for node, *_ in posed_primitives(evaluate(a))]) == (flag != "firstPersonOnly")
 
 
-def test_no_renderer_draws_what_is_for_the_first_person_only(demo: Avatar, renderer: Renderer) -> None:
-    hidden, bare, whole = (
+def test_no_renderer_draws_first_person_only_meshes(demo: Avatar, renderer: Renderer) -> None:
+    hidden, bare, complete = (
         renderer.render(evaluate(a), VIEW) for a in (marked(demo, "Hair"), without(demo, "Hair"), demo)
     )
     np.testing.assert_array_equal(hidden.rgba, bare.rgba)
     assert hidden.draw_order == bare.draw_order
-    assert (hidden.rgba != whole.rgba).any(-1).mean() > 0.01
+    assert (hidden.rgba != complete.rgba).any(-1).mean() > 0.01
 
 
-def test_three_vrm_draws_it(demo: Avatar) -> None:
+def test_as_three_vrm_draws_first_person_meshes(demo: Avatar) -> None:
     a = replace(marked(demo, "Hair"), first_person={named(demo, "Hair"): "firstPersonOnly", 0: "both"})
     assert as_three_vrm(a).drawn_nodes == demo.drawn_nodes and as_three_vrm(a).first_person == {0: "both"}
     assert as_three_vrm(demo) is demo
 
 
-def test_framing_counts_and_captions_go_by_what_is_drawn(demo: Avatar) -> None:
+def test_framing_counts_and_captions_use_the_drawn_meshes_only(demo: Avatar) -> None:
     hidden, bare = marked(demo, "Hair"), without(demo, "Hair")
     np.testing.assert_array_equal(body_parts_of(hidden).rest, body_parts_of(bare).rest)
     assert len(body_parts_of(hidden).rest) < len(body_parts_of(demo).rest)
@@ -113,7 +113,7 @@ def test_framing_counts_and_captions_go_by_what_is_drawn(demo: Avatar) -> None:
     assert "1 firstPersonOnly (not drawn)" in format_report(facts)
 
 
-def test_an_avatar_for_the_first_person_alone_has_no_body(demo: Avatar) -> None:
+def test_an_avatar_with_first_person_only_meshes_has_no_body(demo: Avatar) -> None:
     with pytest.raises(ShotError, match="nothing of this avatar is drawn"):
         body_parts_of(marked(demo, *(demo.nodes[n].name for n in demo.drawn_nodes)))
 
@@ -143,12 +143,12 @@ def test_an_expression_without_effect_is_not_captioned(demo: Avatar) -> None:
     meshes[mesh] = replace(meshes[mesh], primitives=tuple(map(padded, meshes[mesh].primitives)))
     nothing = Expression("happy", True, morph_target_binds=(MorphTargetBind(face, still, 1.0),))
     color = MaterialColorBind(demo.primitives_of(face)[0].material, "color", (1, 0, 0, 1))
-    for expression, said in ((nothing, ""), (replace(nothing, material_color_binds=(color,)), "happy")):
+    for expression, caption in ((nothing, ""), (replace(nothing, material_color_binds=(color,)), "happy")):
         a = replace(demo, meshes=tuple(meshes), expressions={"happy": expression})
         w = before(load_poses()["stand"], "face_front_level", "demo")
         posed = evaluate(a, expressions={"happy": 1.0})
         parts = body_parts_of(a)
-        assert Visibility(parts, posed, parts.rest, w.camera, (512, 512)).expression("happy") == said
+        assert Visibility(parts, posed, parts.rest, w.camera, (512, 512)).expression("happy") == caption
 
 
 def annotated(make: Any, flag: str) -> bytes:
@@ -231,11 +231,11 @@ def test_missing_skins_and_joints_are_reported() -> None:
     def half(doc: Doc) -> None:
         del doc["meshes"][0]["primitives"][0]["attributes"]["WEIGHTS_0"]
 
-    told = {f: load_bytes(changed(f), "x.vrm").oddities for f in (unskinned, jointless, half)}
+    oddities = {f: load_bytes(changed(f), "x.vrm").oddities for f in (unskinned, jointless, half)}
     rigid = f"nodes[{MESH_NODE}] has a skin, but its meshes[0] has a primitive without joints, drawn rigidly"
-    assert told[unskinned] == (f"nodes[{MESH_NODE}] has no skin for the joints of its meshes[0], drawn rigidly",)
-    assert told[jointless][0] == rigid and len(told[jointless]) == 2
-    assert told[half] == ("meshes[0].primitives[0] has JOINTS_0 without WEIGHTS_0; it is left out", rigid)
+    assert oddities[unskinned] == (f"nodes[{MESH_NODE}] has no skin for the joints of its meshes[0], drawn rigidly",)
+    assert oddities[jointless][0] == rigid and len(oddities[jointless]) == 2
+    assert oddities[half] == ("meshes[0].primitives[0] has JOINTS_0 without WEIGHTS_0; it is left out", rigid)
 
 
 # ---------------------------------------------------------------- scaled to nothing
@@ -251,7 +251,7 @@ def hidden_by(demo: Avatar, scale: tuple[float, float, float]) -> Avatar:
     return replace(demo, nodes=(*demo.nodes, stand, copy), scene_nodes=(*demo.scene_nodes, n, n + 1))
 
 
-def test_framing_does_not_see_what_is_scaled_to_nothing(demo: Avatar) -> None:
+def test_framing_ignores_meshes_scaled_to_zero(demo: Avatar) -> None:
     for scale in ((0.0, 0.0, 0.0), (1e-9, 1e-9, 1e-9), (0.0, 1.0, 0.0)):
         b = body_parts_of(hidden_by(demo, scale))
         np.testing.assert_array_equal(b.rest, body_parts_of(demo).rest)
@@ -259,7 +259,7 @@ def test_framing_does_not_see_what_is_scaled_to_nothing(demo: Avatar) -> None:
     assert body_parts_of(hidden_by(demo, (1.0, 0.0, 1.0))).rest[:, 0].max() > 2.5  # a flat figure is one that is seen
 
 
-def test_framing_does_not_see_what_hidden_joints_alone_move(demo: Avatar) -> None:
+def test_framing_ignores_vertices_of_joints_scaled_to_zero(demo: Avatar) -> None:
     hand = demo.humanoid["leftHand"]
     b = body_parts_of(with_node(demo, hand, scale=(0.0, 0.0, 0.0)))
     assert body_parts_of(demo).of_bones("leftIndexDistal").any() and not b.of_bones("leftIndexDistal").any()

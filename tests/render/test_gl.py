@@ -1,4 +1,4 @@
-"""The GL renderer against arithmetic: what each pixel must be, worked out by hand from the specifications."""
+"""The GL renderer: pixels worked out by hand from the specifications."""
 
 import contextlib
 from dataclasses import replace
@@ -208,7 +208,7 @@ def test_mirrored_repeat(gl):
 
 
 @pytest.mark.parametrize("z_write", [False, True])
-def test_only_z_write_hides_what_is_blended_later_behind(gl, z_write):
+def test_only_z_write_hides_surfaces_blended_later_behind(gl, z_write):
     near = toon(base_color_factor=(1, 0, 0, 0.5), alpha_mode="BLEND", transparent_with_z_write=z_write,
                 render_queue_offset_number=0 if z_write else -9)  # fmt: skip
     far = toon(base_color_factor=(0, 1, 0, 0.5), alpha_mode="BLEND")
@@ -238,7 +238,7 @@ def test_supersampling_is_the_box_filter_of_the_larger_picture(gl):
     assert (small[..., :3] == color).mean() > 0.999
 
 
-def test_the_same_twice_gives_the_same_bytes_and_another_context_too(gl):
+def test_rendering_twice_or_in_another_context_gives_the_same_bytes(gl):
     posed = evaluate(tiny.avatar([(tiny.sphere(), toon(parametric_rim_color_factor=(0.3, 0.2, 0.1)))]))
     first = gl.render(posed, VIEW).rgba.tobytes()
     assert gl.render(posed, VIEW).rgba.tobytes() == first
@@ -268,7 +268,7 @@ def test_too_large_a_picture_is_refused_with_the_limit(gl):
         gl.render(evaluate(tiny.avatar([])), view)
 
 
-def test_a_missing_device_is_refused_with_what_there_is():
+def test_a_missing_device_is_refused_with_the_available_ones():
     with pytest.raises(RenderError, match="no such EGL device; got 99; allowed: 0"):
         GLRenderer(device=99)
 
@@ -291,7 +291,7 @@ def test_multisampling_smooths_edges_and_leaves_the_inside_as_it_is(gl):
     np.testing.assert_array_equal(plain[~edge], smooth[~edge])
 
 
-def test_auto_supersamples_on_software(gl):
+def test_antialias_auto_supersamples_on_software_and_multisamples_on_a_gpu(gl):
     posed = evaluate(tiny.avatar(ball_and_box()))
     view = replace(VIEW, supersample=2)
     auto = gl.render(posed, replace(view, antialias="auto")).rgba
@@ -299,7 +299,7 @@ def test_auto_supersamples_on_software(gl):
     np.testing.assert_array_equal(auto, gl.render(posed, replace(view, antialias=other)).rgba)
 
 
-def test_multisampling_that_the_driver_lacks_is_refused(gl):
+def test_unsupported_multisampling_is_refused(gl):
     posed = evaluate(tiny.avatar(ball_and_box()))
     with pytest.raises(RenderError, match=r"got supersample 3, 9 samples a pixel; allowed: 2, 4"):
         gl.render(posed, replace(VIEW, supersample=3, antialias="multisample"))
@@ -318,12 +318,12 @@ def test_a_stream_is_the_same_frames_in_order(gl, monkeypatch, software):
     ]
     monkeypatch.setattr(gl, "_software", software)
     for frame, view in zip(gl.stream((posed, v) for v in views), views, strict=True):
-        wanted = gl.render(posed, view)
-        assert frame.draw_order == wanted.draw_order
-        np.testing.assert_array_equal(frame.rgba, wanted.rgba)
+        reference = gl.render(posed, view)
+        assert frame.draw_order == reference.draw_order
+        np.testing.assert_array_equal(frame.rgba, reference.rgba)
 
 
-def test_outlines_of_one_colour_and_outlines_that_are_lit(gl):
+def test_outline_lighting_mix_blends_from_flat_to_lit(gl):
     """The plain variant, without shading, draws what the lit one draws at a lighting mix of 0."""
     base = {
         "outline_width_mode": "worldCoordinates",
@@ -337,7 +337,7 @@ def test_outlines_of_one_colour_and_outlines_that_are_lit(gl):
     assert np.abs(plain - lit).max() > 20
 
 
-def test_rim_light_that_an_expression_brings_is_drawn(gl):
+def test_rim_light_is_drawn_if_the_posed_material_has_it(gl):
     """A material without rim light is drawn by a variant without it; the variant follows the posed material."""
     dark, bright = (
         shoot(gl, [(tiny.sphere(48), toon(parametric_rim_color_factor=(c, 0, 0), parametric_rim_lift_factor=1.0))])
@@ -351,17 +351,17 @@ def test_rim_light_that_an_expression_brings_is_drawn(gl):
     assert middle(bright).tolist() == [255, 255, 255, 255]
 
 
-def test_pictures_of_many_sizes_leave_nothing_behind(gl):
+def test_rendering_many_sizes_keeps_the_number_of_cached_programs(gl):
     posed = evaluate(tiny.avatar([(tiny.sphere(), toon(base_color_factor=(0.8, 0.4, 0.2, 1)))]))
-    kept = []
+    frames = []
     for side in range(20, 40):
         gl.render(posed, replace(VIEW, size=(side, side)))
         scene_ = gl._scenes[posed.avatar]
-        kept.append((len(scene_._variants), len(scene_._bound)))
-    assert len(set(kept)) == 1
+        frames.append((len(scene_._variants), len(scene_._bound)))
+    assert len(set(frames)) == 1
 
 
-def test_more_matrices_than_vertices_can_name_are_refused(monkeypatch):
+def test_more_joints_than_the_limit_are_refused(monkeypatch):
     monkeypatch.setattr(geometry, "MAX_MATRICES", 1)
     with pytest.raises(AvatarError, match="too many joints to draw; got 2; allowed: 1"):
         geometry.flatten(evaluate(tiny.avatar([(tiny.sphere(), toon())])))

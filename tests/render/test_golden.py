@@ -1,4 +1,4 @@
-"""Pictures of the built-in avatar, kept and compared, so that no change of the look goes unseen.
+"""Golden pictures of the built-in avatar, so that no change of the look goes unnoticed.
 
 Compared on llvmpipe alone: another rasteriser has other edges. A failure writes ours and the difference, eight
 times magnified, to out/golden/. `python -m tests.render.test_golden` draws the pictures anew; look at them.
@@ -67,26 +67,26 @@ def cast() -> dict[str, Avatar]:
 
 
 @pytest.mark.parametrize("name", SHOTS)
-@pytest.mark.parametrize("who", ["demo_vrm1", "demo2_vrm0"])
-def test_golden(gl, cast, who, name):
+@pytest.mark.parametrize("avatar_name", ["demo_vrm1", "demo2_vrm0"])
+def test_the_built_in_avatar_matches_its_golden_pictures(gl, cast, avatar_name, name):
     if "llvmpipe" not in gl.device:
         pytest.skip(f"golden pictures are compared on llvmpipe alone, this is {gl.device}")
-    ours = draw(gl, cast[who], SHOTS[name])
-    golden = np.asarray(Image.open(GOLDEN / f"{who}_{name}.png"))
+    ours = draw(gl, cast[avatar_name], SHOTS[name])
+    golden = np.asarray(Image.open(GOLDEN / f"{avatar_name}_{name}.png"))
     difference = np.abs(ours.astype(int) - golden)
     off = float((difference.max(-1) > 8).mean())
     if off > 0.001:
-        write_difference(FAILED, f"{who}_{name}", ours, golden)
+        write_difference(FAILED, f"{avatar_name}_{name}", ours, golden)
     assert off <= 0.001, f"{100 * off:.2f} % of pixels differ by more than 8/255; see {FAILED}/"
 
 
 def main() -> None:
-    """Draw the golden pictures anew."""
+    """Redraw the golden pictures."""
     GOLDEN.mkdir(exist_ok=True)
     renderer = open_renderer("gl")
-    for who, avatar in avatars().items():
+    for avatar_name, avatar in avatars().items():
         for name, shot in SHOTS.items():
-            Image.fromarray(draw(renderer, avatar, shot)).save(GOLDEN / f"{who}_{name}.png", optimize=True)
+            Image.fromarray(draw(renderer, avatar, shot)).save(GOLDEN / f"{avatar_name}_{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

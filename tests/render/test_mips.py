@@ -1,4 +1,4 @@
-"""Mip chains: means in linear light, against plain numpy; and their cache, which may fail but never lie."""
+"""Mip chains: means in linear light, and their cache, which may fail but never return wrong levels."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_lower_levels_do_not_drift(srgb):
     pixels = noise(64, 64)
     light = linear_from_srgb(pixels[..., :3] / 255.0) if srgb else pixels[..., :3] / 255.0
     mean = light.reshape(-1, 3).mean(0)
-    wanted = 255 * (srgb_from_linear(mean) if srgb else mean)
-    assert np.abs(mip_chain(pixels, srgb)[-1][0, 0, :3] - wanted).max() < 1.0
+    expected = 255 * (srgb_from_linear(mean) if srgb else mean)
+    assert np.abs(mip_chain(pixels, srgb)[-1][0, 0, :3] - expected).max() < 1.0
 
 
 @pytest.mark.parametrize("size", [(7, 4), (1, 9), (5, 1), (33, 2), (1, 1), (640, 40)])
@@ -51,17 +51,17 @@ def test_odd_sides_get_every_level_and_flat_stays_flat(size):
 
 
 def test_a_chain_is_cached_and_read_again(tmp_path):
-    pixels, made = noise(64, 32), []
+    pixels, calls = noise(64, 32), []
 
     def make():
-        made.append(1)
+        calls.append(1)
         return mip_chain(pixels, True)
 
     cache = MipCache(tmp_path / "new" / "mips")
     for _ in range(3):
-        for kept, level in zip(cache.chain("one", (64, 32), make), mip_chain(pixels, True), strict=True):
-            np.testing.assert_array_equal(kept, level)
-    assert len(made) == 1
+        for cached, level in zip(cache.chain("one", (64, 32), make), mip_chain(pixels, True), strict=True):
+            np.testing.assert_array_equal(cached, level)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "empty", "other size"])
@@ -74,15 +74,15 @@ def test_a_damaged_cache_file_is_replaced(tmp_path, damage):
         data[len(data) // 2] ^= 1
     file.write_bytes({"cut": data[:-1], "grow": data + b"x", "empty": b""}.get(damage, data))
     size = (16, 64) if damage == "other size" else (32, 32)
-    found = cache.chain("one", size, lambda: mip_chain(noise(*size), True))
-    for level, wanted in zip(found, mip_chain(noise(*size), True), strict=True):
-        np.testing.assert_array_equal(level, wanted)
+    chain = cache.chain("one", size, lambda: mip_chain(noise(*size), True))
+    for level, expected in zip(chain, mip_chain(noise(*size), True), strict=True):
+        np.testing.assert_array_equal(level, expected)
 
 
 def test_an_unwritable_cache_folder_is_ignored(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    found = MipCache(tmp_path / "file" / "mips").chain("one", (4, 4), lambda: mip_chain(noise(4, 4), False))
-    assert len(found) == 2
+    chain = MipCache(tmp_path / "file" / "mips").chain("one", (4, 4), lambda: mip_chain(noise(4, 4), False))
+    assert len(chain) == 2
 
 
 def test_the_least_recently_used_chains_are_evicted(tmp_path):

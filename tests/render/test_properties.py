@@ -255,13 +255,13 @@ def check(gl: Any, before: Material, after: Material, view: View, slack: float) 
 
 
 @pytest.mark.parametrize("name", MTOON_CASES)
-def test_mtoon(gl, name):
+def test_mtoon_properties_match_the_formulas(gl, name):
     before, after = toon(*MTOON_CASES[name])
     check(gl, before, after, replace(VIEW, time=1.0), slack=2.0)
 
 
 @pytest.mark.parametrize("name", PBR_CASES)
-def test_pbr(gl, name):
+def test_pbr_properties_match_the_formulas(gl, name):
     before, changed = PBR_CASES[name]
     check(gl, replace(PBR, **before), replace(PBR, **before, **changed), VIEW, slack=3.0)
 

@@ -156,14 +156,14 @@ def test_the_same_shot_is_the_same_bytes_and_leaves_the_gl_context_alone(pyrende
     before = gl.render(posed, PERSPECTIVE).rgba
     first = pyrender.render(posed, PERSPECTIVE).rgba
     assert np.array_equal(gl.render(posed, PERSPECTIVE).rgba, before)
-    again = open_renderer("pyrender")
-    assert np.array_equal(again.render(posed, PERSPECTIVE).rgba, first)
-    again.close()
+    reopened = open_renderer("pyrender")
+    assert np.array_equal(reopened.render(posed, PERSPECTIVE).rgba, first)
+    reopened.close()
     assert np.array_equal(gl.render(posed, PERSPECTIVE).rgba, before)
     assert np.array_equal(pyrender.render(posed, PERSPECTIVE).rgba, first)
 
 
-def test_a_device_or_size_that_is_not_there_is_one_line(pyrender):
+def test_a_missing_device_or_excessive_size_is_one_line(pyrender):
     with pytest.raises(RenderError, match="no such EGL device; got 99"):
         open_renderer("pyrender", device=99)
     with pytest.raises(RenderError, match="larger than the driver can draw"):

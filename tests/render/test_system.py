@@ -30,7 +30,7 @@ APT = "apt install libegl1 libgl1-mesa-dri libgl1"
         ("ID=arch\n", "pacman -S mesa libglvnd"),
     ],
 )
-def test_each_family_gets_its_own_command(os_release, command):
+def test_each_linux_family_gets_its_own_install_command(os_release, command):
     assert install_hint(os_release) == f"install it with: {command}"
 
 
@@ -45,12 +45,12 @@ def test_the_failing_library_is_named_on_one_line():
     assert message == f"OpenGL cannot start: libGL.so.1 is missing; install it with: {APT}"
 
 
-def test_a_failure_without_a_library_keeps_its_own_words_and_has_nothing_installed():
+def test_an_error_without_a_missing_library_keeps_its_message_and_suggests_no_package():
     message = explain_missing_gl(Exception("eglInitialize failed\n(0x3001)"), DEBIAN)
     assert message == "OpenGL cannot start: eglInitialize failed (0x3001)"
 
 
-def test_this_machine_lacks_nothing():
+def test_no_fault_is_found_on_a_machine_that_renders():
     assert missing_libraries() == [] and find_fault() is None and find_fault(0) is None
 
 
@@ -63,15 +63,15 @@ def test_a_device_that_starts_with_opengl_4_3_is_no_fault(versions, device):
 @pytest.mark.parametrize("nvidia", [False, True])
 def test_no_device_at_all_reports_the_remedy(device, nvidia, tmp_path, monkeypatch):
     monkeypatch.setattr(system, "_NVIDIA", str(tmp_path) if nvidia else str(tmp_path / "none"))
-    said = str(fault_of([], device, os_release=DEBIAN))
-    assert said.startswith("OpenGL cannot start: EGL finds no device; ") and "\n" not in said
-    mesa, container = said.index(APT), said.index("NVIDIA_DRIVER_CAPABILITIES=all")
+    output = str(fault_of([], device, os_release=DEBIAN))
+    assert output.startswith("OpenGL cannot start: EGL finds no device; ") and "\n" not in output
+    mesa, container = output.index(APT), output.index("NVIDIA_DRIVER_CAPABILITIES=all")
     assert (container < mesa) == nvidia, "the likelier remedy first"
-    assert "__EGL_VENDOR_LIBRARY_FILENAMES" in said
+    assert "__EGL_VENDOR_LIBRARY_FILENAMES" in output
 
 
 @pytest.mark.parametrize(
-    ("versions", "device", "said"),
+    ("versions", "device", "output"),
     [
         ([(4, 5)], 7, "no such EGL device; got 7; allowed: 0, the only one"),
         ([(4, 5), (4, 6)], 2, "no such EGL device; got 2; allowed: 0 to 1"),
@@ -88,27 +88,27 @@ def test_no_device_at_all_reports_the_remedy(device, nvidia, tmp_path, monkeypat
         ([None, None], None, "OpenGL cannot start on EGL device 0: its driver is not installed"),
     ],
 )
-def test_an_insufficient_device_is_reported_with_the_remedy(versions, device, said):
-    assert said in str(fault_of(versions, device, os_release=DEBIAN))
+def test_an_insufficient_device_is_reported_with_the_remedy(versions, device, output):
+    assert output in str(fault_of(versions, device, os_release=DEBIAN))
 
 
 def test_a_missing_libegl_is_named(monkeypatch):
     monkeypatch.setattr(system, "missing_libraries", lambda: ["libEGL.so.1"])
-    said = str(find_fault(0, os_release=DEBIAN))
-    assert said == f"OpenGL cannot start: libEGL.so.1 is missing; install it with: {APT}"
+    output = str(find_fault(0, os_release=DEBIAN))
+    assert output == f"OpenGL cannot start: libEGL.so.1 is missing; install it with: {APT}"
 
 
 NO_DEVICE = {"__EGL_VENDOR_LIBRARY_FILENAMES": "/nonexistent/10_nvidia.json"}
 OLD = {"MESA_GL_VERSION_OVERRIDE": "3.3"}
 
 
-def told(command: list[str], environment: dict[str, str]) -> str:
+def stderr_of(command: list[str], environment: dict[str, str]) -> str:
     """The last line of a command's stderr; its exit status is 1."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "vrm_synth", *command], env={**os.environ, **environment}, capture_output=True, text=True
     )
-    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    return done.stderr.replace("\r", "\n").strip().splitlines()[-1]
+    assert process.returncode == 1 and "Traceback" not in process.stderr, process.stderr
+    return process.stderr.replace("\r", "\n").strip().splitlines()[-1]
 
 
 COMMANDS = (
@@ -126,7 +126,7 @@ def test_every_rendering_command_reports_a_missing_device(command, tmp_path, mon
     camera = {"position": [0, 1, 3], "target": [0, 1, 0]}
     entry = {"id": "a", "avatar": "demo", "camera": camera, "size": [16, 16], "pose": {"bones": {}}}
     (tmp_path / "shots.json").write_text(json.dumps([entry]))
-    assert told(command, NO_DEVICE).startswith("Error: OpenGL cannot start: EGL finds no device; ")
+    assert stderr_of(command, NO_DEVICE).startswith("Error: OpenGL cannot start: EGL finds no device; ")
 
 
 @pytest.mark.parametrize(("renderer", "required"), [("gl", "4.3"), ("pyrender", "4.1")])
@@ -134,9 +134,9 @@ def test_an_old_driver_is_reported_with_its_version(renderer, required, tmp_path
     with contextlib.closing(open_renderer("gl")) as drawing:
         if "Mesa" not in drawing.device:
             pytest.skip("Mesa's drivers alone can be told to be old")
-    said = told(["inspect", "demo", "--render", str(tmp_path / "a.png"), "--renderer", renderer], OLD)
-    assert said.startswith(f"Error: OpenGL {required} is needed; got 3.3, of EGL device 0; allowed: a newer driver")
-    assert "apt install" not in said, "what is installed need not be installed"
+    output = stderr_of(["inspect", "demo", "--render", str(tmp_path / "a.png"), "--renderer", renderer], OLD)
+    assert output.startswith(f"Error: OpenGL {required} is needed; got 3.3, of EGL device 0; allowed: a newer driver")
+    assert "apt install" not in output, "what is installed need not be installed"
 
 
 WITHOUT_PYRENDER = """
@@ -151,9 +151,9 @@ except RenderError as e:
 """
 
 
-def test_without_the_extra_the_message_says_how_to_get_it():
-    said = subprocess.run([sys.executable, "-c", WITHOUT_PYRENDER], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == [
+def test_without_the_pyrender_extra_the_message_names_it():
+    output = subprocess.run([sys.executable, "-c", WITHOUT_PYRENDER], capture_output=True, text=True, check=True).stdout
+    assert output.splitlines() == [
         "no module pyglet; install the pyrender renderer: pip install vrm-synth[pyrender]",
     ]
 

@@ -1,4 +1,4 @@
-"""Textures at sizes far above the picture's: every texel that a fragment asks for is the file's own."""
+"""Textures much larger than the picture: fragments read the file's own texels."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def test_uvs_that_are_points_on_a_palette_show_that_texel_alone(gl, minify, magn
     texels = palette_cells()
     posed = evaluate(textured((texels + 0.5) / SIDE, Sampler(magnify, minify)))
     rgba = gl.render(posed, replace(VIEW, supersample=supersample)).rgba
-    wanted = noise()[texels[..., 1], texels[..., 0]]
-    assert np.abs(rgba.astype(int) - wanted).max() <= 1  # decoded, encoded
+    expected = noise()[texels[..., 1], texels[..., 0]]
+    assert np.abs(rgba.astype(int) - expected).max() <= 1  # decoded, encoded
 
 
 @pytest.mark.parametrize("minify", [9984, 9987])
-def test_a_transform_that_shrinks_uvs_to_points_is_no_different(gl, minify):
+def test_a_texture_transform_that_shrinks_uvs_to_points_shows_one_texel(gl, minify):
     """KHR_texture_transform and the binds of expressions: a palette entry for a whole part."""
     row, column = 700, 333
     moved = {"scale": (0.0, 0.0), "offset": ((column + 0.5) / SIDE, (row + 0.5) / SIDE)}
@@ -114,11 +114,11 @@ def test_an_outline_is_as_wide_as_the_texel_of_each_vertex(gl, minify):
     p = replace(sphere, tex_coords=(((at + 0.5) / SIDE).astype(np.float32),))
     view = replace(VIEW, camera=replace(CAMERA, ortho_height=4), size=(64, 64))
     plain = MToon(**{**vars(toon), "outline_width_multiply_texture": None})
-    drawn, wanted = (
+    drawn, expected = (
         shoot(gl, view, (p, Material(kind="mtoon", mtoon=m)), pattern, Sampler(LINEAR, minify)) for m in (toon, plain)
     )
-    assert (wanted[..., 3] > 0).sum() > 1500
-    np.testing.assert_array_equal(drawn, wanted)
+    assert (expected[..., 3] > 0).sum() > 1500
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def shared_image() -> Avatar:
@@ -141,14 +141,14 @@ def test_each_sampler_of_a_shared_picture_reads_its_own_levels(gl):
 
 
 @pytest.mark.parametrize("minify", MIN_FILTERS)
-def test_the_levels_that_no_sampler_reads_are_not_made(monkeypatch, minify):
-    made = []
-    monkeypatch.setattr(texture_store, "mip_chain", lambda pixels, srgb: made.append(srgb) or mip_chain(pixels, srgb))
+def test_mip_levels_that_no_sampler_reads_are_not_computed(monkeypatch, minify):
+    chains = []
+    monkeypatch.setattr(texture_store, "mip_chain", lambda pixels, srgb: chains.append(srgb) or mip_chain(pixels, srgb))
     avatar = textured(palette_cells() / SIDE, Sampler(LINEAR, minify))
     with contextlib.closing(GLRenderer()) as renderer:
         for size in (8, 64, 512):
             renderer.render(evaluate(avatar), replace(VIEW, size=(size, size)))
-    assert made == ([True] if minify >= 9984 else [])
+    assert chains == ([True] if minify >= 9984 else [])
 
 
 def test_a_picture_does_not_depend_on_what_was_drawn_before(gl):

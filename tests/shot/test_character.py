@@ -1,4 +1,4 @@
-"""What captions call an avatar: strangers' titles made fit for a sentence, the user's words first."""
+"""Names and descriptions of avatars in captions: cleaned titles, and the user's words first."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ opened = cache(open_avatar)
         ("A" * 100_000, ""),
     ],
 )
-def test_titles(raw: str, clean: str) -> None:
+def test_captions_use_cleaned_titles(raw: str, clean: str) -> None:
     assert clean_name(raw) == clean
     assert clean_name(clean) == clean
 
@@ -52,7 +52,7 @@ def test_the_built_in_avatar_is_known() -> None:
     assert (tied.hair, tied.tied_hair) == ("black hair", "black twintails")
 
 
-def test_the_users_words_win() -> None:
+def test_the_users_description_wins() -> None:
     a = opened("demo")
     words = {
         "demo": CharacterWords(name="Aki", description="a boy with red hair"),

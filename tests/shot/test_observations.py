@@ -1,4 +1,4 @@
-"""Observations: typed, checked, the same after a trip through JSON."""
+"""Observations: typed, checked, and unchanged by JSON."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vrm_synth.shot.observations import Observations
 
 
 def test_observations_survive_json() -> None:
-    found = Observations(framing="bust", face_in_sight=True, phrases=("waving",), azimuth=12.5, elevation=-3.0)
-    assert Observations.from_json(json.loads(json.dumps(found.to_json()))) == found
-    assert Observations().to_json().keys() == found.to_json().keys()
+    observations = Observations(framing="bust", face_in_sight=True, phrases=("waving",), azimuth=12.5, elevation=-3.0)
+    assert Observations.from_json(json.loads(json.dumps(observations.to_json()))) == observations
+    assert Observations().to_json().keys() == observations.to_json().keys()
 
 
 def test_absent_and_null_keys_observe_nothing() -> None:

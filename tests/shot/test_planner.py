@@ -36,7 +36,7 @@ def recipe(**fields: Any) -> Recipe:
 
 
 def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
-    """(V, 3) where the shot's vertices are, by the road that rendering takes."""
+    """(V, 3) positions of the shot's vertices, computed as rendering does."""
     f = shot.figure
     posed = evaluate(
         avatar, bones=f.bones, hips_offset=f.hips_offset, expressions=f.expressions, look_at=f.look_at,
@@ -46,7 +46,7 @@ def drawn(shot: Shot, avatar: Avatar) -> np.ndarray:
     return posed_vertices(body_parts_of(avatar), posed)
 
 
-def seen(shot: Shot, points: np.ndarray) -> np.ndarray:
+def projected(shot: Shot, points: np.ndarray) -> np.ndarray:
     return project(shot.camera, shot.size[0] / shot.size[1], points)
 
 
@@ -75,7 +75,7 @@ def test_the_pose_of_a_plan_is_the_shots_own_to_the_bit() -> None:
     assert 0 < gazes < 24
 
 
-def test_the_order_of_asking_does_not_matter() -> None:
+def test_the_order_of_planning_does_not_matter() -> None:
     r = recipe(avatars=["demo", "demo:1"], seed=4)
     forward = [plan_shot(r, i, opened).shot for i in range(12)]
     assert [plan_shot(r, i, opened).shot for i in reversed(range(12))][::-1] == forward
@@ -108,7 +108,7 @@ def test_each_choice_has_its_own_random_stream() -> None:
     assert [x.background for x in a] == [x.background for x in c]
 
 
-def test_seeds_and_shots_differ() -> None:
+def test_other_seeds_and_indices_give_other_shots() -> None:
     shots = [plan_shot(recipe(seed=seed), i, opened).shot for seed in (0, 1) for i in range(6)]
     assert len({json.dumps(s.to_json()) for s in shots}) == len(shots)
 
@@ -127,19 +127,19 @@ def test_shots_outside_the_recipe_are_refused(i: Any) -> None:
         plan_shot(recipe(), i, opened)
 
 
-def test_the_recipe_is_obeyed() -> None:
+def test_planned_shots_follow_the_recipe() -> None:
     r = recipe(
         size=[320, 200], supersample=3, background="#102030", poses="wave", mirror=0.0, views="bust_back_high",
         jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
     )  # fmt: skip
     planned = plan_shot(r, 0, opened)
-    s, found = planned.shot, planned.observations
+    s, observations = planned.shot, planned.observations
     assert (s.size, s.supersample, s.outlines, s.camera.fov_y) == ((320, 200), 3, False, 30.0)
     assert s.figure.settle_seconds == 0.25
     assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
     assert s.figure.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
     assert s.figure.expressions.keys() == {"happy"} and 0.75 <= s.figure.expressions["happy"] <= 1
-    assert (found.azimuth, found.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
+    assert (observations.azimuth, observations.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
     assert plan_shot(recipe(poses="wave", mirror=1.0), 0, opened).shot.choices.mirrored is True
     assert plan_shot(recipe(poses="t_pose", mirror=1.0), 0, opened).shot.choices.mirrored is False
 
@@ -148,10 +148,10 @@ def test_the_recipe_is_obeyed() -> None:
 
 
 @pytest.mark.parametrize("i", range(24))
-def test_full_figures_are_whole(i: int) -> None:
+def test_full_views_show_the_whole_figure(i: int) -> None:
     planned = plan_shot(recipe(crops="full", settle_seconds=0.3, size=[96, 128] if i % 2 else 64), i, opened)
     s = planned.shot
-    x, y, depth = seen(s, drawn(s, opened("demo"))).T
+    x, y, depth = projected(s, drawn(s, opened("demo"))).T
     assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
     assert max(np.ptp(x), np.ptp(y)) > 1.5  # and no smaller than they must be
     assert s.camera.near < depth.min() and depth.max() < s.camera.far
@@ -165,9 +165,9 @@ def test_crops_show_what_they_name(crop: str, pose: str) -> None:
     for view in ("front_level", "side_left_high", "three_quarter_right_low"):
         s = preset_shot(avatar, "demo", pose, f"{crop}_{view}")
         b, points = body_parts_of(avatar), drawn(s, avatar)
-        x, y, _ = seen(s, points[crop_vertices(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
+        x, y, _ = projected(s, points[crop_vertices(b, load_views()[f"{crop}_{view}"].crop.down_to)]).T
         assert max(np.abs(x).max(), np.abs(y).max()) <= 1 + ROUNDED
-        hx, hy, _ = seen(s, points[b.direct & b.of_bones("head")]).T
+        hx, hy, _ = projected(s, points[b.direct & b.of_bones("head")]).T
         assert max(np.abs(hx).max(), np.abs(hy).max()) <= 1.05
         share = np.ptp(hy) / 2
         assert share > {"face": 0.4, "bust": 0.2, "cowboy": 0.1}[crop]
@@ -183,13 +183,13 @@ def test_every_shared_avatar_is_framed(path: Path) -> None:
             s = preset_shot(avatar, str(path), pose, view, size=(64, 64))
             assert Shot.from_json(s.to_json()) == s
             if view.startswith("full"):
-                x, y, depth = seen(s, drawn(s, avatar)).T
+                x, y, depth = projected(s, drawn(s, avatar)).T
                 assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
                 assert s.camera.near < depth.min() and depth.max() < s.camera.far
 
 
 @pytest.mark.parametrize("scale", [0.02, 2.0])
-def test_size_does_not_matter(scale: float) -> None:
+def test_the_size_of_an_avatar_does_not_change_its_framing(scale: float) -> None:
     """The same character at 3 cm and at 3 m: the same words, the camera as many times as far away."""
     avatar = opened("demo")
     top = {n for n in avatar.scene_nodes if avatar.nodes[n].parent < 0}

@@ -30,7 +30,7 @@ def recipe(tmp_path: Path, text: str) -> Recipe:
 
 
 def refusal(tmp_path: Path, text: str) -> str:
-    """The complaint about a recipe, without the file's name; always one line of bearable length."""
+    """The error of a recipe without the file's name; asserts that it is one line of limited length."""
     with pytest.raises(RecipeError) as e:
         recipe(tmp_path, text)
     message = str(e.value)
@@ -63,7 +63,7 @@ def test_an_expression_is_named_by_any_name_that_a_shot_takes(tmp_path: Path) ->
             recipe(tmp_path, SMALLEST + f"expressions: [{bad}]\n")
 
 
-def test_choices_in_all_their_forms(tmp_path: Path) -> None:
+def test_choices_are_read_in_every_form(tmp_path: Path) -> None:
     r = recipe(
         tmp_path,
         SMALLEST
@@ -86,19 +86,19 @@ def test_avatars_are_found_from_the_recipes_folder(tmp_path: Path, monkeypatch: 
         (tmp_path / name).write_bytes(b"")
     monkeypatch.chdir("/")
 
-    def found(entry: str) -> list[str]:
+    def avatar_names(entry: str) -> list[str]:
         sources = recipe(tmp_path, f"avatars: {entry}\ncount: 1\n").avatars
         return [str(Path(s).relative_to(tmp_path)) if s.startswith("/") else s for s in sources]
 
-    assert found("b.vrm") == ["b.vrm"]
-    assert found("['*.vrm']") == ["a.vrm", "b.vrm"]
-    assert found("['**/*.vrm']") == ["a.vrm", "b.vrm", "sub/deep/d.vrm"]
-    assert found("sub") == ["sub/c.VRM"]
-    assert found("[b.vrm, demo, 'demo:2', 'demo:4..6', a.vrm]") == [
+    assert avatar_names("b.vrm") == ["b.vrm"]
+    assert avatar_names("['*.vrm']") == ["a.vrm", "b.vrm"]
+    assert avatar_names("['**/*.vrm']") == ["a.vrm", "b.vrm", "sub/deep/d.vrm"]
+    assert avatar_names("sub") == ["sub/c.VRM"]
+    assert avatar_names("[b.vrm, demo, 'demo:2', 'demo:4..6', a.vrm]") == [
         "b.vrm", "demo", "demo:2", "demo:4", "demo:5", "demo:6", "a.vrm",
     ]  # fmt: skip
-    assert found(f"['{tmp_path}/a.vrm']") == ["a.vrm"]
-    assert found("['demo:hair_color=pink,outfit=dress']") == ["demo:hair_color=pink,outfit=dress"]
+    assert avatar_names(f"['{tmp_path}/a.vrm']") == ["a.vrm"]
+    assert avatar_names("['demo:hair_color=pink,outfit=dress']") == ["demo:hair_color=pink,outfit=dress"]
 
 
 BAD = [
@@ -162,11 +162,11 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "complaint"), BAD, ids=[c[:40] for _, c in BAD])
-def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
     assert refusal(tmp_path, text).startswith(complaint)
 
 
-def test_a_bomb_of_aliases_costs_nothing(tmp_path: Path) -> None:
+def test_a_yaml_alias_bomb_is_refused_cheaply(tmp_path: Path) -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join(['*' + a] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
     text, cost = "\n".join(lines), []
@@ -176,7 +176,7 @@ def test_a_bomb_of_aliases_costs_nothing(tmp_path: Path) -> None:
     assert cost[1] <= cost[0] + 100  # it is refused at its first anchor, whatever follows
 
 
-def test_files_that_are_not_text(tmp_path: Path) -> None:
+def test_files_that_are_not_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_bytes(b"count: 1\nx: \xff\n")
     with pytest.raises(RecipeError, match=r"r\.yaml:2: not UTF-8"):
@@ -193,7 +193,7 @@ def test_files_that_are_not_text(tmp_path: Path) -> None:
         load_recipe(tmp_path)
 
 
-def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     assert recipe(tmp_path, "\ufeff" + SMALLEST).count == 3
 
 
@@ -223,13 +223,13 @@ def test_every_field_is_documented() -> None:
 def test_equal_weights_are_drawn_without_replacement() -> None:
     weights = dict.fromkeys("abcde", 1.0)
     for deal in range(20):
-        hand = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]
-        assert sorted(hand) == list("abcde")
+        dealt = [draw(weights, 7, "x", deal * 5 + k) for k in range(5)]
+        assert sorted(dealt) == list("abcde")
     orders = {tuple(draw(weights, 7, "x", deal * 5 + k) for k in range(5)) for deal in range(20)}
     assert len(orders) > 10
 
 
-def test_weights_are_kept() -> None:
+def test_choices_follow_their_weights() -> None:
     drawn = [draw({"a": 1.0, "b": 3.0, "c": 6.0}, 3, "x", i) for i in range(4000)]
     for name, share in (("a", 0.1), ("b", 0.3), ("c", 0.6)):
         assert drawn.count(name) / 4000 == pytest.approx(share, abs=0.025)
@@ -271,7 +271,7 @@ def own_files(tmp_path: Path) -> Path:
         ("[poses/mine.yaml, poses/m*.yaml]", {"mine": 2}),
     ],
 )
-def test_pose_files_of_the_users(own_files: Path, text: str, weights: dict[str, float]) -> None:
+def test_pose_files_of_the_user_are_read(own_files: Path, text: str, weights: dict[str, float]) -> None:
     r = recipe(own_files, SMALLEST + f"poses: {text}\n")
     assert r.poses == weights
     assert r.own_poses.keys() == weights.keys() - {"wave"}
@@ -284,9 +284,9 @@ def test_a_recipe_holds_its_pose_files(own_files: Path) -> None:
     for file in (own_files / "poses").iterdir():
         file.unlink()
     shots = [plan_shot(r, i, open_avatar).shot for i in range(3)]
-    again = Recipe.model_validate({**dumped, "avatars": ["demo"]})
-    assert again == r
-    assert [plan_shot(again, i, open_avatar).shot for i in range(3)] == shots
+    reloaded = Recipe.model_validate({**dumped, "avatars": ["demo"]})
+    assert reloaded == r
+    assert [plan_shot(reloaded, i, open_avatar).shot for i in range(3)] == shots
     assert {shot.choices.pose for shot in shots} == {"wave", "mine", "other"}
 
 
@@ -312,7 +312,7 @@ def test_a_pose_may_be_written_into_a_recipe(tmp_path: Path) -> None:
         ("poses: [mine]", r"4: poses\[0\]: unknown name"),
     ],
 )
-def test_a_pose_that_is_not_there_is_refused(own_files: Path, text: str, complaint: str) -> None:
+def test_an_unknown_pose_is_refused(own_files: Path, text: str, complaint: str) -> None:
     (own_files / "more").mkdir()
     (own_files / "more" / "mine.yaml").write_text(POSE)
     assert re.match(complaint, refusal(own_files, f"{SMALLEST}{text}\n"))

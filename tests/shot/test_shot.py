@@ -1,4 +1,4 @@
-"""The shots format: what goes in comes out, what is wrong is refused by name in one line."""
+"""The shots format: read, written and checked; mistakes are refused in one line with their key."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return entry
 
 
-def test_defaults_are_the_formats() -> None:
+def test_defaults_are_those_of_the_shots_format() -> None:
     s = Shot.from_json(SMALLEST)
     assert s.camera == Camera((0.0, 1.0, 3.0), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0), 30.0, None, 0.1, 20.0)
     assert (s.light, s.ambient, s.background, s.wind) == (None,) * 4 and s.figures == (Figure(s.figure.avatar),)
@@ -73,7 +73,7 @@ def test_null_is_absent() -> None:
     assert Shot.from_json(SMALLEST | dict.fromkeys(optional)) == Shot.from_json(SMALLEST)
 
 
-def test_every_key_arrives() -> None:
+def test_every_key_is_read() -> None:
     s, v = Shot.from_json(FULL), Shot.from_json(FULL).view()
     assert s.figure.look_at == LookAtAngles(10.5, -3.0)
     assert (v.camera, v.size, v.light, v.ambient, v.background) == (s.camera, s.size, s.light, s.ambient, s.background)
@@ -87,13 +87,13 @@ def test_a_gaze_may_be_a_point() -> None:
     assert s.to_json()["look_at"] == [1.0, 2.0, 3.0]
 
 
-def test_shots_travel_to_workers() -> None:
+def test_shots_can_be_pickled() -> None:
     s = Shot.from_json(FULL)
     assert pickle.loads(pickle.dumps(s)) == s
 
 
 @needs_corpus
-def test_the_reference_shots_survive() -> None:
+def test_reference_shots_round_trip_through_json() -> None:
     assert isinstance(CORPUS, Path)
     for entry in json.loads((CORPUS / "reference" / "shots.json").read_text()):
         s = Shot.from_json(entry)
@@ -178,7 +178,7 @@ BAD: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "named"), BAD)
-def test_bad_values_are_refused_by_name(path: str, value: Any, named: str) -> None:
+def test_invalid_values_are_refused_by_key(path: str, value: Any, named: str) -> None:
     with pytest.raises(ShotError) as e:
         Shot.from_json(changed(path, value))
     assert named in str(e.value)
@@ -186,7 +186,7 @@ def test_bad_values_are_refused_by_name(path: str, value: Any, named: str) -> No
     assert len(str(e.value)) < 700
 
 
-def test_a_drawing_larger_than_any_driver_takes_is_refused() -> None:
+def test_a_size_beyond_every_driver_is_refused() -> None:
     with pytest.raises(ShotError, match="too large"):
         Shot.from_json({**SMALLEST, "size": [8192, 10], "supersample": 4})
 

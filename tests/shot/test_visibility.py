@@ -44,7 +44,7 @@ def before(pose: Pose, view: str, source: str = "demo", **expressions: float) ->
 
 
 @pytest.mark.parametrize(
-    ("pose", "view", "said"),
+    ("pose", "view", "phrases"),
     [
         ("wave", "full_front_level", ("waving with the right hand",)),
         ("wave", "face_front_level", ()),  # the hand is outside
@@ -60,13 +60,13 @@ def before(pose: Pose, view: str, source: str = "demo", **expressions: float) ->
         ("prayer", "bust_front_level", ("with both palms pressed together in front of the chest",)),
     ],
 )
-def test_phrases_need_their_bones_in_sight(pose: str, view: str, said: tuple[str, ...]) -> None:
-    assert measured(pose, view)[1] == said
+def test_phrases_need_their_bones_in_sight(pose: str, view: str, phrases: tuple[str, ...]) -> None:
+    assert measured(pose, view)[1] == phrases
 
 
 def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
-    w, said = measured("wave", "full_front_level", mirrored=True)
-    assert said == ("waving with the left hand",)
+    w, phrases = measured("wave", "full_front_level", mirrored=True)
+    assert phrases == ("waving with the left hand",)
     hands = {side: w.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
     assert hands["left"][1] > hands["right"][1] + 0.2
     x = project(w.camera, 1.0, np.array([hands["left"]]))[0, 0]
@@ -74,11 +74,11 @@ def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
 
 
 @needs_corpus
-def test_avatars_that_are_no_person_get_no_phrases() -> None:
+def test_avatars_without_a_human_figure_get_no_phrases() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
-        w, said = measured("arms_behind_back", "full_front_level", files[name])
-        assert said == () and not w.parts.is_person
+        w, phrases = measured("arms_behind_back", "full_front_level", files[name])
+        assert phrases == () and not w.parts.is_person
     assert measured("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
 
 
@@ -106,7 +106,7 @@ def test_crossed_wrists_do_not_join_hands() -> None:
     assert w.phrases(pose) == ("stretching both arms overhead",)
 
 
-def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
+def test_palms_that_face_elsewhere_are_not_pressed_together() -> None:
     pose = load_poses()["prayer"]
     twisted = dict(pose.bones) | {"leftHand": turns((87, -11, 64)), "rightHand": turns((87, 11, -64))}
     w = before(replace(pose, bones=twisted), "full_front_level")
@@ -117,10 +117,10 @@ def test_palms_that_look_elsewhere_are_not_pressed_together() -> None:
 @pytest.mark.parametrize("pose", ["sit_chair", "sit_cross_legged"])
 def test_hands_off_the_lap_are_not_in_it(pose: str) -> None:
     named = load_poses()[pose]
-    said = "with both hands in the lap"
-    assert said in before(named, "full_front_level").phrases(named)
+    phrase = "with both hands in the lap"
+    assert phrase in before(named, "full_front_level").phrases(named)
     wide = {f"{side}UpperArm": (0.0, 0.0, 0.0, 1.0) for side in ("left", "right")}
-    assert said not in before(replace(named, bones=dict(named.bones) | wide), "full_front_level").phrases(named)
+    assert phrase not in before(replace(named, bones=dict(named.bones) | wide), "full_front_level").phrases(named)
 
 
 def test_a_curtsy_stands_on_both_feet() -> None:
@@ -137,7 +137,7 @@ def test_hands_without_fingers_make_no_signs() -> None:
     assert measured("peace", "full_front_level")[1] == ("making a peace sign with the right hand",)
 
 
-def test_framing_is_what_the_picture_cuts() -> None:
+def test_framing_is_observed_from_what_the_picture_cuts_off() -> None:
     assert measured("stand", "full_front_level")[0].framing("full") == "full"
     for crop in ("face", "bust", "cowboy"):
         assert measured("stand", f"{crop}_front_level")[0].framing(crop) == crop
@@ -159,12 +159,12 @@ def test_faces_are_in_sight_from_the_front_only() -> None:
 
 
 def test_expressions_are_observed_only_where_the_face_is_in_sight() -> None:
-    told = {}
+    observed = {}
     for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
         s = plan_shot(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
         assert s.shot.figure.expressions.keys() == {"happy"}
-        told[view] = s.observations.expression
-    assert told == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
+        observed[view] = s.observations.expression
+    assert observed == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
 
 
 def test_expressions_need_a_face_that_can_be_read() -> None:
@@ -179,12 +179,12 @@ def test_expressions_need_a_face_that_can_be_read() -> None:
 def test_an_expression_behind_a_hand_is_not_observed() -> None:
     w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
     assert w.expression("aa") == "aa"
-    moved, hand = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
+    moved, hand_vertices = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
     assert moved is not None
     mouth = w.vertices[moved].mean(0)
     to_camera = np.array(w.camera.position) - mouth
     covered = w.vertices.copy()
-    covered[hand] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand].mean(0)
+    covered[hand_vertices] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand_vertices].mean(0)
     w = replace(w, vertices=covered)
     assert w.face_in_sight and w.expression("aa") == ""
     uncovered = before(load_poses()["stand"], "bust_front_level", blink=1.0)
@@ -209,7 +209,7 @@ def test_hair_is_described_as_it_is_in_sight(style: str, view: str, hair: str) -
     assert plan_shot(r, 0, opened).observations.hair == hair
 
 
-def test_a_bent_head_is_seen_from_above() -> None:
+def test_a_bowed_head_is_observed_from_above() -> None:
     bowed, _ = measured("bow", "face_front_level")
     assert 45 < bowed.face_elevation(0.0, 0.0) < 75
     assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
@@ -223,37 +223,39 @@ def test_a_bent_head_is_seen_from_above() -> None:
 
 @pytest.mark.parametrize("choice", ["elevations", "views"])
 def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
-    def elevations(pose: str, wanted: dict[str, float]) -> list[str]:
-        weights = wanted if choice == "elevations" else {f"full_front_{n}": w for n, w in wanted.items()}
+    def elevations(pose: str, height_weights: dict[str, float]) -> list[str]:
+        weights = (
+            height_weights if choice == "elevations" else {f"full_front_{n}": w for n, w in height_weights.items()}
+        )
         r = recipe(poses=pose, **{choice: weights})
         return [str(plan_shot(r, i, opened).shot.choices.view).rpartition("_")[2] for i in range(8)]
 
-    wanted = {"low": 3.0, "level": 1.0, "high": 1.5}
-    as_drawn = elevations("wave", wanted)
+    height_weights = {"low": 3.0, "level": 1.0, "high": 1.5}
+    as_drawn = elevations("wave", height_weights)
     assert "low" in as_drawn and set(as_drawn) > {"low"}
     for pose in ("sit_floor", "crouch", "kick", "lunge"):
-        told = elevations(pose, wanted)
-        assert "low" not in told
-        assert all(a == b for a, b in zip(told, as_drawn, strict=True) if b != "low")  # the others keep theirs
+        observed = elevations(pose, height_weights)
+        assert "low" not in observed
+        assert all(a == b for a, b in zip(observed, as_drawn, strict=True) if b != "low")  # the others keep theirs
     assert set(elevations("sit_floor", {"low": 1.0})) == {"low"}  # the recipe wins
 
 
-def test_expressions_an_avatar_lacks_are_passed_over() -> None:
+def test_expressions_that_an_avatar_lacks_are_skipped() -> None:
     s = plan_shot(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
     assert s.shot.figure.expressions == {} and s.observations.expression == ""
     assert plan_shot(recipe(expressions="NoSuchFace"), 0, opened).shot.figure.expressions == {}
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
+    ("expression", "observed"), [("neutral", True), ("surprised", True), ("happy", False), ("blink", False)]
 )
-def test_shut_eyes_have_no_color(expression: str, told: bool) -> None:
+def test_shut_eyes_have_no_color(expression: str, observed: bool) -> None:
     s = plan_shot(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
-    assert (s.observations.eyes == "blue eyes") == told
-    assert ("blue eyes" in english(s.shot.choices, s.observations)) == told
+    assert (s.observations.eyes == "blue eyes") == observed
+    assert ("blue eyes" in english(s.shot.choices, s.observations)) == observed
 
 
-def test_gaze() -> None:
+def test_gaze_is_observed_from_eyes_and_camera() -> None:
     front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
     for i in range(4):
         s = plan_shot(front, i, opened)
@@ -283,7 +285,7 @@ def test_no_gaze_is_observed_with_eyes_that_may_be_shut(expression: str) -> None
     assert s.shot.figure.look_at is not None
 
 
-def test_full_jitter_keeps_phrases_true() -> None:
+def test_phrases_stay_true_under_full_jitter() -> None:
     """Hands on hips stay on hips, with the whole jitter that a recipe allows."""
     for i in range(8):
         s = plan_shot(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
@@ -299,7 +301,7 @@ def test_wind_blows_level_and_up_to_its_strength() -> None:
         assert s.shot.choices.pose == plan_shot(calm, i, opened).shot.choices.pose
 
 
-def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None:
+def test_moved_vertices_of_an_expression_match_skinning(monkeypatch) -> None:
     """The vertices of a slow reading, primitive by primitive as they are posed; no vertex is posed again for it."""
     w = before(load_poses()["stand"], "face_front_level", happy=1.0)
     names = [n for n, e in w.posed.avatar.expressions.items() if e.is_bound]
@@ -317,7 +319,7 @@ def test_what_an_expression_moves_is_known_without_skinning(monkeypatch) -> None
     skinned: list[int] = []
     monkeypatch.setattr(skinning, "_posed", lambda *a: skinned.append(1))
     for name in names:
-        found, wanted = w._moved_vertices(name), slow[name]
-        assert (found is None) == (wanted is None)
-        assert found is None or np.array_equal(found, wanted)
+        fast, exact = w._moved_vertices(name), slow[name]
+        assert (fast is None) == (exact is None)
+        assert fast is None or np.array_equal(fast, exact)
     assert any(v is not None and v.any() for v in slow.values()) and not skinned

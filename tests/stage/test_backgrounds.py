@@ -1,4 +1,4 @@
-"""Backgrounds by name: colours that deserve their names."""
+"""Named backgrounds: their colors fit their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HUES = {"red": 0, "orange": 30, "yellow": 48, "green": 120, "blue": 215, "lavend
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_colour_is_what_its_name_says(name: str) -> None:
+def test_a_named_color_has_the_hue_of_its_name(name: str) -> None:
     color = background(name)
     assert color is not None and color[3] == 1.0
     h, lightness, s = colorsys.rgb_to_hls(*color[:3])
@@ -29,19 +29,19 @@ def test_a_colour_is_what_its_name_says(name: str) -> None:
         assert lightness < 0.3
 
 
-def test_names_are_told_apart() -> None:
+def test_named_colors_are_distinct() -> None:
     colors = [background(n) for n in NAMES]
     for i, a in enumerate(colors):
         for b in colors[:i]:
             assert a and b and sum(abs(x - y) for x, y in zip(a, b, strict=True)) > 0.08
 
 
-def test_hex_and_transparent() -> None:
+def test_hex_colors_and_transparent_are_backgrounds() -> None:
     assert background("#ff8000") == (1.0, 128 / 255, 0.0, 1.0)
     assert background("transparent") is None
 
 
 @pytest.mark.parametrize("name", ["#ff80", "#gggggg", "blurple", "", "White"])
-def test_others_are_refused(name: str) -> None:
+def test_unknown_backgrounds_are_refused(name: str) -> None:
     with pytest.raises(RecipeError, match="unknown background"):
         background(name)

@@ -1,4 +1,4 @@
-"""Light setups: the key comes from the camera's side of the figure, and the sum never burns out."""
+"""Light setups: the key light is on the camera side of the figure, and the sum is not overexposed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_light_falls_on_what_the_camera_sees(setup: str) -> None:
     assert sides == {True, False}
 
 
-def test_a_setup_lights_what_it_says() -> None:
+def test_the_top_key_is_steep_and_the_flat_fill_strong() -> None:
     def key(setup: str) -> tuple[float, float]:
         lights = [light(setup, 0.0, rng(0, "light", i)) for i in range(40)]
         return float(np.mean([-k.direction[1] for k, _ in lights])), float(np.mean([f.intensity for _, f in lights]))

@@ -109,8 +109,8 @@ def resting(vrm: str, down: float, right: float | None = None, bend: float = 0.0
     turns: dict[int, Array] = {}
     for side, degrees in upper.items():
         turns[c.humanoid[f"{side}UpperArm"]] = _about_z(degrees)
-        more = math.copysign(bend, degrees)
-        turns[c.humanoid[f"{side}LowerArm"]] = _about_z(degrees + more)
+        remaining = math.copysign(bend, degrees)
+        turns[c.humanoid[f"{side}LowerArm"]] = _about_z(degrees + remaining)
     return written(_rested(c, turns), vrm)
 
 

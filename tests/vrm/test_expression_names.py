@@ -59,11 +59,11 @@ def of(expressions: dict[str, Expression]) -> dict[str, list[float]]:
         ("surprised", "Oh!", "Oh!"),  # no preset of 0.x: the name counts
     ],
 )
-def test_the_id_of_a_group(preset: str, name: str, is_: str) -> None:
+def test_the_expression_name_of_a_blend_shape_group(preset: str, name: str, is_: str) -> None:
     assert names((preset, name))[0] == [is_]
 
 
-def test_what_is_read_another_way_than_written_is_reported() -> None:
+def test_reinterpreted_names_are_reported() -> None:
     assert names(("joy", "Joy"), ("unknown", "surprised"), ("unknown", "Wink"))[1] == ()
     (line,) = names(("\u0131", "I"))[1]
     assert "g[0]" in line and "'ı'" in line and "'i'" in line
@@ -73,39 +73,39 @@ def test_what_is_read_another_way_than_written_is_reported() -> None:
 
 def test_a_stated_preset_wins_over_a_name_in_either_order() -> None:
     for order in (1, -1):
-        found, oddities = names(*[("unknown", "Joy"), ("joy", "Smile")][::order])
-        assert found == ["Joy", "happy"][::order]  # nothing is lost: the other is there under its own name
+        found_names, oddities = names(*[("unknown", "Joy"), ("joy", "Smile")][::order])
+        assert found_names == ["Joy", "happy"][::order]  # the other group keeps its own name
         assert len(oddities) == 1 and "custom" in oddities[0]
 
 
 def test_a_0x_name_wins_over_a_10_name() -> None:
-    found, oddities = names(("unknown", "happy"), ("unknown", "Joy"))
-    assert found == ["happy (custom)", "happy"] and len(oddities) == 2
+    found_names, oddities = names(("unknown", "happy"), ("unknown", "Joy"))
+    assert found_names == ["happy (custom)", "happy"] and len(oddities) == 2
 
 
 def test_a_custom_group_with_the_very_name_of_a_preset_gets_another() -> None:
-    found, oddities = names(("unknown", "happy"), ("joy", "Joy"), ("unknown", "blink"), ("blink", "Blink"))
-    assert found == ["happy (custom)", "happy", "blink (custom)", "blink"]
+    found_names, oddities = names(("unknown", "happy"), ("joy", "Joy"), ("unknown", "blink"), ("blink", "Blink"))
+    assert found_names == ["happy (custom)", "happy", "blink (custom)", "blink"]
     assert [line.split(" ")[0] for line in oddities] == ["g[0]", "g[2]"]
 
 
 def test_duplicates_are_left_out_and_reported() -> None:
-    found, oddities = names(("joy", "A1"), ("joy", "A2"), ("unknown", "x"), ("unknown", "x"), ("unknown", "X"))
-    assert found == ["happy", None, "x", None, "X"]
+    found_names, oddities = names(("joy", "A1"), ("joy", "A2"), ("unknown", "x"), ("unknown", "x"), ("unknown", "X"))
+    assert found_names == ["happy", None, "x", None, "X"]
     assert len(oddities) == 2 and all("the first one counts" in line for line in oddities)
 
 
 def test_names_are_unique_and_plain_whatever_the_file_says() -> None:
     groups = [("unknown", n) for n in [*ODD_NAMES, "unnamed", "line break", "joy", "Joy", "happy", "aa", "A"] * 2]
-    found = [n for n in names(*groups)[0] if n is not None]
-    assert len(set(found)) == len(found) and all(map(is_plain, found))
+    found_names = [n for n in names(*groups)[0] if n is not None]
+    assert len(set(found_names)) == len(found_names) and all(map(is_plain, found_names))
 
 
-def test_folding() -> None:
+def test_case_folding_covers_dotted_and_dotless_i() -> None:
     assert {fold_case(n) for n in ("BLINK", "Blink", "bl\u0131nk", "BL\u0130NK", "bli\u0307nk")} == {"blink"}
 
 
-def test_a_nameless_group_is_kept_where_it_changes_something() -> None:
+def test_a_nameless_group_with_an_effect_is_kept() -> None:
     def change(doc: Doc) -> None:
         groups = doc["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"]
         groups += [{"presetName": "unknown", "binds": [{"mesh": 0, "index": 1}]}, {"name": "", "presetName": ""}]
@@ -146,7 +146,7 @@ def test_percent_is_decided_for_the_file() -> None:
     assert oddities.lines() == ("here has morph target weights in percent, up to 100; divided by 100",)
 
 
-def test_an_exaggeration_is_no_percent() -> None:
+def test_weights_slightly_above_one_are_no_percentages() -> None:
     oddities = Oddities()
     stored = {"a": weights(1.5, 0.5), "b": weights(1)}
     assert of(divide_percent_weights(stored, "here", oddities)) == of(stored)
@@ -155,13 +155,13 @@ def test_an_exaggeration_is_no_percent() -> None:
     assert "1 morph target weights outside 0 to 1" in line and "1.5 in 'a'" in line
 
 
-def test_a_rounding_is_left_alone() -> None:
+def test_weights_off_by_rounding_are_unchanged_and_not_reported() -> None:
     oddities = Oddities()
     stored = {"a": weights(1.00000012, -1e-9)}
     assert clamp_weights(stored, "here", oddities) == stored and oddities.lines() == ()
 
 
-def test_percent_in_a_10_file() -> None:
+def test_percentages_in_a_vrm1_file_are_converted() -> None:
     def change(doc: Doc) -> None:
         expressions = doc["extensions"]["VRMC_vrm"]["expressions"]
         expressions["preset"]["happy"]["morphTargetBinds"] = [
@@ -176,7 +176,7 @@ def test_percent_in_a_10_file() -> None:
     assert of(dict(as_three_vrm(a).expressions)) == {"happy": [100, 30], "wink": [250]}
 
 
-def test_above_100_and_below_0_in_a_0x_file() -> None:
+def test_vrm0_weights_outside_0_to_100_are_clamped_and_reported() -> None:
     def change(doc: Doc) -> None:
         group = doc["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"][0]
         group["binds"] = [{"mesh": 0, "index": 0, "weight": w} for w in (1000, 40, -20)]
@@ -208,13 +208,13 @@ def test_three_vrm_has_the_names_of_the_file() -> None:
     ours = {"surprised": 0.1, "Joy": 0.2, "happy (custom)": 0.3, "happy": 0.4, "ih": 0.5}
     assert {n: e.morph_target_binds[0].weight for n, e in a.expressions.items()} == pytest.approx(ours)
     # presetName to the letter, else the name; the first "happy" counts
-    theirs = {"Surprised": 0.1, "Joy": 0.2, "happy": 0.3, "y": 0.5}
+    three_vrm = {"Surprised": 0.1, "Joy": 0.2, "happy": 0.3, "y": 0.5}
     reference = as_three_vrm(a).expressions
-    assert {n: e.morph_target_binds[0].weight for n, e in reference.items()} == pytest.approx(theirs)
+    assert {n: e.morph_target_binds[0].weight for n, e in reference.items()} == pytest.approx(three_vrm)
     assert all(n == e.name for n, e in reference.items())
 
 
 @pytest.mark.parametrize("make", [vrm0, vrm1])
-def test_a_file_without_such_faults_is_the_same_to_both(make: Any) -> None:
+def test_a_sound_file_loads_the_same_in_three_vrm_compat(make: Any) -> None:
     a: Avatar = load_bytes(changed(lambda doc: None, make), "x.vrm")
     assert a.reference_expressions is None and replace(a).expressions is a.expressions

@@ -27,7 +27,7 @@ def built_in(vrm: str) -> Avatar:
     return load_bytes(plain(vrm), "plain.vrm")
 
 
-def places(a: Avatar) -> np.ndarray:
+def positions(a: Avatar) -> np.ndarray:
     return np.array(list(bone_rest_positions(a.nodes, a.humanoid).values()))
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_faces_another_way_is_turned(vrm: str, by: float, turn: int,
     assert a.turn == turn and a.oddities == ((oddity,) if oddity else ()) and a.front_known
     if oddity:
         assert yaws(a) == {"arms": 0, "feet": 0, "eyes": 0, "face": 0}
-        np.testing.assert_allclose(places(a), places(built_in(vrm)), atol=1e-6)
+        np.testing.assert_allclose(positions(a), positions(built_in(vrm)), atol=1e-6)
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
@@ -83,7 +83,7 @@ def test_any_other_angle_is_reported_and_left(vrm: str) -> None:
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
-def test_signs_without_the_bones_of_toes_and_eyes(vrm: str) -> None:
+def test_the_front_is_found_without_toe_and_eye_bones(vrm: str) -> None:
     a = load_bytes(turned(without(plain(vrm), *PAIRS), 180), "x.vrm")
     assert a.turn == 180 - USUAL[vrm] and yaws(a) == {"arms": 0, "feet": 0, "face": 0}
 
@@ -97,16 +97,16 @@ def test_a_face_without_expressions_is_where_the_head_has_most_detail() -> None:
 def test_arms_alone_count_where_nothing_else_can_be_read() -> None:
     """A stick figure: its left is its left, whichever version."""
 
-    def away(doc: Doc) -> None:
+    def turn_away(doc: Doc) -> None:
         doc["nodes"][0]["rotation"] = [0, 1, 0, 0]
 
     for make, turn in ((vrm0, 0), (vrm1, 180)):
-        a = load_bytes(changed(away, make), "x.vrm")
+        a = load_bytes(changed(turn_away, make), "x.vrm")
         assert [name for name, _ in front_signs(a).measured()] == ["arms"]
         assert a.turn == turn and len(a.oddities) == 1 and a.front_known
 
 
-def test_arms_in_one_place_have_no_sides() -> None:
+def test_arms_at_one_position_have_no_sides() -> None:
     def change(doc: Doc) -> None:
         for node in doc["nodes"]:
             if "Arm" in node["name"] or "Hand" in node["name"]:
@@ -135,7 +135,7 @@ def test_all_signs_have_to_agree(signs: FrontSigns, quarter: int | None) -> None
     assert signs.common_quarter() == quarter
 
 
-def test_nearest_quarter() -> None:
+def test_angles_snap_to_the_nearest_quarter_turn() -> None:
     degrees = (0, 44, 46, 134, 136, 180, -180, -136, -134, -46, -44, 360, 450)
     assert [nearest_quarter(d) for d in degrees] == [0, 0, 90, 90, 180, 180, 180, 180, -90, -90, 0, 0, 90]
 
@@ -155,10 +155,10 @@ def test_gravity_turns_with_the_file() -> None:
     unturned = load_bytes(changed(change, vrm0), "x.vrm")
     assert gravity(unturned) == (0.1, -1, -0.2)
     assert gravity(as_three_vrm(unturned)) == (0.1, -1, 0.2)
-    away = load_bytes(changed(change), "x.vrm")
-    assert away.turn == 180 and gravity(away) == (-0.1, -1, -0.2)
-    assert gravity(with_turn(away, 90)) == (0.2, -1, -0.1)
-    assert gravity(as_three_vrm(away)) == (0.1, -1, 0.2)
+    backward = load_bytes(changed(change), "x.vrm")
+    assert backward.turn == 180 and gravity(backward) == (-0.1, -1, -0.2)
+    assert gravity(with_turn(backward, 90)) == (0.2, -1, -0.1)
+    assert gravity(as_three_vrm(backward)) == (0.1, -1, 0.2)
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
@@ -170,7 +170,7 @@ def test_three_vrm_turns_by_the_version_alone(vrm: str, by: float) -> None:
     assert theirs.nodes[theirs.scene_nodes[0]].name == ("half turn to face +Z" if vrm == "0" else "above")
 
 
-def test_there_and_back() -> None:
+def test_turning_there_and_back_changes_nothing() -> None:
     a = built_in("1")
     b = with_turn(with_turn(with_turn(a, 90), 180), 0)
     assert b.nodes == a.nodes and b.scene_nodes == a.scene_nodes and b.springs == a.springs and b.turn == 0
@@ -190,15 +190,15 @@ def test_nodes_outside_the_scene_are_not_turned() -> None:
 @pytest.mark.parametrize(
     ("by", "words", "azimuth"), [(90, True, 0), (30, False, None), (0, True, 0)], ids=["quarter", "other", "none"]
 )
-def test_captions_say_from_the_front_only_where_that_is_so(by: float, words: bool, azimuth: float | None) -> None:
+def test_captions_state_the_front_only_if_it_is_known(by: float, words: bool, azimuth: float | None) -> None:
     a = load_bytes(turned(plain("1"), by), "x.vrm")
     r = Recipe.model_validate(
         {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "jitter": {"camera": 0}}
     )
     planned = plan_shot(r, 0, lambda _: a)
-    found = planned.observations
-    assert found.azimuth == azimuth and (found.face_azimuth is None) == (azimuth is None)
-    text = english(planned.shot.choices, found)
+    observations = planned.observations
+    assert observations.azimuth == azimuth and (observations.face_azimuth is None) == (azimuth is None)
+    text = english(planned.shot.choices, observations)
     assert ("front" in text, "stand" in text) == (words, words), text
 
 
@@ -213,7 +213,7 @@ def test_a_figure_scaled_beyond_numbers_is_read_without_a_complaint() -> None:
 @needs_corpus
 @pytest.mark.corpus
 @pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
-def test_the_shared_avatars_face_as_their_versions_ask(path) -> None:
+def test_shared_avatars_face_the_direction_of_their_version(path) -> None:
     """All were looked at from the front; armature_transform lies askew, and is reported."""
     assert CORPUS is not None
     a = load(path)
@@ -229,14 +229,14 @@ HUMAN = ("bizdude", "crimsom", "m_expressive", "robot", "v1_samplebot", "zombie"
 @needs_corpus
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", HUMAN)
-def test_shared_avatars_turned_and_swapped(name: str) -> None:
+def test_turned_and_mirrored_shared_avatars_are_recognized(name: str) -> None:
     assert CORPUS is not None
     data = (CORPUS / "avatars" / f"{name}.vrm").read_bytes()
     a = load_bytes(data, "x.vrm")
     for by in (180, -90):
         b = load_bytes(turned(data, by), "x.vrm")
         assert b.turn == nearest_quarter(a.turn - by) and b.front_known
-        np.testing.assert_allclose(places(b), places(a), atol=1e-5)
+        np.testing.assert_allclose(positions(b), positions(a), atol=1e-5)
     for change in (sides_swapped, mirrored):
         b = load_bytes(change(data), "x.vrm")
         assert b.turn == a.turn and "its left bones are on its right side" in b.oddities[-1]

@@ -1,4 +1,4 @@
-"""Whatever is done to a file, loading it either gives a sound avatar or raises AvatarError, nothing else."""
+"""Fuzzed files either load as a sound avatar or raise AvatarError."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def sound(avatar: Avatar) -> None:
     """Every index of a loaded avatar points at something, every number is finite, every array has its shape."""
     nodes, count = avatar.nodes, len(avatar.nodes)
     assert len(set(avatar.scene_nodes)) == len(avatar.scene_nodes)
-    seen: set[int] = set()
+    reached: set[int] = set()
     for n in avatar.scene_nodes:
-        assert nodes[n].parent == -1 or nodes[n].parent in seen
-        seen.add(n)
+        assert nodes[n].parent == -1 or nodes[n].parent in reached
+        reached.add(n)
     for i, node in enumerate(nodes):
         assert all(nodes[c].parent == i for c in node.children)
         assert np.isfinite([*node.translation, *node.rotation, *node.scale]).all()
@@ -48,7 +48,7 @@ def sound(avatar: Avatar) -> None:
         for info in material.texture_infos().values():
             image = avatar.images[avatar.textures[info.texture].image]
             assert image is not None and image.pixels.dtype == np.uint8 and image.pixels.shape[2] == 4
-    assert all(n in seen for n in avatar.humanoid.values())
+    assert all(n in reached for n in avatar.humanoid.values())
     for e in avatar.expressions.values():
         for bind in e.morph_target_binds:
             mesh_index = nodes[bind.node].mesh
@@ -100,8 +100,8 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def mutate(doc: dict[str, Any], rng: np.random.Generator) -> None:
     """Replace, drop, repeat or move one value of the JSON."""
-    places = list(paths(doc))
-    path, other = (places[i] for i in rng.integers(0, len(places), 2))
+    json_paths = list(paths(doc))
+    path, other = (json_paths[i] for i in rng.integers(0, len(json_paths), 2))
     holder: Any = doc
     for key in path[:-1]:
         holder = holder[key]
@@ -120,7 +120,7 @@ def mutate(doc: dict[str, Any], rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("version", ["0", "1"])
-def test_changed_json(version: str) -> None:
+def test_changed_json_loads_soundly_or_is_refused(version: str) -> None:
     rng = np.random.default_rng(20261123)
     loaded = 0
     for _ in range(400):
@@ -133,28 +133,28 @@ def test_changed_json(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["0", "1"])
 @pytest.mark.parametrize("part", ["json", "bin", "anywhere"])
-def test_changed_bytes(version: str, part: str) -> None:
+def test_changed_bytes_load_soundly_or_are_refused(version: str, part: str) -> None:
     rng = np.random.default_rng(7)
     doc, data = MAKE[version]()
-    whole = glb(doc, bytes(data))
-    middle = 20 + struct.unpack_from("<I", whole, 12)[0]
-    low, high = {"json": (20, middle), "bin": (middle + 8, len(whole)), "anywhere": (0, len(whole))}[part]
+    file = glb(doc, bytes(data))
+    middle = 20 + struct.unpack_from("<I", file, 12)[0]
+    low, high = {"json": (20, middle), "bin": (middle + 8, len(file)), "anywhere": (0, len(file))}[part]
     for _ in range(150):
-        changed = bytearray(whole)
+        changed = bytearray(file)
         for at in rng.integers(low, high, rng.integers(1, 7)):
             changed[at] = rng.integers(256)
         try_to_load(bytes(changed))
 
 
 @pytest.mark.parametrize("version", ["0", "1"])
-def test_cut_anywhere(version: str) -> None:
+def test_a_truncated_file_is_refused(version: str) -> None:
     doc, data = MAKE[version]()
-    whole = glb(doc, bytes(data))
-    for size in np.linspace(0, len(whole) - 1, 150).astype(int):
-        assert not try_to_load(whole[:size])
+    file = glb(doc, bytes(data))
+    for size in np.linspace(0, len(file) - 1, 150).astype(int):
+        assert not try_to_load(file[:size])
 
 
-def test_noise_for_json() -> None:
+def test_random_json_is_refused() -> None:
     rng = np.random.default_rng(3)
     alphabet = np.frombuffer(b'{}[]",:0123456789.eE+-\\u \ntruefalsn\x00\xff', np.uint8)
     for _ in range(300):
@@ -164,7 +164,7 @@ def test_noise_for_json() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["0", "1"])
-def test_changed_json_at_length(version: str) -> None:
+def test_changed_json_loads_soundly_or_is_refused_long(version: str) -> None:
     rng = np.random.default_rng(99)
     for _ in range(10_000):
         doc, data = MAKE[version]()

@@ -40,13 +40,13 @@ def happy(doc: Doc) -> Doc:
 
 
 def primitive(doc: Doc) -> Doc:
-    found: Doc = doc["meshes"][0]["primitives"][0]
-    return found
+    entry: Doc = doc["meshes"][0]["primitives"][0]
+    return entry
 
 
 def constraint(doc: Doc) -> Doc:
-    found: Doc = doc["nodes"][STRAND + 1]["extensions"]["VRMC_node_constraint"]["constraint"]["roll"]
-    return found
+    entry: Doc = doc["nodes"][STRAND + 1]["extensions"]["VRMC_node_constraint"]["constraint"]["roll"]
+    return entry
 
 
 def group0(doc: Doc) -> Doc:
@@ -150,7 +150,7 @@ CASES: dict[str, tuple[Any, Change, str, Callable[[Avatar], object]]] = {
         vrm1,
         lambda d: springs1(d)["colliders"].insert(0, {"node": -1, "shape": {"sphere": {"radius": 1}}}),
         "colliders[0].node",
-        # the file's collider 0 is the one that is gone: what the group lists is told by the file's own numbers
+        # the dropped collider is number 0 of the file; groups list colliders by the file's numbers
         lambda a: [c.shape for c in a.colliders] == ["capsule"] and a.springs[0].colliders == (),
     ),
     "1.0 collider of a group": (
@@ -243,14 +243,14 @@ CASES: dict[str, tuple[Any, Change, str, Callable[[Avatar], object]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_none_is_left_out_and_reported(case: str) -> None:
-    make, change, place, holds = CASES[case]
+def test_an_index_of_minus_one_is_dropped_and_reported(case: str) -> None:
+    make, change, pointer, holds = CASES[case]
     avatar = loaded(change, make)
-    assert any(place in line and "is -1" in line for line in avatar.oddities), avatar.oddities
+    assert any(pointer in line and "is -1" in line for line in avatar.oddities), avatar.oddities
     assert holds(avatar)
 
 
-def test_habits_of_0x_are_no_oddities() -> None:
+def test_minus_one_where_vrm0_allows_it_is_not_reported() -> None:
     def change(doc: Doc) -> None:
         ext0(doc)["meta"]["texture"] = -1
         ext0(doc)["humanoid"]["humanBones"].append({"bone": "jaw", "node": -1})
@@ -260,7 +260,7 @@ def test_habits_of_0x_are_no_oddities() -> None:
     assert avatar.oddities == () and avatar.meta.thumbnail is None and "jaw" not in avatar.humanoid
 
 
-def test_many_of_a_kind_are_one_line() -> None:
+def test_many_equal_oddities_are_one_line() -> None:
     def change(doc: Doc) -> None:
         group0(doc)["bones"] = [STRAND] + [-1] * 300
         ext0(doc)["secondaryAnimation"]["boneGroups"] += [{**group0(doc), "colliderGroups": [-1]}] * 2
@@ -286,7 +286,7 @@ REFUSED: dict[str, tuple[Any, Change, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_left_out_is_refused(case: str) -> None:
+def test_minus_one_in_a_required_index_is_refused(case: str) -> None:
     make, change, words = REFUSED[case]
     with pytest.raises(AvatarError, match=words.replace("[", r"\[").replace("]", r"\]")):
         loaded(change, make)

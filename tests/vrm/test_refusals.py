@@ -1,4 +1,4 @@
-"""Files that are not avatars are refused: each with one line of its own, in little work and memory."""
+"""Broken files are refused: each with one line of its own, in little work and memory."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 def measured(paths: Iterable[str]) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.gltf.measured_load", *paths]
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    process = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines()]
 
 
 def test_the_corpus_is_large_and_its_files_differ() -> None:
@@ -53,7 +53,9 @@ def test_the_files_that_the_corpus_breaks_are_valid() -> None:
 
 
 @pytest.mark.parametrize(("name", "words"), [(name, words) for name, _, words in CASES])
-def test_refused(name: str, words: str, results: dict[str, dict[str, Any]]) -> None:
+def test_every_broken_file_is_refused_with_its_message(
+    name: str, words: str, results: dict[str, dict[str, Any]]
+) -> None:
     check(results[name], words)
 
 
@@ -85,7 +87,7 @@ def test_a_missing_file_a_folder_and_a_device_are_named(tmp_path: Path) -> None:
         load("a\0b.vrm")
 
 
-def test_limits_can_be_set(tmp_path: Path) -> None:
+def test_limits_are_configurable(tmp_path: Path) -> None:
     doc, data = vrm1()
     path = tmp_path / "valid.vrm"
     path.write_bytes(glb(doc, bytes(data)))
@@ -111,7 +113,7 @@ def test_limits_can_be_set(tmp_path: Path) -> None:
             load(path, limits)
 
 
-def test_names_from_the_file_cannot_break_a_terminal() -> None:
+def test_names_in_messages_are_printable() -> None:
     doc, data = vrm1()
     doc["nodes"][0]["name"] = "\x1b[31mred\nline\ud800"
     doc["nodes"][0]["children"] = [0]

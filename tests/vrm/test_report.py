@@ -1,4 +1,4 @@
-"""The report says what the file holds, and the table says it legibly."""
+"""`vrm-synth inspect`: the report of a file as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vrm_synth.vrm import load_bytes
 from vrm_synth.vrm.report import avatar_report, format_report
 
 
-def test_report() -> None:
+def test_report_lists_the_facts_of_a_file() -> None:
     doc, data = vrm1()
     facts = json.loads(json.dumps(avatar_report(load_bytes(glb(doc, bytes(data)), "quad.vrm")), allow_nan=False))
     assert (facts["source"], facts["vrm_version"], facts["name"]) == ("quad.vrm", "1", "quad")

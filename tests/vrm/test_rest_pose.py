@@ -1,4 +1,4 @@
-"""A rest pose that is no T-pose: measured, reported, and corrected for arms where it is certain."""
+"""Rest poses that are no T-pose: measured, reported, and corrected for arms where it is certain."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def bones(posed: PosedAvatar) -> np.ndarray:
 
 
 @pytest.mark.parametrize("vrm", ["0", "1"])
-def test_angles_at_known_points(vrm: str) -> None:
+def test_arm_angles_of_known_rest_poses(vrm: str) -> None:
     rest = rest_pose(stick(vrm, *at(37)))
     for side in ("left", "right"):
         assert rest.deviation(f"{side}UpperArm") == pytest.approx(37, abs=1e-5)
@@ -153,14 +153,14 @@ def test_a_figure_that_sits_or_lies_is_reported_and_left() -> None:
 @pytest.mark.parametrize(
     ("vrm", "down", "bend"), [("1", 45, 0), ("0", 45, 0), ("1", 40, 15), ("0", 60, 0), ("1", -30, 0)]
 )
-def test_every_pose_is_that_of_the_t_posed_avatar(vrm: str, down: float, bend: float) -> None:
+def test_every_pose_equals_that_of_the_t_posed_avatar(vrm: str, down: float, bend: float) -> None:
     """Fingers included, and in every named pose, to a hundredth of a millimetre."""
     a, t = a_posed(vrm, down, bend), built_in(vrm)
     assert a.rest_corrections.keys() == CORRECTED
     for name in ("t_pose", "stand", "wave", "arms_crossed", "prayer"):
         pose = load_poses()[name]
-        got, wanted = (pose_body(x, pose) for x in (a, t))
-        np.testing.assert_allclose(bones(got.posed), bones(wanted.posed), atol=1e-5, err_msg=name)
+        got, expected = (pose_body(x, pose) for x in (a, t))
+        np.testing.assert_allclose(bones(got.posed), bones(expected.posed), atol=1e-5, err_msg=name)
 
 
 def test_the_mesh_of_hands_is_where_the_t_posed_avatars_is() -> None:
@@ -212,11 +212,11 @@ def test_rotated_rest_nodes_are_corrected_as_well() -> None:
         "leftHand": (HALF, 0, 0, HALF),
         "head": (0, HALF, 0, HALF),
     }
-    for some in ({}, pose):
-        np.testing.assert_allclose(bones(evaluate(a, bones=some)), bones(evaluate(t, bones=some)), atol=1e-6)
+    for rotations in ({}, pose):
+        np.testing.assert_allclose(bones(evaluate(a, bones=rotations)), bones(evaluate(t, bones=rotations)), atol=1e-6)
 
 
-def test_gaze_and_legs_and_head_are_as_ever() -> None:
+def test_correcting_the_arms_changes_neither_gaze_legs_nor_head() -> None:
     a, t = a_posed("1"), built_in("1")
     for bone in (*HEAD[:3], "hips", "leftUpperLeg", "leftFoot"):
         k = rig_of(a).humanoid.row[bone]

@@ -59,12 +59,12 @@ def avatar(name: str) -> Avatar:
     return load(path(name))
 
 
-def test_all_of_the_table_is_there() -> None:
+def test_every_avatar_of_the_table_exists() -> None:
     assert set(NAMES) >= set(FACTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_loads_soundly(name: str) -> None:
+def test_every_shared_avatar_loads_soundly(name: str) -> None:
     a = load(path(name))
     sound(a)
     assert a.source == str(path(name))
@@ -74,7 +74,7 @@ def test_loads_soundly(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))
-def test_facts(name: str) -> None:
+def test_facts_match_the_readme_of_the_corpus(name: str) -> None:
     version, triangles, kinds, license = FACTS[name]
     a = avatar(name)
     assert a.vrm_version == version
@@ -98,14 +98,14 @@ def test_bones_and_expressions_are_the_references(case: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))
-def test_only_old_files_are_turned(name: str) -> None:
+def test_only_vrm0_files_are_turned(name: str) -> None:
     a = avatar(name)
     assert a.nodes[-1].name.startswith("half turn") == (a.vrm_version == "0")
     arm, hips = (rest_world_matrix(a.nodes, a.humanoid[bone])[0, 3] for bone in ("leftLowerArm", "hips"))
     assert arm > hips
 
 
-def test_expressive() -> None:
+def test_m_expressive_is_read_as_described() -> None:
     a = avatar("m_expressive")
     bound = {n for n, e in a.expressions.items() if e.is_bound}
     assert len(bound) == 16 and "neutral" not in bound
@@ -117,7 +117,7 @@ def test_expressive() -> None:
     assert Counter(a.first_person.values()) == {"thirdPersonOnly": 10, "both": 5}
 
 
-def test_inside_capsule_without_a_basic_shape() -> None:
+def test_an_inside_capsule_without_a_basic_shape_is_read() -> None:
     a = avatar("v1_springbone_extended")
     assert [c.shape for c in a.colliders] == ["insideCapsule"]
     assert len(a.springs) == 1 and a.springs[0].colliders == (0,)

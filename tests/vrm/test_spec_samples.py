@@ -1,4 +1,4 @@
-"""The VRM specification's own samples show what their READMEs say they must."""
+"""The VRM specification's samples look as their READMEs say."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def test_the_three_uv_animations_turn_rise_and_go_left(renderer):
     # one second at speed 1 is a whole texture further: the arrows are where they were
     for k in range(3):
         if movement(k) != "turns":
-            again = picture(renderer, posed, k, 1.0)
-            assert (np.abs(again - rest[k]).max(-1) > 40).mean() < 0.03
+            rotated = picture(renderer, posed, k, 1.0)
+            assert (np.abs(rotated - rest[k]).max(-1) > 40).mean() < 0.03

@@ -1,4 +1,4 @@
-"""as_three_vrm undoes exactly what the reference does not do; figures checked against its pictures."""
+"""as_three_vrm undoes exactly what three-vrm does not do; figures checked against its pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vrm_synth.vrm import load_bytes
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
 
-def test_vrm0() -> None:
+def test_vrm0_differences_are_undone() -> None:
     def change(doc: Doc) -> None:
         vrm = doc["extensions"]["VRM"]
         vrm["materialProperties"][0]["vectorProperties"]["_EmissionColor"] = [2, 0.5, 0, 1]

@@ -1,4 +1,4 @@
-"""VRM 0.x in VRM 1.0's terms."""
+"""VRM 0.x files: everything is converted to VRM 1.0's terms."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def material(**properties: Any) -> Material:
 
 
 def mtoon(**properties: Any) -> MToon:
-    found = material(**properties).mtoon
-    assert found is not None
-    return found
+    converted = material(**properties).mtoon
+    assert converted is not None
+    return converted
 
 
-def test_turned_to_face_plus_z() -> None:
+def test_vrm0_files_are_turned_to_face_plus_z() -> None:
     a = edited()
     assert a.nodes[-1].rotation == (0, 1, 0, 0) and a.scene_nodes[0] == len(a.nodes) - 1
     assert rest_world_matrix(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
@@ -45,7 +45,7 @@ def test_thumbs_are_renamed() -> None:
     )
 
 
-def test_bones_listed_twice_unknown_or_missing() -> None:
+def test_duplicate_and_unknown_bones_are_reported() -> None:
     def change(vrm: Doc) -> None:
         more = [{"bone": "head", "node": 0}, {"bone": "tail", "node": 0}, {"bone": "jaw", "node": -1}]
         vrm["humanoid"]["humanBones"] += more
@@ -73,7 +73,7 @@ def test_mtoon_defaults_are_those_of_0x() -> None:
 
 @pytest.mark.parametrize("toony", [0.0, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("shift", [-1.0, -0.3, 0.0, 0.5, 1.0])
-def test_shading_keeps_its_range(toony: float, shift: float) -> None:
+def test_shade_shift_and_toony_keep_their_range(toony: float, shift: float) -> None:
     """0.x goes from shade to lit as N·L goes from `shift` to lerp(1, shift, toony); 1.0 must do the same."""
     terms = mtoon(floatProperties={"_ShadeToony": toony, "_ShadeShift": shift})
     start, end = shift, 1 + (shift - 1) * toony
@@ -124,18 +124,18 @@ def test_texture_transform_is_flipped_and_spares_the_matcap() -> None:
         ({"_ALPHABLEND_ON": False}, "OPAQUE"),
     ],
 )
-def test_alpha_modes(keywords: dict[str, bool], mode: str) -> None:
+def test_alpha_modes_are_converted(keywords: dict[str, bool], mode: str) -> None:
     m = material(keywordMap=keywords, floatProperties={"_Cutoff": 0.25, "_ZWrite": 1})
     assert m.alpha_mode == mode and m.alpha_cutoff == 0.25
     assert m.mtoon is not None and m.mtoon.transparent_with_z_write == (mode == "BLEND")
 
 
-def test_culling() -> None:
+def test_cull_mode_becomes_double_sided() -> None:
     assert [material(floatProperties={"_CullMode": mode}).double_sided for mode in (0, 1, 2)] == [True, False, False]
 
 
 @pytest.mark.parametrize(("number", "mode"), [(0, "none"), (1, "worldCoordinates"), (2, "screenCoordinates")])
-def test_outlines(number: int, mode: str) -> None:
+def test_outlines_are_converted(number: int, mode: str) -> None:
     floats = {"_OutlineWidthMode": number, "_OutlineWidth": 0.5, "_OutlineColorMode": 1, "_OutlineLightingMix": 0.75}
     terms = mtoon(floatProperties=floats)
     assert (terms.outline_width_mode, terms.outline_width_factor) == (mode, 0.005)
@@ -183,7 +183,7 @@ def test_render_queues_keep_their_order() -> None:
         ("Unlit/Transparent Cutout", (1, 1, 1, 1), "MASK"),
     ],
 )
-def test_unlit_shaders(shader: str, color: tuple[float, ...], alpha: str) -> None:
+def test_unlit_shaders_become_unlit_materials(shader: str, color: tuple[float, ...], alpha: str) -> None:
     vectors, textures = {"_Color": [0.25, 1, 1, 0.5]}, {"_MainTex": 0}
     m = material(shader=shader, vectorProperties=vectors, textureProperties=textures, floatProperties={"_Cutoff": 0.3})
     assert (m.kind, m.alpha_mode, m.alpha_cutoff) == ("unlit", alpha, 0.3)
@@ -208,7 +208,7 @@ def test_gltf_shader_and_unknown_shaders_take_the_gltf_material() -> None:
     assert fewer.materials[0].kind == "unlit" and "0 entries for 1 materials" in fewer.oddities[0]
 
 
-def test_negative_textures_are_none() -> None:
+def test_negative_texture_indices_mean_none() -> None:
     assert material(textureProperties={"_MainTex": -1}).base_color_texture is None
 
 
@@ -246,7 +246,7 @@ def test_one_axis_of_a_texture_transform_leaves_the_other_as_it_was() -> None:
     assert (t.offset, t.scale) == ((0.125, 1 - 4 - 0.5), (2, 4))
 
 
-def test_binds_of_nothing_are_left_out_and_noted() -> None:
+def test_binds_without_a_target_are_dropped_and_reported() -> None:
     def change(vrm: Doc) -> None:
         group = vrm["blendShapeMaster"]["blendShapeGroups"][0]
         group["binds"] = [{"mesh": 5, "index": 0}, {"mesh": 0, "index": 9}, {"mesh": -1, "index": 0}]
@@ -259,7 +259,7 @@ def test_binds_of_nothing_are_left_out_and_noted() -> None:
     assert len(a.oddities) == 6
 
 
-def test_gaze() -> None:
+def test_look_at_is_converted() -> None:
     a = edited()
     assert a.look_at is not None and a.look_at.type == "bone"
     # Unity's z is glTF's −z, in the head node's own frame
@@ -275,7 +275,7 @@ def test_gaze() -> None:
     assert "input range of 0°" in zero.oddities[0]
 
 
-def test_springs() -> None:
+def test_springs_are_converted() -> None:
     a = edited()
     (spring,) = a.springs
     assert [(j.node, j.tail) for j in spring.joints] == [(STRAND, STRAND + 1), (STRAND + 1, None)]
@@ -287,7 +287,7 @@ def test_springs() -> None:
     assert spring.colliders == (0,)
 
 
-def test_a_strand_that_forks_swings_whole() -> None:
+def test_a_forked_strand_is_one_spring_of_all_its_joints() -> None:
     def change(doc: Doc) -> None:
         doc["nodes"] += [{"name": "fork"}, {"name": "tip"}]
         doc["nodes"][STRAND]["children"] = [STRAND + 1, STRAND + 2]
@@ -302,7 +302,7 @@ def test_a_strand_that_forks_swings_whole() -> None:
     ]
 
 
-def test_first_person_and_meta() -> None:
+def test_first_person_and_meta_are_read() -> None:
     a = edited()
     assert a.first_person == {MESH_NODE: "thirdPersonOnly"}
     assert (a.meta.name, a.meta.authors, a.meta.thumbnail) == ("quad", ("vrm-synth",), 0)

@@ -1,4 +1,4 @@
-"""VRM 1.0's extensions."""
+"""VRM 1.0 files: every extension is read."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def edited(change: Any = lambda doc: None) -> Avatar:
 
 
 def vrm(doc: Doc) -> Doc:
-    found: Doc = doc["extensions"]["VRMC_vrm"]
-    return found
+    vrm_extension: Doc = doc["extensions"]["VRMC_vrm"]
+    return vrm_extension
 
 
-def test_not_turned() -> None:
+def test_vrm1_files_are_not_turned() -> None:
     a = edited()
     assert a.oddities == () and a.vrm_version == "1" and len(a.nodes) == STRAND + 2
     assert a.scene_nodes[0] == 0 and rest_world_matrix(a.nodes, a.humanoid["leftHand"])[0, 3] > 0.3
 
 
-def test_a_file_that_faces_the_old_way_is_turned() -> None:
+def test_a_vrm1_file_that_faces_minus_z_is_turned() -> None:
     def change(doc: Doc) -> None:
         doc["nodes"][0]["rotation"] = [0, 1, 0, 0]
 
@@ -47,7 +47,7 @@ def test_a_file_of_both_versions_is_read_as_the_newer() -> None:
     assert a.oddities == ("file has both VRM and VRMC_vrm; it is read as VRM 1.0",)
 
 
-def test_materials() -> None:
+def test_mtoon_materials_are_read() -> None:
     (m,) = edited().materials
     assert m.kind == "mtoon" and m.base_color_factor == (1, 0.5, 0.25, 1)
     assert m.base_color_texture == TextureInfo(0, 0, (0.5, 0.0), 0.0, (2.0, 2.0))
@@ -66,7 +66,7 @@ def test_an_empty_mtoon_has_the_specifications_defaults() -> None:
     assert a.materials[0].mtoon == MToon()
 
 
-def test_unlit_pbr_and_emissive_strength() -> None:
+def test_unlit_pbr_and_emissive_strength_are_read() -> None:
     def change(doc: Doc) -> None:
         transform = {"KHR_texture_transform": {"rotation": 0.5, "texCoord": 1}}
         doc["materials"] += [
@@ -101,7 +101,7 @@ def test_samplers_default_to_trilinear_and_repeat() -> None:
     assert (default.mag_filter, default.min_filter, default.wrap_s, default.wrap_t) == (9729, 9987, 10497, 10497)
 
 
-def test_expressions() -> None:
+def test_expressions_are_read() -> None:
     a = edited()
     happy, wink = a.expressions["happy"], a.expressions["wink"]
     assert happy.is_preset and happy.override_blink == "block" and happy.override_mouth == "none"
@@ -111,7 +111,7 @@ def test_expressions() -> None:
     assert not wink.is_preset and wink.is_binary and not wink.is_bound
 
 
-def test_misplaced_names_and_targets_are_left_out_and_noted() -> None:
+def test_misplaced_names_and_targets_are_dropped_and_reported() -> None:
     def change(doc: Doc) -> None:
         vrm(doc)["expressions"]["preset"]["smug"] = {}
         vrm(doc)["expressions"]["custom"]["blink"] = {}
@@ -122,7 +122,7 @@ def test_misplaced_names_and_targets_are_left_out_and_noted() -> None:
     assert len(a.oddities) == 3
 
 
-def test_beta_thumbs() -> None:
+def test_thumb_names_of_the_beta_are_renamed() -> None:
     def change(doc: Doc) -> None:
         bones = vrm(doc)["humanoid"]["humanBones"]
         bones["leftThumbProximal"] = bones.pop("leftThumbMetacarpal")
@@ -133,7 +133,7 @@ def test_beta_thumbs() -> None:
     assert a.humanoid["leftThumbProximal"] == 0
 
 
-def test_gaze() -> None:
+def test_look_at_is_read() -> None:
     look = edited().look_at
     assert look is not None and look.type == "bone" and look.offset_from_head_bone == (0, 0.06, 0.02)
     assert (look.horizontal_inner.input_max_value, look.horizontal_inner.output_scale) == (60, 8)
@@ -154,10 +154,10 @@ def test_springs_end_at_their_last_joint() -> None:
     assert (c.node, c.shape, c.radius, c.tail) == (HEAD, "capsule", 0.1, (0, 0.1, 0))
 
 
-def test_colliders_of_every_shape() -> None:
-    def extended(own: Doc, **more: Any) -> Doc:
+def test_colliders_of_every_shape_are_read() -> None:
+    def extended(own: Doc, **changes: Any) -> Doc:
         extension = {"specVersion": "1.0", "shape": own}
-        return {"node": 0, "extensions": {"VRMC_springBone_extended_collider": extension}, **more}
+        return {"node": 0, "extensions": {"VRMC_springBone_extended_collider": extension}, **changes}
 
     fallback = {"shape": {"sphere": {"radius": 9}}}
 
@@ -189,7 +189,7 @@ def test_colliders_of_every_shape() -> None:
     assert a.oddities == ("extensions.VRMC_springBone.colliders[1] has no shape",)
 
 
-def test_constraints() -> None:
+def test_constraints_are_read() -> None:
     def change(doc: Doc) -> None:
         def constrain(node: int, body: Doc) -> None:
             doc["nodes"][node]["extensions"] = {"VRMC_node_constraint": {"specVersion": "1.0", "constraint": body}}
@@ -208,14 +208,14 @@ def test_constraints() -> None:
     assert a.oddities == ("nodes[4].extensions.VRMC_node_constraint.constraint is neither roll, aim nor rotation",)
 
 
-def test_meta_and_first_person() -> None:
+def test_meta_and_first_person_are_read() -> None:
     a = edited()
     assert (a.meta.name, a.meta.version, a.meta.authors, a.meta.thumbnail) == ("quad", "1", ("vrm-synth",), 0)
     assert a.meta.license.is_cc0 and a.meta.raw["name"] == "quad"
     assert a.first_person == {MESH_NODE: "thirdPersonOnly"} and a.generator == "vrm-synth's tests"
 
 
-def test_a_bone_outside_the_scene() -> None:
+def test_a_bone_outside_the_scene_is_dropped_and_reported() -> None:
     def change(doc: Doc) -> None:
         doc["nodes"].append({"name": "lost jaw"})
         vrm(doc)["humanoid"]["humanBones"]["jaw"] = {"node": len(doc["nodes"]) - 1}
@@ -233,8 +233,8 @@ def test_avatars_are_opened_relative_to_a_base(tmp_path: Any) -> None:
 
 def test_loading_is_a_pure_function_of_the_bytes() -> None:
     doc, data = vrm1()
-    whole = glb(doc, bytes(data))
-    a, b = load_bytes(whole, "x.vrm"), load_bytes(whole, "x.vrm")
+    file = glb(doc, bytes(data))
+    a, b = load_bytes(file, "x.vrm"), load_bytes(file, "x.vrm")
     assert a.sha256 == b.sha256 and a.materials == b.materials and a.nodes == b.nodes
     for p, q in zip(a.meshes[0].primitives, b.meshes[0].primitives, strict=True):
         np.testing.assert_array_equal(p.positions, q.positions)

@@ -1,4 +1,4 @@
-"""A small valid VRM file that tests build for themselves, and take apart."""
+"""Small valid VRM files, built by the tests in memory."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Bin:
         self.data += data
         return len(self.views) - 1
 
-    def accessor(self, values: Any, kind: str, component: int, dtype: str, **more: Any) -> int:
+    def accessor(self, values: Any, kind: str, component: int, dtype: str, **fields: Any) -> int:
         array = np.asarray(values, dtype)
-        accessor = {"bufferView": self.view(array.tobytes()), "componentType": component, "type": kind, **more}
+        accessor = {"bufferView": self.view(array.tobytes()), "componentType": component, "type": kind, **fields}
         return self.add({**accessor, "count": len(array)})
 
     def add(self, accessor: Doc) -> int:

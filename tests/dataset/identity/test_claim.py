@@ -50,19 +50,19 @@ def source(avatars) -> str:
 
 @dataclass(frozen=True)
 class Maker:
-    """Datasets of one recipe, as many shots of it as wanted."""
+    """Makes datasets of one recipe with any number of shots."""
 
     source: str
 
-    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Dataset:
+    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **settings: object) -> Dataset:
         plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
-        recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | more)
+        recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | settings)
         return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
 
-    def whole(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Store:
-        made = self.dataset(store, count, shard_format, **more)
-        made.make(made.missing())
-        assert made.finish()
+    def render(self, store: Store, count: int, shard_format: str = "imagefolder", **settings: object) -> Store:
+        dataset = self.dataset(store, count, shard_format, **settings)
+        dataset.make(dataset.missing())
+        assert dataset.finish()
         return store
 
 
@@ -77,9 +77,9 @@ def files(store: Store) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def at_once(maker, tmp_path_factory) -> Callable[[str], dict[str, bytes]]:
-    """Form → the files of the great dataset, made at once; its folder is as deep as the others'."""
+    """Shard format → the files of the larger dataset, rendered at once in a folder of equal depth."""
     top = tmp_path_factory.mktemp("once")
-    return functools.cache(lambda shard_format: files(maker.whole(LocalStore(top / shard_format), MANY, shard_format)))
+    return functools.cache(lambda shard_format: files(maker.render(LocalStore(top / shard_format), MANY, shard_format)))
 
 
 @pytest.fixture
@@ -91,46 +91,44 @@ def store(tmp_path_factory) -> LocalStore:
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
-def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(
-    maker, store, at_once, shard_format
-):
-    maker.whole(store, FEW, shard_format)
+def test_a_dataset_grows_to_the_bytes_of_one_rendered_at_once(maker, store, at_once, shard_format):
+    maker.render(store, FEW, shard_format)
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
     grown, drawn = maker.dataset(store, MANY, shard_format), []
-    assert grown.missing() == [2, 3, 4], "the third block was not whole"
+    assert grown.missing() == [2, 3, 4], "the third block was not complete"
     grown.make(grown.missing(), done=lambda: drawn.append(1))
     assert grown.finish() and len(drawn) == MANY - 2 * SHARD
     assert files(store) == at_once(shard_format)
-    whole = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
-    assert whole and all((store.folder / n).stat().st_mtime_ns == before[n] for n in whole)
+    untouched = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
+    assert untouched and all((store.folder / n).stat().st_mtime_ns == before[n] for n in untouched)
     assert verify(store, near=False).faults == ()
 
 
-def test_in_a_store_behind_a_url(maker):
+def test_a_dataset_grows_in_a_remote_store(maker):
     a, b = FsspecStore("memory://once/a"), FsspecStore("memory://grown/a")
-    assert files(maker.whole(maker.whole(b, FEW), MANY)) == files(maker.whole(a, MANY))
+    assert files(maker.render(maker.render(b, FEW), MANY)) == files(maker.render(a, MANY))
 
 
-def test_by_several_processes(maker, store, at_once):
-    maker.whole(store, FEW)
+def test_a_dataset_grows_by_several_processes(maker, store, at_once):
+    maker.render(store, FEW)
     grown = maker.dataset(store, MANY)
     grown.make(grown.missing(), functools.partial(run_task, workers=2))
     assert grown.finish() and files(store) == at_once("imagefolder")
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
-    """Both begin before either has put a shard; the one that has the unfinished block may be the second."""
-    maker.whole(store, FEW)
+def test_a_dataset_grows_by_jobs_that_each_render_a_part(maker, store, at_once, order):
+    """Both start before either has written a shard; the job with the unfinished block may be the second."""
+    maker.render(store, FEW)
     jobs = [maker.dataset(store, MANY) for _ in order]
-    mine = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
-    assert sorted(mine) == [[2, 4], [3]]
-    done = [bool(jobs[n].make(mine[n])) and jobs[n].finish() for n in order]
-    assert done == [False, True] and files(store) == at_once("imagefolder")
+    job_blocks = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
+    assert sorted(job_blocks) == [[2, 4], [3]]
+    finished = [bool(jobs[n].make(job_blocks[n])) and jobs[n].finish() for n in order]
+    assert finished == [False, True] and files(store) == at_once("imagefolder")
 
 
-def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(maker, store, at_once):
-    maker.whole(store, FEW)
+def test_a_late_job_keeps_the_block_that_another_job_completed(maker, store, at_once):
+    maker.render(store, FEW)
     late, first = maker.dataset(store, MANY), maker.dataset(store, MANY)
     before = store.read(IDENTITY)
     first.make([2])
@@ -142,19 +140,19 @@ def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(
     assert late.finish() and files(store) == at_once("imagefolder")
 
 
-def test_in_steps_and_interrupted_at_any_shard(maker, store, at_once):
-    maker.whole(store, 3)
+def test_a_dataset_grows_in_steps_interrupted_at_any_shard(maker, store, at_once):
+    maker.render(store, 3)
     for count in (FEW, 12, MANY):
         grown = maker.dataset(store, count)
         grown.make(grown.missing()[:1])
         assert not store.exists(COMPLETE)
         assert grown.missing() == maker.dataset(store, count).missing()
-        maker.whole(store, count)
+        maker.render(store, count)
     assert files(store) == at_once("imagefolder")
 
 
-def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, store, at_once, monkeypatch):
-    maker.whole(store, FEW)
+def test_after_an_interruption_before_the_count_changes_either_command_resumes(maker, store, at_once, monkeypatch):
+    maker.render(store, FEW)
     small = files(store)
     put = LocalStore.put_file
 
@@ -169,12 +167,12 @@ def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, s
         with pytest.raises(DatasetError, match="pulled out"):
             grown.make(grown.missing())
     assert missing_shards(store) == [4, 5] and not is_complete(store)
-    assert files(maker.whole(store, FEW)) == small
-    assert files(maker.whole(store, MANY)) == at_once("imagefolder")
+    assert files(maker.render(store, FEW)) == small
+    assert files(maker.render(store, MANY)) == at_once("imagefolder")
 
 
-def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, monkeypatch):
-    maker.whole(store, FEW)
+def test_the_smaller_dataset_stays_complete_until_a_new_shard_is_written(maker, store, monkeypatch):
+    maker.render(store, FEW)
     before = files(store)
 
     def nothing(*_: object) -> object:
@@ -188,43 +186,45 @@ def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, 
     assert files(store) == before and is_complete(store)
 
 
-def test_by_avatar_each_stays_in_its_split(maker, store, tmp_path_factory):
-    more = {"split_by": "avatar", "splits": {"test": 0.5}}
+def test_growing_a_split_by_avatar_keeps_each_avatar_in_its_split(maker, store, tmp_path_factory):
+    by_avatar = {"split_by": "avatar", "splits": {"test": 0.5}}
     other = LocalStore(tmp_path_factory.mktemp("once") / "a")
-    assert files(maker.whole(maker.whole(store, FEW, **more), MANY, **more)) == files(maker.whole(other, MANY, **more))
+    assert files(maker.render(maker.render(store, FEW, **by_avatar), MANY, **by_avatar)) == files(
+        maker.render(other, MANY, **by_avatar)
+    )
 
 
-def test_a_smaller_count_and_whatever_else_changes_are_refused_with_what_to_do(maker, store, tmp_path):
-    maker.whole(store, FEW)
+def test_a_smaller_count_or_any_other_change_is_refused_with_the_remedy(maker, store, tmp_path):
+    maker.render(store, FEW)
     before = files(store)
     with pytest.raises(DatasetError, match=r"more pictures of this recipe; got count: 9; allowed: count: 10 or more"):
         maker.dataset(store, FEW - 1)
-    for more, what in (({"seed": 5}, "count, seed"), ({"splits": {"val": 0.3}}, "count, splits")):
-        with pytest.raises(DatasetError, match=f"differs in {what}; .* only count may change, and grow"):
-            maker.dataset(store, MANY, **more)
+    for settings, key in (({"seed": 5}, "count, seed"), ({"splits": {"val": 0.3}}, "count, splits")):
+        with pytest.raises(DatasetError, match=f"differs in {key}; .* only count may change, and grow"):
+            maker.dataset(store, MANY, **settings)
     assert files(store) == before
 
 
 def test_a_run_of_the_smaller_dataset_stops_at_its_next_shard(maker, store, at_once):
     small = maker.dataset(store, FEW)
     small.make([0, 1])
-    maker.whole(store, MANY)
+    maker.render(store, MANY)
     with pytest.raises(DatasetError, match="more pictures of this recipe"):
         small.make([2])
-    maker.whole(store, MANY)
+    maker.render(store, MANY)
     assert files(store) == at_once("imagefolder")
 
 
-def test_a_record_of_the_smaller_dataset_is_never_finished_over(maker, store, tmp_path):
-    old = files(maker.whole(LocalStore(tmp_path / "b"), FEW))
-    maker.whole(store, MANY)
+def test_finish_refuses_a_record_of_the_smaller_dataset(maker, store, tmp_path):
+    old = files(maker.render(LocalStore(tmp_path / "b"), FEW))
+    maker.render(store, MANY)
     for number in (4, 5):
         store.put_file(record_name(number), old[record_name(number)])
     with pytest.raises(DatasetError, match=f"another number of shots; got {MANY - 2}; allowed: {MANY}; .*--repair"):
         finish(store)
 
 
-def test_what_is_outgrown(maker, source):
+def test_outgrown_blocks_are_those_whose_shards_change(maker, source):
     def manifest(count: int) -> dict:
         return maker.dataset(LocalStore(Path("nowhere")), count).writer.identity
 
@@ -236,7 +236,7 @@ def test_what_is_outgrown(maker, source):
 # ---------------------------------------------------------------- whose it is
 
 
-def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, monkeypatch):
+def test_a_run_without_a_finished_shard_does_not_claim_the_folder(maker, store, monkeypatch):
     def nothing(*_: object) -> object:
         raise RenderError("no OpenGL")
 
@@ -246,14 +246,14 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
         with pytest.raises(RenderError):
             failing.make(failing.missing())
     assert store.list() == []
-    maker.whole(store, 3, "parquet", seed=9)
+    maker.render(store, 3, "parquet", seed=9)
 
 
-def test_a_folder_with_nothing_but_anothers_name_is_free(maker, store):
+def test_a_folder_with_only_another_datasets_identity_can_be_claimed(maker, store):
     store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
     store.put_file(METRICS, b"{}")
     assert predecessor(store, maker.dataset(store, FEW).writer.identity) is None
-    maker.whole(store, FEW)
+    maker.render(store, FEW)
     other = identity({"seed": 1}, {}, [])
     with pytest.raises(DatasetError, match="another recipe's dataset"):
         predecessor(store, other)
@@ -275,7 +275,7 @@ def test_of_two_runs_in_one_new_folder_the_second_to_finish_a_shard_stops(maker,
 
 
 def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, store, tmp_path, monkeypatch):
-    maker.whole(store, FEW)
+    maker.render(store, FEW)
     out = LocalStore(tmp_path / "out")
 
     def deriving() -> DeriveTask:
@@ -288,6 +288,6 @@ def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, 
             deriving().make()
     assert out.list() == []
     deriving().make()
-    maker.whole(store, MANY)
+    maker.render(store, MANY)
     with pytest.raises(DatasetError, match=r"differs in derived, splits; allowed: .*or a new folder"):
         deriving().make()

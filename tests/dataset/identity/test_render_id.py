@@ -18,14 +18,14 @@ from vrm_synth.io.store import LocalStore
 
 
 @pytest.fixture
-def mine():
+def current_identity():
     return identity({"count": 3}, {"count": 3}, [])
 
 
-def test_it_is_the_same_in_every_process_and_changes_with_each_part():
+def test_the_render_id_is_the_same_in_every_process_and_changes_with_each_part():
     program = "from vrm_synth.dataset.identity.render_id import render_id; print(render_id())"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == render_id() and re.fullmatch("[0-9a-f]{16}", render_id())
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == render_id() and re.fullmatch("[0-9a-f]{16}", render_id())
     assert set(render_parts()) == {"shaders", "poses", "cameras", "wording", "constants"}
     assert len({render_id(render_parts() | {name: "0" * 16}) for name in render_parts()} | {render_id()}) == 6
 
@@ -35,30 +35,32 @@ def test_every_listed_module_has_constants():
 
 
 @pytest.mark.parametrize("part", list(render_parts()))
-def test_a_folder_of_other_pictures_is_refused_with_the_part_that_differs(tmp_path, mine, part):
+def test_a_folder_of_another_render_id_is_refused_with_the_part_that_differs(tmp_path, current_identity, part):
     parts = {**render_parts(), part: "0" * 16}
     store = LocalStore(tmp_path)
-    store.put_file(IDENTITY, identity_bytes(mine | {"render_id": render_id(parts), "render_parts": parts}))
+    store.put_file(IDENTITY, identity_bytes(current_identity | {"render_id": render_id(parts), "render_parts": parts}))
     store.put_file("records/00000.json", b"{}")
-    says = f"other pictures than the folder has; got other {part}; allowed: .* or a new folder"
-    with pytest.raises(DatasetError, match=says):
-        predecessor(store, mine)
+    message = f"other pictures than the folder has; got other {part}; allowed: .* or a new folder"
+    with pytest.raises(DatasetError, match=message):
+        predecessor(store, current_identity)
 
 
-def test_a_dataset_of_before_render_ids_is_another(mine):
-    assert render_difference(mine) == ""
-    old = {k: v for k, v in mine.items() if not k.startswith("render_")}
+def test_a_dataset_without_a_render_id_is_refused(current_identity):
+    assert render_difference(current_identity) == ""
+    old = {k: v for k, v in current_identity.items() if not k.startswith("render_")}
     assert render_difference(old) == "no render_id"
 
 
 @pytest.mark.parametrize("number", [None, 1, FORMAT])
-def test_this_format_and_older_ones_are_read(tmp_path, mine, number):
-    content = {k: v for k, v in mine.items() if k != "format"} | ({} if number is None else {"format": number})
+def test_this_format_and_older_ones_are_read(tmp_path, current_identity, number):
+    content = {k: v for k, v in current_identity.items() if k != "format"} | (
+        {} if number is None else {"format": number}
+    )
     (tmp_path / IDENTITY).write_text(json.dumps(content))
     assert read_identity(LocalStore(tmp_path)) == content
 
 
-def test_a_newer_format_is_refused_in_one_line(tmp_path, mine):
-    (tmp_path / IDENTITY).write_text(json.dumps(mine | {"format": FORMAT + 1}))
+def test_a_newer_format_is_refused_in_one_line(tmp_path, current_identity):
+    (tmp_path / IDENTITY).write_text(json.dumps(current_identity | {"format": FORMAT + 1}))
     with pytest.raises(DatasetError, match=rf"newer than this version of vrm-synth; got {FORMAT + 1}; allowed: up to"):
         read_identity(LocalStore(tmp_path))

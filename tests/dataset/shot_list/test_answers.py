@@ -47,14 +47,14 @@ def test_a_shot_is_answered_with_a_picture_and_its_facts(answer, avatars):
     path = avatars / "free.vrm"
     assert events == [LoadedAvatar(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), "CC0"), ShotAnswer("a")]
     assert sorted(files) == ["a.json", "a.png"]
-    told = json.loads(files["a.json"])
+    answer_json = json.loads(files["a.json"])
     expected = {"id", "vrm_version", "bones", "expressions", "look_at", "draw_order", "warnings"}
-    assert set(told) - {"effective_expressions"} == expected
-    assert (told["id"], told["vrm_version"], told["warnings"]) == ("a", "1", [])
-    assert told["bones"]["hips"] == [0, 1, 0] and told["bones"]["head"] == [0, 1.5, 0]
-    assert told["expressions"] == {"happy": 0.5, "wink": 0}
-    assert told["look_at"] == {"type": "bone", "yaw": 20, "pitch": -5}
-    assert told["draw_order"] == [["body", "skin", "surface"], ["body", "skin (Outline)", "outline"]]
+    assert set(answer_json) - {"effective_expressions"} == expected
+    assert (answer_json["id"], answer_json["vrm_version"], answer_json["warnings"]) == ("a", "1", [])
+    assert answer_json["bones"]["hips"] == [0, 1, 0] and answer_json["bones"]["head"] == [0, 1.5, 0]
+    assert answer_json["expressions"] == {"happy": 0.5, "wink": 0}
+    assert answer_json["look_at"] == {"type": "bone", "yaw": 20, "pitch": -5}
+    assert answer_json["draw_order"] == [["body", "skin", "surface"], ["body", "skin (Outline)", "outline"]]
 
 
 def test_the_picture_shows_the_avatar_where_the_camera_sees_it(answer, tmp_path):
@@ -68,16 +68,16 @@ def test_the_picture_shows_the_avatar_where_the_camera_sees_it(answer, tmp_path)
         assert picture.mode == "RGBA" and picture.getpixel((0, 0)) == (51, 102, 153, 255)
 
 
-def test_a_bone_that_is_lacking_is_a_warning(answer):
+def test_a_missing_bone_is_a_warning(answer):
     _, files = answer([GOOD[1]])
     assert any("jaw" in warning for warning in json.loads(files["turned.json"])["warnings"])
 
 
-def test_answers_are_the_same_again_and_for_any_order_and_number_of_processes(answer, tmp_path):
+def test_answers_are_the_same_for_any_order_and_number_of_processes(answer, tmp_path):
     _, once = answer(GOOD, out=tmp_path / "once")
-    _, again = answer(GOOD[::-1], out=tmp_path / "again")
+    _, reversed_answers = answer(GOOD[::-1], out=tmp_path / "again")
     events, two = answer(GOOD, workers=2, out=tmp_path / "two")
-    assert once == again == two and len(once) == 8
+    assert once == reversed_answers == two and len(once) == 8
     assert sorted(e.id for e in events if isinstance(e, ShotAnswer)) == ["gaze", "happy", "plain", "turned"]
 
 
@@ -101,7 +101,7 @@ def test_a_shot_that_fails_is_answered_with_its_error_and_the_others_go_on(answe
     assert {f"{s['id']}.png" for s in GOOD} < set(files) and files["other.png"] == b"somebody else's"
 
 
-def test_a_fault_of_ours_is_reported_as_one_and_does_not_stop_the_others(answer, monkeypatch):
+def test_an_internal_error_is_reported_as_one_and_the_others_go_on(answer, monkeypatch):
     def broken(renderer, avatar, shot, compat):
         if shot.id == "plain":
             raise ZeroDivisionError("no\nway")
@@ -122,7 +122,7 @@ def test_each_avatar_is_read_once(answer):
 
 
 def one_worker_killed(avatars: Path, out: Path) -> list[str]:
-    """What the shots say that were lost where a worker is killed once the first of twelve is done."""
+    """Errors of the shots lost when a worker is killed after the first of twelve shots is done."""
     out.mkdir()
     events, killed = [], []
     for event in answer_shots(read_shots(avatars / "shots.json"), ShotListTask(out, avatars, "gl", 0), workers=2):
@@ -130,14 +130,14 @@ def one_worker_killed(avatars: Path, out: Path) -> list[str]:
         if isinstance(event, ShotAnswer) and not killed:
             killed.append(multiprocessing.active_children()[0].pid)
             os.kill(killed[0], signal.SIGKILL)
-    done = {e.id: e.error for e in events if isinstance(e, ShotAnswer)}
-    lost = [error for error in done.values() if error]
-    assert len(done) == 12 and len(list(out.glob("*.png"))) == 12 - len(lost)
+    error_of = {e.id: e.error for e in events if isinstance(e, ShotAnswer)}
+    lost = [error for error in error_of.values() if error]
+    assert len(error_of) == 12 and len(list(out.glob("*.png"))) == 12 - len(lost)
     assert multiprocessing.active_children() == []
     return lost
 
 
-def test_a_worker_that_dies_loses_the_one_shot_that_it_drew(avatars, tmp_path):
+def test_a_crashed_worker_loses_only_the_shot_it_was_rendering(avatars, tmp_path):
     shots = [shot(f"s{i:02}", spring_bones={"settle_seconds": 20 + i}) for i in range(12)]
     (avatars / "shots.json").write_text(json.dumps(shots))
     # A worker that has yet to start, or is between two shots, loses none.
@@ -155,7 +155,7 @@ def test_a_renderer_that_cannot_start_is_one_error(avatars, tmp_path, workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_folder_that_cannot_be_written_stops_it(avatars, tmp_path, workers):
+def test_an_unwritable_folder_stops_the_run(avatars, tmp_path, workers):
     (avatars / "shots.json").write_text(json.dumps(GOOD))
     (tmp_path / "plain.png").mkdir()
     with pytest.raises((DatasetError, RenderError), match=r"plain\.png.*cannot be written: Is a directory"):

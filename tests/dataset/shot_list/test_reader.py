@@ -21,13 +21,13 @@ def write(tmp_path):
     return write
 
 
-def test_shots_come_in_order(write):
+def test_shots_keep_the_order_of_the_list(write):
     listed = read_shots(write([shot("b"), shot("a"), shot("..")]))
     assert [entry.id for entry in listed] == ["b", "a", ".."]
     assert [entry.shot().id for entry in listed] == ["b", "a", ".."]
 
 
-def test_lines_may_be_shots_or_hold_one(write):
+def test_json_lines_are_shots_or_rows_with_a_shot(write):
     lines = [json.dumps({"file_name": "x.png", "shot": shot("a")}), "", json.dumps(shot("b"))]
     lines.append(json.dumps({"caption": "line\u2028break", "shot": shot("c")}, ensure_ascii=False))
     listed = read_shots(write("\n".join(lines).encode(), "metadata.jsonl"))
@@ -67,7 +67,7 @@ def test_a_malformed_shot_is_listed_and_says_what_is_wrong(write):
         ([shot("a" * 201)], "no usable id"),
     ],
 )
-def test_a_list_that_cannot_be_answered_is_refused_in_one_line(write, content, message):
+def test_an_unusable_list_is_refused_in_one_line(write, content, message):
     with pytest.raises(VrmSynthError, match=message) as caught:
         read_shots(write(content))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
@@ -83,14 +83,14 @@ def test_a_list_that_cannot_be_answered_is_refused_in_one_line(write, content, m
         (r'{"id": "a", "avatar": "demo", "expressions": {"\ud800": 1}}', "not Unicode text"),
     ],
 )
-def test_what_no_file_could_hold_is_the_shots_own_fault(write, entry, message):
+def test_unusable_values_are_errors_of_their_shot(write, entry, message):
     bad, good = read_shots(write(f"[{entry}, {json.dumps(shot('b'))}]".encode()))
     with pytest.raises(VrmSynthError, match=rf"shots\.json\[0\]: .*{message}"):
         bad.shot()
     assert good.shot().id == "b"
 
 
-def test_an_entry_that_only_the_list_s_reader_can_follow_is_reported(write):
+def test_too_deeply_nested_entries_are_refused(write):
     (listed,) = read_shots(write(('[{"id": "a", "choices": ' + "[" * 900 + "]" * 900 + "}]").encode()))
 
     def deeper(frames: int) -> None:

@@ -1,4 +1,4 @@
-"""The dataset card: its head tells the truth about the license, and strangers' words stay words."""
+"""The dataset card: its license is that of all avatars, and texts of avatar files are escaped."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def row(i, avatar):
 
 
 def card(rows, recipe, avatars, shard_format="imagefolder"):
-    found = DatasetSummary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
+    summary = DatasetSummary(samples=[(r["file_name"], r["caption"]) for r in rows[:8]])
     for r in rows:
-        found.add(r, "train")
-    return card_of(found, recipe, DatasetFiles(shard_format), avatars)
+        summary.add(r, "train")
+    return card_of(summary, recipe, DatasetFiles(shard_format), avatars)
 
 
 def head(text):
     return yaml.safe_load(text.split("---\n")[1])
 
 
-def test_all_free_is_cc0():
+def test_a_dataset_of_cc0_avatars_is_cc0():
     text = card([row(i, FREE) for i in range(3)], RECIPE, [FREE, KEPT])
     assert head(text)["license"] == "cc0-1.0"
     assert "CC-BY" not in text, "an avatar that no picture shows binds nothing"
@@ -40,7 +40,7 @@ def test_all_free_is_cc0():
     assert "`images/0.png`: caption 0" in text.replace("\\", "")
 
 
-def test_one_that_is_not_free_makes_it_other_and_is_named_with_its_evidence():
+def test_one_avatar_under_another_license_makes_it_other_and_is_named():
     text = card([row(0, FREE), row(1, KEPT), row(2, KEPT)], RECIPE, [FREE, KEPT])
     assert head(text)["license"] == "other"
     line = next(x for x in text.splitlines() if x.startswith("| b "))
@@ -63,7 +63,7 @@ def test_the_recipe_can_be_read_back():
     assert yaml.safe_load(text.split("```yaml\n")[1].split("```")[0]) == RECIPE
 
 
-def test_titles_are_no_markup():
+def test_titles_are_escaped():
     evil = {**FREE, "name": "x | y](http://evil)\n---\n<script>`", "authors": ["**a**\r\n# b"]}
     text = card([row(0, evil)], RECIPE, [evil])
     line = next(x for x in text.splitlines() if x.startswith("| a "))
@@ -72,6 +72,6 @@ def test_titles_are_no_markup():
     assert head(text)["license"] == "cc0-1.0"
 
 
-def test_sizes_are_named_as_hubs_do():
+def test_size_categories_are_the_hubs():
     assert head(card([row(0, FREE)] * 999, RECIPE, [FREE]))["size_categories"] == ["n<1K"]
     assert head(card([row(0, FREE)] * 1000, RECIPE, [FREE]))["size_categories"] == ["1K<n<10K"]

@@ -1,4 +1,4 @@
-"""The metadata table: written in groups, read in order, and asked without a way out of the table."""
+"""The metadata table: written in groups, read in order, and queried without access to anything else."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from vrm_synth.shot.observations import Observations
 
 
 def row(i: int) -> dict:
-    """A line of metadata, with the choices and observations that a question needs."""
+    """A row of metadata with the choices and observations that conditions query."""
     shot = {"id": f"{i:06d}", "size": [8, 9], "choices": {"pose": ("wave", "sit")[i % 2]}}
-    found = {"azimuth": float(i), "phrases": ["waving"], "eyes": ""}
-    own = {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0}
-    return {**own, "shot": shot, "observations": found}
+    observations = {"azimuth": float(i), "phrases": ["waving"], "eyes": ""}
+    identifiers = {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0}
+    return {**identifiers, "shot": shot, "observations": observations}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def path(tmp_path, monkeypatch):
     return out
 
 
-def found(path, where: str) -> list[str]:
+def matching_keys(path, where: str) -> list[str]:
     return [key for batch in query_table(path, where, ("key",)) for key in batch["key"].to_pylist()]
 
 
@@ -67,7 +67,7 @@ def test_every_choice_and_observation_has_a_column_or_is_left_out_on_purpose():
     ],
 )  # fmt: skip
 def test_conditions_are_sql_and_keep_the_tables_order(path, where, count):
-    keys = found(path, where)
+    keys = matching_keys(path, where)
     assert keys == sorted(keys)
     assert count is None or len(keys) == count
 
@@ -87,26 +87,26 @@ def test_a_condition_reaches_nothing_but_the_table(path, tmp_path, where):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "other.parquet").write_bytes(path.read_bytes())
     with pytest.raises(DatasetError) as e:
-        found(path, where.format(other=tmp_path / "other.csv", folder=tmp_path))
+        matching_keys(path, where.format(other=tmp_path / "other.csv", folder=tmp_path))
     assert "\n" not in str(e.value)
 
 
-def test_a_column_that_is_none_is_named(path):
+def test_an_unknown_column_is_named(path):
     with pytest.raises(DatasetError, match=r"no such column.*poses"):
         [*query_table(path, "true", ("poses",))]
 
 
-def test_what_is_no_table_is_refused(tmp_path):
+def test_a_file_that_is_not_a_table_is_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(DatasetError):
         [*read_table(tmp_path / "t.parquet")]
     with pytest.raises(DatasetError):
-        found(tmp_path / "t.parquet", "true")
+        matching_keys(tmp_path / "t.parquet", "true")
     with pytest.raises(DatasetError):
-        found(tmp_path / "none.parquet", "true")
+        matching_keys(tmp_path / "none.parquet", "true")
 
 
-def test_metadata_of_another_kind_is_refused(tmp_path):
+def test_a_value_of_the_wrong_type_is_refused(tmp_path):
     wrong = table_row(row(0), "000000", "train", 0) | {"i": "one"}
     with pytest.raises(DatasetError, match="cannot hold"):
         write_table(tmp_path / "t.parquet", [wrong])
@@ -116,7 +116,7 @@ def test_columns_are_named_once():
     assert not COLUMNS.keys() & CHOICES.keys() and not (COLUMNS | CHOICES).keys() & OBSERVATIONS.keys()
 
 
-def test_a_table_from_before_a_column_was_there_spells_the_same_rows():
+def test_canonical_json_omits_null_columns():
     row = {"key": "a", "license": "CC0-1.0", "azimuth": 1}
     assert (
         canonical_json({**row, "license_url": None})

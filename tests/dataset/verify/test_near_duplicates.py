@@ -1,4 +1,4 @@
-"""Near-duplicates: what the hash forgives, and that the banded search misses nothing."""
+"""Near duplicates: changes that the hash tolerates, and completeness of the banded search."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def jpeg(picture: Image.Image) -> Image.Image:
     return Image.open(out)
 
 
-def test_a_picture_encoded_again_smaller_or_brighter_is_near_and_another_pose_is_not(pictures):
+def test_a_reencoded_resized_or_brightened_picture_is_near_and_another_pose_is_not(pictures):
     for k, picture in enumerate(pictures):
         for same in (jpeg(picture), picture.resize((64, 64)), ImageEnhance.Brightness(picture).enhance(1.05)):
             assert apart(picture, same) <= NEAR
         assert all(apart(picture, other) > NEAR for other in pictures[:k])
 
 
-def test_what_a_transparent_pixel_hides_does_not_count():
+def test_the_color_of_transparent_pixels_does_not_count():
     rgba = np.zeros((32, 32, 4), np.uint8)
     rgba[8:20, 8:24] = (200, 40, 40, 255)
     hidden = rgba.copy()
@@ -65,18 +65,18 @@ def test_the_search_finds_what_comparing_all_pairs_finds(monkeypatch, many, at_o
     hashes = np.unique(np.concatenate([hashes, hashes ^ np.packbits(steps, axis=1)]), axis=0)
     for distance in (0, 1, 3, 6):
         a, b = np.triu_indices(len(hashes), 1)
-        wanted = {
+        expected = {
             (int(x), int(y))
             for x, y in zip(a, b, strict=True)
             if np.bitwise_count(hashes[x] ^ hashes[y]).sum() <= distance
         }
-        found = {
+        pairs = {
             (min(x, y), max(x, y))
             for p in near_pairs(hashes, distance)
             for x, y in zip(*map(np.ndarray.tolist, p), strict=True)
         }
-        assert found == wanted
-        assert distance < 3 or wanted
+        assert pairs == expected
+        assert distance < 3 or expected
 
 
 def test_groups_are_chains_and_equal_hashes_belong_together():
@@ -89,6 +89,6 @@ def test_groups_are_chains_and_equal_hashes_belong_together():
     assert near_groups(rows[:0]) == [] and near_groups(rows[:1]) == []
 
 
-def test_many_pictures_that_are_one_are_compared_once():
+def test_many_equal_pictures_are_compared_once():
     rows = np.tile(np.arange(32, dtype=np.uint8), (100_000, 1))
     assert [len(g) for g in near_groups(rows)] == [100_000]
