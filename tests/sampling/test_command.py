@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.patience import HANG, free_port
 from tests.sampling.run_builder import make_run
-from tests.sampling.test_requests import dataset
+from tests.sampling.test_image_requests import dataset
 from vrm_synth.cli.main import main
 
 QUICK = ["--steps", "2", "--size", "32"]

@@ -17,10 +17,10 @@ from PIL import Image
 
 from tests.page.browser import dom, needs_chromium, screenshot
 from tests.sampling.run_builder import make_run
-from tests.sampling.test_requests import dataset
+from tests.sampling.test_image_requests import dataset
 from vrm_synth.cli.main import main
 from vrm_synth.sampling.comparison import PREVIEW_COLUMNS, load_image, psnr
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 CAPTIONS = ["A girl & a 'boy' <b>waving</b>, 桜", "a red square"]
 CHOICES = {"pose": "wave", "mirrored": False, "background": "red"}

@@ -11,17 +11,20 @@ from diffusers import StableDiffusionPipeline
 
 from tests.sampling.conftest import variant
 from vrm_synth.models import DiffusionModel, open_base
-from vrm_synth.sampling.requests import Request
+from vrm_synth.sampling.image_requests import ImageRequest
 from vrm_synth.sampling.sampler import DiffusionSampler, initial_noise
+from vrm_synth.sampling.sampler_settings import SCHEDULERS, DeviceConfig, SamplerSettings, SamplingError
 from vrm_synth.sampling.schedulers import make_scheduler
-from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
-SETTINGS = SamplingSettings(32, 32, steps=4, guidance_scale=3.0)
-REQUESTS = [Request(f"a girl, picture {i}", "blurry" if i % 2 else "", seed=100 + i) for i in range(7)]
+SETTINGS = SamplerSettings(32, 32, steps=4, guidance_scale=3.0)
+REQUESTS = [ImageRequest(f"a girl, picture {i}", "blurry" if i % 2 else "", seed=100 + i) for i in range(7)]
 
 
 def generate(
-    model: DiffusionModel, requests: list[Request], device_config: DeviceConfig, settings: SamplingSettings = SETTINGS
+    model: DiffusionModel,
+    requests: list[ImageRequest],
+    device_config: DeviceConfig,
+    settings: SamplerSettings = SETTINGS,
 ) -> list[bytes]:
     return [p.tobytes() for p in DiffusionSampler(model, settings, device_config).generate(requests)]
 
@@ -98,9 +101,9 @@ def test_unknown_prediction_type_is_refused():
 def test_too_long_prompt_is_refused_before_sampling(model):
     sampler = DiffusionSampler(model, SETTINGS, DeviceConfig())
     with pytest.raises(SamplingError, match=r'"x x .*": prompt is too long; got 302 tokens; allowed: up to 256'):
-        next(sampler.generate([REQUESTS[0], Request("x " * 300)]))
+        next(sampler.generate([REQUESTS[0], ImageRequest("x " * 300)]))
     with pytest.raises(SamplingError, match="too long"):
-        sampler.check([Request("x", "y " * 300)])
+        sampler.check([ImageRequest("x", "y " * 300)])
 
 
 def test_sizes_must_be_multiples(model):

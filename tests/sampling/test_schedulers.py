@@ -13,8 +13,8 @@ from tests.sampling.conftest import variant
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models.tiny import SCHEDULER_CONFIG
 from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.sampler_settings import SCHEDULERS, DeviceConfig, SamplerSettings, SamplingError
 from vrm_synth.sampling.schedulers import SPACINGS, make_scheduler
-from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
 
 def scheduler(name: str, **trained: object):
@@ -80,7 +80,7 @@ def test_a_model_that_knows_its_pictures_draws_their_spread(name, n):
 def test_more_steps_than_timesteps_are_refused_before_anything_is_drawn(tmp_path):
     short = variant(tmp_path / "short", num_train_timesteps=100)
     for name in SCHEDULERS:
-        settings = SamplingSettings(32, 32, steps=100, scheduler=name)
+        settings = SamplerSettings(32, 32, steps=100, scheduler=name)
         DiffusionSampler(short, settings, DeviceConfig())
         with pytest.raises(SamplingError, match=r"more steps than.*timesteps; got 101; allowed: 1 to 100"):
             DiffusionSampler(short, replace(settings, steps=101), DeviceConfig())

@@ -53,9 +53,9 @@ def two_pictures(folder: Path) -> Path:
 
 
 def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
-    from vrm_synth.sampling.requests import Request
+    from vrm_synth.sampling.image_requests import ImageRequest
     from vrm_synth.sampling.sampler import DiffusionSampler
-    from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
+    from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings
 
     data = two_pictures(tmp_path / "data")
     # v, because of much noise epsilon says next to nothing of the picture, and there the caption decides.
@@ -76,12 +76,12 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
     assert last * 10 < first, (first, last)
     model = open_run(tmp_path / "run")
     sampler = DiffusionSampler(
-        model, SamplingSettings(64, 64, steps=20, guidance_scale=1.0, scheduler="ddim"), DeviceConfig(batch_size=2)
+        model, SamplerSettings(64, 64, steps=20, guidance_scale=1.0, scheduler="ddim"), DeviceConfig(batch_size=2)
     )
     there = [np.asarray(Image.open(data / f"{i}.png"), np.float32) for i in (0, 1)]
     for seed in (0, 1):
         for order in ((0, 1), (1, 0)):
-            drawn = sampler.generate([Request(CAPTIONS[i], seed=seed) for i in order])
+            drawn = sampler.generate([ImageRequest(CAPTIONS[i], seed=seed) for i in order])
             for i, pixels in zip(order, drawn, strict=True):
                 off = [np.abs(pixels - t).mean() for t in there]
                 assert off[i] < 25 and off[1 - i] > 80, (seed, i, off)

@@ -15,7 +15,7 @@ from vrm_synth.io.data_files import NoSplitError, find_data_files, split_files, 
 from vrm_synth.io.file_names import METADATA_LINES, METADATA_TABLE, SHARD_SUFFIXES
 from vrm_synth.io.shard_readers import read_shard_file
 from vrm_synth.io.shard_readers.folder import metadata_lines
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 MAX_LINE_BYTES = 1 << 20  # bytes
 CAPTIONS = ("caption", "text")

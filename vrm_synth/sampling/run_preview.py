@@ -15,11 +15,10 @@ from vrm_synth.io.data_files import has_split
 from vrm_synth.models.checkpoints import Log
 from vrm_synth.sampling.captioned_images import CaptionedImage, read_captioned_images
 from vrm_synth.sampling.comparison import ComparedModel, compare, preview_grid, preview_page
-from vrm_synth.sampling.model_source import open_base_of_run
-from vrm_synth.sampling.options import SamplingOptions
-from vrm_synth.sampling.run_settings import read_run_settings
-from vrm_synth.sampling.sample_model import Progress, accumulated, open_sampler, open_with_loras
-from vrm_synth.sampling.sampler import ImageProgress
+from vrm_synth.sampling.model_source import open_base_of_run, read_run_settings
+from vrm_synth.sampling.open_sampler import open_sampler, open_with_loras
+from vrm_synth.sampling.progress import ImageProgress, Progress, accumulated
+from vrm_synth.sampling.user_options import SamplingOptions
 
 PAGE = "preview.html"
 CAPTIONS = 8

@@ -16,7 +16,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, SchedulerMixin, UniPCMultistepScheduler
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 
-from vrm_synth.sampling.settings import SamplingError, SchedulerName
+from vrm_synth.sampling.sampler_settings import SamplingError, SchedulerName
 
 PREDICTIONS = ("epsilon", "v_prediction")
 Device = str | torch.device | None

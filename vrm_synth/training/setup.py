@@ -23,7 +23,7 @@ from vrm_synth.training.data.quarantine import NAME as QUARANTINE
 from vrm_synth.training.data.step_data import StepData, open_step_data
 from vrm_synth.training.latents.vae_encoder import VaeEncoder
 from vrm_synth.training.objective import Objective
-from vrm_synth.training.preflight import CONFIG, check_run_folder
+from vrm_synth.training.run_checks import CONFIG, check_run_folder
 
 # Timeout of a rank that waits while another fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
 # NCCL's own ten minutes are too short. Where a rank has died, torchrun ends the others.

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import merge_lora
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.lora.merge import merge_lora
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 OUT = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"

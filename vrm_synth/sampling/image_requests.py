@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.sampling.captioned_images import captioned_images
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 TABLE_COLUMNS = ("prompt", "negative_prompt", "seed")
 MAX_TABLE_BYTES = 256 << 20  # bytes
@@ -21,7 +21,7 @@ MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Request:
+class ImageRequest:
     """One image to sample.
 
     prompt, negative_prompt: text.
@@ -33,25 +33,27 @@ class Request:
     seed: int = 0
 
 
-def from_prompts(prompts: Sequence[str], negative_prompt: str = "", seed: int = 0, count: int = 1) -> list[Request]:
+def from_prompts(
+    prompts: Sequence[str], negative_prompt: str = "", seed: int = 0, count: int = 1
+) -> list[ImageRequest]:
     """Make `count` requests per prompt; request i of all has the seed `seed + i`."""
     texts = [_text(p, "--prompt") for p in prompts for _ in range(count)]
-    return [Request(text, negative_prompt, _seed(seed + i, "--seed")) for i, text in enumerate(texts)]
+    return [ImageRequest(text, negative_prompt, _seed(seed + i, "--seed")) for i, text in enumerate(texts)]
 
 
-def from_table(path: Path, negative_prompt: str = "", seed: int = 0, count: int = 1) -> list[Request]:
+def from_table(path: Path, negative_prompt: str = "", seed: int = 0, count: int = 1) -> list[ImageRequest]:
     """Read the rows of a CSV file with a header, or the lines of a .txt file, and make `count` requests of each.
 
     Columns: prompt; optionally negative_prompt and seed, which override the parameters. Raises SamplingError for
     unknown columns, rows with another number of cells, and a table without rows.
     """
     rows = _lines(path) if path.suffix.lower() == ".txt" else _rows(path)
-    requests: list[Request] = []
+    requests: list[ImageRequest] = []
     for where, row in rows:
         negative = row.get("negative_prompt") or negative_prompt
         for k in range(count):
             start = _seed(row["seed"], where) + k if row.get("seed") else seed + len(requests)
-            requests.append(Request(_text(row.get("prompt"), where), negative, _seed(start, where)))
+            requests.append(ImageRequest(_text(row.get("prompt"), where), negative, _seed(start, where)))
     if not requests:
         raise SamplingError("no prompts", allowed="at least one", where=path)
     return requests
@@ -64,7 +66,7 @@ def from_dataset(
     negative_prompt: str = "",
     seed: int = 0,
     count: int = 1,
-) -> list[Request]:
+) -> list[ImageRequest]:
     """Make `count` requests of each caption of a dataset, or of its first `limit`; seeds as in `from_prompts`."""
     captions = [image.caption for image in islice(captioned_images(folder, split), limit)]
     return from_prompts(captions, negative_prompt, seed, count)
@@ -125,6 +127,6 @@ def _seed(value: int | str, where: str) -> int:
     return seed
 
 
-def quoted_prompt(request: Request) -> str:
+def quoted_prompt(request: ImageRequest) -> str:
     """The prompt in quotes, for error messages."""
     return f"prompt {json.dumps(request.prompt, ensure_ascii=False)}"

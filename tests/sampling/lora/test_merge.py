@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import merge_lora
-from vrm_synth.sampling.requests import Request
+from vrm_synth.sampling.image_requests import ImageRequest
+from vrm_synth.sampling.lora.merge import merge_lora
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
+from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings, SamplingError
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,10 @@ def test_weights_move_by_scale_times_alpha_over_rank_times_the_product(folder, f
 
 def test_pictures_change_and_say_which_lora(folder, file):
     plain, added = open_base(folder), merge_lora(open_base(folder), file, 0.5)
-    settings = SamplingSettings(32, 32, steps=2)
+    settings = SamplerSettings(32, 32, steps=2)
     one, other = (
-        next(DiffusionSampler(m, settings, DeviceConfig()).generate([Request("a")])).tobytes() for m in (plain, added)
+        next(DiffusionSampler(m, settings, DeviceConfig()).generate([ImageRequest("a")])).tobytes()
+        for m in (plain, added)
     )
     assert one != other
     (lora,) = added.identity["loras"]
