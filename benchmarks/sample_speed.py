@@ -29,7 +29,7 @@ from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings
 from vrm_synth.sampling.schedulers import make_scheduler
 
 
-def ours(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callable[[int], None]:
+def our_sampler(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callable[[int], None]:
     """A function that samples that many batches with DiffusionSampler."""
     sampler = DiffusionSampler(open_base(base), settings, config)
 
@@ -40,7 +40,7 @@ def ours(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callabl
     return generate
 
 
-def theirs(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callable[[int], None]:
+def diffusers_pipeline(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callable[[int], None]:
     """A function that samples that many batches with diffusers' pipeline."""
     half = getattr(torch, config.precision)
     pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(config.device)
@@ -89,7 +89,7 @@ def main() -> None:
     print(f"{facts['device']}, torch {facts['torch']}, load before {facts['load']}, commit {facts['commit']}")
     with tempfile.TemporaryDirectory() as name:
         base = make_base(o.shape, Path(name) / "base")
-        sides = {"ours": ours(base, settings, config), "pipeline": theirs(base, settings, config)}
+        sides = {"ours": our_sampler(base, settings, config), "pipeline": diffusers_pipeline(base, settings, config)}
         for generate in sides.values():
             rate(generate, 1, config)
         for _ in range(o.rounds):

@@ -32,21 +32,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=4000)
     parser.add_argument("--bytes", type=int, default=100_000)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "data"
         folder.mkdir()
-        for start in range(0, asked.samples, EACH):
-            write(folder / f"{start // EACH:05d}.tar", range(start, min(start + EACH, asked.samples)), asked.bytes)
+        for start in range(0, args.samples, EACH):
+            write(folder / f"{start // EACH:05d}.tar", range(start, min(start + EACH, args.samples)), args.bytes)
         shards = sorted(map(str, folder.glob("*.tar")))
         runs: dict[str, Callable[[int], int]] = {
             "ours": lambda n: len(open_source(SourceConfig(path=str(folder)), Path(temporary) / f"tables{n}")),
             "webdataset": lambda n: sum(1 for _ in webdataset.WebDataset(shards, shardshuffle=False)),
             "tarfile": lambda n: sum(map(listed, shards)),
         }
-        rates = {
-            name: asked.samples / min(timed(run, n, asked.samples) for n in range(3)) for name, run in runs.items()
-        }
+        rates = {name: args.samples / min(timed(run, n, args.samples) for n in range(3)) for name, run in runs.items()}
     for name, rate in rates.items():
         print(f"{name}: {rate:,.0f} samples/s")
     ratios = [rates["ours"] / rates[name] for name in ("webdataset", "tarfile")]
@@ -63,8 +61,8 @@ def listed(shard: str) -> int:
 def timed(run: Callable[[int], int], n: int, samples: int) -> float:
     """Time one reader in seconds; it must find all samples."""
     start = time.perf_counter()
-    found = run(n)
-    assert found == samples, found
+    scanned_count = run(n)
+    assert scanned_count == samples, scanned_count
     return time.perf_counter() - start
 
 

@@ -111,8 +111,8 @@ def test_poses_from_numbers_are_those_of_files(tmp_path: Path) -> None:
     file = vs.load_pose(tmp_path / "mine.yaml")
     made = vs.Pose.from_degrees(rightUpperArm=(-71, 17, 5), move_hips=(0, 0.1, 0))
     assert (made.bones, made.hips, made.ground) == (file.bones, file.hips, file.ground)
-    again = vs.Pose.from_quaternions(made.bones)
-    assert all(np.allclose(again.bones[b], q, atol=1e-12) for b, q in made.bones.items())
+    repeated = vs.Pose.from_quaternions(made.bones)
+    assert all(np.allclose(repeated.bones[b], q, atol=1e-12) for b, q in made.bones.items())
     both = vs.Pose.from_degrees(bothUpperArm=(0, 0, -30), hands={"left": "fist"}).bones
     assert both["rightUpperArm"][2] == pytest.approx(-both["leftUpperArm"][2])
 
@@ -172,5 +172,5 @@ def test_a_closed_renderer_says_so(avatar: vs.Avatar) -> None:
 
 def test_the_reference_renderers_way(avatar: vs.Avatar) -> None:
     with vs.Renderer(compat="three-vrm") as compatible:
-        first, again = (compatible.render(avatar, look_at=(1.0, 2.0, 1.0), **SMALL).rgba for _ in range(2))
-    assert np.array_equal(first, again)
+        first, repeated = (compatible.render(avatar, look_at=(1.0, 2.0, 1.0), **SMALL).rgba for _ in range(2))
+    assert np.array_equal(first, repeated)

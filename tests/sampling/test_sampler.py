@@ -37,7 +37,7 @@ def test_the_same_bytes_as_diffusers_pipeline(folder, model, scheduler, guidance
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, use_safetensors=True)
     pipeline.scheduler = make_scheduler(scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
-    theirs = pipeline(
+    expected_latents = pipeline(
         [r.prompt for r in REQUESTS[:2]],
         negative_prompt=[r.negative_prompt for r in REQUESTS[:2]],
         latents=initial_noise([r.seed for r in REQUESTS[:2]], (4, 4, 4)),
@@ -48,7 +48,7 @@ def test_the_same_bytes_as_diffusers_pipeline(folder, model, scheduler, guidance
         width=32,
         output_type="latent",
     ).images
-    assert torch.equal(ours, theirs)
+    assert torch.equal(ours, expected_latents)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4])
@@ -78,9 +78,9 @@ def test_v_prediction_is_read_from_the_model(model, tmp_path):
     scheduler.set_timesteps(10)
     t = scheduler.timesteps[3]
     x, v_pred = initial_noise([1], (4, 8, 8)), initial_noise([2], (4, 8, 8))
-    found = scheduler.step(v_pred, t, x).pred_original_sample
+    result = scheduler.step(v_pred, t, x).pred_original_sample
     a = scheduler.alphas_cumprod[t]
-    assert torch.allclose(found, a.sqrt() * x - (1 - a).sqrt() * v_pred, atol=1e-6)
+    assert torch.allclose(result, a.sqrt() * x - (1 - a).sqrt() * v_pred, atol=1e-6)
 
 
 def test_zero_terminal_snr_schedule_starts_at_last_timestep(tmp_path):
@@ -140,13 +140,13 @@ def test_nan_is_an_error(folder):
 
 def test_reconstruction_equals_the_vae(model):
     picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
-    found = DiffusionSampler(model, SETTINGS, DeviceConfig()).reconstruct([picture, picture])
-    assert found[0].shape == (32, 32, 3) and np.array_equal(found[0], found[1])
+    result = DiffusionSampler(model, SETTINGS, DeviceConfig()).reconstruct([picture, picture])
+    assert result[0].shape == (32, 32, 3) and np.array_equal(result[0], result[1])
     with torch.no_grad():
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
         direct = model.vae.decode(model.vae.encode(pixels).latent_dist.mode()).sample
     expected = ((direct / 2 + 0.5).clamp(0, 1) * 255).round()[0].permute(1, 2, 0).numpy()
-    assert np.abs(found[0].astype(int) - expected).max() <= 1
+    assert np.abs(result[0].astype(int) - expected).max() <= 1
 
 
 def test_half_precision_is_close_to_single(folder):

@@ -11,7 +11,7 @@ from diffusers import DDIMScheduler
 
 from tests.sampling.conftest import variant
 from vrm_synth.core.errors import ModelError
-from vrm_synth.models.tiny import SCHEDULER_CONFIG
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG
 from vrm_synth.sampling.sampler import DiffusionSampler
 from vrm_synth.sampling.sampler_settings import SCHEDULERS, DeviceConfig, SamplerSettings, SamplingError
 from vrm_synth.sampling.schedulers import SPACINGS, make_scheduler
@@ -41,25 +41,25 @@ def test_every_number_of_steps_begins_at_the_end_and_takes_each_timestep_once(na
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_bases_spacing_stays_where_it_begins_at_the_end(name):
     made = scheduler(name, timestep_spacing="linspace")
-    theirs = type(made).__mro__[1].from_config(made.config)  # diffusers' own class
+    reference = type(made).__mro__[1].from_config(made.config)  # diffusers' own class
     for n in (1000, 20):  # what one number needs is nothing to the next
         made.set_timesteps(n)
-        theirs.set_timesteps(n)
-        assert (name != "ddim" and n == 1000) or torch.equal(made.timesteps, theirs.timesteps)
+        reference.set_timesteps(n)
+        assert (name != "ddim" and n == 1000) or torch.equal(made.timesteps, reference.timesteps)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("n", [1, 4, 20, 50])
 def test_ddim_is_diffusers_where_the_steps_divide_the_schedule(prediction, n):
     ours = scheduler("ddim", timestep_spacing="trailing", prediction_type=prediction)
-    theirs = DDIMScheduler.from_config(ours.config)
+    reference = DDIMScheduler.from_config(ours.config)
     ours.set_timesteps(n)
-    theirs.set_timesteps(n)
-    assert torch.equal(ours.timesteps, theirs.timesteps)
+    reference.set_timesteps(n)
+    assert torch.equal(ours.timesteps, reference.timesteps)
     generator = torch.Generator().manual_seed(n)
     x, noise_pred = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
     for t in ours.timesteps:
-        assert torch.equal(ours.step(noise_pred, t, x).prev_sample, theirs.step(noise_pred, t, x).prev_sample)
+        assert torch.equal(ours.step(noise_pred, t, x).prev_sample, reference.step(noise_pred, t, x).prev_sample)
         x = ours.step(noise_pred, t, x, return_dict=False)[0]
 
 

@@ -138,7 +138,7 @@ def preview_page(
         "Each row is a caption of the dataset. Both models sample it from the same noise. Detail that the VAE's "
         "reconstruction lacks cannot be learned by training the U-Net."
     )
-    entries = [_entry(row, base, checkpoint, command) for row in rows]
+    entries = [_grid_row(row, base, checkpoint, command) for row in rows]
     return to_html(Page(title, [Grid(PREVIEW_COLUMNS, entries)], text, facts))
 
 
@@ -171,7 +171,8 @@ def _format_value(value: Any) -> str:
     return str(value)[:500]
 
 
-def _entry(row: ComparisonRow, base: ComparedModel, checkpoint: ComparedModel, command: str) -> GridRow:
+def _grid_row(row: ComparisonRow, base: ComparedModel, checkpoint: ComparedModel, command: str) -> GridRow:
+    """Make the page's row of a caption: images, notes below them, facts and the commands that reproduce each."""
     images = [
         PageImage.of(PIL.Image.fromarray(p), f"{name}: {row.source.caption}")
         for name, p in zip(PREVIEW_COLUMNS, row.images, strict=True)

@@ -14,7 +14,7 @@ import yaml
 
 from vrm_synth import models
 from vrm_synth.models.base_location import check_source, is_repository
-from vrm_synth.models.checkpoints import Log, find_checkpoint, read_state
+from vrm_synth.models.checkpoint_files import Log, find_checkpoint, read_state
 from vrm_synth.sampling.sampler_settings import SamplingError
 
 if TYPE_CHECKING:

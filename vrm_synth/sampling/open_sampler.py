@@ -7,7 +7,7 @@ import re
 import torch
 
 from vrm_synth.models import DiffusionModel
-from vrm_synth.models.checkpoints import Log
+from vrm_synth.models.checkpoint_files import Log
 from vrm_synth.sampling.lora.merge import merge_lora
 from vrm_synth.sampling.model_source import default_side, open_model
 from vrm_synth.sampling.sampler import DiffusionSampler

@@ -10,7 +10,7 @@ Progress = Callable[[float, int], object]
 
 
 def accumulated(progress: Progress, total: int) -> ImageProgress:
-    """A function that adds up the fractions it is called with and reports the sum."""
+    """Return a function that adds up fractions of images and calls `progress` with their sum and the total."""
     done = 0.0
 
     def add(fraction: float) -> None:

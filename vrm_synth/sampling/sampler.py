@@ -75,9 +75,10 @@ class DiffusionSampler:
             yield from self._generate_batch(requests[first : first + size], progress)
 
     def _generate_batch(self, requests: Sequence[ImageRequest], progress: ImageProgress) -> list[Pixels]:
+        """Sample up to batch_size requests, padded to a whole batch. Raises SamplingError for a NaN."""
         padded = [*requests, *[requests[-1]] * (self.device_config.batch_size - len(requests))]
         latents = self.denoise(padded, lambda done: progress(done * len(requests)))
-        bad = [r for r, ok in zip(requests, finite(latents), strict=False) if not ok]
+        bad = [r for r, ok in zip(requests, all_finite(latents), strict=False) if not ok]
         if bad:
             hint = "another precision, float32 for example; or the model's training has diverged"
             what, got = "the image is not made of numbers", f"NaN in {self.device_config.precision}"
@@ -171,7 +172,7 @@ def rescale_noise_pred(noise_pred: torch.Tensor, noise_pred_text: torch.Tensor, 
     return rescale * rescaled + (1 - rescale) * noise_pred
 
 
-def finite(latents: torch.Tensor) -> list[bool]:
+def all_finite(latents: torch.Tensor) -> list[bool]:
     """Tell for each image whether all its latents are finite numbers."""
     rows: list[bool] = latents.isfinite().flatten(1).all(dim=1).tolist()
     return rows

@@ -52,7 +52,7 @@ class SamplerSettings:
             raise SamplingError("unknown scheduler", got=self.scheduler, allowed=", ".join(SCHEDULERS))
 
     def to_json(self) -> dict[str, Any]:
-        """Values by field name."""
+        """Return the settings as JSON values, by field name."""
         return asdict(self)
 
 

@@ -112,8 +112,8 @@ def make_scheduler(name: SchedulerName, config: Mapping[str, Any], where: object
     scheduler_class, options = SCHEDULER_CLASSES[name]
     if config.get("rescale_betas_zero_snr"):
         options = {**options, "timestep_spacing": "trailing"}
-    kept = {k: v for k, v in config.items() if not k.startswith("_") and k not in _SPECIFIC_KEYS}
-    return scheduler_class.from_config(kept, **options)
+    shared = {k: v for k, v in config.items() if not k.startswith("_") and k not in _SPECIFIC_KEYS}
+    return scheduler_class.from_config(shared, **options)
 
 
 def check_steps(steps: int, config: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings, S
 @pytest.fixture(scope="module")
 def file(folder, tmp_path_factory):
     """A LoRA of rank 2 and alpha 4, as diffusers' own scripts write it; its product is not nothing."""
-    place = tmp_path_factory.mktemp("lora")
+    lora_folder = tmp_path_factory.mktemp("lora")
     unet = open_base(folder).unet
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -28,9 +28,9 @@ def file(folder, tmp_path_factory):
         unet.add_adapter(config)
     tensors = get_peft_model_state_dict(unet)
     StableDiffusionPipeline.save_lora_weights(
-        place, unet_lora_layers=tensors, unet_lora_adapter_metadata=config.to_dict()
+        lora_folder, unet_lora_layers=tensors, unet_lora_adapter_metadata=config.to_dict()
     )
-    return place / "pytorch_lora_weights.safetensors"
+    return lora_folder / "pytorch_lora_weights.safetensors"
 
 
 def query(model) -> torch.Tensor:

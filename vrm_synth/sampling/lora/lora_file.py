@@ -78,15 +78,15 @@ def read_lora(file: Path, modules: Modules) -> list[LoraLayer]:
             f"{len(missing)} of {len(by_layer)} layers that it does not have, {missing[0]}" if missing else "no layers"
         )
         raise lora_error(file, got, "layers of the model")
-    configs = _alpha_configs(file, any(layer.startswith(PEFT_PREFIX) for layer in by_layer))
-    layers = [_layer(file, name, *match, by_layer[name], configs) for name, match in matches.items() if match]
+    configs = _read_alpha_configs(file, any(layer.startswith(PEFT_PREFIX) for layer in by_layer))
+    layers = [_make_layer(file, name, *match, by_layer[name], configs) for name, match in matches.items() if match]
     duplicates = len(layers) - len({id(layer.module) for layer in layers})
     if duplicates:
         raise lora_error(file, f"{duplicates} layers twice", "each once")
     return layers
 
 
-def _layer(
+def _make_layer(
     file: Path,
     key: str,
     name: str,
@@ -94,6 +94,7 @@ def _layer(
     tensors: dict[str, torch.Tensor],
     configs: Mapping[str, _AlphaConfig],
 ) -> LoraLayer:
+    """Make a layer from a file's tensors. key: its name in the file; name: in the model, with its component."""
     component, _, path = name.partition(".")
     config = configs.get(component, _AlphaConfig())
     rank = len(tensors["down"]) if "down" in tensors else 1
@@ -109,28 +110,32 @@ def _layer(
     return LoraLayer(key, module, {k: v for k, v in tensors.items() if k != "alpha"}, scale)
 
 
-def _alpha_configs(file: Path, peft: bool) -> Mapping[str, _AlphaConfig]:
-    """α of each component, from the file's header or from peft's adapter_config.json."""
+def _read_alpha_configs(file: Path, peft: bool) -> Mapping[str, _AlphaConfig]:
+    """Read the α settings of each component from the file's header or from peft's adapter_config.json."""
     with safe_open(str(file), framework="pt") as f:
         header = (f.metadata() or {}).get("lora_adapter_metadata")
     try:
         if header is not None:
-            saved = json.loads(header)
-            return {component: _alpha_config(saved, f"{component}.") for component in ("unet", "text_encoder")}
+            adapter_config = json.loads(header)
+            return {
+                component: _parse_alpha_config(adapter_config, f"{component}.")
+                for component in ("unet", "text_encoder")
+            }
         if peft:
             config = file.with_name("adapter_config.json")
             if not config.is_file():
                 raise lora_error(file, "α is not known", "adapter_config.json beside it")
-            return dict.fromkeys(("unet", "text_encoder"), _alpha_config(read_json(config), ""))
+            return dict.fromkeys(("unet", "text_encoder"), _parse_alpha_config(read_json(config), ""))
     except (ValueError, TypeError, AttributeError, RecursionError) as e:
         raise lora_error(file, f"settings: {e}", "as diffusers and peft write them") from e
     return {}
 
 
-def _alpha_config(saved: Mapping[str, Any], prefix: str) -> _AlphaConfig:
-    alpha, alphas = saved.get(f"{prefix}lora_alpha"), saved.get(f"{prefix}alpha_pattern") or {}
+def _parse_alpha_config(adapter_config: Mapping[str, Any], prefix: str) -> _AlphaConfig:
+    """Parse the α settings of one component from peft's adapter config, whose keys start with `prefix`."""
+    alpha, alphas = adapter_config.get(f"{prefix}lora_alpha"), adapter_config.get(f"{prefix}alpha_pattern") or {}
     return _AlphaConfig(
         None if alpha is None else float(alpha),
         {str(k): float(v) for k, v in alphas.items()},
-        bool(saved.get(f"{prefix}use_rslora")),
+        bool(adapter_config.get(f"{prefix}use_rslora")),
     )

@@ -62,9 +62,9 @@ def merged_weight(layer: LoraLayer, file: Path) -> torch.Tensor:
 
 
 def _magnitude_factors(layer: LoraLayer, merged: torch.Tensor) -> torch.Tensor | None:
-    """A DoRA's magnitudes divided by the norms of the merged weight; None where there are none.
+    """Factors that give the merged weight the norms that a DoRA stores as magnitudes; None for a LoRA without any.
 
-    They are per output, or as LyCORIS may write them per input, which the shape tells.
+    Norms are per output channel, or per input channel as LyCORIS may write them; the shape tells which.
     """
     for role in ("magnitude", "dora_scale"):
         magnitude = layer.tensors.get(role)
