@@ -19,6 +19,7 @@ dictionary (2.5 GB).
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -197,14 +198,14 @@ def make(args: argparse.Namespace) -> None:
     (args.folder / "made").touch()
 
 
-def entries(layout: Any, shard: str, columns: Any) -> Iterator[Any]:
-    """What scanning a shard would find."""
+def entries(layout: Any, columns: Any) -> Iterator[Any]:
+    """Yield the samples that scanning the layout's shards would find, without opening them."""
     from vrm_synth.io.byte_range import ByteRange
     from vrm_synth.training.data.scan.scanned_sample import ScannedSample
     from vrm_synth.training.data.source import CaptionText
 
-    for i in range(A_SHARD):
-        scene = "a girl with pink hair, waving with the right hand, seen from the left"
+    scene = "a girl with pink hair, waving with the right hand, seen from the left"
+    for shard, i in itertools.product(layout.parts, range(A_SHARD)):
         caption = f"A full-body picture of {scene}, {shard} {i}."
         byte_range = ByteRange(shard, i * PICTURE_BYTES + 512, PICTURE_BYTES - 1024)
         yield ScannedSample(

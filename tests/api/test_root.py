@@ -40,6 +40,18 @@ def test_every_name_is_imported_without_the_train_extra():
     assert run(program).strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    "call", ["vs.sample('no-such-model', 'a girl')", "vs.train({'base': 'no-such-base', **KEYS}, 'run')"]
+)
+def test_arguments_are_checked_before_torch_is_imported(call: str):
+    program = (
+        "import sys, vrm_synth as vs\n"
+        "KEYS = {'steps': 1, 'data': {'sources': ['no-such-folder']}}\n"
+        f"try:\n    {call}\nexcept vs.VrmSynthError as e:\n    print(e.what, 'torch' in sys.modules)\n"
+    )
+    assert run(program).strip() == "no such base model False"
+
+
 def test_a_subpackage_of_the_same_name_does_not_stand_for_the_function():
     program = (
         "import vrm_synth.training.config, vrm_synth.builtin_avatar.params, vrm_synth as vs;"

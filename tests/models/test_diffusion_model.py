@@ -81,7 +81,7 @@ def test_a_preset_refuses_another_model(tiny, name):
     ],
     ids=str,
 )
-def test_parts_that_do_not_fit_give_one_line(copy, file, values, message):
+def test_components_that_do_not_match_are_reported_in_one_line(copy, file, values, message):
     change(copy, file, **values)
     with pytest.raises(ModelError, match=message) as e:
         open_base(copy)
@@ -101,14 +101,14 @@ def test_damaged_weights_and_missing_tensors(copy):
 
 
 @pytest.mark.parametrize("source", ["nothing/here", "mitsua-cc0", "owner/name@main", "../x"])
-def test_what_is_no_base_is_told_of(source):
+def test_an_invalid_base_is_reported(source):
     with pytest.raises(ModelError, match="allowed"):
         open_base(source)
 
 
 @pytest.mark.parametrize("component", ["unet", "vae", "text_encoder"])
 @pytest.mark.parametrize("suffix", [".bin", ".safetensors"])
-def test_a_malicious_pickle_is_refused_in_every_part(copy, tmp_path, component, suffix):
+def test_a_malicious_pickle_is_refused_in_every_component(copy, tmp_path, component, suffix):
     weights = next((copy / component).glob("*.safetensors"))
     if suffix == ".bin":
         weights.unlink()

@@ -68,7 +68,7 @@ def test_plain_weights_win_and_of_variants_the_more_exact(tmp_path):
         names("model.safetensors.index.fp16.json")
 
 
-def test_what_is_half_there_is_one_line(tmp_path):
+def test_a_missing_shard_is_reported_in_one_line(tmp_path):
     base = half(tmp_path / "half", "60KB")
     next((base / "unet").glob("*00001-of*")).unlink()
     with pytest.raises(ModelError, match="the unet cannot be opened") as e:

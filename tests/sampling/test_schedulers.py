@@ -28,7 +28,7 @@ def scheduler(name: str, **trained: object):
      {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}],
     ids=lambda x: "-".join(map(str, x.values())),
 )  # fmt: skip
-def test_every_number_of_steps_begins_at_the_end_and_takes_each_timestep_once(name, trained):
+def test_any_number_of_steps_starts_at_the_last_timestep_and_repeats_none(name, trained):
     made = scheduler(name, **trained)
     for n in range(1, 1001):
         made.set_timesteps(n)

@@ -174,7 +174,7 @@ def test_from_scratch_with_v_prediction_zero_snr_and_a_checkpointed_unet(tmp_pat
     assert open_base(tmp_path / "model").prediction_type == "v_prediction"
 
 
-def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(tmp_path, data):
+def test_should_stop_writes_a_checkpoint_and_ends_the_run(tmp_path, data):
     steps_reported: list[int] = []
     config = RunConfig.model_validate(runs.settings(data, steps=50, checkpoint_every=50))
     callbacks = Callbacks(on_step=lambda r: steps_reported.append(r.step), should_stop=lambda: len(steps_reported) >= 2)

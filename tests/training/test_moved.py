@@ -45,7 +45,7 @@ def call(*args: object, code: int = 0) -> str:
     return result.output
 
 
-def test_what_was_moved_together_is_found(trained, tmp_path):
+def test_a_run_and_its_base_can_be_moved_together(trained, tmp_path):
     assert open_run(trained / "run").identity["step"] == 2
     export(trained / "run", tmp_path / "lora")
     assert (tmp_path / "lora" / "pytorch_lora_weights.safetensors").exists()

@@ -65,7 +65,7 @@ def test_killed_at_random_steps_it_ends_in_the_same_bits(tmp_path, data, kills):
     assert [name for name in uninterrupted if uninterrupted[name] != same[name]] == []
 
 
-def test_more_steps_go_on_to_what_one_go_would_have_given(tmp_path, data):
+def test_a_run_with_steps_added_equals_an_uninterrupted_one(tmp_path, data):
     runs.go(runs.settings(data, steps=3, keep=9), tmp_path / "a")
     assert runs.go(runs.settings(data, steps=5, keep=9), tmp_path / "a") == 5
     runs.go(runs.settings(data, steps=5, keep=9), tmp_path / "b")
@@ -160,7 +160,7 @@ def test_where_all_checkpoints_are_damaged_that_is_one_line(tmp_path, data):
     assert len(list_checkpoints(run)) == 2  # and nothing was moved
 
 
-def test_models_are_read_from_the_newest_whole_checkpoint(tmp_path, data):
+def test_models_are_read_from_the_newest_undamaged_checkpoint(tmp_path, data):
     run, messages = tmp_path / "run", []
     runs.go(runs.settings(data, steps=4), run)
     assert open_run(run, log=messages.append).identity["step"] == 4 and messages == []
@@ -260,10 +260,10 @@ def test_a_rank_that_runs_out_of_memory_blocks_no_other(tmp_path, data, where):
     assert [x["loss"] for x in two] == pytest.approx([x["loss"] for x in one], rel=1e-4)
 
 
-def test_what_is_no_lack_of_memory_is_no_reason_for_smaller_parts():
-    settings = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+def test_out_of_memory_errors_are_recognized():
+    errors = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
             RuntimeError("shapes do not match")]  # fmt: skip
-    assert [_is_out_of_memory(e) for e in settings] == [True, True, False]
+    assert [_is_out_of_memory(e) for e in errors] == [True, True, False]
 
 
 @pytest.mark.parametrize("fused", [None, True])
@@ -337,7 +337,7 @@ def test_a_trainer_restores_into_channels_last(tmp_path, data):
     assert all(torch.equal(v, saved.weights[n]) for n, v in weights.items())
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(tmp_path, data):
+def test_micro_batches_add_up_to_the_batch(tmp_path, data):
     runs.go(runs.settings(data, steps=3), tmp_path / "whole")
     runs.go(runs.settings(data, steps=3, micro_batch=1), tmp_path / "parts")
     for a, b in zip(runs.log(tmp_path / "whole"), runs.log(tmp_path / "parts"), strict=True):

@@ -61,7 +61,7 @@ def test_pictures_change_and_say_which_lora(folder, file):
     assert lora["scale"] == 0.5 and len(lora["sha256"]) == 64
 
 
-def test_what_is_no_lora_of_this_model_is_refused(folder, tmp_path):
+def test_invalid_files_and_loras_of_other_models_are_refused(folder, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"\x80\x04.")
     (tmp_path / "broken.safetensors").write_bytes(b"\xff" * 100)
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")

@@ -23,7 +23,7 @@ def test_bucket_shapes_come_in_pairs_of_about_the_squares_area(side):
         assert w % 64 == h % 64 == 0 and 0.75 <= w * h / side**2 <= 1.25 and 0.5 <= w / h <= 2
 
 
-def test_one_bucket_is_the_square_and_one_shape_of_pictures_takes_one_bucket():
+def test_one_bucket_is_the_square_and_pictures_of_one_shape_get_one_bucket():
     tall = aspect_shares((512, 768))
     assert choose_buckets(tall, 512, 1) == [(512, 512)]
     assert choose_buckets(tall, 512, 6) == [(448, 576)]

@@ -36,7 +36,7 @@ def test_a_mask_is_the_share_of_figure_in_each_cell():
     assert (without == 255).all()
 
 
-def test_a_padded_picture_is_whole_and_its_margins_are_background_and_no_figure():
+def test_a_padded_picture_is_not_cropped_and_its_margins_are_background():
     pixels = np.full((128, 64, 3), 200, np.uint8)
     scaled, shares = fit_image(pixels, (64, 64), (10, 20, 30), None, 8, pad=True)
     assert np.allclose(scaled[:, 20:44], 200, atol=2) and np.allclose(scaled[:, :12], (10, 20, 30), atol=2)

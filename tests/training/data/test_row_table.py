@@ -95,7 +95,7 @@ def test_rows_are_the_same_wherever_the_data_lies(layout, tmp_path):
     assert here.manifest == moved.manifest
 
 
-def test_a_caption_file_that_changes_in_place_is_seen(tmp_path):
+def test_a_caption_file_that_changes_in_place_is_scanned_again(tmp_path):
     data = disk.texts(tmp_path / "data", 3)
     before = opened(data, license="x").credit.manifest
     (data / "001.txt").write_text("another caption, much longer")
@@ -211,7 +211,7 @@ def test_a_mask_beside_a_picture_is_read_with_it(tmp_path):
     ],
     ids=range(7),
 )
-def test_what_is_no_source_is_refused_in_one_line(make, message, tmp_path):
+def test_an_invalid_source_is_refused_in_one_line(make, message, tmp_path):
     make(tmp_path / "data")
     with pytest.raises(DatasetError, match=message) as e:
         opened(tmp_path / "data")
@@ -251,7 +251,7 @@ def test_a_shard_with_a_flipped_header_is_not_taken_for_its_end(tmp_path):
     assert len(source) == 2 and reasons(source) == {"shard breaks off": 1}
 
 
-def test_what_is_no_tar_is_left_out_and_the_others_stay(tmp_path):
+def test_a_shard_that_is_no_tar_is_left_out_and_the_others_are_read(tmp_path):
     disk.tar(tmp_path / "data/00000.tar", disk.members([0, 1]))
     (tmp_path / "data/00001.tar").write_bytes(b"hello" * 1000)
     (tmp_path / "data/00002.tar").write_bytes(b"")
@@ -319,7 +319,7 @@ def test_samples_are_members_in_a_row_by_their_names_up_to_the_first_dot(tmp_pat
     assert source.picture(1).mask is not None and source.picture(2).mask is None
 
 
-def test_a_damaged_parquet_file_is_left_out_and_the_others_stay(tmp_path):
+def test_a_damaged_parquet_file_is_left_out_and_the_others_are_read(tmp_path):
     disk.parquet(tmp_path / "data", 6)
     good = tmp_path / "data/00000.parquet"
     data = good.read_bytes()

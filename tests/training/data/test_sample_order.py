@@ -49,7 +49,7 @@ def test_a_step_has_one_bucket_and_a_sources_rows_are_drawn_equally_often():
     assert max(of_second.values()) < 1.02 * min(of_second.values())
 
 
-def test_a_part_of_the_order_is_the_same_on_its_own():
+def test_a_slice_of_the_order_does_not_depend_on_the_rest():
     numbers = np.arange(5000)
     everything, late = order()(numbers), order()(numbers[4321:4400])
     for name in ("bucket", "source", "position"):

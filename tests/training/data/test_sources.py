@@ -1,4 +1,4 @@
-"""Sources as others leave them: which files are read, of which split, and that all the others are told of."""
+"""Sources made by other tools: which files are read, of which split, and that all others are reported."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ def test_a_picture_is_upright_in_every_format_and_layout(name, kind, tmp_path):
     assert np.abs(pixels[10, 32] - (250, 0, 0)).max() < 20 and np.abs(pixels[90, 32] - (0, 0, 200)).max() < 20
 
 
-def test_the_files_of_two_splits_are_told_apart(tmp_path):
+def test_the_files_of_two_splits_are_separated(tmp_path):
     for split in ("train", "test"):
         picture(tmp_path / f"set/{split}_1.png", split)
     (name,) = find_layout(tmp_path / "set", "test").files()

@@ -49,7 +49,7 @@ def test_a_step_is_the_same_after_any_history_cached_or_not(tmp_path):
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_ranks_take_parts_of_the_same_batch(world_size, tmp_path):
+def test_ranks_get_slices_of_the_same_batch(world_size, tmp_path):
     data = opened(tmp_path, disk.folder(tmp_path / "data", 13), batch=8)
     for step in (0, 5):
         full_batch = data.batch(step)
@@ -77,7 +77,7 @@ def test_picture_and_caption_are_mirrored_together(tmp_path):
     assert 40 < counts[True] < 80
 
 
-def test_captions_are_dropped_as_often_as_asked_and_tags_shuffled(tmp_path):
+def test_captions_are_dropped_as_often_as_configured_and_tags_shuffled(tmp_path):
     data = disk.folder(tmp_path / "data", 8)
     lines = [json.loads(line) for line in (data / "metadata.jsonl").read_text().splitlines()]
     tagged = [json.dumps({**line, "tags": ["1girl", "a", "b", "c"]}) for line in lines]

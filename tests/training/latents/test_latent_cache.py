@@ -49,7 +49,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_a_latent_is_found_before_and_after_it_is_written_and_by_other_processes(dtype, tmp_path):
+def test_a_latent_can_be_read_before_and_after_it_is_written_and_by_other_processes(dtype, tmp_path):
     cache = filled(tmp_path, dtype=dtype)
     for written in (False, True):
         if written:
