@@ -1,6 +1,6 @@
 """Sampled pictures per second, beside diffusers' StableDiffusionPipeline with the same weights and scheduler.
 
-    python benchmarks/sample_speed.py                                                       the tiny base
+    python benchmarks/sample_speed.py                                                       here: the tiny base
     python benchmarks/sample_speed.py --shape sd21 --size 512 --batch 8 --batches 8         on a GPU
 
 Ours is the DiffusionSampler of `vrm-synth sample` (on CUDA: bfloat16 U-Net, latents in float32, channels_last,
@@ -23,13 +23,13 @@ from diffusers import StableDiffusionPipeline
 from shaped import SHAPES, device_name, make_base, wait
 
 from vrm_synth.models import open_base
-from vrm_synth.sampling.requests import from_prompts
+from vrm_synth.sampling.image_requests import from_prompts
 from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings
 from vrm_synth.sampling.schedulers import make_scheduler
-from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
 
 
-def ours(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
+def our_sampler(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callable[[int], None]:
     """A function that samples that many batches with DiffusionSampler."""
     sampler = DiffusionSampler(open_base(base), settings, config)
 
@@ -40,7 +40,7 @@ def ours(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callab
     return generate
 
 
-def diffusers_pipeline(base: Path, settings: SamplingSettings, config: DeviceConfig) -> Callable[[int], None]:
+def diffusers_pipeline(base: Path, settings: SamplerSettings, config: DeviceConfig) -> Callable[[int], None]:
     """A function that samples that many batches with diffusers' pipeline."""
     half = getattr(torch, config.precision)
     pipeline = StableDiffusionPipeline.from_pretrained(base, torch_dtype=half, safety_checker=None).to(config.device)
@@ -83,13 +83,13 @@ def main() -> None:
     o = parser.parse_args()
     cuda = torch.cuda.is_available()
     config = DeviceConfig("cuda" if cuda else "cpu", "bfloat16" if cuda else "float32", o.batch, cuda)
-    settings = SamplingSettings(o.size, o.size, o.steps, o.guidance_scale)
+    settings = SamplerSettings(o.size, o.size, o.steps, o.guidance_scale)
     rates: dict[str, list[float]] = {"ours": [], "pipeline": []}
     facts = machine.facts() | {"device": device_name(config.device), "torch": torch.__version__}
     print(f"{facts['device']}, torch {facts['torch']}, load before {facts['load']}, commit {facts['commit']}")
     with tempfile.TemporaryDirectory() as name:
         base = make_base(o.shape, Path(name) / "base")
-        sides = {"ours": ours(base, settings, config), "pipeline": diffusers_pipeline(base, settings, config)}
+        sides = {"ours": our_sampler(base, settings, config), "pipeline": diffusers_pipeline(base, settings, config)}
         for generate in sides.values():
             rate(generate, 1, config)
         for _ in range(o.rounds):

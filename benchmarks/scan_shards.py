@@ -3,8 +3,8 @@
     python benchmarks/scan_shards.py [--samples 4000] [--bytes 100000]
 
 Ours reads the members' headers, captions, metadata and the heads of the pictures, checks them, and writes the table.
-webdataset goes through the same shards without decoding; tarfile.getmembers() is the minimum for reading
-in any order. The shards are in the page cache for all three; each is run three times, the best counts.
+webdataset goes through the same shards without decoding; tarfile.getmembers() is the least that anybody who wants
+to read in any order must do. The shards are in the page cache for all three; each is run three times, the best counts.
 """
 
 from __future__ import annotations
@@ -32,24 +32,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=4000)
     parser.add_argument("--bytes", type=int, default=100_000)
-    arguments = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "data"
         folder.mkdir()
-        for start in range(0, arguments.samples, EACH):
-            write(
-                folder / f"{start // EACH:05d}.tar", range(start, min(start + EACH, arguments.samples)), arguments.bytes
-            )
+        for start in range(0, args.samples, EACH):
+            write(folder / f"{start // EACH:05d}.tar", range(start, min(start + EACH, args.samples)), args.bytes)
         shards = sorted(map(str, folder.glob("*.tar")))
         runs: dict[str, Callable[[int], int]] = {
             "ours": lambda n: len(open_source(SourceConfig(path=str(folder)), Path(temporary) / f"tables{n}")),
             "webdataset": lambda n: sum(1 for _ in webdataset.WebDataset(shards, shardshuffle=False)),
             "tarfile": lambda n: sum(map(listed, shards)),
         }
-        rates = {
-            name: arguments.samples / min(timed(run, n, arguments.samples) for n in range(3))
-            for name, run in runs.items()
-        }
+        rates = {name: args.samples / min(timed(run, n, args.samples) for n in range(3)) for name, run in runs.items()}
     for name, rate in rates.items():
         print(f"{name}: {rate:,.0f} samples/s")
     ratios = [rates["ours"] / rates[name] for name in ("webdataset", "tarfile")]
@@ -66,8 +61,8 @@ def listed(shard: str) -> int:
 def timed(run: Callable[[int], int], n: int, samples: int) -> float:
     """Time one reader in seconds; it must find all samples."""
     start = time.perf_counter()
-    counted = run(n)
-    assert counted == samples, counted
+    scanned_count = run(n)
+    assert scanned_count == samples, scanned_count
     return time.perf_counter() - start
 
 

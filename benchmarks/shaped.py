@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from vrm_synth.models.base_presets import OPENCLIP_H, SD21_UNET, SD_VAE
 from vrm_synth.models.library_logging import silence_libraries
-from vrm_synth.models.tiny import SCHEDULER_CONFIG, make_tiny
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG, make_tiny
 
 SHAPES = ("tiny", "sd21")
 WINDOW = 77  # tokens that the text encoder of sd21 reads
@@ -24,10 +24,12 @@ def make_base(shape: str, folder: Path) -> Path:
     if shape == "tiny":
         return make_tiny(folder)
     tiny = make_tiny(folder.with_name("tokenizer-of"))
-    for part in ("tokenizer", "model_index.json"):
-        (shutil.copytree if (tiny / part).is_dir() else shutil.copyfile)(tiny / part, _under(folder) / part)
-    tokenizer_config = folder / "tokenizer" / "tokenizer_config.json"
-    tokenizer_config.write_text(json.dumps(json.loads(tokenizer_config.read_text()) | {"model_max_length": WINDOW}))
+    for component in ("tokenizer", "model_index.json"):
+        (shutil.copytree if (tiny / component).is_dir() else shutil.copyfile)(
+            tiny / component, _under(folder) / component
+        )
+    config_file = folder / "tokenizer" / "tokenizer_config.json"
+    config_file.write_text(json.dumps(json.loads(config_file.read_text()) | {"model_max_length": WINDOW}))
     torch.manual_seed(0)
     UNet2DConditionModel(sample_size=64, **SD21_UNET).save_pretrained(folder / "unet")
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}

@@ -59,9 +59,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "render",
         "shot",
         "dataset.render_shot",
-        "sampling",
-        "training",
-        "yaml_models",
     ),
     "cli": ("",),  # everything
     "__main__": ("cli",),  # and nobody else imports cli

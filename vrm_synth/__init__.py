@@ -20,7 +20,6 @@ TYPE_CHECKING = False  # what type checkers take for true; importing typing woul
 if TYPE_CHECKING:
     from vrm_synth.api.avatars import demo_avatar, load
     from vrm_synth.api.cameras import frame_body
-    from vrm_synth.api.models import sample, train
     from vrm_synth.api.renderer import Renderer, RenderOptions
     from vrm_synth.camera.camera import Camera
     from vrm_synth.camera.views import load_views
@@ -31,10 +30,12 @@ if TYPE_CHECKING:
     from vrm_synth.pose.pose_files import load_pose
     from vrm_synth.pose.pose_library import Pose, load_poses
     from vrm_synth.render.base import Frame
+    from vrm_synth.sampling.sample_model import sample
     from vrm_synth.shot.avatar_inputs import default_recipe
     from vrm_synth.shot.recipe import Recipe, load_recipe
     from vrm_synth.shot.shot import Shot
     from vrm_synth.stage.light_types import Ambient, Light
+    from vrm_synth.training.train_model import train
     from vrm_synth.vrm.avatar import Avatar
 
 __version__ = "0.2.0"
@@ -71,7 +72,6 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("demo_avatar", "load"), "api.avatars"),
     "frame_body": "api.cameras",
-    **dict.fromkeys(("sample", "train"), "api.models"),
     **dict.fromkeys(("RenderOptions", "Renderer"), "api.renderer"),
     "Camera": "camera.camera",
     "load_views": "camera.views",
@@ -82,10 +82,12 @@ _HOMES = {
     "load_pose": "pose.pose_files",
     **dict.fromkeys(("Pose", "load_poses"), "pose.pose_library"),
     "Frame": "render.base",
+    "sample": "sampling.sample_model",
     **dict.fromkeys(("Recipe", "load_recipe"), "shot.recipe"),
     "default_recipe": "shot.avatar_inputs",
     "Shot": "shot.shot",
     **dict.fromkeys(("Ambient", "Light"), "stage.light_types"),
+    "train": "training.train_model",
     "Avatar": "vrm.avatar",
 }
 

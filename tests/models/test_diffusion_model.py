@@ -16,7 +16,7 @@ from vrm_synth.core.errors import ModelError
 from vrm_synth.models import PRESETS, open_base
 from vrm_synth.models.base_presets import SD21_UNET
 from vrm_synth.models.import_weights import import_weights
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 from vrm_synth.training.flops import unet_flop
 
 
@@ -81,7 +81,7 @@ def test_a_preset_refuses_another_model(tiny, name):
     ],
     ids=str,
 )
-def test_parts_that_do_not_fit_give_one_line(copy, file, values, message):
+def test_components_that_do_not_match_are_reported_in_one_line(copy, file, values, message):
     change(copy, file, **values)
     with pytest.raises(ModelError, match=message) as e:
         open_base(copy)
@@ -90,9 +90,9 @@ def test_parts_that_do_not_fit_give_one_line(copy, file, values, message):
 
 def test_damaged_weights_and_missing_tensors(copy):
     weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
-    whole = load_file(str(weights))
-    whole.pop("conv_in.weight")
-    save_file(whole, str(weights))
+    tensors = load_file(str(weights))
+    tensors.pop("conv_in.weight")
+    save_file(tensors, str(weights))
     with pytest.raises(ModelError, match=r"do not fit its config\.json; got 1 missing or misshapen, conv_in\.weight"):
         open_base(copy)
     weights.write_bytes(weights.read_bytes()[:1000])
@@ -101,18 +101,20 @@ def test_damaged_weights_and_missing_tensors(copy):
 
 
 @pytest.mark.parametrize("source", ["nothing/here", "mitsua-cc0", "owner/name@main", "../x"])
-def test_what_is_no_base_is_told_of(source):
+def test_an_invalid_base_is_reported(source):
     with pytest.raises(ModelError, match="allowed"):
         open_base(source)
 
 
-@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder"])
 @pytest.mark.parametrize("suffix", [".bin", ".safetensors"])
-def test_a_malicious_pickle_is_refused_in_every_part(copy, tmp_path, part, suffix):
-    weights = next((copy / part).glob("*.safetensors"))
+def test_a_malicious_pickle_is_refused_in_every_component(copy, tmp_path, component, suffix):
+    weights = next((copy / component).glob("*.safetensors"))
     if suffix == ".bin":
         weights.unlink()
-        weights = weights.with_name("pytorch_model.bin" if part == "text_encoder" else "diffusion_pytorch_model.bin")
+        weights = weights.with_name(
+            "pytorch_model.bin" if component == "text_encoder" else "diffusion_pytorch_model.bin"
+        )
     weights.write_bytes(pickle.dumps(Malice(tmp_path / "ran")))
     with pytest.raises(ModelError, match="pickle, which can run code" if suffix == ".bin" else "not safetensors"):
         open_base(copy)
@@ -134,9 +136,9 @@ def test_import_weights_refuses_a_malicious_pickle(copy, tmp_path, form):
 
 
 def test_import_weights_gives_the_same_model(tiny, copy, tmp_path):
-    for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "pytorch_model")):
-        (weights,) = (copy / part).glob("*.safetensors")
-        torch.save(load_file(str(weights)), copy / part / f"{name}.bin")
+    for component, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "pytorch_model")):
+        (weights,) = (copy / component).glob("*.safetensors")
+        torch.save(load_file(str(weights)), copy / component / f"{name}.bin")
         weights.unlink()
     (copy / "run_me.py").write_text("raise SystemExit")
     record = import_weights(copy, tmp_path / "out")
@@ -148,9 +150,9 @@ def test_import_weights_gives_the_same_model(tiny, copy, tmp_path):
 
 
 def test_import_weights_names_a_variant_as_its_library_does(tiny, copy, tmp_path):
-    for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "pytorch_model")):
-        (weights,) = (copy / part).glob("*.safetensors")
-        torch.save({k: v.half() for k, v in load_file(str(weights)).items()}, copy / part / f"{name}.fp16.bin")
+    for component, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "pytorch_model")):
+        (weights,) = (copy / component).glob("*.safetensors")
+        torch.save({k: v.half() for k, v in load_file(str(weights)).items()}, copy / component / f"{name}.fp16.bin")
         weights.unlink()
     import_weights(copy, tmp_path / "out")
     assert (tmp_path / "out" / "text_encoder" / "model.fp16.safetensors").exists()

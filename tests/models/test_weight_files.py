@@ -11,7 +11,7 @@ from transformers import CLIPTextModel
 
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 from vrm_synth.models.weight_files import find_weights
 from vrm_synth.training.export import _write_pipeline
 
@@ -21,30 +21,32 @@ KINDS = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLI
 def half(folder: Path, shard: str, variant: str = "fp16") -> Path:
     """The tiny base with its weights as that variant alone."""
     make_tiny(folder)
-    for part, kind in KINDS.items():
-        model = kind.from_pretrained(folder / part).half()
-        for file in (folder / part).glob("*.safetensors"):
+    for component, kind in KINDS.items():
+        model = kind.from_pretrained(folder / component).half()
+        for file in (folder / component).glob("*.safetensors"):
             file.unlink()
-        model.save_pretrained(folder / part, variant=variant, max_shard_size=shard)
+        model.save_pretrained(folder / component, variant=variant, max_shard_size=shard)
     return folder
 
 
 @pytest.mark.parametrize("shard", ["10GB", "60KB"])
 def test_half_precision_alone_is_opened_and_exported_so_that_diffusers_finds_it(tmp_path, shard):
-    whole, base = open_base(make_tiny(tmp_path / "whole")), open_base(half(tmp_path / "half", shard))
-    for part in KINDS:
-        files = find_weights(tmp_path / "half" / part)
+    full_precision, base = open_base(make_tiny(tmp_path / "whole")), open_base(half(tmp_path / "half", shard))
+    for component in KINDS:
+        files = find_weights(tmp_path / "half" / component)
         assert files.variant == "fp16" and (len(files.files) > 2) == (shard == "60KB")
-        for a, b in zip(getattr(whole, part).parameters(), getattr(base, part).parameters(), strict=True):
+        for a, b in zip(
+            getattr(full_precision, component).parameters(), getattr(base, component).parameters(), strict=True
+        ):
             assert b.dtype == torch.float32 and torch.equal(a.half().float(), b)
     (tmp_path / "made").mkdir()
     _write_pipeline(base, tmp_path / "made")
     assert not list((tmp_path / "made").rglob("*fp16*"))
-    again = open_base(tmp_path / "made")
+    reopened = open_base(tmp_path / "made")
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "made", use_safetensors=True, local_files_only=True)
-    for part in KINDS:
-        for model in (getattr(again, part), getattr(pipe, part)):
-            pairs = zip(getattr(base, part).parameters(), model.parameters(), strict=True)
+    for component in KINDS:
+        for model in (getattr(reopened, component), getattr(pipe, component)):
+            pairs = zip(getattr(base, component).parameters(), model.parameters(), strict=True)
             assert all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -66,7 +68,7 @@ def test_plain_weights_win_and_of_variants_the_more_exact(tmp_path):
         names("model.safetensors.index.fp16.json")
 
 
-def test_what_is_half_there_is_one_line(tmp_path):
+def test_a_missing_shard_is_reported_in_one_line(tmp_path):
     base = half(tmp_path / "half", "60KB")
     next((base / "unet").glob("*00001-of*")).unlink()
     with pytest.raises(ModelError, match="the unet cannot be opened") as e:

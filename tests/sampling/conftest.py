@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vrm_synth.models import DiffusionModel, open_base
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 
 
 def variant(folder: Path, **schedule: object) -> DiffusionModel:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.patience import HANG, free_port
 from tests.sampling.run_builder import make_run
-from tests.sampling.test_requests import dataset
+from tests.sampling.test_image_requests import dataset
 from vrm_synth.cli.main import main
 
 QUICK = ["--steps", "2", "--size", "32"]
@@ -90,7 +90,7 @@ def test_refusals_are_one_line_and_make_nothing(folder, tmp_path, args, code, me
     assert message in out and not (tmp_path / "out").exists()
 
 
-def test_a_model_that_is_not_there(tmp_path):
+def test_a_missing_model_is_reported(tmp_path):
     assert "no such base model; got nowhere" in call("sample", "nowhere", "--prompt", "a", "-o", tmp_path / "o", code=1)
 
 

@@ -77,8 +77,8 @@ def test_preview_shows_render_facts_and_commands(made, model, tmp_path):
     facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
     assert ("azimuth", "-4.5") in facts and ("shot", "2 of seed 9") in facts
     commands = [html.unescape(c) for c in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
-    again = next(c for c in commands if "vrm-synth shots" in c)
-    line, _, draw = again.partition(" && ")
+    command = next(c for c in commands if "vrm-synth shots" in c)
+    line, _, draw = command.partition(" && ")
     subprocess.run(["bash", "-c", line], check=True)
     line_data = json.loads(Path(shlex.split(draw)[2]).read_text())
     shot = line_data.get("shot", line_data)
@@ -88,18 +88,18 @@ def test_preview_shows_render_facts_and_commands(made, model, tmp_path):
 def test_split_is_found_by_shard_names(tmp_path):
     for split, i in (("train", 0), ("test", 1)):
         data, *_ = pack("webdataset", split, 0, [sample(i, f"{split} {i}")]).values()
-        place = tmp_path / "hub" / f"{split}-00000.tar"
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(data)
+        path = tmp_path / "hub" / f"{split}-00000.tar"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
     (tmp_path / "hub/._train-00000.tar").write_bytes(b"AppleDouble")
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked/hub").symlink_to(tmp_path / "hub")
-    for place in (tmp_path / "hub", tmp_path / "linked"):
-        assert [p.caption for p in read_captioned_images(place, "train")] == ["train 0"]
-        assert [p.caption for p in read_captioned_images(place, "test")] == ["test 1"]
-        assert [p.caption for p in read_captioned_images(place)] == ["test 1", "train 0"]
+    for path in (tmp_path / "hub", tmp_path / "linked"):
+        assert [p.caption for p in read_captioned_images(path, "train")] == ["train 0"]
+        assert [p.caption for p in read_captioned_images(path, "test")] == ["test 1"]
+        assert [p.caption for p in read_captioned_images(path)] == ["test 1", "train 0"]
         with pytest.raises(VrmSynthError, match=r"no such split; got val; allowed: .*test, train"):
-            read_captioned_images(place, "val")
+            read_captioned_images(path, "val")
 
 
 def test_renders_are_shown_upright(tmp_path):

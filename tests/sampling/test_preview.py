@@ -17,10 +17,10 @@ from PIL import Image
 
 from tests.page.browser import dom, needs_chromium, screenshot
 from tests.sampling.run_builder import make_run
-from tests.sampling.test_requests import dataset
+from tests.sampling.test_image_requests import dataset
 from vrm_synth.cli.main import main
 from vrm_synth.sampling.comparison import PREVIEW_COLUMNS, load_image, psnr
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 CAPTIONS = ["A girl & a 'boy' <b>waving</b>, 桜", "a red square"]
 CHOICES = {"pose": "wave", "mirrored": False, "background": "red"}
@@ -31,7 +31,7 @@ QUICK = ["--steps", "2", "--size", "32"]
 @pytest.fixture(scope="module")
 def run(model, tmp_path_factory) -> Path:
     """A run on a dataset of two pictures, one of them half transparent."""
-    place = tmp_path_factory.mktemp("run")
+    folder = tmp_path_factory.mktemp("run")
     rows = [
         {
             "file_name": f"{i}.png",
@@ -44,10 +44,10 @@ def run(model, tmp_path_factory) -> Path:
         }
         for i, c in enumerate(CAPTIONS)
     ]
-    dataset(place / "data", *rows)
+    dataset(folder / "data", *rows)
     for i, alpha in enumerate((128, 255)):
-        Image.new("RGBA", (48, 40), (200, 40, 60, alpha)).save(place / "data" / f"{i}.png")
-    return make_run(place / "RUN", model, place / "data")
+        Image.new("RGBA", (48, 40), (200, 40, 60, alpha)).save(folder / "data" / f"{i}.png")
+    return make_run(folder / "RUN", model, folder / "data")
 
 
 def call(*args: object, code: int = 0) -> str:
@@ -65,8 +65,8 @@ def page(run) -> str:
 
 
 def images(page: str) -> list[np.ndarray]:
-    found = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(f))).convert("RGB")) for f in found]
+    encoded = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(f))).convert("RGB")) for f in encoded]
 
 
 def test_the_four_columns(page, run, tmp_path):
@@ -143,8 +143,8 @@ def test_psnr_closed_form():
 
 @needs_chromium
 def test_a_browser_shows_the_images(page, run, tmp_path):
-    seen = dom(run / "preview.html", tmp_path / "profile")
-    assert seen.count("<img ") == 8 and html.escape(CAPTIONS[0], quote=False) in seen
+    document = dom(run / "preview.html", tmp_path / "profile")
+    assert document.count("<img ") == 8 and html.escape(CAPTIONS[0], quote=False) in document
     complaint = screenshot(run / "preview.html", tmp_path / "profile", tmp_path / "page.png")
     assert "Refused" not in complaint
     with Image.open(tmp_path / "page.png") as shown:
@@ -164,7 +164,7 @@ def test_unknown_metadata_does_not_break_the_page(run, model, tmp_path):
             "license": 3,
         },
     ]
-    place = dataset(tmp_path / "d", *rows)
-    Image.new("L", (20, 20), 200).save(place / "a.png")
-    call("preview", run, *QUICK, "--dataset", place, "-o", tmp_path / "o")
+    folder = dataset(tmp_path / "d", *rows)
+    Image.new("L", (20, 20), 200).save(folder / "a.png")
+    call("preview", run, *QUICK, "--dataset", folder, "-o", tmp_path / "o")
     assert "&lt;/script&gt;" in (tmp_path / "o" / "preview.html").read_text()

@@ -7,9 +7,9 @@ import pytest
 from tests.sampling.run_builder import make_run
 from tests.sampling.test_command import QUICK, call
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.sampling.options import SamplingOptions
 from vrm_synth.sampling.run_preview import preview
 from vrm_synth.sampling.sample_model import sample
+from vrm_synth.sampling.user_options import SamplingOptions
 
 
 def test_images_equal_those_of_a_folder_and_of_the_command(folder, tmp_path):

@@ -11,17 +11,20 @@ from diffusers import StableDiffusionPipeline
 
 from tests.sampling.conftest import variant
 from vrm_synth.models import DiffusionModel, open_base
-from vrm_synth.sampling.requests import Request
+from vrm_synth.sampling.image_requests import ImageRequest
 from vrm_synth.sampling.sampler import DiffusionSampler, initial_noise
+from vrm_synth.sampling.sampler_settings import SCHEDULERS, DeviceConfig, SamplerSettings, SamplingError
 from vrm_synth.sampling.schedulers import make_scheduler
-from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
-SETTINGS = SamplingSettings(32, 32, steps=4, guidance_scale=3.0)
-REQUESTS = [Request(f"a girl, picture {i}", "blurry" if i % 2 else "", seed=100 + i) for i in range(7)]
+SETTINGS = SamplerSettings(32, 32, steps=4, guidance_scale=3.0)
+REQUESTS = [ImageRequest(f"a girl, picture {i}", "blurry" if i % 2 else "", seed=100 + i) for i in range(7)]
 
 
 def generate(
-    model: DiffusionModel, requests: list[Request], device_config: DeviceConfig, settings: SamplingSettings = SETTINGS
+    model: DiffusionModel,
+    requests: list[ImageRequest],
+    device_config: DeviceConfig,
+    settings: SamplerSettings = SETTINGS,
 ) -> list[bytes]:
     return [p.tobytes() for p in DiffusionSampler(model, settings, device_config).generate(requests)]
 
@@ -34,7 +37,7 @@ def test_the_same_bytes_as_diffusers_pipeline(folder, model, scheduler, guidance
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, use_safetensors=True)
     pipeline.scheduler = make_scheduler(scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
-    theirs = pipeline(
+    expected_latents = pipeline(
         [r.prompt for r in REQUESTS[:2]],
         negative_prompt=[r.negative_prompt for r in REQUESTS[:2]],
         latents=initial_noise([r.seed for r in REQUESTS[:2]], (4, 4, 4)),
@@ -45,7 +48,7 @@ def test_the_same_bytes_as_diffusers_pipeline(folder, model, scheduler, guidance
         width=32,
         output_type="latent",
     ).images
-    assert torch.equal(ours, theirs)
+    assert torch.equal(ours, expected_latents)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4])
@@ -75,9 +78,9 @@ def test_v_prediction_is_read_from_the_model(model, tmp_path):
     scheduler.set_timesteps(10)
     t = scheduler.timesteps[3]
     x, v_pred = initial_noise([1], (4, 8, 8)), initial_noise([2], (4, 8, 8))
-    found = scheduler.step(v_pred, t, x).pred_original_sample
+    result = scheduler.step(v_pred, t, x).pred_original_sample
     a = scheduler.alphas_cumprod[t]
-    assert torch.allclose(found, a.sqrt() * x - (1 - a).sqrt() * v_pred, atol=1e-6)
+    assert torch.allclose(result, a.sqrt() * x - (1 - a).sqrt() * v_pred, atol=1e-6)
 
 
 def test_zero_terminal_snr_schedule_starts_at_last_timestep(tmp_path):
@@ -98,9 +101,9 @@ def test_unknown_prediction_type_is_refused():
 def test_too_long_prompt_is_refused_before_sampling(model):
     sampler = DiffusionSampler(model, SETTINGS, DeviceConfig())
     with pytest.raises(SamplingError, match=r'"x x .*": prompt is too long; got 302 tokens; allowed: up to 256'):
-        next(sampler.generate([REQUESTS[0], Request("x " * 300)]))
+        next(sampler.generate([REQUESTS[0], ImageRequest("x " * 300)]))
     with pytest.raises(SamplingError, match="too long"):
-        sampler.check([Request("x", "y " * 300)])
+        sampler.check([ImageRequest("x", "y " * 300)])
 
 
 def test_sizes_must_be_multiples(model):
@@ -137,13 +140,13 @@ def test_nan_is_an_error(folder):
 
 def test_reconstruction_equals_the_vae(model):
     picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
-    found = DiffusionSampler(model, SETTINGS, DeviceConfig()).reconstruct([picture, picture])
-    assert found[0].shape == (32, 32, 3) and np.array_equal(found[0], found[1])
+    result = DiffusionSampler(model, SETTINGS, DeviceConfig()).reconstruct([picture, picture])
+    assert result[0].shape == (32, 32, 3) and np.array_equal(result[0], result[1])
     with torch.no_grad():
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
         direct = model.vae.decode(model.vae.encode(pixels).latent_dist.mode()).sample
     expected = ((direct / 2 + 0.5).clamp(0, 1) * 255).round()[0].permute(1, 2, 0).numpy()
-    assert np.abs(found[0].astype(int) - expected).max() <= 1
+    assert np.abs(result[0].astype(int) - expected).max() <= 1
 
 
 def test_half_precision_is_close_to_single(folder):

@@ -11,10 +11,10 @@ from diffusers import DDIMScheduler
 
 from tests.sampling.conftest import variant
 from vrm_synth.core.errors import ModelError
-from vrm_synth.models.tiny import SCHEDULER_CONFIG
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG
 from vrm_synth.sampling.sampler import DiffusionSampler
+from vrm_synth.sampling.sampler_settings import SCHEDULERS, DeviceConfig, SamplerSettings, SamplingError
 from vrm_synth.sampling.schedulers import SPACINGS, make_scheduler
-from vrm_synth.sampling.settings import SCHEDULERS, DeviceConfig, SamplingError, SamplingSettings
 
 
 def scheduler(name: str, **trained: object):
@@ -28,7 +28,7 @@ def scheduler(name: str, **trained: object):
      {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}],
     ids=lambda x: "-".join(map(str, x.values())),
 )  # fmt: skip
-def test_every_number_of_steps_begins_at_the_end_and_takes_each_timestep_once(name, trained):
+def test_any_number_of_steps_starts_at_the_last_timestep_and_repeats_none(name, trained):
     made = scheduler(name, **trained)
     for n in range(1, 1001):
         made.set_timesteps(n)
@@ -41,25 +41,25 @@ def test_every_number_of_steps_begins_at_the_end_and_takes_each_timestep_once(na
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_bases_spacing_stays_where_it_begins_at_the_end(name):
     made = scheduler(name, timestep_spacing="linspace")
-    theirs = type(made).__mro__[1].from_config(made.config)  # diffusers' own class
+    reference = type(made).__mro__[1].from_config(made.config)  # diffusers' own class
     for n in (1000, 20):  # what one number needs is nothing to the next
         made.set_timesteps(n)
-        theirs.set_timesteps(n)
-        assert (name != "ddim" and n == 1000) or torch.equal(made.timesteps, theirs.timesteps)
+        reference.set_timesteps(n)
+        assert (name != "ddim" and n == 1000) or torch.equal(made.timesteps, reference.timesteps)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("n", [1, 4, 20, 50])
 def test_ddim_is_diffusers_where_the_steps_divide_the_schedule(prediction, n):
     ours = scheduler("ddim", timestep_spacing="trailing", prediction_type=prediction)
-    theirs = DDIMScheduler.from_config(ours.config)
+    reference = DDIMScheduler.from_config(ours.config)
     ours.set_timesteps(n)
-    theirs.set_timesteps(n)
-    assert torch.equal(ours.timesteps, theirs.timesteps)
+    reference.set_timesteps(n)
+    assert torch.equal(ours.timesteps, reference.timesteps)
     generator = torch.Generator().manual_seed(n)
     x, noise_pred = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
     for t in ours.timesteps:
-        assert torch.equal(ours.step(noise_pred, t, x).prev_sample, theirs.step(noise_pred, t, x).prev_sample)
+        assert torch.equal(ours.step(noise_pred, t, x).prev_sample, reference.step(noise_pred, t, x).prev_sample)
         x = ours.step(noise_pred, t, x, return_dict=False)[0]
 
 
@@ -80,7 +80,7 @@ def test_a_model_that_knows_its_pictures_draws_their_spread(name, n):
 def test_more_steps_than_timesteps_are_refused_before_anything_is_drawn(tmp_path):
     short = variant(tmp_path / "short", num_train_timesteps=100)
     for name in SCHEDULERS:
-        settings = SamplingSettings(32, 32, steps=100, scheduler=name)
+        settings = SamplerSettings(32, 32, steps=100, scheduler=name)
         DiffusionSampler(short, settings, DeviceConfig())
         with pytest.raises(SamplingError, match=r"more steps than.*timesteps; got 101; allowed: 1 to 100"):
             DiffusionSampler(short, replace(settings, steps=101), DeviceConfig())

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.training import disk
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

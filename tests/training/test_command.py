@@ -1,4 +1,4 @@
-"""`vrm-synth train` itself: its flags, and what it says of pictures whose license nobody told."""
+"""`vrm-synth train` itself: its flags, and its error for pictures without a license."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def call(*args: object, code: int = 0) -> str:
     return result.output
 
 
-def test_a_license_is_asked_for_and_goes_into_ledger_and_card(tmp_path):
+def test_a_license_is_required_and_goes_into_ledger_and_card(tmp_path):
     data, run = disk.texts(tmp_path / "museum"), tmp_path / "run"
     train = ["train", "--base", "tiny", "--data", data, "-o", run, "--steps", "1", "--batch", "2"]
     output = call(*train, code=1)

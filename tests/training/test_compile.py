@@ -34,23 +34,25 @@ def fresh():
 @pytest.fixture
 def graphs(monkeypatch) -> list[int]:
     """Grows by each graph that is made, which are run as they are: nothing is generated, which takes minutes."""
-    found: list[int] = []
+    node_counts: list[int] = []
     traced = torch._dynamo.lookup_backend("aot_eager")
 
     def backend(graph, inputs):
-        found.append(len(graph.graph.nodes))
+        node_counts.append(len(graph.graph.nodes))
         return traced(graph, inputs)
 
-    whole = torch.nn.Module.compile
-    monkeypatch.setattr(UNet2DConditionModel, "compile", lambda self, **how: whole(self, backend=backend, **how))
-    return found
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        UNet2DConditionModel, "compile", lambda self, **options: compile_module(self, backend=backend, **options)
+    )
+    return node_counts
 
 
-def buckets(place: Path) -> Path:
+def buckets(folder: Path) -> Path:
     """Seven pictures of each of three shapes, which no batch of two divides; and as many kept back."""
     for split in ("train", "val"):
-        disk.folder(place / split, 21, sizes=SHAPES)
-    return place
+        disk.folder(folder / split, 21, sizes=SHAPES)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -85,27 +87,27 @@ def test_each_bucket_is_compiled_once_and_no_step_again(tmp_path, graphs, more):
         assert a[key] == pytest.approx(b[key], rel=1e-3)
 
 
-@pytest.mark.parametrize(("room", "parts", "at_once"), [(2, 2, 2), (1, 4, 1)])
-def test_a_batch_that_does_not_fit_is_accumulated(tmp_path, monkeypatch, room, parts, at_once):
+@pytest.mark.parametrize(("room", "accumulation", "micro_batch_size"), [(2, 2, 2), (1, 4, 1)])
+def test_a_batch_that_does_not_fit_is_accumulated(tmp_path, monkeypatch, room, accumulation, micro_batch_size):
     config = runs.settings(runs.dataset(tmp_path / "set"), steps=4)
     runs.go(config, tmp_path / "whole")
     backward, micro_batches = Trainer.backward, []
 
-    def limited(self, part):
-        if len(part.batch) > room:
+    def limited(self, micro_batch):
+        if len(micro_batch.batch) > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        micro_batches.append(len(part.batch))
-        return backward(self, part)
+        micro_batches.append(len(micro_batch.batch))
+        return backward(self, micro_batch)
 
     monkeypatch.setattr(Trainer, "backward", limited)
     monkeypatch.setattr("vrm_synth.training.loop._raises_out_of_memory", lambda device: True)
     messages: list[str] = []
     train(RunConfig.model_validate(config), tmp_path / "parts", Callbacks(on_message=messages.append), device="cpu")
     assert messages == [
-        f"4 pictures of 64×64 at once do not fit into memory: each update is made in {parts} parts of {at_once} "
-        "(the batch stays)"
+        "4 pictures of 64×64 at once do not fit into memory: "
+        f"each update is made in {accumulation} parts of {micro_batch_size} (the batch stays)"
     ]
-    assert micro_batches == [room] * (1 + 4 * parts)  # the trial that fits, and four updates
+    assert micro_batches == [room] * (1 + 4 * accumulation)  # the trial that fits, and four updates
     for a, b in zip(runs.log(tmp_path / "whole"), runs.log(tmp_path / "parts"), strict=True):
         assert (a["samples"], a["learning_rate"]) == (b["samples"], b["learning_rate"])
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
@@ -116,7 +118,7 @@ def test_a_resumed_run_keeps_its_accumulation(tmp_path, monkeypatch):
     """With more room than before, too: sums of parts round otherwise."""
     config = runs.settings(runs.dataset(tmp_path / "set"), steps=4, keep=9)
     monkeypatch.setattr("vrm_synth.training.loop._raises_out_of_memory", lambda device: True)
-    trial = "vrm_synth.training.loop._Loop._fits"
+    trial = "vrm_synth.training.loop._Loop._fits_in_memory"
     for name, stop in (("one", 4), ("two", 2)):
         monkeypatch.setattr(trial, lambda self, size, count: count <= 2)
         runs.go({**config, "steps": stop}, tmp_path / name)

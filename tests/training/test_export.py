@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from tests.training import runs
-from vrm_synth.models.tiny import SCHEDULER_CONFIG, make_tiny
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG, make_tiny
 from vrm_synth.training.export import export, scheduler_config
 from vrm_synth.training.objective import Objective, training_scheduler_config
 
@@ -33,12 +33,12 @@ def test_a_scheduler_class_that_supports_the_schedule_is_kept(name):
 
 @pytest.mark.parametrize("name", ["PNDMScheduler", "HeunDiscreteScheduler", "StableDiffusionPipeline", "os", "Nothing"])
 def test_a_class_that_ignores_it_becomes_ddim(name):
-    found = scheduler_config(training_scheduler_config({**V, "_class_name": name, "clip_sample": True}, None, True))
-    wanted = {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True,
+    config = scheduler_config(training_scheduler_config({**V, "_class_name": name, "clip_sample": True}, None, True))
+    expected = {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True,
               "timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1,
               "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
               "num_train_timesteps": 1000}  # fmt: skip
-    assert found == wanted
+    assert config == expected
 
 
 def test_an_ordinary_schedule_keeps_its_class():

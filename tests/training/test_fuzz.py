@@ -13,12 +13,12 @@ from tests.training.disk import PoolingEncoder
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.training.data.data_config import DataConfig
-from vrm_synth.training.data.step_data import open_step_data
+from vrm_synth.training.data.training_dataset import open_training_dataset
 
-IN_PLACE = (0, 1, 2)
+SAME_LENGTH = (0, 1, 2)
 
 
-def spoil(data: bytes, draws: np.random.Generator, kinds: tuple[int, ...] = (*IN_PLACE, 3, 4, 5)) -> bytes:
+def spoil(data: bytes, draws: np.random.Generator, kinds: tuple[int, ...] = (*SAME_LENGTH, 3, 4, 5)) -> bytes:
     """A few bytes flipped, zeroed or overwritten, a stretch cut out or repeated, or the end cut off."""
     changed = bytearray(data)
     for _ in range(int(draws.integers(1, 4))):
@@ -44,7 +44,7 @@ def use(tmp: Path, source: Path) -> int:
     """Everything that a run does with a source; how many pictures it gave."""
     settings = {"sources": [{"path": str(source), "license": "x", "mirror": 0.5, "tag_share": 0.5}], "size": 64}
     config = DataConfig.model_validate(settings)
-    data = open_step_data(
+    data = open_training_dataset(
         config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp / "cache", quarantine=tmp / "q.jsonl"
     )
     keys = {key for batch in data.batches(range(6)) for key in batch.keys}
@@ -60,14 +60,14 @@ LAYOUTS = {"folder": disk.folder, "texts": disk.texts, "tars": disk.tars, "parqu
 def test_spoilt_sources(kind, count, tmp_path):
     LAYOUTS[kind](tmp_path / "good", 4)
     # Parquet counts its bytes from the end, so that one more or less costs the file
-    kinds = IN_PLACE if kind == "parquet" else (*IN_PLACE, 3, 4, 5)
+    kinds = SAME_LENGTH if kind == "parquet" else (*SAME_LENGTH, 3, 4, 5)
     files = sorted(p for p in (tmp_path / "good").rglob("*") if p.is_file())
-    whole = {p: p.read_bytes() for p in files}
+    originals = {p: p.read_bytes() for p in files}
     gave, refused = 0, 0
     for i in range(count):
         draws = rng(1, f"spoilt {kind}", i)
         victim = files[int(draws.integers(len(files)))]
-        for path, data in whole.items():
+        for path, data in originals.items():
             path.write_bytes(spoil(data, draws, kinds) if path == victim else data)
         try:
             gave += use(tmp_path, tmp_path / "good") > 0

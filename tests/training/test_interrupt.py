@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.training import runs
 from vrm_synth.cli.main import main
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 from vrm_synth.training import loop as running
 from vrm_synth.training.latents.vae_encoder import VaeEncoder
 

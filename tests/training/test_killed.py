@@ -15,7 +15,7 @@ import torch
 from tests.training import disk
 from tests.training.disk import PoolingEncoder
 from vrm_synth.training.data.data_config import DataConfig
-from vrm_synth.training.data.step_data import StepData, open_step_data
+from vrm_synth.training.data.training_dataset import TrainingDataset, open_training_dataset
 from vrm_synth.training.latents import latent_cache
 
 SCRIPT = """
@@ -39,10 +39,10 @@ class Slow(PoolingEncoder):
         return super().__call__(pixels)
 
 
-def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> StepData:
+def opened(tmp: Path, source: Path, encoder: PoolingEncoder) -> TrainingDataset:
     config = DataConfig.model_validate({"sources": [str(source)], "size": 64})
     quarantine = tmp / "quarantine.jsonl"
-    return open_step_data(config, encoder, seed=3, batch_size=8, cache=tmp / "cache", quarantine=quarantine)
+    return open_training_dataset(config, encoder, seed=3, batch_size=8, cache=tmp / "cache", quarantine=quarantine)
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
@@ -63,9 +63,9 @@ def test_a_run_killed_while_encoding_resumes(kills, tmp_path):
     data = opened(tmp_path / "killed", source, encoder)
     data.prepare(range(40))
     assert encoder.count < 319  # something was left
-    for ours, theirs in zip(data.batches(range(40)), fresh, strict=True):
-        assert ours.keys == theirs.keys and ours.captions == theirs.captions
-        assert torch.equal(ours.moments, theirs.moments)
+    for ours, expected in zip(data.batches(range(40)), fresh, strict=True):
+        assert ours.keys == expected.keys and ours.captions == expected.captions
+        assert torch.equal(ours.moments, expected.moments)
     assert not list((tmp_path / "killed/cache/latents").glob("*.bad"))
     assert dict(data.quarantined) == {"not a picture we read": 1}
 

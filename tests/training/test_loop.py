@@ -53,9 +53,9 @@ def two_pictures(folder: Path) -> Path:
 
 
 def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
-    from vrm_synth.sampling.requests import Request
+    from vrm_synth.sampling.image_requests import ImageRequest
     from vrm_synth.sampling.sampler import DiffusionSampler
-    from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
+    from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings
 
     data = two_pictures(tmp_path / "data")
     # v, because of much noise epsilon says next to nothing of the picture, and there the caption decides.
@@ -76,14 +76,14 @@ def test_two_pictures_are_learnt_and_swapped_with_their_captions(tmp_path):
     assert last * 10 < first, (first, last)
     model = open_run(tmp_path / "run")
     sampler = DiffusionSampler(
-        model, SamplingSettings(64, 64, steps=20, guidance_scale=1.0, scheduler="ddim"), DeviceConfig(batch_size=2)
+        model, SamplerSettings(64, 64, steps=20, guidance_scale=1.0, scheduler="ddim"), DeviceConfig(batch_size=2)
     )
-    there = [np.asarray(Image.open(data / f"{i}.png"), np.float32) for i in (0, 1)]
+    targets = [np.asarray(Image.open(data / f"{i}.png"), np.float32) for i in (0, 1)]
     for seed in (0, 1):
         for order in ((0, 1), (1, 0)):
-            drawn = sampler.generate([Request(CAPTIONS[i], seed=seed) for i in order])
+            drawn = sampler.generate([ImageRequest(CAPTIONS[i], seed=seed) for i in order])
             for i, pixels in zip(order, drawn, strict=True):
-                off = [np.abs(pixels - t).mean() for t in there]
+                off = [np.abs(pixels - t).mean() for t in targets]
                 assert off[i] < 25 and off[1 - i] > 80, (seed, i, off)
 
 
@@ -113,13 +113,13 @@ def test_a_lora_trains_its_own_weights_alone_and_is_read_by_diffusers(tmp_path, 
     export(folder, tmp_path / "merged", merged=True)
     x, t, c = torch.ones(1, 4, 8, 8), torch.tensor([5]), torch.ones(1, 77, 64)
     with torch.no_grad():
-        wanted = trained(x, t, encoder_hidden_states=c).sample
+        expected = trained(x, t, encoder_hidden_states=c).sample
         pipe = StableDiffusionPipeline.from_pretrained(folder / "base", use_safetensors=True, local_files_only=True)
-        assert not torch.allclose(pipe.unet(x, t, encoder_hidden_states=c).sample, wanted, atol=1e-4)
+        assert not torch.allclose(pipe.unet(x, t, encoder_hidden_states=c).sample, expected, atol=1e-4)
         pipe.load_lora_weights(tmp_path / "lora", weight_name="pytorch_lora_weights.safetensors")
-        assert torch.allclose(pipe.unet(x, t, encoder_hidden_states=c).sample, wanted, atol=1e-5)
-        whole = StableDiffusionPipeline.from_pretrained(tmp_path / "merged", use_safetensors=True)
-        assert torch.allclose(whole.unet(x, t, encoder_hidden_states=c).sample, wanted, atol=1e-6)
+        assert torch.allclose(pipe.unet(x, t, encoder_hidden_states=c).sample, expected, atol=1e-5)
+        merged = StableDiffusionPipeline.from_pretrained(tmp_path / "merged", use_safetensors=True)
+        assert torch.allclose(merged.unet(x, t, encoder_hidden_states=c).sample, expected, atol=1e-6)
 
 
 def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path, run):
@@ -135,14 +135,14 @@ def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path,
     assert not list((tmp_path / "model").rglob("*.bin"))
     card = (tmp_path / "model" / "README.md").read_text()
     assert "under **CC0-1.0**" in card and "| set | 6 | CC0-1.0 (6) |" in card
-    again = open_base(tmp_path / "model")
-    assert again.license is not None and again.license.name == "cc0-1.0"
+    reopened = open_base(tmp_path / "model")
+    assert reopened.license is not None and reopened.license.name == "cc0-1.0"
     with pytest.raises(ModelError, match="exists already"):
         export(run, tmp_path / "model")
 
 
 def test_the_card_carries_the_bases_license_and_needs_to_know_it(tmp_path, data):
-    from vrm_synth.models.tiny import make_tiny
+    from vrm_synth.models.tiny_base import make_tiny
 
     base = make_tiny(tmp_path / "base")
     (base / "README.md").unlink()
@@ -174,10 +174,10 @@ def test_from_scratch_with_v_prediction_zero_snr_and_a_checkpointed_unet(tmp_pat
     assert open_base(tmp_path / "model").prediction_type == "v_prediction"
 
 
-def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(tmp_path, data):
-    seen: list[int] = []
+def test_should_stop_writes_a_checkpoint_and_ends_the_run(tmp_path, data):
+    steps_reported: list[int] = []
     config = RunConfig.model_validate(runs.settings(data, steps=50, checkpoint_every=50))
-    callbacks = Callbacks(on_step=lambda r: seen.append(r.step), should_stop=lambda: len(seen) >= 2)
+    callbacks = Callbacks(on_step=lambda r: steps_reported.append(r.step), should_stop=lambda: len(steps_reported) >= 2)
     assert train(config, tmp_path / "run", callbacks, device="cpu") == 3
     assert (tmp_path / "run" / "checkpoints" / "step-000003" / "state.json").exists()
     assert len(runs.log(tmp_path / "run")) == 3
@@ -204,7 +204,7 @@ def test_nothing_is_fetched(tmp_path, data):
 
 
 def test_importing_weights_fetches_nothing(tmp_path, monkeypatch):
-    from vrm_synth.models.tiny import make_tiny
+    from vrm_synth.models.tiny_base import make_tiny
 
     python, child = python_without(tmp_path)
     (weights,) = (make_tiny(tmp_path / "base") / "unet").glob("*.safetensors")

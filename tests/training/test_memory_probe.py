@@ -12,11 +12,11 @@ def test_too_little_memory_raises_accumulation_and_not_the_batch():
     messages: list[str] = []
     tried = []
 
-    def fits(size: tuple[int, int], count: int) -> bool:
+    def fits_in_memory(size: tuple[int, int], count: int) -> bool:
         tried.append((size, count))
         return size[0] * count <= 512
 
-    assert find_accumulation(12, 1, [(64, 64), (128, 128)], fits, messages.append) == 3
+    assert find_accumulation(12, 1, [(64, 64), (128, 128)], fits_in_memory, messages.append) == 3
     assert tried == [((64, 64), 12), ((64, 64), 6), ((128, 128), 6), ((128, 128), 4)]
     assert "12 pictures of 64×64 at once do not fit" in messages[0] and "2 parts of 6" in messages[0]
     with pytest.raises(TrainError, match="not even one picture"):

@@ -14,7 +14,7 @@ from tests.training import runs
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base, open_run
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 from vrm_synth.training.export import export
 
 COMMIT = "0123456789" * 4
@@ -45,7 +45,7 @@ def call(*args: object, code: int = 0) -> str:
     return result.output
 
 
-def test_what_was_moved_together_is_found(trained, tmp_path):
+def test_a_run_and_its_base_can_be_moved_together(trained, tmp_path):
     assert open_run(trained / "run").identity["step"] == 2
     export(trained / "run", tmp_path / "lora")
     assert (tmp_path / "lora" / "pytorch_lora_weights.safetensors").exists()
@@ -80,9 +80,9 @@ def test_a_base_that_is_elsewhere_is_named_by_base(trained, tmp_path):
 def test_another_base_than_the_runs_is_refused_wherever_it_lies(trained, tmp_path):
     run = Path(shutil.copytree(trained / "run", tmp_path / "a" / "run"))
     other = make_tiny(tmp_path / "a" / "base", seed=1)
-    for asked in (None, str(other)):
+    for requested_base in (None, str(other)):
         with pytest.raises(ModelError, match=r"not the one that the run started from; got .*; allowed: the same files"):
-            open_run(run, base=asked)
+            open_run(run, base=requested_base)
 
 
 def test_a_hubs_base_is_looked_up_by_name_and_commit(trained, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vrm_synth.core.errors import TrainError
-from vrm_synth.models.tiny import SCHEDULER_CONFIG
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG
 from vrm_synth.training.objective import Objective, draw_noise, draw_timesteps, sample_latents
 
 T = torch.tensor([0, 10, 400, 999])
@@ -82,19 +82,25 @@ def test_an_impossible_prediction_type_is_refused():
 
 def test_stratified_timesteps_come_from_every_part():
     for step in range(5):
-        found = np.sort(draw_timesteps(1, step, 8, 1000, True))
-        assert (found // 125).tolist() == list(range(8))
+        timesteps = np.sort(draw_timesteps(1, step, 8, 1000, True))
+        assert (timesteps // 125).tolist() == list(range(8))
     assert draw_timesteps(1, 0, 8, 1000, True).tolist() != draw_timesteps(1, 1, 8, 1000, True).tolist()
     free = draw_timesteps(1, 0, 4000, 1000, False)
     assert free.min() >= 0 and free.max() == 999 and abs(free.mean() - 499.5) < 20
 
 
 def test_a_samples_draws_do_not_depend_on_the_rank():
-    whole = draw_noise(7, 3, range(12, 16), 4, (4, 8, 8), 1000, True)
-    part = draw_noise(7, 3, range(14, 16), 4, (4, 8, 8), 1000, True)
-    assert torch.equal(whole.noise[2:], part.noise) and torch.equal(whole.timesteps[2:], part.timesteps)
-    assert torch.equal(whole.posterior[2:], part.posterior) and torch.equal(whole.offset[2:], part.offset)
-    assert not torch.equal(whole.noise[0], whole.noise[1]) and not torch.equal(whole.noise, whole.posterior)
+    all_draws = draw_noise(7, 3, range(12, 16), 4, (4, 8, 8), 1000, True)
+    last_draws = draw_noise(7, 3, range(14, 16), 4, (4, 8, 8), 1000, True)
+    assert torch.equal(all_draws.noise[2:], last_draws.noise) and torch.equal(
+        all_draws.timesteps[2:], last_draws.timesteps
+    )
+    assert torch.equal(all_draws.posterior[2:], last_draws.posterior) and torch.equal(
+        all_draws.offset[2:], last_draws.offset
+    )
+    assert not torch.equal(all_draws.noise[0], all_draws.noise[1]) and not torch.equal(
+        all_draws.noise, all_draws.posterior
+    )
 
 
 def test_latents_match_diffusers_posterior():

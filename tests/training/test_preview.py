@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tests.training import disk, runs
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.models.checkpoints import checkpoints
+from vrm_synth.models.checkpoint_files import list_checkpoints
 from vrm_synth.training.callbacks import Callbacks
 from vrm_synth.training.config import RunConfig
 from vrm_synth.training.loop import train
@@ -49,7 +49,7 @@ def test_a_failed_preview_is_reported_and_the_run_continues(tmp_path, data, plai
     config = RunConfig.model_validate(runs.settings(data, steps=5, preview_every=4))
     assert train(config, tmp_path / "run", Callbacks(on_message=messages.append), device="cpu") == 5
     assert messages == ["No preview of step 4: no room", "No preview of step 5: no room"]
-    assert len(checkpoints(tmp_path / "run")) == len(checkpoints(plain))
+    assert len(list_checkpoints(tmp_path / "run")) == len(list_checkpoints(plain))
 
 
 def test_a_preview_without_captions_is_refused_before_the_first_step(tmp_path):

@@ -16,7 +16,7 @@ from tests.patience import free_port, wait_until
 from tests.training import runs
 from vrm_synth.core.errors import ModelError, TrainError
 from vrm_synth.models import open_run
-from vrm_synth.models.checkpoints import best_checkpoint, checkpoints
+from vrm_synth.models.checkpoint_files import best_checkpoint, list_checkpoints
 from vrm_synth.training import checkpoint
 from vrm_synth.training.callbacks import Callbacks
 from vrm_synth.training.config import RunConfig
@@ -60,12 +60,12 @@ def test_killed_at_random_steps_it_ends_in_the_same_bits(tmp_path, data, kills):
             killed = 0
     runs.go(settings, run)
     assert [line["step"] for line in runs.log(run)] == list(range(1, steps + 1))
-    whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
-    assert whole.keys() == same.keys()
-    assert [name for name in whole if whole[name] != same[name]] == []
+    uninterrupted, same = runs.contents(tmp_path / "whole"), runs.contents(run)
+    assert uninterrupted.keys() == same.keys()
+    assert [name for name in uninterrupted if uninterrupted[name] != same[name]] == []
 
 
-def test_more_steps_go_on_to_what_one_go_would_have_given(tmp_path, data):
+def test_a_run_with_steps_added_equals_an_uninterrupted_one(tmp_path, data):
     runs.go(runs.settings(data, steps=3, keep=9), tmp_path / "a")
     assert runs.go(runs.settings(data, steps=5, keep=9), tmp_path / "a") == 5
     runs.go(runs.settings(data, steps=5, keep=9), tmp_path / "b")
@@ -102,11 +102,11 @@ def test_a_damaged_checkpoint_and_a_truncated_log_are_reported(tmp_path, data):
     settings = runs.settings(data, steps=2)
     runs.go(settings, tmp_path / "run")
     log = tmp_path / "run" / "log.jsonl"
-    whole = log.read_bytes()
-    log.write_bytes(whole[:-5])
+    log_bytes = log.read_bytes()
+    log.write_bytes(log_bytes[:-5])
     with pytest.raises(TrainError, match="the log is shorter"):
         runs.go({**settings, "steps": 3}, tmp_path / "run")
-    log.write_bytes(whole)
+    log.write_bytes(log_bytes)
     file = tmp_path / "run" / "checkpoints" / "step-000002" / "unet.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     with pytest.raises(ModelError, match=r"checkpoint is damaged; got unet\.safetensors"):
@@ -138,12 +138,12 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_to_the_sam
     finally:
         torch.set_num_threads(before)
     assert messages == ["step-000004 is damaged: step-000002, an older checkpoint, is used."]
-    whole, same = runs.contents(tmp_path / "whole"), runs.contents(run)
-    assert whole["log.jsonl"] == same["log.jsonl"]
+    uninterrupted, same = runs.contents(tmp_path / "whole"), runs.contents(run)
+    assert uninterrupted["log.jsonl"] == same["log.jsonl"]
     for file in ("unet.safetensors", "ema.safetensors", "optimizer.safetensors"):
-        assert whole[f"checkpoints/step-000004/{file}"] == same[f"checkpoints/step-000004/{file}"]
+        assert uninterrupted[f"checkpoints/step-000004/{file}"] == same[f"checkpoints/step-000004/{file}"]
     # Neither deleted nor taken for one of the last: `keep` counts whole ones.
-    assert [p.name for p in checkpoints(run)][-1] == "step-000004"
+    assert [p.name for p in list_checkpoints(run)][-1] == "step-000004"
     assert (run / "checkpoints" / "damaged-step-000004").is_dir()
 
 
@@ -152,15 +152,15 @@ def test_where_all_checkpoints_are_damaged_that_is_one_line(tmp_path, data):
     runs.go(settings, run)
     for step in (2, 4):
         spoil(run / "checkpoints" / f"step-00000{step}", "unet.safetensors")
-    wanted = r"run: all checkpoints are damaged; got step-000004, step-000002; allowed: a copy of one, or a new run"
+    message = r"run: all checkpoints are damaged; got step-000004, step-000002; allowed: a copy of one, or a new run"
     for start in (lambda: runs.go({**settings, "steps": 5}, run), lambda: open_run(run, ema=False)):
-        with pytest.raises(ModelError, match=wanted) as e:
+        with pytest.raises(ModelError, match=message) as e:
             start()
         assert "\n" not in str(e.value)
-    assert len(checkpoints(run)) == 2  # and nothing was moved
+    assert len(list_checkpoints(run)) == 2  # and nothing was moved
 
 
-def test_models_are_read_from_the_newest_whole_checkpoint(tmp_path, data):
+def test_models_are_read_from_the_newest_undamaged_checkpoint(tmp_path, data):
     run, messages = tmp_path / "run", []
     runs.go(runs.settings(data, steps=4), run)
     assert open_run(run, log=messages.append).identity["step"] == 4 and messages == []
@@ -178,21 +178,21 @@ def test_a_state_that_cannot_be_read_is_never_the_best_and_stops_no_pruning(tmp_
     for step, loss in enumerate([2.0, 1.0, 3.0], 1):
         state = {"model": {"lora": None}, "mean_loss": loss}
         checkpoint.save(tmp_path, step, {"x": torch.zeros(1)}, None, {"x/step": torch.zeros(1)}, state)
-    there = checkpoints(tmp_path)
-    assert best_checkpoint(there).name == "step-000002"
+    finished = list_checkpoints(tmp_path)
+    assert best_checkpoint(finished).name == "step-000002"
     for text in ("{", "{}", '{"mean_loss": "x"}', '{"mean_loss": NaN}', '{"validation": 3}'):
-        (there[1] / "state.json").write_text(text)
-        assert best_checkpoint(there).name == "step-000001", text
+        (finished[1] / "state.json").write_text(text)
+        assert best_checkpoint(finished).name == "step-000001", text
     checkpoint.prune(tmp_path, 1)
-    assert [p.name for p in checkpoints(tmp_path)] == ["step-000001", "step-000003"]
+    assert [p.name for p in list_checkpoints(tmp_path)] == ["step-000001", "step-000003"]
 
 
 def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, data):
     runs.go(runs.settings(data, steps=8, checkpoint_every=1, keep=2), tmp_path / "run")
     losses = [line["loss"] for line in runs.log(tmp_path / "run")]
-    kept = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
+    retained = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
     best = f"step-{losses.index(min(losses)) + 1:06d}"
-    assert kept == sorted({"step-000007", "step-000008", best})
+    assert retained == sorted({"step-000007", "step-000008", best})
 
 
 def test_a_best_that_is_no_longer_goes_with_the_next(tmp_path):
@@ -202,7 +202,7 @@ def test_a_best_that_is_no_longer_goes_with_the_next(tmp_path):
         checkpoint.save(tmp_path, step, {"x": torch.zeros(1)}, None, {"x/step": torch.zeros(1)}, state)
         if step != 2:
             checkpoint.prune(tmp_path, 2)
-    assert [p.name for p in checkpoints(tmp_path)] == ["step-000003", "step-000004"]
+    assert [p.name for p in list_checkpoints(tmp_path)] == ["step-000003", "step-000004"]
 
 
 STATE = {
@@ -260,10 +260,10 @@ def test_a_rank_that_runs_out_of_memory_blocks_no_other(tmp_path, data, where):
     assert [x["loss"] for x in two] == pytest.approx([x["loss"] for x in one], rel=1e-4)
 
 
-def test_what_is_no_lack_of_memory_is_no_reason_for_smaller_parts():
-    settings = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+def test_out_of_memory_errors_are_recognized():
+    errors = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
             RuntimeError("shapes do not match")]  # fmt: skip
-    assert [_is_out_of_memory(e) for e in settings] == [True, True, False]
+    assert [_is_out_of_memory(e) for e in errors] == [True, True, False]
 
 
 @pytest.mark.parametrize("fused", [None, True])
@@ -281,24 +281,24 @@ def test_restored_moments_lie_in_memory_as_their_weights_do(tmp_path, fused):
         optimizer.step()
         optimizer.zero_grad()
 
-    whole, optimizer = made()
-    update(whole, optimizer, 0)
-    names = [n for n, _ in whole.named_parameters()]
-    weights = {n: p.detach() for n, p in whole.named_parameters()}
-    kept = checkpoint.optimizer_tensors(optimizer, names)
-    checkpoint.save(tmp_path, 1, weights, None, kept, STATE)
+    uninterrupted, optimizer = made()
+    update(uninterrupted, optimizer, 0)
+    names = [n for n, _ in uninterrupted.named_parameters()]
+    weights = {n: p.detach() for n, p in uninterrupted.named_parameters()}
+    optimizer_state = checkpoint.optimizer_tensors(optimizer, names)
+    checkpoint.save(tmp_path, 1, weights, None, optimizer_state, STATE)
     saved = checkpoint.load(tmp_path / "checkpoints" / "step-000001")
-    other, again = made()
+    other, restored_optimizer = made()
     with torch.no_grad():
         for n, p in other.named_parameters():
             p.copy_(saved.weights[n])
-    checkpoint.restore_optimizer(again, names, saved.optimizer)
+    checkpoint.restore_optimizer(restored_optimizer, names, saved.optimizer)
     for p in other.parameters():
-        for what in ("exp_avg", "exp_avg_sq"):
-            assert again.state[p][what].stride() == p.stride(), what
-    update(whole, optimizer, 1)
-    update(other, again, 1)
-    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), other.parameters(), strict=True))
+        for moment in ("exp_avg", "exp_avg_sq"):
+            assert restored_optimizer.state[p][moment].stride() == p.stride(), moment
+    update(uninterrupted, optimizer, 1)
+    update(other, restored_optimizer, 1)
+    assert all(torch.equal(a, b) for a, b in zip(uninterrupted.parameters(), other.parameters(), strict=True))
 
 
 def test_an_8_bit_optimizers_state_is_restored_as_it_was():
@@ -310,17 +310,17 @@ def test_an_8_bit_optimizers_state_is_restored_as_it_was():
     saved = checkpoint.optimizer_tensors(optimizer, ["w"])
     optimizer.state.clear()
     checkpoint.restore_optimizer(optimizer, ["w"], {k: v.contiguous() for k, v in saved.items()})
-    found = optimizer.state[weight]
-    assert found["step"] == 7 and type(found["step"]) is int
-    assert found["state1"].stride() == weight.stride() and torch.equal(found["state1"].to(torch.uint8), state)
-    assert torch.equal(found["absmax1"], torch.ones(2))
+    restored = optimizer.state[weight]
+    assert restored["step"] == 7 and type(restored["step"]) is int
+    assert restored["state1"].stride() == weight.stride() and torch.equal(restored["state1"].to(torch.uint8), state)
+    assert torch.equal(restored["absmax1"], torch.ones(2))
 
 
 def test_a_trainer_restores_into_channels_last(tmp_path, data):
     from vrm_synth.models import open_base
     from vrm_synth.training.config import RunConfig
     from vrm_synth.training.objective import Objective
-    from vrm_synth.training.setup import start_accelerator
+    from vrm_synth.training.run_setup import start_accelerator
     from vrm_synth.training.trainer import Trainer
 
     runs.go(runs.settings(data, steps=2), tmp_path / "run")
@@ -337,7 +337,7 @@ def test_a_trainer_restores_into_channels_last(tmp_path, data):
     assert all(torch.equal(v, saved.weights[n]) for n, v in weights.items())
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(tmp_path, data):
+def test_micro_batches_add_up_to_the_batch(tmp_path, data):
     runs.go(runs.settings(data, steps=3), tmp_path / "whole")
     runs.go(runs.settings(data, steps=3, micro_batch=1), tmp_path / "parts")
     for a, b in zip(runs.log(tmp_path / "whole"), runs.log(tmp_path / "parts"), strict=True):

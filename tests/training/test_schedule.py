@@ -26,11 +26,11 @@ def rates(steps: int, **settings: object) -> list[float]:
 @given(warmup=st.integers(0, 20), more=st.integers(1, 40), past=st.integers(0, 60))
 def test_a_cosine_falls_to_zero_and_stays_there(warmup, more, past):
     decay = warmup + more
-    found = rates(decay + past, schedule="cosine", decay_steps=decay, warmup=warmup)
-    assert all(0 <= r <= 1 for r in found)
-    risen, fallen = found[:warmup], found[max(warmup - 1, 0) :]
+    factors = rates(decay + past, schedule="cosine", decay_steps=decay, warmup=warmup)
+    assert all(0 <= r <= 1 for r in factors)
+    risen, fallen = factors[:warmup], factors[max(warmup - 1, 0) :]
     assert risen == sorted(risen) and fallen == sorted(fallen, reverse=True)
-    assert max(found[decay - 1 :]) < 1e-12
+    assert max(factors[decay - 1 :]) < 1e-12
 
 
 def test_a_constant_rate_stays_after_its_warm_up():

@@ -61,8 +61,8 @@ def test_transformers_4_gives_the_pictures_of_5(tmp_path):
         pytest.skip(f"transformers 4 cannot be installed here: {' '.join(got.stderr.split())[-300:]}")
     data = runs.dataset(tmp_path / "data")
     for name, lora in (("model", None), ("lora", {"rank": 4, "alpha": 8.0})):
-        told = runs.settings(data, steps=3, lora=lora, learning_rate=1e-2)
-        runs.go(told, tmp_path / f"run-{name}")
+        settings = runs.settings(data, steps=3, lora=lora, learning_rate=1e-2)
+        runs.go(settings, tmp_path / f"run-{name}")
         export(tmp_path / f"run-{name}", tmp_path / name)
     now, then = drawn(tmp_path, "now", ""), drawn(tmp_path, "then", str(old))
     assert (str(now["version"])[0], str(then["version"])[0]) == ("5", "4")

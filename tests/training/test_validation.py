@@ -11,17 +11,17 @@ import torch
 from tests.patience import HANG, free_port
 from tests.training import disk, runs
 from vrm_synth.core.errors import TrainError
-from vrm_synth.models.checkpoints import best_checkpoint, checkpoints
+from vrm_synth.models.checkpoint_files import best_checkpoint, list_checkpoints
 from vrm_synth.sampling.run_preview import preview_data
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A dataset with the splits train, val and test."""
-    place = tmp_path_factory.mktemp("data") / "set"
+    folder = tmp_path_factory.mktemp("data") / "set"
     for split, count in (("train", 6), ("val", 5), ("test", 3)):
-        disk.folder(place / split, count)
-    return place
+        disk.folder(folder / split, count)
+    return folder
 
 
 def settings(data, **more):
@@ -47,10 +47,10 @@ def test_training_is_the_same_and_each_checkpoint_has_its_loss(tmp_path, data, r
     steps = [line for line in runs.log(run) if "loss" in line]
     assert steps == runs.log(tmp_path / "plain")
     assert [*losses(run)] == [2, 4, 6]
-    for place in checkpoints(run):
-        state = json.loads((place / "state.json").read_text())
+    for folder in list_checkpoints(run):
+        state = json.loads((folder / "state.json").read_text())
         assert state["validation"]["loss"] == losses(run)[state["step"]]
-    assert best_checkpoint(checkpoints(run)).name == f"step-{min(losses(run), key=losses(run).get):06d}"
+    assert best_checkpoint(list_checkpoints(run)).name == f"step-{min(losses(run), key=losses(run).get):06d}"
 
 
 def test_the_ledger_names_only_training_data(run):
@@ -62,7 +62,7 @@ def test_the_loss_is_that_of_the_ema(run, data):
     """By hand: the running mean's weights, the pictures' latents, the noise and timesteps of the seed."""
     from vrm_synth.models import open_run
     from vrm_synth.training.config import RunConfig
-    from vrm_synth.training.data.step_data import open_step_data
+    from vrm_synth.training.data.training_dataset import open_training_dataset
     from vrm_synth.training.latents.vae_encoder import VaeEncoder
     from vrm_synth.training.objective import Objective, draw_noise, sample_latents
     from vrm_synth.training.validation import validation_data_config, validation_seed, validation_steps
@@ -72,8 +72,8 @@ def test_the_loss_is_that_of_the_ema(run, data):
     val_config, seed = validation_data_config(config), validation_seed(config)
     assert val_config is not None and validation_steps(config) == range(2)
     encoder = VaeEncoder(model.vae, model.vae_sha256, torch.device("cpu"), torch.float32)
-    objective, found = Objective(model.scheduler_config), []
-    opened = open_step_data(val_config, encoder, seed=seed, batch_size=4, cache=run / "cache")
+    objective, sample_losses = Objective(model.scheduler_config), []
+    opened = open_training_dataset(val_config, encoder, seed=seed, batch_size=4, cache=run / "cache")
     for batch in opened.batches(range(2)):
         assert all(batch.captions) and all(k.startswith("set/val/") for k in batch.keys)
         d = draw_noise(seed, batch.step, batch.numbers, 4, (4, 8, 8), 1000, True)
@@ -83,8 +83,8 @@ def test_the_loss_is_that_of_the_ema(run, data):
             text = model.text_encoder(read.input_ids)[0]
             noisy_latents = objective.add_noise(latents, d.noise, d.timesteps)
             model_pred = model.unet(noisy_latents, d.timesteps, encoder_hidden_states=text).sample
-        found += objective.loss(model_pred, d.noise, d.timesteps).tolist()
-    assert losses(run)[4] == pytest.approx(np.mean(found), rel=1e-5)
+        sample_losses += objective.loss(model_pred, d.noise, d.timesteps).tolist()
+    assert losses(run)[4] == pytest.approx(np.mean(sample_losses), rel=1e-5)
 
 
 def test_a_resumed_run_logs_each_loss_once_and_the_same(tmp_path, data, run):
@@ -130,13 +130,13 @@ def test_shards_that_are_named_for_a_split_are_kept_back(split, tmp_path):
     from vrm_synth.training.data.scan.source_scan import find_layout
     from vrm_synth.training.validation import validation_data_config
 
-    place = tmp_path / "hub"
+    folder = tmp_path / "hub"
     for i, name in enumerate(("train-00000-of-00001", "validation-00000-of-00001", "test-00000-of-00001")):
-        disk.tar(place / f"data/{name}.tar", disk.members([i]))
-    val_config = validation_data_config(RunConfig.model_validate(settings(place, validation={"split": split})))
+        disk.tar(folder / f"data/{name}.tar", disk.members([i]))
+    val_config = validation_data_config(RunConfig.model_validate(settings(folder, validation={"split": split})))
     assert val_config is not None
-    assert find_layout(place, val_config.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
-    assert find_layout(place, "train").parts == ("data/train-00000-of-00001.tar",)
+    assert find_layout(folder, val_config.sources[0].split).parts == ("data/validation-00000-of-00001.tar",)
+    assert find_layout(folder, "train").parts == ("data/train-00000-of-00001.tar",)
 
 
 def test_folders_of_pictures_beside_the_split_that_is_kept_back_are_trained_on(tmp_path):

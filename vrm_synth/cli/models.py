@@ -57,7 +57,7 @@ def export_model(
       vrm-synth export-model run -o model --checkpoint best --no-ema
     """
     from vrm_synth.models.base_location import check_source
-    from vrm_synth.models.checkpoints import find_checkpoint
+    from vrm_synth.models.checkpoint_files import find_checkpoint
 
     find_checkpoint(run, checkpoint)  # typos are reported before the slow import of torch
     if base is not None:

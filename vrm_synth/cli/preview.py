@@ -52,7 +52,7 @@ def preview(
       vrm-synth preview RUN --checkpoint best --limit 24 --steps 30
       vrm-synth preview RUN --dataset out/pictures --split test -o look
     """
-    from vrm_synth.sampling.run_settings import is_run_folder, read_run_settings
+    from vrm_synth.sampling.model_source import is_run_folder, read_run_settings
 
     if not is_run_folder(str(run)):
         raise click.UsageError(f"{run} is no training run: it has no run.yaml. vrm-synth sample draws with any model.")

@@ -74,7 +74,7 @@ def sample(
         raise click.UsageError("--split and --limit belong to --dataset.")
     options = sampling_options(flags)
     options.check(model)
-    from vrm_synth.sampling.requests import from_dataset, from_prompts, from_table
+    from vrm_synth.sampling.image_requests import from_dataset, from_prompts, from_table
 
     if dataset is not None:
         requests = from_dataset(dataset, split, limit, negative_prompt, seed, count)
@@ -82,12 +82,11 @@ def sample(
         requests = from_table(table, negative_prompt, seed, count)
     else:
         requests = from_prompts(prompts, negative_prompt, seed, count)
-    from vrm_synth.sampling.sample_folder import GRID
-    from vrm_synth.sampling.sample_model import sample_to_folder
+    from vrm_synth.sampling.output_folder import GRID, sample_to_folder
 
     process = ranks()
     with image_bar() as progress:
-        kept = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
+        existing = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
     if process["rank"] == 0:
-        existing = f", {kept} of them from before" if kept else ""
-        click.echo(f"{plural(len(requests), 'picture')} in {out}{existing}; a look at them: {out / GRID}")
+        before = f", {existing} of them from before" if existing else ""
+        click.echo(f"{plural(len(requests), 'picture')} in {out}{before}; a look at them: {out / GRID}")

@@ -14,7 +14,7 @@ import click
 from vrm_synth.cli.common import Choice, bar
 
 if TYPE_CHECKING:
-    from vrm_synth.sampling.options import SamplingOptions
+    from vrm_synth.sampling.user_options import SamplingOptions
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -108,7 +108,7 @@ def sampling_flags(command: F) -> F:
 
 def sampling_options(flags: dict[str, Any]) -> SamplingOptions:
     """The values of `sampling_flags` as SamplingOptions."""
-    from vrm_synth.sampling.options import SamplingOptions
+    from vrm_synth.sampling.user_options import SamplingOptions
 
     online = flags.pop("online")
     return SamplingOptions(offline=not online, **flags)

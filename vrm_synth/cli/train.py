@@ -117,7 +117,7 @@ def train(
       vrm-synth train --base models/sd21-base --preset sd21-base --data out -o run --steps 10000 --lora 16
       vrm-synth train --base models/sd21-base --preset mitsua-vroid-scratch --data out -o run
     """
-    from vrm_synth.training.preflight import check_run
+    from vrm_synth.training.run_checks import check_run
 
     config = _config(config_file, _flag_config(sources, license, lora_rank, dora_rank, flags))
     check_run(config, run)  # typos are reported before the slow import of torch

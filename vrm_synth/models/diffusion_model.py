@@ -27,7 +27,7 @@ from vrm_synth.models import weight_files
 from vrm_synth.models.base_location import TINY, check_source, is_repository
 from vrm_synth.models.base_presets import PRESETS, ModelLicense, Preset
 from vrm_synth.models.library_logging import silence_libraries
-from vrm_synth.models.tiny import make_tiny
+from vrm_synth.models.tiny_base import make_tiny
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 MAX_TIMESTEPS = 100_000  # a hundred times as many as such models have
@@ -105,9 +105,9 @@ def open_base(
 
     Raises ModelError.
     """
-    expected = _preset(preset)
-    folder, temporary = _folder(str(source), offline, tiny_folder)
-    name = TINY if str(source) == TINY else _name(str(source), folder)
+    expected = _find_preset(preset)
+    folder, temporary = _model_folder(str(source), offline, tiny_folder)
+    name = TINY if str(source) == TINY else _model_name(str(source), folder)
     if name == TINY and expected is None:
         expected = PRESETS[TINY]
     silence_libraries()
@@ -116,19 +116,19 @@ def open_base(
     configs["unet"] = _unet_config(folder, expected, scratch_seed)
     check_configs(configs, folder, expected)
     modules = {
-        "vae": _load(AutoencoderKL, folder, "vae"),
-        "text_encoder": _load(CLIPTextModel, folder, "text_encoder"),
-        "unet": _load(UNet2DConditionModel, folder, "unet")
+        "vae": _load_component(AutoencoderKL, folder, "vae"),
+        "text_encoder": _load_component(CLIPTextModel, folder, "text_encoder"),
+        "unet": _load_component(UNet2DConditionModel, folder, "unet")
         if scratch_seed is None
         else init_unet(configs["unet"], scratch_seed),
     }
     components = (*FROZEN, "unet") if scratch_seed is None else FROZEN
-    opened = [path for component in components for path in _files(folder, component)]
+    opened = [path for component in components for path in _component_files(folder, component)]
     file_sha256 = {path.relative_to(folder).as_posix(): weight_files.sha256(path) for path in opened}
     base = DiffusionModel(
         name=name,
         folder=folder,
-        tokenizer=_tokenizer(folder, configs["text_encoder"]),
+        tokenizer=_load_tokenizer(folder, configs["text_encoder"]),
         scheduler_config=configs["scheduler"],
         license=(expected and expected.license) or _card_license(folder),
         file_sha256=file_sha256,
@@ -155,25 +155,27 @@ def init_unet(config: Mapping[str, Any], seed: int) -> UNet2DConditionModel:
 # ------------------------------------------------------------ find the folder
 
 
-def _preset(name: str | None) -> Preset | None:
+def _find_preset(name: str | None) -> Preset | None:
     if name is not None and name not in PRESETS:
         raise ModelError("no such preset", got=name, allowed=", ".join(PRESETS))
     return None if name is None else PRESETS[name]
 
 
-def _folder(
+def _model_folder(
     source: str, offline: bool, tiny_folder: Path | None
 ) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
+    """The model's folder, and the temporary folder that it lies in, if it does."""
     if source == TINY:
         if tiny_folder is not None:
             return make_tiny(tiny_folder), None
         temporary = tempfile.TemporaryDirectory(prefix="vrm-synth-tiny-")
         return make_tiny(Path(temporary.name) / "tiny"), temporary
     check_source(source)
-    return _snapshot(source, offline) if is_repository(source) else Path(source).resolve(), None
+    return _hub_snapshot(source, offline) if is_repository(source) else Path(source).resolve(), None
 
 
-def _snapshot(source: str, offline: bool) -> Path:
+def _hub_snapshot(source: str, offline: bool) -> Path:
+    """Folder of owner/repository@revision in the hub's local cache, downloaded unless offline. Raises ModelError."""
     from huggingface_hub import snapshot_download
 
     repository, _, revision = source.partition("@")
@@ -186,7 +188,7 @@ def _snapshot(source: str, offline: bool) -> Path:
         raise ModelError("base model is not on this machine", got=str(e), allowed=hint, where=source) from e
 
 
-def _name(source: str, folder: Path) -> str:
+def _model_name(source: str, folder: Path) -> str:
     return source if is_repository(source) else folder.name
 
 
@@ -239,7 +241,7 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], folder: Path, preset
 def _check_preset(configs: Mapping[str, Mapping[str, Any]], preset: Preset, prediction_type: str, folder: Path) -> None:
     for component, values in (("unet", preset.unet), ("text_encoder", preset.text_encoder), ("vae", preset.vae)):
         for key, allowed in values.items():
-            got = configs[component].get(key, _DEFAULTS.get(key))
+            got = configs[component].get(key, _DIFFUSERS_DEFAULTS.get(key))
             if got != allowed:
                 what = f"not a base of {preset.name}: its {component} has another {key}"
                 raise ModelError(what, got=got, allowed=allowed, where=folder)
@@ -249,7 +251,7 @@ def _check_preset(configs: Mapping[str, Mapping[str, Any]], preset: Preset, pred
 
 
 # Defaults of the library, for keys that config.json leaves out.
-_DEFAULTS = {
+_DIFFUSERS_DEFAULTS = {
     "in_channels": 4,
     "out_channels": 4,
     "latent_channels": 4,
@@ -262,13 +264,15 @@ _DEFAULTS = {
 
 
 def _unet_config(folder: Path, preset: Preset | None, scratch_seed: int | None) -> dict[str, Any]:
+    """Config of the U-Net; for one from scratch the preset's, where the folder has none."""
     file = folder / "unet" / "config.json"
     if scratch_seed is not None and not file.exists() and preset is not None and preset.unet:
         return {"sample_size": 64, **preset.unet}
     return weight_files.read_json(file)
 
 
-def _load(model_class: Any, folder: Path, component: str) -> Any:
+def _load_component(model_class: Any, folder: Path, component: str) -> Any:
+    """Load a component with diffusers or transformers, float32 and frozen. Raises ModelError."""
     weights = weight_files.find_weights(folder / component)
     for file in weights.files:
         if file.suffix == ".safetensors":
@@ -290,7 +294,8 @@ def _load(model_class: Any, folder: Path, component: str) -> Any:
     return module.eval().requires_grad_(False)
 
 
-def _tokenizer(folder: Path, text_config: Mapping[str, Any]) -> CLIPTokenizer:
+def _load_tokenizer(folder: Path, text_config: Mapping[str, Any]) -> CLIPTokenizer:
+    """Load the tokenizer and check it against the text encoder's config. Raises ModelError."""
     tokenizer_folder = folder / "tokenizer"
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
@@ -306,7 +311,7 @@ def _tokenizer(folder: Path, text_config: Mapping[str, Any]) -> CLIPTokenizer:
     return tokenizer
 
 
-def _files(folder: Path, component: str) -> list[Path]:
+def _component_files(folder: Path, component: str) -> list[Path]:
     """The files of a component, which are hashed and which export copies."""
     return sorted(
         p for p in (folder / component).iterdir() if p.is_file() and p.suffix in (".json", ".txt", ".safetensors")

@@ -50,6 +50,7 @@ def import_weights(source: Path, out: Path, log: Callable[[str], object] = lambd
 
 
 def _convert_folder(source: Path, result: Path, log: Callable[[str], object]) -> dict[str, Any]:
+    """Convert or copy every file of a model folder; returns the content of import.json."""
     record: dict[str, Any] = {}
     for file in sorted(p for p in source.rglob("*") if p.is_file()):
         name = file.relative_to(source)
@@ -87,7 +88,7 @@ def _convert_file(source: Path, target: Path) -> dict[str, Any]:
             "not a file of weights", got=source.name, allowed=", ".join(weight_files.PICKLES), where=source
         )
     # -I: import neither from the current folder nor from the user's packages.
-    command = [sys.executable, "-I", str(Path(__file__).with_name("import_process.py"))]
+    command = [sys.executable, "-I", str(Path(__file__).with_name("unpickle_process.py"))]
     request = json.dumps({"source": str(source.resolve()), "target": str(target.absolute())})
     process = subprocess.run(command, input=request, capture_output=True, text=True, check=False)
     try:

@@ -1,4 +1,4 @@
-"""Open a training run's checkpoint as a model; checkpoints.py finds it."""
+"""Open a training run's checkpoint as a model; checkpoint_files.py finds it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import weight_files
 from vrm_synth.models.base_location import base_candidates
-from vrm_synth.models.checkpoints import Log, open_checkpoint
+from vrm_synth.models.checkpoint_files import Log, open_checkpoint
 from vrm_synth.models.diffusion_model import DiffusionModel, open_base
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from vrm_synth.core.errors import ModelError
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
@@ -82,6 +80,9 @@ def find_weights(folder: Path) -> WeightFiles:
 
 def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
     """Read the shapes of a .safetensors file from its header, name → shape. Raises ModelError."""
+    # Not at the top: `vrm_synth.sample` can be looked at, and its arguments checked, without the train extra.
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(str(file), framework="pt") as f:
             return {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}  # noqa: SIM118 - not a mapping

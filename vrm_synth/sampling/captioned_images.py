@@ -15,7 +15,7 @@ from vrm_synth.io.data_files import NoSplitError, find_data_files, split_files, 
 from vrm_synth.io.file_names import METADATA_LINES, METADATA_TABLE, SHARD_SUFFIXES
 from vrm_synth.io.shard_readers import read_shard_file
 from vrm_synth.io.shard_readers.folder import metadata_lines
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 MAX_LINE_BYTES = 1 << 20  # bytes
 CAPTIONS = ("caption", "text")
@@ -68,6 +68,7 @@ def captioned_images(folder: Path, split: str | None = None) -> Iterator[Caption
 
 
 def _metadata_files(dataset: Path, split: str | None) -> list[Path]:
+    """List the shards or metadata.jsonl files of a dataset or one of its splits. Raises SamplingError."""
     if dataset.is_file():
         return [dataset] if dataset.suffix.lower() in (*SHARD_SUFFIXES, ".jsonl") else []
     if not dataset.is_dir():
@@ -108,6 +109,7 @@ def _read_jsonl(file: Path) -> Iterator[CaptionedImage]:
 
 
 def _parse_row(file: Path, number: int, line: bytes) -> CaptionedImage:
+    """Parse a line of a metadata.jsonl. Raises SamplingError for a bad row or a path that leads out of the folder."""
     where = f"{file}:{number}"
     try:
         if len(line) > MAX_LINE_BYTES:

@@ -19,10 +19,11 @@ from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
 from vrm_synth.io.image_decoder import MAX_FILE_BYTES, open_image
 from vrm_synth.page import Grid, GridRow, Page, PageImage, to_html
 from vrm_synth.sampling.captioned_images import CaptionedImage
-from vrm_synth.sampling.requests import from_prompts
-from vrm_synth.sampling.sample_folder import enlarged
-from vrm_synth.sampling.sampler import DiffusionSampler, ImageProgress, Pixels
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.image_requests import from_prompts
+from vrm_synth.sampling.output_folder import enlarged
+from vrm_synth.sampling.progress import ImageProgress
+from vrm_synth.sampling.sampler import DiffusionSampler, Pixels
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 PREVIEW_COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
 _CHOICE_KEYS = ("character", "pose", "mirrored", "lighting", "background")
@@ -137,7 +138,7 @@ def preview_page(
         "Each row is a caption of the dataset. Both models sample it from the same noise. Detail that the VAE's "
         "reconstruction lacks cannot be learned by training the U-Net."
     )
-    entries = [_entry(row, base, checkpoint, command) for row in rows]
+    entries = [_grid_row(row, base, checkpoint, command) for row in rows]
     return to_html(Page(title, [Grid(PREVIEW_COLUMNS, entries)], text, facts))
 
 
@@ -170,7 +171,8 @@ def _format_value(value: Any) -> str:
     return str(value)[:500]
 
 
-def _entry(row: ComparisonRow, base: ComparedModel, checkpoint: ComparedModel, command: str) -> GridRow:
+def _grid_row(row: ComparisonRow, base: ComparedModel, checkpoint: ComparedModel, command: str) -> GridRow:
+    """Make the page's row of a caption: images, notes below them, facts and the commands that reproduce each."""
     images = [
         PageImage.of(PIL.Image.fromarray(p), f"{name}: {row.source.caption}")
         for name, p in zip(PREVIEW_COLUMNS, row.images, strict=True)
@@ -183,8 +185,8 @@ def _entry(row: ComparisonRow, base: ComparedModel, checkpoint: ComparedModel, c
     if isinstance(row.source.row.get("shot"), dict):
         commands.append((PREVIEW_COLUMNS[0], render_command(row.source)))
     notes = ("", f"{psnr(*row.images[:2]):.1f} dB", f"seed {row.seed}", f"seed {row.seed}")
-    known = [(column, c) for column, c in reversed(commands) if c is not None]
-    return GridRow(row.source.caption, images, notes, shot_facts(row.source.row), known)
+    available = [(column, c) for column, c in reversed(commands) if c is not None]
+    return GridRow(row.source.caption, images, notes, shot_facts(row.source.row), available)
 
 
 def sample_command(model: ComparedModel, row: ComparisonRow) -> str | None:

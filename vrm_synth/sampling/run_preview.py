@@ -12,14 +12,13 @@ from pathlib import Path
 
 from vrm_synth.io.atomic_files import make_folder, write_file
 from vrm_synth.io.data_files import has_split
-from vrm_synth.models.checkpoints import Log
+from vrm_synth.models.checkpoint_files import Log
 from vrm_synth.sampling.captioned_images import CaptionedImage, read_captioned_images
 from vrm_synth.sampling.comparison import ComparedModel, compare, preview_grid, preview_page
-from vrm_synth.sampling.model_source import open_base_of_run
-from vrm_synth.sampling.options import SamplingOptions
-from vrm_synth.sampling.run_settings import read_run_settings
-from vrm_synth.sampling.sample_model import Progress, accumulated, open_sampler, open_with_loras
-from vrm_synth.sampling.sampler import ImageProgress
+from vrm_synth.sampling.model_source import open_base_of_run, read_run_settings
+from vrm_synth.sampling.open_sampler import open_sampler, open_with_loras
+from vrm_synth.sampling.progress import ImageProgress, Progress, accumulated
+from vrm_synth.sampling.user_options import SamplingOptions
 
 PAGE = "preview.html"
 CAPTIONS = 8
@@ -108,11 +107,11 @@ def preview(
     base_model, base_argument = open_base_of_run(run, str(step), base=options.base, offline=options.offline)
     base = ComparedModel(open_sampler(base_model, str(run), options, local_rank), base_argument)
     checkpoint = ComparedModel(trained, shlex.join([str(run), "--checkpoint", str(step)]))
-    page, grid = _write(run, out, data, sources, base, checkpoint, accumulated(progress, 2 * len(sources)))
+    page, grid = _write_preview(run, out, data, sources, base, checkpoint, accumulated(progress, 2 * len(sources)))
     return Preview(page, grid, len(sources), step)
 
 
-def _write(
+def _write_preview(
     run: Path,
     out: Path | None,
     data: PreviewData,
@@ -121,6 +120,7 @@ def _write(
     checkpoint: ComparedModel,
     progress: ImageProgress,
 ) -> tuple[Path, Path]:
+    """Sample the comparison, and write its page and grid; returns their paths."""
     background = read_run_settings(run).background
     rows = compare(sources, base.sampler, checkpoint.sampler, data.seed, background, progress)
     model = checkpoint.sampler.model

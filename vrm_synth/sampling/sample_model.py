@@ -1,4 +1,4 @@
-"""Sample images from a model, as a list of images or as a folder of files; `vrm-synth sample` and the Python API."""
+"""Sample images from a model: `vrm_synth.sample`. Torch is imported by the call, once the arguments are checked."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from pathlib import Path
 
 import PIL.Image
 
-from vrm_synth.models import DiffusionModel
-from vrm_synth.models.checkpoints import Log
-from vrm_synth.sampling import sample_folder
-from vrm_synth.sampling.devices import find_device, wait_for_all
-from vrm_synth.sampling.lora import merge_lora
-from vrm_synth.sampling.model_source import default_side, open_model
-from vrm_synth.sampling.options import SamplingOptions
-from vrm_synth.sampling.requests import Request, from_prompts
-from vrm_synth.sampling.sampler import DiffusionSampler, ImageProgress
-from vrm_synth.sampling.settings import DeviceConfig, Precision, SamplingSettings, SchedulerName
-
-# Called with the number of images done so far, in fractions of an image, and how many there will be.
-Progress = Callable[[float, int], object]
+from vrm_synth.sampling.image_requests import from_prompts
+from vrm_synth.sampling.progress import accumulated
+from vrm_synth.sampling.sampler_settings import Precision, SchedulerName
+from vrm_synth.sampling.user_options import SamplingOptions
 
 
 def sample(
@@ -43,17 +34,23 @@ def sample(
     precision: Precision | None = None,
     batch_size: int | None = None,
     compiled: bool | None = None,
-    progress: Progress = lambda done, total: None,
-    log: Log = lambda text: None,
+    progress: Callable[[float, int], object] = lambda done, total: None,
+    log: Callable[[str], object] = lambda text: None,
 ) -> list[PIL.Image.Image]:
     """Sample `count` images of each prompt; image i of all has the seed `seed + i`.
 
     model: a training run's folder, a diffusers folder of safetensors, or a preset that needs no download ("tiny").
     out: a folder for the PNG files, their metadata.jsonl and grid.png; images that are already there are kept.
+    steps: denoising steps. guidance_scale: classifier-free guidance scale; 1 turns guidance off.
+    guidance_rescale: how much of the standard deviation that guidance adds is removed, 0 to 1 (arXiv:2305.08891).
+    size: side of a square or (width, height); None is the model's own.
+    checkpoint: of a run, a step, "best" or "latest". base: of a run, where its base is now, if it was moved.
+    offline: if False, a base that is not on this machine is downloaded. loras: (file, scale) of each LoRA to merge.
+    device: "cpu", "cuda" or "cuda:N"; None is CUDA where there is one.
+    precision: of the U-Net and the text encoder; None is bfloat16 on CUDA and float32 on a CPU.
+    batch_size: images per batch; None is 8 on CUDA and 1 on a CPU. compiled: use torch.compile; None is only on CUDA.
     progress: called with the images done so far and their total number.
     log: called with one line where the newest checkpoint is damaged and an older one is used.
-    The other parameters: as in SamplingOptions; size may be the side of a square.
-
     Returns RGB images, in the order of the prompts. Raises ModelError, SamplingError.
     """
     options = SamplingOptions(
@@ -72,81 +69,14 @@ def sample(
         compiled,
     )
     requests = from_prompts([prompts] if isinstance(prompts, str) else prompts, negative_prompt, seed, count)
-    options.check(str(model))
+    options.check(str(model))  # typos are reported before the slow import of torch
     if out is not None:
+        from vrm_synth.sampling.output_folder import read_image, sample_to_folder
+
         folder = Path(out)
         sample_to_folder(str(model), requests, folder, options, progress=progress, log=log)
-        return [sample_folder.read_image(folder, i) for i in range(len(requests))]
+        return [read_image(folder, i) for i in range(len(requests))]
+    from vrm_synth.sampling.open_sampler import open_sampler, open_with_loras
+
     sampler = open_sampler(open_with_loras(str(model), options, log), str(model), options)
     return [PIL.Image.fromarray(pixels) for pixels in sampler.generate(requests, accumulated(progress, len(requests)))]
-
-
-def sample_to_folder(
-    model: str,
-    requests: Sequence[Request],
-    out: Path,
-    options: SamplingOptions,
-    *,
-    rank: int = 0,
-    world_size: int = 1,
-    local_rank: int = 0,
-    progress: Progress = lambda done, total: None,
-    log: Log = lambda text: None,
-) -> int:
-    """Sample an image for each request into `out`, with their table and grid; see sample_folder.py.
-
-    rank, world_size, local_rank: of this process, where several share the work; rank 0 writes table and grid when all
-    have finished. Returns how many images of this process's share were there already. Raises ModelError,
-    SamplingError.
-    """
-    sampler = open_sampler(open_with_loras(model, options, log), model, options, local_rank)
-    sampler.check(requests)
-    sample_folder.claim_folder(out, len(requests))
-    own = sample_folder.indices_of_rank(len(requests), sampler.device_config.batch_size, rank, world_size)
-    kept = sample_folder.sample_missing(sampler, requests, out, rank, world_size, accumulated(progress, len(own)))
-    if world_size > 1:
-        wait_for_all()
-    if rank == 0:
-        sample_folder.write_index(out, len(requests))
-    return kept
-
-
-def open_with_loras(model: str, options: SamplingOptions, log: Log = lambda text: None) -> DiffusionModel:
-    """Open a model and merge the LoRAs into it. Raises ModelError, SamplingError."""
-    opened = open_model(model, options.checkpoint, base=options.base, offline=options.offline, log=log)
-    for file, scale in options.loras:
-        opened = merge_lora(opened, file, scale)
-    return opened
-
-
-def open_sampler(opened: DiffusionModel, model: str, options: SamplingOptions, local_rank: int = 0) -> DiffusionSampler:
-    """A sampler for an opened model, on the device of the options or the best one here.
-
-    model: what it was opened from, which decides the default size. local_rank: index of the default CUDA device.
-    Raises SamplingError.
-    """
-    default = DeviceConfig.default_for(find_device(options.device, local_rank))
-    config = DeviceConfig(
-        default.device,
-        options.precision or default.precision,
-        options.batch_size or default.batch_size,
-        default.compiled if options.compiled is None else options.compiled,
-    )
-    width, height = options.size or (default_side(model, opened),) * 2
-    settings = SamplingSettings(
-        width, height, options.steps, options.guidance_scale, options.guidance_rescale, options.scheduler
-    )
-    return DiffusionSampler(opened, settings, config)
-
-
-def accumulated(progress: Progress, total: int) -> ImageProgress:
-    """A function that adds up the fractions it is called with and reports the sum."""
-    done = 0.0
-
-    def add(fraction: float) -> None:
-        nonlocal done
-        done = min(total, done + fraction)
-        progress(done, total)
-
-    progress(0.0, total)
-    return add

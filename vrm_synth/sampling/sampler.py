@@ -12,7 +12,7 @@ is torch's default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.rng import rng
 from vrm_synth.models import DiffusionModel
-from vrm_synth.sampling.requests import Request, quoted_prompt
+from vrm_synth.sampling.image_requests import ImageRequest, quoted_prompt
+from vrm_synth.sampling.progress import ImageProgress
+from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings, SamplingError
 from vrm_synth.sampling.schedulers import check_steps, make_scheduler
-from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
-ImageProgress = Callable[[float], object]  # called with fractions of an image as they are done; they add up to all
 
 
 class DiffusionSampler:
@@ -36,7 +36,7 @@ class DiffusionSampler:
     make images of that size, or its schedule has fewer timesteps than the settings' steps.
     """
 
-    def __init__(self, model: DiffusionModel, settings: SamplingSettings, device_config: DeviceConfig):
+    def __init__(self, model: DiffusionModel, settings: SamplerSettings, device_config: DeviceConfig):
         self.model, self.settings, self.device_config = model, settings, device_config
         self._dtype: torch.dtype = getattr(torch, device_config.precision)
         self._device = torch.device(device_config.device)
@@ -51,17 +51,19 @@ class DiffusionSampler:
             self._unet.compile(fullgraph=True, dynamic=False)
             self._vae.decoder.compile(fullgraph=True, dynamic=False)
 
-    def check(self, requests: Sequence[Request]) -> None:
+    def check(self, requests: Sequence[ImageRequest]) -> None:
         """Raises SamplingError for the first prompt that has more tokens than the text encoder takes."""
         texts = dict.fromkeys(t for r in requests for t in (r.prompt, r.negative_prompt))
         for text in texts:
             length, limit = len(self.model.tokenizer(text).input_ids), self.model.tokenizer.model_max_length
             if length > limit:
                 got, allowed = f"{length} tokens", f"up to {limit}, which is all that the model reads"
-                raise SamplingError("prompt is too long", got=got, allowed=allowed, where=quoted_prompt(Request(text)))
+                raise SamplingError(
+                    "prompt is too long", got=got, allowed=allowed, where=quoted_prompt(ImageRequest(text))
+                )
 
     def generate(
-        self, requests: Sequence[Request], progress: ImageProgress = lambda fraction: None
+        self, requests: Sequence[ImageRequest], progress: ImageProgress = lambda fraction: None
     ) -> Iterator[Pixels]:
         """Sample an image for each request, in order: (height, width, 3) uint8 sRGB.
 
@@ -72,10 +74,11 @@ class DiffusionSampler:
         for first in range(0, len(requests), size):
             yield from self._generate_batch(requests[first : first + size], progress)
 
-    def _generate_batch(self, requests: Sequence[Request], progress: ImageProgress) -> list[Pixels]:
+    def _generate_batch(self, requests: Sequence[ImageRequest], progress: ImageProgress) -> list[Pixels]:
+        """Sample up to batch_size requests, padded to a whole batch. Raises SamplingError for a NaN."""
         padded = [*requests, *[requests[-1]] * (self.device_config.batch_size - len(requests))]
         latents = self.denoise(padded, lambda done: progress(done * len(requests)))
-        bad = [r for r, ok in zip(requests, finite(latents), strict=False) if not ok]
+        bad = [r for r, ok in zip(requests, all_finite(latents), strict=False) if not ok]
         if bad:
             hint = "another precision, float32 for example; or the model's training has diverged"
             what, got = "the image is not made of numbers", f"NaN in {self.device_config.precision}"
@@ -83,7 +86,9 @@ class DiffusionSampler:
         return self.decode(latents)[: len(requests)]
 
     @torch.no_grad()
-    def denoise(self, requests: Sequence[Request], progress: ImageProgress = lambda fraction: None) -> torch.Tensor:
+    def denoise(
+        self, requests: Sequence[ImageRequest], progress: ImageProgress = lambda fraction: None
+    ) -> torch.Tensor:
         """Denoise a batch of exactly batch_size requests.
 
         Returns latents, (batch_size, channels, height, width) float32.
@@ -151,7 +156,7 @@ class DiffusionSampler:
         return self.model.unet.config.in_channels, self.settings.height // scale, self.settings.width // scale
 
 
-def check_size(model: DiffusionModel, settings: SamplingSettings) -> None:
+def check_size(model: DiffusionModel, settings: SamplerSettings) -> None:
     """Raises SamplingError unless width and height are multiples that the model can process."""
     for name, side in (("width", settings.width), ("height", settings.height)):
         if side % model.side_multiple:
@@ -167,7 +172,7 @@ def rescale_noise_pred(noise_pred: torch.Tensor, noise_pred_text: torch.Tensor, 
     return rescale * rescaled + (1 - rescale) * noise_pred
 
 
-def finite(latents: torch.Tensor) -> list[bool]:
+def all_finite(latents: torch.Tensor) -> list[bool]:
     """Tell for each image whether all its latents are finite numbers."""
     rows: list[bool] = latents.isfinite().flatten(1).all(dim=1).tolist()
     return rows

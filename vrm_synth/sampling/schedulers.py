@@ -16,7 +16,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, SchedulerMixin, UniPCMultistepScheduler
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 
-from vrm_synth.sampling.settings import SamplingError, SchedulerName
+from vrm_synth.sampling.sampler_settings import SamplingError, SchedulerName
 
 PREDICTIONS = ("epsilon", "v_prediction")
 Device = str | torch.device | None
@@ -112,8 +112,8 @@ def make_scheduler(name: SchedulerName, config: Mapping[str, Any], where: object
     scheduler_class, options = SCHEDULER_CLASSES[name]
     if config.get("rescale_betas_zero_snr"):
         options = {**options, "timestep_spacing": "trailing"}
-    kept = {k: v for k, v in config.items() if not k.startswith("_") and k not in _SPECIFIC_KEYS}
-    return scheduler_class.from_config(kept, **options)
+    shared = {k: v for k, v in config.items() if not k.startswith("_") and k not in _SPECIFIC_KEYS}
+    return scheduler_class.from_config(shared, **options)
 
 
 def check_steps(steps: int, config: Mapping[str, Any]) -> None:

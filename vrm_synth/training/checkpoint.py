@@ -1,4 +1,4 @@
-"""Checkpoints: written atomically, of safetensors and JSON alone; their layout is in vrm_synth/models/checkpoints.py.
+"""Write and load checkpoints: atomic, of safetensors and JSON alone, laid out as models/checkpoint_files.py says.
 
 state.json's `sha256` has the hash of every other file. `seed` and `step` are the whole random state of a run: every
 draw follows from them (vrm_synth/core/rng.py), so there is no generator whose state would have to be saved.
@@ -21,13 +21,13 @@ from safetensors.torch import load_file, save_file
 from vrm_synth.core.errors import TrainError
 from vrm_synth.io.atomic_files import file_errors, to_json
 from vrm_synth.models import weight_files
-from vrm_synth.models.checkpoints import (
+from vrm_synth.models.checkpoint_files import (
     EMA,
     STATE,
     Log,
     best_checkpoint,
     check_sha256,
-    checkpoints,
+    list_checkpoints,
     newest_undamaged,
     read_state,
     weights_kind,
@@ -59,37 +59,39 @@ def save(
 ) -> None:
     """Write a checkpoint. When this returns it is on the disk, even if the machine loses power. Raises DatasetError."""
     final = run / "checkpoints" / f"step-{step:06d}"
-    part = final.with_name(f".{final.name}.part")
+    unfinished = final.with_name(f".{final.name}.part")
     tensors = {f"{weights_kind(state)}.safetensors": weights, OPTIMIZER: optimizer}
     if ema is not None:
         tensors[EMA] = ema
     with file_errors(final, "written"):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
         for name, by_name in tensors.items():
-            save_file({k: v.detach().contiguous().cpu() for k, v in by_name.items()}, str(part / name))
-        hashes = {name: weight_files.sha256(part / name) for name in tensors}
-        (part / STATE).write_text(to_json({"step": step, **state, "sha256": hashes}, indent=1) + "\n", encoding="utf-8")
-        for file in (*part.iterdir(), part):
+            save_file({k: v.detach().contiguous().cpu() for k, v in by_name.items()}, str(unfinished / name))
+        hashes = {name: weight_files.sha256(unfinished / name) for name in tensors}
+        (unfinished / STATE).write_text(
+            to_json({"step": step, **state, "sha256": hashes}, indent=1) + "\n", encoding="utf-8"
+        )
+        for file in (*unfinished.iterdir(), unfinished):
             _fsync(file)
         if final.exists():  # of the same run and step, hence the same bytes
             shutil.rmtree(final)
-        os.rename(part, final)
+        os.rename(unfinished, final)
         _fsync(final.parent)
 
 
 def prune(run: Path, keep: int) -> None:
     """Delete all but the last `keep` checkpoints and the best."""
-    existing = checkpoints(run)
-    for gone in (run / "checkpoints").glob(".*.gone"):  # left by a process that was killed while deleting
-        shutil.rmtree(gone)
-    kept = {*existing[-keep:], *([best_checkpoint(existing)] if existing else [])}
+    existing = list_checkpoints(run)
+    for deleted in (run / "checkpoints").glob(".*.gone"):  # left by a process that was killed while deleting
+        shutil.rmtree(deleted)
+    retained = {*existing[-keep:], *([best_checkpoint(existing)] if existing else [])}
     for path in existing:
-        if path not in kept:
-            gone = path.with_name(f".{path.name}.gone")  # a partly deleted folder must not look like a checkpoint
+        if path not in retained:
+            deleted = path.with_name(f".{path.name}.gone")  # a partly deleted folder must not look like a checkpoint
             with file_errors(path, "deleted"):
-                os.rename(path, gone)
-                shutil.rmtree(gone)
+                os.rename(path, deleted)
+                shutil.rmtree(deleted)
 
 
 def load_newest(run: Path, log: Log = lambda text: None) -> tuple[SavedCheckpoint | None, list[Path]]:
@@ -100,7 +102,7 @@ def load_newest(run: Path, log: Log = lambda text: None) -> tuple[SavedCheckpoin
     Raises ModelError where several checkpoints are all damaged; where the only one is, the error of loading it
     (ModelError or TrainError).
     """
-    return newest_undamaged(run, load, log) if checkpoints(run) else (None, [])
+    return newest_undamaged(run, load, log) if list_checkpoints(run) else (None, [])
 
 
 def set_aside(damaged: Path) -> None:

@@ -30,7 +30,7 @@ Positive = Annotated[float, Field(gt=0, le=1e6)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
 
 
-def _base(value: Any, info: ValidationInfo) -> Any:
+def _resolve_base(value: Any, info: ValidationInfo) -> Any:
     """The base, a folder's path made absolute: relative paths start from the YAML file's folder (context "base")."""
     if not isinstance(value, str | Path) or not str(value):
         raise RefusedError("not a base model", "a diffusers folder, owner/repository@revision, or tiny")
@@ -86,7 +86,7 @@ class RunConfig(_Strict):
     """A whole run. The same configuration on the same machine gives the same weights, however often it is resumed."""
 
     # A diffusers folder, owner/repository@revision, or tiny.
-    base: Annotated[str, BeforeValidator(_base)]
+    base: Annotated[str, BeforeValidator(_resolve_base)]
     # Requirements on the base and defaults for the run: vrm-synth train --presets.
     preset: ShortText | None = None
     # License of the base, where neither preset nor folder says.
@@ -164,7 +164,8 @@ class RunConfig(_Strict):
         return merged(PRESETS[name].run, value)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> RunConfig:
+    def _check_consistency(self) -> RunConfig:
+        """Refuse settings that contradict one another."""
         if self.micro_batch is not None and self.batch % self.micro_batch:
             raise RefusedError("micro_batch does not divide batch", f"a divisor of {self.batch}", ("micro_batch",))
         if self.preview_every is not None and self.preview_every % self.checkpoint_every:

@@ -25,7 +25,7 @@ from vrm_synth import __version__
 from vrm_synth.core.errors import ModelError
 from vrm_synth.io.atomic_files import file_errors, to_json
 from vrm_synth.models import DiffusionModel, open_run, weight_files
-from vrm_synth.models.checkpoints import Checkpoint, Log, open_checkpoint
+from vrm_synth.models.checkpoint_files import Checkpoint, Log, open_checkpoint
 from vrm_synth.models.diffusion_model import FROZEN
 from vrm_synth.models.run_checkpoint import add_lora_adapter, load_weights, open_run_base
 
@@ -59,18 +59,18 @@ def export(
     """
     if out.exists():
         raise ModelError("exists already", allowed="a new name", where=out)
-    found = open_checkpoint(run, checkpoint, ema=ema, log=log)
-    state = found.state
-    base_license = _base_license(_ledger(found)["base"], license, run)
+    opened = open_checkpoint(run, checkpoint, ema=ema, log=log)
+    state = opened.state
+    base_license = _base_license(_ledger(opened)["base"], license, run)
     out.parent.mkdir(parents=True, exist_ok=True)
     with file_errors(out, "written"), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         folder = Path(temporary) / "model"
         folder.mkdir()
         scheduler = None
         if state["model"]["lora"] is not None and not merged:
-            scheduler = _write_lora(found, open_run_base(run, found.model, base=base, offline=offline), folder)
+            scheduler = _write_lora(opened, open_run_base(run, opened.model, base=base, offline=offline), folder)
         else:
-            _write_pipeline(open_run(run, found.folder.name, ema=ema, base=base, offline=offline), folder)
+            _write_pipeline(open_run(run, opened.folder.name, ema=ema, base=base, offline=offline), folder)
         (folder / CARD).write_text(card(state, base_license, run.resolve().name, scheduler), encoding="utf-8")
         hashes = {
             p.relative_to(folder).as_posix(): weight_files.sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()
@@ -84,15 +84,15 @@ def export(
 
 def _write_pipeline(base: DiffusionModel, folder: Path) -> None:
     """Write a diffusers pipeline: frozen parts copied, U-Net and scheduler written anew."""
-    for part in FROZEN:
-        (folder / part).mkdir()
+    for component in FROZEN:
+        (folder / component).mkdir()
         for name, digest in base.file_sha256.items():
-            if name.startswith(f"{part}/"):
+            if name.startswith(f"{component}/"):
                 shutil.copyfile(base.folder / name, folder / name)
                 if weight_files.sha256(folder / name) != digest:
                     raise ModelError("the base changed while it was copied", got=name, where=base.folder)
-        if part != "tokenizer":
-            _drop_variant(folder / part)
+        if component != "tokenizer":
+            _drop_variant(folder / component)
     for license in sorted(base.folder.glob("LICEN[SC]E*")):
         shutil.copyfile(license, folder / license.name)
     with torch.no_grad():
@@ -158,15 +158,15 @@ def _write_scheduler(trained: Mapping[str, Any], folder: Path) -> str:
     return str(written["_class_name"])
 
 
-def _write_lora(found: Checkpoint, base: DiffusionModel, folder: Path) -> str | None:
+def _write_lora(opened: Checkpoint, base: DiffusionModel, folder: Path) -> str | None:
     """Write pytorch_lora_weights.safetensors as diffusers and peft read it, rank and alpha in its metadata.
 
     Where the LoRA was trained on another noise schedule than the base's, scheduler/ is written, too, and its class name
     returned.
     """
-    lora = found.model["lora"]
+    lora = opened.model["lora"]
     unet = add_lora_adapter(base.unet, lora)
-    load_weights(unet, found.weights)
+    load_weights(unet, opened.weights)
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     # Nothing beyond what the weights need: peft refuses settings that its version does not know, diffusers a file
     # without the patterns.
@@ -184,7 +184,7 @@ def _write_lora(found: Checkpoint, base: DiffusionModel, folder: Path) -> str | 
     written = folder / "pytorch_lora_weights.safetensors"
     if len(load_file(str(written))) != len(layers):
         raise ModelError("not all of the LoRA was written", where=written)
-    trained = found.model["scheduler"]
+    trained = opened.model["scheduler"]
     same = scheduler_config(trained) == {"prediction_type": "epsilon", **base.scheduler_config}
     return None if same else _write_scheduler(trained, folder)
 
@@ -192,24 +192,24 @@ def _write_lora(found: Checkpoint, base: DiffusionModel, folder: Path) -> str | 
 # ------------------------------------------------------------ licenses
 
 
-def _ledger(found: Checkpoint) -> Mapping[str, Any]:
-    ledger = found.state.get("ledger")
+def _ledger(opened: Checkpoint) -> Mapping[str, Any]:
+    ledger = opened.state.get("ledger")
     base = ledger.get("base") if isinstance(ledger, dict) else None
     if not isinstance(ledger, dict) or not isinstance(base, dict) or "license" not in base:
         raise ModelError(
-            "the checkpoint has no ledger of licenses", allowed="one written by vrm-synth train", where=found.folder
+            "the checkpoint has no ledger of licenses", allowed="one written by vrm-synth train", where=opened.folder
         )
     return ledger
 
 
 def _base_license(base: Mapping[str, Any], requested: str | None, run: Path) -> dict[str, str]:
-    known = base["license"]
-    if known is None and requested is None:
+    recorded = base["license"]
+    if recorded is None and requested is None:
         what = "the base's license is not known, and a derived model has to carry it"
         raise ModelError(what, allowed="--base-license NAME", where=run)
-    if known is not None and requested is not None and known["name"] != requested:
-        raise ModelError("the base has another license", got=requested, allowed=known["name"], where=run)
-    return dict(known) if known is not None else {"name": str(requested), "terms": "", "url": ""}
+    if recorded is not None and requested is not None and recorded["name"] != requested:
+        raise ModelError("the base has another license", got=requested, allowed=recorded["name"], where=run)
+    return dict(recorded) if recorded is not None else {"name": str(requested), "terms": "", "url": ""}
 
 
 def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, scheduler: str | None = None) -> str:
@@ -225,7 +225,7 @@ def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, schedu
     head = {"license": "other", "license_name": license["name"], "library_name": "diffusers", "tags": ["text-to-image"]}
     if license["name"] == "CC0-1.0":
         head = {**{k: v for k, v in head.items() if k != "license_name"}, "license": "cc0-1.0"}
-    kept = "VAE and text encoder" if scratch else "VAE, text encoder and the U-Net that training began with"
+    frozen = "VAE and text encoder" if scratch else "VAE, text encoder and the U-Net that training began with"
     lines = [
         "---",
         *(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items()),
@@ -238,7 +238,7 @@ def card(state: Mapping[str, Any], license: Mapping[str, str], name: str, schedu
         "",
         "## License",
         "",
-        f"{kept} are {_escape(base['name'])}'s, under **{_escape(license['name'])}**, which this model carries on. "
+        f"{frozen} are {_escape(base['name'])}'s, under **{_escape(license['name'])}**, which this model carries on. "
         + " ".join(x for x in (license.get("terms", ""), license.get("url", "")) if x),
         "",
         "## Pictures it was trained on",

@@ -33,18 +33,17 @@ from accelerate.utils import gather_object
 from vrm_synth.core.errors import TrainError, VrmSynthError
 from vrm_synth.models import DiffusionModel
 from vrm_synth.sampling.run_preview import preview_checkpoint, preview_data
-from vrm_synth.training import checkpoint, flops, ledger
+from vrm_synth.training import checkpoint, flops, license_ledger
 from vrm_synth.training.callbacks import Callbacks, StepReport
 from vrm_synth.training.config import RunConfig
 from vrm_synth.training.data.quarantine import NAME as QUARANTINE
 from vrm_synth.training.data.quarantine import summary
-from vrm_synth.training.data.step_data import StepData
 from vrm_synth.training.data.training_batch import TrainingBatch
+from vrm_synth.training.data.training_dataset import TrainingDataset
 from vrm_synth.training.latents.vae_encoder import VaeEncoder
-from vrm_synth.training.log import TrainingLog
 from vrm_synth.training.memory_probe import find_accumulation
 from vrm_synth.training.objective import Objective
-from vrm_synth.training.setup import (
+from vrm_synth.training.run_setup import (
     claim_run_folder,
     model_record,
     open_stage_dataset,
@@ -53,6 +52,7 @@ from vrm_synth.training.setup import (
     start_accelerator,
 )
 from vrm_synth.training.trainer import PreparedBatch, Trainer
+from vrm_synth.training.training_log import TrainingLog
 from vrm_synth.training.validation import validation_data_config, validation_seed, validation_steps
 
 SPEED_WINDOW = 32  # updates that the reported speed is the mean of
@@ -102,7 +102,7 @@ def train(
 
 
 class _Loop:
-    """One process's share of a run. `train` is the loop; everything above it resumes, everything below serves it."""
+    """Training of one process. `train` is the loop; the methods above it resume a run, those below are its steps."""
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class _Loop:
         base: DiffusionModel,
         objective: Objective,
         accelerator: Accelerator,
-        stage_datasets: list[StepData],
-        val_data: StepData | None,
+        stage_datasets: list[TrainingDataset],
+        val_data: TrainingDataset | None,
         callbacks: Callbacks,
     ):
         self._config, self._run, self._base, self._callbacks = config, run, base, callbacks
@@ -125,7 +125,7 @@ class _Loop:
         log_bytes = self._resume()
         main = accelerator.is_main_process
         if main:
-            ledger.write_ledger(run, self._ledger())
+            license_ledger.write_ledger(run, self._ledger())
         self._log = TrainingLog(run, log_bytes, self._global_step) if main else None
         self._val_batches: list[PreparedBatch] = []
         self._losses: list[float] = []  # since the last checkpoint
@@ -164,15 +164,17 @@ class _Loop:
         """Micro-batches an update on this machine, by a trial of each bucket on CUDA."""
         accumulation = self._trainer.accumulation
         if state is not None and state["world_size"] == self._world_size:
-            accumulation = max(accumulation, state["accumulation"])  # as before: sums of other parts round otherwise
+            accumulation = max(
+                accumulation, state["accumulation"]
+            )  # as before: sums over other micro-batches round otherwise
         if not _raises_out_of_memory(self._accelerator.device):
             return accumulation
         datasets = [*self._stage_datasets, *([] if self._val_data is None else [self._val_data])]
         sizes = sorted({size for dataset in datasets for size in dataset.sizes})
         rank_batch_size = self._config.batch // self._world_size
-        return find_accumulation(rank_batch_size, accumulation, sizes, self._fits, self._callbacks.on_message)
+        return find_accumulation(rank_batch_size, accumulation, sizes, self._fits_in_memory, self._callbacks.on_message)
 
-    def _fits(self, size: tuple[int, int], count: int) -> bool:
+    def _fits_in_memory(self, size: tuple[int, int], count: int) -> bool:
         """Try a micro-batch of `count` blank pictures of (width, height); False where any rank runs out of memory."""
         factor, channels = self._base.vae_scale, int(self._base.vae.config.latent_channels)
         shape = (count, 2 * channels, size[1] // factor, size[0] // factor)
@@ -182,15 +184,17 @@ class _Loop:
         # AdamW's two moments, which the optimizer allocates in its first step.
         parameters = self._trainer.trainable_state_dict().values()
         reserved = 0 if self._global_step else 8 * sum(p.numel() for p in parameters)
-        fits = self._trainer.fits(self._trainer.prepare(batch, 0.0), reserved)
+        has_room = self._trainer.fits_in_memory(self._trainer.prepare(batch, 0.0), reserved)
         torch.cuda.empty_cache()
-        fitting = self._accelerator.reduce(torch.tensor(float(fits), device=self._accelerator.device), "sum")
-        return bool(fitting == self._world_size)
+        ranks_with_room = self._accelerator.reduce(
+            torch.tensor(float(has_room), device=self._accelerator.device), "sum"
+        )
+        return bool(ranks_with_room == self._world_size)
 
     # ------------------------------------------------------------ the loop
 
     def train(self) -> int:
-        """Train; see the function of that name."""
+        """Run the training loop up to config.steps; returns the step reached."""
         config, callbacks = self._config, self._callbacks
         if self._global_step >= config.steps:
             return self._global_step
@@ -293,6 +297,7 @@ class _Loop:
         return StepReport(update.step, loss, learning_rate, images_per_second, mfu, peak_memory)
 
     def _save_checkpoint(self) -> None:
+        """Validate, write a checkpoint of this step (rank 0) and delete old ones; the other ranks wait."""
         self._report_pending()
         validation = self._validate()
         if self._log is not None:
@@ -348,7 +353,7 @@ class _Loop:
             torch.cuda.empty_cache()
 
     def _ledger(self) -> dict[str, Any]:
-        return ledger.build_ledger(self._config, self._base, self._stage_datasets[0].credits)
+        return license_ledger.build_ledger(self._config, self._base, self._stage_datasets[0].credits)
 
     def _count_flop(self) -> dict[tuple[int, int], float]:
         """(width, height) → FLOP of one picture, forward and backward; empty where the card's peak is not known."""

@@ -1,4 +1,4 @@
-"""Trainable state of a run and one update of it: U-Net, optimizer, EMA.
+"""Trainer: a run's U-Net, optimizer and EMA, and one update of them.
 
 accelerate knows the devices and ranks, wraps the U-Net for them and casts; everything else is written out here.
 """
@@ -42,7 +42,7 @@ class PreparedBatch:
 
 
 class Trainer:
-    """The state that an update changes, and the update.
+    """A run's U-Net, optimizer and EMA, and the update of them.
 
     config: the run's.
     base: its U-Net is trained in place, its text encoder is read.
@@ -140,8 +140,10 @@ class Trainer:
         return losses.detach().sum()
 
     def validate(self, batches: Sequence[PreparedBatch]) -> float:
-        """Mean loss over whole batches, of which this rank has its parts, with the weights that are sampled from: the
-        EMA where there is one. Changes nothing."""
+        """Mean validation loss over all ranks, with the EMA's weights where there is an EMA. Changes nothing.
+
+        batches: this rank's parts of the global batches.
+        """
         loss_sum = torch.zeros((), device=self._device)
         with self._ema_weights(), self._accelerator.no_sync(self.ddp_unet):
             for batch in batches:
@@ -152,7 +154,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _ema_weights(self) -> Iterator[None]:
-        """Put the EMA into the U-Net for the time being."""
+        """Context in which the U-Net has the EMA's weights."""
         if self._ema is None:
             yield
             return
@@ -167,7 +169,7 @@ class Trainer:
         """Learning rate of an update, a function of its number alone."""
         return self._config.learning_rate * self._lr_lambda(step)
 
-    def fits(self, micro_batch: PreparedBatch, reserved: int = 0) -> bool:
+    def fits_in_memory(self, micro_batch: PreparedBatch, reserved: int = 0) -> bool:
         """Try a micro-batch forwards and backwards, with `reserved` bytes allocated beside it; False where memory runs
         out. Changes nothing, and waits for no other rank: one may run out of memory where another does not."""
         reservation = None
@@ -227,15 +229,15 @@ class Trainer:
 
 
 def _micro_batches(prepared: PreparedBatch, count: int) -> list[PreparedBatch]:
-    """Equal parts of a batch, in order."""
+    """Split a batch into `count` equal micro-batches, in order."""
     size = len(prepared.batch) // count
     draws = prepared.draws
-    parts = []
+    micro_batches = []
     for i, batch in enumerate(prepared.batch.split(count)):
-        cut = slice(i * size, (i + 1) * size)
-        part = NoiseDraws(draws.noise[cut], draws.posterior[cut], draws.offset[cut], draws.timesteps[cut])
-        parts.append(PreparedBatch(batch, part, prepared.input_ids[cut]))
-    return parts
+        rows = slice(i * size, (i + 1) * size)
+        row_draws = NoiseDraws(draws.noise[rows], draws.posterior[rows], draws.offset[rows], draws.timesteps[rows])
+        micro_batches.append(PreparedBatch(batch, row_draws, prepared.input_ids[rows]))
+    return micro_batches
 
 
 def _is_out_of_memory(e: RuntimeError) -> bool:
@@ -255,6 +257,7 @@ def _trainable_unet(config: RunConfig, base: DiffusionModel) -> Any:
 
 
 def _make_optimizer(config: RunConfig, parameters: list[Any], cuda: bool) -> torch.optim.Optimizer:
+    """Make AdamW, or 8-bit AdamW with bitsandbytes, over these parameters. Raises TrainError where that is missing."""
     options: dict[str, Any] = {
         "lr": config.learning_rate,
         "betas": config.betas,
@@ -284,9 +287,10 @@ def make_lr_lambda(config: RunConfig, optimizer: torch.optim.Optimizer) -> Calla
     return lambda step: lr_lambda(step + 1 if last is None else min(step + 1, last))
 
 
-def _copy_tensors(source: dict[str, torch.Tensor], target: dict[str, torch.Tensor], what: str) -> None:
+def _copy_tensors(source: dict[str, torch.Tensor], target: dict[str, torch.Tensor], kind: str) -> None:
+    """Copy tensors by name. Raises TrainError unless names and shapes agree; kind: of tensors, for the error."""
     if target.keys() != source.keys() or any(target[k].shape != source[k].shape for k in target):
-        raise TrainError(f"the checkpoint's {what} are of another model")
+        raise TrainError(f"the checkpoint's {kind} are of another model")
     with torch.no_grad():
         for name, value in source.items():
             target[name].copy_(value)

@@ -10,8 +10,8 @@ import torch
 
 from tests.training.disk import PoolingEncoder
 from vrm_synth.training.data.data_config import DataConfig
-from vrm_synth.training.data.step_data import StepData, open_step_data
 from vrm_synth.training.data.training_batch import TrainingBatch
+from vrm_synth.training.data.training_dataset import TrainingDataset, open_training_dataset
 
 
 def count_words(texts: Any) -> list[int]:
@@ -19,10 +19,12 @@ def count_words(texts: Any) -> list[int]:
     return [len(t.split()) + 2 for t in texts]
 
 
-def opened(tmp: Path, *sources: Any, encoder: PoolingEncoder | None = None, batch: int = 4, **options: Any) -> StepData:
+def opened(
+    tmp: Path, *sources: Any, encoder: PoolingEncoder | None = None, batch: int = 4, **options: Any
+) -> TrainingDataset:
     config = {"size": 64, "buckets": 1, "drop_captions": 0.0, **options}
     entries = [s if isinstance(s, dict) else {"path": str(s), "license": "CC0-1.0"} for s in sources]
-    return open_step_data(
+    return open_training_dataset(
         DataConfig.model_validate({"sources": entries, **config}),
         encoder or PoolingEncoder(),
         seed=5,
@@ -34,7 +36,7 @@ def opened(tmp: Path, *sources: Any, encoder: PoolingEncoder | None = None, batc
     )
 
 
-def all_of(data: StepData, steps: range = range(12), **ranks: int) -> list[TrainingBatch]:
+def all_of(data: TrainingDataset, steps: range = range(12), **ranks: int) -> list[TrainingBatch]:
     return list(data.batches(steps, **ranks))
 
 

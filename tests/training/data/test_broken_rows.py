@@ -102,8 +102,8 @@ def test_of_a_truncated_shard_only_the_end_is_lost(tmp_path):
     path = source / "00001.tar"
     path.write_bytes(path.read_bytes()[:2000])
     data = opened(tmp_path, source)
-    seen = {key for b in all_of(data, range(12)) for key in b.keys}
-    assert len(seen) >= 6 and sum(data.quarantined.values()) >= 1
+    keys = {key for b in all_of(data, range(12)) for key in b.keys}
+    assert len(keys) >= 6 and sum(data.quarantined.values()) >= 1
     assert any(line["reason"] == "shard breaks off" for line in quarantined(tmp_path))
 
 
@@ -126,11 +126,11 @@ def test_a_quarantine_file_that_ends_in_half_a_line_is_continued(tmp_path):
     path = tmp_path / "quarantine.jsonl"
     Quarantine(path).add("s", "a", "r", "d")
     path.write_text(path.read_text() + '{"source": "s", "ke')
-    again = Quarantine(path)
-    again.add("s", "a", "r", "d")
-    again.add("s", "b", "r", "d")
+    reopened = Quarantine(path)
+    reopened.add("s", "a", "r", "d")
+    reopened.add("s", "b", "r", "d")
     assert path.read_text().splitlines()[2].endswith('"d"}') and len(path.read_text().splitlines()) == 3
-    assert again.counts == {"r": 2}
+    assert reopened.counts == {"r": 2}
 
 
 # ---------------------------------------------------------------- what a run is

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vrm_synth.training.data.buckets import aspect_shares, assign_buckets, bucket_shapes, choose_buckets, crop, fits
+from vrm_synth.training.data.buckets import (
+    aspect_shares,
+    assign_buckets,
+    bucket_shapes,
+    choose_buckets,
+    crop_box,
+    large_enough,
+)
 
 
 @pytest.mark.parametrize("side", [64, 256, 512, 768, 1024])
@@ -16,7 +23,7 @@ def test_bucket_shapes_come_in_pairs_of_about_the_squares_area(side):
         assert w % 64 == h % 64 == 0 and 0.75 <= w * h / side**2 <= 1.25 and 0.5 <= w / h <= 2
 
 
-def test_one_bucket_is_the_square_and_one_shape_of_pictures_takes_one_bucket():
+def test_one_bucket_is_the_square_and_pictures_of_one_shape_get_one_bucket():
     tall = aspect_shares((512, 768))
     assert choose_buckets(tall, 512, 1) == [(512, 512)]
     assert choose_buckets(tall, 512, 6) == [(448, 576)]
@@ -46,11 +53,11 @@ def test_a_picture_goes_to_the_bucket_that_crops_least():
 @pytest.mark.parametrize("size", [(512, 512), (1000, 300), (300, 1000), (64, 65)])
 @pytest.mark.parametrize("bucket", [(512, 512), (384, 704), (704, 384)])
 def test_a_crop_is_the_largest_of_its_shape_in_the_middle(size, bucket):
-    left, top, right, bottom = crop(size, bucket)
+    left, top, right, bottom = crop_box(size, bucket)
     assert (right - left) / (bottom - top) == pytest.approx(bucket[0] / bucket[1])
     assert left + right == pytest.approx(size[0]) and top + bottom == pytest.approx(size[1])
     assert min(left, top) == pytest.approx(0, abs=1e-9)
 
 
-def test_a_picture_of_half_the_size_still_fits():
-    assert fits(np.array([[256, 256], [255, 900]], np.int32), (512, 512)).tolist() == [True, False]
+def test_a_picture_of_half_the_size_is_large_enough():
+    assert large_enough(np.array([[256, 256], [255, 900]], np.int32), (512, 512)).tolist() == [True, False]

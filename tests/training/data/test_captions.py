@@ -30,12 +30,12 @@ def test_the_mirrored_caption_is_the_caption_of_the_mirror_image():
         range(12), (0, 40, -40, 90, 170, 130), PHRASES[:8], blinks
     ):
         choices = Choices(character="Aki", noun="a girl", wording=wording, background="red")
-        found = Observations(
+        observed = Observations(
             framing="full", azimuth=azimuth, elevation=20, face_in_sight=True, phrases=(phrase.text,), expression=blink
         )
-        image = replace(found, azimuth=-azimuth, phrases=(phrase.mirror().text,), expression=blinks[blink])
-        assert mirror(english(choices, found)) == english(choices, image)
-        changed += english(choices, found) != english(choices, image)
+        image = replace(observed, azimuth=-azimuth, phrases=(phrase.mirror().text,), expression=blinks[blink])
+        assert mirror(english(choices, observed)) == english(choices, image)
+        changed += english(choices, observed) != english(choices, image)
     assert changed > 100
 
 

@@ -12,7 +12,7 @@ from vrm_synth.training.data.data_config import DataConfig, SourceConfig
 
 
 @pytest.mark.parametrize(
-    ("config", "what"),
+    ("config", "message"),
     [
         ({"sources": []}, "sources"),
         ({"sources": [{"path": "a"}, {"path": "b/a"}]}, "two sources are called a"),
@@ -25,8 +25,8 @@ from vrm_synth.training.data.data_config import DataConfig, SourceConfig
     ],
     ids=range(8),
 )
-def test_an_invalid_configuration_is_refused(config, what):
-    with pytest.raises(ValueError, match=what):
+def test_an_invalid_configuration_is_refused(config, message):
+    with pytest.raises(ValueError, match=message):
         DataConfig.model_validate(config)
 
 

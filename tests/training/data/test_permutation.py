@@ -32,8 +32,8 @@ def test_a_permutation_is_one(n):
 
 
 def test_a_permutation_is_the_same_at_one_position_as_at_all():
-    whole = permute(np.arange(1000), 1000, 7, "x", 2)
-    assert [int(permute(np.array([p]), 1000, 7, "x", 2)[0]) for p in (0, 1, 500, 999)] == whole[
+    permutation = permute(np.arange(1000), 1000, 7, "x", 2)
+    assert [int(permute(np.array([p]), 1000, 7, "x", 2)[0]) for p in (0, 1, 500, 999)] == permutation[
         [0, 1, 500, 999]
     ].tolist()
 

@@ -78,8 +78,8 @@ def test_a_table_is_made_once_and_again_after_any_change(tmp_path):
 
     first = look()
     assert looked == [4]
-    again = look()
-    assert looked == [] and again.credit == first.credit
+    reopened = look()
+    assert looked == [] and reopened.credit == first.credit
     lines = (data / "metadata.jsonl").read_text()
     (data / "metadata.jsonl").write_text(lines.replace("picture 2", "picture two"))
     changed = look()
@@ -91,11 +91,11 @@ def test_rows_are_the_same_wherever_the_data_lies(layout, tmp_path):
     layout(tmp_path / "data", 5)
     here = opened(tmp_path / "data", license="CC0-1.0").credit
     (tmp_path / "data").rename(tmp_path / "moved")
-    there = opened(tmp_path / "moved", license="CC0-1.0").credit
-    assert here.manifest == there.manifest
+    moved = opened(tmp_path / "moved", license="CC0-1.0").credit
+    assert here.manifest == moved.manifest
 
 
-def test_a_caption_file_that_changes_in_place_is_seen(tmp_path):
+def test_a_caption_file_that_changes_in_place_is_scanned_again(tmp_path):
     data = disk.texts(tmp_path / "data", 3)
     before = opened(data, license="x").credit.manifest
     (data / "001.txt").write_text("another caption, much longer")
@@ -127,7 +127,7 @@ def test_a_picture_that_changes_has_another_fingerprint(tmp_path):
 # ---------------------------------------------------------------- hostile folders
 
 
-def listed(path: Path, *rows: object) -> TableSource:
+def listing(path: Path, *rows: object) -> TableSource:
     """A folder with one good picture and these lines."""
     data = disk.folder(path, 1)
     good = (data / "metadata.jsonl").read_text()
@@ -139,7 +139,7 @@ def listed(path: Path, *rows: object) -> TableSource:
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside.png", "a/../../outside.png", "..\\outside.png"])
 def test_no_file_name_leads_out_of_the_folder(name, tmp_path):
     (tmp_path / "outside.png").write_bytes(disk.png(0))
-    source = listed(tmp_path / "data", {"file_name": name, **disk.row(1)})
+    source = listing(tmp_path / "data", {"file_name": name, **disk.row(1)})
     assert len(source) == 1 and reasons(source) == {"file_name leads out of the folder": 1}
 
 
@@ -165,7 +165,7 @@ def test_no_file_name_leads_out_of_the_folder(name, tmp_path):
     ids=range(15),
 )
 def test_a_line_that_is_no_sample_is_left_out(line, reason, tmp_path):
-    source = listed(tmp_path / "data", line)
+    source = listing(tmp_path / "data", line)
     assert len(source) == 1 and reasons(source) == {reason: 1}
     assert source.left_out[0][1] == reason and source.left_out[0][0]
 
@@ -199,7 +199,7 @@ def test_a_mask_beside_a_picture_is_read_with_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "what"),
+    ("make", "message"),
     [
         (lambda p: None, "no such folder"),
         (lambda p: p.mkdir(), "no captioned pictures"),
@@ -211,9 +211,9 @@ def test_a_mask_beside_a_picture_is_read_with_it(tmp_path):
     ],
     ids=range(7),
 )
-def test_what_is_no_source_is_refused_in_one_line(make, what, tmp_path):
+def test_an_invalid_source_is_refused_in_one_line(make, message, tmp_path):
     make(tmp_path / "data")
-    with pytest.raises(DatasetError, match=what) as e:
+    with pytest.raises(DatasetError, match=message) as e:
         opened(tmp_path / "data")
     assert "\n" not in str(e.value) and str(tmp_path / "data") in str(e.value)
 
@@ -229,9 +229,9 @@ def shard(path: Path, *members: tuple[str, bytes]) -> TableSource:
 
 @pytest.mark.parametrize("length", [0.2, 0.5, 0.9, 0.99])
 def test_a_cut_shard_gives_what_it_has_and_says_so(length, tmp_path):
-    whole = disk.tar(tmp_path / "data/00001.tar", disk.members(range(8)))
-    data = whole.read_bytes()[:-9000]  # without the padding to 10 KiB
-    whole.write_bytes(data[: int(len(data) * length)])
+    shard_file = disk.tar(tmp_path / "data/00001.tar", disk.members(range(8)))
+    data = shard_file.read_bytes()[:-9000]  # without the padding to 10 KiB
+    shard_file.write_bytes(data[: int(len(data) * length)])
     disk.tar(tmp_path / "data/00000.tar", disk.members([9]))
     source = opened(tmp_path / "data")
     assert 1 <= len(source) < 9
@@ -251,7 +251,7 @@ def test_a_shard_with_a_flipped_header_is_not_taken_for_its_end(tmp_path):
     assert len(source) == 2 and reasons(source) == {"shard breaks off": 1}
 
 
-def test_what_is_no_tar_is_left_out_and_the_others_stay(tmp_path):
+def test_a_shard_that_is_no_tar_is_left_out_and_the_others_are_read(tmp_path):
     disk.tar(tmp_path / "data/00000.tar", disk.members([0, 1]))
     (tmp_path / "data/00001.tar").write_bytes(b"hello" * 1000)
     (tmp_path / "data/00002.tar").write_bytes(b"")
@@ -319,7 +319,7 @@ def test_samples_are_members_in_a_row_by_their_names_up_to_the_first_dot(tmp_pat
     assert source.picture(1).mask is not None and source.picture(2).mask is None
 
 
-def test_a_damaged_parquet_file_is_left_out_and_the_others_stay(tmp_path):
+def test_a_damaged_parquet_file_is_left_out_and_the_others_are_read(tmp_path):
     disk.parquet(tmp_path / "data", 6)
     good = tmp_path / "data/00000.parquet"
     data = good.read_bytes()
@@ -344,8 +344,8 @@ def test_parquet_shards_of_ours_tell_their_origin_in_a_column_of_json(tmp_path):
 
     (tmp_path / "data").mkdir()
     images = [{"bytes": disk.png(i), "path": f"{i:06d}.png"} for i in range(3)]
-    told = [json.dumps(disk.row(0)), json.dumps({**disk.row(1), "caption": "not this"}), "{"]
-    columns = {"key": ["000000", "000001", "000002"], "image": images, "caption": ["a", "b", "c"], "metadata": told}
+    metadata = [json.dumps(disk.row(0)), json.dumps({**disk.row(1), "caption": "not this"}), "{"]
+    columns = {"key": ["000000", "000001", "000002"], "image": images, "caption": ["a", "b", "c"], "metadata": metadata}
     pq.write_table(pa.table(columns), tmp_path / "data/00000.parquet")
     source = opened(tmp_path / "data")
     assert source.credit.licenses == {"CC0-1.0": 2} and source.credit.avatars[0]["pictures"] == 2

@@ -49,14 +49,14 @@ def test_a_step_has_one_bucket_and_a_sources_rows_are_drawn_equally_often():
     assert max(of_second.values()) < 1.02 * min(of_second.values())
 
 
-def test_a_part_of_the_order_is_the_same_on_its_own():
+def test_a_slice_of_the_order_does_not_depend_on_the_rest():
     numbers = np.arange(5000)
-    whole, late = order()(numbers), order()(numbers[4321:4400])
+    everything, late = order()(numbers), order()(numbers[4321:4400])
     for name in ("bucket", "source", "position"):
-        assert np.array_equal(getattr(whole, name)[4321:4400], getattr(late, name))
+        assert np.array_equal(getattr(everything, name)[4321:4400], getattr(late, name))
 
 
 def test_substitutes_differ_and_are_reproducible():
-    first, again = order()(np.arange(200), attempt=1), order()(np.arange(200), attempt=1)
-    assert np.array_equal(first.position, again.position)
+    first, repeated = order()(np.arange(200), attempt=1), order()(np.arange(200), attempt=1)
+    assert np.array_equal(first.position, repeated.position)
     assert (first.position != order()(np.arange(200)).position).any()

@@ -1,4 +1,4 @@
-"""Sources as others leave them: which files are read, of which split, and that all the others are told of."""
+"""Sources made by other tools: which files are read, of which split, and that all others are reported."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.training.data.data_config import DataConfig, SourceConfig
 from vrm_synth.training.data.quarantine import summary
 from vrm_synth.training.data.scan.source_scan import find_layout
-from vrm_synth.training.data.step_data import open_step_data
 from vrm_synth.training.data.table_source import TableSource, open_source
+from vrm_synth.training.data.training_dataset import open_training_dataset
 
 
 def opened(path: Path, **options: object) -> TableSource:
@@ -93,8 +93,8 @@ def test_the_folder_called_like_the_split_is_read_alone_and_the_rest_is_reported
     (tmp_path / "set/records").mkdir()
     (tmp_path / "set/records/00000.json").write_text("{}")
     (tmp_path / "set/metadata.parquet").write_bytes(b"")
-    source, others = opened(tmp_path / "set"), ["loose.png", "more.tar", "val/"]
-    assert captions(source) == ["a"] and left_out(source) == dict.fromkeys(others, "of another split")
+    source, excluded = opened(tmp_path / "set"), ["loose.png", "more.tar", "val/"]
+    assert captions(source) == ["a"] and left_out(source) == dict.fromkeys(excluded, "of another split")
     with pytest.raises(DatasetError, match="not the name of a split"):
         opened(tmp_path / "set/train", split="..")
 
@@ -159,8 +159,8 @@ def test_names_with_dots_are_pictures_in_a_shard_too(tmp_path):
     disk.tar(tmp_path / "set/0.tar", [*members[:6], *extra, *members[6:]])
     source = opened(tmp_path / "set")
     assert captions(source) == sorted(names) and source.key(1) == "0.tar: photo.1"
-    wanted = {"0.tar: photo.9.png": "no caption", "0.tar: photo.jpg": "another picture of its sample"}
-    assert left_out(source) == wanted
+    expected = {"0.tar: photo.9.png": "no caption", "0.tar: photo.jpg": "another picture of its sample"}
+    assert left_out(source) == expected
 
 
 def test_suffixes_in_capitals_are_read(tmp_path):
@@ -273,7 +273,9 @@ def test_unused_files_are_quarantined_and_summarized(tmp_path):
     (tmp_path / "set/._train-0.tar").write_bytes(b"")
     config = DataConfig.model_validate({"sources": [{"path": str(tmp_path / "set"), "license": "x"}], "size": 64})
     path = tmp_path / "q.jsonl"
-    data = open_step_data(config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp_path / "cache", quarantine=path)
+    data = open_training_dataset(
+        config, PoolingEncoder(), seed=1, batch_size=2, cache=tmp_path / "cache", quarantine=path
+    )
     lines = {(line["key"], line["reason"]) for line in map(json.loads, path.read_text().splitlines())}
     assert lines == {("._train-0.tar", "AppleDouble file"), ("test-0.tar", "of another split")}
     assert summary(data.quarantined) == "Not used: 2 (1 AppleDouble file; 1 of another split)"
@@ -339,7 +341,7 @@ def test_a_picture_is_upright_in_every_format_and_layout(name, kind, tmp_path):
     assert np.abs(pixels[10, 32] - (250, 0, 0)).max() < 20 and np.abs(pixels[90, 32] - (0, 0, 200)).max() < 20
 
 
-def test_the_files_of_two_splits_are_told_apart(tmp_path):
+def test_the_files_of_two_splits_are_separated(tmp_path):
     for split in ("train", "test"):
         picture(tmp_path / f"set/{split}_1.png", split)
     (name,) = find_layout(tmp_path / "set", "test").files()

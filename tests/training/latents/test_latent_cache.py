@@ -49,7 +49,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_a_latent_is_found_before_and_after_it_is_written_and_by_other_processes(dtype, tmp_path):
+def test_a_latent_can_be_read_before_and_after_it_is_written_and_by_other_processes(dtype, tmp_path):
     cache = filled(tmp_path, dtype=dtype)
     for written in (False, True):
         if written:
@@ -172,11 +172,11 @@ def test_unmerged_entries_are_merged_when_there_are_many(tmp_path, monkeypatch):
     assert all(same(cache.get_latent(sha(i), KEY), latent(i)) for i in range(30))
     for path in shards(tmp_path)[:10]:
         path.unlink()
-    again = LatentCache(tmp_path)
-    there = sum(again.get_latent(sha(i), KEY) is not None for i in range(30))
-    assert there == 20
-    again.put_latent(sha(99), KEY, latent(99))
-    again.flush()
+    reopened = LatentCache(tmp_path)
+    readable = sum(reopened.get_latent(sha(i), KEY) is not None for i in range(30))
+    assert readable == 20
+    reopened.put_latent(sha(99), KEY, latent(99))
+    reopened.flush()
     assert sum(LatentCache(tmp_path).get_latent(sha(i), KEY) is not None for i in range(30)) == 20
 
 
@@ -188,9 +188,9 @@ def test_a_damaged_shard_is_set_aside_and_its_latents_encoded_again(where, tmp_p
     data[where if isinstance(where, int) else int(where * len(data))] ^= 0x10
     path.write_bytes(data)
     cache = LatentCache(tmp_path)
-    found = [cache.get_latent(sha(i), KEY) for i in range(20)]
-    assert any(f is None for f in found)
-    assert all(f is None or same(f, latent(i)) for i, f in enumerate(found))
+    cached = [cache.get_latent(sha(i), KEY) for i in range(20)]
+    assert any(f is None for f in cached)
+    assert all(f is None or same(f, latent(i)) for i, f in enumerate(cached))
     assert cache.damaged == 1 and path.with_suffix(".bad").read_bytes() == bytes(data) and not path.exists()
     for i in range(20):
         cache.put_latent(sha(i), KEY, latent(i))

@@ -29,12 +29,12 @@ def pictures(n: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_a_latent_does_not_depend_on_the_other_pictures_of_its_batch(vae, batch_size, monkeypatch):
-    monkeypatch.setattr(vae_encoder, "BATCH", {"cpu": batch_size})
+    monkeypatch.setattr(vae_encoder, "BATCH_SIZES", {"cpu": batch_size})
     encode = VaeEncoder(vae, "ab")
-    whole = encode(pictures(7))
-    assert whole.shape == (7, 8, 16, 12) and whole.dtype == torch.float32
+    moments = encode(pictures(7))
+    assert moments.shape == (7, 8, 16, 12) and moments.dtype == torch.float32
     for order in ([3], [6, 5, 4, 3, 2, 1, 0], [0, 0, 0], [2, 6]):
-        assert torch.equal(encode(pictures(7)[order]), whole[order])
+        assert torch.equal(encode(pictures(7)[order]), moments[order])
 
 
 def test_moments_are_the_vaes_and_usable_in_a_training_step(vae):

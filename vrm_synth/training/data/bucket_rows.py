@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.training.data.buckets import Size, aspect_shares, assign_buckets, choose_buckets, fits
+from vrm_synth.training.data.buckets import Size, aspect_shares, assign_buckets, choose_buckets, large_enough
 from vrm_synth.training.data.source import DataSource
 
 Rows = range | NDArray[np.int32] | NDArray[np.int64]
@@ -61,23 +61,24 @@ def sort_into_buckets(
 def _sort(
     sources: Sequence[DataSource], sizes: Sequence[NDArray[np.int32] | Size], buckets: Sequence[Size]
 ) -> BucketRows:
+    """Assign every row to its best bucket; rows too small for that are listed in `small`."""
     rows: list[list[Rows]] = [[] for _ in buckets]
     small: list[Rows] = []
     for source, size in zip(sources, sizes, strict=True):
         if isinstance(size, tuple):  # all rows alike, and maybe more of them than an array would hold
             one_row = np.array([size], np.int32)
             bucket = int(assign_buckets(one_row, buckets)[0])
-            fit = bool(fits(one_row, buckets[bucket])[0])
+            usable = bool(large_enough(one_row, buckets[bucket])[0])
             for b in range(len(buckets)):
-                rows[b].append(range(len(source) if b == bucket and fit else 0))
-            small.append(range(0 if fit else len(source)))
+                rows[b].append(range(len(source) if b == bucket and usable else 0))
+            small.append(range(0 if usable else len(source)))
             continue
         bucket_of_row = assign_buckets(size, buckets)
-        fitting = np.zeros(len(size), bool)
+        usable_rows = np.zeros(len(size), bool)
         for b, bucket_size in enumerate(buckets):
             in_bucket = np.flatnonzero(bucket_of_row == b)
-            ok = fits(size[in_bucket], bucket_size)
-            fitting[in_bucket[ok]] = True
+            ok = large_enough(size[in_bucket], bucket_size)
+            usable_rows[in_bucket[ok]] = True
             rows[b].append(in_bucket[ok].astype(np.int32))
-        small.append(np.flatnonzero(~fitting).astype(np.int32))
+        small.append(np.flatnonzero(~usable_rows).astype(np.int32))
     return BucketRows(tuple(buckets), tuple(map(tuple, rows)), tuple(small))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.training.data.data_config import SIDE_STEP
+from vrm_synth.training.data.data_config import TRAINING_SIDE_STEP
 
 Size = tuple[int, int]  # (width, height) in pixels
 MAX_ASPECT = 2.0  # long side over short
@@ -17,12 +17,12 @@ _BIN_CENTERS = np.linspace(-np.log(4), np.log(4), 129)  # log(width / height); t
 
 def bucket_shapes(side: int) -> list[Size]:
     """Every possible bucket, sorted by width: sides in steps of 64, portrait and landscape, about side² in area."""
-    found = [(side, side)]
-    for short in range(SIDE_STEP, side, SIDE_STEP):
-        long = round(side * side / short / SIDE_STEP) * SIDE_STEP
+    shapes = [(side, side)]
+    for short in range(TRAINING_SIDE_STEP, side, TRAINING_SIDE_STEP):
+        long = round(side * side / short / TRAINING_SIDE_STEP) * TRAINING_SIDE_STEP
         if long > side and long / short <= MAX_ASPECT and 0.75 <= short * long / side**2 <= 1.25:
-            found += [(short, long), (long, short)]
-    return sorted(found)
+            shapes += [(short, long), (long, short)]
+    return sorted(shapes)
 
 
 def aspect_shares(sizes: NDArray[np.int32] | Size) -> NDArray[np.float64]:
@@ -36,20 +36,20 @@ def choose_buckets(shares: NDArray[np.float64], side: int, max_buckets: int) -> 
 
     A single bucket is the square. Among equally good choices the one with fewer buckets wins.
     """
-    known = bucket_shapes(side)
-    if max_buckets == 1 or len(known) == 1:
+    shapes = bucket_shapes(side)
+    if max_buckets == 1 or len(shapes) == 1:
         return [(side, side)]
     used = np.flatnonzero(shares)
     # (shapes, aspects): the share of the pictures' area that is cropped off
-    lost = 1 - np.exp(-np.abs(_log_aspects(np.array(known))[:, None] - _BIN_CENTERS[used]))
-    lost *= shares[used]
+    lost_area = 1 - np.exp(-np.abs(_log_aspects(np.array(shapes))[:, None] - _BIN_CENTERS[used]))
+    lost_area *= shares[used]
     best: tuple[float, tuple[int, ...]] = (np.inf, ())
     for count in range(1, max_buckets + 1):
-        for chosen in itertools.combinations(range(len(known)), count):
-            cut = float(lost[list(chosen)].min(0).sum())
-            if cut < best[0] * (1 - 1e-9):
-                best = cut, chosen
-    return [known[i] for i in best[1]]
+        for chosen in itertools.combinations(range(len(shapes)), count):
+            cropped = float(lost_area[list(chosen)].min(0).sum())
+            if cropped < best[0] * (1 - 1e-9):
+                best = cropped, chosen
+    return [shapes[i] for i in best[1]]
 
 
 def assign_buckets(sizes: NDArray[np.int32], buckets: Sequence[Size]) -> NDArray[np.int64]:
@@ -59,7 +59,7 @@ def assign_buckets(sizes: NDArray[np.int32], buckets: Sequence[Size]) -> NDArray
     return np.asarray(order[_nearest(_log_aspects(sizes), logs[order])])
 
 
-def crop(size: Size, bucket: Size) -> tuple[float, float, float, float]:
+def crop_box(size: Size, bucket: Size) -> tuple[float, float, float, float]:
     """Center crop: (left, top, right, bottom) of the largest centered part of a picture with the bucket's aspect."""
     width, height = size
     scale = min(width / bucket[0], height / bucket[1])
@@ -67,7 +67,7 @@ def crop(size: Size, bucket: Size) -> tuple[float, float, float, float]:
     return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
 
 
-def fits(sizes: NDArray[np.int32], bucket: Size) -> NDArray[np.bool_]:
+def large_enough(sizes: NDArray[np.int32], bucket: Size) -> NDArray[np.bool_]:
     """True where a picture fills the bucket without being enlarged more than twofold, (n,), for (n, 2) sizes."""
     return np.minimum(sizes[:, 0] / bucket[0], sizes[:, 1] / bucket[1]) >= 0.5
 

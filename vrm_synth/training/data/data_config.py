@@ -17,21 +17,25 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from vrm_synth.yaml_models.strict_yaml import RefusedError
 
 MAX_BUCKETS = 6  # each is one compiled graph
-MIN_SIDE, MAX_SIDE, SIDE_STEP = 64, 2048, 64  # pixels; 64 is eight latents of eight pixels, which U-Nets halve
+MIN_TRAINING_SIDE, MAX_TRAINING_SIDE, TRAINING_SIDE_STEP = (
+    64,
+    2048,
+    64,
+)  # pixels; 64 is eight latents of eight pixels, which U-Nets halve
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
-Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE, multiple_of=SIDE_STEP, strict=True)]
+Side = Annotated[int, Field(ge=MIN_TRAINING_SIDE, le=MAX_TRAINING_SIDE, multiple_of=TRAINING_SIDE_STEP, strict=True)]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-def _path(value: Any, info: ValidationInfo) -> Any:
+def _resolve_path(value: Any, info: ValidationInfo) -> Any:
     """A path; relative ones start from the YAML file's folder (context "base")."""
     if not isinstance(value, str | Path) or not str(value):
         raise RefusedError("not a path", "a folder, a .tar or a .parquet")
     return str((info.context or {}).get("base", Path()) / Path(value).expanduser())
 
 
-PathText = Annotated[str, BeforeValidator(_path)]
+PathText = Annotated[str, BeforeValidator(_resolve_path)]
 
 
 class _Strict(BaseModel):

@@ -1,4 +1,4 @@
-"""The part of a picture that a bucket takes, on its background, at the bucket's size."""
+"""Fit a picture into a bucket: on the background, cropped or padded to its aspect, resized to its size."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from vrm_synth.training.data.buckets import Size, crop
+from vrm_synth.training.data.buckets import Size, crop_box
 
 
-def fit(
+def fit_image(
     pixels: NDArray[np.uint8],
     bucket: Size,
     background: tuple[int, int, int],
@@ -17,11 +17,16 @@ def fit(
     cell: int,
     pad: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The picture as a bucket takes it: laid on the background, its middle cut out, scaled; or all of it, with pad.
+    """Lay a picture on the background, crop its center (or pad it) to a bucket's aspect, and resize it.
 
-    pixels: (H, W, 3 or 4), mask: (H, W) or None for its alpha. Returns (height, width, 3) uint8, and the mask
-    averaged over cells of `cell`² pixels, (height / cell, width / cell) uint8; 255 where there is neither, but 0
-    where a picture that is padded is not.
+    pixels: (H, W, 3 or 4) uint8, sRGB, with straight alpha if any.
+    bucket: (width, height) in pixels.
+    background: sRGB, 0 to 255.
+    mask: (H, W) uint8, share of figure × 255; None takes the alpha, and 255 everywhere where there is none.
+    cell: side in pixels of the cells that the mask is averaged over: the pixels of a latent.
+    pad: pad the whole picture with the background instead of cropping it.
+
+    Returns (height, width, 3) uint8 and the mask, (height / cell, width / cell) uint8, which is 0 in the padding.
     """
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
     if mask is None and pixels.shape[2] == 4:
@@ -33,7 +38,7 @@ def fit(
     if pad:
         shares = shares or PIL.Image.new("L", picture.size, 255)
         picture, shares = _padded(picture, bucket, background), _padded(shares, bucket, 0)
-    box = crop(picture.size, bucket)
+    box = crop_box(picture.size, bucket)
     scaled = picture.resize(bucket, PIL.Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     cells = bucket[0] // cell, bucket[1] // cell
     if shares is None:
@@ -42,7 +47,7 @@ def fit(
 
 
 def _padded(picture: PIL.Image.Image, bucket: Size, background: int | tuple[int, ...]) -> PIL.Image.Image:
-    """The picture in the middle of the least canvas of the bucket's shape that holds it."""
+    """Center the picture on the smallest canvas of the bucket's aspect that contains it."""
     scale = max(picture.width / bucket[0], picture.height / bucket[1])
     size = max(picture.width, round(bucket[0] * scale)), max(picture.height, round(bucket[1] * scale))
     canvas = PIL.Image.new(picture.mode, size, background)

@@ -65,13 +65,13 @@ class Quarantine:
     def _read(self) -> set[tuple[str, str, str]]:
         if self._path is None or not self._path.exists():
             return set()
-        found = set()
+        entries = set()
         with file_errors(self._path, "read"), self._path.open("rb") as lines:
             for line in lines:
                 self._cut = not line.endswith(b"\n")
                 try:
                     row = json.loads(line)
-                    found.add((row["source"], row["key"], row["reason"]))
+                    entries.add((row["source"], row["key"], row["reason"]))
                 except (ValueError, KeyError, TypeError):
                     continue  # half a line: its row will be written again
-        return found
+        return entries

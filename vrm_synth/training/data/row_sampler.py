@@ -47,8 +47,8 @@ class TrainingSample:
 
 
 @dataclass(frozen=True)
-class DrawnRow:
-    """The rows of some samples.
+class DrawnRows:
+    """Rows drawn for some samples.
 
     bucket: (m,) int64, index of the bucket.
     source: (m,) int64, index of the source.
@@ -105,7 +105,7 @@ class RowSampler:
         """(width, height) in pixels of each bucket."""
         return self._rows.buckets
 
-    def rows(self, numbers: NDArray[np.int64]) -> DrawnRow:
+    def rows(self, numbers: NDArray[np.int64]) -> DrawnRows:
         """Rows of many samples, by number (m,), as they are drawn before any turns out to be broken."""
         drawn = self._order(numbers)
         row, mirrored = np.zeros_like(numbers), np.zeros(len(numbers), bool)
@@ -118,8 +118,10 @@ class RowSampler:
             config = self._config.sources[source]
             if self._draw("mirror", number) < config.mirror:
                 with contextlib.suppress(BadRowError):  # reported when the sample itself is drawn
-                    mirrored[i] = self._caption(number, self._sources[source].captions(int(row[i])), config)[1]
-        return DrawnRow(drawn.bucket, drawn.source, row, mirrored)
+                    mirrored[i] = self._augmented_caption(number, self._sources[source].captions(int(row[i])), config)[
+                        1
+                    ]
+        return DrawnRows(drawn.bucket, drawn.source, row, mirrored)
 
     def samples(self, numbers: NDArray[np.int64]) -> list[TrainingSample]:
         """Samples by number (m,). Raises DatasetError where all substitutes of one are broken."""
@@ -146,13 +148,13 @@ class RowSampler:
         """The sample at a position, or its first substitute that is not broken."""
         row = self._rows.row(bucket, source, position)
         try:
-            if (known := self._broken.get((source, row))) is not None:
-                raise known
+            if (error := self._broken.get((source, row))) is not None:
+                raise error
             text = self._caption_text(source, row)
         except BadRowError as e:
             self.mark_broken(source, row, e)
             return self._next_attempt(number, attempt + 1, e)
-        caption, mirrored = self._caption(number, text, self._config.sources[source])
+        caption, mirrored = self._augmented_caption(number, text, self._config.sources[source])
         return TrainingSample(number, source, row, self._rows.buckets[bucket], attempt, caption, mirrored)
 
     def _next_attempt(self, number: int, attempt: int, error: BadRowError) -> TrainingSample:
@@ -174,7 +176,7 @@ class RowSampler:
                 raise BadRowError("caption is overlong", got=f"{longest} tokens", allowed=allowed)
         return text
 
-    def _caption(self, number: int, text: CaptionText, config: SourceConfig) -> tuple[str, bool]:
+    def _augmented_caption(self, number: int, text: CaptionText, config: SourceConfig) -> tuple[str, bool]:
         """(caption, mirrored) of a sample with these texts: chosen, mirrored, shuffled and dropped by its draws."""
         caption, tags = captions.choose_text(text, self._draw("tags", number) < config.tag_share)
         mirror_caption = captions.mirror(caption) if self._draw("mirror", number) < config.mirror else None
@@ -186,10 +188,10 @@ class RowSampler:
 
     def _draw(self, stream: str, number: int) -> float:
         """Uniform draw in 0 … 1 for a sample, by stream and its number alone."""
-        return float(_draws(self._seed, stream, number // DRAW_BLOCK)[number % DRAW_BLOCK])
+        return float(_draw_block(self._seed, stream, number // DRAW_BLOCK)[number % DRAW_BLOCK])
 
 
 @lru_cache(1 << 10)
-def _draws(seed: int, stream: str, block: int) -> NDArray[np.float64]:
+def _draw_block(seed: int, stream: str, block: int) -> NDArray[np.float64]:
     # A block at a time: making a generator takes as long as drawing 2,000 numbers.
     return rng(seed, stream, block).random(DRAW_BLOCK)

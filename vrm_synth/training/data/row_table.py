@@ -73,9 +73,9 @@ class TableRow(NamedTuple):
     @staticmethod
     def from_entry(entry: ScannedSample) -> TableRow:
         """The row of a scanned entry."""
-        words, (path, offset, length), (width, height) = entry.words, entry.picture, entry.size
+        captions, (path, offset, length), (width, height) = entry.captions, entry.picture, entry.size
         mask = entry.mask or ByteRange("", 0, 0)
-        return TableRow(entry.key, words.sentence, words.tags, path, offset, length, width, height, *mask)
+        return TableRow(entry.key, captions.sentence, captions.tags, path, offset, length, width, height, *mask)
 
     @property
     def picture(self) -> ByteRange:
@@ -181,18 +181,18 @@ def open_table(
     made_from = {"version": VERSION, "path": str(source.absolute()), "split": split, "columns": list(columns)}
     name = hashlib.sha256(to_json(made_from).encode()).hexdigest()[:20]
     arrow, sidecar = folder / f"{name}.arrow", folder / f"{name}.json"
-    known = _read_metadata(sidecar)
-    if known is not None and known.made_from == made_from and known.rows and _is_current(known):
+    cached = _read_metadata(sidecar)
+    if cached is not None and cached.made_from == made_from and cached.rows and _is_current(cached):
         with contextlib.suppress(DatasetError):  # cut short, or gone: made again
-            return RowTable(arrow, known)
+            return RowTable(arrow, cached)
     layout = find_layout(source, split)
     file_stats = _stat_files(layout)
-    made = TableMetadata(made_from, layout.kind, str(layout.root), file_stats)
-    write_table(arrow, scan(layout, columns), made, on_scanned)
+    metadata = TableMetadata(made_from, layout.kind, str(layout.root), file_stats)
+    write_table(arrow, scan(layout, columns), metadata, on_scanned)
     if _stat_files(layout) != file_stats:
         raise DatasetError("files changed while they were scanned", allowed="the same command again", where=source)
-    write_file(sidecar, (to_json(_dump(made)) + "\n").encode())
-    return RowTable(arrow, made)
+    write_file(sidecar, (to_json(_metadata_to_json(metadata)) + "\n").encode())
+    return RowTable(arrow, metadata)
 
 
 def write_table(
@@ -221,11 +221,11 @@ def write_table(
                     if len(sizes) < 2:
                         sizes.add(entry.size)
                     if len(rows) == BATCH_ROWS:
-                        metadata.rows += _flush(writer, rows, digest)
+                        metadata.rows += _write_batch(writer, rows, digest)
                         on_scanned(BATCH_ROWS)
                 if rows:
                     on_scanned(len(rows))
-                    metadata.rows += _flush(writer, rows, digest)
+                    metadata.rows += _write_batch(writer, rows, digest)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -234,7 +234,8 @@ def write_table(
     metadata.size = sizes.pop() if len(sizes) == 1 else None
 
 
-def _flush(writer: Any, rows: list[TableRow], digest: Any) -> int:
+def _write_batch(writer: Any, rows: list[TableRow], digest: Any) -> int:
+    """Write and hash the rows as one record batch, and empty the list; returns their number."""
     digest.update("".join("\0".join(map(str, row)) + "\n" for row in rows).encode())
     columns = [pa.array(list(values), SCHEMA.field(i).type) for i, values in enumerate(zip(*rows, strict=True))]
     writer.write_batch(pa.record_batch(columns, schema=SCHEMA))
@@ -244,6 +245,7 @@ def _flush(writer: Any, rows: list[TableRow], digest: Any) -> int:
 
 
 def _count_credits(metadata: TableMetadata, entry: ScannedSample) -> None:
+    """Count a sample's license and avatar in the metadata."""
     metadata.licenses[entry.license] += 1
     if entry.avatar or entry.avatar_sha256:
         credit = metadata.avatars.setdefault(
@@ -254,7 +256,10 @@ def _count_credits(metadata: TableMetadata, entry: ScannedSample) -> None:
 
 
 def _stat_files(layout: Layout) -> dict[str, tuple[int, int]]:
-    """Stat what a change shows in: shards, lists, folders, and each caption where captions are files of their own."""
+    """Stat the files and folders whose change makes the table out of date: path → (bytes, mtime in ns).
+
+    These are shards, metadata.jsonl files and folders, and each caption where captions are .txt files.
+    """
     paths = [*layout.parts, *layout.folders]
     if layout.kind == "texts":
         for folder, names in layout.names.items():
@@ -275,7 +280,7 @@ def _file_stat(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _dump(metadata: TableMetadata) -> dict[str, Any]:
+def _metadata_to_json(metadata: TableMetadata) -> dict[str, Any]:
     return {**vars(metadata), "avatars": list(metadata.avatars.values())}
 
 

@@ -67,12 +67,12 @@ class TableSource:
         and times, of which ctime cannot be set back."""
         entry = self._row(row)
         digest = hashlib.sha256(DECODER_VERSION)
-        for part in (entry.picture, entry.mask):
-            if part is not None:
+        for byte_range in (entry.picture, entry.mask):
+            if byte_range is not None:
                 with as_bad_row():
-                    s = stat_plain_file(self._root / part.path)
-                numbers = (part.offset, part.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
-                digest.update(part.path.encode() + b"\0" + struct.pack("<6q", *numbers))
+                    s = stat_plain_file(self._root / byte_range.path)
+                numbers = (byte_range.offset, byte_range.length, s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns)
+                digest.update(byte_range.path.encode() + b"\0" + struct.pack("<6q", *numbers))
         return digest.digest()[:16]
 
     def picture(self, row: int) -> SourceImage:

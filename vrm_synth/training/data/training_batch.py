@@ -33,19 +33,19 @@ class TrainingBatch:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def split(self, parts: int) -> tuple[TrainingBatch, ...]:
-        """Cut into equal micro-batches, in order. Raises ValueError where they would not be equal."""
-        size, left = divmod(len(self), parts)
-        if left:
-            raise ValueError(f"{len(self)} samples do not make {parts} equal parts")
-        return tuple(self._slice(slice(i * size, (i + 1) * size)) for i in range(parts))
+    def split(self, count: int) -> tuple[TrainingBatch, ...]:
+        """Split into `count` equal micro-batches, in order. Raises ValueError where they would not be equal."""
+        size, remainder = divmod(len(self), count)
+        if remainder:
+            raise ValueError(f"{len(self)} samples do not make {count} equal parts")
+        return tuple(self._slice(slice(i * size, (i + 1) * size)) for i in range(count))
 
-    def _slice(self, part: slice) -> TrainingBatch:
+    def _slice(self, rows: slice) -> TrainingBatch:
         return replace(
             self,
-            numbers=self.numbers[part],
-            keys=self.keys[part],
-            captions=self.captions[part],
-            moments=self.moments[part],
-            masks=self.masks[part],
+            numbers=self.numbers[rows],
+            keys=self.keys[rows],
+            captions=self.captions[rows],
+            moments=self.moments[rows],
+            masks=self.masks[rows],
         )

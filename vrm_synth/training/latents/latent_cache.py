@@ -54,8 +54,8 @@ class LatentKey:
 
     def digest(self, picture_sha256: bytes) -> bytes:
         """Hash of key and picture, 16 bytes, by which the cache finds the latent."""
-        parts = [picture_sha256.hex(), self.variant, self.encoder, list(self.size), self.crop, self.dtype]
-        return hashlib.sha256(to_json(parts).encode()).digest()[:16]
+        inputs = [picture_sha256.hex(), self.variant, self.encoder, list(self.size), self.crop, self.dtype]
+        return hashlib.sha256(to_json(inputs).encode()).digest()[:16]
 
 
 class LatentCache:

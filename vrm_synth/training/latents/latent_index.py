@@ -53,7 +53,7 @@ class LatentIndex:
         self._numbers: dict[str, int] = {}
         self._stats: dict[str, FileStat] = {}
         self._sorted: NDArray[np.uint64] = np.empty((2, 0), np.uint64)
-        self._unmerged: dict[int, list[int]] = {}
+        self._unmerged: dict[int, list[int]] = {}  # prefix → shard × 2^32 + row of each
         self._read()
         self.refresh()
 
@@ -61,9 +61,9 @@ class LatentIndex:
         """Rows that may have a key or fingerprint, newest first: only its first 8 bytes are compared."""
         prefix = int.from_bytes(digest[:8], "little")
         first, last = (int(np.searchsorted(self._sorted[0], np.uint64(prefix), side)) for side in ("left", "right"))
-        found = self._unmerged.get(prefix, [])[::-1] + self._sorted[1, first:last][::-1].tolist()
-        places = [(p >> _ROW_BITS, p & (1 << _ROW_BITS) - 1) for p in found]
-        return [ShardRow(self._shards[n], row) for n, row in places if n < len(self._shards) and self._shards[n]]
+        packed = self._unmerged.get(prefix, [])[::-1] + self._sorted[1, first:last][::-1].tolist()
+        rows = [(p >> _ROW_BITS, p & (1 << _ROW_BITS) - 1) for p in packed]
+        return [ShardRow(self._shards[n], row) for n, row in rows if n < len(self._shards) and self._shards[n]]
 
     def add(self, name: str, *prefixes: NDArray[np.uint64]) -> None:
         """Add a new shard, with what `read_prefixes` returns for it."""
@@ -104,13 +104,13 @@ class LatentIndex:
         """Merge the entries in memory into the array on disk."""
         if not self._unmerged and all(self._shards):
             return
-        prefixes = np.fromiter((p for p, places in self._unmerged.items() for _ in places), np.uint64)
-        all_places = np.fromiter((place for places in self._unmerged.values() for place in places), np.uint64)
+        prefixes = np.fromiter((p for p, packed in self._unmerged.items() for _ in packed), np.uint64)
+        packed_rows = np.fromiter((p for packed in self._unmerged.values() for p in packed), np.uint64)
         # Renumber the shards that are left, and keep their entries alone.
         left = [i for i, name in enumerate(self._shards) if name]
         number = np.zeros(len(self._shards), np.uint64)
         number[left] = np.arange(len(left), dtype=np.uint64)
-        merged = np.concatenate([self._sorted, np.stack([prefixes, all_places])], axis=1)
+        merged = np.concatenate([self._sorted, np.stack([prefixes, packed_rows])], axis=1)
         merged = merged[:, merged[1] >> np.uint64(_ROW_BITS) < len(self._shards)]  # all, unless the index is damaged
         shard = merged[1] >> np.uint64(_ROW_BITS)
         merged[1] = number[shard.astype(np.int64)] << np.uint64(_ROW_BITS) | merged[1] & np.uint64(0xFFFFFFFF)
@@ -127,10 +127,10 @@ class LatentIndex:
     def _stat(self, name: str) -> FileStat | None:
         """Return size and modification time of a shard; None where it does not exist."""
         try:
-            found = (self._folder / name).stat()
+            stat = (self._folder / name).stat()
         except FileNotFoundError:
             return None
-        return found.st_size, found.st_mtime_ns
+        return stat.st_size, stat.st_mtime_ns
 
     def _write(self, merged: NDArray[np.uint64]) -> None:
         name = f"{hashlib.sha256(merged.tobytes()).hexdigest()[:32]}.npy"

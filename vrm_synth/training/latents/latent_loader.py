@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.training.data.data_config import DataConfig
-from vrm_synth.training.data.fit_image import fit
+from vrm_synth.training.data.fit_image import fit_image
 from vrm_synth.training.data.row_sampler import TrainingSample
 from vrm_synth.training.data.source import BadRowError, DataSource
 from vrm_synth.training.latents.latent_cache import DTYPES, LatentCache, LatentKey
 from vrm_synth.training.latents.latent_shard import Latent
 
-ENCODE_AT_ONCE = 16  # pictures given to the encoder in one call
+ENCODE_BATCH_SIZE = 16  # pictures given to the encoder in one call
 CROPS = {"crop": "centre", "pad": "whole"}  # DataConfig.fit → LatentKey.crop
 
 
@@ -98,7 +98,7 @@ class LatentLoader:
             if latent is not None:
                 return EncodedSample(sample, latent)
         pad, cell = self._config.fit == "pad", self._encoder.factor
-        pixels, mask = fit(image.pixels, sample.size, self._background, image.mask, cell, pad)
+        pixels, mask = fit_image(image.pixels, sample.size, self._background, image.mask, cell, pad)
         if sample.mirrored:
             pixels, mask = pixels[:, ::-1], mask[:, ::-1]
         return DecodedSample(sample, image.sha256, np.ascontiguousarray(pixels), np.ascontiguousarray(mask))
@@ -116,18 +116,18 @@ class LatentLoader:
             latents[digest] = self._cache.get_latent(d.picture_sha256, self.latent_key(d.sample))
             if latents[digest] is None:
                 missing.append((digest, d))
-        for start in range(0, len(missing), ENCODE_AT_ONCE):
-            part = missing[start : start + ENCODE_AT_ONCE]
-            moments = self._encoder(_to_tensor([d.pixels for _, d in part])).to(self._dtype)
-            self._check_shape(moments, part[0][1].sample)
-            for (digest, d), m in zip(part, moments, strict=True):
+        for start in range(0, len(missing), ENCODE_BATCH_SIZE):
+            chunk = missing[start : start + ENCODE_BATCH_SIZE]
+            moments = self._encoder(_to_tensor([d.pixels for _, d in chunk])).to(self._dtype)
+            self._check_shape(moments, chunk[0][1].sample)
+            for (digest, d), m in zip(chunk, moments, strict=True):
                 if bool(torch.isfinite(m).all()):
                     latents[digest] = latent = Latent(m.clone(), torch.tensor(d.mask))
                     self._cache.put_latent(d.picture_sha256, self.latent_key(d.sample), latent)
         results: list[EncodedSample | BadRowError] = []
         for digest, d in zip(digests, decoded, strict=True):
-            found = latents[digest]
-            results.append(BadRowError("latent is not finite") if found is None else EncodedSample(d.sample, found))
+            result = latents[digest]
+            results.append(BadRowError("latent is not finite") if result is None else EncodedSample(d.sample, result))
         return results
 
     def latent_key(self, sample: TrainingSample) -> LatentKey:

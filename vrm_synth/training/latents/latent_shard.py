@@ -50,9 +50,9 @@ def pack(latents: Mapping[bytes, Latent], fingerprints: Mapping[bytes, bytes]) -
     tensors = {
         "moments": torch.stack([x.moments for x in values]) if values else torch.empty(0, 0, 0, 0),
         "masks": torch.stack([x.mask for x in values]) if values else torch.empty(0, 0, 0, dtype=torch.uint8),
-        "keys": _bytes(list(latents), DIGEST_BYTES),
-        "prints": _bytes(list(fingerprints), DIGEST_BYTES),
-        "pictures": _bytes(list(fingerprints.values()), SHA256_BYTES),
+        "keys": _stack_bytes(list(latents), DIGEST_BYTES),
+        "prints": _stack_bytes(list(fingerprints), DIGEST_BYTES),
+        "pictures": _stack_bytes(list(fingerprints.values()), SHA256_BYTES),
         "sums": torch.tensor([_checksum(x) for x in values], dtype=torch.int64),
     }
     digest = _digest(tensors)
@@ -94,13 +94,13 @@ class LatentShard:
 
     def has_key(self, row: int, key: bytes) -> bool:
         """True where the row's latent has this digest."""
-        return row < self._rows and _tobytes(self._slices["keys"][row]) == key
+        return row < self._rows and _row_bytes(self._slices["keys"][row]) == key
 
     def picture_sha256(self, row: int, fingerprint: bytes) -> bytes | None:
         """SHA-256 of a row's picture; None where the row has another fingerprint."""
-        if row >= self._fingerprint_count or _tobytes(self._slices["prints"][row]) != fingerprint:
+        if row >= self._fingerprint_count or _row_bytes(self._slices["prints"][row]) != fingerprint:
             return None
-        return _tobytes(self._slices["pictures"][row])
+        return _row_bytes(self._slices["pictures"][row])
 
     def latent(self, row: int) -> Latent:
         """Read a row's latent. Raises DatasetError where its bytes do not match their checksum."""
@@ -117,11 +117,11 @@ def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _bytes(values: Sequence[bytes], size: int) -> torch.Tensor:
+def _stack_bytes(values: Sequence[bytes], size: int) -> torch.Tensor:
     return torch.from_numpy(np.frombuffer(b"".join(values), np.uint8).reshape(len(values), size).copy())
 
 
-def _tobytes(row: torch.Tensor) -> bytes:
+def _row_bytes(row: torch.Tensor) -> bytes:
     return bytes(row.numpy().tobytes())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from diffusers import AutoencoderKL
 
-BATCH = {"cpu": 1}  # pictures at once; a CPU gains nothing from more
-BATCH_GPU = 8
+BATCH_SIZES = {"cpu": 1}  # pictures at once; a CPU gains nothing from more
+GPU_BATCH_SIZE = 8
 
 
 class VaeEncoder:
@@ -31,7 +31,7 @@ class VaeEncoder:
     ):
         self._device, self._dtype = torch.device(device), dtype
         self._vae = vae.to(self._device, dtype).eval().requires_grad_(False)
-        self._batch_size = BATCH.get(self._device.type, BATCH_GPU)
+        self._batch_size = BATCH_SIZES.get(self._device.type, GPU_BATCH_SIZE)
         self.identity = f"{sha256} {str(dtype).removeprefix('torch.')}"
         self.factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
         self.channels = int(vae.config["latent_channels"])
@@ -40,9 +40,9 @@ class VaeEncoder:
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Encode (n, 3, H, W) float32 in −1 … 1 → moments (n, 2 × channels, H / factor, W / factor) float32; both on
         the CPU."""
-        parts = []
-        for part in pixels.split(self._batch_size):
-            padded = torch.cat([part, part[-1:].expand(self._batch_size - len(part), -1, -1, -1)])
+        moments_of_chunks = []
+        for chunk in pixels.split(self._batch_size):
+            padded = torch.cat([chunk, chunk[-1:].expand(self._batch_size - len(chunk), -1, -1, -1)])
             moments = self._vae.encode(padded.to(self._device, self._dtype)).latent_dist.parameters
-            parts.append(moments[: len(part)].float().cpu())
-        return torch.cat(parts)
+            moments_of_chunks.append(moments[: len(chunk)].float().cpu())
+        return torch.cat(moments_of_chunks)

@@ -51,9 +51,9 @@ def scan_metadata_jsonl(
                         f"allowed: {MAX_TEXT_FILE_BYTES} bytes a line",
                     )
                     continue
-                found = _scan_row(root, folder, f"{metadata_path}:{number}", line, columns, named_paths)
-                split = other_split_of(found.key) if found.key in named_paths else None
-                yield found if split is None else exclude_other_split(found.key, split)
+                scanned = _scan_row(root, folder, f"{metadata_path}:{number}", line, columns, named_paths)
+                split = other_split_of(scanned.key) if scanned.key in named_paths else None
+                yield scanned if split is None else exclude_other_split(scanned.key, split)
     except BadRowError as e:
         yield Exclusion.of(metadata_path, e)
     except OSError as e:
@@ -63,22 +63,23 @@ def scan_metadata_jsonl(
 def _scan_row(
     root: Path, folder: PurePosixPath, where: str, line: bytes, columns: Columns, named_paths: set[str]
 ) -> ScannedSample | Exclusion:
+    """Scan the row in a line of a metadata.jsonl; its picture and mask are added to named_paths."""
     key = where
     try:
         row = parse_row(line)
-        name = _inside(row.get("file_name"))
+        name = _path_inside(row.get("file_name"))
         key = str(folder / name)
         named_paths.add(key)
-        words = columns.words(row)
+        captions = columns.read_captions(row)
         mask = row.get("mask_file_name")
-        beside = name.with_name(name.stem + MASK_SUFFIX) if mask is None else _inside(mask)
-        named_paths.add(str(folder / beside))
-        return _picture_file(root, key, words, str(folder / beside), row)
+        mask_path = name.with_name(name.stem + MASK_SUFFIX) if mask is None else _path_inside(mask)
+        named_paths.add(str(folder / mask_path))
+        return _picture_file(root, key, captions, str(folder / mask_path), row)
     except BadRowError as e:
         return Exclusion.of(key, e)
 
 
-def _inside(name: Any) -> PurePosixPath:
+def _path_inside(name: Any) -> PurePosixPath:
     """Return the name as a path. Raises BadRowError where it leads out of its folder."""
     if not isinstance(name, str) or not name or "\0" in name:
         raise BadRowError("no file_name", got=name)
@@ -116,17 +117,17 @@ def scan_texts(root: Path, folder: str, names: Sequence[str], columns: Columns) 
                 raise BadRowError("no caption", allowed=f"{stem}.txt")
             with as_bad_row():
                 data = read_byte_range(root, ByteRange(os.path.join(folder, caption), 0, -1), MAX_TEXT_FILE_BYTES)
-            words = columns.words({columns.caption: parse_text(data)})
+            captions = columns.read_captions({columns.caption: parse_text(data)})
             mask = os.path.normpath(os.path.join(folder, stem + MASK_SUFFIX))
-            yield _picture_file(root, key, words, mask, {})
+            yield _picture_file(root, key, captions, mask, {})
         except BadRowError as e:
             yield Exclusion.of(key, e)
 
 
-def _picture_file(root: Path, key: str, words: CaptionText, mask: str, row: dict[str, Any]) -> ScannedSample:
+def _picture_file(root: Path, key: str, captions: CaptionText, mask: str, row: dict[str, Any]) -> ScannedSample:
     with as_bad_row(), open_plain_file(root / key, MAX_FILE_BYTES) as file:
         size = measure(file)
     has_mask = (root / mask).is_file()
     return make_scanned_sample(
-        key, words, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row
+        key, captions, ByteRange(key, 0, -1), size, ByteRange(mask, 0, -1) if has_mask else None, row
     )

@@ -47,20 +47,25 @@ def has_image_column(path: Path) -> bool:
         return True
 
 
-def scan_parquet(root: Path, part: str, columns: Columns) -> ScanResults:
-    """Scan one file. Pictures are read whole for their sizes: Parquet has no way to read a part."""
+def scan_parquet(root: Path, shard: str, columns: Columns) -> ScanResults:
+    """Scan one shard, a path relative to root.
+
+    Pictures are read whole for their sizes: Parquet has no way to read a part.
+    """
     try:
-        file = open_parquet(root / part)
+        file = open_parquet(root / shard)
         names = file.schema_arrow.names
     except StoreError:
         raise
     except (DatasetError, *PARQUET_ERRORS) as e:
-        yield Exclusion(part, "shard is no Parquet file", str(e))
+        yield Exclusion(shard, "shard is no Parquet file", str(e))
         return
     with file:
         if IMAGE_COLUMN not in names or not {columns.caption, columns.tags} & set(names):
-            wanted = f"{IMAGE_COLUMN}, and {columns.caption} or {columns.tags}"
-            yield Exclusion.of(part, BadRowError("no such columns", got=", ".join(names), allowed=wanted, where=part))
+            allowed = f"{IMAGE_COLUMN}, and {columns.caption} or {columns.tags}"
+            yield Exclusion.of(
+                shard, BadRowError("no such columns", got=", ".join(names), allowed=allowed, where=shard)
+            )
             return
         texts = (columns.caption, columns.tags, *ORIGIN_COLUMNS, *KEY_COLUMNS, METADATA_COLUMN)
         text_columns = [n for n in dict.fromkeys(texts) if n in names and n not in (IMAGE_COLUMN, MASK_COLUMN)]
@@ -70,24 +75,26 @@ def scan_parquet(root: Path, part: str, columns: Columns) -> ScanResults:
                 table = read_group(file, group, [*text_columns, *image_columns], None)
                 rows = table.select(text_columns).to_pylist()
             except (DatasetError, *PARQUET_ERRORS) as e:
-                yield Exclusion(f"{part}: row group {group}", "row group is damaged", str(e))
+                yield Exclusion(f"{shard}: row group {group}", "row group is damaged", str(e))
                 continue
             for row, values in enumerate(rows):
-                yield _entry(ByteRange(part, group, row), values, table, columns)
+                yield _scan_row(ByteRange(shard, group, row), values, table, columns)
 
 
-def _entry(place: ByteRange, values: Mapping[str, Any], table: pa.Table, columns: Columns) -> ScannedSample | Exclusion:
-    part, group, row = place
+def _scan_row(
+    byte_range: ByteRange, values: Mapping[str, Any], table: pa.Table, columns: Columns
+) -> ScannedSample | Exclusion:
+    shard, group, row = byte_range
     name = next((v for n in KEY_COLUMNS if isinstance(v := values.get(n), str) and v), f"{group}:{row}")
-    key = f"{part}: {name}"
+    key = f"{shard}: {name}"
     try:
         metadata = values.get(METADATA_COLUMN)
         if isinstance(metadata, str) and metadata.startswith("{"):
             values = {**parse_row(metadata), **values}
-        words = columns.words(values)
+        captions = columns.read_captions(values)
         size = measure(io.BytesIO(embedded_file(table.column(IMAGE_COLUMN)[row].as_py(), None)))
         has_mask = MASK_COLUMN in table.column_names and table.column(MASK_COLUMN)[row].is_valid
-        return make_scanned_sample(key, words, place, size, place if has_mask else None, values)
+        return make_scanned_sample(key, captions, byte_range, size, byte_range if has_mask else None, values)
     except StoreError:
         raise
     except (BadRowError, DatasetError) as e:

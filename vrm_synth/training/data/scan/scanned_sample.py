@@ -1,4 +1,4 @@
-"""The results of a scan: samples, each with the place of its picture in a file, and exclusions."""
+"""Results of a scan: samples, each with the byte range of its picture in a file, and exclusions."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class ScannedSample(NamedTuple):
     """A captioned picture that a scan found.
 
     key: its name, for logs.
-    words: its captions.
-    picture: the place of its image file.
+    captions: its captions.
+    picture: byte range of its image file.
     size: (width, height) in pixels, upright.
-    mask: the place of an image of the same size whose grey is the share of figure, None where there is none.
+    mask: byte range of an image of the same size whose grey is the share of figure, None where there is none.
     license: as its metadata says, "" where it does not.
     avatar: name of the rendered avatar, "" where its metadata does not say.
     avatar_sha256: of the avatar's file, "" where its metadata does not say.
     """
 
     key: str
-    words: CaptionText
+    captions: CaptionText
     picture: ByteRange
     size: Size
     mask: ByteRange | None = None
@@ -53,16 +53,16 @@ class Columns(NamedTuple):
     caption: str
     tags: str
 
-    def words(self, row: Mapping[str, Any]) -> CaptionText:
+    def read_captions(self, row: Mapping[str, Any]) -> CaptionText:
         """Read a row's captions, white space normalized. Raises BadRowError where it has none, or no text."""
         sentence, tags = row.get(self.caption), row.get(self.tags)
         if isinstance(tags, list | tuple):
             tags = ", ".join(t for t in (_clean(t) for t in tags) if t)
-        words = CaptionText(_clean(sentence), _clean(tags))
-        if not words.sentence and not words.tags:
+        captions = CaptionText(_clean(sentence), _clean(tags))
+        if not captions.sentence and not captions.tags:
             what = "no caption" if sentence is None and tags is None else "caption is empty"
             raise BadRowError(what, allowed=f"{self.caption} or {self.tags}")
-        return words
+        return captions
 
 
 def parse_row(data: bytes | str) -> dict[str, Any]:
@@ -85,11 +85,11 @@ def parse_text(data: bytes) -> str:
 
 
 def make_scanned_sample(
-    key: str, words: CaptionText, picture: ByteRange, size: Size, mask: ByteRange | None, row: Mapping[str, Any]
+    key: str, captions: CaptionText, picture: ByteRange, size: Size, mask: ByteRange | None, row: Mapping[str, Any]
 ) -> ScannedSample:
     """Make the sample, with license and avatar from its row of metadata."""
     license, avatar, sha256 = (_short(row, k) for k in ("license", "avatar", "avatar_sha256"))
-    return ScannedSample(key, words, picture, size, mask, license, avatar, sha256)
+    return ScannedSample(key, captions, picture, size, mask, license, avatar, sha256)
 
 
 def _short(row: Mapping[str, Any], key: str) -> str:

@@ -23,12 +23,12 @@ class SiblingFiles:
     """
 
     def __init__(self, names: Iterable[str]):
-        # by what stands before and after the last dot; of .TXT and .txt the small one
-        self._names = {_parts(name): name for name in sorted(names)}
+        # (stem, suffix) → name; of photo.TXT and photo.txt the latter, which is sorted last
+        self._names = {_split_suffix(name): name for name in sorted(names)}
 
     def of_same_stem(self, name: str, suffixes: Sequence[str]) -> str | None:
         """The file of the same stem with the first suffix that exists, in upper or lower case; None without one."""
-        stem, _ = _parts(name)
+        stem, _ = _split_suffix(name)
         return next((self._names[stem, s] for s in suffixes if (stem, s) in self._names), None)
 
     def pictures(self) -> list[str]:
@@ -37,7 +37,7 @@ class SiblingFiles:
 
     def is_pass(self, picture: str, captions: Sequence[str]) -> bool:
         """Return True for a pass of another picture: the mask always, other passes where they have no caption."""
-        stem, suffix = _parts(picture)
+        stem, suffix = _split_suffix(picture)
         base, dot, word = stem.rpartition(".")
         if not dot or suffix != ".png" or word not in PASS_NAMES:
             return False
@@ -46,6 +46,7 @@ class SiblingFiles:
         return any((base, s) in self._names for s in IMAGE_SUFFIXES)
 
 
-def _parts(name: str) -> tuple[str, str]:
+def _split_suffix(name: str) -> tuple[str, str]:
+    """Split a name at its last dot: (stem, suffix in lower case)."""
     stem, _, suffix = name.rpartition(".")
     return stem, f".{suffix.lower()}"

@@ -47,11 +47,11 @@ def _no_other_split(path: str) -> str | None:
 
 
 class Layout(NamedTuple):
-    """The files of a source, in parts that are scanned one after the other.
+    """The files of a source.
 
     kind: tar, parquet, listed (metadata.jsonl) or texts (pictures with .txt captions).
     root: the folder that paths are relative to.
-    parts: shards, lists, or folders of pictures.
+    parts: what is scanned one after the other: shards, metadata.jsonl files, or folders of pictures.
     folders: all folders that were walked.
     names: folder → its pictures and captions (texts), or the pictures that lists should list (listed).
     other_split_of: path of a picture → name of its split, "" for none; None where that is the split to read.
@@ -86,10 +86,10 @@ def find_layout(path: Path, split: str) -> Layout:
     if not path.is_dir():
         raise DatasetError("no such folder or shard", where=path)
     folder = split_folder(path, split)
-    if folder is not None and (found := _layout(find_data_files(folder), "")) is not None:
-        return found._replace(exclusions=(*found.exclusions, *excluded_beside_split(path, split)))
+    if folder is not None and (layout := _folder_layout(find_data_files(folder), "")) is not None:
+        return layout._replace(exclusions=(*layout.exclusions, *excluded_beside_split(path, split)))
     files = find_data_files(path)
-    layout = _layout(files, split)
+    layout = _folder_layout(files, split)
     if layout is not None:
         return layout
     packed = files.with_suffix(*ARCHIVE_SUFFIXES)
@@ -117,16 +117,16 @@ def scan(layout: Layout, columns: Columns) -> ScanResults:
     yield from layout.exclusions
 
 
-def _layout(files: DataFiles, split: str) -> Layout | None:
+def _folder_layout(files: DataFiles, split: str) -> Layout | None:
     """The layout of a folder's files; None where nothing in it is captioned. split: "" for all of them."""
-    shards, tables = _shards(files)
+    shards, tables = _find_shards(files)
     texts = _pictures_with_texts(files)
     several = {"shards": shards, "listed": files.with_name(METADATA_LINES), "texts": texts}
     kind = next((k for k, paths in several.items() if paths), None)
     if kind is None:
         return None
     if kind == "listed":
-        return _listed_layout(files, tables, split)
+        return _metadata_jsonl_layout(files, tables, split)
     paths, others = several[kind], list[Exclusion]()
     if split:
         paths, others = split_files(files, paths, split, _split_rule(files, kind, paths, split))
@@ -140,34 +140,34 @@ def _layout(files: DataFiles, split: str) -> Layout | None:
     else:
         names = _by_folder([*paths, *files.with_suffix(*CAPTION_SUFFIXES)])
         parts = list(_by_folder(paths))
-        others += _captions_alone(files)
-    exclusions = (*files.exclusions, *others, *tables, *_unread(files, kind))
+        others += _exclude_lone_captions(files)
+    exclusions = (*files.exclusions, *others, *tables, *_exclude_unread(files, kind))
     return Layout(kind, files.root, tuple(sorted(parts)), files.folders, names, exclusions=exclusions)
 
 
-def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
+def _metadata_jsonl_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Layout:
     """Return the layout of a source with metadata.jsonl files.
 
     The folder of such a file decides its split; where it indicates none, each row's picture path does.
     """
     lists, others, other_split_of = files.with_name(METADATA_LINES), list[Exclusion](), _no_other_split
-    pictures = _to_be_listed(files, lists)
+    pictures = _pictures_of_lists(files, lists)
     if split:
-        named, wanted = _split_rule(files, "listed", [*lists, *pictures], split), canonical_split(split)
-        by_row = [path for path in lists if not named(path)]
-        strict = wanted in map(named, pictures)
-        if wanted in map(named, lists) or not by_row or not strict:
-            lists, others = split_files(files, lists, split, named)
+        split_of, canonical = _split_rule(files, "listed", [*lists, *pictures], split), canonical_split(split)
+        by_row = [path for path in lists if not split_of(path)]
+        strict = canonical in map(split_of, pictures)
+        if canonical in map(split_of, lists) or not by_row or not strict:
+            lists, others = split_files(files, lists, split, split_of)
         else:
-            others = [exclude_other_split(path, named(path)) for path in lists if path not in by_row]
+            others = [exclude_other_split(path, split_of(path)) for path in lists if path not in by_row]
             lists = by_row
 
         def other_split_of(path: str) -> str | None:
-            found = named(path)
-            return None if found == wanted or not (found or strict) else found
+            name = split_of(path)
+            return None if name == canonical or not (name or strict) else name
 
-        pictures = [path for path in _to_be_listed(files, lists) if other_split_of(path) is None]
-    exclusions = (*files.exclusions, *others, *tables, *_unread(files, "listed"))
+        pictures = [path for path in _pictures_of_lists(files, lists) if other_split_of(path) is None]
+    exclusions = (*files.exclusions, *others, *tables, *_exclude_unread(files, "listed"))
     return Layout(
         "listed",
         files.root,
@@ -179,8 +179,8 @@ def _listed_layout(files: DataFiles, tables: list[Exclusion], split: str) -> Lay
     )
 
 
-def _shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
-    """The shards, and the Parquet files that are not shards: tables of what is in the shards or pictures beside them.
+def _find_shards(files: DataFiles) -> tuple[list[str], list[Exclusion]]:
+    """Find the shards, and exclude other Parquet files: tables of what is in the shards or pictures beside them.
 
     Where there is nothing else they are taken for shards, and scanning says what they lack.
     """
@@ -203,10 +203,10 @@ def _pictures_with_texts(files: DataFiles) -> list[str]:
 def _split_rule(files: DataFiles, kind: str, paths: list[str], split: str) -> SplitRule:
     """The rule by which paths name a split: a shard by all of its path, a list or picture by its folders. A picture's
     own name counts where every picture's does: in a collection "portrait test.png" is no split."""
-    named = split_rule_of_folder(files, paths, split)
-    if kind == "shards" or (kind == "texts" and all(map(named, paths))):
-        return named
-    of_folder = lru_cache(named)
+    split_of = split_rule_of_folder(files, paths, split)
+    if kind == "shards" or (kind == "texts" and all(map(split_of, paths))):
+        return split_of
+    of_folder = lru_cache(split_of)
 
     def by_folder(path: str) -> str:
         folder, slash, name = path.rpartition("/")
@@ -215,20 +215,23 @@ def _split_rule(files: DataFiles, kind: str, paths: list[str], split: str) -> Sp
     return by_folder
 
 
-def _to_be_listed(files: DataFiles, lists: list[str]) -> list[str]:
-    """The pictures whose nearest list is one of these, or that have none."""
-    every = {PurePosixPath(path).parent for path in files.with_name(METADATA_LINES)}
-    mine = {PurePosixPath(path).parent for path in lists}
+def _pictures_of_lists(files: DataFiles, lists: list[str]) -> list[str]:
+    """The pictures whose nearest metadata.jsonl, in their folder or above it, is one of `lists`, or that have none."""
+    all_list_folders = {PurePosixPath(path).parent for path in files.with_name(METADATA_LINES)}
+    list_folders = {PurePosixPath(path).parent for path in lists}
     nearest = {
-        folder: next((p for p in (PurePosixPath(folder), *PurePosixPath(folder).parents) if p in every), None)
+        folder: next(
+            (p for p in (PurePosixPath(folder), *PurePosixPath(folder).parents) if p in all_list_folders), None
+        )
         for folder in files.folders
     }
-    wanted = {folder for folder, owner in nearest.items() if owner is None or owner in mine}
+    chosen = {folder for folder, owner in nearest.items() if owner is None or owner in list_folders}
     pictures = files.with_suffix(*IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES)
-    return [path for path in pictures if (path.rpartition("/")[0] or ".") in wanted]
+    return [path for path in pictures if (path.rpartition("/")[0] or ".") in chosen]
 
 
-def _captions_alone(files: DataFiles) -> Iterator[Exclusion]:
+def _exclude_lone_captions(files: DataFiles) -> Iterator[Exclusion]:
+    """Yield an exclusion for each .txt caption without a picture of its name."""
     every = _by_folder(files.with_suffix(*CAPTION_SUFFIXES, *IMAGE_SUFFIXES, *UNREAD_IMAGE_SUFFIXES))
     for folder, names in every.items():
         siblings = SiblingFiles(names)
@@ -240,8 +243,8 @@ def _captions_alone(files: DataFiles) -> Iterator[Exclusion]:
                 yield Exclusion(str(PurePosixPath(folder, name)), "caption without a picture", f"no picture {name}")
 
 
-def _unread(files: DataFiles, kind: str) -> Iterator[Exclusion]:
-    """The exclusions of data in another form than the one that is read."""
+def _exclude_unread(files: DataFiles, kind: str) -> Iterator[Exclusion]:
+    """Yield an exclusion for each file in another format than the one that is read."""
     for path in files.paths:
         lower = PurePosixPath(path).name.lower()
         if lower.endswith(ARCHIVE_SUFFIXES):
@@ -255,9 +258,9 @@ def _unread(files: DataFiles, kind: str) -> Iterator[Exclusion]:
 
 
 def _by_folder(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Folder → the names in it, both in their order."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Group paths by folder: folder → the names in it, both in their order."""
+    names: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         folder, _, name = path.rpartition("/")
-        found[folder or "."].append(name)
-    return {folder: tuple(names) for folder, names in found.items()}
+        names[folder or "."].append(name)
+    return {folder: tuple(of_folder) for folder, of_folder in names.items()}

@@ -20,10 +20,10 @@ from vrm_synth.models.base_location import base_reference
 from vrm_synth.training.config import RunConfig, StageConfig, to_yaml
 from vrm_synth.training.data.data_config import DataConfig
 from vrm_synth.training.data.quarantine import NAME as QUARANTINE
-from vrm_synth.training.data.step_data import StepData, open_step_data
+from vrm_synth.training.data.training_dataset import TrainingDataset, open_training_dataset
 from vrm_synth.training.latents.vae_encoder import VaeEncoder
 from vrm_synth.training.objective import Objective
-from vrm_synth.training.preflight import CONFIG, check_run_folder
+from vrm_synth.training.run_checks import CONFIG, check_run_folder
 
 # Timeout of a rank that waits while another fetches the base, indexes, encodes, writes a checkpoint or draws a preview:
 # NCCL's own ten minutes are too short. Where a rank has died, torchrun ends the others.
@@ -97,7 +97,7 @@ def open_stage_dataset(
     encoder: VaeEncoder,
     run: Path,
     on_scanned: Callable[[int], object],
-) -> StepData:
+) -> TrainingDataset:
     """Open the data of one stage, or the validation data.
 
     data: its configuration.
@@ -108,7 +108,7 @@ def open_stage_dataset(
     """
     # A copy: padding is part of a tokenizer's state, and threads count tokens while the trainer pads.
     tokenizer = copy.deepcopy(base.tokenizer)
-    return open_step_data(
+    return open_training_dataset(
         data,
         encoder,
         seed=seed,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.sampling.captioned_images import captioned_images
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 TABLE_COLUMNS = ("prompt", "negative_prompt", "seed")
 MAX_TABLE_BYTES = 256 << 20  # bytes
@@ -21,7 +21,7 @@ MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Request:
+class ImageRequest:
     """One image to sample.
 
     prompt, negative_prompt: text.
@@ -33,25 +33,27 @@ class Request:
     seed: int = 0
 
 
-def from_prompts(prompts: Sequence[str], negative_prompt: str = "", seed: int = 0, count: int = 1) -> list[Request]:
+def from_prompts(
+    prompts: Sequence[str], negative_prompt: str = "", seed: int = 0, count: int = 1
+) -> list[ImageRequest]:
     """Make `count` requests per prompt; request i of all has the seed `seed + i`."""
-    texts = [_text(p, "--prompt") for p in prompts for _ in range(count)]
-    return [Request(text, negative_prompt, _seed(seed + i, "--seed")) for i, text in enumerate(texts)]
+    texts = [_check_prompt(p, "--prompt") for p in prompts for _ in range(count)]
+    return [ImageRequest(text, negative_prompt, _parse_seed(seed + i, "--seed")) for i, text in enumerate(texts)]
 
 
-def from_table(path: Path, negative_prompt: str = "", seed: int = 0, count: int = 1) -> list[Request]:
+def from_table(path: Path, negative_prompt: str = "", seed: int = 0, count: int = 1) -> list[ImageRequest]:
     """Read the rows of a CSV file with a header, or the lines of a .txt file, and make `count` requests of each.
 
     Columns: prompt; optionally negative_prompt and seed, which override the parameters. Raises SamplingError for
     unknown columns, rows with another number of cells, and a table without rows.
     """
-    rows = _lines(path) if path.suffix.lower() == ".txt" else _rows(path)
-    requests: list[Request] = []
+    rows = _read_lines(path) if path.suffix.lower() == ".txt" else _read_csv_rows(path)
+    requests: list[ImageRequest] = []
     for where, row in rows:
         negative = row.get("negative_prompt") or negative_prompt
         for k in range(count):
-            start = _seed(row["seed"], where) + k if row.get("seed") else seed + len(requests)
-            requests.append(Request(_text(row.get("prompt"), where), negative, _seed(start, where)))
+            start = _parse_seed(row["seed"], where) + k if row.get("seed") else seed + len(requests)
+            requests.append(ImageRequest(_check_prompt(row.get("prompt"), where), negative, _parse_seed(start, where)))
     if not requests:
         raise SamplingError("no prompts", allowed="at least one", where=path)
     return requests
@@ -64,13 +66,13 @@ def from_dataset(
     negative_prompt: str = "",
     seed: int = 0,
     count: int = 1,
-) -> list[Request]:
+) -> list[ImageRequest]:
     """Make `count` requests of each caption of a dataset, or of its first `limit`; seeds as in `from_prompts`."""
     captions = [image.caption for image in islice(captioned_images(folder, split), limit)]
     return from_prompts(captions, negative_prompt, seed, count)
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise SamplingError("too long", got=path.stat().st_size, allowed=f"{MAX_TABLE_BYTES} bytes", where=path)
     try:
@@ -79,14 +81,16 @@ def _read(path: Path) -> str:
         raise SamplingError("not UTF-8 text", got=f"a bad byte at offset {e.start}", where=path) from None
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
-    for number, line in enumerate(_read(path).split("\n"), 1):
+def _read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield (location, row) of each line with text; the line is the row's prompt."""
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
         if line.strip():
             yield f"{path}:{number}", {"prompt": line}
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_read(path), newline=""), strict=True)
+def _read_csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield (location, row) of each row of a CSV file. Raises SamplingError."""
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), strict=True)
     try:
         names = reader.fieldnames or []
         if "prompt" not in names or not set(names) <= set(TABLE_COLUMNS):
@@ -102,7 +106,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         raise SamplingError("not CSV", got=str(e), where=f"{path}:{reader.line_num}") from None
 
 
-def _text(value: Any, where: str) -> str:
+def _check_prompt(value: Any, where: str) -> str:
+    """Return a prompt with white space normalized. Raises SamplingError where it is no usable text."""
     if not isinstance(value, str) or not value.strip():
         raise SamplingError("no prompt", got=value, allowed="text", where=where)
     if len(value) > MAX_PROMPT_LENGTH:
@@ -115,7 +120,8 @@ def _text(value: Any, where: str) -> str:
     return " ".join(value.split())
 
 
-def _seed(value: int | str, where: str) -> int:
+def _parse_seed(value: int | str, where: str) -> int:
+    """Parse a seed. Raises SamplingError where it is not 0 to MAX_SEED."""
     try:
         seed = int(value)
     except ValueError:
@@ -125,6 +131,6 @@ def _seed(value: int | str, where: str) -> int:
     return seed
 
 
-def quoted_prompt(request: Request) -> str:
+def quoted_prompt(request: ImageRequest) -> str:
     """The prompt in quotes, for error messages."""
     return f"prompt {json.dumps(request.prompt, ensure_ascii=False)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from vrm_synth.core.errors import DatasetError, TrainError
 from vrm_synth.models.base_location import check_source
 from vrm_synth.training.config import RunConfig, first_difference
-from vrm_synth.training.log import NAME as LOG
+from vrm_synth.training.training_log import NAME as LOG
 from vrm_synth.training.validation import validation_data_config
 from vrm_synth.yaml_models.strict_yaml import load
 

@@ -1,12 +1,15 @@
-"""Options for sampling from a model, as a user gives them. Needs no torch."""
+"""Options for sampling from a model, as a user sets them: None leaves a choice to the model or the machine.
+
+Needs no torch. open_sampler.py makes SamplerSettings and DeviceConfig of them, where everything is decided.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from vrm_synth.sampling.run_settings import check_lora, check_model
-from vrm_synth.sampling.settings import Precision, SchedulerName
+from vrm_synth.sampling.model_source import check_lora, check_model
+from vrm_synth.sampling.sampler_settings import Precision, SchedulerName
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class SamplingOptions:
     offline: if False, a base that is not on this machine is downloaded.
     steps: denoising steps.
     guidance_scale: classifier-free guidance scale; 1 turns guidance off.
-    guidance_rescale: 0 to 1, see SamplingSettings.
+    guidance_rescale: 0 to 1, see SamplerSettings.
     scheduler: name of the sampler.
     size: (width, height) in pixels; None is the size that the model was trained at.
     loras: (file, scale) of each LoRA to merge into the model.

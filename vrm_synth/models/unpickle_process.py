@@ -17,7 +17,7 @@ NESTED_KEYS = ("state_dict", "module", "model")  # keys under which trainers sto
 
 
 def convert(source: Path, target: Path) -> int:
-    """Write the tensors of `source` to `target`; returns how many.
+    """Convert a pickle of tensors to a .safetensors file; returns their number.
 
     Raises ValueError if there are none, and torch's errors.
     """

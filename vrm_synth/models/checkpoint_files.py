@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: find them and check their hashes. Needs no torch.
+"""Files of a run's checkpoints: find them, read their state and check their hashes. Needs no torch.
 
 RUN/checkpoints/step-000123/
   unet.safetensors | lora.safetensors   the trained weights, float32
@@ -49,18 +49,18 @@ class Checkpoint:
         return model
 
 
-def checkpoints(run: Path) -> list[Path]:
+def list_checkpoints(run: Path) -> list[Path]:
     """List the run's finished checkpoints, oldest first."""
     folder = run / "checkpoints"
     if not folder.is_dir():
         return []
-    found = [(int(m[1]), p) for p in folder.iterdir() if (m := _STEP.fullmatch(p.name)) and (p / STATE).is_file()]
-    return [p for _, p in sorted(found)]
+    by_step = [(int(m[1]), p) for p in folder.iterdir() if (m := _STEP.fullmatch(p.name)) and (p / STATE).is_file()]
+    return [p for _, p in sorted(by_step)]
 
 
 def find_checkpoint(run: Path, name: str | None = None) -> Path:
     """Find a checkpoint: by name ("step-000100", "100"), "best", or the newest (None, "latest"). Raises ModelError."""
-    finished = checkpoints(run)
+    finished = list_checkpoints(run)
     if not finished:
         raise ModelError("no checkpoint yet", allowed="a run of vrm-synth train", where=run)
     if name in (None, "latest"):
@@ -98,7 +98,7 @@ def newest_undamaged(run: Path, load: Callable[[Path], T], log: Log) -> tuple[T,
 
     Raises ModelError where several checkpoints are all damaged; where the only one is, the error of `load`.
     """
-    finished, damaged = checkpoints(run), []
+    finished, damaged = list_checkpoints(run), []
     for folder in reversed(finished):
         try:
             loaded = load(folder)

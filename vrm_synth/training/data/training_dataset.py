@@ -1,6 +1,6 @@
-"""Training data by step: batch s is a pure function of (configuration, seed, s), whatever ran before.
+"""Dataset of training batches: batch s is a pure function of (configuration, seed, s), whatever ran before.
 
-    data = open_step_data(config, encoder, seed=1, batch_size=48, cache=run / "cache")
+    data = open_training_dataset(config, encoder, seed=1, batch_size=48, cache=run / "cache")
     steps = range(start, stop)
     data.prepare(steps, on_prepared=bar.update)   # optional: encode everything these steps draw, in the files' order
     for batch in data.batches(steps, rank, world_size):
@@ -38,7 +38,7 @@ from vrm_synth.training.data.table_source import TableSource, open_source
 from vrm_synth.training.data.training_batch import TrainingBatch
 from vrm_synth.training.latents.latent_cache import LatentCache
 from vrm_synth.training.latents.latent_loader import DecodedSample, EncodedSample, Encoder, LatentLoader
-from vrm_synth.training.latents.prepare import PreparedSteps, encode_all, needed_latents, samples_of
+from vrm_synth.training.latents.prepare_latents import PreparedSteps, encode_all, needed_latents, samples_to_encode
 
 MAX_NAMED = 1000  # rows of one source too small for their bucket that are named; all are counted
 MAX_THREADS = 8
@@ -46,14 +46,14 @@ MAX_THREADS = 8
 _NOT_IN_MANIFEST = {"path", "split", "license", "attribution"}
 
 
-class StepData:
-    """Samples of a run, by step. Nothing depends on history but the cache, which never changes a result.
+class TrainingDataset:
+    """Batches of training samples, by step. Nothing depends on history but the cache, which never changes a result.
 
     config: of the data.
     sources: in the configuration's order.
     encoder: the VAE's.
     folder: of the latent cache.
-    quarantine, seed, batch_size, count_tokens, max_tokens: see `open_step_data`.
+    quarantine, seed, batch_size, count_tokens, max_tokens: see `open_training_dataset`.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class StepData:
         settings = self._config.model_dump(mode="json", exclude=exclude)
         manifests = [s.credit.manifest for s in self._sources]
         identity = self._encoder.identity
-        parts = [settings, self._source_names, manifests, self._seed, self._batch_size, identity, self._token_limit]
-        return hashlib.sha256(to_json(parts).encode()).hexdigest()
+        inputs = [settings, self._source_names, manifests, self._seed, self._batch_size, identity, self._token_limit]
+        return hashlib.sha256(to_json(inputs).encode()).hexdigest()
 
     @property
     def credits(self) -> Sequence[Credit]:
@@ -159,7 +159,7 @@ class StepData:
         """
         if self._is_prepared(steps, rank, world_size):
             return
-        samples = samples_of(self._sampler, self._needed(steps, rank, world_size))
+        samples = samples_to_encode(self._sampler, self._needed(steps, rank, world_size))
         threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
         encode_all(self._loader, self._sampler, samples, threads, on_prepared)
         self._cache.flush()
@@ -238,7 +238,7 @@ class StepData:
                 raise DatasetError(what, allowed="at least half of it each way", where=name)
 
 
-def open_step_data(
+def open_training_dataset(
     config: DataConfig,
     encoder: Encoder,
     *,
@@ -249,7 +249,7 @@ def open_step_data(
     count_tokens: Callable[[Sequence[str]], Sequence[int]] | None = None,
     max_tokens: int = 77,
     on_scanned: Callable[[int], object] = lambda n: None,
-) -> StepData:
+) -> TrainingDataset:
     """Open the cache and the sources, scanning those that are new or have changed.
 
     config: of the data.
@@ -266,7 +266,7 @@ def open_step_data(
     """
     folder = Path(config.cache) if config.cache is not None else cache
     sources = [open_source(s, folder / "tables", on_scanned) for s in config.sources]
-    return StepData(
+    return TrainingDataset(
         config,
         sources,
         encoder,

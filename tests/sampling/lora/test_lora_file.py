@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import merge_lora
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.lora.merge import merge_lora
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 OUT = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"
@@ -95,8 +95,10 @@ def test_lycoris_dora(folder, before, tmp_path, of, scale):
     lengths = weight.norm(dim=axis, keepdim=True) * 1.5
     tensors = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up, f"{stem}.dora_scale": lengths,
                f"{stem}.alpha": torch.tensor(2.0)}  # fmt: skip
-    whole = full / full.norm(dim=axis, keepdim=True) * lengths
-    check(added(folder, tmp_path, tensors, scale=scale), before, **{key(LINEAR): weight + scale * (whole - weight)})
+    normalized = full / full.norm(dim=axis, keepdim=True) * lengths
+    check(
+        added(folder, tmp_path, tensors, scale=scale), before, **{key(LINEAR): weight + scale * (normalized - weight)}
+    )
 
 
 @pytest.mark.parametrize("convolution", [False, True])

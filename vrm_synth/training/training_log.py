@@ -1,4 +1,4 @@
-"""RUN/log.jsonl, one line an update, each exactly once however often the run was killed; and TensorBoard beside it."""
+"""Writer of RUN/log.jsonl, one line an update, each once however often the run is killed; and of TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RUN/ledger.json: whose work a model is made from, and under which licenses."""
+"""License ledger of a run, RUN/ledger.json: base model, training pictures and avatars, with their licenses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "ledger.json"
 
 
 def build_ledger(config: RunConfig, base: DiffusionModel, credits: Sequence[Credit]) -> dict[str, Any]:
-    """The ledger as JSON values: the base with license and file hashes, every source with licenses and avatars."""
+    """Build the ledger as JSON values: the base with license and hashes, every source with licenses and avatars."""
     license = base.license if config.base_license is None else ModelLicense(config.base_license)
     return {
         "base": {
@@ -42,5 +42,5 @@ def build_ledger(config: RunConfig, base: DiffusionModel, credits: Sequence[Cred
 
 
 def write_ledger(run: Path, ledger: dict[str, Any]) -> None:
-    """Write it into the run's folder."""
+    """Write the ledger into the run's folder."""
     write_file(run / NAME, (to_json(ledger, indent=1) + "\n").encode())

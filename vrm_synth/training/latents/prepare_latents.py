@@ -1,4 +1,4 @@
-"""Encoding ahead of training: everything that some steps draw, in the order of the files."""
+"""Prepare latents before training: encode what some steps draw and the cache lacks, in the order of the files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vrm_synth.io.atomic_files import make_folder, to_json, write_file
 from vrm_synth.training.data.row_sampler import RowSampler, TrainingSample
 from vrm_synth.training.data.source import BadRowError
-from vrm_synth.training.latents.latent_loader import ENCODE_AT_ONCE, DecodedSample, EncodedSample, LatentLoader
+from vrm_synth.training.latents.latent_loader import ENCODE_BATCH_SIZE, DecodedSample, EncodedSample, LatentLoader
 
 READ_AHEAD = 4  # pictures read ahead by each thread
 BUCKET_RADIX = 8  # a code's last digit in this base is the bucket; above the largest number of buckets
@@ -42,7 +42,7 @@ class PreparedSteps:
             return False
 
     def add(self, manifest: str, steps: range, rank: tuple[int, int]) -> None:
-        """Record that they are."""
+        """Record these steps as prepared for a (rank, world size)."""
         make_folder(self.folder)
         write_file(self._path(manifest, rank), to_json([steps.start, steps.stop]).encode())
 
@@ -69,10 +69,10 @@ def needed_latents(sampler: RowSampler, numbers: range, rank: tuple[int, int]) -
     return [codes[len(codes) * i // world_size : len(codes) * (i + 1) // world_size] for codes in joined]
 
 
-def samples_of(sampler: RowSampler, codes: Sequence[NDArray[np.int64]]) -> Iterator[TrainingSample]:
+def samples_to_encode(sampler: RowSampler, codes: Sequence[NDArray[np.int64]]) -> Iterator[TrainingSample]:
     """A sample for each of the `needed_latents`, to be encoded: without a number (−1) and without a caption."""
-    for source, of_source in enumerate(codes):
-        for code in of_source:
+    for source, source_codes in enumerate(codes):
+        for code in source_codes:
             row_and_mirrored, bucket = divmod(int(code), BUCKET_RADIX)
             row, mirrored = divmod(row_and_mirrored, 2)
             yield TrainingSample(-1, source, row, sampler.buckets[bucket], 0, "", bool(mirrored))
@@ -106,7 +106,7 @@ def encode_all(
             continue
         decoded = by_size.setdefault(sample.size, [])
         decoded.append(loaded)
-        if len(decoded) == ENCODE_AT_ONCE:
+        if len(decoded) == ENCODE_BATCH_SIZE:
             encode(by_size.pop(sample.size))
     for decoded in by_size.values():
         encode(decoded)

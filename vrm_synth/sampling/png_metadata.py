@@ -22,15 +22,15 @@ from PIL.PngImagePlugin import PngInfo
 
 from vrm_synth import __version__
 from vrm_synth.models import DiffusionModel
-from vrm_synth.sampling.requests import Request
-from vrm_synth.sampling.settings import DeviceConfig, SamplingSettings
+from vrm_synth.sampling.image_requests import ImageRequest
+from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings
 
 KEY = "vrm_synth"
 _SAMPLER_NAMES = {"dpm++2m": "DPM++ 2M", "unipc": "UniPC", "ddim": "DDIM"}
 
 
 def image_metadata(
-    model: DiffusionModel, settings: SamplingSettings, device_config: DeviceConfig, request: Request
+    model: DiffusionModel, settings: SamplerSettings, device_config: DeviceConfig, request: ImageRequest
 ) -> dict[str, Any]:
     """Everything that an image's bytes depend on, as JSON values."""
     cuda = device_config.device.startswith("cuda")
@@ -49,7 +49,7 @@ def image_metadata(
     }
 
 
-def encode_sample(pixels: NDArray[np.uint8], metadata: Mapping[str, Any]) -> bytes:
+def encode_png(pixels: NDArray[np.uint8], metadata: Mapping[str, Any]) -> bytes:
     """Encode (H, W, 3) uint8 as a PNG file with its metadata. The same input gives the same bytes."""
     info = PngInfo()
     info.add_itxt("parameters", _a1111_parameters(metadata))

@@ -11,16 +11,16 @@ from safetensors.torch import save_file
 
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.models import open_base
-from vrm_synth.sampling.lora import merge_lora
-from vrm_synth.sampling.requests import Request
+from vrm_synth.sampling.image_requests import ImageRequest
+from vrm_synth.sampling.lora.merge import merge_lora
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
+from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings, SamplingError
 
 
 @pytest.fixture(scope="module")
 def file(folder, tmp_path_factory):
     """A LoRA of rank 2 and alpha 4, as diffusers' own scripts write it; its product is not nothing."""
-    place = tmp_path_factory.mktemp("lora")
+    lora_folder = tmp_path_factory.mktemp("lora")
     unet = open_base(folder).unet
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -28,9 +28,9 @@ def file(folder, tmp_path_factory):
         unet.add_adapter(config)
     tensors = get_peft_model_state_dict(unet)
     StableDiffusionPipeline.save_lora_weights(
-        place, unet_lora_layers=tensors, unet_lora_adapter_metadata=config.to_dict()
+        lora_folder, unet_lora_layers=tensors, unet_lora_adapter_metadata=config.to_dict()
     )
-    return place / "pytorch_lora_weights.safetensors"
+    return lora_folder / "pytorch_lora_weights.safetensors"
 
 
 def query(model) -> torch.Tensor:
@@ -51,16 +51,17 @@ def test_weights_move_by_scale_times_alpha_over_rank_times_the_product(folder, f
 
 def test_pictures_change_and_say_which_lora(folder, file):
     plain, added = open_base(folder), merge_lora(open_base(folder), file, 0.5)
-    settings = SamplingSettings(32, 32, steps=2)
+    settings = SamplerSettings(32, 32, steps=2)
     one, other = (
-        next(DiffusionSampler(m, settings, DeviceConfig()).generate([Request("a")])).tobytes() for m in (plain, added)
+        next(DiffusionSampler(m, settings, DeviceConfig()).generate([ImageRequest("a")])).tobytes()
+        for m in (plain, added)
     )
     assert one != other
     (lora,) = added.identity["loras"]
     assert lora["scale"] == 0.5 and len(lora["sha256"]) == 64
 
 
-def test_what_is_no_lora_of_this_model_is_refused(folder, tmp_path):
+def test_invalid_files_and_loras_of_other_models_are_refused(folder, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"\x80\x04.")
     (tmp_path / "broken.safetensors").write_bytes(b"\xff" * 100)
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")

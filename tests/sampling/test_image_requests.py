@@ -8,22 +8,25 @@ from pathlib import Path
 import pytest
 
 from vrm_synth.sampling.captioned_images import read_captioned_images
-from vrm_synth.sampling.requests import MAX_SEED, Request, from_dataset, from_prompts, from_table
-from vrm_synth.sampling.settings import SamplingError
+from vrm_synth.sampling.image_requests import MAX_SEED, ImageRequest, from_dataset, from_prompts, from_table
+from vrm_synth.sampling.sampler_settings import SamplingError
 
 
 def test_each_image_has_the_next_seed():
     assert from_prompts(["a", " b\n c "], "no", seed=5, count=2) == [
-        Request("a", "no", 5),
-        Request("a", "no", 6),
-        Request("b c", "no", 7),
-        Request("b c", "no", 8),
+        ImageRequest("a", "no", 5),
+        ImageRequest("a", "no", 6),
+        ImageRequest("b c", "no", 7),
+        ImageRequest("b c", "no", 8),
     ]
 
 
 def test_seeds_and_negative_prompts_of_a_table_override(tmp_path):
     (tmp_path / "p.csv").write_text('prompt,negative_prompt,seed\n"a, b",blurry,9\nc,,\n', encoding="utf-8-sig")
-    assert from_table(tmp_path / "p.csv", "no", seed=3) == [Request("a, b", "blurry", 9), Request("c", "no", 4)]
+    assert from_table(tmp_path / "p.csv", "no", seed=3) == [
+        ImageRequest("a, b", "blurry", 9),
+        ImageRequest("c", "no", 4),
+    ]
     (tmp_path / "p.txt").write_text("a, b\n\n  c\r\n")
     assert from_table(tmp_path / "p.txt", count=2) == from_prompts(["a, b", "c"], count=2)
 

@@ -1,4 +1,7 @@
-"""Sampling settings and device configuration: what an image depends on beside the model, its prompt and its seed."""
+"""Settings of the sampler and of its device, all decided: what an image depends on beside model, prompt and seed.
+
+user_options.py has the options that they are made from.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MAX_STEPS = 1000  # timesteps that diffusion models of this kind are trained with
 MAX_GUIDANCE_SCALE = 100.0
-MAX_SIDE = 4096  # pixels
+MAX_SAMPLED_SIDE = 4096  # pixels
 
 
 class SamplingError(VrmSynthError):
@@ -21,7 +24,7 @@ class SamplingError(VrmSynthError):
 
 
 @dataclass(frozen=True)
-class SamplingSettings:
+class SamplerSettings:
     """Settings of the sampler.
 
     width, height: pixels.
@@ -43,13 +46,13 @@ class SamplingSettings:
         _check_range("steps", self.steps, 1, MAX_STEPS)
         _check_range("guidance_scale", self.guidance_scale, 1.0, MAX_GUIDANCE_SCALE)
         _check_range("guidance_rescale", self.guidance_rescale, 0.0, 1.0)
-        _check_range("width", self.width, 1, MAX_SIDE)
-        _check_range("height", self.height, 1, MAX_SIDE)
+        _check_range("width", self.width, 1, MAX_SAMPLED_SIDE)
+        _check_range("height", self.height, 1, MAX_SAMPLED_SIDE)
         if self.scheduler not in SCHEDULERS:
             raise SamplingError("unknown scheduler", got=self.scheduler, allowed=", ".join(SCHEDULERS))
 
     def to_json(self) -> dict[str, Any]:
-        """Values by field name."""
+        """Return the settings as JSON values, by field name."""
         return asdict(self)
 
 

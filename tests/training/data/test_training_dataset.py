@@ -18,7 +18,7 @@ from tests.training.disk import PoolingEncoder
 from vrm_synth.training.data.data_config import DataConfig
 from vrm_synth.training.data.quarantine import Quarantine
 from vrm_synth.training.data.source import BadRowError, CaptionText, Credit, SourceImage
-from vrm_synth.training.data.step_data import StepData
+from vrm_synth.training.data.training_dataset import TrainingDataset
 
 
 @pytest.mark.parametrize("layout", [disk.folder, disk.texts, disk.tars, disk.parquet], ids=lambda f: f.__name__)
@@ -49,35 +49,35 @@ def test_a_step_is_the_same_after_any_history_cached_or_not(tmp_path):
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_ranks_take_parts_of_the_same_batch(world_size, tmp_path):
+def test_ranks_get_slices_of_the_same_batch(world_size, tmp_path):
     data = opened(tmp_path, disk.folder(tmp_path / "data", 13), batch=8)
     for step in (0, 5):
-        whole = data.batch(step)
-        parts = [data.batch(step, rank, world_size) for rank in range(world_size)]
+        full_batch = data.batch(step)
+        rank_batches = [data.batch(step, rank, world_size) for rank in range(world_size)]
         for name in ("numbers", "keys", "captions"):
-            assert sum((getattr(p, name) for p in parts), ()) == getattr(whole, name)
-        assert torch.equal(torch.cat([p.moments for p in parts]), whole.moments)
-        assert all(map(same, whole.split(world_size), parts))
+            assert sum((getattr(p, name) for p in rank_batches), ()) == getattr(full_batch, name)
+        assert torch.equal(torch.cat([p.moments for p in rank_batches]), full_batch.moments)
+        assert all(map(same, full_batch.split(world_size), rank_batches))
     for wrong in ((0, 3), (2, 2), (-1, 2)):
         with pytest.raises(ValueError, match="batch of 8"):
             data.batch(0, *wrong)
     with pytest.raises(ValueError, match="equal parts"):
-        whole.split(3)
+        full_batch.split(3)
 
 
 def test_picture_and_caption_are_mirrored_together(tmp_path):
     source = {"path": str(disk.folder(tmp_path / "data", 12)), "mirror": 0.5}
     data = opened(tmp_path, source)
-    seen: Counter[bool] = Counter()
+    counts: Counter[bool] = Counter()
     for batch in all_of(data, range(30)):
         for caption, moments in zip(batch.captions, batch.moments, strict=True):
             bright_left = bool(moments[:3, :, 0].mean() > moments[:3, :, -1].mean())
             assert caption.endswith("from the left" if bright_left else "from the right")
-            seen[bright_left] += 1
-    assert 40 < seen[True] < 80
+            counts[bright_left] += 1
+    assert 40 < counts[True] < 80
 
 
-def test_captions_are_dropped_as_often_as_asked_and_tags_shuffled(tmp_path):
+def test_captions_are_dropped_as_often_as_configured_and_tags_shuffled(tmp_path):
     data = disk.folder(tmp_path / "data", 8)
     lines = [json.loads(line) for line in (data / "metadata.jsonl").read_text().splitlines()]
     tagged = [json.dumps({**line, "tags": ["1girl", "a", "b", "c"]}) for line in lines]
@@ -104,13 +104,13 @@ def test_every_step_has_one_of_the_buckets_and_pictures_go_to_theirs(tmp_path):
     sizes = [(256, 256), (256, 160), (160, 256)]
     data = opened(tmp_path, disk.folder(tmp_path / "data", 12, sizes), size=256, buckets=6)
     assert set(data.sizes) == {(256, 256), (320, 192), (192, 320)}
-    seen = set()
+    sizes = set()
     for batch in all_of(data):
-        wanted = {(256, 256): 0, (320, 192): 1, (192, 320): 2}[batch.size]
-        assert {int(key[-7:-4]) % 3 for key in batch.keys} == {wanted}
+        expected = {(256, 256): 0, (320, 192): 1, (192, 320): 2}[batch.size]
+        assert {int(key[-7:-4]) % 3 for key in batch.keys} == {expected}
         assert batch.moments.shape[2:] == (batch.size[1] // 8, batch.size[0] // 8) == batch.masks.shape[2:]
-        seen.add(batch.size)
-    assert seen == set(data.sizes)
+        sizes.add(batch.size)
+    assert sizes == set(data.sizes)
 
 
 def test_a_bucket_smaller_than_a_batch_is_dropped(tmp_path):
@@ -140,9 +140,9 @@ def test_cached_latents_are_not_encoded_again(tmp_path):
     all_of(data)
     data.close()
     assert first.count == 12
-    again = PoolingEncoder()
-    all_of(opened(tmp_path, source, encoder=again))
-    assert again.count == 0
+    second_encoder = PoolingEncoder()
+    all_of(opened(tmp_path, source, encoder=second_encoder))
+    assert second_encoder.count == 0
 
 
 def test_ranks_share_the_encoding_of_what_the_steps_draw(tmp_path):
@@ -165,8 +165,8 @@ def test_preparing_encodes_what_the_steps_need_and_nothing_else(tmp_path):
     opened(tmp_path / "a", source, encoder=ahead, size=256, buckets=2).prepare(range(9))
     drawn = all_of(opened(tmp_path / "b", source, encoder=lazily, size=256, buckets=2), range(9))
     assert ahead.count == lazily.count > 0
-    again = all_of(opened(tmp_path / "a", source, encoder=after, size=256, buckets=2), range(9))
-    assert after.count == 0 and all(map(same, again, drawn))
+    repeated = all_of(opened(tmp_path / "a", source, encoder=after, size=256, buckets=2), range(9))
+    assert after.count == 0 and all(map(same, repeated, drawn))
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_a_latent_is_encoded_again_when_an_input_changes(change, tmp_path):
     all_of(data := opened(tmp_path, source_config, **options), range(1))
     data.close()
     assert options["encoder"].count == expected
-    again = PoolingEncoder(options["encoder"].identity)
-    all_of(opened(tmp_path, source_config, **{**options, "encoder": again}), range(1))
-    assert again.count == 0
+    second_encoder = PoolingEncoder(options["encoder"].identity)
+    all_of(opened(tmp_path, source_config, **{**options, "encoder": second_encoder}), range(1))
+    assert second_encoder.count == 0
 
 
 def test_a_damaged_cache_is_encoded_again(tmp_path):
@@ -235,14 +235,14 @@ def test_the_manifest_changes_with_the_data_alone(tmp_path):
     assert opened(tmp_path / "b", source).manifest == one
     shutil.copytree(source, tmp_path / "copy/data")
     assert opened(tmp_path, tmp_path / "copy/data").manifest == one
-    others = {
+    variants = {
         opened(tmp_path, source, batch=2).manifest,
         opened(tmp_path, source, drop_captions=0.5).manifest,
         opened(tmp_path, source, encoder=PoolingEncoder("other")).manifest,
         opened(tmp_path, {"path": str(source), "mirror": 0.5}).manifest,
         opened(tmp_path, disk.folder(tmp_path / "more", 7)).manifest,
     }
-    assert len(others | {one}) == 6
+    assert len(variants | {one}) == 6
 
 
 class RenderedSource:
@@ -276,7 +276,9 @@ class RenderedSource:
 
 def test_a_renderer_of_a_billion_rows_is_a_source(tmp_path):
     config = DataConfig.model_validate({"sources": [{"path": "live"}], "size": 64, "drop_captions": 0.0})
-    data = StepData(config, [RenderedSource()], PoolingEncoder(), tmp_path, Quarantine(None), seed=1, batch_size=8)
+    data = TrainingDataset(
+        config, [RenderedSource()], PoolingEncoder(), tmp_path, Quarantine(None), seed=1, batch_size=8
+    )
     data.prepare(range(3))
     for batch in data.batches(range(3)):
         for caption, moments in zip(batch.captions, batch.moments, strict=True):

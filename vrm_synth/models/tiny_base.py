@@ -89,6 +89,7 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
 
 
 def _text_encoder(seed: int) -> CLIPTextModel:
+    """Make a CLIP text encoder of two layers with random weights."""
     config = CLIPTextConfig(
         vocab_size=514,
         hidden_size=64,
@@ -116,6 +117,7 @@ def _rename_for_transformers_4(file: Path) -> None:
 
 
 def _unet(seed: int) -> UNet2DConditionModel:
+    """Make a U-Net of two levels with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
         return UNet2DConditionModel(

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vrm_synth.sampling import sample_folder as samples
-from vrm_synth.sampling.requests import from_prompts
-from vrm_synth.sampling.sample_file import read_metadata
+from vrm_synth.sampling import output_folder
+from vrm_synth.sampling.image_requests import from_prompts
+from vrm_synth.sampling.png_metadata import read_metadata
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.settings import DeviceConfig, SamplingError, SamplingSettings
+from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings, SamplingError
 
-SETTINGS = SamplingSettings(32, 32, steps=2, guidance_scale=2.0)
+SETTINGS = SamplerSettings(32, 32, steps=2, guidance_scale=2.0)
 NASTY = 'a "girl"\n<b>, 桜 🌸 at 50 %'
 
 
@@ -29,8 +29,8 @@ def images(out: Path) -> dict[str, bytes]:
 
 
 def sample_to(sampler: DiffusionSampler, out: Path, requests, rank=0, world_size=1) -> int:
-    samples.claim_folder(out, len(requests))
-    return samples.sample_missing(sampler, requests, out, rank, world_size)
+    output_folder.claim_folder(out, len(requests))
+    return output_folder.sample_missing(sampler, requests, out, rank, world_size)
 
 
 def test_metadata_holds_everything_that_an_image_depends_on(sampler, tmp_path):
@@ -73,9 +73,7 @@ def test_existing_images_are_kept_and_missing_ones_sampled(sampler, tmp_path):
     assert images(tmp_path) == first
     assert (tmp_path / "000000.png").stat().st_mtime_ns == 1
     assert (
-        sample_to(
-            DiffusionSampler(sampler.model, SamplingSettings(32, 32, steps=3), DeviceConfig()), tmp_path, requests
-        )
+        sample_to(DiffusionSampler(sampler.model, SamplerSettings(32, 32, steps=3), DeviceConfig()), tmp_path, requests)
         == 0
     )
 
@@ -87,14 +85,14 @@ def test_ranks_share_the_images(sampler, tmp_path, world_size):
     for k in reversed(range(world_size)):
         sample_to(sampler, tmp_path / "many", requests, k, world_size)
     assert images(tmp_path / "many") == images(tmp_path / "one")
-    ranks = [samples.indices_of_rank(9, 2, k, world_size) for k in range(world_size)]
+    ranks = [output_folder.indices_of_rank(9, 2, k, world_size) for k in range(world_size)]
     assert sorted(i for indices in ranks for i in indices) == list(range(9))
 
 
 def test_the_table_and_the_grid(sampler, tmp_path):
     requests = from_prompts([NASTY, "b"], count=2)
     sample_to(sampler, tmp_path, requests)
-    samples.write_index(tmp_path, 4)
+    output_folder.write_index(tmp_path, 4)
     rows = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
     assert [r["file_name"] for r in rows] == [f"00000{i}.png" for i in range(4)]
     assert [r["caption"] for r in rows] == [r.prompt for r in requests]
@@ -102,14 +100,14 @@ def test_the_table_and_the_grid(sampler, tmp_path):
         assert grid.width > 4 * 190
     (tmp_path / "000002.png").unlink()
     with pytest.raises(SamplingError, match=r"000002.png: an image is missing or damaged"):
-        samples.write_index(tmp_path, 4)
+        output_folder.write_index(tmp_path, 4)
 
 
 def test_datasets_library_reads_the_folder(sampler, tmp_path):
     from datasets import load_dataset
 
     sample_to(sampler, tmp_path / "s", from_prompts(["a", "b"]))
-    samples.write_index(tmp_path / "s", 2)
+    output_folder.write_index(tmp_path / "s", 2)
     loaded = load_dataset("imagefolder", data_dir=str(tmp_path / "s"), cache_dir=str(tmp_path / "c"), split="train")
     assert loaded["caption"][:] == ["a", "b"] and loaded[1]["image"].size == (32, 32)
 
@@ -117,7 +115,7 @@ def test_datasets_library_reads_the_folder(sampler, tmp_path):
 def test_folder_with_other_images_is_refused(sampler, tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "holiday.png")
     with pytest.raises(SamplingError, match=r"the folder holds other images; got holiday\.png"):
-        samples.claim_folder(tmp_path, 3)
+        output_folder.claim_folder(tmp_path, 3)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"<html>"], ids=["empty", "head", "page"])
