@@ -46,7 +46,7 @@ from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.pose import springs
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 from vrm_synth.vrm.avatar import Avatar
@@ -153,7 +153,7 @@ class Laps:
         self.wall[name].append((time.perf_counter() - wall) * 1e3)
 
 
-def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[Laps, int]:
+def one_picture(renderer: GLBackend, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[Laps, int]:
     """Every stage of one picture `rounds` times, and how many calls its bare loop has."""
     laps, view = Laps(), replace(shot.view(), compat="none")
     posed = pose_for(avatar, shot)
@@ -191,7 +191,7 @@ def replay(calls: Sequence[Call]) -> None:
             function(*args, **kwargs)
 
 
-def held_the_same(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
+def held_the_same(renderer: GLBackend, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
     """End the benchmark where the bare loop draws another picture."""
     renderer.draw(posed, view)
     ours = renderer.read_back(view)
@@ -204,7 +204,7 @@ def held_the_same(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: S
 def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[str, Any]:
     """Measure one row: `count` pictures of one avatar."""
     avatar = load(path)
-    renderer = GLRenderer()
+    renderer = GLBackend()
     (out / "warm_up").mkdir(exist_ok=True)
     shots = [Shot.from_json(plain_shot(avatar, path, label, i)) for i in range(count)]
     for shot in shots[:WARM_UP]:

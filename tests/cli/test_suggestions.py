@@ -110,7 +110,7 @@ def test_inspect_goes_on_past_what_is_no_avatar(here, name):
     ["inspect aki.vrm --render no/a.png", "poses show -o no/a.png", "cameras show -o more", "avatar demo -o no/a.vrm"],
 )
 def test_an_out_file_that_cannot_be_written_is_told_before_anything_is_drawn(here, command, monkeypatch):
-    monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))
+    monkeypatch.setattr("vrm_synth.render.open_backend", lambda *_: pytest.fail("something was drawn"))
     for module in ("vrm_synth.builtin_avatar", "vrm_synth.builtin_avatar.generate"):
         monkeypatch.setattr(resolve_name(module), "build_glb", lambda *_: pytest.fail("an avatar was built"))
     assert "no/a" in (said := error(*command.split(), code=2 if "more" in command else 1)) or "more" in said

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.vrm.vrm_file import glb, vrm1
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 
 
 @pytest.fixture(scope="session")
-def gl() -> Iterator[GLRenderer]:
-    renderer = GLRenderer()
+def gl() -> Iterator[GLBackend]:
+    renderer = GLBackend()
     yield renderer
     renderer.close()
 

@@ -165,7 +165,7 @@ def test_without_opengl_all_else_is_checked_and_that_is_noted(avatars, tmp_path,
     def none(*_: object) -> object:
         raise RenderError("no OpenGL here")
 
-    monkeypatch.setattr("vrm_synth.render.open_renderer", none)
+    monkeypatch.setattr("vrm_synth.render.open_backend", none)
     found = verify(store)
     assert found["faults"] == [] and found["not_redrawn"] == ["no OpenGL here"]
     done = CliRunner().invoke(main, ["verify", str(store.folder), "--redraw", "2"])
@@ -180,7 +180,7 @@ def test_repair_removes_nothing_that_it_could_not_make(avatars, tmp_path, monkey
     def none(*_: object) -> object:
         raise RenderError("no OpenGL here")
 
-    monkeypatch.setattr("vrm_synth.dataset.verify.repair.open_renderer", none)
+    monkeypatch.setattr("vrm_synth.dataset.verify.repair.open_backend", none)
     done = CliRunner().invoke(main, ["verify", str(store.folder), "--repair", "--redraw", "0", "--workers", "1"])
     assert done.exit_code == 1 and "no OpenGL here" in done.stderr
     assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE)

@@ -15,7 +15,7 @@ from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.dataset.render_shot import pose_for, render_shot
 from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 from vrm_synth.render.base import Antialias, Compat, Frame, RendererName, View
 from vrm_synth.shot.compose import Lights, LookAt, compose_shot
 from vrm_synth.shot.shot import Shot
@@ -65,7 +65,7 @@ class Renderer:
             raise RenderError("no such compat", got=compat, allowed="none, three-vrm")
         self.name = name
         self.compat: Compat = compat
-        self._backend = open_renderer(name, device, None if mip_cache is None else Path(mip_cache))
+        self._backend = open_backend(name, device, None if mip_cache is None else Path(mip_cache))
         self._converted: WeakKeyDictionary[Avatar, Avatar] = WeakKeyDictionary()
         self._closed = False
 

@@ -16,12 +16,12 @@ from vrm_synth.core.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from vrm_synth.io.contact_sheet import SheetCell
-    from vrm_synth.render import Renderer
+    from vrm_synth.render import RenderBackend
     from vrm_synth.vrm import Avatar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-Draw = Callable[["Renderer", "Avatar"], "Iterator[SheetCell]"]
+Draw = Callable[["RenderBackend", "Avatar"], "Iterator[SheetCell]"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 names_argument = click.argument("names", metavar="[NAME]...", nargs=-1)
@@ -175,11 +175,11 @@ def _show(
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.preset_sheets import sheet
     from vrm_synth.io.atomic_files import write_file
-    from vrm_synth.render import open_renderer
+    from vrm_synth.render import open_backend
 
     subject = open_avatar(avatar)
     cells = []
-    with contextlib.closing(open_renderer(renderer, device)) as drawing, bar(count, "images") as shown:
+    with contextlib.closing(open_backend(renderer, device)) as drawing, bar(count, "images") as shown:
         for cell in draw(drawing, subject):
             cells.append(cell)
             shown.update()

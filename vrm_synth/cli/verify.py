@@ -94,7 +94,7 @@ def _run_verify(
     from vrm_synth.dataset.verify.checks import verify as check
     from vrm_synth.dataset.verify.expected import expected_dataset
     from vrm_synth.dataset.verify.near_duplicates import import_imagehash
-    from vrm_synth.render import open_renderer
+    from vrm_synth.render import open_backend
 
     identity = read_identity(store)
     if near:
@@ -107,7 +107,7 @@ def _run_verify(
         drawn_with = None
         try:
             if redraw != 0:
-                drawn_with = stack.enter_context(contextlib.closing(open_renderer(renderer, device)))
+                drawn_with = stack.enter_context(contextlib.closing(open_backend(renderer, device)))
         except RenderError as e:
             if redraw is not None:
                 raise

@@ -23,8 +23,8 @@ from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.render import Renderer, open_renderer
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render import RenderBackend, open_backend
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.render.system import is_software
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar
@@ -144,7 +144,7 @@ class BenchTask:
         load = time.perf_counter() - start
         # The source named here is not opened: shots are planned for the avatar at hand.
         recipe = Recipe.model_validate({"avatars": ["demo"], "count": 1_000_000_000, "size": self.size})
-        with contextlib.closing(open_renderer(self.renderer, self.device)) as renderer:
+        with contextlib.closing(open_backend(self.renderer, self.device)) as renderer:
             yield lambda i: (
                 StageTimes(
                     {"load": load} | make_picture(renderer, avatar, recipe, i, self.out),
@@ -158,7 +158,7 @@ class BenchTask:
         raise RenderError("a worker process died while it was drawing", got=exit_reason)
 
 
-def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> StageSeconds:
+def make_picture(renderer: RenderBackend, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> StageSeconds:
     """Make one picture as a dataset has it; returns the seconds by stage."""
     seconds: StageSeconds = {}
     with timed(seconds, "plan"):
@@ -166,7 +166,7 @@ def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out
     with timed(seconds, "pose"):
         posed = pose_for(avatar, planned.shot) if planned.posed is None else planned.posed
     view = planned.shot.view()
-    if isinstance(renderer, GLRenderer):
+    if isinstance(renderer, GLBackend):
         with timed(seconds, "draw"):
             renderer.draw(posed, view)
             renderer.finish()

@@ -11,7 +11,7 @@ from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import NO_WIND
-from vrm_synth.render.base import Compat, Frame, Renderer
+from vrm_synth.render.base import Compat, Frame, RenderBackend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
 
@@ -32,7 +32,7 @@ def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar
 
 
 def render_shot(
-    renderer: Renderer, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
+    renderer: RenderBackend, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
 ) -> tuple[PosedAvatar, Frame]:
     """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id.
 

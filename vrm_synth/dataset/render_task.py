@@ -33,7 +33,7 @@ from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
-from vrm_synth.render import Renderer, RendererName, open_renderer
+from vrm_synth.render import RenderBackend, RendererName, open_backend
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 from vrm_synth.vrm import Avatar
 
@@ -84,7 +84,7 @@ class RenderTask:
     renderer: its name.
     devices: EGL device indices, of which each process takes one.
     cache_bytes: size of the avatars that a process keeps in memory.
-    mips: as `open_renderer` takes it.
+    mips: as `open_backend` takes it.
     hashes: avatar source → SHA-256 that its file must have, where it is known.
     """
 
@@ -107,7 +107,7 @@ class RenderTask:
         """A function from a shot's number to its one result."""
         open_one = AvatarCache(open_avatar, self.cache_bytes)
         device = self.devices[_process_index() % len(self.devices)]
-        with contextlib.closing(open_renderer(self.renderer, device, self.mips)) as renderer:
+        with contextlib.closing(open_backend(self.renderer, device, self.mips)) as renderer:
             yield lambda i: iter([render_sample(self, renderer, open_one, i)])
 
     def on_crash(self, i: int, exit_reason: str) -> tuple[CrashedShot]:
@@ -121,7 +121,7 @@ def _process_index() -> int:
     return int(number) - 1 if number.isdecimal() else 0
 
 
-def render_sample(task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
+def render_sample(task: RenderTask, renderer: RenderBackend, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
     """Render shot i by the first attempt that passes the checks. Raises RenderError where nothing can be drawn."""
     reason = ""
     for attempt in range(ATTEMPTS):
@@ -139,7 +139,7 @@ class _FaultError(Exception):
 
 
 def _attempt(
-    task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int
+    task: RenderTask, renderer: RenderBackend, open_one: Callable[[str], Avatar], i: int, attempt: int
 ) -> RenderResult:
     source, clock = source_at(task.recipe, i), [time.perf_counter()]
     try:

@@ -182,7 +182,7 @@ def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, 
 
     grown = maker.dataset(store, MANY)
     with monkeypatch.context() as patch:
-        patch.setattr(render_task, "open_renderer", nothing)
+        patch.setattr(render_task, "open_backend", nothing)
         with pytest.raises(RenderError, match="no OpenGL"):
             grown.make(grown.missing())
     assert files(store) == before and is_complete(store)
@@ -242,7 +242,7 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
 
     failing = maker.dataset(store, FEW)
     with monkeypatch.context() as patch:
-        patch.setattr(render_task, "open_renderer", nothing)
+        patch.setattr(render_task, "open_backend", nothing)
         with pytest.raises(RenderError):
             failing.make(failing.missing())
     assert store.list() == []

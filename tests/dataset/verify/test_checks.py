@@ -36,7 +36,7 @@ def _one_avatar_and_one_context(gl):
     with pytest.MonkeyPatch.context() as patch:
         for place in ("vrm_synth.dataset.render_task", "vrm_synth.dataset.verify.repair"):
             patch.setattr(f"{place}.open_avatar", opened)
-        patch.setattr("vrm_synth.dataset.render_task.open_renderer", lambda *a: Kept(gl))
+        patch.setattr("vrm_synth.dataset.render_task.open_backend", lambda *a: Kept(gl))
         yield
 
 

@@ -12,7 +12,7 @@ from vrm_synth.dataset.shot_list.answers import Event, LoadedAvatar, ShotAnswer,
 from vrm_synth.dataset.shot_list.reader import ListedShot
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.render import Compat, Renderer
+from vrm_synth.render import Compat, RenderBackend
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
@@ -24,7 +24,7 @@ class ShotListRenderer:
     takes it.
     """
 
-    def __init__(self, renderer: Renderer, out: Path, base: Path, compat: Compat = "none"):
+    def __init__(self, renderer: RenderBackend, out: Path, base: Path, compat: Compat = "none"):
         self._renderer, self._out, self._base, self._compat = renderer, out, base, compat
         self._source: str | None = None
         self._avatar: Avatar | Exception = KeyError()

@@ -29,7 +29,7 @@ class ShotListTask:
 
     out: the folder of the answers.
     base: the folder that relative avatar paths start from.
-    renderer, device, mips: as `open_renderer` takes them.
+    renderer, device, mips: as `open_backend` takes them.
     compat: "three-vrm" renders as that renderer does.
     """
 
@@ -44,9 +44,9 @@ class ShotListTask:
     def open(self) -> Iterator[Callable[[ListedShot], Iterator[Event]]]:
         """A function from an entry to its events; consecutive shots of one avatar read it once."""
         from vrm_synth.dataset.shot_list.render_list import ShotListRenderer
-        from vrm_synth.render import open_renderer
+        from vrm_synth.render import open_backend
 
-        with contextlib.closing(open_renderer(self.renderer, self.device, self.mips)) as renderer:
+        with contextlib.closing(open_backend(self.renderer, self.device, self.mips)) as renderer:
             yield ShotListRenderer(renderer, self.out, self.base, self.compat).answer
 
     def on_crash(self, shot: ListedShot, exit_reason: str) -> tuple[Event]:

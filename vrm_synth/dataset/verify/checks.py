@@ -39,7 +39,7 @@ from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.image_decoder import load_jxl, open_image
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
-from vrm_synth.render import Renderer
+from vrm_synth.render import RenderBackend
 from vrm_synth.vrm.avatar import Avatar
 
 
@@ -76,7 +76,7 @@ def verify(
     workers: int = 1,
     near: bool = True,
     redraw: int = 0,
-    renderer: Renderer | None = None,
+    renderer: RenderBackend | None = None,
     open_avatar: Callable[[str], Avatar] | None = None,
     done: Callable[[], object] = lambda: None,
 ) -> VerifyReport:

@@ -15,7 +15,7 @@ from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
-from vrm_synth.render import Renderer, renderer_of
+from vrm_synth.render import RenderBackend, renderer_of
 from vrm_synth.vrm.avatar import Avatar
 
 
@@ -36,7 +36,7 @@ def redraw_some(
     identity: Mapping[str, Any],
     sound: Sequence[ShardCheck],
     most: int,
-    renderer: Renderer,
+    renderer: RenderBackend,
     open_avatar: Callable[[str], Avatar],
 ) -> Iterator[RedrawReport]:
     """Render at most `most` shots again, drawn at random but the same each time, and compare them."""
@@ -51,7 +51,11 @@ def redraw_some(
 
 
 def _compare(
-    s: DatasetSample, expected: ExpectedShard, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
+    s: DatasetSample,
+    expected: ExpectedShard,
+    encoding: str,
+    renderer: RenderBackend,
+    open_avatar: Callable[[str], Avatar],
 ) -> RedrawReport:
     name = f"{expected.stem}/{s.key}"
     if (theirs := renderer_of(str(s.row.get("renderer")))) != (ours := renderer_of(renderer.device)):

@@ -25,7 +25,7 @@ from vrm_synth.dataset.verify.report import VerifyReport
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import load_evidence
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 from vrm_synth.shot import Recipe
 
 NOT_OF_RECIPE = (
@@ -66,7 +66,7 @@ def repair(
             where=store,
         )
     dataset = reopen_dataset(store, identity, report.sources, device)
-    open_renderer(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
+    open_backend(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
     discard(store, report.broken)
     blocks = dataset.missing()
     dataset.make(blocks, functools.partial(run_task, workers=workers), note=note)

@@ -20,7 +20,7 @@ from vrm_synth.caption import english
 from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.shard_readers import DatasetSample
-from vrm_synth.render.base import Renderer
+from vrm_synth.render.base import RenderBackend
 from vrm_synth.shot import Shot
 from vrm_synth.shot.observations import Observations
 from vrm_synth.vrm.avatar import Avatar
@@ -83,7 +83,7 @@ def avatar_of_sample(sample: DatasetSample, open_avatar: Callable[[str], Avatar]
     return avatar
 
 
-def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> NDArray[np.uint8]:
+def render_again(sample: DatasetSample, renderer: RenderBackend, avatar: Avatar) -> NDArray[np.uint8]:
     """Render the sample's shot again: (H, W, 4) uint8, straight alpha.
 
     Raises VrmSynthError where it cannot be drawn.
