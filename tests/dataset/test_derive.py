@@ -12,13 +12,11 @@ from tests.dataset.faults import samples, shards
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
-from vrm_synth.dataset.layout import COMPLETE
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
-from vrm_synth.dataset.shards.record import record_name
-from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.summary.table import TABLE, read_table
+from vrm_synth.dataset.summary.table import read_table
 from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.io.file_names import COMPLETE_JSON, METADATA_TABLE, SHARD_FORMATS, record_name
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
@@ -71,7 +69,7 @@ def everything(store: LocalStore) -> dict[tuple[str, str], DatasetSample]:
     return {(e.split, s.key): s for e in shards(store) for s in samples(store, e)}
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_converting_keeps_every_sample_and_back_again_every_byte(whole, tmp_path, shard_format):
     there = derive([whole], tmp_path / "there", "convert", shard_format, shard_size=4)
     assert verify(there).faults == ()
@@ -103,7 +101,9 @@ def test_jpeg_refuses_transparency(whole, avatars, tmp_path):
 
 
 def test_a_subset_has_what_the_condition_says_and_nothing_else(whole, tmp_path):
-    wanted = {(r["split"], r["key"]) for b in [read_table(whole.folder / TABLE)] for r in b if r["avatar"] == "free"}
+    wanted = {
+        (r["split"], r["key"]) for b in [read_table(whole.folder / METADATA_TABLE)] for r in b if r["avatar"] == "free"
+    }
     part = derive([whole], tmp_path / "part", "subset", "imagefolder", where="avatar = 'free'")
     assert set(everything(part)) == wanted and 0 < len(wanted) < 12
     assert verify(part).faults == ()
@@ -130,7 +130,7 @@ def test_what_does_not_go_together_is_refused(whole, avatars, tmp_path):
     bare = made(tmp_path / "bare", avatars, passes=(), count=3, splits={})
     with pytest.raises(DatasetError, match="other passes"):
         derive([whole, bare], tmp_path / "b", "merge", "webdataset")
-    bare.delete(COMPLETE)
+    bare.delete(COMPLETE_JSON)
     with pytest.raises(DatasetError, match="not finished"):
         SourceDataset.of(bare)
 
@@ -140,7 +140,7 @@ def test_the_same_again_makes_what_is_missing_and_another_is_refused(whole, tmp_
     before = {n: out.read(n) for n in out.list()}
     kept = {n: (out.folder / n).stat().st_mtime_ns for n in out.list() if "00000" not in n and n.endswith(".tar")}
     out.delete(record_name(0))
-    out.delete(COMPLETE)
+    out.delete(COMPLETE_JSON)
     derive([whole], out.folder, "convert", "webdataset", shard_size=4)
     assert {n: out.read(n) for n in out.list()} == before
     assert kept and {n: (out.folder / n).stat().st_mtime_ns for n in kept} == kept
@@ -176,4 +176,4 @@ def test_a_source_that_is_not_what_its_table_says_stops_it_with_one_line(whole, 
     lame.put_file(f"{shard.stem}.tar", lame.read(f"{shard.stem}.tar")[:600])
     with pytest.raises(DatasetError) as e:
         derive([lame], tmp_path / "out", "convert", "parquet")
-    assert "\n" not in str(e.value) and not LocalStore(tmp_path / "out").exists(COMPLETE)
+    assert "\n" not in str(e.value) and not LocalStore(tmp_path / "out").exists(COMPLETE_JSON)

@@ -16,8 +16,7 @@ from click.testing import CliRunner
 from tests.dataset.test_derive import made
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ExtraError, RenderError
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY
-from vrm_synth.dataset.shards.record import record_name
+from vrm_synth.io.file_names import COMPLETE_JSON, DATASET_JSON, record_name
 from vrm_synth.io.store import LocalStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,7 +182,7 @@ def test_repair_removes_nothing_that_it_could_not_make(avatars, tmp_path, monkey
     monkeypatch.setattr("vrm_synth.dataset.verify.repair.open_backend", none)
     done = CliRunner().invoke(main, ["verify", str(store.folder), "--repair", "--redraw", "0", "--workers", "1"])
     assert done.exit_code == 1 and "no OpenGL here" in done.stderr
-    assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE)
+    assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE_JSON)
 
 
 def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
@@ -199,14 +198,14 @@ def test_what_another_renderer_drew_is_no_fault(avatars, tmp_path, gl):
     others = [replace(s, row={**s.row, "renderer": "llvmpipe, pyrender"}) for s in samples(store, shard)]
     put_shard(store, "webdataset", shard, others)
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
-    from vrm_synth.dataset.layout import read_identity
+    from vrm_synth.dataset.identity.dataset_json import read_identity
     from vrm_synth.dataset.verify.report import ShardCheck
 
     checked = ShardCheck(shard, (), tuple(s.key for s in others))
     found = [*redraw_some(store, read_identity(store), [checked], 4, gl, open_avatar)]
     assert [r.fault for r in found] == [None] * 4
     assert {r.undrawable for r in found} == {"pyrender drew it, and not gl: --renderer pyrender draws it again"}
-    assert store.exists(IDENTITY)
+    assert store.exists(DATASET_JSON)
 
 
 def test_an_extra_that_is_missing_is_reported_with_its_place(monkeypatch):

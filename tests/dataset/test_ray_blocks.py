@@ -21,7 +21,6 @@ from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import ray_blocks
-from vrm_synth.dataset.layout import METRICS, PROBE
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.ray_blocks import BlockTask, make
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
@@ -30,6 +29,7 @@ from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.execution import crash_policy
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.execution.ray_cluster import Cluster, connected
+from vrm_synth.io.file_names import METRICS_JSON, PROBE_PREFIX
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import load_recipe
 
@@ -71,7 +71,7 @@ def whole(begun) -> dict[str, bytes]:
 
 
 def files(dataset: Dataset) -> dict[str, bytes]:
-    return {name: dataset.store.read(name) for name in dataset.store.list() if name != METRICS}
+    return {name: dataset.store.read(name) for name in dataset.store.list() if name != METRICS_JSON}
 
 
 @dataclass(frozen=True)
@@ -206,10 +206,10 @@ def test_a_node_that_sees_another_folder_is_reported(begun):
     elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (
         pytest.raises(DatasetError, match=r"elsewhere: a node does not see this dataset; allowed: a folder that every"),
-        BlockTask(dataset.task, elsewhere, f"{PROBE}0").open(),
+        BlockTask(dataset.task, elsewhere, f"{PROBE_PREFIX}0").open(),
     ):
         pass
-    other = BlockTask(dataset.task, dataset.writer, f"{PROBE}0")
+    other = BlockTask(dataset.task, dataset.writer, f"{PROBE_PREFIX}0")
     with pytest.raises(DatasetError, match="does not see this dataset"), other.open():
         pass
 

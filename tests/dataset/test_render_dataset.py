@@ -11,8 +11,8 @@ from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.dataset_handle import open_dataset
 from vrm_synth.dataset.identity import render_id
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.identity.render_id import render_parts
-from vrm_synth.dataset.layout import read_identity
 from vrm_synth.dataset.render_dataset import render_dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.verify.checks import verify

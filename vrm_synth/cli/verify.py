@@ -89,7 +89,7 @@ def _run_verify(
     """Verify with a progress bar. redraw, near, renderer: None for what this machine can do."""
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.avatar_cache import AvatarCache
-    from vrm_synth.dataset.layout import read_identity
+    from vrm_synth.dataset.identity.dataset_json import read_identity
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
     from vrm_synth.dataset.verify.expected import expected_dataset

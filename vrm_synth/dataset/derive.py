@@ -25,17 +25,18 @@ from typing import IO, Any
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.claim import claim, predecessor
+from vrm_synth.dataset.identity.dataset_json import identity, read_identity
 from vrm_synth.dataset.identity.render_id import MIXED, RENDER_ID, RENDER_PARTS
-from vrm_synth.dataset.layout import identity, read_identity
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.render_task import home_of, path_from, source_from
 from vrm_synth.dataset.shards.block_writer import packages
 from vrm_synth.dataset.shards.pending import missing_of
-from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
+from vrm_synth.dataset.shards.record import FileRecord, Record, words_digest
 from vrm_synth.dataset.shards.writers import pack
-from vrm_synth.dataset.summary.table import TABLE, query_table, read_table
+from vrm_synth.dataset.summary.table import query_table, read_table
 from vrm_synth.dataset.verify.expected import DERIVED, DerivedDataset, ExpectedShard
 from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.io.file_names import METADATA_TABLE, record_name
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
@@ -127,7 +128,7 @@ def pick(sources: Sequence[SourceDataset], where: str = ALL) -> PickedSamples:
     found = PickedSamples()
     for number, source in enumerate(sources):
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / TABLE  # a name that is no pattern to DuckDB
+            copy = Path(folder) / METADATA_TABLE  # a name that is no pattern to DuckDB
             _copy_table(source.store, copy)
             for split, shard, key in _query(copy, where):
                 found.add(PickedSample(number, split, shard, key))
@@ -149,10 +150,10 @@ def _query(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
 
 def _copy_table(store: Store, to: Path) -> None:
     if isinstance(store, LocalStore):  # whose table need not go through memory
-        with file_errors(store.folder / TABLE, "read"):
-            shutil.copyfile(store.folder / TABLE, to)
+        with file_errors(store.folder / METADATA_TABLE, "read"):
+            shutil.copyfile(store.folder / METADATA_TABLE, to)
     else:
-        to.write_bytes(store.read(TABLE))
+        to.write_bytes(store.read(METADATA_TABLE))
 
 
 @dataclass(frozen=True)

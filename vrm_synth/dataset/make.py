@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.claim import check_claimable, outgrown, predecessor
-from vrm_synth.dataset.layout import METRICS, identity
+from vrm_synth.dataset.identity.dataset_json import identity
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import (
     LICENSE,
@@ -43,6 +43,7 @@ from vrm_synth.execution.crash_policy import (
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.execution.task import Task
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.file_names import METRICS_JSON
 from vrm_synth.io.store import Store
 from vrm_synth.shot import Recipe, source_at
 from vrm_synth.vrm.avatar import Avatar
@@ -254,7 +255,7 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
         "processes_died": progress.crashes,
         "most_blocks_open": progress.max_open_blocks,
     }
-    store.put_file(METRICS, (to_json(metrics, indent=1) + "\n").encode())
+    store.put_file(METRICS_JSON, (to_json(metrics, indent=1) + "\n").encode())
 
 
 def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: DatasetSettings) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.layout import PROBE
 from vrm_synth.dataset.make import Dataset, Progress
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.shards.block_writer import BlockWriter
 from vrm_synth.execution.crash_policy import MAX_BLOCK_TRIES
 from vrm_synth.execution.ray_cluster import LOCAL_CLUSTER, Cluster, connected, run_task_on_ray
+from vrm_synth.io.file_names import PROBE_PREFIX
 from vrm_synth.io.store import Store
 
 REPORT_INTERVAL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
@@ -143,7 +143,7 @@ def make(
 def _probe(store: Store) -> Iterator[str]:
     """The name of an empty file in the dataset's folder, for as long as a run lasts: by it a node sees that its
     folder is the driver's. Not dataset.json, which comes with the first shard."""
-    name = f"{PROBE}{secrets.token_hex(8)}"
+    name = f"{PROBE_PREFIX}{secrets.token_hex(8)}"
     store.put_file(name, b"")
     try:
         yield name

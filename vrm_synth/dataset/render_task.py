@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.dataset.settings import OutputFormat
+from vrm_synth.io.dataset_columns import names, pass_suffix, sample_row
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
 from vrm_synth.io.shard_readers import DatasetSample
@@ -38,7 +38,7 @@ from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 from vrm_synth.vrm import Avatar
 
 ATTEMPTS = 4
-LICENSE = ("license", "license_url", "license_terms")  # columns of a row that say it
+LICENSE = names("license")  # columns of a row; its name, too, is hashed into the render id
 STAGES = ("load", "plan", "draw", "encode")
 
 
@@ -79,7 +79,7 @@ class RenderTask:
     """Render shots of a recipe by their numbers.
 
     home: the folder that avatars' paths in metadata are relative to; None for file names alone.
-    licenses: avatar source → the columns of LICENSE.
+    licenses: avatar source → its columns LICENSE.
     output: shard format, encoding, passes.
     renderer: its name.
     devices: EGL device indices, of which each process takes one.
@@ -166,19 +166,21 @@ def _attempt(
     extras = {}
     if "mask" in task.output.passes:
         bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
-        extras["mask.png"] = encode_mask(bare[..., 3])
-    row: dict[str, Any] = {
-        "caption": english(shot.choices, planned.observations),
-        "i": i,
-        "seed": task.recipe.seed,
-        "attempt": attempt,
-        "avatar": avatar_id(source),
-        "avatar_sha256": avatar.sha256,
-        **task.licenses[source],
-        "renderer": renderer.device,
-        "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
-        "observations": planned.observations.to_json(),
-    }
+        extras[pass_suffix("mask")] = encode_mask(bare[..., 3])
+    row = sample_row(
+        {
+            "caption": english(shot.choices, planned.observations),
+            "i": i,
+            "seed": task.recipe.seed,
+            "attempt": attempt,
+            "avatar": avatar_id(source),
+            "avatar_sha256": avatar.sha256,
+            **task.licenses[source],
+            "renderer": renderer.device,
+            "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
+            "observations": planned.observations.to_json(),
+        }
+    )
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
     pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
     clock.append(time.perf_counter())

@@ -15,14 +15,13 @@ from vrm_synth.dataset import render_task
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
 from vrm_synth.dataset.identity.claim import claim, outgrown, predecessor
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
+from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.pending import missing_shards
-from vrm_synth.dataset.shards.record import record_name
-from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.file_names import COMPLETE_JSON, DATASET_JSON, METRICS_JSON, SHARD_FORMATS, record_name
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.io.store_fsspec import FsspecStore
 from vrm_synth.shot import Recipe
@@ -72,7 +71,7 @@ def maker(source) -> Maker:
 
 
 def files(store: Store) -> dict[str, bytes]:
-    return {name: store.read(name) for name in store.list() if name != METRICS}
+    return {name: store.read(name) for name in store.list() if name != METRICS_JSON}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +89,7 @@ def store(tmp_path_factory) -> LocalStore:
 # ---------------------------------------------------------------- growing
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_missing(
     maker, store, at_once, shard_format
 ):
@@ -132,12 +131,12 @@ def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
 def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(maker, store, at_once):
     maker.whole(store, FEW)
     late, first = maker.dataset(store, MANY), maker.dataset(store, MANY)
-    before = store.read(IDENTITY)
+    before = store.read(DATASET_JSON)
     first.make([2])
-    now = store.read(IDENTITY)
-    store.put_file(IDENTITY, before)  # what the late one read a moment ago
+    now = store.read(DATASET_JSON)
+    store.put_file(DATASET_JSON, before)  # what the late one read a moment ago
     claim(store, late.writer.identity)
-    assert store.read(IDENTITY) == now and 2 not in late.missing()
+    assert store.read(DATASET_JSON) == now and 2 not in late.missing()
     late.make(late.missing())
     assert late.finish() and files(store) == at_once("imagefolder")
 
@@ -147,7 +146,7 @@ def test_in_steps_and_interrupted_at_any_shard(maker, store, at_once):
     for count in (FEW, 12, MANY):
         grown = maker.dataset(store, count)
         grown.make(grown.missing()[:1])
-        assert not store.exists(COMPLETE)
+        assert not store.exists(COMPLETE_JSON)
         assert grown.missing() == maker.dataset(store, count).missing()
         maker.whole(store, count)
     assert files(store) == at_once("imagefolder")
@@ -159,7 +158,7 @@ def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, s
     put = LocalStore.put_file
 
     def fails(self, name, data):
-        if name == IDENTITY:
+        if name == DATASET_JSON:
             raise DatasetError("pulled out")
         put(self, name, data)
 
@@ -250,8 +249,8 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
 
 
 def test_a_folder_with_nothing_but_anothers_name_is_free(maker, store):
-    store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
-    store.put_file(METRICS, b"{}")
+    store.put_file(DATASET_JSON, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
+    store.put_file(METRICS_JSON, b"{}")
     assert predecessor(store, maker.dataset(store, FEW).writer.identity) is None
     maker.whole(store, FEW)
     other = identity({"seed": 1}, {}, [])

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.dataset.test_derive import derive, everything, made
-from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.summary.loading_code import PLACE, DatasetFiles, head, sections
+from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
@@ -92,7 +92,7 @@ def check_all(store: LocalStore) -> None:
             check(row, ours["train", name])
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_converted_with_splits_and_masks(source, tmp_path, shard_format):
     check_all(derive([source], tmp_path / "there", "convert", shard_format, shard_size=7))
 
@@ -105,13 +105,13 @@ def test_rendered_tars_without_either(bare):
     check_all(bare)
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("encoding", ["webp", "jxl"])
 def test_other_encodings(bare, tmp_path, shard_format, encoding):
     check_all(derive([bare], tmp_path / "there", "convert", shard_format, encoding=encoding))
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_merged_from_datasets_of_two_encodings_nothing_is_left_out(bare, avatars, tmp_path, shard_format):
     other = made(tmp_path / "other", avatars, "parquet", passes=(), splits={}, count=7, seed=5)
     webp = derive([other], tmp_path / "webp", "convert", "parquet", encoding="webp")
@@ -132,7 +132,7 @@ def test_a_split_of_any_name(bare, avatars, tmp_path):
     check_all(made(tmp_path / "held", avatars, "imagefolder", passes=(), splits={"held_out": 0.4}, count=8))
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("streaming", [False, True])
 def test_by_data_dir(source, tmp_path, shard_format, streaming):
     from datasets import load_dataset
@@ -159,7 +159,7 @@ def test_the_head_names_files_of_the_splits_alone():
     assert "dataset_info" not in head(DatasetFiles("parquet"), {"caption": "string"})
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("encoding", ["png", "mixed"])
 def test_every_block_is_python_and_the_plugin_is_named_where_it_is_needed(shard_format, encoding):
     text = "\n".join(sections(DatasetFiles(shard_format, encoding, ("mask",))))

@@ -14,14 +14,14 @@ from tests.dataset.faults import faults, put, samples, shards
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish
-from vrm_synth.dataset.layout import IDENTITY, read_identity
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
-from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.dataset.verify.repair import repair
 from vrm_synth.dataset.verify.report import Fault, VerifyReport
+from vrm_synth.io.file_names import DATASET_JSON, SHARD_FORMATS
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
 from vrm_synth.vrm import Avatar
@@ -68,7 +68,7 @@ def sets(gl, avatars, tmp_path_factory) -> dict[str, LocalStore]:
     """A dataset of two avatars and two splits in each format; the tests do not change them."""
     return {
         shard_format: made(LocalStore(tmp_path_factory.mktemp(shard_format)), shard_format, avatars)
-        for shard_format in FORMATS
+        for shard_format in SHARD_FORMATS
     }
 
 
@@ -100,7 +100,7 @@ def copy(store: LocalStore, folder: Path) -> LocalStore:
     return LocalStore(folder)
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_sound_dataset_has_no_fault(sets, shard_format, gl):
     before = files(sets[shard_format])
     found = verify(sets[shard_format], redraw=5, renderer=gl, open_avatar=opener(sets[shard_format]))
@@ -119,7 +119,7 @@ def unhealed(sets, count: int, folder: Path) -> list[str]:
     """Those of so many planted faults that verify did not find, or that remaking did not heal to the byte."""
     missed = []
     for seed, plant in faults(count):
-        shard_format = FORMATS[(seed + seed // 10) % 3]
+        shard_format = SHARD_FORMATS[(seed + seed // 10) % 3]
         store = copy(sets[shard_format], folder / f"{seed}")
         told = f"{shard_format} {seed}: {plant(store, np.random.default_rng(seed))}"
         found = verify(store, near=False)
@@ -213,12 +213,12 @@ def test_a_file_that_belongs_to_nothing_is_reported_and_left_alone(sets):
 
 def test_a_changed_identity_is_found_and_what_is_no_dataset_is_refused(sets, tmp_path):
     store = copy(sets["webdataset"], tmp_path / "t")
-    whole = store.read(IDENTITY)
-    store.put_file(IDENTITY, whole.replace(b'"seed": 4', b'"seed": 5'))
-    assert IDENTITY in [f.file for f in verify(store).faults]
+    whole = store.read(DATASET_JSON)
+    store.put_file(DATASET_JSON, whole.replace(b'"seed": 4', b'"seed": 5'))
+    assert DATASET_JSON in [f.file for f in verify(store).faults]
     sizeless = whole.replace(b'"shard_size": 5', b'"shard_size": 0')
     for data in (b"[]", b"{}", sizeless, whole.replace(b'"count"', b'"number"')):
-        store.put_file(IDENTITY, data)
+        store.put_file(DATASET_JSON, data)
         with pytest.raises(DatasetError):
             verify(store)
     with pytest.raises(DatasetError):

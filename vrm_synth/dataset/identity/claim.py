@@ -19,10 +19,11 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import reopen
+from vrm_synth.dataset.identity.dataset_json import identity_bytes, read_identity
 from vrm_synth.dataset.identity.render_id import RENDER_ID, check_render_id
-from vrm_synth.dataset.layout import IDENTITY, METRICS, PROBE, identity_bytes, read_identity
-from vrm_synth.dataset.shards.record import RECORDS, Record, record_name
+from vrm_synth.dataset.shards.record import Record
 from vrm_synth.dataset.verify.expected import DERIVED, RenderedDataset, expected_dataset
+from vrm_synth.io.file_names import DATASET_JSON, METRICS_JSON, PROBE_PREFIX, RECORDS_FOLDER, record_name
 from vrm_synth.io.store import LocalStore, Store
 
 COUNT = "count"
@@ -41,10 +42,10 @@ def check_claimable(store: Store) -> None:
 
 def _holds_dataset(store: Store) -> bool:
     """True if there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
-    if store.exists(IDENTITY):
+    if store.exists(DATASET_JSON):
         return True
-    files = [name for name in store.list() if not name.startswith(PROBE)]
-    if IDENTITY in files:  # another job of the same dataset has put it between the two looks
+    files = [name for name in store.list() if not name.startswith(PROBE_PREFIX)]
+    if DATASET_JSON in files:  # another job of the same dataset has put it between the two looks
         return True
     if files:
         raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
@@ -86,7 +87,7 @@ def claim(store: Store, mine: Mapping[str, Any]) -> None:
     `predecessor` does."""
     there = predecessor(store, mine)
     if there is None:
-        store.put_file(IDENTITY, identity_bytes(mine))
+        store.put_file(DATASET_JSON, identity_bytes(mine))
     elif there["recipe_sha256"] != mine["recipe_sha256"]:
         reopen(store)
         for number in outgrown(there, mine):
@@ -94,7 +95,7 @@ def claim(store: Store, mine: Mapping[str, Any]) -> None:
             # Another job of the grown dataset may be further, and have made the shard.
             if store.exists(name) and not _is_of(store, name, number, mine):
                 store.delete(name)
-        store.put_file(IDENTITY, identity_bytes(mine))
+        store.put_file(DATASET_JSON, identity_bytes(mine))
 
 
 def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
@@ -122,9 +123,9 @@ def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> boo
 
 def _is_bare(store: Store) -> bool:
     """True if nothing has been made in the folder yet."""
-    if store.list(RECORDS):  # few files, of a folder that may have millions
+    if store.list(RECORDS_FOLDER):  # few files, of a folder that may have millions
         return False
-    return all(name in (IDENTITY, METRICS) or name.startswith(PROBE) for name in store.list())
+    return all(name in (DATASET_JSON, METRICS_JSON) or name.startswith(PROBE_PREFIX) for name in store.list())
 
 
 def _check_same(store: Store, there: Mapping[str, Any], mine: Mapping[str, Any]) -> None:

@@ -27,7 +27,8 @@ RENDER_ID = "render_id"  # keys of dataset.json
 RENDER_PARTS = "render_parts"
 MIXED = "mixed"  # the id of a dataset that was derived from datasets of several ids
 _PACKAGE = Path(__file__).resolve().parents[2]
-# Modules whose upper-case constants decide what a shot of a recipe is, how it is posed and what its caption says.
+# Modules whose upper-case constants decide what a shot of a recipe is, how it is posed and what its caption says. The
+# names of modules and constants, those that a module imports, too, are hashed: renaming one gives another id.
 _CONSTANTS = (
     "camera.framing",
     "caption.facts",

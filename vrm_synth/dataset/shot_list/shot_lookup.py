@@ -9,13 +9,14 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import is_complete
-from vrm_synth.dataset.layout import read_identity
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.shot_list.reader import ListedShot
-from vrm_synth.dataset.summary.table import TABLE, find_shards
+from vrm_synth.dataset.summary.table import find_shards
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.file_names import METADATA_TABLE, shard_stem
 from vrm_synth.io.store import LocalStore, Store
 
 ShardAddress = tuple[str, int]  # split and number
@@ -34,7 +35,7 @@ def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
 
     def listed(address: ShardAddress, key: str, row: Mapping[str, Any]) -> ListedShot:
         avatar = source_from(home, str(row["shot"].get("avatar")))
-        where = f"{address[0]}/{address[1]:05d}/{key}"
+        where = f"{shard_stem(*address)}/{key}"
         text = to_json({**row["shot"], "avatar": avatar})
         return ListedShot(key, avatar, text, where, avatar_sha256=str(row.get("avatar_sha256", "")))
 
@@ -57,7 +58,9 @@ def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
 def _addresses(store: Store, keys: Sequence[str]) -> dict[str, ShardAddress]:
     """Key → its shard: by the table where the dataset is finished, by the records where it is not."""
     if is_complete(store):
-        table = store.folder / TABLE if isinstance(store, LocalStore) else io.BytesIO(store.read(TABLE))
+        table = (
+            store.folder / METADATA_TABLE if isinstance(store, LocalStore) else io.BytesIO(store.read(METADATA_TABLE))
+        )
         return find_shards(table, keys)
     wanted = set(keys)
     return {key: (r.split, r.shard) for r in read_records(store) for key in wanted.intersection(r.keys)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.dataset_columns import pass_suffix
 from vrm_synth.io.image_encodings import ENCODINGS
 
 PLACE = "PATH/OF/THIS/FOLDER"
@@ -54,7 +55,7 @@ def head(files: DatasetFiles, columns: Mapping[str, str]) -> dict[str, Any]:
 def _features(files: DatasetFiles, columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """The columns of a tar's samples. `datasets` would take them from the first five samples of one shard, knows no
     JPEG XL, and leaves pictures out whose suffix the five did not have."""
-    pictures = (*files.suffixes, *(f"{name}.png" for name in files.passes))
+    pictures = (*files.suffixes, *map(pass_suffix, files.passes))
     row = [{"name": name, "dtype": kind} for name, kind in columns.items()]
     return [
         *({"name": suffix, "dtype": "image"} for suffix in pictures),
@@ -89,7 +90,7 @@ def _arguments(files: DatasetFiles) -> str:
 def _columns(files: DatasetFiles) -> str:
     if files.shard_format == "webdataset":
         names = [f"`{suffix}`" for suffix in files.suffixes]
-        masks = "".join(f", `{name}.png`" for name in files.passes)
+        masks = "".join(f", `{pass_suffix(name)}`" for name in files.passes)
         return f"A row has the picture ({' or '.join(names)}){masks}, the caption (`txt`) and the rest (`json`)."
     masks = "".join(f", `{name}`" for name in files.passes)
     rest = "the rest as JSON text (`metadata`)" if files.shard_format == "parquet" else "the rest, a column each"

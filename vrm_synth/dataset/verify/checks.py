@@ -26,16 +26,17 @@ import numpy as np
 
 from vrm_synth.core.errors import DatasetError, ExtraError, StoreError
 from vrm_synth.dataset.finish import finished_files
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.identity.render_id import render_difference
-from vrm_synth.dataset.layout import COMPLETE, read_identity
-from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
-from vrm_synth.dataset.summary.table import TABLE, canonical_json, read_table, table_row
+from vrm_synth.dataset.shards.record import Record, words_digest
+from vrm_synth.dataset.summary.table import canonical_json, read_table, table_row
 from vrm_synth.dataset.verify.expected import ExpectedDataset, ExpectedShard, expected_dataset
 from vrm_synth.dataset.verify.near_duplicates import import_imagehash, near_groups, perceptual_hash
 from vrm_synth.dataset.verify.redraw import RedrawReport, redraw_some
 from vrm_synth.dataset.verify.report import Fault, ShardCheck, VerifyReport
 from vrm_synth.dataset.verify.reproduce import check_sample
 from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.file_names import COMPLETE_JSON, METADATA_TABLE, RECORDS_FOLDER, record_name
 from vrm_synth.io.image_decoder import load_jxl, open_image
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
@@ -231,7 +232,7 @@ def _check_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Sha
     except StoreError:
         raise
     except DatasetError as e:
-        yield Fault(COMPLETE, _inside(e, COMPLETE))
+        yield Fault(COMPLETE_JSON, _inside(e, COMPLETE_JSON))
         sums = {}
     for name, sha256 in sums.items():
         if not store.exists(name):
@@ -240,30 +241,30 @@ def _check_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Sha
             yield Fault(name, "other bytes than when the dataset was finished", records.get(name))
     known = {name for c in shards for name in c.files}
     lost = [c.expected for c in shards if not c.files]  # whose files no record accounts for
-    for folder in sorted({RECORDS, *(c.expected.split for c in shards)}):
+    for folder in sorted({RECORDS_FOLDER, *(c.expected.split for c in shards)}):
         for name in store.list(folder):
             if name not in known and name not in records and not any(e.owns(name) for e in lost):
                 yield Fault(name, "belongs to nothing in this dataset: move it elsewhere")
-    if store.exists(TABLE) and all(not c.faults for c in shards):
+    if store.exists(METADATA_TABLE) and all(not c.faults for c in shards):
         yield from _check_table(store, shards)
 
 
 def _check_table(store: Store, shards: Sequence[ShardCheck]) -> Iterator[Fault]:
     digests = {c.expected.number: hashlib.sha256() for c in shards}
     try:
-        for row in read_table(io.BytesIO(store.read(TABLE))):
+        for row in read_table(io.BytesIO(store.read(METADATA_TABLE))):
             if row["shard"] not in digests:
-                yield Fault(TABLE, f"has a row of a shard that is not there: {row['shard']}")
+                yield Fault(METADATA_TABLE, f"has a row of a shard that is not there: {row['shard']}")
                 return
             digests[row["shard"]].update(canonical_json(row))
     except StoreError:
         raise
     except DatasetError as e:
-        yield Fault(TABLE, str(e))
+        yield Fault(METADATA_TABLE, str(e))
         return
     wrong = [n for c in shards if digests[n := c.expected.number].hexdigest() != c.rows]
     if wrong:
-        yield Fault(TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
+        yield Fault(METADATA_TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
 
 
 # ---------------------------------------------------------------- one shard

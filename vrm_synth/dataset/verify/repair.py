@@ -14,15 +14,14 @@ from typing import Any
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
-from vrm_synth.dataset.layout import IDENTITY, read_identity
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.render_task import home_of, is_built_in, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
-from vrm_synth.dataset.shards.record import record_name
-from vrm_synth.dataset.shards.writers import index_name
 from vrm_synth.dataset.verify.expected import DERIVED, expected_dataset
 from vrm_synth.dataset.verify.report import VerifyReport
 from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.file_names import DATASET_JSON, index_name, record_name
 from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import load_evidence
 from vrm_synth.render import open_backend
@@ -117,7 +116,7 @@ def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | 
             "no whole shard tells where its avatar lies",
             got=avatar["id"],
             allowed="the same vrm-synth render as before, once the broken shards' records are deleted",
-            where=IDENTITY,
+            where=DATASET_JSON,
         )
     source = source_from(home, name)
     if not is_built_in(source) and not Path(source).is_file():
