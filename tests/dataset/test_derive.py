@@ -12,7 +12,7 @@ from tests.dataset.faults import samples, shards
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.summary.table import read_table
 from vrm_synth.dataset.verify.checks import verify
@@ -39,10 +39,10 @@ def made(
     recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}, "seed": 4} | more)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vrm_synth.dataset.render_task.open_avatar", opened)
-        dataset = Dataset(
+        dataset = RecipeDataset(
             recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=passes), shard_size=5)
         )
-        dataset.make(dataset.missing())
+        dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store
 
@@ -120,7 +120,7 @@ def test_merging_loses_nothing_and_its_shots_can_be_drawn(whole, other, tmp_path
     pictures = sorted(s.picture for store in (whole, other) for s in everything(store).values())
     assert sorted(s.picture for s in found.values()) == pictures
     home = home_of(both, "webdataset")
-    redrawn = verify(both, redraw=24, renderer=gl, open_avatar=lambda name: opened(source_from(home, name)))
+    redrawn = verify(both, redraw=24, backend=gl, open_avatar=lambda name: opened(source_from(home, name)))
     assert redrawn.faults == () and redrawn.redrawn == 24
 
 

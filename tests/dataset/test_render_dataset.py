@@ -64,7 +64,7 @@ def test_a_job_that_is_none_and_a_folder_that_is_none_are_errors(recipe, tmp_pat
 def test_another_version_of_the_pictures_neither_redraws_nor_repairs_nor_goes_on(recipe, tmp_path, gl, monkeypatch):
     dataset = render_dataset(recipe, tmp_path, workers=1)
     monkeypatch.setattr(render_id, "render_parts", lambda: {**render_parts(), "poses": "0" * 16})
-    report = verify(dataset.store, near=False, redraw=2, renderer=gl, open_avatar=open_avatar)
+    report = verify(dataset.store, near=False, redraw=2, backend=gl, open_avatar=open_avatar)
     assert report.redrawn == 0 and report.faults == ()
     assert report.undrawable == (f"vrm-synth {__version__} drew it with other poses than this version has",)
     says = "draws other pictures than the folder has; got other poses"

@@ -15,7 +15,7 @@ from tests.cli.test_cli import error, run
 from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.usable_avatars import MAX_LISTED, usable_avatars
 from vrm_synth.execution.process_pool import run_task
@@ -101,13 +101,15 @@ def test_an_expression_of_a_skipped_avatar_is_none(folder):
         usable_avatars(recipe, open_avatar, {}, skip_unusable=True)
 
 
-def dataset(folder: Path, out: Path) -> Dataset:
-    return Dataset(recipe_of(folder), LocalStore(out), open_avatar, DatasetSettings(shard_size=2, skip_unusable=True))
+def dataset(folder: Path, out: Path) -> RecipeDataset:
+    return RecipeDataset(
+        recipe_of(folder), LocalStore(out), open_avatar, DatasetSettings(shard_size=2, skip_unusable=True)
+    )
 
 
 def test_the_list_is_fixed_when_the_folder_is_claimed(folder, tmp_path, avatars):
     made = dataset(folder, tmp_path / "out")
-    made.make([made.plan.blocks - 1], functools.partial(run_task, workers=1))
+    made.render_blocks([made.plan.blocks - 1], functools.partial(run_task, workers=1))
     told = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert [a["id"] for a in told["recipe"]["avatars"]] == ["a", "d"] and [s["id"] for s in told["skipped"]] == list(
         "bce"
@@ -155,7 +157,7 @@ def test_an_out_that_cannot_be_used_is_reported_before_avatars_are_read(folder, 
 
     wrong = "not empty, and no dataset of ours" if place == "taken" else "cannot be made: .* is "
     with pytest.raises(DatasetError, match=wrong):
-        Dataset(recipe_of(folder), LocalStore(tmp_path / place), unread)
+        RecipeDataset(recipe_of(folder), LocalStore(tmp_path / place), unread)
     said = error("render", folder, "-o", tmp_path / place)
     assert str(tmp_path / place) in said and "avatars cannot be used" not in said
     assert sorted(p.name for p in tmp_path.rglob("*")) == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from vrm_synth.execution.work_queue import LONGEST_PART, WorkQueue
+from vrm_synth.execution.work_queue import MAX_BATCH, WorkQueue
 
 
 def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
@@ -17,7 +17,7 @@ def test_a_worker_keeps_its_group_and_then_begins_one_or_helps():
             found = queue.take(at[name])
             if found:
                 at[name], part = found
-                assert 1 <= len(part) <= LONGEST_PART
+                assert 1 <= len(part) <= MAX_BATCH
                 parts[name].append(at[name])
                 seen += part
     assert sorted(seen) == [*range(104), *range(200, 300)]

@@ -88,7 +88,7 @@ def convert(source: str, **options: Any) -> None:
 
 def _derive(
     command: str,
-    places: tuple[str, ...],
+    paths: tuple[str, ...],
     out: str,
     shard_format: str | None,
     encoding: str | None,
@@ -102,7 +102,7 @@ def _derive(
     from vrm_synth.io.open_store import open_store
 
     check_claimable(open_store(out))
-    sources = tuple(SourceDataset.of(open_store(place), prefixed) for place in places)
+    sources = tuple(SourceDataset.of(open_store(path), prefixed) for path in paths)
     where = ALL if where is None else where
     picks = pick(sources, where)
     deriving = DeriveTask(

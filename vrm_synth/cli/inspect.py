@@ -85,8 +85,8 @@ def _draw(avatar: Avatar, picture: Path, renderer: str, device: int) -> None:
 
     cells = []
     total = len(TURN) + len(faces(avatar))
-    with contextlib.closing(open_backend(renderer, device)) as drawing, bar(total, "images") as shown:
-        for cell in turntable_cells(drawing, avatar):
+    with contextlib.closing(open_backend(renderer, device)) as backend, bar(total, "images") as shown:
+        for cell in turntable_cells(backend, avatar):
             cells.append(cell)
             shown.update()
     name = avatar.meta.name or avatar.source

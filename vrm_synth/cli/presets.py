@@ -58,7 +58,7 @@ def list_poses(as_json: bool) -> None:
     """List the named poses: what a caption may say of each, and its tags."""
     from vrm_synth.pose.pose_library import load_poses
 
-    found = load_poses().values()
+    library = load_poses().values()
     if as_json:
         facts = [
             {
@@ -69,11 +69,11 @@ def list_poses(as_json: bool) -> None:
                 "bones": {bone: list(q) for bone, q in p.bones.items()},
                 "hips": list(p.hips),
             }
-            for p in found
+            for p in library
         ]
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
-    _table((p.name, p.phrases[0].text, ", ".join(p.tags)) for p in found)
+    _table((p.name, p.phrases[0].text, ", ".join(p.tags)) for p in library)
 
 
 @poses.command("show")
@@ -179,8 +179,8 @@ def _show(
 
     subject = open_avatar(avatar)
     cells = []
-    with contextlib.closing(open_backend(renderer, device)) as drawing, bar(count, "images") as shown:
-        for cell in draw(drawing, subject):
+    with contextlib.closing(open_backend(renderer, device)) as backend, bar(count, "images") as shown:
+        for cell in draw(backend, subject):
             cells.append(cell)
             shown.update()
     write_file(out, sheet(title, cells, columns))

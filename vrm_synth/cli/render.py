@@ -28,10 +28,10 @@ class JobIndex(click.ParamType):
     name = "I/N"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
-        if not found or not int(found[1]) < int(found[2]):
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
+        if not match or not int(match[1]) < int(match[2]):
             self.fail(f"{value!r} is not I/N with I from 0 to N - 1.", param, ctx)
-        return int(found[1]), int(found[2])
+        return int(match[1]), int(match[2])
 
 
 class Devices(click.ParamType):

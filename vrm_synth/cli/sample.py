@@ -87,7 +87,7 @@ def sample(
 
     process = ranks()
     with image_bar() as progress:
-        kept = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
+        reused = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
     if process["rank"] == 0:
-        existing = f", {kept} of them from before" if kept else ""
+        existing = f", {reused} of them from before" if reused else ""
         click.echo(f"{plural(len(requests), 'picture')} in {out}{existing}; a look at them: {out / GRID}")

@@ -104,10 +104,10 @@ def _run_verify(
     blocks, home = expected_dataset(identity).blocks, home_of(store, identity["recipe"]["format"])
     workers = min(workers or len(os.sched_getaffinity(0)), blocks)
     with contextlib.ExitStack() as stack:
-        drawn_with = None
+        backend = None
         try:
             if redraw != 0:
-                drawn_with = stack.enter_context(contextlib.closing(open_backend(renderer, device)))
+                backend = stack.enter_context(contextlib.closing(open_backend(renderer, device)))
         except RenderError as e:
             if redraw is not None:
                 raise
@@ -118,7 +118,7 @@ def _run_verify(
             workers=workers,
             near=near is not False,
             redraw=DEFAULT_REDRAWN if redraw is None else redraw,
-            renderer=drawn_with,
+            backend=backend,
             open_avatar=AvatarCache(lambda name: open_avatar(source_from(home, name))),
             done=shown.update,
         )
@@ -144,8 +144,8 @@ def _print_report(report: VerifyReport) -> None:
         click.echo(f"and {len(report.near_duplicates) - MAX_LISTED} more groups that look the same")
     for why in report.undrawable[:MAX_LISTED]:
         click.echo(f"not drawn again: {why}")
-    for what in report.unchecked:
-        click.echo(f"not checked: {what}")
+    for line in report.unchecked:
+        click.echo(f"not checked: {line}")
     drawn = f", {report.redrawn} drawn again" if report.redrawn else ""
     verdict = plural(len(report.faults), "fault") if report.faults else "sound"
     if report.broken:

@@ -86,12 +86,12 @@ def finish(store: Store) -> None:
     store.put_file(COMPLETE_JSON, (to_json(complete, indent=1) + "\n").encode())
 
 
-def _check_count(store: Store, there: int, wanted: int) -> None:
+def _check_count(store: Store, shots: int, planned: int) -> None:
     """Raise DatasetError where records have another number of shots: one may be of a smaller dataset's last shard,
     put by a run of it that was still at work while another made the dataset grow."""
-    if there != wanted:
-        allowed = f"{wanted}; vrm-synth verify --repair makes again what is wrong"
-        raise DatasetError("the shards hold another number of shots", got=there, allowed=allowed, where=str(store))
+    if shots != planned:
+        allowed = f"{planned}; vrm-synth verify --repair makes again what is wrong"
+        raise DatasetError("the shards hold another number of shots", got=shots, allowed=allowed, where=str(store))
 
 
 def is_complete(store: Store) -> bool:
@@ -140,13 +140,13 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
 def _spread_samples(store: Store, shard_format: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
     """(file, sample) of SHEET_PICTURES samples, evenly spread over the shards."""
     total = sum(s.samples for s in shards)
-    wanted = [k * total // min(total, SHEET_PICTURES) for k in range(min(total, SHEET_PICTURES))]
+    indices = [k * total // min(total, SHEET_PICTURES) for k in range(min(total, SHEET_PICTURES))]
     first = 0
     for split, number, samples in shards:
-        here = [w - first for w in wanted if first <= w < first + samples]
-        if here:
+        in_shard = [w - first for w in indices if first <= w < first + samples]
+        if in_shard:
             for n, sample in enumerate(read_shard(store, shard_format, split, number)):
-                if n in here:
+                if n in in_shard:
                     yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
         first += samples
 

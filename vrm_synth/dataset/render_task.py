@@ -107,8 +107,8 @@ class RenderTask:
         """A function from a shot's number to its one result."""
         open_one = AvatarCache(open_avatar, self.cache_bytes)
         device = self.devices[_process_index() % len(self.devices)]
-        with contextlib.closing(open_backend(self.renderer, device, self.mips)) as renderer:
-            yield lambda i: iter([render_sample(self, renderer, open_one, i)])
+        with contextlib.closing(open_backend(self.renderer, device, self.mips)) as backend:
+            yield lambda i: iter([render_sample(self, backend, open_one, i)])
 
     def on_crash(self, i: int, exit_reason: str) -> tuple[CrashedShot]:
         """Report the crash; the caller decides what happens to the shot."""
@@ -121,12 +121,12 @@ def _process_index() -> int:
     return int(number) - 1 if number.isdecimal() else 0
 
 
-def render_sample(task: RenderTask, renderer: RenderBackend, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
+def render_sample(task: RenderTask, backend: RenderBackend, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
     """Render shot i by the first attempt that passes the checks. Raises RenderError where nothing can be drawn."""
     reason = ""
     for attempt in range(ATTEMPTS):
         try:
-            return replace(_attempt(task, renderer, open_one, i, attempt), attempts=attempt + 1)
+            return replace(_attempt(task, backend, open_one, i, attempt), attempts=attempt + 1)
         except (_FaultError, ShotError) as e:
             reason = str(e)
         except AvatarError as e:  # no attempt shows another avatar
@@ -139,22 +139,22 @@ class _FaultError(Exception):
 
 
 def _attempt(
-    task: RenderTask, renderer: RenderBackend, open_one: Callable[[str], Avatar], i: int, attempt: int
+    task: RenderTask, backend: RenderBackend, open_one: Callable[[str], Avatar], i: int, attempt: int
 ) -> RenderResult:
     source, clock = source_at(task.recipe, i), [time.perf_counter()]
     try:
         avatar = open_one(source)
     except AvatarError as e:  # it could be read when the run began, and what is made may not depend on when it cannot
         raise DatasetError(f"an avatar cannot be read any more: {e}") from e
-    if avatar.sha256 != (wanted := task.hashes.get(source, avatar.sha256)):
+    if avatar.sha256 != (expected := task.hashes.get(source, avatar.sha256)):
         raise DatasetError(
-            "an avatar is another file than when the run began", got=avatar.sha256, allowed=wanted, where=source
+            "an avatar is another file than when the run began", got=avatar.sha256, allowed=expected, where=source
         )
     clock.append(time.perf_counter())
     planned = plan_shot(task.recipe, i, open_one, attempt)
     shot = gaze_in_angles(avatar, planned.shot)
     clock.append(time.perf_counter())
-    posed, frame = render_shot(renderer, avatar, shot, posed=planned.posed)
+    posed, frame = render_shot(backend, avatar, shot, posed=planned.posed)
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
@@ -162,10 +162,10 @@ def _attempt(
         raise _FaultError(fault)
     encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
-    kept = frame.rgba if encoding.lossless else decode_rgba(picture)
+    stored_rgba = frame.rgba if encoding.lossless else decode_rgba(picture)
     extras = {}
     if "mask" in task.output.passes:
-        bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
+        bare = backend.render(posed, replace(shot.view(), background=None)).rgba
         extras[pass_suffix("mask")] = encode_mask(bare[..., 3])
     row = sample_row(
         {
@@ -176,13 +176,13 @@ def _attempt(
             "avatar": avatar_id(source),
             "avatar_sha256": avatar.sha256,
             **task.licenses[source],
-            "renderer": renderer.device,
+            "renderer": backend.device,
             "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
             "observations": planned.observations.to_json(),
         }
     )
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
-    pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
+    pixels = hashlib.sha256(np.ascontiguousarray(stored_rgba).tobytes()).digest()
     clock.append(time.perf_counter())
     stage_seconds = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
     return RenderResult(i, sample, pixels, stage_seconds=stage_seconds)

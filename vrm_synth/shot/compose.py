@@ -104,8 +104,8 @@ def _size(value: int | tuple[int, int]) -> tuple[int, int]:
 def _known_expressions(avatar: Avatar, weights: Mapping[str, float]) -> Mapping[str, float]:
     for name in weights:
         if name not in avatar.expressions:
-            what = f"the avatar has no such expression{did_you_mean(name, avatar.expressions)}"
-            raise ShotError(what, got=name, allowed=", ".join(avatar.expressions) or "none")
+            message = f"the avatar has no such expression{did_you_mean(name, avatar.expressions)}"
+            raise ShotError(message, got=name, allowed=", ".join(avatar.expressions) or "none")
     return weights
 
 

@@ -227,10 +227,10 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
 
 def _gaze(recipe: Recipe, visibility: Visibility, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
     """(gaze for Observations, look_at of the Figure)."""
-    wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
-    if wanted == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
+    requested = draw(recipe.gaze, recipe.seed, "gaze", i)
+    if requested == "ahead" or not visibility.face_in_sight or not visibility.gaze_is_visible:
         return "", None
-    if wanted == "viewer":
+    if requested == "viewer":
         return ("viewer", visibility.camera.position) if visibility.face_angle <= MAX_EYE_CONTACT_ANGLE else ("", None)
     degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE_DEGREES))
     # The eyes go to the side where the camera is not.

@@ -16,7 +16,7 @@ from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
 from vrm_synth.dataset.identity.claim import claim, outgrown, predecessor
 from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.pending import missing_shards
 from vrm_synth.dataset.verify.checks import verify
@@ -53,14 +53,14 @@ class Maker:
 
     source: str
 
-    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Dataset:
+    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> RecipeDataset:
         plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
         recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | more)
-        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
+        return RecipeDataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
 
     def whole(self, store: Store, count: int, shard_format: str = "imagefolder", **more: object) -> Store:
         made = self.dataset(store, count, shard_format, **more)
-        made.make(made.missing())
+        made.render_blocks(made.missing())
         assert made.finish()
         return store
 
@@ -97,7 +97,7 @@ def test_a_dataset_grows_to_the_bytes_of_one_made_at_once_and_draws_what_is_miss
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
     grown, drawn = maker.dataset(store, MANY, shard_format), []
     assert grown.missing() == [2, 3, 4], "the third block was not whole"
-    grown.make(grown.missing(), done=lambda: drawn.append(1))
+    grown.render_blocks(grown.missing(), done=lambda: drawn.append(1))
     assert grown.finish() and len(drawn) == MANY - 2 * SHARD
     assert files(store) == at_once(shard_format)
     whole = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
@@ -113,7 +113,7 @@ def test_in_a_store_behind_a_url(maker):
 def test_by_several_processes(maker, store, at_once):
     maker.whole(store, FEW)
     grown = maker.dataset(store, MANY)
-    grown.make(grown.missing(), functools.partial(run_task, workers=2))
+    grown.render_blocks(grown.missing(), functools.partial(run_task, workers=2))
     assert grown.finish() and files(store) == at_once("imagefolder")
 
 
@@ -124,7 +124,7 @@ def test_by_jobs_that_each_make_a_part(maker, store, at_once, order):
     jobs = [maker.dataset(store, MANY) for _ in order]
     mine = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
     assert sorted(mine) == [[2, 4], [3]]
-    done = [bool(jobs[n].make(mine[n])) and jobs[n].finish() for n in order]
+    done = [bool(jobs[n].render_blocks(mine[n])) and jobs[n].finish() for n in order]
     assert done == [False, True] and files(store) == at_once("imagefolder")
 
 
@@ -132,12 +132,12 @@ def test_a_job_that_comes_late_leaves_what_another_made_of_the_unfinished_block(
     maker.whole(store, FEW)
     late, first = maker.dataset(store, MANY), maker.dataset(store, MANY)
     before = store.read(DATASET_JSON)
-    first.make([2])
+    first.render_blocks([2])
     now = store.read(DATASET_JSON)
     store.put_file(DATASET_JSON, before)  # what the late one read a moment ago
     claim(store, late.writer.identity)
     assert store.read(DATASET_JSON) == now and 2 not in late.missing()
-    late.make(late.missing())
+    late.render_blocks(late.missing())
     assert late.finish() and files(store) == at_once("imagefolder")
 
 
@@ -145,7 +145,7 @@ def test_in_steps_and_interrupted_at_any_shard(maker, store, at_once):
     maker.whole(store, 3)
     for count in (FEW, 12, MANY):
         grown = maker.dataset(store, count)
-        grown.make(grown.missing()[:1])
+        grown.render_blocks(grown.missing()[:1])
         assert not store.exists(COMPLETE_JSON)
         assert grown.missing() == maker.dataset(store, count).missing()
         maker.whole(store, count)
@@ -166,7 +166,7 @@ def test_interrupted_before_the_count_is_changed_either_command_goes_on(maker, s
         patch.setattr(LocalStore, "put_file", fails)
         grown = maker.dataset(store, MANY)
         with pytest.raises(DatasetError, match="pulled out"):
-            grown.make(grown.missing())
+            grown.render_blocks(grown.missing())
     assert missing_shards(store) == [4, 5] and not is_complete(store)
     assert files(maker.whole(store, FEW)) == small
     assert files(maker.whole(store, MANY)) == at_once("imagefolder")
@@ -183,7 +183,7 @@ def test_until_a_shard_is_put_it_is_the_smaller_dataset_and_whole(maker, store, 
     with monkeypatch.context() as patch:
         patch.setattr(render_task, "open_backend", nothing)
         with pytest.raises(RenderError, match="no OpenGL"):
-            grown.make(grown.missing())
+            grown.render_blocks(grown.missing())
     assert files(store) == before and is_complete(store)
 
 
@@ -206,10 +206,10 @@ def test_a_smaller_count_and_whatever_else_changes_are_refused_with_what_to_do(m
 
 def test_a_run_of_the_smaller_dataset_stops_at_its_next_shard(maker, store, at_once):
     small = maker.dataset(store, FEW)
-    small.make([0, 1])
+    small.render_blocks([0, 1])
     maker.whole(store, MANY)
     with pytest.raises(DatasetError, match="more pictures of this recipe"):
-        small.make([2])
+        small.render_blocks([2])
     maker.whole(store, MANY)
     assert files(store) == at_once("imagefolder")
 
@@ -243,7 +243,7 @@ def test_a_run_that_made_nothing_leaves_the_folder_to_any_other(maker, store, mo
     with monkeypatch.context() as patch:
         patch.setattr(render_task, "open_backend", nothing)
         with pytest.raises(RenderError):
-            failing.make(failing.missing())
+            failing.render_blocks(failing.missing())
     assert store.list() == []
     maker.whole(store, 3, "parquet", seed=9)
 
@@ -264,12 +264,12 @@ def test_a_folder_with_nothing_but_anothers_name_is_free(maker, store):
 
 def test_of_two_runs_in_one_new_folder_the_second_to_finish_a_shard_stops(maker, store):
     one, other = maker.dataset(store, FEW), maker.dataset(store, FEW, seed=9)
-    one.make([0])
+    one.render_blocks([0])
     before = files(store)
     with pytest.raises(DatasetError, match="another recipe's dataset; got a recipe that differs in seed"):
-        other.make([1])
+        other.render_blocks([1])
     assert files(store) == before
-    one.make(one.missing())
+    one.render_blocks(one.missing())
     assert one.finish() and verify(store, near=False).faults == ()
 
 

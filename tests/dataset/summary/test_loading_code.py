@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.dataset.test_derive import derive, everything, made
-from vrm_synth.dataset.summary.loading_code import PLACE, DatasetFiles, head, sections
+from vrm_synth.dataset.summary.loading_code import FOLDER_PLACEHOLDER, DatasetFiles, head, sections
 from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
@@ -47,9 +47,9 @@ def run_card(store: LocalStore) -> dict:
     text = store.read("README.md").decode()
     found: dict = {}
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert blocks and PLACE in blocks[0]
+    assert blocks and FOLDER_PLACEHOLDER in blocks[0]
     for block in blocks:
-        exec(block.replace(PLACE, str(store.folder)), found)
+        exec(block.replace(FOLDER_PLACEHOLDER, str(store.folder)), found)
     return found
 
 

@@ -15,7 +15,7 @@ from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.identity.dataset_json import read_identity
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.verify.checks import verify
@@ -83,10 +83,10 @@ def made(store: LocalStore, shard_format: str, avatars: Path) -> LocalStore:
             "splits": {"test": 0.3},
         }
     )
-    dataset = Dataset(
+    dataset = RecipeDataset(
         recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=("mask",)), shard_size=5)
     )
-    dataset.make(dataset.missing())
+    dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store
 
@@ -103,7 +103,7 @@ def copy(store: LocalStore, folder: Path) -> LocalStore:
 @pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_sound_dataset_has_no_fault(sets, shard_format, gl):
     before = files(sets[shard_format])
-    found = verify(sets[shard_format], redraw=5, renderer=gl, open_avatar=opener(sets[shard_format]))
+    found = verify(sets[shard_format], redraw=5, backend=gl, open_avatar=opener(sets[shard_format]))
     assert (found.faults, found.samples, found.redrawn) == ((), COUNT, 5)
     assert files(sets[shard_format]) == before
     assert {len(s.extras) for shard in shards(sets[shard_format]) for s in samples(sets[shard_format], shard)} == {1}
@@ -165,7 +165,7 @@ def test_a_forged_picture_is_found_by_drawing_it_again(sets, tmp_path, gl):
     put(store, shard, [replace(a, picture=b.picture), b, *others])
     finish(store)
     assert verify(store).faults == ()
-    found = verify(store, redraw=COUNT, renderer=gl, open_avatar=opener(store))
+    found = verify(store, redraw=COUNT, backend=gl, open_avatar=opener(store))
     assert found.redrawn == COUNT
     assert [(f.shard, f.file) for f in found.faults] == [(shard.number, f"{shard.stem}/{a.key}")]
     assert "another picture when drawn again" in found.faults[0].what
@@ -186,7 +186,7 @@ def test_another_driver_is_held_to_a_tolerance(sets, gl):
 
     store = sets["webdataset"]
     for off, wrong in ((0, 0), (2, 0), (100, COUNT)):
-        found = verify(store, near=False, redraw=COUNT, renderer=Other(gl, off), open_avatar=opener(store))
+        found = verify(store, near=False, redraw=COUNT, backend=Other(gl, off), open_avatar=opener(store))
         assert len(found.faults) == wrong
 
 

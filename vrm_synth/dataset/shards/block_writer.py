@@ -75,8 +75,8 @@ class BlockWriter:
 
 def packages() -> dict[str, str]:
     """Versions of the packages that the bytes depend on."""
-    found = {"vrm-synth": __version__, "python": platform.python_version()}
+    versions = {"vrm-synth": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions

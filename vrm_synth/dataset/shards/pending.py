@@ -20,7 +20,7 @@ def missing_shards(store: Store) -> list[int]:
 def missing_of(store: Store, numbers: range | list[int]) -> list[int]:
     """The missing ones of these shards."""
     if len(numbers) > LIST_THRESHOLD:
-        there = set(store.list(RECORDS_FOLDER))
+        existing = set(store.list(RECORDS_FOLDER))
     else:
-        there = {name for name in map(record_name, numbers) if store.exists(name)}
-    return [n for n in numbers if record_name(n) not in there or not is_done(store, record_name(n), n)]
+        existing = {name for name in map(record_name, numbers) if store.exists(name)}
+    return [n for n in numbers if record_name(n) not in existing or not is_done(store, record_name(n), n)]

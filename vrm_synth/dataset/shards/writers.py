@@ -48,14 +48,14 @@ def _tar(stem: str, index: str, samples: Sequence[DatasetSample]) -> dict[str, b
     out, lines = io.BytesIO(), []
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for s in samples:
-            parts = {
+            files = {
                 s.suffix: s.picture,
                 **s.extras,
                 "txt": s.caption.encode(),
                 "json": to_json(_with_text(s.row)).encode(),
             }
             members: dict[str, list[int]] = {}
-            for suffix, data in parts.items():
+            for suffix, data in files.items():
                 info = tarfile.TarInfo(f"{s.key}.{suffix}")
                 info.size = len(data)
                 members[suffix] = [tar.offset + tarfile.BLOCKSIZE, len(data)]

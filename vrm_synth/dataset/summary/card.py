@@ -137,9 +137,9 @@ def _avatars(used_avatars: Sequence[Mapping[str, Any]], used: Mapping[str, int])
         "|---|---|---|---|---|---|---|---|",
     ]
     for a in used_avatars:
-        says = "its own metadata" if a["evidence"] == "file" else a["evidence"]
+        evidence = "its own metadata" if a["evidence"] == "file" else a["evidence"]
         terms = " ".join(x for x in (a.get("license_url"), a.get("license_terms")) if x)
-        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["license"], terms, says)
+        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["license"], terms, evidence)
         lines.append(f"| {' | '.join(_escape(str(c)) for c in cells)} | {used[a['sha256']]} | `{a['sha256']}` |")
     return "\n".join(lines)
 

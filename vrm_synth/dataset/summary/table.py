@@ -116,11 +116,11 @@ def find_shards(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[s
     import pyarrow.parquet as pq
 
     try:
-        found = pq.read_table(path, columns=["key", "split", "shard"], filters=[("key", "in", list(keys))])
+        table = pq.read_table(path, columns=["key", "split", "shard"], filters=[("key", "in", list(keys))])
     except (pa.ArrowException, OSError) as e:
         where = path if isinstance(path, Path) else METADATA_TABLE
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
-    return {row["key"]: (row["split"], row["shard"]) for row in found.to_pylist()}
+    return {row["key"]: (row["split"], row["shard"]) for row in table.to_pylist()}
 
 
 def query_table(
@@ -176,8 +176,8 @@ def _parse_condition(duckdb: Any, where: str) -> Any:
 def _check_columns(columns: Sequence[str]) -> Sequence[str]:
     for name in columns:
         if name not in TABLE_COLUMNS:
-            what = f"no such column{did_you_mean(name, TABLE_COLUMNS)}"
-            raise DatasetError(what, got=name, allowed=", ".join(TABLE_COLUMNS))
+            message = f"no such column{did_you_mean(name, TABLE_COLUMNS)}"
+            raise DatasetError(message, got=name, allowed=", ".join(TABLE_COLUMNS))
     return columns
 
 

@@ -20,9 +20,9 @@ from tests.patience import HANG
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset import ray_blocks
-from vrm_synth.dataset.make import Dataset
-from vrm_synth.dataset.ray_blocks import BlockTask, make
+from vrm_synth.dataset import render_blocks_on_ray as on_ray
+from vrm_synth.dataset.render_blocks import RecipeDataset
+from vrm_synth.dataset.render_blocks_on_ray import BlockTask, render_blocks_on_ray
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
@@ -53,24 +53,26 @@ def here():
 
 
 @pytest.fixture(scope="module")
-def begun(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
+def begun(recipe_file, tmp_path_factory) -> Callable[[], RecipeDataset]:
     """A new, empty dataset. The folders' names are equally long and equally deep: paths in metadata are relative."""
     top = tmp_path_factory.mktemp("sets")
     numbers = iter(range(10, 100))
     recipe = load_recipe(recipe_file)
-    return lambda: Dataset(recipe, LocalStore(top / str(next(numbers))), open_avatar, DatasetSettings(shard_size=SHARD))
+    return lambda: RecipeDataset(
+        recipe, LocalStore(top / str(next(numbers))), open_avatar, DatasetSettings(shard_size=SHARD)
+    )
 
 
 @pytest.fixture(scope="module")
 def whole(begun) -> dict[str, bytes]:
     """The files of the dataset by one process."""
     dataset = begun()
-    dataset.make(dataset.missing(), functools.partial(run_task, workers=1))
+    dataset.render_blocks(dataset.missing(), functools.partial(run_task, workers=1))
     assert dataset.finish()
     return files(dataset)
 
 
-def files(dataset: Dataset) -> dict[str, bytes]:
+def files(dataset: RecipeDataset) -> dict[str, bytes]:
     return {name: dataset.store.read(name) for name in dataset.store.list() if name != METRICS_JSON}
 
 
@@ -111,14 +113,14 @@ class Poisonous(RenderTask):
             yield do
 
 
-def harm(dataset: Dataset, **how: object) -> None:
+def harm(dataset: RecipeDataset, **how: object) -> None:
     kept = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
     dataset.task = Deadly(**kept, **how)
 
 
 def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
     dataset, done = begun(), []
-    progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1))
+    progress = render_blocks_on_ray(dataset, dataset.missing(), 2, done=lambda: done.append(1))
     assert dataset.finish() and files(dataset) == whole
     assert len(done) == progress.pictures == COUNT and progress.shards == len(list(read_records(dataset.store))) == 8
     assert dataset.missing() == []
@@ -126,7 +128,7 @@ def test_two_actors_make_the_bytes_of_one_process(here, begun, whole):
 
 def test_the_command_makes_what_is_missing_by_ray(here, begun, whole, recipe_file):
     dataset = begun()
-    dataset.make([2], functools.partial(run_task, workers=1))
+    dataset.render_blocks([2], functools.partial(run_task, workers=1))
     command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
     done = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
     assert done.exit_code == 0, done.output
@@ -136,20 +138,20 @@ def test_the_command_makes_what_is_missing_by_ray(here, begun, whole, recipe_fil
 def test_an_actor_that_dies_costs_nothing_but_time(here, begun, whole, tmp_path):
     dataset, done, notes = begun(), [], []
     harm(dataset, deadly=4, mark=tmp_path / "died")
-    progress = make(dataset, dataset.missing(), 2, done=lambda: done.append(1), note=notes.append)
+    progress = render_blocks_on_ray(dataset, dataset.missing(), 2, done=lambda: done.append(1), note=notes.append)
     assert dataset.finish() and files(dataset) == whole
     assert progress.crashes == 1 and progress.quarantined == 0 and len(done) == progress.pictures == COUNT
     assert notes == ["block 1: the process that made it died (its process ended)"]
 
 
-@pytest.mark.parametrize("tries", [1, pytest.param(ray_blocks.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [1, pytest.param(on_ray.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
 def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole, monkeypatch, tries):
-    monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", tries)
+    monkeypatch.setattr(on_ray, "MAX_BLOCK_TRIES", tries)
     local, by_ray, notes, done = begun(), begun(), [], []
     for dataset in (local, by_ray):
         harm(dataset, deadly=4)
-    local.make(local.missing(), functools.partial(run_task, workers=2))
-    progress = make(by_ray, by_ray.missing(), 2, done=lambda: done.append(1), note=notes.append)
+    local.render_blocks(local.missing(), functools.partial(run_task, workers=2))
+    progress = render_blocks_on_ray(by_ray, by_ray.missing(), 2, done=lambda: done.append(1), note=notes.append)
     assert local.finish() and by_ray.finish()
     assert files(by_ray) == files(local) != whole
     told = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
@@ -161,17 +163,20 @@ def test_a_shot_that_kills_is_quarantined_and_the_run_goes_on(here, begun, whole
 
 
 def test_an_avatar_that_kills_is_given_up_the_same_by_every_engine(here, recipe_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_blocks, "MAX_BLOCK_TRIES", 1)
+    monkeypatch.setattr(on_ray, "MAX_BLOCK_TRIES", 1)
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
     made, told = [], {}
     for name, engine in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
-        dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)), []
+        dataset, notes = (
+            RecipeDataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)),
+            [],
+        )
         kept = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
         dataset.task = Poisonous(**kept)
         if engine:
-            progress = dataset.make(dataset.missing(), engine, note=notes.append)
+            progress = dataset.render_blocks(dataset.missing(), engine, note=notes.append)
         else:
-            progress = make(dataset, dataset.missing(), 2, note=notes.append)
+            progress = render_blocks_on_ray(dataset, dataset.missing(), 2, note=notes.append)
         assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)
         assert progress.crashes < 15 and sum("given up" in text for text in notes) == 1
         made.append(files(dataset))

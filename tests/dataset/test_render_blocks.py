@@ -19,7 +19,7 @@ from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError, LicenseError, RecipeError, ShotError
 from vrm_synth.dataset import image_checks, render_task
 from vrm_synth.dataset import render_shot as render_shot_module
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_shot import pose_for, render_shot
 from vrm_synth.dataset.render_task import CrashedShot, RenderResult, gaze_in_angles, path_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
@@ -84,12 +84,14 @@ def change(recipe_file, tmp_path):
 
 
 def dataset(recipe_file, out, settings=None):
-    return Dataset(load_recipe(recipe_file), LocalStore(out), opened, settings or DatasetSettings(shard_size=SHARD))
+    return RecipeDataset(
+        load_recipe(recipe_file), LocalStore(out), opened, settings or DatasetSettings(shard_size=SHARD)
+    )
 
 
 def render(recipe_file, out, settings=None, blocks=None, workers=1, done=lambda: None, note=lambda text: None):
     made = dataset(recipe_file, out, settings)
-    made.make(made.missing(blocks), functools.partial(run_task, workers=workers), done, note)
+    made.render_blocks(made.missing(blocks), functools.partial(run_task, workers=workers), done, note)
     made.finish()
     return out
 
@@ -313,7 +315,8 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     """Planning has posed it: whoever draws it poses it again for a gaze alone."""
     recipe, posed_again = load_recipe(recipe_file), []
     monkeypatch.setattr(render_shot_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
-    task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
+    licenses = {source: dict.fromkeys(render_task.LICENSE, "") for source in recipe.avatars}
+    task = render_task.RenderTask(recipe, None, licenses)
     drawn = [render_task.render_sample(task, gl, opened, i) for i in range(COUNT)]
     gazes = [plan_shot(recipe, i, opened).shot.figure.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
@@ -489,7 +492,7 @@ def test_a_shot_that_processes_die_of_is_tried_again_and_then_quarantined(
             yield event
 
     made, told = dataset(recipe_file, tmp_path / "d"), []
-    progress = made.make(made.missing(), engine, note=told.append)
+    progress = made.render_blocks(made.missing(), engine, note=told.append)
     made.finish()
     assert progress.crashes == deaths and progress.quarantined == len(quarantined)
     assert json.loads((tmp_path / "d" / "complete.json").read_text())["quarantined"] == quarantined
@@ -509,10 +512,10 @@ def test_an_avatar_that_goes_away_or_changes_meanwhile_stops_the_run_and_quarant
     made = dataset(path, tmp_path / "set")
     away.rename(tmp_path / "elsewhere.vrm")
     with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
-        made.make(made.missing(), functools.partial(run_task, workers=workers))
+        made.render_blocks(made.missing(), functools.partial(run_task, workers=workers))
     shutil.copy(avatars / "kept.vrm", away)
     with pytest.raises(DatasetError, match=r"away\.vrm: an avatar is another file than when the run began"):
-        made.make(made.missing(), functools.partial(run_task, workers=workers))
+        made.render_blocks(made.missing(), functools.partial(run_task, workers=workers))
     assert list(read_records(made.store)) == []
     (tmp_path / "elsewhere.vrm").rename(away)
     assert len(rows(render(path, tmp_path / "set"))) == COUNT
