@@ -2,9 +2,9 @@
 
 The avatars are checked first. Shots are rendered one by one, by any engine; here they are gathered until a block is
 complete, packed into its shards and put into the store, each shard's completion record last. With Ray workers write
-whole blocks themselves (render_blocks_on_ray.py). What a shard consists of follows from the recipe,
-so that neither the number of workers nor their order leaves a trace, and the same command again makes just what is
-missing. What becomes of shots and avatars that kill a worker is decided by execution/crash_policy.py.
+whole blocks themselves (render_blocks_on_ray.py). What a shard consists of follows from the recipe, so that neither
+the number of workers nor their order leaves a trace, and the same command again makes just what is missing. What
+becomes of shots and avatars that kill a worker is decided by execution/crash_policy.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Render one shot of a recipe into a sample: plan it, render it, check the picture, encode it; retry where it fails.
 
-The task that workers run. A shot that cannot be rendered is tried `ATTEMPTS` times, each attempt another picture of
-the same avatar (shot = f(recipe, i, attempt)), and is then reported as quarantined: a dataset never holds a fault and
-never lacks a sample silently.
+RenderTask is the Task (execution/task_protocol.py) of rendering a recipe. A shot that cannot be rendered is tried
+`ATTEMPTS` times, each attempt another picture of the same avatar (shot = f(recipe, i, attempt)), and is then reported
+as quarantined: a dataset never holds a fault and never lacks a sample silently.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The task of rendering a list of shots, in this process or in several.
+"""ShotListTask, the Task (execution/task_protocol.py) of rendering a list of shots, in this process or in several.
 
 Whoever hands the shots out imports this module; what renders them (render_list.py) is imported where they are rendered.
 """
