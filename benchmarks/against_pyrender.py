@@ -43,9 +43,9 @@ Draw = Callable[[Shot], NDArray[np.uint8]]
 
 def our_loop(avatar: Avatar) -> Draw:
     """Shot → (H, W, 4) uint8 by our renderer."""
-    from vrm_synth.render import open_renderer
+    from vrm_synth.render import open_backend
 
-    renderer = open_renderer("gl")
+    renderer = open_backend("gl")
     return lambda shot: render_shot(renderer, avatar, shot)[1].rgba
 
 

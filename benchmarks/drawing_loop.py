@@ -20,7 +20,7 @@ from typing import Any, get_args
 from machine import ROOT, environment
 
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.render import Compat, open_renderer
+from vrm_synth.render import Compat, open_backend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
@@ -70,7 +70,7 @@ def main() -> None:
     avatar = load(entries[0]["avatar"])
     avatar = as_three_vrm(avatar) if compat == "three-vrm" else avatar
     shots = [Shot.from_json(e) for e in entries]
-    renderer = open_renderer("gl")
+    renderer = open_backend("gl")
     for shot in shots[:WARM_UP]:
         render_shot(renderer, avatar, shot, compat)  # type: ignore[arg-type]
     print("ready", flush=True)

@@ -26,9 +26,10 @@ import pyarrow.parquet as pq
 
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.avatar_cache import AvatarCache
-from vrm_synth.dataset.layout import IDENTITY, identity, identity_bytes
-from vrm_synth.dataset.shards.record import RECORDS, FileRecord, Record, record_name, sealed
-from vrm_synth.dataset.summary.table import ROWS_A_GROUP, TABLE, schema, table_row
+from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
+from vrm_synth.dataset.shards.record import FileRecord, Record, sealed
+from vrm_synth.dataset.summary.table import ROWS_A_GROUP, schema, table_row
+from vrm_synth.io.file_names import DATASET_JSON, METADATA_TABLE, RECORDS_FOLDER, record_name
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import builtin_recipe, plan_shot
 
@@ -105,8 +106,8 @@ def make_records(folder: Path, form: str, rows: int) -> None:
     recipe = builtin_recipe(rows)
     settings = {"avatars": [{"id": s, "sha256": "0" * 64} for s in recipe.avatars], **recipe.model_dump(mode="json")}
     settings |= {"format": form, "shard_size": A_SHARD}
-    store.put_file(IDENTITY, identity_bytes(identity(settings, {}, [])))
-    (folder / RECORDS).mkdir()
+    store.put_file(DATASET_JSON, identity_bytes(identity(settings, {}, [])))
+    (folder / RECORDS_FOLDER).mkdir()
     keys = tuple(f"{i:06d}" for i in range(A_SHARD))
     names = [f"train/00000/{k}.png" for k in keys] if form == "imagefolder" else ["train/00000.tar"]
     files = tuple(FileRecord(name, 123_456, f"{n:064x}") for n, name in enumerate(names))
@@ -126,7 +127,7 @@ def measured(script: str, *arguments: object) -> dict[str, object]:
 
 def measure(work: Path, rows: int) -> Iterator[dict[str, object]]:
     """Measure, one row of results per measurement."""
-    table = work / TABLE
+    table = work / METADATA_TABLE
     if not table.exists():
         start = time.perf_counter()
         make_table(table, rows)

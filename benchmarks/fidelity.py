@@ -23,7 +23,7 @@ from PIL import Image
 from random_shots import avatar_files, random_shot
 
 from vrm_synth.dataset.render_shot import answer, render_shot
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
@@ -42,7 +42,7 @@ def draw_theirs(reference: Path, shots: Path, out: Path, work: Path) -> None:
 
 def draw_ours(entries: list[dict[str, Any]], out: Path) -> None:
     """Render the same shots with our renderer in three-vrm compatibility mode."""
-    renderer, loaded = open_renderer("gl"), {}
+    renderer, loaded = open_backend("gl"), {}
     for entry in entries:
         if entry["avatar"] not in loaded:
             loaded = {entry["avatar"]: as_three_vrm(load(entry["avatar"]))}

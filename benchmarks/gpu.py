@@ -31,7 +31,7 @@ from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import View
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 
@@ -43,23 +43,23 @@ VARIANTS: dict[str, Callable[[View], View]] = {
 Pictures = Sequence[tuple[PosedAvatar, View]]
 
 
-def draw_only(renderer: GLRenderer, pictures: Pictures) -> None:
+def draw_only(renderer: GLBackend, pictures: Pictures) -> None:
     for posed, view in pictures:
         renderer.draw(posed, view)
     renderer.finish()
 
 
-def one_by_one(renderer: GLRenderer, pictures: Pictures) -> None:
+def one_by_one(renderer: GLBackend, pictures: Pictures) -> None:
     for posed, view in pictures:
         renderer.render(posed, view)
 
 
-def streamed(renderer: GLRenderer, pictures: Pictures) -> None:
+def streamed(renderer: GLBackend, pictures: Pictures) -> None:
     for _ in renderer.stream(pictures):
         pass
 
 
-def encoded(renderer: GLRenderer, pictures: Pictures) -> None:
+def encoded(renderer: GLBackend, pictures: Pictures) -> None:
     for frame in renderer.stream(pictures):
         encode_png(frame.rgba)
 
@@ -67,7 +67,7 @@ def encoded(renderer: GLRenderer, pictures: Pictures) -> None:
 LOOPS = {"draw": draw_only, "one by one": one_by_one, "stream": streamed, "encoded": encoded}
 
 
-def rates(renderer: GLRenderer, pictures: Pictures, rounds: int) -> dict[str, float]:
+def rates(renderer: GLBackend, pictures: Pictures, rounds: int) -> dict[str, float]:
     """Pictures per second of each loop, medians of interleaved rounds."""
     samples: dict[str, list[float]] = {name: [] for name in LOOPS}
     for n in range(rounds + 1):
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--device", type=int, default=0, help="index of the EGL device")
     parser.add_argument("--dry", action="store_true", help="add nothing to the results")
     o = parser.parse_args()
-    renderer, facts, rows = GLRenderer(o.device), machine.facts(), []
+    renderer, facts, rows = GLBackend(o.device), machine.facts(), []
     print(renderer.device)
     print(f"{'avatar':15}{'antialias':13}" + "".join(f"{name:>12}" for name in LOOPS) + "   pictures a second")
     with tempfile.TemporaryDirectory() as name:

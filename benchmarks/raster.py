@@ -46,7 +46,7 @@ from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.pose import springs
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 from vrm_synth.vrm.avatar import Avatar
@@ -153,7 +153,7 @@ class StageTimes:
         self.wall[name].append((time.perf_counter() - wall) * 1e3)
 
 
-def one_picture(renderer: GLRenderer, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[StageTimes, int]:
+def one_picture(renderer: GLBackend, avatar: Avatar, shot: Shot, rounds: int, out: Path) -> tuple[StageTimes, int]:
     """Every stage of one picture `rounds` times, and how many calls its bare loop has."""
     times, view = StageTimes(), replace(shot.view(), compat="none")
     posed = pose_for(avatar, shot)
@@ -191,7 +191,7 @@ def replay(calls: Sequence[Call]) -> None:
             function(*args, **kwargs)
 
 
-def check_same_picture(renderer: GLRenderer, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
+def check_same_picture(renderer: GLBackend, posed: PosedAvatar, view: View, calls: Sequence[Call]) -> None:
     """Exit if the bare loop draws another picture."""
     renderer.draw(posed, view)
     ours = renderer.read_back(view)
@@ -204,7 +204,7 @@ def check_same_picture(renderer: GLRenderer, posed: PosedAvatar, view: View, cal
 def measure(label: str, path: Path, count: int, rounds: int, out: Path) -> dict[str, Any]:
     """Measure one row: `count` pictures of one avatar."""
     avatar = load(path)
-    renderer = GLRenderer()
+    renderer = GLBackend()
     (out / "warm_up").mkdir(exist_ok=True)
     shots = [Shot.from_json(plain_shot(avatar, path, label, i)) for i in range(count)]
     for shot in shots[:WARM_UP]:

@@ -33,7 +33,7 @@ from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.render_shot import pose_for, render_shot
 from vrm_synth.pose.evaluate import evaluate, gaze_of
 from vrm_synth.pose.skinning import drawn_primitives, posed_primitives
-from vrm_synth.render import Renderer, open_renderer
+from vrm_synth.render import RenderBackend, open_backend
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar
 
@@ -60,7 +60,7 @@ def fault_by_channels(rgba: NDArray[np.uint8], size: tuple[int, int]) -> str:
     return ""
 
 
-def pairs(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int) -> Iterator[tuple[str, Pair]]:
+def pairs(renderer: RenderBackend, avatar: Avatar, recipe: Recipe, i: int) -> Iterator[tuple[str, Pair]]:
     """The stages that picture i goes through."""
     planned = plan_shot(recipe, i, lambda _: avatar)
     shot = planned.shot
@@ -106,7 +106,7 @@ def main() -> None:
     os.environ.setdefault("LP_NUM_THREADS", "0")
     recipe = Recipe.model_validate({"avatars": ["demo"], "count": o.shots, "size": o.size})
     print(f"load {machine.facts()['load']}, ms a picture" + "".join(f"{s:>17}" for s in STAGES))
-    with contextlib.closing(open_renderer("gl")) as renderer:
+    with contextlib.closing(open_backend("gl")) as renderer:
         for name in o.avatars:
             avatar = open_avatar(machine.avatar(name))
             times = defaultdict(list)

@@ -19,14 +19,14 @@ from typing import Any
 
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.bench import STAGES, StageSeconds, make_picture, timed
-from vrm_synth.render import Renderer, open_renderer
+from vrm_synth.render import RenderBackend, open_backend
 from vrm_synth.shot import Recipe
 
 WARM_UP = 3
 LOADS = 3
 
 
-def measure(name: str, renderer: Renderer, source: str, shots: int, size: int, folder: Path) -> dict[str, Any]:
+def measure(name: str, renderer: RenderBackend, source: str, shots: int, size: int, folder: Path) -> dict[str, Any]:
     """One row: medians by stage of `shots` pictures of one avatar by one renderer."""
     loads: list[StageSeconds] = [{} for _ in range(LOADS)]
     for seconds in loads:
@@ -91,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for source in chosen.avatar or default_avatars():
             for name in chosen.renderer or installed:
-                renderer = open_renderer(name, chosen.device)
+                renderer = open_backend(name, chosen.device)
                 device = device or renderer.device
                 rows.append(measure(name, renderer, source, chosen.shots, chosen.size, Path(folder)))
                 renderer.close()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 from vrm_synth.shot import preset_shot
 from vrm_synth.stage.backgrounds import background
 
@@ -31,7 +31,7 @@ TILES: tuple[tuple[str, str, str, dict[str, float], str], ...] = (
 
 
 def main() -> None:
-    renderer = open_renderer("gl")
+    renderer = open_backend("gl")
     tiles = []
     for source, pose, view, expressions, behind in TILES:
         avatar = open_avatar(source)

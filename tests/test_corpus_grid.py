@@ -10,7 +10,7 @@ import pytest
 
 from tests.corpus import avatar_files, needs_corpus
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.render import Renderer, open_renderer
+from vrm_synth.render import RenderBackend, open_backend
 from vrm_synth.shot import preset_shot
 from vrm_synth.vrm import load
 
@@ -24,14 +24,14 @@ VIEWS = ("full_front_level", "full_side_left_high", "cowboy_back_low", "bust_thr
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    gl = open_renderer("gl")
+def renderer() -> Iterator[RenderBackend]:
+    gl = open_backend("gl")
     yield gl
     gl.close()
 
 
 @pytest.mark.parametrize("path", avatar_files(), ids=lambda p: p.stem)
-def test_every_pose_renders_from_every_view(renderer: Renderer, path: Path) -> None:
+def test_every_pose_renders_from_every_view(renderer: RenderBackend, path: Path) -> None:
     avatar = load(path)
     for pose in POSES:
         for view in VIEWS:

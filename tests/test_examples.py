@@ -18,7 +18,7 @@ from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot import load_recipe, plan_shot
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -28,7 +28,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 def test_a_recipe_renders(path):
     recipe = load_recipe(path)
     shot = plan_shot(recipe, recipe.count - 1, open_avatar).shot
-    renderer = GLRenderer()
+    renderer = GLBackend()
     _, frame = render_shot(renderer, open_avatar(shot.figure.avatar), shot)
     renderer.close()
     assert frame.rgba.shape == (recipe.size[1], recipe.size[0], 4)

@@ -22,7 +22,7 @@ from PIL import Image
 from tests.corpus import CORPUS, needs_corpus
 from tests.pictures import write_difference
 from vrm_synth.dataset.render_shot import answer, render_shot
-from vrm_synth.render import Compat, Renderer, open_renderer
+from vrm_synth.render import Compat, RenderBackend, open_backend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm import load
 from vrm_synth.vrm.avatar import Avatar
@@ -52,13 +52,13 @@ def compare() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    gl = open_renderer("gl")
+def renderer() -> Iterator[RenderBackend]:
+    gl = open_backend("gl")
     yield gl
     gl.close()
 
 
-def draw(renderer: Renderer, avatar: Avatar, entry: dict[str, Any], compat: Compat):
+def draw(renderer: RenderBackend, avatar: Avatar, entry: dict[str, Any], compat: Compat):
     shot = Shot.from_json(entry)
     posed, frame = render_shot(renderer, avatar, shot, compat)
     return frame, answer(shot, posed, frame)

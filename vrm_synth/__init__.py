@@ -20,7 +20,7 @@ TYPE_CHECKING = False  # what type checkers take for true; importing typing woul
 if TYPE_CHECKING:
     from vrm_synth.api.avatars import demo_avatar, load
     from vrm_synth.api.cameras import frame_body
-    from vrm_synth.api.renderer import Renderer, RenderOptions
+    from vrm_synth.api.renderer import Renderer
     from vrm_synth.camera.camera import Camera
     from vrm_synth.camera.views import load_views
     from vrm_synth.core.errors import VrmSynthError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vrm_synth.sampling.sample_model import sample
     from vrm_synth.shot.avatar_inputs import default_recipe
     from vrm_synth.shot.recipe import Recipe, load_recipe
+    from vrm_synth.shot.render_options import RenderOptions
     from vrm_synth.shot.shot import Shot
     from vrm_synth.stage.light_types import Ambient, Light
     from vrm_synth.training.train_model import train
@@ -72,7 +73,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("demo_avatar", "load"), "api.avatars"),
     "frame_body": "api.cameras",
-    **dict.fromkeys(("RenderOptions", "Renderer"), "api.renderer"),
+    "Renderer": "api.renderer",
     "Camera": "camera.camera",
     "load_views": "camera.views",
     "VrmSynthError": "core.errors",
@@ -84,6 +85,7 @@ _HOMES = {
     "Frame": "render.base",
     "sample": "sampling.sample_model",
     **dict.fromkeys(("Recipe", "load_recipe"), "shot.recipe"),
+    "RenderOptions": "shot.render_options",
     "default_recipe": "shot.avatar_inputs",
     "Shot": "shot.shot",
     **dict.fromkeys(("Ambient", "Light"), "stage.light_types"),

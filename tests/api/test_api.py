@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import vrm_synth as vs
-from vrm_synth.api.renderer import RenderOptions
 from vrm_synth.builtin_avatar import build_glb
 from vrm_synth.shot import compose_shot, preset_shot
+from vrm_synth.shot.render_options import DEFAULTS, RenderOptions
 
 SMALL = {"size": 64, "supersample": 1}
 
@@ -100,8 +100,11 @@ def test_every_render_method_has_the_same_parameters() -> None:
     def named(function: Callable[..., object]) -> dict[str, object]:
         return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY}
 
-    assert named(vs.Renderer.render) == named(compose_shot)
-    assert list(named(vs.Renderer.render)) == list(RenderOptions.__annotations__)
+    assert list(DEFAULTS) == list(RenderOptions.__annotations__)
+    for function in (vs.Renderer.render, compose_shot):
+        assert named(function) == DEFAULTS
+        lines = (inspect.getdoc(function) or "").splitlines()
+        assert [line.partition(":")[0] for line in lines if line.partition(":")[0] in DEFAULTS] == list(DEFAULTS)
 
 
 def test_poses_from_degrees_equal_those_of_pose_files(tmp_path: Path) -> None:
@@ -132,6 +135,8 @@ MISTAKES: list[tuple[Callable[[vs.Avatar, vs.Renderer], object], str]] = [
     (lambda a, r: r.render(a, size=(1, 2, 3)), "size: not a number"),
     (lambda a, r: r.render(a, view="full_front_level", camera=vs.frame_body(a)), "both a view and a camera"),
     (lambda a, r: list(r.stream(a, [{"psoe": "wave"}])), r"unknown argument \(did you mean pose\?\)"),
+    (lambda a, r: list(r.stream(a, [{"source": "wave"}])), "unknown argument"),  # a parameter of compose_shot
+    (lambda a, r: r.render(a, szie=64), r"unknown argument \(did you mean size\?\)"),
     (lambda a, r: vs.frame_body(a, crop="cowby"), r"no such crop \(did you mean cowboy\?\)"),
     (lambda a, r: vs.frame_body(a, "waev"), r"no such pose \(did you mean wave\?\)"),
     (lambda a, r: vs.frame_body(a, elevation=90), "too steep"),

@@ -86,7 +86,7 @@ def test_a_script_that_is_not_guarded_renders_with_workers(tmp_path):
         [sys.executable, "script.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True, text=True, timeout=HANG,
     )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "2\n", "")
 
 
 def test_the_reference_is_written_without_a_warning(tmp_path):
@@ -94,6 +94,6 @@ def test_the_reference_is_written_without_a_warning(tmp_path):
     process = subprocess.run(
         [sys.executable, ROOT / "scripts" / "api_reference.py", tmp_path], capture_output=True, text=True, timeout=HANG
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
     page = (tmp_path / "vrm_synth.html").read_text(encoding="utf-8")
     assert [name for name in vs.__all__ if f'id="{name}"' not in page] == []

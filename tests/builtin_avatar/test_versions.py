@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from vrm_synth.builtin_avatar import build_glb, variant
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.render import Renderer, open_renderer
+from vrm_synth.render import RenderBackend, open_backend
 from vrm_synth.shot import preset_shot
 from vrm_synth.vrm import Avatar, load_bytes
 
@@ -27,8 +27,8 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    gl = open_renderer("gl")
+def renderer() -> Iterator[RenderBackend]:
+    gl = open_backend("gl")
     yield gl
     gl.close()
 
@@ -46,7 +46,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("number", [0, 3, 5])
-def test_vrm0_and_vrm1_files_render_the_same_picture(renderer: Renderer, number: int) -> None:
+def test_vrm0_and_vrm1_files_render_the_same_picture(renderer: RenderBackend, number: int) -> None:
     def without_constraints(vrm: str) -> Avatar:
         return replace(load_bytes(build_glb(variant(number), vrm=vrm), f"demo {vrm}"), constraints=())
 

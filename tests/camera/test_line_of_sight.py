@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from vrm_synth.camera.line_of_sight import LineOfSight, inside
 
 from vrm_synth.camera.camera import Camera
-from vrm_synth.camera.line_of_sight import LineOfSight, inside
 
 WALL = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])

@@ -110,7 +110,7 @@ def test_inspect_continues_after_an_input_that_is_not_an_avatar(folder, name):
     ["inspect aki.vrm --render no/a.png", "poses show -o no/a.png", "cameras show -o more", "avatar demo -o no/a.vrm"],
 )
 def test_an_unwritable_output_file_is_refused_before_rendering(folder, command, monkeypatch):
-    monkeypatch.setattr("vrm_synth.render.open_renderer", lambda *_: pytest.fail("something was drawn"))
+    monkeypatch.setattr("vrm_synth.render.open_backend", lambda *_: pytest.fail("something was drawn"))
     for module in ("vrm_synth.builtin_avatar", "vrm_synth.builtin_avatar.generate"):
         monkeypatch.setattr(resolve_name(module), "build_glb", lambda *_: pytest.fail("an avatar was built"))
     message = error(*command.split(), code=2 if "more" in command else 1)

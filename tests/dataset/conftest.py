@@ -13,12 +13,12 @@ import yaml
 from tests.dataset.renders import COUNT, open_cached, render
 from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.dataset import render_task
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 
 
 @pytest.fixture(scope="session")
-def gl() -> Iterator[GLRenderer]:
-    renderer = GLRenderer()
+def gl() -> Iterator[GLBackend]:
+    renderer = GLBackend()
     yield renderer
     renderer.close()
 

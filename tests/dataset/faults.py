@@ -9,14 +9,15 @@ from dataclasses import replace
 import numpy as np
 
 from vrm_synth.dataset.derive import put_shard
-from vrm_synth.dataset.layout import METRICS, read_identity
-from vrm_synth.dataset.shards.record import Record, record_name
+from vrm_synth.dataset.identity.dataset_json import read_identity
+from vrm_synth.dataset.shards.record import Record
 from vrm_synth.dataset.verify.expected import ExpectedShard, expected_dataset
+from vrm_synth.io.file_names import METRICS_JSON, record_name
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore
 
 Plant = Callable[[LocalStore, np.random.Generator], str]
-UNTOUCHED = ("dataset.json", METRICS)  # the identity, which has tests of its own, and metrics, which nothing checks
+UNTOUCHED = ("dataset.json", METRICS_JSON)  # the first has tests of its own, the second is checked by nothing
 
 
 def shards(store: LocalStore) -> list[ExpectedShard]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
@@ -31,9 +31,9 @@ def open_cached(source: str) -> Avatar:
     return _open_once(source) if source == "demo" else open_avatar(source)
 
 
-def claim(recipe_file: Path, out: Path, settings: DatasetSettings | None = None) -> Dataset:
+def claim(recipe_file: Path, out: Path, settings: DatasetSettings | None = None) -> RecipeDataset:
     """The dataset of a recipe in the folder `out`; nothing is rendered yet."""
-    return Dataset(
+    return RecipeDataset(
         load_recipe(recipe_file), LocalStore(out), open_cached, settings or DatasetSettings(shard_size=SHARD)
     )
 
@@ -49,7 +49,7 @@ def render(
 ) -> Path:
     """Render the missing shards of a recipe's dataset, finish it if it is complete, and return its folder."""
     dataset = claim(recipe_file, out, settings)
-    dataset.make(dataset.missing(blocks), functools.partial(run_task, workers=workers), done, note)
+    dataset.render_blocks(dataset.missing(blocks), functools.partial(run_task, workers=workers), done, note)
     dataset.finish()
     return out
 

@@ -12,13 +12,11 @@ from tests.dataset.faults import samples, shards
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
-from vrm_synth.dataset.layout import COMPLETE
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
-from vrm_synth.dataset.shards.record import record_name
-from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.summary.table import TABLE, read_table
+from vrm_synth.dataset.summary.table import read_table
 from vrm_synth.dataset.verify.checks import verify
+from vrm_synth.io.file_names import COMPLETE_JSON, METADATA_TABLE, SHARD_FORMATS, record_name
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
@@ -41,10 +39,10 @@ def render_source(
     recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}, "seed": 4} | options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vrm_synth.dataset.render_task.open_avatar", opened)
-        dataset = Dataset(
+        dataset = RecipeDataset(
             recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=passes), shard_size=5)
         )
-        dataset.make(dataset.missing())
+        dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store
 
@@ -71,7 +69,7 @@ def samples_by_key(store: LocalStore) -> dict[tuple[str, str], DatasetSample]:
     return {(e.split, s.key): s for e in shards(store) for s in samples(store, e)}
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_converting_keeps_every_sample_and_converting_back_every_byte(source_set, tmp_path, shard_format):
     converted = derive([source_set], tmp_path / "there", "convert", shard_format, shard_size=4)
     assert verify(converted).faults == ()
@@ -104,7 +102,10 @@ def test_jpeg_refuses_transparency(source_set, avatars, tmp_path):
 
 def test_a_subset_has_exactly_the_samples_of_its_condition(source_set, tmp_path):
     expected = {
-        (r["split"], r["key"]) for b in [read_table(source_set.folder / TABLE)] for r in b if r["avatar"] == "free"
+        (r["split"], r["key"])
+        for b in [read_table(source_set.folder / METADATA_TABLE)]
+        for r in b
+        if r["avatar"] == "free"
     }
     part = derive([source_set], tmp_path / "part", "subset", "imagefolder", where="avatar = 'free'")
     assert set(samples_by_key(part)) == expected and 0 < len(expected) < 12
@@ -122,7 +123,7 @@ def test_merging_keeps_every_sample_and_its_shots_can_be_rendered(source_set, se
     pictures = sorted(s.picture for store in (source_set, second_dataset) for s in samples_by_key(store).values())
     assert sorted(s.picture for s in merged.values()) == pictures
     home = home_of(both, "webdataset")
-    redrawn = verify(both, redraw=24, renderer=gl, open_avatar=lambda name: opened(source_from(home, name)))
+    redrawn = verify(both, redraw=24, backend=gl, open_avatar=lambda name: opened(source_from(home, name)))
     assert redrawn.faults == () and redrawn.redrawn == 24
 
 
@@ -132,7 +133,7 @@ def test_merging_incompatible_datasets_is_refused(source_set, avatars, tmp_path)
     bare = render_source(tmp_path / "bare", avatars, passes=(), count=3, splits={})
     with pytest.raises(DatasetError, match="other passes"):
         derive([source_set, bare], tmp_path / "b", "merge", "webdataset")
-    bare.delete(COMPLETE)
+    bare.delete(COMPLETE_JSON)
     with pytest.raises(DatasetError, match="not finished"):
         SourceDataset.of(bare)
 
@@ -142,7 +143,7 @@ def test_the_same_command_writes_missing_shards_and_another_is_refused(source_se
     before = {n: out.read(n) for n in out.list()}
     untouched = {n: (out.folder / n).stat().st_mtime_ns for n in out.list() if "00000" not in n and n.endswith(".tar")}
     out.delete(record_name(0))
-    out.delete(COMPLETE)
+    out.delete(COMPLETE_JSON)
     derive([source_set], out.folder, "convert", "webdataset", shard_size=4)
     assert {n: out.read(n) for n in out.list()} == before
     assert untouched and {n: (out.folder / n).stat().st_mtime_ns for n in untouched} == untouched
@@ -178,4 +179,4 @@ def test_a_source_that_contradicts_its_table_is_one_error(source_set, tmp_path):
     lame.put_file(f"{shard.stem}.tar", lame.read(f"{shard.stem}.tar")[:600])
     with pytest.raises(DatasetError) as e:
         derive([lame], tmp_path / "out", "convert", "parquet")
-    assert "\n" not in str(e.value) and not LocalStore(tmp_path / "out").exists(COMPLETE)
+    assert "\n" not in str(e.value) and not LocalStore(tmp_path / "out").exists(COMPLETE_JSON)

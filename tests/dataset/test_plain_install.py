@@ -16,8 +16,7 @@ from click.testing import CliRunner
 from tests.dataset.test_derive import render_source
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ExtraError, RenderError
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY
-from vrm_synth.dataset.shards.record import record_name
+from vrm_synth.io.file_names import COMPLETE_JSON, DATASET_JSON, record_name
 from vrm_synth.io.store import LocalStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +166,7 @@ def test_without_opengl_verify_checks_the_rest_and_notes_it(avatars, tmp_path, m
     def none(*_: object) -> object:
         raise RenderError("no OpenGL here")
 
-    monkeypatch.setattr("vrm_synth.render.open_renderer", none)
+    monkeypatch.setattr("vrm_synth.render.open_backend", none)
     report = verify(store)
     assert report["faults"] == [] and report["not_redrawn"] == ["no OpenGL here"]
     result = CliRunner().invoke(main, ["verify", str(store.folder), "--redraw", "2"])
@@ -182,10 +181,10 @@ def test_repair_removes_nothing_that_it_cannot_render(avatars, tmp_path, monkeyp
     def none(*_: object) -> object:
         raise RenderError("no OpenGL here")
 
-    monkeypatch.setattr("vrm_synth.dataset.verify.repair.open_renderer", none)
+    monkeypatch.setattr("vrm_synth.dataset.verify.repair.open_backend", none)
     result = CliRunner().invoke(main, ["verify", str(store.folder), "--repair", "--redraw", "0", "--workers", "1"])
     assert result.exit_code == 1 and "no OpenGL here" in result.stderr
-    assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE)
+    assert {name: store.read(name) for name in store.list()} == before and store.exists(COMPLETE_JSON)
 
 
 def test_pictures_of_another_renderer_are_no_fault(avatars, tmp_path, gl):
@@ -201,14 +200,14 @@ def test_pictures_of_another_renderer_are_no_fault(avatars, tmp_path, gl):
     by_pyrender = [replace(s, row={**s.row, "renderer": "llvmpipe, pyrender"}) for s in samples(store, shard)]
     put_shard(store, "webdataset", shard, by_pyrender)
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
-    from vrm_synth.dataset.layout import read_identity
+    from vrm_synth.dataset.identity.dataset_json import read_identity
     from vrm_synth.dataset.verify.report import ShardCheck
 
     checked = ShardCheck(shard, (), tuple(s.key for s in by_pyrender))
     redraws = [*redraw_some(store, read_identity(store), [checked], 4, gl, open_avatar)]
     assert [r.fault for r in redraws] == [None] * 4
     assert {r.undrawable for r in redraws} == {"pyrender drew it, and not gl: --renderer pyrender draws it again"}
-    assert store.exists(IDENTITY)
+    assert store.exists(DATASET_JSON)
 
 
 def test_a_missing_jxl_plugin_is_reported_with_the_file(monkeypatch):

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from tests.io.s3 import serving
 from vrm_synth.cli.main import main
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS
 from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.io.file_names import COMPLETE_JSON, DATASET_JSON, METRICS_JSON
 from vrm_synth.io.open_store import open_store
 
 COUNT, SHARD = 7, 3
@@ -36,7 +36,7 @@ def render(recipe_file, url, *options):
 
 
 def without_metrics(files):
-    return {name: data for name, data in files.items() if name != METRICS}
+    return {name: data for name, data in files.items() if name != METRICS_JSON}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, 
     put_keys = [key.removeprefix("sets/a/") for key in s3.put()]
     assert {a.method for a in s3.requests} <= {"PUT", "GET", "HEAD"}, "no parts, no copies, nothing removed"
     assert len(put_keys) == len(set(put_keys)) and set(put_keys) == set(s3.files(url))
-    assert put_keys[0] == IDENTITY and put_keys[-1] == COMPLETE
+    assert put_keys[0] == DATASET_JSON and put_keys[-1] == COMPLETE_JSON
     records = list(read_records(open_store(url)))
     assert [len(r.keys) for r in records] == [3, 3, 1]
     for record in records:
@@ -66,7 +66,7 @@ def test_every_object_is_put_once_and_a_record_after_its_shard(s3, recipe_file, 
 
 @pytest.mark.parametrize(
     ("broken", "finished"),
-    [("train/00001/000004.png", 1), ("records/00001.json", 1), ("train/00002", 2), (COMPLETE, 3)],
+    [("train/00001/000004.png", 1), ("records/00001.json", 1), ("train/00002", 2), (COMPLETE_JSON, 3)],
 )
 def test_a_failed_put_is_one_line_and_the_same_command_resumes(s3, recipe_file, expected, broken, finished):
     url = f"{s3.bucket()}/a"
@@ -77,7 +77,9 @@ def test_a_failed_put_is_one_line_and_the_same_command_resumes(s3, recipe_file, 
     assert result.exit_code == 1 and "Traceback" not in result.output
     assert last.startswith(f"Error: {url}/{broken}") and "cannot be written: " in last
     objects = s3.files(url)
-    assert COMPLETE not in objects and all(expected[name] == data for name, data in without_metrics(objects).items())
+    assert COMPLETE_JSON not in objects and all(
+        expected[name] == data for name, data in without_metrics(objects).items()
+    )
     records = list(read_records(open_store(url)))
     assert len(records) == finished
     complete_keys = {f"a/{f.name}" for r in records for f in r.files} | {

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from tests.dataset.test_remote import render, s3, without_metrics
 from vrm_synth.cli.main import main
-from vrm_synth.dataset.layout import COMPLETE
+from vrm_synth.io.file_names import COMPLETE_JSON
 
 __all__ = ["s3"]
 FORMS = ("imagefolder", "webdataset")  # Parquet is converted to, below
@@ -91,7 +91,7 @@ def test_verify_repairs_broken_shards_and_leaves_the_others(s3, url, rendered, a
     assert without_metrics(s3.files(url)) == files
     touched = {a.key.removeprefix("a/") for a in s3.requests if a.method in ("PUT", "DELETE")}
     assert not {n for n in touched if n.startswith(("train/00002", "records/00002"))}
-    assert s3.put()[-1] == f"a/{COMPLETE}"
+    assert s3.put()[-1] == f"a/{COMPLETE_JSON}"
 
 
 def test_repair_without_the_avatars_is_refused_before_anything_is_removed(s3, url, rendered, tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.dataset_handle import open_dataset
 from vrm_synth.dataset.identity import render_id
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.identity.render_id import render_parts
-from vrm_synth.dataset.layout import read_identity
 from vrm_synth.dataset.render_dataset import render_dataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.verify.checks import verify
@@ -64,7 +64,7 @@ def test_an_invalid_job_and_a_folder_without_a_dataset_are_errors(recipe, tmp_pa
 def test_a_dataset_of_another_render_id_is_neither_redrawn_repaired_nor_resumed(recipe, tmp_path, gl, monkeypatch):
     dataset = render_dataset(recipe, tmp_path, workers=1)
     monkeypatch.setattr(render_id, "render_parts", lambda: {**render_parts(), "poses": "0" * 16})
-    report = verify(dataset.store, near=False, redraw=2, renderer=gl, open_avatar=open_avatar)
+    report = verify(dataset.store, near=False, redraw=2, backend=gl, open_avatar=open_avatar)
     assert report.redrawn == 0 and report.faults == ()
     assert report.undrawable == (f"vrm-synth {__version__} drew it with other poses than this version has",)
     message = "draws other pictures than the folder has; got other poses"

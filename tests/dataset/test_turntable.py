@@ -15,14 +15,14 @@ from tests.vrm.vrm_file import MESH_NODE, changed, vrm0, vrm1
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.preset_sheets import TURN, faces, sheet, turntable_cells
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 from vrm_synth.render.base import Frame
 from vrm_synth.vrm import load_bytes
 
 
 def test_each_cell_shows_what_its_title_says():
     avatar = open_avatar("demo")
-    with contextlib.closing(open_renderer("gl")) as renderer:
+    with contextlib.closing(open_backend("gl")) as renderer:
         cells = {c.title: np.asarray(c.picture).astype(int) for c in turntable_cells(renderer, avatar)}
     assert list(cells) == [*TURN, *avatar.expressions]
     assert all(e.is_bound for e in faces(avatar))

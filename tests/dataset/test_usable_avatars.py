@@ -15,7 +15,7 @@ from tests.cli.command import error, run
 from tests.vrm.vrm_file import glb, vrm0
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.usable_avatars import MAX_LISTED, usable_avatars
 from vrm_synth.execution.process_pool import run_task
@@ -101,13 +101,15 @@ def test_an_expression_that_no_remaining_avatar_has_is_refused(folder):
         usable_avatars(recipe, open_avatar, {}, skip_unusable=True)
 
 
-def dataset(folder: Path, out: Path) -> Dataset:
-    return Dataset(recipe_of(folder), LocalStore(out), open_avatar, DatasetSettings(shard_size=2, skip_unusable=True))
+def dataset(folder: Path, out: Path) -> RecipeDataset:
+    return RecipeDataset(
+        recipe_of(folder), LocalStore(out), open_avatar, DatasetSettings(shard_size=2, skip_unusable=True)
+    )
 
 
 def test_the_list_is_fixed_when_the_folder_is_claimed(folder, tmp_path, avatars):
     claimed = dataset(folder, tmp_path / "out")
-    claimed.make([claimed.plan.blocks - 1], functools.partial(run_task, workers=1))
+    claimed.render_blocks([claimed.plan.blocks - 1], functools.partial(run_task, workers=1))
     identity_json = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert [a["id"] for a in identity_json["recipe"]["avatars"]] == ["a", "d"] and [
         s["id"] for s in identity_json["skipped"]
@@ -155,7 +157,7 @@ def test_an_unusable_output_folder_is_reported_before_avatars_are_read(folder, t
 
     wrong = "not empty, and no dataset of ours" if out_name == "taken" else "cannot be made: .* is "
     with pytest.raises(DatasetError, match=wrong):
-        Dataset(recipe_of(folder), LocalStore(tmp_path / out_name), unread)
+        RecipeDataset(recipe_of(folder), LocalStore(tmp_path / out_name), unread)
     message = error("render", folder, "-o", tmp_path / out_name)
     assert str(tmp_path / out_name) in message and "avatars cannot be used" not in message
     assert sorted(p.name for p in tmp_path.rglob("*")) == before

@@ -11,8 +11,8 @@ import pytest
 
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import RenderError
-from vrm_synth.dataset.make import Dataset
 from vrm_synth.dataset.plan import Plan
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_task import CrashedShot, RenderResult
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.record import read_records
@@ -78,11 +78,11 @@ class SimulatedPool:
 
 
 def simulated(out, deadly, seed, workers):
-    dataset = Dataset(
+    dataset = RecipeDataset(
         Recipe.model_validate(RECIPE), LocalStore(out), opened, DatasetSettings(OutputFormat("webdataset"), BLOCK)
     )
     pool, progress_calls, notes = SimulatedPool(deadly, seed, workers), [], []
-    progress = dataset.make(dataset.missing(), pool, lambda: progress_calls.append(1), notes.append)
+    progress = dataset.render_blocks(dataset.missing(), pool, lambda: progress_calls.append(1), notes.append)
     assert len(progress_calls) == progress.quarantined == COUNT and progress.crashes == pool.crashes.total()
     quarantined = {k: v for record in read_records(dataset.store) for k, v in record.quarantined.items()}
     return {k: v for k, v in quarantined.items() if v != "drawn"}, pool, notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from vrm_synth.execution.work_queue import LONGEST_PART, WorkQueue
+from vrm_synth.execution.work_queue import MAX_BATCH, WorkQueue
 
 
 def test_a_worker_finishes_its_group_before_it_starts_or_joins_another():
@@ -17,7 +17,7 @@ def test_a_worker_finishes_its_group_before_it_starts_or_joins_another():
             part_of_group = queue.take(at[name])
             if part_of_group:
                 at[name], part = part_of_group
-                assert 1 <= len(part) <= LONGEST_PART
+                assert 1 <= len(part) <= MAX_BATCH
                 parts[name].append(at[name])
                 taken += part
     assert sorted(taken) == [*range(104), *range(200, 300)]

@@ -17,7 +17,7 @@ from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.gltf.uv_sets import UvSets, assign_uv_sets
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.render import View, open_renderer
+from vrm_synth.render import View, open_backend
 from vrm_synth.vrm import Avatar, load_bytes
 
 PBR_SLOTS = (
@@ -169,7 +169,7 @@ def test_renderers_draw_the_set_that_is_read(n: int, name: Any) -> None:
     points = posed_primitives(evaluate(a))[0][2]
     middle = tuple(map(float, (points.min(0) + points.max(0)) / 2))
     camera = Camera((middle[0], middle[1], middle[2] + 5), middle, ortho_height=float(np.ptp(points[:, 1])) * 1.5)
-    renderer = open_renderer(name)
+    renderer = open_backend(name)
     try:
         rgba = renderer.render(evaluate(a), View(camera, (16, 16), mipmaps=False)).rgba
     finally:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
@@ -56,9 +56,9 @@ def test_a_shard_is_synced_before_its_record_is_written(tmp_path, monkeypatch, a
         real(at)
 
     recipe = Recipe.model_validate({"avatars": [str(avatars / "free.vrm")], "count": 3, "size": 16})
-    dataset = Dataset(recipe, LocalStore(tmp_path / "set"), open_avatar, DatasetSettings(shard_size=3))
+    dataset = RecipeDataset(recipe, LocalStore(tmp_path / "set"), open_avatar, DatasetSettings(shard_size=3))
     monkeypatch.setattr(os, "fsync", fsync)
-    dataset.make([0])
+    dataset.render_blocks([0])
     first = next(n for n, name in enumerate(synced) if name.startswith("set/records/."))
     assert "set/train/00000" in synced[:first] and synced.count("set/train/00000") == 1
     assert sum(name.startswith("set/train/00000/.") for name in synced[:first]) == 4

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 
 
 @pytest.fixture(scope="session")
-def gl() -> Iterator[GLRenderer]:
-    renderer = GLRenderer()
+def gl() -> Iterator[GLBackend]:
+    renderer = GLBackend()
     yield renderer
     renderer.close()

@@ -15,7 +15,7 @@ from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.render import View, open_renderer
+from vrm_synth.render import View, open_backend
 from vrm_synth.stage.light_types import Light
 from vrm_synth.vrm.avatar import Avatar
 
@@ -45,7 +45,7 @@ KINDS = {
 
 
 def draw(renderer: str, avatar: Avatar, view: View = VIEW) -> np.ndarray:
-    with contextlib.closing(open_renderer(renderer)) as opened:
+    with contextlib.closing(open_backend(renderer)) as opened:
         return opened.render(evaluate(avatar), view).rgba.astype(int)
 
 

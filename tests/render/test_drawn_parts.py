@@ -20,7 +20,7 @@ from vrm_synth.dataset.preset_sheets import faces
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.render import Renderer, View, open_renderer
+from vrm_synth.render import RenderBackend, View, open_backend
 from vrm_synth.shot.body_parts import body_parts_of
 from vrm_synth.shot.visibility import Visibility
 from vrm_synth.stage.light_types import Ambient, Light
@@ -48,8 +48,8 @@ def demo() -> Avatar:
 
 
 @pytest.fixture(params=RENDERERS)
-def renderer(request: Any) -> Iterator[Renderer]:
-    opened = open_renderer(request.param)
+def renderer(request: Any) -> Iterator[RenderBackend]:
+    opened = open_backend(request.param)
     yield opened
     opened.close()
 
@@ -85,7 +85,7 @@ def test_a_mesh_is_drawn_unless_it_is_for_the_first_person_only(demo: Avatar, fl
     assert (hair in [node for node, *_ in posed_primitives(evaluate(a))]) == (flag != "firstPersonOnly")
 
 
-def test_no_renderer_draws_first_person_only_meshes(demo: Avatar, renderer: Renderer) -> None:
+def test_no_renderer_draws_first_person_only_meshes(demo: Avatar, renderer: RenderBackend) -> None:
     hidden, bare, complete = (
         renderer.render(evaluate(a), VIEW) for a in (marked(demo, "Hair"), without(demo, "Hair"), demo)
     )
@@ -185,7 +185,7 @@ def stripped(avatar: Avatar, name: str) -> Avatar:
     return replace(avatar, meshes=tuple(meshes))
 
 
-def test_a_mesh_whose_node_has_no_skin_is_drawn_rigidly(demo: Avatar, renderer: Renderer) -> None:
+def test_a_mesh_whose_node_has_no_skin_is_drawn_rigidly(demo: Avatar, renderer: RenderBackend) -> None:
     """As the same mesh without joints is, and wherever its node is; the skinned one beside it is as it was."""
     head = {"head": TURN}
     hair = named(demo, "Hair")
@@ -211,7 +211,7 @@ def test_a_mesh_whose_node_has_no_skin_is_drawn_rigidly(demo: Avatar, renderer: 
     assert renderer.render(evaluate(both, bones=head), VIEW).rgba[..., 3].any()
 
 
-def test_a_skin_whose_mesh_has_no_joints_is_drawn_rigidly(demo: Avatar, renderer: Renderer) -> None:
+def test_a_skin_whose_mesh_has_no_joints_is_drawn_rigidly(demo: Avatar, renderer: RenderBackend) -> None:
     without_joints = stripped(demo, "Hair")
     without_skin = with_node(without_joints, named(demo, "Hair"), skin=None)
     a, b = (renderer.render(evaluate(x, bones={"hips": TURN}), VIEW).rgba for x in (without_joints, without_skin))

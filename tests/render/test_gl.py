@@ -14,7 +14,7 @@ from vrm_synth.gltf.model import Material, MToon, Sampler, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
 from vrm_synth.render.gl import geometry, scene_buffers
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.render.system import is_software
 from vrm_synth.stage.light_types import Ambient, Light
 
@@ -242,7 +242,7 @@ def test_rendering_twice_or_in_another_context_gives_the_same_bytes(gl):
     posed = evaluate(tiny.avatar([(tiny.sphere(), toon(parametric_rim_color_factor=(0.3, 0.2, 0.1)))]))
     first = gl.render(posed, VIEW).rgba.tobytes()
     assert gl.render(posed, VIEW).rgba.tobytes() == first
-    other = GLRenderer()
+    other = GLBackend()
     assert other.render(posed, VIEW).rgba.tobytes() == first
     other.close()
 
@@ -270,7 +270,7 @@ def test_too_large_a_picture_is_refused_with_the_limit(gl):
 
 def test_a_missing_device_is_refused_with_the_available_ones():
     with pytest.raises(RenderError, match="no such EGL device; got 99; allowed: 0"):
-        GLRenderer(device=99)
+        GLBackend(device=99)
 
 
 def ball_and_box():
@@ -374,7 +374,7 @@ def test_more_joints_than_a_uniform_block_holds_are_drawn_from_a_buffer(monkeypa
     pictures = []
     for largest in (scene_buffers.PALETTE_BLOCK, 1):
         monkeypatch.setattr(scene_buffers, "PALETTE_BLOCK", largest)
-        with contextlib.closing(GLRenderer()) as renderer:
+        with contextlib.closing(GLBackend()) as renderer:
             pictures.append([renderer.render(p, v).rgba for p, v in ((rigid, VIEW), (skinned, figure))])
     assert all(np.array_equal(block, buffer) for block, buffer in zip(*pictures, strict=True))
     assert all(rgba[..., 3].any() for rgba in pictures[0])

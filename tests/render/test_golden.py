@@ -17,7 +17,7 @@ from vrm_synth.builtin_avatar import DemoParams, build_glb, variant
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
-from vrm_synth.render import Renderer, View, open_renderer
+from vrm_synth.render import RenderBackend, View, open_backend
 from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm import Avatar, load_bytes
 
@@ -38,7 +38,7 @@ SHOTS: dict[str, dict] = {
 }  # fmt: skip
 
 
-def draw(renderer: Renderer, avatar: Avatar, shot: dict) -> np.ndarray:
+def draw(renderer: RenderBackend, avatar: Avatar, shot: dict) -> np.ndarray:
     posed = evaluate(
         avatar,
         bones=ARMS_DOWN,
@@ -83,7 +83,7 @@ def test_the_built_in_avatar_matches_its_golden_pictures(gl, cast, avatar_name, 
 def main() -> None:
     """Redraw the golden pictures."""
     GOLDEN.mkdir(exist_ok=True)
-    renderer = open_renderer("gl")
+    renderer = open_backend("gl")
     for avatar_name, avatar in avatars().items():
         for name, shot in SHOTS.items():
             Image.fromarray(draw(renderer, avatar, shot)).save(GOLDEN / f"{avatar_name}_{name}.png", optimize=True)

@@ -13,7 +13,7 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.render import View, open_renderer
+from vrm_synth.render import View, open_backend
 from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm import load
 
@@ -28,7 +28,7 @@ PERSPECTIVE = replace(VIEW, camera=Camera((0.8, 0.5, 5), (0, 0, 0), fov_y=30), s
 
 @pytest.fixture(scope="module")
 def pyrender():
-    renderer = open_renderer("pyrender")
+    renderer = open_backend("pyrender")
     yield renderer
     renderer.close()
 
@@ -156,7 +156,7 @@ def test_the_same_shot_is_the_same_bytes_and_leaves_the_gl_context_alone(pyrende
     before = gl.render(posed, PERSPECTIVE).rgba
     first = pyrender.render(posed, PERSPECTIVE).rgba
     assert np.array_equal(gl.render(posed, PERSPECTIVE).rgba, before)
-    reopened = open_renderer("pyrender")
+    reopened = open_backend("pyrender")
     assert np.array_equal(reopened.render(posed, PERSPECTIVE).rgba, first)
     reopened.close()
     assert np.array_equal(gl.render(posed, PERSPECTIVE).rgba, before)
@@ -165,7 +165,7 @@ def test_the_same_shot_is_the_same_bytes_and_leaves_the_gl_context_alone(pyrende
 
 def test_a_missing_device_or_excessive_size_is_one_line(pyrender):
     with pytest.raises(RenderError, match="no such EGL device; got 99"):
-        open_renderer("pyrender", device=99)
+        open_backend("pyrender", device=99)
     with pytest.raises(RenderError, match="larger than the driver can draw"):
         shoot(pyrender, [(tiny.sphere(), flat(1, 1, 1))], replace(VIEW, size=(10**6, 8)))
 

@@ -11,7 +11,7 @@ import pytest
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.render_shot import render_shot
-from vrm_synth.render import open_renderer, system
+from vrm_synth.render import open_backend, system
 from vrm_synth.render.system import explain_missing_gl, fault_of, find_fault, install_hint, missing_libraries
 from vrm_synth.shot import preset_shot
 
@@ -131,7 +131,7 @@ def test_every_rendering_command_reports_a_missing_device(command, tmp_path, mon
 
 @pytest.mark.parametrize(("renderer", "required"), [("gl", "4.3"), ("pyrender", "4.1")])
 def test_an_old_driver_is_reported_with_its_version(renderer, required, tmp_path):
-    with contextlib.closing(open_renderer("gl")) as drawing:
+    with contextlib.closing(open_backend("gl")) as drawing:
         if "Mesa" not in drawing.device:
             pytest.skip("Mesa's drivers alone can be told to be old")
     output = stderr_of(["inspect", "demo", "--render", str(tmp_path / "a.png"), "--renderer", renderer], OLD)
@@ -143,9 +143,9 @@ WITHOUT_PYRENDER = """
 import sys
 sys.modules["pyglet"] = sys.modules["pyrender"] = None  # as where the extra is not installed
 from vrm_synth.core.errors import RenderError
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 try:
-    open_renderer("pyrender")
+    open_backend("pyrender")
 except RenderError as e:
     print(e)
 """
@@ -161,9 +161,9 @@ def test_without_the_pyrender_extra_the_message_names_it():
 def test_find_fault_leaves_other_contexts_alone():
     avatar = open_avatar("demo")
     shot = preset_shot(avatar, "demo", "stand", "face_front_level", size=(32, 32))
-    with contextlib.closing(open_renderer("gl")) as drawing:
+    with contextlib.closing(open_backend("gl")) as drawing:
         before = render_shot(drawing, avatar, shot)[1].rgba
         with pytest.raises(RenderError, match="no such EGL device; got 60"):
-            open_renderer("gl", 60)
+            open_backend("gl", 60)
         assert find_fault(0) is None
         assert (render_shot(drawing, avatar, shot)[1].rgba == before).all() and before[..., 3].any()

@@ -14,8 +14,8 @@ from vrm_synth.gltf.model import Material, MToon, Sampler, Texture, TextureInfo
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render import View
 from vrm_synth.render.gl import texture_store
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.render.gl.mips import mip_chain
-from vrm_synth.render.gl.renderer import GLRenderer
 from vrm_synth.vrm.avatar import Avatar
 
 SIZE = 16
@@ -145,7 +145,7 @@ def test_mip_levels_that_no_sampler_reads_are_not_computed(monkeypatch, minify):
     chains = []
     monkeypatch.setattr(texture_store, "mip_chain", lambda pixels, srgb: chains.append(srgb) or mip_chain(pixels, srgb))
     avatar = textured(palette_cells() / SIDE, Sampler(LINEAR, minify))
-    with contextlib.closing(GLRenderer()) as renderer:
+    with contextlib.closing(GLBackend()) as renderer:
         for size in (8, 64, 512):
             renderer.render(evaluate(avatar), replace(VIEW, size=(size, size)))
     assert chains == ([True] if minify >= 9984 else [])
@@ -156,6 +156,6 @@ def test_a_picture_does_not_depend_on_what_was_drawn_before(gl):
     views = [replace(VIEW, size=(s, s), mipmaps=m) for s, m in ((8, True), (300, True), (8, False), (64, True))]
     posed = evaluate(shared_image())
     for order in (views, views[::-1]):
-        with contextlib.closing(GLRenderer()) as renderer:
+        with contextlib.closing(GLBackend()) as renderer:
             for view in order:
                 np.testing.assert_array_equal(renderer.render(posed, view).rgba, gl.render(posed, view).rgba)

@@ -18,7 +18,8 @@ from PIL import Image
 from tests.sampling.run_builder import make_run
 from tests.sampling.test_preview import QUICK, call, images
 from vrm_synth.core.errors import VrmSynthError
-from vrm_synth.dataset.shards.writers import FORMATS, pack
+from vrm_synth.dataset.shards.writers import pack
+from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.sampling.captioned_images import read_captioned_images
 from vrm_synth.sampling.comparison import load_image
@@ -49,7 +50,7 @@ def dataset(folder: Path, shard_format: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+@pytest.fixture(scope="module", params=SHARD_FORMATS)
 def made(request, tmp_path_factory) -> Path:
     return dataset(tmp_path_factory.mktemp(request.param) / "set", request.param)
 

@@ -12,20 +12,20 @@ from vrm_synth.camera.camera import Camera
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.render import Renderer, View, open_renderer
+from vrm_synth.render import RenderBackend, View, open_backend
 from vrm_synth.vrm import load
 
 pytestmark = [needs_corpus, pytest.mark.corpus]
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    gl = open_renderer("gl")
+def renderer() -> Iterator[RenderBackend]:
+    gl = open_backend("gl")
     yield gl
     gl.close()
 
 
-def picture(renderer: Renderer, posed: PosedAvatar, part: int, time: float = 0.0) -> np.ndarray:
+def picture(renderer: RenderBackend, posed: PosedAvatar, part: int, time: float = 0.0) -> np.ndarray:
     """(128, 128, 3) of one flat part of the avatar, filling the picture from its front."""
     points = posed_primitives(posed)[part][2]
     middle, height = points.mean(0), float(np.ptp(points[:, 1]))

@@ -45,7 +45,7 @@ def demo_avatar(variant: int | None = None, **attributes: str | float) -> Avatar
     known = [f.name for f in fields(DemoParams)]
     for name in attributes:
         if name not in known:
-            what = f"unknown attribute{did_you_mean(name, known)}"
-            raise AvatarError(what, got=name, allowed=", ".join(known), where="demo")
+            message = f"unknown attribute{did_you_mean(name, known)}"
+            raise AvatarError(message, got=name, allowed=", ".join(known), where="demo")
     DemoParams(**attributes)  # type: ignore[arg-type]  # it checks every value
     return open_avatar("demo:" + ",".join(f"{k}={v}" for k, v in attributes.items()) if attributes else "demo")

@@ -84,8 +84,8 @@ class Commands(click.Group):
         except OSError as e:
             if e.errno == errno.EPIPE:
                 raise  # click exits silently: the reader of our output, such as head, has closed the pipe
-            place = f"{e.filename}: " if e.filename is not None else ""
-            raise click.ClickException(f"{place}{e.strerror or e}") from e
+            prefix = f"{e.filename}: " if e.filename is not None else ""
+            raise click.ClickException(f"{prefix}{e.strerror or e}") from e
         except ModuleNotFoundError as e:
             if e.name not in TRAINING:
                 raise

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from vrm_synth.cli.common import Choice, bar, plural
+from vrm_synth.io.file_names import SHARD_FORMATS
 
 F = TypeVar("F", bound=Callable[..., object])
-FORMATS = ("imagefolder", "webdataset", "parquet")
 ENCODINGS = ("png", "webp", "webp-lossy", "jpeg", "jxl")
 
 
@@ -19,7 +19,9 @@ def _options(command: F) -> F:
         click.option(
             "-o", "--out", required=True, metavar="DIR", help="The new dataset's folder: new, or partly written."
         ),
-        click.option("--format", "shard_format", type=Choice(FORMATS), help="Its shards.  [default: as they are]"),
+        click.option(
+            "--format", "shard_format", type=Choice(SHARD_FORMATS), help="Its shards.  [default: as they are]"
+        ),
         click.option("--encoding", type=Choice(ENCODINGS), help="Its pictures.  [default: as they are]"),
         click.option(
             "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Pictures a shard."
@@ -86,7 +88,7 @@ def convert(source: str, **options: Any) -> None:
 
 def _derive(
     command: str,
-    places: tuple[str, ...],
+    paths: tuple[str, ...],
     out: str,
     shard_format: str | None,
     encoding: str | None,
@@ -96,11 +98,11 @@ def _derive(
 ) -> None:
     from vrm_synth.dataset.derive import ALL, DeriveTask, SourceDataset, pick
     from vrm_synth.dataset.identity.claim import check_claimable
-    from vrm_synth.dataset.layout import SHEET
+    from vrm_synth.io.file_names import CONTACT_SHEET
     from vrm_synth.io.open_store import open_store
 
     check_claimable(open_store(out))
-    sources = tuple(SourceDataset.of(open_store(place), prefixed) for place in places)
+    sources = tuple(SourceDataset.of(open_store(path), prefixed) for path in paths)
     where = ALL if where is None else where
     picks = pick(sources, where)
     deriving = DeriveTask(
@@ -108,4 +110,4 @@ def _derive(
     )
     with bar(deriving.plan.blocks, "shards") as shown:
         deriving.make(shown.update)
-    click.echo(f"{plural(sum(picks.counts().values()), 'picture')} in {out}; a look at them: {out}/{SHEET}")
+    click.echo(f"{plural(sum(picks.counts().values()), 'picture')} in {out}; a look at them: {out}/{CONTACT_SHEET}")

@@ -81,12 +81,12 @@ def inspect(
 def _draw(avatar: Avatar, picture: Path, renderer: str, device: int) -> None:
     from vrm_synth.dataset.preset_sheets import TURN, faces, sheet, turntable_cells
     from vrm_synth.io.atomic_files import write_file
-    from vrm_synth.render import open_renderer
+    from vrm_synth.render import open_backend
 
     cells = []
     total = len(TURN) + len(faces(avatar))
-    with contextlib.closing(open_renderer(renderer, device)) as drawing, bar(total, "images") as shown:
-        for cell in turntable_cells(drawing, avatar):
+    with contextlib.closing(open_backend(renderer, device)) as backend, bar(total, "images") as shown:
+        for cell in turntable_cells(backend, avatar):
             cells.append(cell)
             shown.update()
     name = avatar.meta.name or avatar.source

@@ -16,12 +16,12 @@ from vrm_synth.core.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from vrm_synth.io.contact_sheet import SheetCell
-    from vrm_synth.render import Renderer
+    from vrm_synth.render import RenderBackend
     from vrm_synth.vrm import Avatar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-Draw = Callable[["Renderer", "Avatar"], "Iterator[SheetCell]"]
+Draw = Callable[["RenderBackend", "Avatar"], "Iterator[SheetCell]"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 names_argument = click.argument("names", metavar="[NAME]...", nargs=-1)
@@ -58,7 +58,7 @@ def list_poses(as_json: bool) -> None:
     """List the named poses: what a caption may say of each, and its tags."""
     from vrm_synth.pose.pose_library import load_poses
 
-    found = load_poses().values()
+    library = load_poses().values()
     if as_json:
         facts = [
             {
@@ -69,11 +69,11 @@ def list_poses(as_json: bool) -> None:
                 "bones": {bone: list(q) for bone, q in p.bones.items()},
                 "hips": list(p.hips),
             }
-            for p in found
+            for p in library
         ]
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
-    _table((p.name, p.phrases[0].text, ", ".join(p.tags)) for p in found)
+    _table((p.name, p.phrases[0].text, ", ".join(p.tags)) for p in library)
 
 
 @poses.command("show")
@@ -175,12 +175,12 @@ def _show(
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.preset_sheets import sheet
     from vrm_synth.io.atomic_files import write_file
-    from vrm_synth.render import open_renderer
+    from vrm_synth.render import open_backend
 
     subject = open_avatar(avatar)
     cells = []
-    with contextlib.closing(open_renderer(renderer, device)) as drawing, bar(count, "images") as shown:
-        for cell in draw(drawing, subject):
+    with contextlib.closing(open_backend(renderer, device)) as backend, bar(count, "images") as shown:
+        for cell in draw(backend, subject):
             cells.append(cell)
             shown.update()
     write_file(out, sheet(title, cells, columns))

@@ -11,6 +11,8 @@ import click
 
 from vrm_synth.cli.common import Choice, bar, mip_folder, note, plural, renderer_option, workers_option
 from vrm_synth.cli.suggestions import check_kind
+from vrm_synth.io.dataset_columns import PASSES
+from vrm_synth.io.file_names import SHARD_FORMATS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -26,10 +28,10 @@ class JobIndex(click.ParamType):
     name = "I/N"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
-        if not found or not int(found[1]) < int(found[2]):
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
+        if not match or not int(match[1]) < int(match[2]):
             self.fail(f"{value!r} is not I/N with I from 0 to N - 1.", param, ctx)
-        return int(found[1]), int(found[2])
+        return int(match[1]), int(match[2])
 
 
 class Devices(click.ParamType):
@@ -98,7 +100,7 @@ def _dataset_options(command: F) -> F:
             "shard_format",
             default="imagefolder",
             show_default=True,
-            type=Choice(["imagefolder", "webdataset", "parquet"]),
+            type=Choice(SHARD_FORMATS),
             help="Format of shards: folders of pictures, tar files, or Parquet files.",
         ),
         click.option(
@@ -112,7 +114,7 @@ def _dataset_options(command: F) -> F:
             "--pass",
             "passes",
             multiple=True,
-            type=Choice(["mask"]),
+            type=Choice(list(PASSES)),
             help="Another image beside each: mask is the figure's coverage of each pixel.",
         ),
         click.option(
@@ -230,8 +232,8 @@ def finish(out: str) -> None:
     """
     from vrm_synth.dataset.finish import finish as finish_dataset
     from vrm_synth.dataset.finish import is_complete
-    from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.shards.pending import missing_shards
+    from vrm_synth.io.file_names import CONTACT_SHEET
     from vrm_synth.io.open_store import open_store
 
     check_kind(out, "dataset", "folder")
@@ -242,7 +244,7 @@ def finish(out: str) -> None:
         )
     if not is_complete(store):
         finish_dataset(store)
-    click.echo(f"finished: {out}/{SHEET}")
+    click.echo(f"finished: {out}/{CONTACT_SHEET}")
 
 
 def _recipe(inputs: tuple[str, ...], options: dict[str, Any]) -> Recipe:
@@ -255,9 +257,9 @@ def _recipe(inputs: tuple[str, ...], options: dict[str, Any]) -> Recipe:
 
 def _render(recipe: Recipe, out: str, **options: Any) -> None:
     """Render into `out` with bars on stderr; one line on stdout says what was made."""
-    from vrm_synth.dataset.layout import SHEET
     from vrm_synth.dataset.render_dataset import render_missing
     from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
+    from vrm_synth.io.file_names import CONTACT_SHEET
 
     ray = None
     if options["engine"] == "ray":
@@ -289,7 +291,7 @@ def _render(recipe: Recipe, out: str, **options: Any) -> None:
     if report.progress.quarantined:
         text += f", {report.progress.quarantined} quarantined"
     if report.finished:
-        click.echo(f"{text}; a look at them: {out}/{SHEET}")
+        click.echo(f"{text}; a look at them: {out}/{CONTACT_SHEET}")
     else:
         click.echo(f"{text}; other shards are missing: when they are there, vrm-synth finish {out}")
 

@@ -86,7 +86,7 @@ def sample(
 
     process = ranks()
     with image_bar() as progress:
-        existing = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
+        reused = sample_to_folder(model, requests, out, options, **process, progress=progress, log=note)
     if process["rank"] == 0:
-        before = f", {existing} of them from before" if existing else ""
-        click.echo(f"{plural(len(requests), 'picture')} in {out}{before}; a look at them: {out / GRID}")
+        existing = f", {reused} of them from before" if reused else ""
+        click.echo(f"{plural(len(requests), 'picture')} in {out}{existing}; a look at them: {out / GRID}")

@@ -36,8 +36,8 @@ class PictureSize(click.ParamType):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Size:
         from vrm_synth.core.limits import MAX_IMAGE_SIDE
 
-        found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
-        sides = [int(n) for n in found.groups() if n is not None] if found else []
+        match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
+        sides = [int(n) for n in match.groups() if n is not None] if match else []
         if not sides or not all(1 <= side <= MAX_IMAGE_SIDE for side in sides):
             self.fail(f"{value!r} is neither a side nor WIDTHxHEIGHT, of 1 to {MAX_IMAGE_SIDE} pixels.", param, ctx)
         return sides[0] if len(sides) == 1 else (sides[0], sides[1])
@@ -93,15 +93,15 @@ def shots(
       vrm-synth shots out --id 000003 --size 2048 -o again      the same picture, larger
     """
     check_kind(source, "shots", "dataset", "folder")
-    listed, base = _load_shots(source, ids, workers)
+    shots, base = _load_shots(source, ids, workers)
     from vrm_synth.dataset.shot_list.answers import ShotAnswer
     from vrm_synth.dataset.shot_list.shot_list_task import ShotListTask, answer_shots
 
-    listed = [replace(entry, size=size) for entry in listed]
+    shots = [replace(entry, size=size) for entry in shots]
     task = ShotListTask(out=out, base=base, renderer=renderer, device=device, compat=compat, mips=mip_folder())
     failed, reported = 0, set()
-    with bar(len(listed), "images") as shown:
-        for event in answer_shots(listed, task, start_worker_server(workers, len(listed), WORKER_MODULES)):
+    with bar(len(shots), "images") as shown:
+        for event in answer_shots(shots, task, start_worker_server(workers, len(shots), WORKER_MODULES)):
             if isinstance(event, ShotAnswer):
                 shown.update()
                 if event.error:
@@ -110,7 +110,7 @@ def shots(
             elif event.source not in reported:
                 reported.add(event.source)
                 note(f"{event.source}: license {event.license or 'not named'}{_manifest_license(event.sha256)}")
-    click.echo(f"{plural(len(listed) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
+    click.echo(f"{plural(len(shots) - failed, 'picture')} in {out}" + (f", {failed} failed" if failed else ""))
     if failed:
         ctx.exit(1)
 
@@ -127,8 +127,8 @@ def _load_shots(source: str, ids: tuple[str, ...], workers: int | None) -> tuple
     start_worker_server(workers, len(ids) or path.stat().st_size // MIN_SHOT_BYTES, WORKER_MODULES)
     from vrm_synth.dataset.shot_list.reader import read_shots, select
 
-    listed = read_shots(path)
-    return (select(listed, ids) if ids else listed), path.parent
+    shots = read_shots(path)
+    return (select(shots, ids) if ids else shots), path.parent
 
 
 def _manifest_license(sha256: str) -> str:

@@ -89,12 +89,12 @@ def _run_verify(
     """Verify with a progress bar. redraw, near, renderer: None for what this machine can do."""
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
     from vrm_synth.dataset.avatar_cache import AvatarCache
-    from vrm_synth.dataset.layout import read_identity
+    from vrm_synth.dataset.identity.dataset_json import read_identity
     from vrm_synth.dataset.render_task import home_of, source_from
     from vrm_synth.dataset.verify.checks import verify as check
     from vrm_synth.dataset.verify.expected import expected_dataset
     from vrm_synth.dataset.verify.near_duplicates import import_imagehash
-    from vrm_synth.render import open_renderer
+    from vrm_synth.render import open_backend
 
     identity = read_identity(store)
     if near:
@@ -104,10 +104,10 @@ def _run_verify(
     blocks, home = expected_dataset(identity).blocks, home_of(store, identity["recipe"]["format"])
     workers = min(workers or len(os.sched_getaffinity(0)), blocks)
     with contextlib.ExitStack() as stack:
-        drawn_with = None
+        backend = None
         try:
             if redraw != 0:
-                drawn_with = stack.enter_context(contextlib.closing(open_renderer(renderer, device)))
+                backend = stack.enter_context(contextlib.closing(open_backend(renderer, device)))
         except RenderError as e:
             if redraw is not None:
                 raise
@@ -118,7 +118,7 @@ def _run_verify(
             workers=workers,
             near=near is not False,
             redraw=DEFAULT_REDRAWN if redraw is None else redraw,
-            renderer=drawn_with,
+            backend=backend,
             open_avatar=AvatarCache(lambda name: open_avatar(source_from(home, name))),
             done=shown.update,
         )
@@ -144,8 +144,8 @@ def _print_report(report: VerifyReport) -> None:
         click.echo(f"and {len(report.near_duplicates) - MAX_LISTED} more groups that look the same")
     for why in report.undrawable[:MAX_LISTED]:
         click.echo(f"not drawn again: {why}")
-    for what in report.unchecked:
-        click.echo(f"not checked: {what}")
+    for line in report.unchecked:
+        click.echo(f"not checked: {line}")
     drawn = f", {report.redrawn} drawn again" if report.redrawn else ""
     verdict = plural(len(report.faults), "fault") if report.faults else "sound"
     if report.broken:

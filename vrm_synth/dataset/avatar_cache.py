@@ -24,14 +24,14 @@ class AvatarCache:
 
     def __call__(self, source: str) -> Avatar:
         """The avatar, from memory or through `open_avatar`. Raises what that raises."""
-        found = self._entries.pop(source, None)
-        if found is None:
+        entry = self._entries.pop(source, None)
+        if entry is None:
             avatar = self._open(source)
-            found = avatar, size_in_bytes(avatar)
-        self._entries[source] = found
+            entry = avatar, size_in_bytes(avatar)
+        self._entries[source] = entry
         while len(self._entries) > 1 and sum(size for _, size in self._entries.values()) > self._max_bytes:
             self._entries.popitem(last=False)
-        return found[0]
+        return entry[0]
 
 
 def size_in_bytes(avatar: Avatar) -> int:

@@ -23,8 +23,8 @@ from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.render import Renderer, open_renderer
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render import RenderBackend, open_backend
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.render.system import is_software
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar
@@ -144,11 +144,11 @@ class BenchTask:
         load = time.perf_counter() - start
         # The source named here is not opened: shots are planned for the avatar at hand.
         recipe = Recipe.model_validate({"avatars": ["demo"], "count": 1_000_000_000, "size": self.size})
-        with contextlib.closing(open_renderer(self.renderer, self.device)) as renderer:
+        with contextlib.closing(open_backend(self.renderer, self.device)) as backend:
             yield lambda i: (
                 StageTimes(
-                    {"load": load} | make_picture(renderer, avatar, recipe, i, self.out),
-                    renderer.device,
+                    {"load": load} | make_picture(backend, avatar, recipe, i, self.out),
+                    backend.device,
                     resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 ),
             )
@@ -158,7 +158,7 @@ class BenchTask:
         raise RenderError("a worker process died while it was drawing", got=exit_reason)
 
 
-def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> StageSeconds:
+def make_picture(backend: RenderBackend, avatar: Avatar, recipe: Recipe, i: int, out: Path) -> StageSeconds:
     """Make one picture as a dataset has it; returns the seconds by stage."""
     seconds: StageSeconds = {}
     with timed(seconds, "plan"):
@@ -166,15 +166,15 @@ def make_picture(renderer: Renderer, avatar: Avatar, recipe: Recipe, i: int, out
     with timed(seconds, "pose"):
         posed = pose_for(avatar, planned.shot) if planned.posed is None else planned.posed
     view = planned.shot.view()
-    if isinstance(renderer, GLRenderer):
+    if isinstance(backend, GLBackend):
         with timed(seconds, "draw"):
-            renderer.draw(posed, view)
-            renderer.finish()
+            backend.draw(posed, view)
+            backend.finish()
         with timed(seconds, "read back"):
-            rgba = renderer.read_back(view)
+            rgba = backend.read_back(view)
     else:
         with timed(seconds, "draw"):
-            rgba = renderer.render(posed, view).rgba
+            rgba = backend.render(posed, view).rgba
     with timed(seconds, "encode"):
         data = encode_png(rgba)
     with timed(seconds, "write"):
@@ -203,9 +203,9 @@ def advice(report: BenchReport) -> list[str]:
         lines.append(
             "A GPU draws: add --workers until pictures a second no longer grow; what is not drawing limits them."
         )
-    found = re.search(r"Mesa (\d+)", report.device)
-    if found and int(found[1]) < FAST_MESA and is_software(report.device):
-        lines.append(f"Mesa {found[1]} draws; Mesa {FAST_MESA} takes 8 to 20 % less time for the same pictures.")
+    match = re.search(r"Mesa (\d+)", report.device)
+    if match and int(match[1]) < FAST_MESA and is_software(report.device):
+        lines.append(f"Mesa {match[1]} draws; Mesa {FAST_MESA} takes 8 to 20 % less time for the same pictures.")
     share = {s: ms / picture for s, ms in report.milliseconds.items() if s != "load"}
     files = share.get("encode", 0.0) + share.get("write", 0.0)
     if files > 0.25:
@@ -240,8 +240,8 @@ def physical_memory() -> int:
 def _run(task: BenchTask, count: int, workers: int, done: Callable[[], object]) -> tuple[list[StageTimes], float]:
     """The times of the pictures that count, and pictures per second of all workers."""
     times, ends = [], []
-    for found in run_task(task, [range((count + WARM_UP) * workers)], workers):
-        times.append(found)
+    for seconds in run_task(task, [range((count + WARM_UP) * workers)], workers):
+        times.append(seconds)
         ends.append(time.perf_counter())
         done()
     skipped = WARM_UP * workers

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vrm_synth.dataset.finish import is_complete
-from vrm_synth.dataset.layout import read_identity
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.io.dataset_columns import PASSES
 from vrm_synth.io.image_decoder import open_image
 from vrm_synth.io.open_store import open_store
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
@@ -56,8 +57,9 @@ class LoadedSample:
     @property
     def mask(self) -> Image.Image | None:
         """Coverage of the figure, 8-bit grey; None where the dataset has no masks."""
-        data = self.encoded.extras.get("mask.png")
-        return None if data is None else open_image(data, f"{self.key}.mask.png")
+        suffix = PASSES["mask"].suffix
+        data = self.encoded.extras.get(suffix)
+        return None if data is None else open_image(data, f"{self.key}.{suffix}")
 
     @property
     def shot(self) -> Shot:
@@ -98,11 +100,12 @@ class FinishedDataset:
 
     def table(self) -> Iterator[dict[str, Any]]:
         """The rows of metadata.parquet, without the pictures. Raises DatasetError."""
-        from vrm_synth.dataset.summary.table import TABLE, read_table
+        from vrm_synth.dataset.summary.table import read_table
+        from vrm_synth.io.file_names import METADATA_TABLE
 
         if isinstance(self.store, LocalStore):
-            return read_table(self.store.folder / TABLE)
-        return read_table(io.BytesIO(self.store.read(TABLE)))
+            return read_table(self.store.folder / METADATA_TABLE)
+        return read_table(io.BytesIO(self.store.read(METADATA_TABLE)))
 
     def __repr__(self) -> str:
         state = f"{len(self)} pictures" if self.is_complete else "not finished"

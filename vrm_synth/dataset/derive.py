@@ -25,17 +25,18 @@ from typing import IO, Any
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.claim import claim, predecessor
+from vrm_synth.dataset.identity.dataset_json import identity, read_identity
 from vrm_synth.dataset.identity.render_id import MIXED, RENDER_ID, RENDER_PARTS
-from vrm_synth.dataset.layout import identity, read_identity
 from vrm_synth.dataset.plan import SHARD_SIZE
 from vrm_synth.dataset.render_task import home_of, path_from, source_from
 from vrm_synth.dataset.shards.block_writer import packages
 from vrm_synth.dataset.shards.pending import missing_of
-from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
+from vrm_synth.dataset.shards.record import FileRecord, Record, words_digest
 from vrm_synth.dataset.shards.writers import pack
-from vrm_synth.dataset.summary.table import TABLE, query_table, read_table
+from vrm_synth.dataset.summary.table import query_table, read_table
 from vrm_synth.dataset.verify.expected import DERIVED, DerivedDataset, ExpectedShard
 from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.io.file_names import METADATA_TABLE, record_name
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
@@ -124,16 +125,16 @@ class PickedSamples:
 def pick(sources: Sequence[SourceDataset], where: str = ALL) -> PickedSamples:
     """Pick the samples for which a SQL condition holds; ALL picks all and needs no DuckDB. Raises DatasetError where it
     is no condition, or holds for no sample."""
-    found = PickedSamples()
+    picks = PickedSamples()
     for number, source in enumerate(sources):
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / TABLE  # a name that is no pattern to DuckDB
+            copy = Path(folder) / METADATA_TABLE  # a name that is no pattern to DuckDB
             _copy_table(source.store, copy)
             for split, shard, key in _query(copy, where):
-                found.add(PickedSample(number, split, shard, key))
-    if not found.counts():
+                picks.add(PickedSample(number, split, shard, key))
+    if not picks.counts():
         raise DatasetError("the condition holds for no picture", got=where)
-    return found
+    return picks
 
 
 def _query(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
@@ -149,10 +150,10 @@ def _query(table: Path, where: str) -> Iterator[tuple[str, int, str]]:
 
 def _copy_table(store: Store, to: Path) -> None:
     if isinstance(store, LocalStore):  # whose table need not go through memory
-        with file_errors(store.folder / TABLE, "read"):
-            shutil.copyfile(store.folder / TABLE, to)
+        with file_errors(store.folder / METADATA_TABLE, "read"):
+            shutil.copyfile(store.folder / METADATA_TABLE, to)
     else:
-        to.write_bytes(store.read(TABLE))
+        to.write_bytes(store.read(METADATA_TABLE))
 
 
 @dataclass(frozen=True)
@@ -188,11 +189,11 @@ class DeriveTask:
             got = "; ".join(", ".join(p) or "none" for p in sorted(passes))
             raise DatasetError("datasets of other passes do not merge", got=got, allowed="the same passes")
         derived = {"by": self.command, "where": self.where, "from": [o["recipe_sha256"] for o in origins]}
-        kept = {str(o["recipe"]["encoding"]) for o in origins}
+        encodings = {str(o["recipe"]["encoding"]) for o in origins}
         settings: dict[str, Any] = {
             DERIVED: derived | {"picked": self.picks.digest()},
             "format": self.shard_format,
-            "encoding": self.encoding or (kept.pop() if len(kept) == 1 else "mixed"),
+            "encoding": self.encoding or (encodings.pop() if len(encodings) == 1 else "mixed"),
             "passes": list(passes.pop()),
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
@@ -240,8 +241,8 @@ class DeriveTask:
         source, s = self.sources[p.source], reader.sample(p)
         key, shot = source.prefix + s.key, s.row["shot"]
         avatar = shot["avatar"]
-        if (there := home_of(source.store, source.shard_format)) is not None:  # its path starts elsewhere now
-            avatar = path_from(home_of(self.out, self.shard_format), source_from(there, avatar))
+        if (source_home := home_of(source.store, source.shard_format)) is not None:  # its path starts elsewhere now
+            avatar = path_from(home_of(self.out, self.shard_format), source_from(source_home, avatar))
         s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
         return s if self.encoding is None else encoded(s, self.encoding)
 
@@ -297,6 +298,6 @@ class _Reader:
             self._at = (p.source, p.split, p.shard)
         if p.key not in self._samples:
             allowed = "a dataset that `vrm-synth verify` finds sound"
-            what = "its table names a picture that no shard has"
-            raise DatasetError(what, got=p.key, allowed=allowed, where=source.store)
+            message = "its table names a picture that no shard has"
+            raise DatasetError(message, got=p.key, allowed=allowed, where=source.store)
         return self._samples[p.key]

@@ -15,16 +15,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.layout import CARD, COMPLETE, IDENTITY, SHEET, read_identity
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.plan import REST
-from vrm_synth.dataset.shards.record import read_records, record_name
+from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.summary.card import DatasetSummary, render_card
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
-from vrm_synth.dataset.summary.table import TABLE, table_row, write_table
+from vrm_synth.dataset.summary.table import table_row, write_table
 from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
+from vrm_synth.io.file_names import (
+    COMPLETE_JSON,
+    CONTACT_SHEET,
+    DATASET_CARD,
+    DATASET_JSON,
+    METADATA_TABLE,
+    record_name,
+)
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore, Store
@@ -52,18 +60,20 @@ def finish(store: Store) -> None:
                     yield table_row(row, key, record.split, record.shard)
 
     with tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / TABLE
+        table = Path(folder) / METADATA_TABLE
         write_table(table, rows())
-        store.put_file(TABLE, table)
+        store.put_file(METADATA_TABLE, table)
     summary.quarantined = len(quarantined)
     _check_count(store, sum(s.samples for s in shards) + len(quarantined), expected_dataset(identity).samples)
     shown = list(_spread_samples(store, shard_format, shards))
     every = max(1, len(shown) // CARD_CAPTIONS)
     summary.samples = [(name, sample.caption) for name, sample in shown[::every][:CARD_CAPTIONS]]
     files = DatasetFiles(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(summary.splits))
-    store.put_file(CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode())
-    store.put_file(SHEET, _sheet(shown, summary, settings.get("seed")))
-    made = [IDENTITY, TABLE, CARD, SHEET, *(record_name(s.number) for s in shards)]
+    store.put_file(
+        DATASET_CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode()
+    )
+    store.put_file(CONTACT_SHEET, _sheet(shown, summary, settings.get("seed")))
+    made = [DATASET_JSON, METADATA_TABLE, DATASET_CARD, CONTACT_SHEET, *(record_name(s.number) for s in shards)]
     complete = {
         "recipe_sha256": identity["recipe_sha256"],
         "shards": len(shards),
@@ -73,45 +83,45 @@ def finish(store: Store) -> None:
         # of what no record accounts for, and of the records
         "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in made},
     }
-    store.put_file(COMPLETE, (to_json(complete, indent=1) + "\n").encode())
+    store.put_file(COMPLETE_JSON, (to_json(complete, indent=1) + "\n").encode())
 
 
-def _check_count(store: Store, there: int, wanted: int) -> None:
+def _check_count(store: Store, shots: int, planned: int) -> None:
     """Raise DatasetError where records have another number of shots: one may be of a smaller dataset's last shard,
     put by a run of it that was still at work while another made the dataset grow."""
-    if there != wanted:
-        allowed = f"{wanted}; vrm-synth verify --repair makes again what is wrong"
-        raise DatasetError("the shards hold another number of shots", got=there, allowed=allowed, where=str(store))
+    if shots != planned:
+        allowed = f"{planned}; vrm-synth verify --repair makes again what is wrong"
+        raise DatasetError("the shards hold another number of shots", got=shots, allowed=allowed, where=str(store))
 
 
 def is_complete(store: Store) -> bool:
     """True if complete.json is there and this dataset's, and so are the other files of `finish`. Raises DatasetError
     where there is no dataset."""
-    if not store.exists(COMPLETE):
+    if not store.exists(COMPLETE_JSON):
         return False
     try:
-        content = json.loads(store.read(COMPLETE))
+        content = json.loads(store.read(COMPLETE_JSON))
         whole = (
             isinstance(content["samples"], int) and content["recipe_sha256"] == read_identity(store)["recipe_sha256"]
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
-    return whole and all(map(store.exists, (TABLE, CARD, SHEET)))
+    return whole and all(map(store.exists, (METADATA_TABLE, DATASET_CARD, CONTACT_SHEET)))
 
 
 def reopen(store: Store) -> None:
     """Remove complete.json, before anything is written that it does not list."""
-    if store.exists(COMPLETE):
-        store.delete(COMPLETE)
+    if store.exists(COMPLETE_JSON):
+        store.delete(COMPLETE_JSON)
 
 
 def finished_files(store: Store) -> dict[str, str]:
     """File → SHA-256, as complete.json lists them. Raises DatasetError where there is none."""
     try:
-        content = json.loads(store.read(COMPLETE))
+        content = json.loads(store.read(COMPLETE_JSON))
         return {str(name): str(sha256) for name, sha256 in content["sha256"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise DatasetError("not a mark of completion", got=f"{type(e).__name__}: {e}", where=COMPLETE) from e
+        raise DatasetError("not a mark of completion", got=f"{type(e).__name__}: {e}", where=COMPLETE_JSON) from e
 
 
 class _Shard(NamedTuple):
@@ -130,13 +140,13 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
 def _spread_samples(store: Store, shard_format: str, shards: list[_Shard]) -> Iterator[tuple[str, DatasetSample]]:
     """(file, sample) of SHEET_PICTURES samples, evenly spread over the shards."""
     total = sum(s.samples for s in shards)
-    wanted = [k * total // min(total, SHEET_PICTURES) for k in range(min(total, SHEET_PICTURES))]
+    indices = [k * total // min(total, SHEET_PICTURES) for k in range(min(total, SHEET_PICTURES))]
     first = 0
     for split, number, samples in shards:
-        here = [w - first for w in wanted if first <= w < first + samples]
-        if here:
+        in_shard = [w - first for w in indices if first <= w < first + samples]
+        if in_shard:
             for n, sample in enumerate(read_shard(store, shard_format, split, number)):
-                if n in here:
+                if n in in_shard:
                     yield f"{split}/{number:05d}/{sample.key}.{sample.suffix}", sample
         first += samples
 

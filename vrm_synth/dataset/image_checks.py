@@ -45,5 +45,5 @@ def _is_black(pixels: Packed) -> NDArray[np.bool_]:
     return ((pixels & _LOW_BITS) + _ABOVE_BLACK | pixels) & _TOP_BIT == 0
 
 
-def _share(found: NDArray[np.bool_]) -> float:
-    return np.count_nonzero(found) / len(found)
+def _share(mask: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(mask) / len(mask)

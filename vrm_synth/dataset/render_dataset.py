@@ -21,7 +21,7 @@ from vrm_synth.io.open_store import open_store
 from vrm_synth.shot import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from vrm_synth.dataset.make import Dataset, Progress
+    from vrm_synth.dataset.render_blocks import Progress, RecipeDataset
     from vrm_synth.execution.ray_cluster import Cluster
 
 # (stage, done, total): stage is "avatars" while they are checked, then "images". Called with done = 0 first.
@@ -95,27 +95,27 @@ def render_missing(
     if ray is not None:
         workers = worker_count(workers, recipe.count)
     else:  # they start while the avatars are checked
-        workers = start_worker_server(workers, recipe.count, "vrm_synth.dataset.make")
+        workers = start_worker_server(workers, recipe.count, "vrm_synth.dataset.render_blocks")
     from vrm_synth.builtin_avatar.avatar_source import open_avatar
-    from vrm_synth.dataset.make import Dataset, write_metrics
+    from vrm_synth.dataset.render_blocks import RecipeDataset, write_metrics
     from vrm_synth.licensing.evidence import load_evidence
 
     if settings.evidence is None:
         settings = replace(settings, evidence=load_evidence(settings.license_manifest))
     check_progress = _Counter(progress, "avatars", len(set(recipe.avatars)))
-    dataset = Dataset(recipe, store, open_avatar, settings, check_progress.advance, note)
+    dataset = RecipeDataset(recipe, store, open_avatar, settings, check_progress.advance, note)
     missing = dataset.missing()
     blocks = [block for block in missing if block % jobs == first]
     others = [block for block in missing if block % jobs != first]
-    made = _make(dataset, blocks, workers, ray, progress, note)
+    made = _render_blocks(dataset, blocks, workers, ray, progress, note)
     if blocks:
         write_metrics(store, made, workers)
     finished = dataset.finish(others)  # which another job may have made meanwhile
     return RenderReport(FinishedDataset(store, out), finished, bool(blocks), made)
 
 
-def _make(
-    dataset: Dataset,
+def _render_blocks(
+    dataset: RecipeDataset,
     blocks: Sequence[int],
     workers: int,
     ray: Cluster | None,
@@ -124,13 +124,13 @@ def _make(
 ) -> Progress:
     counter = _Counter(progress, "images", sum(len(dataset.plan.shots(block)) for block in blocks))
     if ray is not None:
-        from vrm_synth.dataset.ray_blocks import make
+        from vrm_synth.dataset.render_blocks_on_ray import render_blocks_on_ray
 
-        return make(dataset, blocks, workers, ray, counter.advance, note)
+        return render_blocks_on_ray(dataset, blocks, workers, ray, counter.advance, note)
 
     from vrm_synth.execution.process_pool import run_task
 
-    return dataset.make(blocks, functools.partial(run_task, workers=workers), counter.advance, note)
+    return dataset.render_blocks(blocks, functools.partial(run_task, workers=workers), counter.advance, note)
 
 
 def _check_job(shard: tuple[int, int] | None) -> tuple[int, int]:

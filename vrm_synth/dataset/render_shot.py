@@ -11,7 +11,7 @@ from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import NO_WIND
-from vrm_synth.render.base import Compat, Frame, Renderer
+from vrm_synth.render.base import Compat, Frame, RenderBackend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
 
@@ -32,7 +32,7 @@ def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar
 
 
 def render_shot(
-    renderer: Renderer, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
+    backend: RenderBackend, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
 ) -> tuple[PosedAvatar, Frame]:
     """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id.
 
@@ -41,7 +41,7 @@ def render_shot(
     """
     try:
         posed = pose_for(avatar, shot, compat) if posed is None else posed
-        return posed, renderer.render(posed, replace(shot.view(), compat=compat))
+        return posed, backend.render(posed, replace(shot.view(), compat=compat))
     except VrmSynthError as e:
         raise e.at(f"shot {shot.id}") from e
 
@@ -54,11 +54,11 @@ def answer(shot: Shot, posed: PosedAvatar, frame: Frame) -> dict[str, Any]:
     """
     gaze = posed.look_at
     bones = posed.avatar.humanoid
-    places = np.round(posed.world_from_node[list(bones.values()), :3, 3], 6) + 0.0  # + 0.0: no negative zero
+    positions = np.round(posed.world_from_node[list(bones.values()), :3, 3], 6) + 0.0  # + 0.0: no negative zero
     return {
         "id": shot.id,
         "vrm_version": posed.avatar.vrm_version,
-        "bones": dict(zip(bones, places.tolist(), strict=True)),
+        "bones": dict(zip(bones, positions.tolist(), strict=True)),
         "expressions": {name: _tidy(w) for name, w in posed.requested_weights.items()},
         "effective_expressions": {name: _tidy(w) for name, w in posed.expressions.items()},
         "look_at": gaze and {"type": gaze.type, "yaw": _tidy(gaze.yaw), "pitch": _tidy(gaze.pitch)},

@@ -1,8 +1,8 @@
 """Render one shot of a recipe into a sample: plan it, render it, check the picture, encode it; retry where it fails.
 
-The task that workers run. A shot that cannot be rendered is tried `ATTEMPTS` times, each attempt another picture of
-the same avatar (shot = f(recipe, i, attempt)), and is then reported as quarantined: a dataset never holds a fault and
-never lacks a sample silently.
+RenderTask is the Task (execution/task_protocol.py) of rendering a recipe. A shot that cannot be rendered is tried
+`ATTEMPTS` times, each attempt another picture of the same avatar (shot = f(recipe, i, attempt)), and is then reported
+as quarantined: a dataset never holds a fault and never lacks a sample silently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,17 +27,18 @@ from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.dataset.settings import OutputFormat
+from vrm_synth.io.dataset_columns import names, pass_suffix, sample_row
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
-from vrm_synth.render import Renderer, RendererName, open_renderer
+from vrm_synth.render import RenderBackend, RendererName, open_backend
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 from vrm_synth.vrm import Avatar
 
 ATTEMPTS = 4
-LICENSE = ("license", "license_url", "license_terms")  # columns of a row that say it
+LICENSE = names("license")  # columns of a row; its name, too, is hashed into the render id
 STAGES = ("load", "plan", "draw", "encode")
 
 
@@ -79,12 +79,12 @@ class RenderTask:
     """Render shots of a recipe by their numbers.
 
     home: the folder that avatars' paths in metadata are relative to; None for file names alone.
-    licenses: avatar source → the columns of LICENSE.
+    licenses: avatar source → its columns LICENSE.
     output: shard format, encoding, passes.
     renderer: its name.
     devices: EGL device indices, of which each process takes one.
     cache_bytes: size of the avatars that a process keeps in memory.
-    mips: as `open_renderer` takes it.
+    mips: as `open_backend` takes it.
     hashes: avatar source → SHA-256 that its file must have, where it is known.
     """
 
@@ -107,8 +107,8 @@ class RenderTask:
         """A function from a shot's number to its one result."""
         open_one = AvatarCache(open_avatar, self.cache_bytes)
         device = self.devices[_process_index() % len(self.devices)]
-        with contextlib.closing(open_renderer(self.renderer, device, self.mips)) as renderer:
-            yield lambda i: iter([render_sample(self, renderer, open_one, i)])
+        with contextlib.closing(open_backend(self.renderer, device, self.mips)) as backend:
+            yield lambda i: iter([render_sample(self, backend, open_one, i)])
 
     def on_crash(self, i: int, exit_reason: str) -> tuple[CrashedShot]:
         """Report the crash; the caller decides what happens to the shot."""
@@ -121,12 +121,12 @@ def _process_index() -> int:
     return int(number) - 1 if number.isdecimal() else 0
 
 
-def render_sample(task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
+def render_sample(task: RenderTask, backend: RenderBackend, open_one: Callable[[str], Avatar], i: int) -> RenderResult:
     """Render shot i by the first attempt that passes the checks. Raises RenderError where nothing can be drawn."""
     reason = ""
     for attempt in range(ATTEMPTS):
         try:
-            return replace(_attempt(task, renderer, open_one, i, attempt), attempts=attempt + 1)
+            return replace(_attempt(task, backend, open_one, i, attempt), attempts=attempt + 1)
         except (_FaultError, ShotError) as e:
             reason = str(e)
         except AvatarError as e:  # no attempt shows another avatar
@@ -139,22 +139,22 @@ class _FaultError(Exception):
 
 
 def _attempt(
-    task: RenderTask, renderer: Renderer, open_one: Callable[[str], Avatar], i: int, attempt: int
+    task: RenderTask, backend: RenderBackend, open_one: Callable[[str], Avatar], i: int, attempt: int
 ) -> RenderResult:
     source, clock = source_at(task.recipe, i), [time.perf_counter()]
     try:
         avatar = open_one(source)
     except AvatarError as e:  # it could be read when the run began, and what is made may not depend on when it cannot
         raise DatasetError(f"an avatar cannot be read any more: {e}") from e
-    if avatar.sha256 != (wanted := task.hashes.get(source, avatar.sha256)):
+    if avatar.sha256 != (expected := task.hashes.get(source, avatar.sha256)):
         raise DatasetError(
-            "an avatar is another file than when the run began", got=avatar.sha256, allowed=wanted, where=source
+            "an avatar is another file than when the run began", got=avatar.sha256, allowed=expected, where=source
         )
     clock.append(time.perf_counter())
     planned = plan_shot(task.recipe, i, open_one, attempt)
     shot = gaze_in_angles(avatar, planned.shot)
     clock.append(time.perf_counter())
-    posed, frame = render_shot(renderer, avatar, shot, posed=planned.posed)
+    posed, frame = render_shot(backend, avatar, shot, posed=planned.posed)
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
@@ -162,25 +162,27 @@ def _attempt(
         raise _FaultError(fault)
     encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
-    kept = frame.rgba if encoding.lossless else decode_rgba(picture)
+    stored_rgba = frame.rgba if encoding.lossless else decode_rgba(picture)
     extras = {}
     if "mask" in task.output.passes:
-        bare = renderer.render(posed, replace(shot.view(), background=None)).rgba
-        extras["mask.png"] = encode_mask(bare[..., 3])
-    row: dict[str, Any] = {
-        "caption": english(shot.choices, planned.observations),
-        "i": i,
-        "seed": task.recipe.seed,
-        "attempt": attempt,
-        "avatar": avatar_id(source),
-        "avatar_sha256": avatar.sha256,
-        **task.licenses[source],
-        "renderer": renderer.device,
-        "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
-        "observations": planned.observations.to_json(),
-    }
+        bare = backend.render(posed, replace(shot.view(), background=None)).rgba
+        extras[pass_suffix("mask")] = encode_mask(bare[..., 3])
+    row = sample_row(
+        {
+            "caption": english(shot.choices, planned.observations),
+            "i": i,
+            "seed": task.recipe.seed,
+            "attempt": attempt,
+            "avatar": avatar_id(source),
+            "avatar_sha256": avatar.sha256,
+            **task.licenses[source],
+            "renderer": backend.device,
+            "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
+            "observations": planned.observations.to_json(),
+        }
+    )
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
-    pixels = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).digest()
+    pixels = hashlib.sha256(np.ascontiguousarray(stored_rgba).tobytes()).digest()
     clock.append(time.perf_counter())
     stage_seconds = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
     return RenderResult(i, sample, pixels, stage_seconds=stage_seconds)

@@ -23,7 +23,7 @@ class OutputFormat:
 
     shard_format: "imagefolder", "webdataset" or "parquet".
     encoding: of pictures, a key of ENCODINGS ("png", "webp", "webp-lossy", "jpeg", "jxl").
-    passes: pictures rendered beside each ("mask").
+    passes: pictures rendered beside each, keys of PASSES (io/dataset_columns.py).
     """
 
     shard_format: str = "imagefolder"

@@ -63,14 +63,14 @@ def usable_avatars(
         try:
             avatar = open_one(source)
             try:
-                found = check_license(avatar, evidence, recipe.accept_licenses)
+                effective = check_license(avatar, evidence, recipe.accept_licenses)
             except LicenseError:
                 licenses[effective_license(avatar, evidence).license] = None
                 raise
         except (AvatarError, LicenseError) as e:
             failures[source] = e
         else:
-            credits[source] = _credit(source, avatar, found)
+            credits[source] = _credit(source, avatar, effective)
             expressions |= avatar.expressions.keys()
         checked()
     if failures and not (skip_unusable and credits):
@@ -79,8 +79,8 @@ def usable_avatars(
         note(f"skipped: {_line(failure)}")
     for name in recipe.expressions:
         if name not in expressions:
-            what = f"no avatar of this recipe has the expression{did_you_mean(name, expressions)}"
-            raise RecipeError(what, got=name, allowed=", ".join(sorted(expressions)))
+            message = f"no avatar of this recipe has the expression{did_you_mean(name, expressions)}"
+            raise RecipeError(message, got=name, allowed=", ".join(sorted(expressions)))
     if failures:
         recipe = _with_only(recipe, credits)
     return UsableAvatars(recipe, credits, tuple({"id": avatar_id(s), "why": _why(e)} for s, e in failures.items()))
@@ -104,9 +104,9 @@ def _refusal(failures: Mapping[str, VrmSynthError], total: int, licenses: tuple[
     ways = [f"{SKIP} them" if len(errors) < total else "other avatars"]
     ways += [f"to accept the licenses found: {accept}"] if accept else []
     refusal = UnusableAvatarsError(f"{len(errors)} of {total} avatars cannot be used", allowed="; or ".join(ways))
-    listed = map(_line, errors[:MAX_LISTED])
+    lines = map(_line, errors[:MAX_LISTED])
     more = len(errors) - MAX_LISTED
-    refusal.details = (*listed, *([f"and {more} more"] if more > 0 else ()))
+    refusal.details = (*lines, *([f"and {more} more"] if more > 0 else ()))
     return refusal
 
 
@@ -119,15 +119,15 @@ def _why(e: VrmSynthError) -> str:
     return e.what if e.got is None else f"{e.what}; got {e.got}"
 
 
-def _credit(source: str, avatar: Avatar, found: EffectiveLicense) -> dict[str, Any]:
+def _credit(source: str, avatar: Avatar, effective: EffectiveLicense) -> dict[str, Any]:
     return {
         "id": avatar_id(source),
         "name": avatar.meta.name,
         "authors": list(avatar.meta.authors),
         "sha256": avatar.sha256,
-        "license": found.license,
-        "license_url": found.url,
-        "license_terms": found.terms,
-        "is_cc0": found.is_cc0,
-        "evidence": found.source,
+        "license": effective.license,
+        "license_url": effective.url,
+        "license_terms": effective.terms,
+        "is_cc0": effective.is_cc0,
+        "evidence": effective.source,
     }

@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from vrm_synth.core.errors import VrmSynthError, unexpected
 from vrm_synth.execution.crash_policy import WorkerCrashPolicy
 from vrm_synth.execution.main_module import hidden_main_module
-from vrm_synth.execution.task import Task, TaskError, never
+from vrm_synth.execution.task_protocol import Task, TaskError, never
 from vrm_synth.execution.work_queue import Crew, Worker, WorkQueue
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -135,12 +135,12 @@ class _ProcessCrew(Crew[Piece, Event]):
                 worker.pipe.close()
 
     def _start(self) -> _ProcessWorker:
-        ours, theirs = SERVER.Pipe()
-        process = SERVER.Process(target=_worker_main, args=(theirs, self._task), daemon=True)
+        parent_end, worker_end = SERVER.Pipe()
+        process = SERVER.Process(target=_worker_main, args=(worker_end, self._task), daemon=True)
         with hidden_main_module():
             process.start()
-        theirs.close()  # so that the pipe ends when the process does
-        return _ProcessWorker(process=process, pipe=ours)
+        worker_end.close()  # so that the pipe ends when the process does
+        return _ProcessWorker(process=process, pipe=parent_end)
 
     def _receive(self, worker: _ProcessWorker) -> Iterable[Event]:
         """The events of one message, or of the worker's death."""

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from vrm_synth import __version__
 from vrm_synth.core.errors import RenderError
 from vrm_synth.execution.crash_policy import WorkerCrashPolicy
-from vrm_synth.execution.task import PlaceableTask, Task, TaskError, never
+from vrm_synth.execution.task_protocol import PlaceableTask, Task, TaskError, never
 from vrm_synth.execution.work_queue import Crew, Worker, WorkQueue
 
 Piece = TypeVar("Piece")

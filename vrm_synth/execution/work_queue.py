@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from vrm_synth.execution.crash_policy import WorkerCrashPolicy
-from vrm_synth.execution.task import Task, never
+from vrm_synth.execution.task_protocol import Task, never
 
-LONGEST_PART = 16  # pieces; long enough for the hand-over to cost nothing
+MAX_BATCH = 16  # pieces; long enough for the hand-over to cost nothing
 
 Piece = TypeVar("Piece")
 Event = TypeVar("Event")
 
 
 class WorkQueue(Generic[Piece]):
-    """Groups of pieces that are handed to workers part by part.
+    """Groups of pieces that are handed to workers batch by batch.
 
     workers: their number; skip: pieces to leave out, asked for each when its turn comes.
     """
@@ -32,21 +32,21 @@ class WorkQueue(Generic[Piece]):
         self._begun: set[int] = set()
 
     def take(self, group: int | None) -> tuple[int, tuple[Piece, ...]] | None:
-        """The next part (its group, its pieces) for a worker whose last group was `group`.
+        """The next batch (its group, its pieces) for a worker whose last group was `group`.
 
         It is of the same group while that has pieces, else of the first group that no worker has begun, else of the
         one with most pieces left. None where nothing is left.
         """
-        while (found := self._next(group)) is not None:
-            number, part = found
-            if part := tuple(piece for piece in part if not self._skip(piece)):
+        while (batch := self._next(group)) is not None:
+            number, pieces = batch
+            if pieces := tuple(piece for piece in pieces if not self._skip(piece)):
                 self._begun.add(number)
-                return number, part
+                return number, pieces
         return None
 
-    def give_back(self, group: int, part: tuple[Piece, ...]) -> None:
-        """Put back a part that its worker could not do; it is the next of its group."""
-        self._groups[group].extendleft(reversed(part))
+    def give_back(self, group: int, pieces: tuple[Piece, ...]) -> None:
+        """Put back pieces that their worker could not do; they are the next of their group."""
+        self._groups[group].extendleft(reversed(pieces))
 
     def __bool__(self) -> bool:
         return any(self._groups.values())
@@ -61,7 +61,7 @@ class WorkQueue(Generic[Piece]):
         assert group is not None
         pieces = self._groups[group]
         # Shorter towards the end, so that all workers end together.
-        length = min(LONGEST_PART, math.ceil(len(pieces) / (2 * self._workers)))
+        length = min(MAX_BATCH, math.ceil(len(pieces) / (2 * self._workers)))
         return group, tuple(pieces.popleft() for _ in range(length))
 
 
@@ -70,8 +70,8 @@ class Worker:
     """A process that does pieces one after the other.
 
     started: whether it has opened its task.
-    group: of the part that it works on; None before its first.
-    pending: pieces of that part that are not done; the first is the one it is at.
+    group: of the batch that it works on; None before its first.
+    pending: pieces of that batch that are not done; the first is the one it is at.
     """
 
     started: bool = False
@@ -86,10 +86,10 @@ class Crew(Generic[Piece, Event]):
         self._task, self._queue, self._policy = task, queue, policy
 
     def assign(self, worker: Worker) -> bool:
-        """Give a worker without pieces its next part; whether it has pieces now."""
-        if not worker.pending and (found := self._queue.take(worker.group)) is not None:
-            worker.group, part = found
-            worker.pending = deque(part)
+        """Give a worker without pieces its next batch; whether it has pieces now."""
+        if not worker.pending and (batch := self._queue.take(worker.group)) is not None:
+            worker.group, pieces = batch
+            worker.pending = deque(pieces)
         return bool(worker.pending)
 
     def on_start(self, worker: Worker) -> None:

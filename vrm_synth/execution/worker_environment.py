@@ -28,7 +28,7 @@ def start_worker_server(requested: int | None, pictures: int, *modules: str) -> 
         # Read by Mesa's llvmpipe and by numpy's BLAS in the workers: one process per core beats several threads per
         # process, and a server that workers are forked from has no threads.
         with environment_defaults(LP_NUM_THREADS="0", OPENBLAS_NUM_THREADS="1"):
-            prepare("vrm_synth.render.gl.renderer", *modules)
+            prepare("vrm_synth.render.gl.backend", *modules)
     return workers
 
 

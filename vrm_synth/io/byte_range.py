@@ -62,10 +62,10 @@ def open_plain_file(path: Path, max_bytes: int | None) -> Iterator[BinaryIO]:
 def stat_plain_file(path: Path) -> os.stat_result:
     """Stat a plain file, and refuse anything else: a read from a pipe would wait. Raises as `read_byte_range`."""
     with _file_errors(path):
-        found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode):
+        status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
         raise DatasetError("not a plain file", where=path.name)
-    return found
+    return status
 
 
 @contextmanager

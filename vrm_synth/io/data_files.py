@@ -136,23 +136,23 @@ class NoSplitError(DatasetError):
     """A dataset has splits, but none of the name that was asked for."""
 
 
-def split_rule_of_folder(found: DataFiles, paths: Sequence[str], split: str) -> SplitRule:
+def split_rule_of_folder(files: DataFiles, paths: Sequence[str], split: str) -> SplitRule:
     """The rule that says the split of each of these files: the folder's card, or else the rules for names."""
-    patterns = card_patterns(_card(found.root))
+    patterns = card_patterns(_card(files.root))
     rule = split_rule(split, patterns)
     return rule if patterns and any(map(rule, paths)) else split_rule(split)  # a card may be of other files
 
 
 def split_files(
-    found: DataFiles, paths: Sequence[str], split: str, rule: SplitRule | None = None
+    files: DataFiles, paths: Sequence[str], split: str, rule: SplitRule | None = None
 ) -> tuple[list[str], list[Exclusion]]:
     """Separate the paths of a split from the others. Raises NoSplitError."""
-    mine, others = select_split(paths, split, rule or split_rule_of_folder(found, paths, split))
-    if paths and not mine:
+    in_split, others = select_split(paths, split, rule or split_rule_of_folder(files, paths, split))
+    if paths and not in_split:
         names = sorted({split_label(p, s) for p, s in others.items()} - {""})
         allowed = ", ".join(names) or "none: no file or folder is named for a split"
-        raise NoSplitError("no such split", got=split, allowed=allowed, where=found.root)
-    return mine, [exclude_other_split(path, other) for path, other in others.items()]
+        raise NoSplitError("no such split", got=split, allowed=allowed, where=files.root)
+    return in_split, [exclude_other_split(path, other) for path, other in others.items()]
 
 
 def split_folder(folder: Path, split: str) -> Path | None:
@@ -166,9 +166,9 @@ def has_split(folder: Path, split: str) -> bool:
     """Return True where a folder's shards or lists, or a folder in it, are named for the split."""
     if not folder.is_dir() or split_folder(folder, split) is not None:
         return folder.is_dir()
-    found = find_data_files(folder)
-    paths = found.with_suffix(*SHARD_SUFFIXES) or found.with_name(METADATA_LINES)
-    return canonical_split(split) in map(split_rule_of_folder(found, paths, split), paths)
+    files = find_data_files(folder)
+    paths = files.with_suffix(*SHARD_SUFFIXES) or files.with_name(METADATA_LINES)
+    return canonical_split(split) in map(split_rule_of_folder(files, paths, split), paths)
 
 
 def exclude_other_split(key: str, split: str) -> Exclusion:
@@ -215,8 +215,8 @@ def _holds_data(folder: Path) -> bool:
 
 def _identity(folder: Path) -> tuple[int, int]:
     with file_errors(folder, "read"):
-        found = os.stat(folder)
-    return found.st_dev, found.st_ino
+        status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _card(root: Path) -> str:

@@ -39,8 +39,8 @@ def orientation(picture: PIL.Image.Image, file: BinaryIO) -> int:
         return 1
     if picture.format == "WEBP":
         return webp_orientation(file)
-    if picture.format == "PNG" and "exif" not in picture.info and (found := _png_tail_exif(file)):
-        picture.info["exif"] = found
+    if picture.format == "PNG" and "exif" not in picture.info and (exif := _png_tail_exif(file)):
+        picture.info["exif"] = exif
     return _orientation_tag(picture)
 
 
@@ -64,10 +64,10 @@ def apply_orientation(picture: PIL.Image.Image, file: BinaryIO) -> PIL.Image.Ima
 def _orientation_tag(picture: PIL.Image.Image) -> int:
     """The tag in the metadata that Pillow has read. PNG's own `getexif` would decode the picture to look behind it."""
     try:
-        found = int(PIL.Image.Image.getexif(picture).get(_TAG, 1))
+        orientation = int(PIL.Image.Image.getexif(picture).get(_TAG, 1))
     except Exception:  # a block that is damaged in any way: the picture stands as it is stored
         return 1
-    return found if found in _TRANSPOSES else 1
+    return orientation if orientation in _TRANSPOSES else 1
 
 
 def _png_tail_exif(file: BinaryIO) -> bytes | None:
@@ -80,13 +80,13 @@ def _png_tail_exif(file: BinaryIO) -> bytes | None:
         tail = file.read(_PNG_TAIL)
     finally:
         file.seek(at)
-    place = tail.rfind(b"eXIf")
-    while place >= 4:
-        (length,) = struct.unpack_from(">I", tail, place - 4)
-        stop = place + 4 + length
-        if stop + 4 <= len(tail) and zlib.crc32(tail[place:stop]) == int.from_bytes(tail[stop : stop + 4], "big"):
-            return tail[place + 4 : stop]
-        place = tail.rfind(b"eXIf", 0, place)
+    offset = tail.rfind(b"eXIf")
+    while offset >= 4:
+        (length,) = struct.unpack_from(">I", tail, offset - 4)
+        stop = offset + 4 + length
+        if stop + 4 <= len(tail) and zlib.crc32(tail[offset:stop]) == int.from_bytes(tail[stop : stop + 4], "big"):
+            return tail[offset + 4 : stop]
+        offset = tail.rfind(b"eXIf", 0, offset)
     return None
 
 
@@ -96,17 +96,17 @@ def _webp_metadata(file: BinaryIO) -> dict[str, bytes]:
     head = file.read(21)
     if len(head) < 21 or head[12:16] != b"VP8X" or not head[20] & (_WEBP_EXIF | _WEBP_XMP):
         return {}
-    wanted = {b"EXIF": ("exif", _WEBP_EXIF), b"XMP ": ("xmp", _WEBP_XMP)}
-    found: dict[str, bytes] = {}
-    place = 12
+    chunk_kinds = {b"EXIF": ("exif", _WEBP_EXIF), b"XMP ": ("xmp", _WEBP_XMP)}
+    metadata: dict[str, bytes] = {}
+    offset = 12
     for _ in range(_MOST_CHUNKS):
-        file.seek(place)
+        file.seek(offset)
         chunk = file.read(8)
         if len(chunk) < 8:
             break
         length = int.from_bytes(chunk[4:], "little")
-        name, flag = wanted.get(chunk[:4], ("", 0))
-        if name and head[20] & flag and name not in found and length <= _LONGEST_EXIF:
-            found[name] = file.read(length)
-        place += 8 + length + length % 2
-    return found
+        name, flag = chunk_kinds.get(chunk[:4], ("", 0))
+        if name and head[20] & flag and name not in metadata and length <= _LONGEST_EXIF:
+            metadata[name] = file.read(length)
+        offset += 8 + length + length % 2
+    return metadata

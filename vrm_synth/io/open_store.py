@@ -8,9 +8,9 @@ from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.io.store_fsspec import FsspecStore
 
 
-def open_store(place: str) -> Store:
+def open_store(address: str) -> Store:
     """Open the store at a path, a folder that its first file creates, or at a URL ("s3://bucket/pictures")."""
-    scheme, is_url, rest = place.partition("://")
+    scheme, is_url, rest = address.partition("://")
     if is_url and scheme != "file":
-        return FsspecStore(place)
-    return LocalStore(Path(rest if is_url else place))
+        return FsspecStore(address)
+    return LocalStore(Path(rest if is_url else address))

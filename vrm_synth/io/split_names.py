@@ -57,11 +57,11 @@ def select_split(paths: Sequence[str], split: str, rule: SplitRule) -> tuple[lis
     Where no path is named for training, the paths that are named for no split belong to it.
     """
     splits = {path: rule(path) for path in paths}
-    wanted = canonical_split(split)
-    if wanted == TRAIN and wanted not in splits.values():
+    name_of_split = canonical_split(split)
+    if name_of_split == TRAIN and name_of_split not in splits.values():
         splits = {path: name or TRAIN for path, name in splits.items()}
-    mine = [path for path, name in splits.items() if name == wanted]
-    return mine, {path: name for path, name in splits.items() if name != wanted}
+    in_split = [path for path, name in splits.items() if name == name_of_split]
+    return in_split, {path: name for path, name in splits.items() if name != name_of_split}
 
 
 def split_label(path: str, split: str) -> str:
@@ -84,11 +84,11 @@ def card_patterns(card: str) -> dict[str, list[str]]:
     configs = metadata.get("configs") if isinstance(metadata, dict) else None
     several = [c for c in configs if isinstance(c, dict)] if isinstance(configs, list) else []
     default = [c for c in several if c.get("config_name") == "default" or c.get("default") is True]
-    found: dict[str, list[str]] = {}
+    patterns: dict[str, list[str]] = {}
     for config in default or several:
         for split, path in _parse_data_files(config.get("data_files")):
-            found.setdefault(split, []).append(path)
-    return found
+            patterns.setdefault(split, []).append(path)
+    return patterns
 
 
 def _parse_data_files(value: Any) -> list[tuple[str, str]]:
@@ -97,33 +97,33 @@ def _parse_data_files(value: Any) -> list[tuple[str, str]]:
     value: a path, a list of paths, or a list of {split, path} entries.
     """
     entries = value if isinstance(value, list) else [value]
-    found = []
+    pairs = []
     for entry in entries:
         split, path = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else (TRAIN, entry)
-        found += [(split, p) for p in (path if isinstance(path, list) else [path])]
-    return [(s, p) for s, p in found if isinstance(s, str) and isinstance(p, str)]
+        pairs += [(split, p) for p in (path if isinstance(path, list) else [path])]
+    return [(s, p) for s, p in pairs if isinstance(s, str) and isinstance(p, str)]
 
 
 def _matches(path: str, glob: str) -> bool:
     """Return True where a path matches a pattern: ** for any folders, other wildcards within a name as in a shell."""
-    parts = glob.removeprefix("./").split("/")
+    segments = glob.removeprefix("./").split("/")
 
-    def after(places: set[int]) -> set[int]:
-        for i, name in enumerate(parts):
-            if i in places and name == "**":
-                places = places | {i + 1}
-        return places
+    def after(positions: set[int]) -> set[int]:
+        for i, name in enumerate(segments):
+            if i in positions and name == "**":
+                positions = positions | {i + 1}
+        return positions
 
-    places = after({0})  # in the pattern, where the next folder or file may stand
+    positions = after({0})  # in the pattern, where the next folder or file may stand
     for name in path.split("/"):
-        places = after(
-            {i for i in places if i < len(parts) and parts[i] == "**"}
-            | {i + 1 for i in places if i < len(parts) and parts[i] != "**" and fnmatchcase(name, parts[i])}
+        positions = after(
+            {i for i in positions if i < len(segments) and segments[i] == "**"}
+            | {i + 1 for i in positions if i < len(segments) and segments[i] != "**" and fnmatchcase(name, segments[i])}
         )
-    return len(parts) in places
+    return len(segments) in positions
 
 
-def _first(found: Sequence[tuple[str, re.Pattern[str]]], name: str) -> str:
+def _first(words: Sequence[tuple[str, re.Pattern[str]]], name: str) -> str:
     """The split whose keyword comes first in a name, "" for none."""
-    places = [(match.start(), split) for split, word in found if (match := word.search(name))]
-    return min(places, key=lambda p: p[0])[1] if places else ""
+    matches = [(match.start(), split) for split, word in words if (match := word.search(name))]
+    return min(matches, key=lambda p: p[0])[1] if matches else ""

@@ -86,8 +86,8 @@ class LocalStore:
     def list(self, folder: str = "") -> list[str]:
         top = self.folder / folder
         with file_errors(top, "read"):
-            found = [Path(at, name) for at, _, names in os.walk(top) for name in names]
-        return sorted(str(p.relative_to(self.folder)) for p in found if not p.name.endswith(PART_SUFFIX))
+            paths = [Path(at, name) for at, _, names in os.walk(top) for name in names]
+        return sorted(str(p.relative_to(self.folder)) for p in paths if not p.name.endswith(PART_SUFFIX))
 
     def delete(self, name: str) -> None:
         with file_errors(self.folder / name, "removed"):

@@ -78,10 +78,10 @@ class FsspecStore:
         with self._errors(folder, "listed"):
             top = self._path(folder)
             try:
-                found = self._fresh.find(top)
+                paths = self._fresh.find(top)
             except FileNotFoundError:
                 return []
-            names = [str(path)[len(self._root) :].lstrip("/") for path in found]
+            names = [str(path)[len(self._root) :].lstrip("/") for path in paths]
             return sorted(name for name in names if not name.endswith(PART_SUFFIX))
 
     def delete(self, name: str) -> None:

@@ -12,7 +12,7 @@
     nodes            PNG, 16-bit grey: 1 + index of the glTF node
     mask             PNG, 8-bit grey: 255 where a figure is
     outline          PNG, 8-bit grey: 255 where an outline is
-    uv               PNG, RGB of 16 bits: the fractional part of u and of v (set 0, v downwards), 65535 where a figure is
+    uv               PNG, RGB of 16 bits: fractional parts of u and v (set 0, v downwards); blue is 65535 where a figure is
     nocs             PNG, RGB of 16 bits: rest-pose position in the unit cube; the box's diagonal is 1, its middle ½
     position         NPZ, `position` (H, W, 3) float32: world metres, NaN for the background
     albedo           PNG, RGB: base colour without light, sRGB
@@ -45,7 +45,6 @@ from vrm_synth.vrm.avatar import Avatar
 
 UNITS_PER_METRE = 10_000  # of the depth pass
 NO_BONE_ID = 255
-Grey8, Grey16 = NDArray[np.uint8], NDArray[np.uint16]
 
 FIELDS: Mapping[str, frozenset[GeometryField]] = {
     "normal": frozenset({"normal"}),
@@ -138,7 +137,7 @@ def _flags(mask: NDArray[np.bool_]) -> bytes:
     return _data(mask.astype(np.uint8) * np.uint8(255))
 
 
-def _data(pixels: Grey8 | Grey16) -> bytes:
+def _data(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return encode_png(np.ascontiguousarray(pixels), is_color=False)
 
 

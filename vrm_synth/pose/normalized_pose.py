@@ -110,9 +110,9 @@ def pose_humanoid(
     return local.moved(rig.hips, tree.rest.translation[rig.hips] + np.linalg.solve(linear, offset))
 
 
-def raw_rotation(rig: HumanoidRig, rows: Index, normalised: Array) -> Array:
+def raw_rotation(rig: HumanoidRig, rows: Index, normalized: Array) -> Array:
     """LocalTransforms rotations (K, 4) of the nodes of bones `rows` (K,) from normalised rotations (K, 4)."""
-    return quat_mul(quat_mul(rig.before[rows], normalised), rig.after[rows])
+    return quat_mul(quat_mul(rig.before[rows], normalized), rig.after[rows])
 
 
 def _parent_rotation(tree: NodeTree, node: int) -> Array:

@@ -1,4 +1,4 @@
-"""The interface of renderers: a posed avatar and a view go in, a frame comes out."""
+"""The interface of rendering backends: a posed avatar and a view go in, a frame comes out."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Frame:
         return f"Frame({width}×{height})"
 
 
-class Renderer(Protocol):
+class RenderBackend(Protocol):
     """A rendering backend with an OpenGL context of its own; not to be shared between threads."""
 
     @property
@@ -108,5 +108,5 @@ class Renderer(Protocol):
         ...
 
     def close(self) -> None:
-        """Free the context; the renderer is unusable afterwards."""
+        """Free the context; the backend is unusable afterwards."""
         ...

@@ -1,4 +1,4 @@
-"""The pyrender renderer: PBR and flat shading, for comparison and as a fallback.
+"""The pyrender backend: PBR and flat shading, for comparison and as a fallback.
 
 Drawn: the posed meshes (skinned and morphed on the CPU), base colour, emission, metallic and
 roughness, alpha modes, double-sided materials, perspective and orthographic cameras, one directional
@@ -37,8 +37,8 @@ REQUIRED_GL = (4, 1)  # what pyrender asks EGL for
 _SHADING = {"unlit": 0, "mtoon": 1, "pbr": 2}
 
 
-class PyrenderRenderer:
-    """A Renderer (render/base.py). device: index of the EGL device.
+class PyrenderBackend:
+    """A RenderBackend (render/base.py). device: index of the EGL device.
 
     Raises RenderError where there is no such device or no context can be made on it.
     """

@@ -35,8 +35,8 @@ def resolve_avatars(entry: object, base: Path, note: Note = lambda line: None) -
         return _built_in_sources(entry)
     path = base / Path(entry).expanduser()
     if path.is_dir():
-        found = [p for p in path.iterdir() if p.suffix.lower() == ".vrm"]
-        return _avatar_files(entry, found, f"the folder has no .vrm file{_subfolder_hint(path)}", note)
+        files = [p for p in path.iterdir() if p.suffix.lower() == ".vrm"]
+        return _avatar_files(entry, files, f"the folder has no .vrm file{_subfolder_hint(path)}", note)
     if path.is_file():
         return (str(path.absolute()),)
     if glob.has_magic(entry):
@@ -56,28 +56,28 @@ def _matching(entry: str, base: Path) -> list[Path]:
         home, entry = Path(user).expanduser(), rest
     else:
         home = Path("/") if entry.startswith("/") else base
-    parts = entry.strip("/").split("/")
-    while len(parts) > 1 and (home / parts[0]).is_dir():
-        home, parts = home / parts[0], parts[1:]
-    return [home / name for name in glob.iglob("/".join(parts), root_dir=home, recursive=True)]
+    segments = entry.strip("/").split("/")
+    while len(segments) > 1 and (home / segments[0]).is_dir():
+        home, segments = home / segments[0], segments[1:]
+    return [home / name for name in glob.iglob("/".join(segments), root_dir=home, recursive=True)]
 
 
 def _avatar_files(entry: str, paths: Iterable[Path], empty: str, note: Note) -> tuple[str, ...]:
-    kept, left_out = [], []
+    vrm_files, left_out = [], []
     for path in sorted(set(paths)):
         why = _exclusion_reason(path)
         if not why:
-            kept.append(path)
+            vrm_files.append(path)
         elif path.suffix.lower() == ".vrm":
             left_out.append(f"{path.name} ({why})")
     if left_out:
         more = f" and {len(left_out) - MAX_NAMED} more" if len(left_out) > MAX_NAMED else ""
         note(f"{entry}: passed over {', '.join(left_out[:MAX_NAMED])}{more}")
-    if not kept:
+    if not vrm_files:
         raise RefusedError(empty, ALLOWED)
-    if len(kept) > MAX_FILES:
-        raise RefusedError(f"{len(kept)} files", f"up to {MAX_FILES}")
-    return tuple(str(p.absolute()) for p in kept)
+    if len(vrm_files) > MAX_FILES:
+        raise RefusedError(f"{len(vrm_files)} files", f"up to {MAX_FILES}")
+    return tuple(str(p.absolute()) for p in vrm_files)
 
 
 def _exclusion_reason(path: Path) -> str:

@@ -74,16 +74,16 @@ _BODIES: WeakKeyDictionary[Avatar, BodyParts] = WeakKeyDictionary()
 
 def body_parts_of(avatar: Avatar) -> BodyParts:
     """The avatar's body parts, measured at the first call. Raises ShotError where nothing is drawn."""
-    found = _BODIES.get(avatar)
-    if found is None:
-        found = _BODIES[avatar] = _measure(avatar)
-    return found
+    parts = _BODIES.get(avatar)
+    if parts is None:
+        parts = _BODIES[avatar] = _measure(avatar)
+    return parts
 
 
 def posed_vertices(b: BodyParts, posed: PosedAvatar) -> Array:
     """(V, 3) float64 positions of the body's vertices in a pose, world metres."""
-    parts = posed_primitives(posed, with_normals=False)
-    return np.concatenate([positions[u] for (_, _, positions, _), u in zip(parts, b.used_vertices, strict=True)])
+    primitives = posed_primitives(posed, with_normals=False)
+    return np.concatenate([positions[u] for (_, _, positions, _), u in zip(primitives, b.used_vertices, strict=True)])
 
 
 def height_above_floor(b: BodyParts, points: Array) -> float:

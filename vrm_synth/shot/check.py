@@ -33,8 +33,8 @@ def keys(value: Mapping[str, Any], allowed: Iterable[str], required: Iterable[st
     allowed = tuple(allowed)
     for key in value:
         if key not in allowed:
-            what = f"unknown key{did_you_mean(key, allowed)}"
-            raise ShotError(what, got=key, allowed=", ".join(allowed), where=name or None)
+            message = f"unknown key{did_you_mean(key, allowed)}"
+            raise ShotError(message, got=key, allowed=", ".join(allowed), where=name or None)
     for key in required:
         if key not in value:
             raise ShotError(f"missing key {key}", allowed=", ".join(allowed), where=name or None)

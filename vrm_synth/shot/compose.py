@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.views import find_view
@@ -18,11 +17,11 @@ from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_files import find_pose
 from vrm_synth.pose.pose_library import Pose, Vec3, Vec4
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render.base import Antialias
 from vrm_synth.shot.check import whole
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.posed_body import pose_body
+from vrm_synth.shot.render_options import Lights, RenderOptions, takes_render_options, with_defaults
 from vrm_synth.shot.shot import Shot
 from vrm_synth.stage.backgrounds import background as named_background
 from vrm_synth.stage.light_setups import light as named_lights
@@ -31,41 +30,23 @@ from vrm_synth.vrm.avatar import Avatar
 
 DEFAULT_VIEW = "full_front_level"
 
-Lights = str | Light | tuple[Light | None, Ambient | None]
-LookAt = Literal["camera"] | LookAtAngles | Sequence[float]
 
-
-def compose_shot(
-    avatar: Avatar,
-    source: str,
-    *,
-    pose: str | Path | Pose = "stand",
-    expressions: Mapping[str, float] | None = None,
-    look_at: LookAt | None = None,
-    view: str | None = None,
-    camera: Camera | None = None,
-    size: int | tuple[int, int] = 512,
-    lights: Lights = "front",
-    background: str | Sequence[float] | None = "white",
-    settle_seconds: float | None = None,
-    wind: Sequence[float] | None = None,
-    time: float = 0.0,
-    outlines: bool = True,
-    supersample: int = 2,
-    antialias: Antialias = "supersample",
-    mipmaps: bool = True,
-) -> tuple[Shot, PosedAvatar | None]:
+@takes_render_options
+def compose_shot(avatar: Avatar, source: str, /, **options: Unpack[RenderOptions]) -> tuple[Shot, PosedAvatar | None]:
     """A shot, and the pose in which it was composed, None where a gaze is still to turn the eyes.
 
-    The parameters are api.renderer.Renderer.render's.
+    source: what the shot calls its avatar.
+    options: see RenderOptions.
 
-    source: what the shot calls its avatar. Raises RecipeError, ShotError; a misspelt name with the one probably meant.
+    Raises RecipeError, ShotError; a misspelt name with the one probably meant.
     """
-    width, height = _size(size)
-    named = find_pose(pose)
-    weights = _known_expressions(avatar, expressions or {})
-    swing = None if wind is None else _vec3(wind, "wind")
-    body = pose_body(avatar, named, weights, settle_seconds, swing)
+    o = with_defaults(options)
+    view, camera, look_at, settle_seconds = o["view"], o["camera"], o["look_at"], o["settle_seconds"]
+    width, height = _size(o["size"])
+    named = find_pose(o["pose"])
+    weights = _known_expressions(avatar, o["expressions"] or {})
+    wind = None if o["wind"] is None else _vec3(o["wind"], "wind")
+    body = pose_body(avatar, named, weights, settle_seconds, wind)
     if camera is None:
         v = find_view(view or DEFAULT_VIEW)
         azimuth = v.azimuth.degrees
@@ -74,7 +55,7 @@ def compose_shot(
         raise ShotError("both a view and a camera", got=view, allowed="one of them")
     else:
         azimuth = _azimuth(camera)
-    key, fill = _lights(lights, azimuth)
+    key, fill = _lights(o["lights"], azimuth)
     target = camera.position if isinstance(look_at, str) else look_at
     if isinstance(look_at, str) and look_at != "camera":
         raise ShotError("not a gaze", got=look_at, allowed='"camera", LookAtAngles or a point', where="look_at")
@@ -84,15 +65,15 @@ def compose_shot(
         figures=(Figure(source, body.bones, body.hips_offset, body.expressions, gaze, settle_seconds),),
         camera=camera,
         size=(width, height),
-        wind=swing,
+        wind=wind,
         light=key,
         ambient=fill,
-        background=_background(background),
-        outlines=outlines,
-        time=time,
-        supersample=supersample,
-        antialias=antialias,
-        mipmaps=mipmaps,
+        background=_background(o["background"]),
+        outlines=o["outlines"],
+        time=o["time"],
+        supersample=o["supersample"],
+        antialias=o["antialias"],
+        mipmaps=o["mipmaps"],
     )
     return shot, body.posed if look_at is None else None
 
@@ -123,8 +104,8 @@ def _size(value: int | tuple[int, int]) -> tuple[int, int]:
 def _known_expressions(avatar: Avatar, weights: Mapping[str, float]) -> Mapping[str, float]:
     for name in weights:
         if name not in avatar.expressions:
-            what = f"the avatar has no such expression{did_you_mean(name, avatar.expressions)}"
-            raise ShotError(what, got=name, allowed=", ".join(avatar.expressions) or "none")
+            message = f"the avatar has no such expression{did_you_mean(name, avatar.expressions)}"
+            raise ShotError(message, got=name, allowed=", ".join(avatar.expressions) or "none")
     return weights
 
 

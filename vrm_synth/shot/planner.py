@@ -210,10 +210,10 @@ def _wind(recipe: Recipe, i: int) -> Vec3 | None:
 
 def _gaze(recipe: Recipe, view: BodyView, aim: Aim, i: int) -> tuple[str, LookAtAngles | Vec3 | None]:
     """(gaze of the PlannedShot, look_at of the Figure): by angles alone, since nothing is drawn yet."""
-    wanted = draw(recipe.gaze, recipe.seed, "gaze", i)
-    if wanted == "ahead" or not view.face_in_picture or not view.gaze_is_visible:
+    requested = draw(recipe.gaze, recipe.seed, "gaze", i)
+    if requested == "ahead" or not view.face_in_picture or not view.gaze_is_visible:
         return "", None
-    if wanted == "viewer":
+    if requested == "viewer":
         return ("viewer", view.camera.position) if view.face_angle <= MAX_EYE_CONTACT_ANGLE else ("", None)
     degrees = float(rng(recipe.seed, "gaze angle", i).uniform(*ASIDE_DEGREES))
     # The eyes go to the side where the camera is not.

@@ -67,31 +67,31 @@ def _embed_pose_files(data: dict[str, Any], base: Path) -> dict[str, Any]:
     """
     entries = data.get("poses")
     if isinstance(entries, str):
-        places: Iterable[tuple[tuple[str | int, ...], Any]] = [(("poses",), entries)]
+        located: Iterable[tuple[tuple[str | int, ...], Any]] = [(("poses",), entries)]
     elif isinstance(entries, list | tuple):
-        places = [(("poses", i), entry) for i, entry in enumerate(entries)]
+        located = [(("poses", i), entry) for i, entry in enumerate(entries)]
     else:
-        places = [(("poses", entry), entry) for entry in entries] if isinstance(entries, dict) else []
-    found: dict[str, Path] = {}
-    for place, entry in places:
+        located = [(("poses", entry), entry) for entry in entries] if isinstance(entries, dict) else []
+    files: dict[str, Path] = {}
+    for location, entry in located:
         if not is_pose_file(entry):
             continue
         try:
-            files = find_pose_files(entry, base)
+            paths = find_pose_files(entry, base)
         except RefusedError as e:
-            raise RefusedError(e.what, e.allowed, place) from None
-        for path in files:
-            if found.setdefault(path.stem, path) != path:
-                raise RefusedError(f"two files of one name, {found[path.stem]} too", "one each", place)
-    if not found:
+            raise RefusedError(e.what, e.allowed, location) from None
+        for path in paths:
+            if files.setdefault(path.stem, path) != path:
+                raise RefusedError(f"two files of one name, {files[path.stem]} too", "one each", location)
+    if not files:
         return data
-    if len(found) > MOST_FILES:
-        raise RefusedError(f"{len(found)} files", f"up to {MOST_FILES}", ("poses",))
+    if len(files) > MOST_FILES:
+        raise RefusedError(f"{len(files)} files", f"up to {MOST_FILES}", ("poses",))
     own = data.get("own_poses")
     for name in own if isinstance(own, dict) else ():
-        if name in found:
+        if name in files:
             raise RefusedError("a file in poses has this name", "one or the other", ("own_poses", name))
-    read = {name: read_pose_file(path)[1] for name, path in found.items()}
+    read = {name: read_pose_file(path)[1] for name, path in files.items()}
     return data | {"own_poses": {**own, **read} if isinstance(own, dict) else read if own is None else own}
 
 

@@ -29,9 +29,9 @@ def check_fields(instance: DataclassInstance, where: str) -> None:
 
 def read_fields(cls: type[T], entry: object, where: str) -> T:
     """The dataclass in a JSON object; absent and null keys are at their defaults. Raises ShotError."""
-    given = check.mapping(entry, where)
-    check.keys(given, [f.name for f in fields(cls)], (), where)
-    return cls(**{name: value for name, value in given.items() if value is not None})
+    values = check.mapping(entry, where)
+    check.keys(values, [f.name for f in fields(cls)], (), where)
+    return cls(**{name: value for name, value in values.items() if value is not None})
 
 
 def write_fields(instance: DataclassInstance) -> dict[str, Any]:

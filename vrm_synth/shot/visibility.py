@@ -159,12 +159,12 @@ class Visibility:
         distance = np.concatenate(far)
         return distance >= distance.max() / 10 if distance.max() > 0 else None
 
-    def _visible_share(self, part: NDArray[np.bool_], depth: float) -> float:
+    def _visible_share(self, vertex_mask: NDArray[np.bool_], depth: float) -> float:
         """Share of a part's vertices in sight; surfaces up to `depth` metres in front of a vertex do not hide it.
 
         part: (V,) mask.
         """
-        points = self.view.vertices[part]
+        points = self.view.vertices[vertex_mask]
         if not len(points):
             return 0.0
         points = points[np.linspace(0, len(points) - 1, min(MAX_SAMPLES, len(points))).astype(np.intp)]

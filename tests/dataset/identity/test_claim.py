@@ -15,14 +15,13 @@ from vrm_synth.dataset import render_task
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
 from vrm_synth.dataset.identity.claim import claim, outgrown, predecessor
-from vrm_synth.dataset.layout import COMPLETE, IDENTITY, METRICS, identity, identity_bytes
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.shards.pending import missing_shards
-from vrm_synth.dataset.shards.record import record_name
-from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.file_names import COMPLETE_JSON, DATASET_JSON, METRICS_JSON, SHARD_FORMATS, record_name
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.io.store_fsspec import FsspecStore
 from vrm_synth.shot import Recipe
@@ -54,14 +53,14 @@ class Maker:
 
     source: str
 
-    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **settings: object) -> Dataset:
+    def dataset(self, store: Store, count: int, shard_format: str = "imagefolder", **settings: object) -> RecipeDataset:
         plain = {"avatars": [self.source, "demo"], "count": count, "size": 32, "settle_seconds": None, "seed": 4}
         recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}} | settings)
-        return Dataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
+        return RecipeDataset(recipe, store, open_avatar, DatasetSettings(OutputFormat(shard_format), SHARD))
 
     def render(self, store: Store, count: int, shard_format: str = "imagefolder", **settings: object) -> Store:
         dataset = self.dataset(store, count, shard_format, **settings)
-        dataset.make(dataset.missing())
+        dataset.render_blocks(dataset.missing())
         assert dataset.finish()
         return store
 
@@ -72,7 +71,7 @@ def maker(source) -> Maker:
 
 
 def files(store: Store) -> dict[str, bytes]:
-    return {name: store.read(name) for name in store.list() if name != METRICS}
+    return {name: store.read(name) for name in store.list() if name != METRICS_JSON}
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +89,13 @@ def store(tmp_path_factory) -> LocalStore:
 # ---------------------------------------------------------------- growing
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_dataset_grows_to_the_bytes_of_one_rendered_at_once(maker, store, at_once, shard_format):
     maker.render(store, FEW, shard_format)
     before = {name: (store.folder / name).stat().st_mtime_ns for name in store.list()}
     grown, drawn = maker.dataset(store, MANY, shard_format), []
     assert grown.missing() == [2, 3, 4], "the third block was not complete"
-    grown.make(grown.missing(), done=lambda: drawn.append(1))
+    grown.render_blocks(grown.missing(), done=lambda: drawn.append(1))
     assert grown.finish() and len(drawn) == MANY - 2 * SHARD
     assert files(store) == at_once(shard_format)
     untouched = [n for n in before if n.startswith(("train/", "test/", "records/")) and int(n.split("/")[1][:5]) < 4]
@@ -112,7 +111,7 @@ def test_a_dataset_grows_in_a_remote_store(maker):
 def test_a_dataset_grows_by_several_processes(maker, store, at_once):
     maker.render(store, FEW)
     grown = maker.dataset(store, MANY)
-    grown.make(grown.missing(), functools.partial(run_task, workers=2))
+    grown.render_blocks(grown.missing(), functools.partial(run_task, workers=2))
     assert grown.finish() and files(store) == at_once("imagefolder")
 
 
@@ -123,20 +122,20 @@ def test_a_dataset_grows_by_jobs_that_each_render_a_part(maker, store, at_once, 
     jobs = [maker.dataset(store, MANY) for _ in order]
     job_blocks = [[b for b in job.missing() if b % 2 == n] for n, job in enumerate(jobs)]
     assert sorted(job_blocks) == [[2, 4], [3]]
-    finished = [bool(jobs[n].make(job_blocks[n])) and jobs[n].finish() for n in order]
+    finished = [bool(jobs[n].render_blocks(job_blocks[n])) and jobs[n].finish() for n in order]
     assert finished == [False, True] and files(store) == at_once("imagefolder")
 
 
 def test_a_late_job_keeps_the_block_that_another_job_completed(maker, store, at_once):
     maker.render(store, FEW)
     late, first = maker.dataset(store, MANY), maker.dataset(store, MANY)
-    before = store.read(IDENTITY)
-    first.make([2])
-    now = store.read(IDENTITY)
-    store.put_file(IDENTITY, before)  # what the late one read a moment ago
+    before = store.read(DATASET_JSON)
+    first.render_blocks([2])
+    now = store.read(DATASET_JSON)
+    store.put_file(DATASET_JSON, before)  # what the late one read a moment ago
     claim(store, late.writer.identity)
-    assert store.read(IDENTITY) == now and 2 not in late.missing()
-    late.make(late.missing())
+    assert store.read(DATASET_JSON) == now and 2 not in late.missing()
+    late.render_blocks(late.missing())
     assert late.finish() and files(store) == at_once("imagefolder")
 
 
@@ -144,8 +143,8 @@ def test_a_dataset_grows_in_steps_interrupted_at_any_shard(maker, store, at_once
     maker.render(store, 3)
     for count in (FEW, 12, MANY):
         grown = maker.dataset(store, count)
-        grown.make(grown.missing()[:1])
-        assert not store.exists(COMPLETE)
+        grown.render_blocks(grown.missing()[:1])
+        assert not store.exists(COMPLETE_JSON)
         assert grown.missing() == maker.dataset(store, count).missing()
         maker.render(store, count)
     assert files(store) == at_once("imagefolder")
@@ -157,7 +156,7 @@ def test_after_an_interruption_before_the_count_changes_either_command_resumes(m
     put = LocalStore.put_file
 
     def fails(self, name, data):
-        if name == IDENTITY:
+        if name == DATASET_JSON:
             raise DatasetError("pulled out")
         put(self, name, data)
 
@@ -165,7 +164,7 @@ def test_after_an_interruption_before_the_count_changes_either_command_resumes(m
         patch.setattr(LocalStore, "put_file", fails)
         grown = maker.dataset(store, MANY)
         with pytest.raises(DatasetError, match="pulled out"):
-            grown.make(grown.missing())
+            grown.render_blocks(grown.missing())
     assert missing_shards(store) == [4, 5] and not is_complete(store)
     assert files(maker.render(store, FEW)) == small
     assert files(maker.render(store, MANY)) == at_once("imagefolder")
@@ -180,9 +179,9 @@ def test_the_smaller_dataset_stays_complete_until_a_new_shard_is_written(maker, 
 
     grown = maker.dataset(store, MANY)
     with monkeypatch.context() as patch:
-        patch.setattr(render_task, "open_renderer", nothing)
+        patch.setattr(render_task, "open_backend", nothing)
         with pytest.raises(RenderError, match="no OpenGL"):
-            grown.make(grown.missing())
+            grown.render_blocks(grown.missing())
     assert files(store) == before and is_complete(store)
 
 
@@ -207,10 +206,10 @@ def test_a_smaller_count_or_any_other_change_is_refused_with_the_remedy(maker, s
 
 def test_a_run_of_the_smaller_dataset_stops_at_its_next_shard(maker, store, at_once):
     small = maker.dataset(store, FEW)
-    small.make([0, 1])
+    small.render_blocks([0, 1])
     maker.render(store, MANY)
     with pytest.raises(DatasetError, match="more pictures of this recipe"):
-        small.make([2])
+        small.render_blocks([2])
     maker.render(store, MANY)
     assert files(store) == at_once("imagefolder")
 
@@ -242,16 +241,16 @@ def test_a_run_without_a_finished_shard_does_not_claim_the_folder(maker, store, 
 
     failing = maker.dataset(store, FEW)
     with monkeypatch.context() as patch:
-        patch.setattr(render_task, "open_renderer", nothing)
+        patch.setattr(render_task, "open_backend", nothing)
         with pytest.raises(RenderError):
-            failing.make(failing.missing())
+            failing.render_blocks(failing.missing())
     assert store.list() == []
     maker.render(store, 3, "parquet", seed=9)
 
 
 def test_a_folder_with_only_another_datasets_identity_can_be_claimed(maker, store):
-    store.put_file(IDENTITY, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
-    store.put_file(METRICS, b"{}")
+    store.put_file(DATASET_JSON, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
+    store.put_file(METRICS_JSON, b"{}")
     assert predecessor(store, maker.dataset(store, FEW).writer.identity) is None
     maker.render(store, FEW)
     other = identity({"seed": 1}, {}, [])
@@ -265,12 +264,12 @@ def test_a_folder_with_only_another_datasets_identity_can_be_claimed(maker, stor
 
 def test_of_two_runs_in_one_new_folder_the_second_to_finish_a_shard_stops(maker, store):
     one, other = maker.dataset(store, FEW), maker.dataset(store, FEW, seed=9)
-    one.make([0])
+    one.render_blocks([0])
     before = files(store)
     with pytest.raises(DatasetError, match="another recipe's dataset; got a recipe that differs in seed"):
-        other.make([1])
+        other.render_blocks([1])
     assert files(store) == before
-    one.make(one.missing())
+    one.render_blocks(one.missing())
     assert one.finish() and verify(store, near=False).faults == ()
 
 
@@ -285,9 +284,9 @@ def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, 
     with monkeypatch.context() as patch:
         patch.setattr(DeriveTask, "_rewrite", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            deriving().make()
+            deriving().render_blocks()
     assert out.list() == []
-    deriving().make()
+    deriving().render_blocks()
     maker.render(store, MANY)
     with pytest.raises(DatasetError, match=r"differs in derived, splits; allowed: .*or a new folder"):
-        deriving().make()
+        deriving().render_blocks()

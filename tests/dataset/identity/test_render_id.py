@@ -12,8 +12,9 @@ import pytest
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.identity import render_id as module
 from vrm_synth.dataset.identity.claim import predecessor
+from vrm_synth.dataset.identity.dataset_json import FORMAT, identity, identity_bytes, read_identity
 from vrm_synth.dataset.identity.render_id import render_difference, render_id, render_parts
-from vrm_synth.dataset.layout import FORMAT, IDENTITY, identity, identity_bytes, read_identity
+from vrm_synth.io.file_names import DATASET_JSON
 from vrm_synth.io.store import LocalStore
 
 
@@ -38,7 +39,9 @@ def test_every_listed_module_has_constants():
 def test_a_folder_of_another_render_id_is_refused_with_the_part_that_differs(tmp_path, current_identity, part):
     parts = {**render_parts(), part: "0" * 16}
     store = LocalStore(tmp_path)
-    store.put_file(IDENTITY, identity_bytes(current_identity | {"render_id": render_id(parts), "render_parts": parts}))
+    store.put_file(
+        DATASET_JSON, identity_bytes(current_identity | {"render_id": render_id(parts), "render_parts": parts})
+    )
     store.put_file("records/00000.json", b"{}")
     message = f"other pictures than the folder has; got other {part}; allowed: .* or a new folder"
     with pytest.raises(DatasetError, match=message):
@@ -56,11 +59,11 @@ def test_this_format_and_older_ones_are_read(tmp_path, current_identity, number)
     content = {k: v for k, v in current_identity.items() if k != "format"} | (
         {} if number is None else {"format": number}
     )
-    (tmp_path / IDENTITY).write_text(json.dumps(content))
+    (tmp_path / DATASET_JSON).write_text(json.dumps(content))
     assert read_identity(LocalStore(tmp_path)) == content
 
 
 def test_a_newer_format_is_refused_in_one_line(tmp_path, current_identity):
-    (tmp_path / IDENTITY).write_text(json.dumps(current_identity | {"format": FORMAT + 1}))
+    (tmp_path / DATASET_JSON).write_text(json.dumps(current_identity | {"format": FORMAT + 1}))
     with pytest.raises(DatasetError, match=rf"newer than this version of vrm-synth; got {FORMAT + 1}; allowed: up to"):
         read_identity(LocalStore(tmp_path))

@@ -17,10 +17,9 @@ from PIL import Image
 from tests.dataset.test_derive import derive, render_source, samples_by_key
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError, ShotError
-from vrm_synth.dataset.layout import COMPLETE
-from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.shot_list.reader import scaled
 from vrm_synth.dataset.shot_list.shot_lookup import dataset_shots
+from vrm_synth.io.file_names import COMPLETE_JSON, SHARD_FORMATS
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.shot import CAMERA_KEYS, KEYS, Shot
@@ -43,7 +42,7 @@ def shots(*words: object, code: int = 0) -> str:
     return result.stderr
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_shot_rendered_again_has_the_same_bytes(sets, tmp_path, shard_format):
     shots(sets[shard_format].folder, "-o", tmp_path, "--id", "000003", "--id", "8", "--id", "000003")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000003.json", "000003.png", "000008.json", "000008.png"]
@@ -75,7 +74,7 @@ def test_another_size_shows_the_same_view(sets, tmp_path, size, expected):
 def test_shots_of_an_unfinished_dataset_are_rendered(sets, tmp_path):
     shutil.copytree(sets["imagefolder"].folder, tmp_path / "imagefolder")
     store = LocalStore(tmp_path / "imagefolder")
-    store.delete(COMPLETE)
+    store.delete(COMPLETE_JSON)
     assert [e.id for e in dataset_shots(store, ["000004", "000001"])] == ["000004", "000001"]
 
 

@@ -9,6 +9,7 @@ import yaml
 from vrm_synth.dataset.summary.card import DatasetSummary
 from vrm_synth.dataset.summary.card import render_card as card_of
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
+from vrm_synth.io.dataset_columns import SAMPLE_COLUMNS
 
 FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "license": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip
@@ -75,3 +76,9 @@ def test_titles_are_escaped():
 def test_size_categories_are_the_hubs():
     assert head(card([row(0, FREE)] * 999, RECIPE, [FREE]))["size_categories"] == ["n<1K"]
     assert head(card([row(0, FREE)] * 1000, RECIPE, [FREE]))["size_categories"] == ["1K<n<10K"]
+
+
+def test_the_columns_that_the_card_explains_are_a_samples():
+    sentence = re.search(r"^Of each picture is known.*$", card([row(0, FREE)], RECIPE, [FREE]), re.MULTILINE)
+    names = set(re.findall(r"`(\w+)`", sentence.group()))
+    assert names == set(SAMPLE_COLUMNS) - {"observations"}

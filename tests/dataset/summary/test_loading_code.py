@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.dataset.test_derive import derive, render_source, samples_by_key
-from vrm_synth.dataset.shards.writers import FORMATS
-from vrm_synth.dataset.summary.loading_code import PLACE, DatasetFiles, head, sections
+from vrm_synth.dataset.summary.loading_code import FOLDER_PLACEHOLDER, DatasetFiles, head, sections
+from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore
@@ -47,9 +47,9 @@ def run_card(store: LocalStore) -> dict:
     text = store.read("README.md").decode()
     by_card: dict = {}
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert blocks and PLACE in blocks[0]
+    assert blocks and FOLDER_PLACEHOLDER in blocks[0]
     for block in blocks:
-        exec(block.replace(PLACE, str(store.folder)), by_card)
+        exec(block.replace(FOLDER_PLACEHOLDER, str(store.folder)), by_card)
     return by_card
 
 
@@ -92,7 +92,7 @@ def check_all(store: LocalStore) -> None:
             check(row, ours["train", name])
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_the_card_loads_a_converted_dataset_with_splits_and_masks(source, tmp_path, shard_format):
     check_all(derive([source], tmp_path / "there", "convert", shard_format, shard_size=7))
 
@@ -105,13 +105,13 @@ def test_the_card_loads_rendered_tars_without_splits_or_masks(bare):
     check_all(bare)
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("encoding", ["webp", "jxl"])
 def test_the_card_loads_every_encoding(bare, tmp_path, shard_format, encoding):
     check_all(derive([bare], tmp_path / "there", "convert", shard_format, encoding=encoding))
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_the_card_loads_a_merge_of_two_encodings(bare, avatars, tmp_path, shard_format):
     second = render_source(tmp_path / "other", avatars, "parquet", passes=(), splits={}, count=7, seed=5)
     webp = derive([second], tmp_path / "webp", "convert", "parquet", encoding="webp")
@@ -132,7 +132,7 @@ def test_the_card_loads_a_split_of_any_name(bare, avatars, tmp_path):
     check_all(render_source(tmp_path / "held", avatars, "imagefolder", passes=(), splits={"held_out": 0.4}, count=8))
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("streaming", [False, True])
 def test_load_dataset_by_data_dir_loads_every_format(source, tmp_path, shard_format, streaming):
     from datasets import load_dataset
@@ -159,7 +159,7 @@ def test_the_card_head_names_the_files_of_the_splits_only():
     assert "dataset_info" not in head(DatasetFiles("parquet"), {"caption": "string"})
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("encoding", ["png", "mixed"])
 def test_every_code_block_compiles_and_names_the_plugin_it_needs(shard_format, encoding):
     text = "\n".join(sections(DatasetFiles(shard_format, encoding, ("mask",))))

@@ -7,9 +7,6 @@ import pytest
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.summary import table
 from vrm_synth.dataset.summary.table import (
-    CHOICES,
-    COLUMNS,
-    OBSERVATIONS,
     canonical_json,
     query_table,
     read_table,
@@ -17,8 +14,6 @@ from vrm_synth.dataset.summary.table import (
     table_row,
     write_table,
 )
-from vrm_synth.shot.choices import Choices
-from vrm_synth.shot.observations import Observations
 
 
 def row(i: int) -> dict:
@@ -48,13 +43,6 @@ def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp
     assert list(rows[0]) == schema().names
     write_table(tmp_path / "again.parquet", rows)
     assert (tmp_path / "again.parquet").read_bytes() == path.read_bytes()
-
-
-def test_every_choice_and_observation_has_a_column_or_is_left_out_on_purpose():
-    choices, observations = Choices().to_json().keys(), Observations().to_json().keys()
-    assert choices - CHOICES.keys() == {"azimuth_name", "elevation_name", "expression", "gaze", "wording"}
-    assert observations - OBSERVATIONS.keys() == {"phrases"}
-    assert choices >= CHOICES.keys() and observations >= OBSERVATIONS.keys()
 
 
 @pytest.mark.parametrize(
@@ -110,10 +98,6 @@ def test_a_value_of_the_wrong_type_is_refused(tmp_path):
     wrong = table_row(row(0), "000000", "train", 0) | {"i": "one"}
     with pytest.raises(DatasetError, match="cannot hold"):
         write_table(tmp_path / "t.parquet", [wrong])
-
-
-def test_columns_are_named_once():
-    assert not COLUMNS.keys() & CHOICES.keys() and not (COLUMNS | CHOICES).keys() & OBSERVATIONS.keys()
 
 
 def test_canonical_json_omits_null_columns():

@@ -14,14 +14,14 @@ from tests.dataset.faults import faults, replace_shard, samples, shards
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish
-from vrm_synth.dataset.layout import IDENTITY, read_identity
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.identity.dataset_json import read_identity
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
-from vrm_synth.dataset.shards.writers import FORMATS
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.dataset.verify.repair import repair
 from vrm_synth.dataset.verify.report import Fault, VerifyReport
+from vrm_synth.io.file_names import DATASET_JSON, SHARD_FORMATS
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
 from vrm_synth.vrm import Avatar
@@ -36,7 +36,7 @@ def _one_avatar_and_one_context(gl):
     with pytest.MonkeyPatch.context() as patch:
         for module in ("vrm_synth.dataset.render_task", "vrm_synth.dataset.verify.repair"):
             patch.setattr(f"{module}.open_avatar", opened)
-        patch.setattr("vrm_synth.dataset.render_task.open_renderer", lambda *a: LeavesOpen(gl))
+        patch.setattr("vrm_synth.dataset.render_task.open_backend", lambda *a: LeavesOpen(gl))
         yield
 
 
@@ -68,7 +68,7 @@ def sets(gl, avatars, tmp_path_factory) -> dict[str, LocalStore]:
     """A dataset of two avatars and two splits in each format; the tests do not change them."""
     return {
         shard_format: rendered(LocalStore(tmp_path_factory.mktemp(shard_format)), shard_format, avatars)
-        for shard_format in FORMATS
+        for shard_format in SHARD_FORMATS
     }
 
 
@@ -83,10 +83,10 @@ def rendered(store: LocalStore, shard_format: str, avatars: Path) -> LocalStore:
             "splits": {"test": 0.3},
         }
     )
-    dataset = Dataset(
+    dataset = RecipeDataset(
         recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=("mask",)), shard_size=5)
     )
-    dataset.make(dataset.missing())
+    dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store
 
@@ -100,7 +100,7 @@ def copy(store: LocalStore, folder: Path) -> LocalStore:
     return LocalStore(folder)
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_sound_dataset_has_no_fault(sets, shard_format, gl):
     before = files(sets[shard_format])
     report = verify(sets[shard_format], redraw=5, renderer=gl, open_avatar=opener(sets[shard_format]))
@@ -119,7 +119,7 @@ def unrepaired(sets, count: int, folder: Path) -> list[str]:
     """Planted faults that verify did not find or that repair did not undo byte for byte."""
     missed = []
     for seed, plant in faults(count):
-        shard_format = FORMATS[(seed + seed // 10) % 3]
+        shard_format = SHARD_FORMATS[(seed + seed // 10) % 3]
         store = copy(sets[shard_format], folder / f"{seed}")
         fault = f"{shard_format} {seed}: {plant(store, np.random.default_rng(seed))}"
         report = verify(store, near=False)
@@ -213,12 +213,12 @@ def test_an_unknown_file_is_reported_and_kept(sets):
 
 def test_a_changed_identity_is_a_fault_and_an_invalid_one_is_refused(sets, tmp_path):
     store = copy(sets["webdataset"], tmp_path / "t")
-    intact = store.read(IDENTITY)
-    store.put_file(IDENTITY, intact.replace(b'"seed": 4', b'"seed": 5'))
-    assert IDENTITY in [f.file for f in verify(store).faults]
+    intact = store.read(DATASET_JSON)
+    store.put_file(DATASET_JSON, intact.replace(b'"seed": 4', b'"seed": 5'))
+    assert DATASET_JSON in [f.file for f in verify(store).faults]
     sizeless = intact.replace(b'"shard_size": 5', b'"shard_size": 0')
     for data in (b"[]", b"{}", sizeless, intact.replace(b'"count"', b'"number"')):
-        store.put_file(IDENTITY, data)
+        store.put_file(DATASET_JSON, data)
         with pytest.raises(DatasetError):
             verify(store)
     with pytest.raises(DatasetError):

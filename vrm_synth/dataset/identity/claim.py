@@ -19,10 +19,11 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import reopen
+from vrm_synth.dataset.identity.dataset_json import identity_bytes, read_identity
 from vrm_synth.dataset.identity.render_id import RENDER_ID, check_render_id
-from vrm_synth.dataset.layout import IDENTITY, METRICS, PROBE, identity_bytes, read_identity
-from vrm_synth.dataset.shards.record import RECORDS, Record, record_name
+from vrm_synth.dataset.shards.record import Record
 from vrm_synth.dataset.verify.expected import DERIVED, RenderedDataset, expected_dataset
+from vrm_synth.io.file_names import DATASET_JSON, METRICS_JSON, PROBE_PREFIX, RECORDS_FOLDER, record_name
 from vrm_synth.io.store import LocalStore, Store
 
 COUNT = "count"
@@ -41,105 +42,106 @@ def check_claimable(store: Store) -> None:
 
 def _holds_dataset(store: Store) -> bool:
     """True if there is a dataset.json. Raises DatasetError where there are only files of somebody else's."""
-    if store.exists(IDENTITY):
+    if store.exists(DATASET_JSON):
         return True
-    files = [name for name in store.list() if not name.startswith(PROBE)]
-    if IDENTITY in files:  # another job of the same dataset has put it between the two looks
+    files = [name for name in store.list() if not name.startswith(PROBE_PREFIX)]
+    if DATASET_JSON in files:  # another job of the same dataset has put it between the two looks
         return True
     if files:
         raise DatasetError("not empty, and no dataset of ours", allowed="a new folder", where=str(store))
     return False
 
 
-def predecessor(store: Store, mine: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The content of dataset.json where the dataset `mine` can go on in the folder: it is the same one, or it with a
-    smaller count. None where the folder is free, or has a dataset.json and no shard yet.
+def predecessor(store: Store, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The content of the folder's dataset.json, where a dataset can go on in the folder: it is the same one, or it with
+    a smaller count. None where the folder is free, or has a dataset.json and no shard yet.
 
-    mine: of `layout.identity`. Raises DatasetError where the folder holds anything else.
+    identity: the content that dataset.json would have for that dataset (`dataset_json.identity`). Raises DatasetError
+    where the folder holds anything else.
     """
     if not _holds_dataset(store):
         return None
-    there = read_identity(store)
-    if there["recipe_sha256"] != mine["recipe_sha256"]:
+    existing = read_identity(store)
+    if existing["recipe_sha256"] != identity["recipe_sha256"]:
         if _is_bare(store):
             return None
-        _check_same(store, there, mine)
-    if there["vrm_synth"] != mine["vrm_synth"]:
+        _check_same(store, existing, identity)
+    if existing["vrm_synth"] != identity["vrm_synth"]:
         if _is_bare(store):
             return None
         raise DatasetError(
             "the folder was begun by another version, whose pictures may differ",
-            got=there["vrm_synth"],
-            allowed=f"{mine['vrm_synth']}, or a new folder",
+            got=existing["vrm_synth"],
+            allowed=f"{identity['vrm_synth']}, or a new folder",
             where=str(store),
         )
-    if there.get(RENDER_ID) != mine.get(RENDER_ID):
+    if existing.get(RENDER_ID) != identity.get(RENDER_ID):
         if _is_bare(store):
             return None
-        if DERIVED not in mine["recipe"]:  # nothing is drawn for a derived dataset
-            check_render_id(store, there)
-    return there
+        if DERIVED not in identity["recipe"]:  # nothing is drawn for a derived dataset
+            check_render_id(store, existing)
+    return existing
 
 
-def claim(store: Store, mine: Mapping[str, Any]) -> None:
-    """Write dataset.json, or check that it is still that of `mine`, before a shard is written. Raises DatasetError as
+def claim(store: Store, identity: Mapping[str, Any]) -> None:
+    """Write dataset.json, or check that it still has `identity`, before a shard is written. Raises DatasetError as
     `predecessor` does."""
-    there = predecessor(store, mine)
-    if there is None:
-        store.put_file(IDENTITY, identity_bytes(mine))
-    elif there["recipe_sha256"] != mine["recipe_sha256"]:
+    existing = predecessor(store, identity)
+    if existing is None:
+        store.put_file(DATASET_JSON, identity_bytes(identity))
+    elif existing["recipe_sha256"] != identity["recipe_sha256"]:
         reopen(store)
-        for number in outgrown(there, mine):
+        for number in outgrown(existing, identity):
             name = record_name(number)
             # Another job of the grown dataset may be further, and have made the shard.
-            if store.exists(name) and not _is_of(store, name, number, mine):
+            if store.exists(name) and not _is_of(store, name, number, identity):
                 store.delete(name)
-        store.put_file(IDENTITY, identity_bytes(mine))
+        store.put_file(DATASET_JSON, identity_bytes(identity))
 
 
-def outgrown(there: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> range:
-    """The shards of `there` that differ in `mine`, which has a greater count: those of its last block, where that was
+def outgrown(existing: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> range:
+    """The shards of an existing dataset that differ in one of a greater count: those of its last block, where that was
     not whole."""
-    if there is None or there["recipe_sha256"] == mine["recipe_sha256"]:
+    if existing is None or existing["recipe_sha256"] == identity["recipe_sha256"]:
         return range(0)
-    before = expected_dataset(there)
-    if not isinstance(before, RenderedDataset) or there["recipe"][COUNT] % before.plan.shard_size == 0:
+    before = expected_dataset(existing)
+    if not isinstance(before, RenderedDataset) or existing["recipe"][COUNT] % before.plan.shard_size == 0:
         return range(0)
     return before.plan.numbers(before.plan.blocks - 1)
 
 
-def _is_of(store: Store, name: str, number: int, mine: Mapping[str, Any]) -> bool:
-    """True if a record is of the shard as `mine` has it."""
-    plan = expected_dataset(mine)
+def _is_of(store: Store, name: str, number: int, identity: Mapping[str, Any]) -> bool:
+    """True if a record is of the shard as `identity` has it."""
+    plan = expected_dataset(identity)
     assert isinstance(plan, RenderedDataset)
-    (wanted,) = (e for e in plan.expected(number // len(plan.plan.splits)) if e.number == number)
+    (expected,) = (e for e in plan.expected(number // len(plan.plan.splits)) if e.number == number)
     try:
         record = Record.of_bytes(store.read(name), name)
     except DatasetError:
         return False
-    return sorted((*record.keys, *record.quarantined)) == sorted(wanted.keys or ())
+    return sorted((*record.keys, *record.quarantined)) == sorted(expected.keys or ())
 
 
 def _is_bare(store: Store) -> bool:
     """True if nothing has been made in the folder yet."""
-    if store.list(RECORDS):  # few files, of a folder that may have millions
+    if store.list(RECORDS_FOLDER):  # few files, of a folder that may have millions
         return False
-    return all(name in (IDENTITY, METRICS) or name.startswith(PROBE) for name in store.list())
+    return all(name in (DATASET_JSON, METRICS_JSON) or name.startswith(PROBE_PREFIX) for name in store.list())
 
 
-def _check_same(store: Store, there: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    """Raise DatasetError where two recipes differ in more than that `mine` has the greater count."""
-    keys = {*there["recipe"], *mine["recipe"]}
-    changed = sorted(k for k in keys if there["recipe"].get(k) != mine["recipe"].get(k))
+def _check_same(store: Store, existing: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Raise DatasetError where two recipes differ in more than that `identity` has the greater count."""
+    keys = {*existing["recipe"], *identity["recipe"]}
+    changed = sorted(k for k in keys if existing["recipe"].get(k) != identity["recipe"].get(k))
     if changed != [COUNT]:
         grows = f"; only {COUNT} may change, and grow" if COUNT in keys else ""
         raise DatasetError(
             "the folder holds another recipe's dataset",
-            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}{_avatars_differ(there, mine)}",
+            got=f"a recipe that differs in {', '.join(changed) or 'its keys'}{_avatars_differ(existing, identity)}",
             allowed=f"the same recipe, avatars and options{grows}; or a new folder",
             where=str(store),
         )
-    before, now = there["recipe"][COUNT], mine["recipe"][COUNT]
+    before, now = existing["recipe"][COUNT], identity["recipe"][COUNT]
     if not (isinstance(before, int) and isinstance(now, int) and before < now):
         raise DatasetError(
             "the folder holds more pictures of this recipe",
@@ -149,15 +151,15 @@ def _check_same(store: Store, there: Mapping[str, Any], mine: Mapping[str, Any])
         )
 
 
-def _avatars_differ(there: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
+def _avatars_differ(existing: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     """Which avatars one dataset.json has and the other has not: " (without aki; with bea)", "" where all are alike."""
     try:
-        before, now = ({(a["id"], a["sha256"]) for a in x["recipe"].get("avatars", ())} for x in (there, mine))
+        before, now = ({(a["id"], a["sha256"]) for a in x["recipe"].get("avatars", ())} for x in (existing, identity))
     except (KeyError, TypeError):
         return ""
-    parts = [
+    clauses = [
         f"{word} {', '.join(names[:3])}{' …' * (len(names) > 3)}"
         for word, some in (("without", before - now), ("with", now - before))
         if (names := sorted(str(name) for name, _ in some))
     ]
-    return f" ({'; '.join(parts)})" if parts else ""
+    return f" ({'; '.join(clauses)})" if clauses else ""

@@ -27,7 +27,8 @@ RENDER_ID = "render_id"  # keys of dataset.json
 RENDER_PARTS = "render_parts"
 MIXED = "mixed"  # the id of a dataset that was derived from datasets of several ids
 _PACKAGE = Path(__file__).resolve().parents[2]
-# Modules whose upper-case constants decide what a shot of a recipe is, how it is posed and what its caption says.
+# Modules whose upper-case constants decide what a shot of a recipe is, how it is posed and what its caption says. The
+# names of modules and constants, those that a module imports, too, are hashed: renaming one gives another id.
 _CONSTANTS = (
     "camera.framing",
     "caption.facts",
@@ -80,10 +81,10 @@ def render_difference(identity: Mapping[str, Any]) -> str:
     """Difference between a dataset's render id and this version's ("other shaders, poses"); "" where there is none."""
     if identity.get(RENDER_ID) == render_id():
         return ""
-    there, here = identity.get(RENDER_PARTS), render_parts()
-    if not isinstance(there, dict):
+    recorded, current = identity.get(RENDER_PARTS), render_parts()
+    if not isinstance(recorded, dict):
         return "no render_id" if RENDER_ID not in identity else f"render_id {identity[RENDER_ID]}"
-    changed = [name for name in here if there.get(name) != here[name]]
+    changed = [name for name in current if recorded.get(name) != current[name]]
     return f"other {', '.join(changed)}" if changed else f"render_id {identity.get(RENDER_ID)}"
 
 

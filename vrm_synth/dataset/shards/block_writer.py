@@ -15,8 +15,9 @@ from vrm_synth.dataset.identity.claim import claim
 from vrm_synth.dataset.plan import Plan, PlannedShard, key
 from vrm_synth.dataset.render_task import RenderResult
 from vrm_synth.dataset.shards.pending import missing_of
-from vrm_synth.dataset.shards.record import FileRecord, Record, record_name, words_digest
+from vrm_synth.dataset.shards.record import FileRecord, Record, words_digest
 from vrm_synth.dataset.shards.writers import pack
+from vrm_synth.io.file_names import record_name
 from vrm_synth.io.store import Store
 
 PACKAGES = ("numpy", "pillow", "moderngl", "isal", "pyarrow")
@@ -74,8 +75,8 @@ class BlockWriter:
 
 def packages() -> dict[str, str]:
     """Versions of the packages that the bytes depend on."""
-    found = {"vrm-synth": __version__, "python": platform.python_version()}
+    versions = {"vrm-synth": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions

@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.format_version import check_format
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.file_names import RECORDS_FOLDER
 from vrm_synth.io.store import Store
 
-RECORDS = "records"
 FORMAT = 1  # of a record
 Buffer: TypeAlias = bytes  # FileRecord has a field of that name
 
@@ -112,11 +112,6 @@ def is_sealed(data: bytes) -> bool:
     return at > 0 and data[at:] == _seal(data[:at])
 
 
-def record_name(shard: int) -> str:
-    """The record's name in the store."""
-    return f"{RECORDS}/{shard:05d}.json"
-
-
 def words_digest(rows: Sequence[Mapping[str, Any]]) -> str:
     """SHA-256 over rows, hexadecimal."""
     digest = hashlib.sha256()
@@ -131,6 +126,6 @@ def _seal(body: bytes) -> bytes:
 
 def read_records(store: Store) -> Iterator[Record]:
     """All completion records one by one, in the order of their shards. Raises DatasetError."""
-    names = [name for name in store.list(RECORDS) if name.endswith(".json")]
+    names = [name for name in store.list(RECORDS_FOLDER) if name.endswith(".json")]
     for name in sorted(names, key=lambda name: (len(name), name)):  # numbers of five digits, and of more
         yield Record.of_bytes(store.read(name), name)

@@ -8,31 +8,22 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vrm_synth.dataset.shards.record import RECORDS
 from vrm_synth.io.atomic_files import to_json
-from vrm_synth.io.file_names import METADATA_LINES
+from vrm_synth.io.dataset_columns import FILE_NAME, OBJECT_COLUMNS, file_column
+from vrm_synth.io.file_names import METADATA_LINES, index_name, shard_stem
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
-from vrm_synth.io.shard_readers.sample import JSON_COLUMNS, read_line, read_row
+from vrm_synth.io.shard_readers.sample import read_line, read_row
 from vrm_synth.io.store import Store
 
 _IMAGE = {"_type": "Image"}
-FORMATS = ("imagefolder", "webdataset", "parquet")
 
 
 def pack(shard_format: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
-    """The files of a shard, name → bytes. shard_format: one of FORMATS; shard: its number."""
-    stem = f"{split}/{shard:05d}"
+    """The files of a shard, name → bytes. shard_format: one of SHARD_FORMATS; shard: its number."""
+    stem = shard_stem(split, shard)
     if shard_format == "webdataset":
         return _tar(stem, index_name(shard), samples)
     return {"imagefolder": _folder, "parquet": _parquet}[shard_format](stem, samples)
-
-
-def index_name(shard: int) -> str:
-    """The index of a tar: JSON lines of `key`, `members` (suffix → offset and size in bytes) and `row`.
-
-    Beside the records and not beside the tar: `datasets` takes every file of a split's folder for a part of the data.
-    """
-    return f"{RECORDS}/{shard:05d}.index.jsonl"
 
 
 def _folder(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
@@ -41,30 +32,30 @@ def _folder(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
     for s in samples:
         files[f"{stem}/{s.key}.{s.suffix}"] = s.picture
         files |= {f"{stem}/{s.key}.{suffix}": data for suffix, data in s.extras.items()}
-        names = {"file_name": s.suffix, **{f"{suffix.partition('.')[0]}_file_name": suffix for suffix in s.extras}}
+        names = {FILE_NAME: s.suffix, **{file_column(suffix): suffix for suffix in s.extras}}
         pictures = {column: f"{s.key}.{suffix}" for column, suffix in names.items()}
         lines.append(to_json({**pictures, **_with_text(s.row)}) + "\n")
-    return files | {f"{stem}/metadata.jsonl": "".join(lines).encode()}
+    return files | {f"{stem}/{METADATA_LINES}": "".join(lines).encode()}
 
 
 def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with its objects (shot, observations) as text: every line of every shard then has the same columns, which
     `datasets` insists on."""
-    return {**row, **{name: to_json(row[name]) for name in JSON_COLUMNS if name in row}}
+    return {**row, **{name: to_json(row[name]) for name in OBJECT_COLUMNS if name in row}}
 
 
 def _tar(stem: str, index: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
     out, lines = io.BytesIO(), []
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for s in samples:
-            parts = {
+            files = {
                 s.suffix: s.picture,
                 **s.extras,
                 "txt": s.caption.encode(),
                 "json": to_json(_with_text(s.row)).encode(),
             }
             members: dict[str, list[int]] = {}
-            for suffix, data in parts.items():
+            for suffix, data in files.items():
                 info = tarfile.TarInfo(f"{s.key}.{suffix}")
                 info.size = len(data)
                 members[suffix] = [tar.offset + tarfile.BLOCKSIZE, len(data)]
@@ -94,7 +85,7 @@ def _parquet(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
 
 def rows_of(store: Store, shard_format: str, split: str, shard: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """(key, line of metadata) of a shard's samples in order, without reading its pictures where that can be."""
-    stem = f"{split}/{shard:05d}"
+    stem = shard_stem(split, shard)
     if shard_format == "imagefolder":
         for number, line in enumerate(store.read(f"{stem}/{METADATA_LINES}").splitlines(), 1):
             key, _, row = read_line(line, f"{stem}/{METADATA_LINES}:{number}")

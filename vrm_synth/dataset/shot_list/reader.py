@@ -61,17 +61,17 @@ class ListedShot:
             raise ShotError("not a shot", got=str(e), where=self.where) from None
 
 
-def scaled(size: tuple[int, int], wanted: Size) -> tuple[int, int]:
+def scaled(size: tuple[int, int], target: Size) -> tuple[int, int]:
     """Width and height in pixels: as wanted, or with that longer side and the proportions that they had."""
-    if not isinstance(wanted, int):
-        return wanted
-    width, height = (max(1, round(side * wanted / max(size))) for side in size)
+    if not isinstance(target, int):
+        return target
+    width, height = (max(1, round(side * target / max(size))) for side in size)
     return width, height
 
 
-def select(listed: Sequence[ListedShot], ids: Sequence[str]) -> list[ListedShot]:
+def select(shots: Sequence[ListedShot], ids: Sequence[str]) -> list[ListedShot]:
     """The entries of these names, in their order. Raises ShotError where one is missing."""
-    by_id = {entry.id: entry for entry in listed}
+    by_id = {entry.id: entry for entry in shots}
     for name in ids:
         if name not in by_id:
             near = difflib.get_close_matches(name, by_id, 5, 0.0)
@@ -95,7 +95,7 @@ def read_shots(path: Path) -> list[ListedShot]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise ShotError("not UTF-8 text", got=f"a bad byte at offset {e.start}", where=path) from None
-    listed: list[ListedShot] = []
+    shots: list[ListedShot] = []
     seen: set[str] = set()
     entries = _lines(text, path) if path.suffix == ".jsonl" else _items(text, path)
     for where, entry in entries:
@@ -104,10 +104,10 @@ def read_shots(path: Path) -> list[ListedShot]:
             raise ShotError("a second shot of the same id", got=name, allowed="each id once", where=where)
         seen.add(name)
         avatar = entry.get("avatar")
-        listed.append(ListedShot(name, avatar if isinstance(avatar, str) else "", _text(entry, where), where))
-    if not listed:
+        shots.append(ListedShot(name, avatar if isinstance(avatar, str) else "", _text(entry, where), where))
+    if not shots:
         raise ShotError("no shots", allowed="at least one", where=path)
-    return listed
+    return shots
 
 
 def _items(text: str, path: Path) -> Iterator[tuple[str, Any]]:

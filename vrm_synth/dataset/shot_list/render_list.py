@@ -12,7 +12,7 @@ from vrm_synth.dataset.shot_list.answers import Event, LoadedAvatar, ShotAnswer,
 from vrm_synth.dataset.shot_list.reader import ListedShot
 from vrm_synth.io.atomic_files import write_file
 from vrm_synth.io.png_encoder import encode_png
-from vrm_synth.render import Compat, Renderer
+from vrm_synth.render import Compat, RenderBackend
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
@@ -24,17 +24,17 @@ class ShotListRenderer:
     takes it.
     """
 
-    def __init__(self, renderer: Renderer, out: Path, base: Path, compat: Compat = "none"):
-        self._renderer, self._out, self._base, self._compat = renderer, out, base, compat
+    def __init__(self, backend: RenderBackend, out: Path, base: Path, compat: Compat = "none"):
+        self._backend, self._out, self._base, self._compat = backend, out, base, compat
         self._source: str | None = None
         self._avatar: Avatar | Exception = KeyError()
 
-    def answer(self, listed: ListedShot) -> Iterator[Event]:
+    def answer(self, entry: ListedShot) -> Iterator[Event]:
         """Render one shot and write its answer."""
         try:
-            shot = listed.shot()
+            shot = entry.shot()
         except ShotError as e:
-            yield write_error(self._out, listed.id, str(e))
+            yield write_error(self._out, entry.id, str(e))
             return
         source = shot.figure.avatar
         if source != self._source:
@@ -45,13 +45,13 @@ class ShotListRenderer:
         if isinstance(avatar, Exception):
             yield write_error(out, shot.id, _reason(avatar, f"{source}: "))
             return
-        if listed.avatar_sha256 not in ("", avatar.sha256):
-            what = "the avatar is another file than the one that the picture shows"
-            changed = AvatarError(what, got=avatar.sha256, allowed=listed.avatar_sha256, where=avatar.source)
+        if entry.avatar_sha256 not in ("", avatar.sha256):
+            message = "the avatar is another file than the one that the picture shows"
+            changed = AvatarError(message, got=avatar.sha256, allowed=entry.avatar_sha256, where=avatar.source)
             yield write_error(out, shot.id, str(changed))
             return
         try:
-            posed, frame = render_shot(self._renderer, avatar, shot, self._compat)
+            posed, frame = render_shot(self._backend, avatar, shot, self._compat)
             picture, content = encode_png(frame.rgba), answer(shot, posed, frame)
         except Exception as e:
             yield write_error(out, shot.id, _reason(e, f"shot {shot.id}: "))

@@ -1,4 +1,4 @@
-"""The task of rendering a list of shots, in this process or in several.
+"""ShotListTask, the Task (execution/task_protocol.py) of rendering a list of shots, in this process or in several.
 
 Whoever hands the shots out imports this module; what renders them (render_list.py) is imported where they are rendered.
 """
@@ -29,7 +29,7 @@ class ShotListTask:
 
     out: the folder of the answers.
     base: the folder that relative avatar paths start from.
-    renderer, device, mips: as `open_renderer` takes them.
+    renderer, device, mips: as `open_backend` takes them.
     compat: "three-vrm" renders as that renderer does.
     """
 
@@ -44,10 +44,10 @@ class ShotListTask:
     def open(self) -> Iterator[Callable[[ListedShot], Iterator[Event]]]:
         """A function from an entry to its events; consecutive shots of one avatar read it once."""
         from vrm_synth.dataset.shot_list.render_list import ShotListRenderer
-        from vrm_synth.render import open_renderer
+        from vrm_synth.render import open_backend
 
-        with contextlib.closing(open_renderer(self.renderer, self.device, self.mips)) as renderer:
-            yield ShotListRenderer(renderer, self.out, self.base, self.compat).answer
+        with contextlib.closing(open_backend(self.renderer, self.device, self.mips)) as backend:
+            yield ShotListRenderer(backend, self.out, self.base, self.compat).answer
 
     def on_crash(self, shot: ListedShot, exit_reason: str) -> tuple[Event]:
         """The answer of a shot whose process died."""
@@ -55,13 +55,13 @@ class ShotListTask:
         return (write_error(self.out, shot.id, error),)
 
 
-def answer_shots(listed: Iterable[ListedShot], task: ShotListTask, workers: int = 1) -> Iterator[Event]:
+def answer_shots(shots: Iterable[ListedShot], task: ShotListTask, workers: int = 1) -> Iterator[Event]:
     """Answer every entry into the task's folder, in this process or in several, avatar by avatar.
 
     Raises RenderError where nothing can be drawn at all, DatasetError where the folder cannot be written.
     """
     make_folder(task.out)
     groups: dict[str, list[ListedShot]] = {}
-    for entry in listed:
+    for entry in shots:
         groups.setdefault(entry.avatar, []).append(entry)
     yield from run_task(task, groups.values(), workers)

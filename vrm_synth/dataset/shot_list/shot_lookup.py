@@ -9,13 +9,14 @@ from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import is_complete
-from vrm_synth.dataset.layout import read_identity
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.shot_list.reader import ListedShot
-from vrm_synth.dataset.summary.table import TABLE, find_shards
+from vrm_synth.dataset.summary.table import find_shards
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.file_names import METADATA_TABLE, shard_stem
 from vrm_synth.io.store import LocalStore, Store
 
 ShardAddress = tuple[str, int]  # split and number
@@ -32,44 +33,47 @@ def dataset_shots(store: Store, keys: Sequence[str] = ()) -> list[ListedShot]:
     shard_format = str(read_identity(store)["recipe"]["format"])
     home = home_of(store, shard_format)
 
-    def listed(address: ShardAddress, key: str, row: Mapping[str, Any]) -> ListedShot:
+    def listed_shot(address: ShardAddress, key: str, row: Mapping[str, Any]) -> ListedShot:
         avatar = source_from(home, str(row["shot"].get("avatar")))
-        where = f"{address[0]}/{address[1]:05d}/{key}"
+        where = f"{shard_stem(*address)}/{key}"
         text = to_json({**row["shot"], "avatar": avatar})
         return ListedShot(key, avatar, text, where, avatar_sha256=str(row.get("avatar_sha256", "")))
 
     if not keys:
         shards = ((r.split, r.shard) for r in read_records(store) if r.keys)
-        return [listed(address, key, row) for address in shards for key, row in rows_of(store, shard_format, *address)]
-    wanted = list(dict.fromkeys(f"{int(k):06d}" if k.isascii() and k.isdecimal() else k for k in keys))
-    found: dict[str, ListedShot] = {}
-    by_address = sorted((address, key) for key, address in _addresses(store, wanted).items())
+        return [listed_shot(a, key, row) for a in shards for key, row in rows_of(store, shard_format, *a)]
+    requested = list(dict.fromkeys(f"{int(k):06d}" if k.isascii() and k.isdecimal() else k for k in keys))
+    shots: dict[str, ListedShot] = {}
+    by_address = sorted((address, key) for key, address in _addresses(store, requested).items())
     for address, group in itertools.groupby(by_address, lambda pair: pair[0]):
-        here = {key for _, key in group}
+        group_keys = {key for _, key in group}
         rows = rows_of(store, shard_format, *address)
-        found |= {key: listed(address, key, row) for key, row in rows if key in here}
-    for key in wanted:
-        if key not in found:
+        shots |= {key: listed_shot(address, key, row) for key, row in rows if key in group_keys}
+    for key in requested:
+        if key not in shots:
             raise _missing(store, key)
-    return [found[key] for key in wanted]
+    return [shots[key] for key in requested]
 
 
 def _addresses(store: Store, keys: Sequence[str]) -> dict[str, ShardAddress]:
     """Key → its shard: by the table where the dataset is finished, by the records where it is not."""
     if is_complete(store):
-        table = store.folder / TABLE if isinstance(store, LocalStore) else io.BytesIO(store.read(TABLE))
+        table = (
+            store.folder / METADATA_TABLE if isinstance(store, LocalStore) else io.BytesIO(store.read(METADATA_TABLE))
+        )
         return find_shards(table, keys)
-    wanted = set(keys)
-    return {key: (r.split, r.shard) for r in read_records(store) for key in wanted.intersection(r.keys)}
+    requested = set(keys)
+    return {key: (r.split, r.shard) for r in read_records(store) for key in requested.intersection(r.keys)}
 
 
 def _missing(store: Store, key: str) -> DatasetError:
     """The error about a key that no picture has: why it has none, or which keys there are."""
-    there: list[str] = []
+    known_keys: list[str] = []
     for record in read_records(store):
         if key in record.quarantined:
             return DatasetError("a shot that could not be made", got=f"{key}: {record.quarantined[key]}", where=store)
-        there += record.keys
-    near = [k for k in there if k.endswith(f"-{key}")]  # merged: keys begin with their dataset's
-    allowed = ", ".join(near[:MAX_NEAR_KEYS]) if near else f"{min(there)} to {max(there)}" if there else "none yet"
+        known_keys += record.keys
+    near = [k for k in known_keys if k.endswith(f"-{key}")]  # merged: keys begin with their dataset's
+    span = f"{min(known_keys)} to {max(known_keys)}" if known_keys else "none yet"
+    allowed = ", ".join(near[:MAX_NEAR_KEYS]) or span
     return DatasetError("no such picture in the dataset", got=key, allowed=allowed, where=store)

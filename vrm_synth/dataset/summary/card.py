@@ -13,6 +13,8 @@ import yaml
 from vrm_synth import __version__
 from vrm_synth.dataset.summary import loading_code
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
+from vrm_synth.io.dataset_columns import card_type
+from vrm_synth.io.file_names import CONTACT_SHEET, METADATA_LINES, METADATA_TABLE
 
 SIZE_CATEGORIES = (
     (1_000, "n<1K"),
@@ -21,9 +23,6 @@ SIZE_CATEGORIES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-
-
-_TYPES = {bool: "bool", int: "int64", float: "float64"}
 
 
 @dataclass
@@ -55,7 +54,7 @@ class DatasetSummary:
         self.sizes[f"{width}×{height}"] += 1
         self.avatars[row["avatar_sha256"]] += 1
         self.renderers.add(row["renderer"])
-        self.columns |= {k: _TYPES.get(type(v), "string") for k, v in row.items() if k not in self.columns}
+        self.columns |= {k: card_type(k, v) for k, v in row.items() if k not in self.columns}
         if pose := row["shot"].get("choices", {}).get("pose"):
             self.poses.add(pose)
 
@@ -83,7 +82,7 @@ def render_card(
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         "# Pictures of VRM avatars",
         _counts(summary, recipe, used_avatars),
-        "![Some of the pictures](contact_sheet.png)",
+        f"![Some of the pictures]({CONTACT_SHEET})",
         "## Captions",
         "\n".join(f"- `{_escape(name)}`: {_escape(caption)}" for name, caption in summary.samples),
         "A caption names what its picture is known to show. Left and right are the character's own.",
@@ -94,7 +93,7 @@ def render_card(
         *loading_code.sections(files),
         "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `license`, `license_url` and "
         "`license_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
-        "drew it, and `shot`: the picture as data, an entry of the shots format. `metadata.parquet` is one table of "
+        f"drew it, and `shot`: the picture as data, an entry of the shots format. `{METADATA_TABLE}` is one table of "
         "all of it.",
         "## Making it again",
         f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_origin(recipe)}",
@@ -138,9 +137,9 @@ def _avatars(used_avatars: Sequence[Mapping[str, Any]], used: Mapping[str, int])
         "|---|---|---|---|---|---|---|---|",
     ]
     for a in used_avatars:
-        says = "its own metadata" if a["evidence"] == "file" else a["evidence"]
+        evidence = "its own metadata" if a["evidence"] == "file" else a["evidence"]
         terms = " ".join(x for x in (a.get("license_url"), a.get("license_terms")) if x)
-        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["license"], terms, says)
+        cells = (a["id"], a["name"] or "untitled", ", ".join(a["authors"]), a["license"], terms, evidence)
         lines.append(f"| {' | '.join(_escape(str(c)) for c in cells)} | {used[a['sha256']]} | `{a['sha256']}` |")
     return "\n".join(lines)
 
@@ -153,7 +152,7 @@ def _license_note(free: bool) -> str:
         )
     return (
         "Not every avatar is CC0: their licenses, which whoever made this dataset accepted, bind the pictures "
-        "that show them. Each line of `metadata.jsonl` carries the license of its avatar."
+        f"that show them. Each line of `{METADATA_LINES}` carries the license of its avatar."
     )
 
 

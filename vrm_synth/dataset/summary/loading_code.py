@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.dataset_columns import pass_suffix
 from vrm_synth.io.image_encodings import ENCODINGS
 
-PLACE = "PATH/OF/THIS/FOLDER"
+FOLDER_PLACEHOLDER = "PATH/OF/THIS/FOLDER"
 FILES = {"imagefolder": "**", "webdataset": "*.tar", "parquet": "*.parquet"}  # of a split's folder, its data
 
 
@@ -46,15 +47,15 @@ def head(files: DatasetFiles, columns: Mapping[str, str]) -> dict[str, Any]:
     """
     if not files.splits:
         return {}
-    found = [{"split": name, "path": f"{name}/{FILES[files.shard_format]}"} for name in files.splits]
-    configs = {"configs": [{"config_name": "default", "data_files": found}]}
+    data_files = [{"split": name, "path": f"{name}/{FILES[files.shard_format]}"} for name in files.splits]
+    configs = {"configs": [{"config_name": "default", "data_files": data_files}]}
     return {"dataset_info": {"features": _features(files, columns)}, **configs} if _has_tars(files) else configs
 
 
 def _features(files: DatasetFiles, columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """The columns of a tar's samples. `datasets` would take them from the first five samples of one shard, knows no
     JPEG XL, and leaves pictures out whose suffix the five did not have."""
-    pictures = (*files.suffixes, *(f"{name}.png" for name in files.passes))
+    pictures = (*files.suffixes, *map(pass_suffix, files.passes))
     row = [{"name": name, "dtype": kind} for name, kind in columns.items()]
     return [
         *({"name": suffix, "dtype": "image"} for suffix in pictures),
@@ -69,10 +70,10 @@ def sections(files: DatasetFiles) -> Sequence[str]:
     """Markdown: code that loads the dataset, and what it gives."""
     jxl = "import pillow_jxl  # pip install pillow-jxl-plugin: with it Pillow reads JPEG XL\n"
     plugin = jxl if "jxl" in files.suffixes else ""
-    what = _arguments(files)
+    arguments = _arguments(files)
     datasets = (
         f"```python\n{plugin}from datasets import load_dataset  # 3.6 or newer\n\n"
-        f"pictures = load_dataset({what})\nstreamed = load_dataset({what}, streaming=True)\n```"
+        f"pictures = load_dataset({arguments})\nstreamed = load_dataset({arguments}, streaming=True)\n```"
     )
     return (datasets, _columns(files), *((_webdataset(files, plugin),) if _has_tars(files) else ()))
 
@@ -82,14 +83,16 @@ def _arguments(files: DatasetFiles) -> str:
     if (
         files.shard_format == "imagefolder" and "jxl" in files.suffixes
     ):  # whose files `datasets` does not take for pictures
-        return f'"imagefolder", data_files={to_json({name: f"{PLACE}/{name}/**" for name in files.splits})}'
-    return to_json(PLACE)
+        return (
+            f'"imagefolder", data_files={to_json({name: f"{FOLDER_PLACEHOLDER}/{name}/**" for name in files.splits})}'
+        )
+    return to_json(FOLDER_PLACEHOLDER)
 
 
 def _columns(files: DatasetFiles) -> str:
     if files.shard_format == "webdataset":
         names = [f"`{suffix}`" for suffix in files.suffixes]
-        masks = "".join(f", `{name}.png`" for name in files.passes)
+        masks = "".join(f", `{pass_suffix(name)}`" for name in files.passes)
         return f"A row has the picture ({' or '.join(names)}){masks}, the caption (`txt`) and the rest (`json`)."
     masks = "".join(f", `{name}`" for name in files.passes)
     rest = "the rest as JSON text (`metadata`)" if files.shard_format == "parquet" else "the rest, a column each"
@@ -103,7 +106,7 @@ def _webdataset(files: DatasetFiles, plugin: str) -> str:
         f"```python\n{first}{rest}"
         "def picture(name, data):  # as it is, transparency included; masks are grey\n"
         f"    return Image.open(io.BytesIO(data)) if name.endswith({_endings(files)}) else None\n\n\n"
-        f"shards = sorted(glob.glob({to_json(f'{PLACE}/{split}/*.tar')}))\n"
+        f"shards = sorted(glob.glob({to_json(f'{FOLDER_PLACEHOLDER}/{split}/*.tar')}))\n"
         "samples = webdataset.WebDataset(shards, shardshuffle=False).decode(picture)\n```"
     )
 

@@ -22,62 +22,50 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.io.atomic_files import file_errors, to_json
-from vrm_synth.io.shard_readers.sample import JSON_COLUMNS
+from vrm_synth.io.dataset_columns import OBJECT_COLUMNS, TABLE_COLUMNS, ColumnType
+from vrm_synth.io.file_names import METADATA_TABLE
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-TABLE = "metadata.parquet"
 ROWS_A_GROUP = 50_000  # 100 MB of rows with their shots
 QUERY_MEMORY = "512MB"  # that a question may take
+_DOUBLES = frozenset(name for name, column in TABLE_COLUMNS.items() if column.dtype == "double")
 REMEDY = "pip install 'vrm-synth[tables]'"
-
-# column → Arrow type, in the order of the table
-COLUMNS: Mapping[str, str] = {
-    "key": "string", "split": "string", "shard": "int32", "i": "int64", "attempt": "int32", "seed": "int64",
-    "caption": "string", "avatar": "string", "avatar_sha256": "string", "license": "string", "license_url": "string",
-    "license_terms": "string", "renderer": "string", "width": "int32", "height": "int32",
-}  # fmt: skip
-# field of a shot's Choices → Arrow type; without those whose Observations are columns, or that `view` names
-CHOICES: Mapping[str, str] = {
-    "character": "string", "noun": "string", "outfit": "string", "pose": "string", "mirrored": "bool",
-    "view": "string", "crop": "string", "lighting": "string", "background": "string",
-}  # fmt: skip
-# field of Observations → Arrow type
-OBSERVATIONS: Mapping[str, str] = {
-    "framing": "string", "face_in_sight": "bool", "hair": "string", "eyes": "string", "expression": "string",
-    "gaze": "string", "azimuth": "double", "elevation": "double", "face_azimuth": "double", "face_elevation": "double",
-}  # fmt: skip
-ALL: Mapping[str, str] = {**COLUMNS, **CHOICES, **OBSERVATIONS, **dict.fromkeys(JSON_COLUMNS, "string")}
 
 
 def schema() -> pa.Schema:
     """The table's columns. Raises DatasetError where pyarrow is missing."""
     pa = _pyarrow()
-    return pa.schema([(name, _kind(pa, kind)) for name, kind in ALL.items()])
+    return pa.schema([(name, _arrow_type(pa, column.dtype)) for name, column in TABLE_COLUMNS.items()])
 
 
 def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
     """A row of the table from a sample's metadata."""
     shot = row["shot"]
-    choices, observations = shot.get("choices") or {}, row.get("observations") or {}
     width, height = shot["size"]
-    own = {"key": key, "split": split, "shard": shard, "width": width, "height": height}
-    plain = {name: own[name] if name in own else row.get(name) for name in COLUMNS}
-    plain |= {name: choices.get(name) for name in CHOICES} | {name: observations.get(name) for name in OBSERVATIONS}
-    return plain | {"shot": to_json(shot), "observations": to_json(observations)}
+    sources: Mapping[str, Mapping[str, Any]] = {
+        "shard": {"key": key, "split": split, "shard": shard},
+        "task": row,
+        "license": row,
+        "size": {"width": width, "height": height},
+        "choices": shot.get("choices") or {},
+        "observations": row.get("observations") or {},
+        "object": {name: to_json(row.get(name) or {}) for name in OBJECT_COLUMNS},
+    }
+    return {name: sources[column.source].get(name) for name, column in TABLE_COLUMNS.items()}
 
 
 def canonical_json(row: Mapping[str, Any]) -> bytes:
     """A row of the table as canonical JSON: the same bytes whether it comes from a sample or from the table, which may
     be older than a column."""
-    plain = {k: float(v) if ALL.get(k) == "double" else v for k, v in row.items() if v is not None}
+    plain = {k: float(v) if k in _DOUBLES else v for k, v in row.items() if v is not None}
     return to_json(plain).encode()
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows of `flat` as they come; returns their number. The same rows give the same bytes.
+    """Write rows of `table_row` as they come; returns their number. The same rows give the same bytes.
 
     Not atomic: `path` is to be a temporary name. Raises DatasetError.
     """
@@ -118,7 +106,7 @@ def read_table(path: Path | BinaryIO, columns: Sequence[str] | None = None) -> I
             for batch in file.iter_batches(batch_size=4096, columns=None if columns is None else list(columns)):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as e:
-        where = path if isinstance(path, Path) else TABLE
+        where = path if isinstance(path, Path) else METADATA_TABLE
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
 
 
@@ -128,11 +116,11 @@ def find_shards(path: Path | BinaryIO, keys: Sequence[str]) -> dict[str, tuple[s
     import pyarrow.parquet as pq
 
     try:
-        found = pq.read_table(path, columns=["key", "split", "shard"], filters=[("key", "in", list(keys))])
+        table = pq.read_table(path, columns=["key", "split", "shard"], filters=[("key", "in", list(keys))])
     except (pa.ArrowException, OSError) as e:
-        where = path if isinstance(path, Path) else TABLE
+        where = path if isinstance(path, Path) else METADATA_TABLE
         raise DatasetError("not a metadata table", got=str(e), where=where) from e
-    return {row["key"]: (row["split"], row["shard"]) for row in found.to_pylist()}
+    return {row["key"]: (row["split"], row["shard"]) for row in table.to_pylist()}
 
 
 def query_table(
@@ -154,7 +142,7 @@ def query_table(
             raise DatasetError(
                 "not a question that this table answers",
                 got=str(e).partition("\n")[0],
-                allowed=f"a SQL condition over {', '.join((*COLUMNS, *CHOICES, *OBSERVATIONS))}",
+                allowed=f"a SQL condition over {', '.join(n for n in TABLE_COLUMNS if n not in OBJECT_COLUMNS)}",
                 where=path,
             ) from e
         finally:
@@ -187,8 +175,9 @@ def _parse_condition(duckdb: Any, where: str) -> Any:
 
 def _check_columns(columns: Sequence[str]) -> Sequence[str]:
     for name in columns:
-        if name not in ALL:
-            raise DatasetError(f"no such column{did_you_mean(name, ALL)}", got=name, allowed=", ".join(ALL))
+        if name not in TABLE_COLUMNS:
+            message = f"no such column{did_you_mean(name, TABLE_COLUMNS)}"
+            raise DatasetError(message, got=name, allowed=", ".join(TABLE_COLUMNS))
     return columns
 
 
@@ -196,8 +185,8 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _kind(pa: Any, kind: str) -> Any:
-    return {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64()}.get(kind) or getattr(pa, kind)()
+def _arrow_type(pa: Any, dtype: ColumnType) -> Any:
+    return {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64()}.get(dtype) or getattr(pa, dtype)()
 
 
 def _pyarrow() -> Any:

@@ -26,20 +26,21 @@ import numpy as np
 
 from vrm_synth.core.errors import DatasetError, ExtraError, StoreError
 from vrm_synth.dataset.finish import finished_files
+from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.identity.render_id import render_difference
-from vrm_synth.dataset.layout import COMPLETE, read_identity
-from vrm_synth.dataset.shards.record import RECORDS, Record, record_name, words_digest
-from vrm_synth.dataset.summary.table import TABLE, canonical_json, read_table, table_row
+from vrm_synth.dataset.shards.record import Record, words_digest
+from vrm_synth.dataset.summary.table import canonical_json, read_table, table_row
 from vrm_synth.dataset.verify.expected import ExpectedDataset, ExpectedShard, expected_dataset
 from vrm_synth.dataset.verify.near_duplicates import import_imagehash, near_groups, perceptual_hash
 from vrm_synth.dataset.verify.redraw import RedrawReport, redraw_some
 from vrm_synth.dataset.verify.report import Fault, ShardCheck, VerifyReport
 from vrm_synth.dataset.verify.reproduce import check_sample
 from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.file_names import COMPLETE_JSON, METADATA_TABLE, RECORDS_FOLDER, record_name
 from vrm_synth.io.image_decoder import load_jxl, open_image
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
-from vrm_synth.render import Renderer
+from vrm_synth.render import RenderBackend
 from vrm_synth.vrm.avatar import Avatar
 
 
@@ -76,7 +77,7 @@ def verify(
     workers: int = 1,
     near: bool = True,
     redraw: int = 0,
-    renderer: Renderer | None = None,
+    backend: RenderBackend | None = None,
     open_avatar: Callable[[str], Avatar] | None = None,
     done: Callable[[], object] = lambda: None,
 ) -> VerifyReport:
@@ -84,7 +85,7 @@ def verify(
 
     workers: number of processes.
     near: whether to look for near-duplicates, too, where ImageHash is installed.
-    redraw: how many shots to render again, with `renderer` and `open_avatar` (an avatar's name in metadata → Avatar).
+    redraw: how many shots to render again, with `backend` and `open_avatar` (an avatar's name in metadata → Avatar).
     done: called for each shard that was checked.
 
     Raises DatasetError where the folder is no dataset of ours, StoreError where it cannot be read: a store that does
@@ -111,10 +112,10 @@ def verify(
     sound = [c for c in shards if not c.faults]
     redrawn: list[RedrawReport] = []
     if redraw and (difference := render_difference(identity)):
-        drew = f"vrm-synth {identity['vrm_synth']} drew it with {difference} than this version has"
-        redrawn.append(RedrawReport(undrawable=drew))
-    elif redraw and renderer and open_avatar:
-        redrawn = [*redraw_some(store, identity, sound, redraw, renderer, open_avatar)]
+        reason = f"vrm-synth {identity['vrm_synth']} drew it with {difference} than this version has"
+        redrawn.append(RedrawReport(undrawable=reason))
+    elif redraw and backend and open_avatar:
+        redrawn = [*redraw_some(store, identity, sound, redraw, backend, open_avatar)]
         faults += [r.fault for r in redrawn if r.fault]
     if undecoded := sum(c.undecoded for c in shards):
         unchecked.append(
@@ -150,8 +151,8 @@ def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
         raise
     except DatasetError as e:
         return ShardCheck(expected, (Fault(name, _inside(e, name), number),))
-    faults = [Fault(name, what, number) for what in _check_plan(record, expected)]
-    faults += [Fault(file, what, number) for file, what in _check_files(task.store, record)]
+    faults = [Fault(name, message, number) for message in _check_plan(record, expected)]
+    faults += [Fault(file, message, number) for file, message in _check_files(task.store, record)]
     names = (name, *(f.name for f in record.files))
     read = _ShardReading(expected.stem)
     try:
@@ -162,7 +163,7 @@ def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
         raise
     except DatasetError as e:
         return ShardCheck(expected, (*faults, Fault(expected.stem, str(e), number)), tuple(read.keys), files=names)
-    faults += [Fault(file, what, number) for file, what in (*read.faults, *read.differences(record))]
+    faults += [Fault(file, message, number) for file, message in (*read.faults, *read.differences(record))]
     return ShardCheck(
         expected,
         tuple(faults),
@@ -206,7 +207,7 @@ class _ShardReading:
             return
         rgba = np.ascontiguousarray(np.asarray(picture.convert("RGBA")))
         self._pixels.update(hashlib.sha256(rgba.tobytes()).digest())
-        self.faults += [(where, what) for what in check_sample(s, picture.size)]
+        self.faults += [(where, message) for message in check_sample(s, picture.size)]
         if near:
             self.hashes[s.key] = perceptual_hash(picture).tobytes()
 
@@ -231,7 +232,7 @@ def _check_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Sha
     except StoreError:
         raise
     except DatasetError as e:
-        yield Fault(COMPLETE, _inside(e, COMPLETE))
+        yield Fault(COMPLETE_JSON, _inside(e, COMPLETE_JSON))
         sums = {}
     for name, sha256 in sums.items():
         if not store.exists(name):
@@ -239,31 +240,31 @@ def _check_whole(store: Store, identity: Mapping[str, Any], shards: Sequence[Sha
         elif hashlib.sha256(store.read(name)).hexdigest() != sha256:
             yield Fault(name, "other bytes than when the dataset was finished", records.get(name))
     known = {name for c in shards for name in c.files}
-    lost = [c.expected for c in shards if not c.files]  # whose files no record accounts for
-    for folder in sorted({RECORDS, *(c.expected.split for c in shards)}):
+    without_record = [c.expected for c in shards if not c.files]  # whose files no record accounts for
+    for folder in sorted({RECORDS_FOLDER, *(c.expected.split for c in shards)}):
         for name in store.list(folder):
-            if name not in known and name not in records and not any(e.owns(name) for e in lost):
+            if name not in known and name not in records and not any(e.owns(name) for e in without_record):
                 yield Fault(name, "belongs to nothing in this dataset: move it elsewhere")
-    if store.exists(TABLE) and all(not c.faults for c in shards):
+    if store.exists(METADATA_TABLE) and all(not c.faults for c in shards):
         yield from _check_table(store, shards)
 
 
 def _check_table(store: Store, shards: Sequence[ShardCheck]) -> Iterator[Fault]:
     digests = {c.expected.number: hashlib.sha256() for c in shards}
     try:
-        for row in read_table(io.BytesIO(store.read(TABLE))):
+        for row in read_table(io.BytesIO(store.read(METADATA_TABLE))):
             if row["shard"] not in digests:
-                yield Fault(TABLE, f"has a row of a shard that is not there: {row['shard']}")
+                yield Fault(METADATA_TABLE, f"has a row of a shard that is not there: {row['shard']}")
                 return
             digests[row["shard"]].update(canonical_json(row))
     except StoreError:
         raise
     except DatasetError as e:
-        yield Fault(TABLE, str(e))
+        yield Fault(METADATA_TABLE, str(e))
         return
     wrong = [n for c in shards if digests[n := c.expected.number].hexdigest() != c.rows]
     if wrong:
-        yield Fault(TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
+        yield Fault(METADATA_TABLE, f"other rows than the shards have: of {', '.join(f'{n:05d}' for n in wrong[:5])}")
 
 
 # ---------------------------------------------------------------- one shard
@@ -291,14 +292,14 @@ def _check_files(store: Store, record: Record) -> Iterator[tuple[str, str]]:
             yield file.name, "other bytes than its record says"
 
 
-def _differ(found: Sequence[str], wanted: Sequence[str]) -> str:
-    more, fewer = sorted(set(found) - set(wanted)), sorted(set(wanted) - set(found))
-    parts = [
-        f"{what} {', '.join(some[:3])}{' …' * (len(some) > 3)}"
-        for what, some in (("lacks", fewer), ("has", more))
+def _differ(actual: Sequence[str], expected: Sequence[str]) -> str:
+    more, fewer = sorted(set(actual) - set(expected)), sorted(set(expected) - set(actual))
+    clauses = [
+        f"{verb} {', '.join(some[:3])}{' …' * (len(some) > 3)}"
+        for verb, some in (("lacks", fewer), ("has", more))
         if some
     ]
-    return "; ".join(parts) or "another order"
+    return "; ".join(clauses) or "another order"
 
 
 def _inside(e: DatasetError, name: str) -> str:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.layout import IDENTITY
 from vrm_synth.dataset.plan import Plan
-from vrm_synth.dataset.shards.writers import FORMATS, index_name
+from vrm_synth.io.file_names import DATASET_JSON, SHARD_FORMATS, index_name, shard_stem
 from vrm_synth.shot import Recipe
 
 DERIVED = "derived"
@@ -35,7 +34,7 @@ class ExpectedShard:
     @property
     def stem(self) -> str:
         """Common start of the names of its files, other than its record."""
-        return f"{self.split}/{self.number:05d}"
+        return shard_stem(self.split, self.number)
 
     def owns(self, name: str) -> bool:
         """True if a file of that name is one of the shard's."""
@@ -125,13 +124,13 @@ def expected_dataset(identity: Mapping[str, Any]) -> ExpectedDataset:
     settings = identity["recipe"]
     try:
         size = settings["shard_size"]
-        if settings["format"] not in FORMATS or not isinstance(size, int) or size < 1:
+        if settings["format"] not in SHARD_FORMATS or not isinstance(size, int) or size < 1:
             raise ValueError(f"format {settings['format']}, shard_size {size}")
         if DERIVED in settings:
             return DerivedDataset({str(k): int(v) for k, v in settings["splits"].items()}, size)
         return RenderedDataset(Plan(_partial_recipe(settings), size))
     except (KeyError, TypeError, ValueError, AttributeError) as e:
-        raise DatasetError("not a dataset's identity", got=f"{type(e).__name__}: {e}", where=IDENTITY) from e
+        raise DatasetError("not a dataset's identity", got=f"{type(e).__name__}: {e}", where=DATASET_JSON) from e
 
 
 def _partial_recipe(settings: Mapping[str, Any]) -> Recipe:

@@ -66,12 +66,12 @@ def near_groups(hashes: Hashes, distance: int = NEAR) -> list[tuple[int, ...]]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    unique, place = np.unique(hashes, axis=0, return_inverse=True)
-    place = place.reshape(-1)
+    unique, inverse = np.unique(hashes, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
     pairs = [*near_pairs(unique, distance)]
     a, b = (np.concatenate([p[k] for p in pairs]) if pairs else np.empty(0, np.int64) for k in (0, 1))
     graph = coo_array((np.ones(len(a), bool), (a, b)), shape=(len(unique),) * 2)
-    member = connected_components(graph, directed=False)[1][place]
+    member = connected_components(graph, directed=False)[1][inverse]
     order = np.argsort(member, kind="stable")
     ends = np.flatnonzero(np.diff(member[order], append=-1)) + 1
     groups = (tuple(group.tolist()) for group in np.split(order, ends[:-1]) if len(group) > 1)

@@ -15,7 +15,7 @@ from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import Store
-from vrm_synth.render import Renderer, renderer_of
+from vrm_synth.render import RenderBackend, renderer_of
 from vrm_synth.vrm.avatar import Avatar
 
 
@@ -36,7 +36,7 @@ def redraw_some(
     identity: Mapping[str, Any],
     sound: Sequence[ShardCheck],
     most: int,
-    renderer: Renderer,
+    backend: RenderBackend,
     open_avatar: Callable[[str], Avatar],
 ) -> Iterator[RedrawReport]:
     """Render at most `most` shots again, drawn at random but the same each time, and compare them."""
@@ -47,15 +47,19 @@ def redraw_some(
         if chosen & set(c.keys):
             for s in read_shard(store, settings["format"], c.expected.split, c.expected.number):
                 if s.key in chosen:
-                    yield _compare(s, c.expected, settings["encoding"], renderer, open_avatar)
+                    yield _compare(s, c.expected, settings["encoding"], backend, open_avatar)
 
 
 def _compare(
-    s: DatasetSample, expected: ExpectedShard, encoding: str, renderer: Renderer, open_avatar: Callable[[str], Avatar]
+    s: DatasetSample,
+    expected: ExpectedShard,
+    encoding: str,
+    backend: RenderBackend,
+    open_avatar: Callable[[str], Avatar],
 ) -> RedrawReport:
     name = f"{expected.stem}/{s.key}"
-    if (theirs := renderer_of(str(s.row.get("renderer")))) != (ours := renderer_of(renderer.device)):
-        return RedrawReport(undrawable=f"{theirs} drew it, and not {ours}: --renderer {theirs} draws it again")
+    if (recorded := renderer_of(str(s.row.get("renderer")))) != (current := renderer_of(backend.device)):
+        return RedrawReport(undrawable=f"{recorded} drew it, and not {current}: --renderer {recorded} draws it again")
     try:
         decode_rgba(s.picture, name)
     except ExtraError as e:
@@ -65,17 +69,18 @@ def _compare(
     except (VrmSynthError, OSError) as e:
         return RedrawReport(undrawable=str(e))
     try:
-        drawn = render_again(s, renderer, avatar)
+        drawn = render_again(s, backend, avatar)
     except VrmSynthError as e:
         return RedrawReport(Fault(name, f"cannot be drawn again: {e}", expected.number))
     # A lossy file is compared with what its encoder makes of the same pixels. Mixed encodings come from merging.
     lossy = ENCODINGS.get(encoding)
     if lossy is not None and not lossy.lossless:
         drawn = decode_rgba(lossy.encode(drawn))
-    found = compare_pixels(decode_rgba(s.picture), drawn)
-    same_driver = s.row.get("renderer") == renderer.device
-    if found.worst == 0 or (not same_driver and found.is_close):
+    difference = compare_pixels(decode_rgba(s.picture), drawn)
+    same_driver = s.row.get("renderer") == backend.device
+    if difference.worst == 0 or (not same_driver and difference.is_close):
         return RedrawReport()
-    where = "on the driver that drew it" if same_driver else f"on {renderer.device}"
-    what = f"another picture when drawn again {where}: {found.off:.2%} of pixels differ, by up to {found.worst}"
-    return RedrawReport(Fault(name, what, expected.number))
+    where = "on the driver that drew it" if same_driver else f"on {backend.device}"
+    extent = f"{difference.off:.2%} of pixels differ, by up to {difference.worst}"
+    message = f"another picture when drawn again {where}: {extent}"
+    return RedrawReport(Fault(name, message, expected.number))

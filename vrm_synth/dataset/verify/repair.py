@@ -14,18 +14,17 @@ from typing import Any
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
-from vrm_synth.dataset.layout import IDENTITY, read_identity
-from vrm_synth.dataset.make import Dataset
+from vrm_synth.dataset.identity.dataset_json import read_identity
+from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_task import home_of, is_built_in, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
-from vrm_synth.dataset.shards.record import record_name
-from vrm_synth.dataset.shards.writers import index_name
 from vrm_synth.dataset.verify.expected import DERIVED, expected_dataset
 from vrm_synth.dataset.verify.report import VerifyReport
 from vrm_synth.execution.process_pool import run_task
+from vrm_synth.io.file_names import DATASET_JSON, index_name, record_name
 from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import load_evidence
-from vrm_synth.render import open_renderer
+from vrm_synth.render import open_backend
 from vrm_synth.shot import Recipe
 
 NOT_OF_RECIPE = (
@@ -66,10 +65,10 @@ def repair(
             where=store,
         )
     dataset = reopen_dataset(store, identity, report.sources, device)
-    open_renderer(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
+    open_backend(dataset.task.renderer, device).close()  # before anything is removed that nobody here could make
     discard(store, report.broken)
     blocks = dataset.missing()
-    dataset.make(blocks, functools.partial(run_task, workers=workers), note=note)
+    dataset.render_blocks(blocks, functools.partial(run_task, workers=workers), note=note)
     for _ in report.broken:
         done()
     dataset.finish()
@@ -78,34 +77,36 @@ def repair(
 def discard(store: Store, broken: Sequence[int]) -> None:
     """Remove the completion mark, and records and files of the broken shards. Raises DatasetError."""
     reopen(store)
-    wanted, plan = set(broken), expected_dataset(read_identity(store))
+    numbers, plan = set(broken), expected_dataset(read_identity(store))
     for block in range(plan.blocks):
         for expected in plan.expected(block):
-            if expected.number in wanted:
+            if expected.number in numbers:
                 store.delete(record_name(expected.number))
                 for name in filter(expected.owns, (*store.list(expected.split), index_name(expected.number))):
                     store.delete(name)
 
 
-def reopen_dataset(store: Store, identity: Mapping[str, Any], sources: Mapping[str, str], device: int = 0) -> Dataset:
+def reopen_dataset(
+    store: Store, identity: Mapping[str, Any], sources: Mapping[str, str], device: int = 0
+) -> RecipeDataset:
     """The dataset as its maker opened it, from dataset.json and the names of avatars in its metadata.
 
     sources: an avatar's SHA-256 → its name in metadata. Raises DatasetError where an avatar's file cannot be told.
     """
     settings = identity["recipe"]
     home = home_of(store, settings["format"])
-    found = [_source(a, sources, home) for a in settings["avatars"]]
+    avatars = [_source(a, sources, home) for a in settings["avatars"]]
     recipe = {k: v for k, v in settings.items() if k not in NOT_OF_RECIPE and v is not None}
     if recipe.get("views"):
         recipe = {k: v for k, v in recipe.items() if k not in ("crops", "azimuths", "elevations")}
     accepted = sorted({a["license"] for a in identity["avatars"] if not a["is_cc0"]})
-    made = Recipe.model_validate(recipe | {"avatars": found, "accept_licenses": accepted})
+    full_recipe = Recipe.model_validate(recipe | {"avatars": avatars, "accept_licenses": accepted})
     if settings.get("settle_seconds", 0) is None:
-        made = made.model_copy(update={"settle_seconds": None})
+        full_recipe = full_recipe.model_copy(update={"settle_seconds": None})
     output = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
     evidence = load_evidence(None)
-    again = DatasetSettings(output, settings["shard_size"], settings["renderer"], (device,), evidence)
-    return Dataset(made, store, open_avatar, again)
+    dataset_settings = DatasetSettings(output, settings["shard_size"], settings["renderer"], (device,), evidence)
+    return RecipeDataset(full_recipe, store, open_avatar, dataset_settings)
 
 
 def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | None) -> str:
@@ -117,7 +118,7 @@ def _source(avatar: Mapping[str, Any], sources: Mapping[str, str], home: Path | 
             "no whole shard tells where its avatar lies",
             got=avatar["id"],
             allowed="the same vrm-synth render as before, once the broken shards' records are deleted",
-            where=IDENTITY,
+            where=DATASET_JSON,
         )
     source = source_from(home, name)
     if not is_built_in(source) and not Path(source).is_file():

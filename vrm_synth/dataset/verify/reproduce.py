@@ -1,7 +1,7 @@
 """Compare a sample with its own metadata: its caption, its size, and its picture rendered once more.
 
 On the driver that drew it a picture comes again to the pixel; a lossy file holds what its encoder makes of those
-pixels. Elsewhere edges fall otherwise: a share of OFF_MOST of the pixels may differ, and all by MEAN_MOST on average,
+pixels. Elsewhere edges fall otherwise: a share of MAX_OFF of the pixels may differ, and all by MAX_MEAN on average,
 ten times what any of 275 random shots has between llvmpipe and Chromium's rasteriser (docs/measured.md: 0.02 % of
 pixels by more than 8/255, 0.02/255 on average). A camera moved by a centimetre changes 0.35 % and more (median 3.7 %),
 a head turned by six degrees 0.56 % and more, a light of a tenth more power 0.86/255 on
@@ -20,14 +20,14 @@ from vrm_synth.caption import english
 from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.shard_readers import DatasetSample
-from vrm_synth.render.base import Renderer
+from vrm_synth.render.base import RenderBackend
 from vrm_synth.shot import Shot
 from vrm_synth.shot.observations import Observations
 from vrm_synth.vrm.avatar import Avatar
 
 OFF = 8  # of 255, in a channel: more is another colour
-OFF_MOST = 0.002  # share of such pixels, where another driver draws
-MEAN_MOST = 0.2  # of 255, there
+MAX_OFF = 0.002  # share of such pixels, where another driver draws
+MAX_MEAN = 0.2  # of 255, there
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PixelComparison:
     @property
     def is_close(self) -> bool:
         """True if the difference is no more than that between two drivers."""
-        return self.off <= OFF_MOST and self.mean <= MEAN_MOST
+        return self.off <= MAX_OFF and self.mean <= MAX_MEAN
 
 
 def check_sample(sample: DatasetSample, size: tuple[int, int]) -> Iterator[str]:
@@ -76,19 +76,19 @@ def avatar_of_sample(sample: DatasetSample, open_avatar: Callable[[str], Avatar]
 
     Raises AvatarError where it cannot be read, or is not the file that the sample names by its SHA-256.
     """
-    name, wanted = str(sample.row["shot"]["avatar"]), sample.row.get("avatar_sha256")
+    name, expected = str(sample.row["shot"]["avatar"]), sample.row.get("avatar_sha256")
     avatar = open_avatar(name)
-    if avatar.sha256 != wanted:
-        raise AvatarError("the avatar is another file now", got=avatar.sha256, allowed=wanted, where=name)
+    if avatar.sha256 != expected:
+        raise AvatarError("the avatar is another file now", got=avatar.sha256, allowed=expected, where=name)
     return avatar
 
 
-def render_again(sample: DatasetSample, renderer: Renderer, avatar: Avatar) -> NDArray[np.uint8]:
+def render_again(sample: DatasetSample, backend: RenderBackend, avatar: Avatar) -> NDArray[np.uint8]:
     """Render the sample's shot again: (H, W, 4) uint8, straight alpha.
 
     Raises VrmSynthError where it cannot be drawn.
     """
-    return render_shot(renderer, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
+    return render_shot(backend, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
 
 
 def compare_pixels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:

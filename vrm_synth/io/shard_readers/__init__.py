@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from vrm_synth.io.file_names import shard_stem
 from vrm_synth.io.shard_readers.folder import read_folder
 from vrm_synth.io.shard_readers.sample import DatasetSample
 from vrm_synth.io.shard_readers.tar import read_tar
@@ -24,7 +25,7 @@ def read_shard(store: Store, shard_format: str, split: str, shard: int) -> Itera
 
     shard_format: "imagefolder", "webdataset" or "parquet". Raises DatasetError.
     """
-    stem = f"{split}/{shard:05d}"
+    stem = shard_stem(split, shard)
     if shard_format == "imagefolder":
         yield from read_folder(store, stem)
         return

@@ -47,6 +47,6 @@ def read_folder(store: Store, stem: str) -> Iterator[DatasetSample]:
         if key in seen:
             raise DatasetError("a key that comes again", got=key, allowed="each once", where=where)
         seen.add(key)
-        wanted = dict.fromkeys((*suffixes, *suffixes_on_disk.get(key, ())))
-        files = {suffix: store.read(f"{stem}/{key}.{suffix}") for suffix in wanted}
+        every_suffix = dict.fromkeys((*suffixes, *suffixes_on_disk.get(key, ())))
+        files = {suffix: store.read(f"{stem}/{key}.{suffix}") for suffix in every_suffix}
         yield sample_from_files(key, {**files, "json": to_json(row).encode()}, where)

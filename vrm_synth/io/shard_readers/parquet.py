@@ -73,31 +73,31 @@ class ParquetImages:
         self._groups: OrderedDict[tuple[str, int, str], pa.ChunkedArray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, place: ByteRange, column: str) -> bytes:
+    def read(self, location: ByteRange, column: str) -> bytes:
         """Read one image file. Raises DatasetError where the row group is damaged or the row has no picture,
         StoreError where the machine fails."""
-        key = place.path, place.offset, column
+        key = location.path, location.offset, column
         with self._lock:
             values = self._groups.pop(key, None)
             if values is None:
-                values = self._load(place, column)
+                values = self._load(location, column)
             self._groups[key] = values
             while len(self._groups) > self._max_groups:
                 self._groups.popitem(last=False)
-        if not 0 <= place.length < len(values):
-            raise DatasetError("row group is damaged", got=f"{len(values)} rows", where=place.path)
-        return embedded_file(values[place.length].as_py(), place.path)
+        if not 0 <= location.length < len(values):
+            raise DatasetError("row group is damaged", got=f"{len(values)} rows", where=location.path)
+        return embedded_file(values[location.length].as_py(), location.path)
 
     def close(self) -> None:
         """Free the row groups that are kept."""
         self._groups.clear()
 
-    def _load(self, place: ByteRange, column: str) -> pa.ChunkedArray:
+    def _load(self, location: ByteRange, column: str) -> pa.ChunkedArray:
         try:
-            with open_parquet(self._root / place.path) as file:
-                return read_group(file, place.offset, [column], place.path).column(column)
+            with open_parquet(self._root / location.path) as file:
+                return read_group(file, location.offset, [column], location.path).column(column)
         except PARQUET_ERRORS as e:
-            raise DatasetError("row group is damaged", got=str(e), where=place.path) from e
+            raise DatasetError("row group is damaged", got=str(e), where=location.path) from e
 
 
 def read_parquet(file: BinaryIO, where: str) -> Iterator[DatasetSample]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.io.dataset_columns import FILE_NAME, OBJECT_COLUMNS, file_columns
 from vrm_synth.io.image_decoder import PILLOW_FORMATS
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 MAX_TEXT_BYTES = 16 << 20  # of a row or a caption
-JSON_COLUMNS = ("shot", "observations")  # objects in a row, JSON text in metadata.jsonl
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_row(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > MAX_TEXT_BYTES:
         raise DatasetError("metadata too long", got=len(data), allowed=f"{MAX_TEXT_BYTES} bytes", where=where)
     row = _parse_json(data, where)
-    for name in JSON_COLUMNS:
+    for name in OBJECT_COLUMNS:
         if isinstance(row, dict) and isinstance(row.get(name), str):
             row[name] = _parse_json(row[name], where)  # as metadata.jsonl has them
     if not isinstance(row, dict) or not isinstance(row.get("shot"), dict):
@@ -77,12 +77,12 @@ def read_line(data: bytes, where: str) -> tuple[str, tuple[str, ...], dict[str, 
     Raises DatasetError.
     """
     row = read_row(data, where)
-    main = row.pop("file_name", None)
+    main = row.pop(FILE_NAME, None)
     key, _, suffix = str(main).partition(".")
     if not KEY.fullmatch(key) or suffix not in PILLOW_FORMATS:
         raise DatasetError("not a picture of this folder", got=main, allowed="000123.png", where=where)
     suffixes = [suffix]
-    for column in [name for name in row if name.endswith("_file_name")]:  # as `datasets` has further pictures
+    for column in file_columns(row):  # as `datasets` has further pictures
         stem, _, suffix = str(other := row.pop(column)).partition(".")
         if stem != key or not is_member_name(stem, suffix):
             raise DatasetError("a picture of another name", got=other, allowed=f"{key}.mask.png", where=where)

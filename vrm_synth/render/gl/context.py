@@ -8,7 +8,7 @@ import glcontext
 import moderngl
 
 from vrm_synth.core.errors import RenderError
-from vrm_synth.render.gl.functions import Functions
+from vrm_synth.render.gl.gl_functions import GLFunctions
 from vrm_synth.render.system import REQUIRED_GL, explain_missing_gl, find_fault
 
 VERSION = REQUIRED_GL[0] * 100 + REQUIRED_GL[1] * 10  # as moderngl writes it
@@ -16,7 +16,7 @@ DEPTH_FUNC = "<="  # of coincident surfaces the last drawn wins, as in three.js 
 
 
 def create_context(device: int = 0) -> moderngl.Context:
-    """Make a standalone context on the EGL device of that index; its `extra` is its Functions.
+    """Make a standalone context on the EGL device of that index; its `extra` is its GLFunctions.
 
     Raises RenderError where the GL libraries are missing, EGL has no device of that index, or its driver does not
     start or is older than OpenGL 4.3.
@@ -30,7 +30,7 @@ def create_context(device: int = 0) -> moderngl.Context:
         try:
             native = glcontext.get_backend_by_name("egl")(glversion=VERSION, mode="standalone", **settings)
             context = moderngl.create_context(require=VERSION, standalone=True, context=native)
-            context.extra = Functions(native.load)
+            context.extra = GLFunctions(native.load)
             context.depth_func = DEPTH_FUNC
             return context
         except Exception as e:  # glcontext raises bare Exception for every cause

@@ -1,9 +1,10 @@
-"""Make a dataset from a recipe: check the avatars, then render block by block into shards.
+"""Render blocks of a recipe's dataset, shot by shot: worker processes draw shots, this process writes the shards.
 
-Shots are rendered one by one, by any engine; here they are gathered until a block is complete, packed into its
-shards and put into the store, each shard's completion record last. What a shard consists of follows from the recipe,
-so that neither the number of workers nor their order leaves a trace, and the same command again makes just what is
-missing. What becomes of shots and avatars that kill a worker is decided by execution/crash_policy.py.
+The avatars are checked first. Shots are rendered one by one, by any engine; here they are gathered until a block is
+complete, packed into its shards and put into the store, each shard's completion record last. With Ray workers write
+whole blocks themselves (render_blocks_on_ray.py). What a shard consists of follows from the recipe, so that neither
+the number of workers nor their order leaves a trace, and the same command again makes just what is missing. What
+becomes of shots and avatars that kill a worker is decided by execution/crash_policy.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.claim import check_claimable, outgrown, predecessor
-from vrm_synth.dataset.layout import METRICS, identity
+from vrm_synth.dataset.identity.dataset_json import identity
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import (
     LICENSE,
@@ -41,8 +42,9 @@ from vrm_synth.execution.crash_policy import (
     ShotCrashPolicy,
 )
 from vrm_synth.execution.process_pool import run_task
-from vrm_synth.execution.task import Task
+from vrm_synth.execution.task_protocol import Task
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.file_names import METRICS_JSON
 from vrm_synth.io.store import Store
 from vrm_synth.shot import Recipe, source_at
 from vrm_synth.vrm.avatar import Avatar
@@ -80,7 +82,7 @@ class Progress:
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
-class Dataset:
+class RecipeDataset:
     """A recipe that is rendered into a store.
 
     open_avatar: source → Avatar; checked: called for each avatar that was checked; note: with one line about each that
@@ -136,7 +138,7 @@ class Dataset:
         others = set(outgrown(predecessor(self.store, content), content)).intersection(numbers)
         return sorted({n // len(self.plan.splits) for n in others.union(missing_of(self.store, numbers))})
 
-    def make(
+    def render_blocks(
         self,
         blocks: Sequence[int],
         engine: Engine = run_task,
@@ -151,15 +153,15 @@ class Dataset:
         progress, start = Progress(), time.monotonic()
         self.begin(blocks)
         for at in range(0, len(blocks), WINDOW):
-            _BlockGatherer(self, progress, done, note).make(blocks[at : at + WINDOW], engine)
+            _BlockGatherer(self, progress, done, note).render(blocks[at : at + WINDOW], engine)
         progress.seconds = time.monotonic() - start
         return progress
 
     def begin(self, blocks: Sequence[int]) -> None:
         """Take the mark of completion away before blocks are made; not yet where it is a smaller dataset's, which is
         whole until the first new shard is put."""
-        there = predecessor(self.store, self.writer.identity) if blocks else None
-        if there is not None and there["recipe_sha256"] == self.writer.identity["recipe_sha256"]:
+        existing = predecessor(self.store, self.writer.identity) if blocks else None
+        if existing is not None and existing["recipe_sha256"] == self.writer.identity["recipe_sha256"]:
             reopen(self.store)
 
     def finish(self, blocks: Iterable[int] | None = None) -> bool:
@@ -177,14 +179,16 @@ class Dataset:
 class _BlockGatherer:
     """Gathers the shots of some blocks until each block is complete, then writes it."""
 
-    def __init__(self, dataset: Dataset, progress: Progress, done: Callable[[], object], note: Callable[[str], object]):
+    def __init__(
+        self, dataset: RecipeDataset, progress: Progress, done: Callable[[], object], note: Callable[[str], object]
+    ):
         self._plan, self._writer, self._task = dataset.plan, dataset.writer, dataset.task
         self._progress, self._done, self._note = progress, done, note
         self._policy = ShotCrashPolicy(dataset.plan.avatar_group, dataset.plan.group_shots)
         self._open_blocks: dict[int, dict[int, RenderResult]] = {}
         self._finished: set[int] = set()
 
-    def make(self, blocks: Sequence[int], engine: Engine) -> None:
+    def render(self, blocks: Sequence[int], engine: Engine) -> None:
         """Render the blocks, in rounds, while shots are left that a process died of or that wait for others."""
         pending = [i for b in blocks for i in self._plan.shots(b)]
         while pending:
@@ -254,7 +258,7 @@ def write_metrics(store: Store, progress: Progress, workers: int) -> None:
         "processes_died": progress.crashes,
         "most_blocks_open": progress.max_open_blocks,
     }
-    store.put_file(METRICS, (to_json(metrics, indent=1) + "\n").encode())
+    store.put_file(METRICS_JSON, (to_json(metrics, indent=1) + "\n").encode())
 
 
 def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings: DatasetSettings) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Make a dataset with Ray: one actor renders, packs and writes a whole block in one call.
+"""Render blocks of a recipe's dataset with Ray: one actor renders, packs and writes a whole block in one call.
 
 Pictures never leave the process that rendered them; the driver gets what a progress bar and a report need. A block
 that its process died of is tried MAX_BLOCK_TRIES times in all. Then its shots are rendered one by one and gathered
-here, which is how the engine of this machine works (dataset/make.py): each crash then has a shot's number, and a
-shot that two processes have died of is quarantined, while all the others are kept.
+here, which is how the engine of this machine works (render_blocks.py): each crash then has a shot's number, and a shot
+that two processes have died of is quarantined, while all the others are kept.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset.layout import PROBE
-from vrm_synth.dataset.make import Dataset, Progress
+from vrm_synth.dataset.render_blocks import Progress, RecipeDataset
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.shards.block_writer import BlockWriter
 from vrm_synth.execution.crash_policy import MAX_BLOCK_TRIES
 from vrm_synth.execution.ray_cluster import LOCAL_CLUSTER, Cluster, connected, run_task_on_ray
+from vrm_synth.io.file_names import PROBE_PREFIX
 from vrm_synth.io.store import Store
 
 REPORT_INTERVAL = 0.2  # seconds; an event costs Ray 2.5 ms, longer than a GPU draws a picture
@@ -117,16 +117,16 @@ class BlockTask:
         return (CrashedBlock(block, exit_reason),)
 
 
-def make(
-    dataset: Dataset,
+def render_blocks_on_ray(
+    dataset: RecipeDataset,
     blocks: Sequence[int],
     actors: int,
     cluster: Cluster = LOCAL_CLUSTER,
     done: Callable[[], object] = lambda: None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Progress:
-    """Make blocks with Ray: the same bytes as `Dataset.make`. Raises what that raises, and RenderError where Ray cannot
-    be had."""
+    """Render blocks with Ray: the same bytes as `RecipeDataset.render_blocks`. Raises what that raises, and RenderError
+    where Ray cannot be had."""
     start = time.monotonic()
     dataset.begin(blocks)
     run = _Run(dataset, actors, cluster, done, note)
@@ -143,7 +143,7 @@ def make(
 def _probe(store: Store) -> Iterator[str]:
     """The name of an empty file in the dataset's folder, for as long as a run lasts: by it a node sees that its
     folder is the driver's. Not dataset.json, which comes with the first shard."""
-    name = f"{PROBE}{secrets.token_hex(8)}"
+    name = f"{PROBE_PREFIX}{secrets.token_hex(8)}"
     store.put_file(name, b"")
     try:
         yield name
@@ -156,7 +156,7 @@ class _Run:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: RecipeDataset,
         actors: int,
         cluster: Cluster,
         done: Callable[[], object],
@@ -197,7 +197,7 @@ class _Run:
             if next(counted, None) is None:  # as many as were counted before are not counted again
                 self._done()
 
-        made = self._dataset.make(blocks, engine, done, self._note)
+        made = self._dataset.render_blocks(blocks, engine, done, self._note)
         for name in ("pictures", "retries", "quarantined", "crashes", "shards"):
             setattr(self.progress, name, getattr(self.progress, name) + getattr(made, name))
         self.progress.max_open_blocks = made.max_open_blocks

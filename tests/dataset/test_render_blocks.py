@@ -153,7 +153,7 @@ def test_a_shot_that_kills_its_worker_is_retried_and_then_quarantined(
             yield event
 
     dataset, notes = claim(recipe_file, tmp_path / "d"), []
-    progress = dataset.make(dataset.missing(), crashing, note=notes.append)
+    progress = dataset.render_blocks(dataset.missing(), crashing, note=notes.append)
     dataset.finish()
     assert progress.crashes == crashes and progress.quarantined == len(quarantined)
     assert json.loads((tmp_path / "d" / "complete.json").read_text())["quarantined"] == quarantined
@@ -171,10 +171,10 @@ def test_an_avatar_file_removed_or_changed_during_the_run_stops_it_without_quara
     dataset = claim(path, tmp_path / "set")
     avatar_file.rename(tmp_path / "elsewhere.vrm")
     with pytest.raises(DatasetError, match=r"an avatar cannot be read any more: .*away\.vrm.*No such file"):
-        dataset.make(dataset.missing(), functools.partial(run_task, workers=workers))
+        dataset.render_blocks(dataset.missing(), functools.partial(run_task, workers=workers))
     shutil.copy(avatars / "kept.vrm", avatar_file)
     with pytest.raises(DatasetError, match=r"away\.vrm: an avatar is another file than when the run began"):
-        dataset.make(dataset.missing(), functools.partial(run_task, workers=workers))
+        dataset.render_blocks(dataset.missing(), functools.partial(run_task, workers=workers))
     assert list(read_records(dataset.store)) == []
     (tmp_path / "elsewhere.vrm").rename(avatar_file)
     assert len(rows(render(path, tmp_path / "set"))) == COUNT

@@ -1,16 +1,6 @@
-"""Names of the files of a dataset, and the content of dataset.json.
+"""The content of dataset.json: what a dataset was made from, to read, to write and to compare.
 
-    dataset.json            its recipe, avatars and output format; written first
-    train/00000…            shards, by split: a folder of pictures, a .tar, or a .parquet
-    records/00000.json      a shard's completion record, the last thing that is written of it
-    records/00000.index.jsonl  of a tar: where each member's bytes are, and the lines of metadata
-    metadata.parquet        one table of everything
-    README.md               the dataset card
-    contact_sheet.png       24 of the pictures
-    complete.json           the very last; not there while anything is missing
-    metrics.json            how fast the last run went; no part of the data
-
-A folder belongs to one recipe and one output format (identity/claim.py).
+A folder belongs to one recipe and one output format (claim.py).
 """
 
 from __future__ import annotations
@@ -25,16 +15,11 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.format_version import check_format
 from vrm_synth.dataset.identity.render_id import RENDER_ID, RENDER_PARTS, render_id, render_parts
 from vrm_synth.io.atomic_files import to_json
+from vrm_synth.io.file_names import DATASET_JSON
 from vrm_synth.io.store import Store
 
 # Of dataset.json, its records and the columns of its rows. A column may be added; a rename raises the number.
 FORMAT = 1
-IDENTITY = "dataset.json"
-CARD = "README.md"
-SHEET = "contact_sheet.png"
-COMPLETE = "complete.json"
-METRICS = "metrics.json"
-PROBE = ".probe-"  # begins the name of a file by which a run's processes on other machines see that it is one folder
 
 
 def identity(
@@ -68,16 +53,16 @@ def identity_bytes(content: Mapping[str, Any]) -> bytes:
 
 def read_identity(store: Store) -> dict[str, Any]:
     """The content of dataset.json. Raises DatasetError where vrm-synth did not write it, or a newer version did."""
-    data = store.read(IDENTITY)
+    data = store.read(DATASET_JSON)
     try:
         content = json.loads(data)
         number = content.get("format")
         ok = all(isinstance(content[k], t) for k, t in _TYPES.items())
     except (ValueError, KeyError, TypeError, AttributeError):
         ok, number = False, None
-    check_format(number, FORMAT, IDENTITY)
+    check_format(number, FORMAT, DATASET_JSON)
     if not ok:
-        raise DatasetError("not a dataset's identity", allowed="one of ours, or a new folder", where=IDENTITY)
+        raise DatasetError("not a dataset's identity", allowed="one of ours, or a new folder", where=DATASET_JSON)
     return dict(content)
 
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from vrm_synth.dataset.layout import METRICS_JSON, PROBE
 
 from tests.patience import HANG
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import ray_blocks
-from vrm_synth.dataset.layout import METRICS, PROBE
-from vrm_synth.dataset.make import Dataset
-from vrm_synth.dataset.ray_blocks import BlockTask, make
+from vrm_synth.dataset.render_blocks import RecipeDataset
+from vrm_synth.dataset.render_blocks_on_ray import BlockTask, make
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
@@ -53,25 +53,27 @@ def local_ray():
 
 
 @pytest.fixture(scope="module")
-def claimed(recipe_file, tmp_path_factory) -> Callable[[], Dataset]:
+def claimed(recipe_file, tmp_path_factory) -> Callable[[], RecipeDataset]:
     """A new, empty dataset. The folders' names are equally long and equally deep: paths in metadata are relative."""
     top = tmp_path_factory.mktemp("sets")
     numbers = iter(range(10, 100))
     recipe = load_recipe(recipe_file)
-    return lambda: Dataset(recipe, LocalStore(top / str(next(numbers))), open_avatar, DatasetSettings(shard_size=SHARD))
+    return lambda: RecipeDataset(
+        recipe, LocalStore(top / str(next(numbers))), open_avatar, DatasetSettings(shard_size=SHARD)
+    )
 
 
 @pytest.fixture(scope="module")
 def expected(claimed) -> dict[str, bytes]:
     """The files of the dataset as one process renders it."""
     dataset = claimed()
-    dataset.make(dataset.missing(), functools.partial(run_task, workers=1))
+    dataset.render_blocks(dataset.missing(), functools.partial(run_task, workers=1))
     assert dataset.finish()
     return files(dataset)
 
 
-def files(dataset: Dataset) -> dict[str, bytes]:
-    return {name: dataset.store.read(name) for name in dataset.store.list() if name != METRICS}
+def files(dataset: RecipeDataset) -> dict[str, bytes]:
+    return {name: dataset.store.read(name) for name in dataset.store.list() if name != METRICS_JSON}
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Poisonous(RenderTask):
             yield do
 
 
-def harm(dataset: Dataset, **overrides: object) -> None:
+def harm(dataset: RecipeDataset, **overrides: object) -> None:
     task_fields = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
     dataset.task = Deadly(**task_fields, **overrides)
 
@@ -129,7 +131,7 @@ def test_two_actors_make_the_bytes_of_one_process(local_ray, claimed, expected):
 
 def test_render_with_ray_renders_the_missing_shards(local_ray, claimed, expected, recipe_file):
     dataset = claimed()
-    dataset.make([2], functools.partial(run_task, workers=1))
+    dataset.render_blocks([2], functools.partial(run_task, workers=1))
     command = ["render", str(recipe_file), "-o", str(dataset.store), "--shard-size", str(SHARD)]
     result = CliRunner().invoke(main, [*command, "--engine", "ray", "--workers", "2"])
     assert result.exit_code == 0, result.output
@@ -153,7 +155,7 @@ def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(
     local, by_ray, notes, progress_calls = claimed(), claimed(), [], []
     for dataset in (local, by_ray):
         harm(dataset, deadly=4)
-    local.make(local.missing(), functools.partial(run_task, workers=2))
+    local.render_blocks(local.missing(), functools.partial(run_task, workers=2))
     progress = make(by_ray, by_ray.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append)
     assert local.finish() and by_ray.finish()
     assert files(by_ray) == files(local) != expected
@@ -177,11 +179,14 @@ def test_a_crashing_avatar_is_quarantined_the_same_by_ray_and_the_process_pool(
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
     outputs, quarantined = [], {}
     for name, run in (("local", functools.partial(run_task, workers=2)), ("byray", None)):
-        dataset, notes = Dataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)), []
+        dataset, notes = (
+            RecipeDataset(recipe, LocalStore(tmp_path / name), open_avatar, DatasetSettings(shard_size=15)),
+            [],
+        )
         task_fields = {f.name: getattr(dataset.task, f.name) for f in fields(dataset.task)}
         dataset.task = Poisonous(**task_fields)
         if run:
-            progress = dataset.make(dataset.missing(), run, note=notes.append)
+            progress = dataset.render_blocks(dataset.missing(), run, note=notes.append)
         else:
             progress = make(dataset, dataset.missing(), 2, note=notes.append)
         assert dataset.finish() and (progress.pictures, progress.quarantined) == (4, 11)

@@ -1,4 +1,4 @@
-"""The gl renderer: moderngl on EGL, a whole avatar in one pass of draws."""
+"""The gl backend: moderngl on EGL, a whole avatar in one pass of draws."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ MULTISAMPLES = (2, 4, 8, 16)
 RING = 3  # pictures in flight on a GPU: one being drawn, one being copied, one being read
 
 
-class GLRenderer:
-    """A Renderer (render/base.py) on moderngl.
+class GLBackend:
+    """A RenderBackend (render/base.py) on moderngl.
 
     device: index of the EGL device.
     cache: number of avatars kept on the GPU.

@@ -14,7 +14,7 @@ RGBA, UNSIGNED_BYTE = 0x1908, 0x1401
 _INT, _ENUM, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_void_p
 
 
-class Functions:
+class GLFunctions:
     """OpenGL functions of one context. load: name → address, 0 or an error where the driver has none."""
 
     def __init__(self, load: Callable[[str], int]):

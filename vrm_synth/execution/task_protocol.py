@@ -1,4 +1,5 @@
-"""Protocols of a task that workers run piece by piece, and the message of one that failed."""
+"""Protocols of a task that workers run piece by piece (RenderTask, VerifyTask, ShotListTask), and the message of one
+that failed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""The columns of a dataset's metadata: one list, which shots, observations, files and the documentation agree with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vrm_synth.io.dataset_columns import (
+    COLUMNS,
+    FILE_NAME,
+    OBJECT_COLUMNS,
+    PASSES,
+    SAMPLE_COLUMNS,
+    TABLE_COLUMNS,
+    card_type,
+    file_column,
+    file_columns,
+    names,
+    pass_suffix,
+    sample_row,
+)
+from vrm_synth.io.shard_readers.sample import is_member_name
+from vrm_synth.shot.choices import Choices
+from vrm_synth.shot.observations import Observations
+
+DATASETS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "datasets.md"
+
+
+def test_columns_are_named_once_and_described():
+    assert len({c.name for c in COLUMNS}) == len(COLUMNS)
+    assert [c.name for c in COLUMNS if not c.description] == []
+
+
+def test_every_choice_and_observation_has_a_column_or_is_left_out_on_purpose():
+    choices, observations = Choices().to_json().keys(), Observations().to_json().keys()
+    assert choices - set(names("choices")) == {"azimuth_name", "elevation_name", "expression", "gaze", "wording"}
+    assert observations - set(names("observations")) == {"phrases"}
+    assert choices >= set(names("choices")) and observations >= set(names("observations"))
+
+
+def test_a_samples_row_has_every_column_and_no_other():
+    values = dict.fromkeys(SAMPLE_COLUMNS, 0)
+    assert sample_row(values) == values
+    for wrong in ({**values, "depth": 0}, {k: v for k, v in values.items() if k != "seed"}):
+        with pytest.raises(ValueError, match=r"depth|seed"):
+            sample_row(wrong)
+    assert set(OBJECT_COLUMNS) < set(SAMPLE_COLUMNS) < set(TABLE_COLUMNS)
+
+
+def test_a_pass_has_a_file_and_a_column_of_its_name():
+    assert file_column("mask.png") == "mask_file_name" and pass_suffix("mask") == "mask.png"
+    assert names("file") == (FILE_NAME, *(f"{name}_file_name" for name in PASSES))
+    assert all(is_member_name("000000", p.suffix) for p in PASSES.values())
+    assert file_columns(["caption", FILE_NAME, "mask_file_name", "later_file_name"]) == [
+        "mask_file_name",
+        "later_file_name",
+    ]
+    assert pass_suffix("later") == "later.png"
+
+
+def test_the_card_names_types_as_datasets_does():
+    assert [card_type(name, None) for name in ("attempt", "i", "azimuth", "mirrored", "shot")] == [
+        "int64", "int64", "float64", "bool", "string",
+    ]  # fmt: skip
+    assert [card_type("of another version", v) for v in (True, 1, 1.5, "x", None, {})] == [
+        "bool", "int64", "float64", "string", "string", "string",
+    ]  # fmt: skip
+
+
+def test_the_documentation_lists_the_columns_of_the_table():
+    rows = DATASETS_PAGE.read_text(encoding="utf-8").partition("| columns | |")[2].partition("\n\n")[0]
+    listed = [name for line in rows.splitlines() for name in re.findall(r"`(\w+)`", line.partition(" | ")[0])]
+    assert sorted(listed) == sorted(TABLE_COLUMNS)
