@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import PIL.Image
+import torch
 import torch.distributed
 
 from vrm_synth.io.atomic_files import file_errors, make_folder, to_json, write_file
