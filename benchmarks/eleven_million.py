@@ -32,6 +32,7 @@ from vrm_synth.dataset.summary.table import ROWS_A_GROUP, schema, table_row
 from vrm_synth.io.file_names import DATASET_JSON, METADATA_TABLE, RECORDS_FOLDER, record_name
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import builtin_recipe, plan_shot
+from vrm_synth.shot.observe import observe
 
 SHOTS = 64
 A_SHARD = 1000
@@ -74,7 +75,8 @@ def make_table(path: Path, rows: int) -> None:
     pool = []
     for i in range(SHOTS):
         planned = plan_shot(recipe, i, open_one)
-        shot, observations = planned.shot, planned.observations
+        shot = planned.shot
+        observations = observe(planned, np.full(shot.size[::-1], np.inf, np.float32))
         row = {
             "i": i,
             "seed": 0,

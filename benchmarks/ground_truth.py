@@ -26,31 +26,35 @@ from tests.render.ray_cast import ray_cast
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render import View
-from vrm_synth.render.geometry_buffer import NOTHING, VertexLabels
-from vrm_synth.render.gl.renderer import GLRenderer
+from vrm_synth.render.base import Buffers, View
+from vrm_synth.render.geometry_buffer import NOTHING, GeometryField, VertexLabels
+from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot.compose import compose_shot
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
-EVERYTHING = frozenset({"uv", "geometric_normal", "normal", "shading", "rest_position", "albedo"})
+EVERYTHING: frozenset[GeometryField] = frozenset(
+    {"uv", "geometric_normal", "normal", "shading", "rest_position", "albedo"}
+)
+PARTS_AND_NORMALS: frozenset[GeometryField] = frozenset({"uv", "normal"})
 COINCIDENT = 1e-5  # metres between surfaces of which either may count as the nearer one
 
 
 def ways(avatar: Avatar, view: View) -> dict[str, View]:
     """What is drawn, by its name in the table."""
     labels = VertexLabels(np.ones(drawn_triangles(avatar).first_vertex[-1], np.uint8))
-    return {
-        "colour": view,
-        "and depth, for captions": replace(view, surface=True),
-        "and labels": replace(view, surface=True, vertex_labels=labels),
-        "depth, normals, parts, mask": replace(view, surface=True, geometry=frozenset({"uv", "normal"})),
-        "all passes but peels": replace(view, surface=True, geometry=EVERYTHING),
-        "and 4 peels": replace(view, surface=True, geometry=EVERYTHING, depth_layers=4),
+    buffers = {
+        "colour": Buffers(),
+        "and depth, for captions": Buffers(True),
+        "and labels": Buffers(True, labels),
+        "depth, normals, parts, mask": Buffers(True, geometry=PARTS_AND_NORMALS),
+        "all passes but peels": Buffers(True, geometry=EVERYTHING),
+        "and 4 peels": Buffers(True, geometry=EVERYTHING, depth_layers=4),
     }
+    return {name: replace(view, buffers=b) for name, b in buffers.items()}
 
 
-def cpu_ms(renderer: GLRenderer, posed: PosedAvatar, views: dict[str, View], pictures: int) -> dict[str, float]:
+def cpu_ms(renderer: GLBackend, posed: PosedAvatar, views: dict[str, View], pictures: int) -> dict[str, float]:
     """Median CPU-milliseconds of each way, the ways in turn."""
     took: dict[str, list[float]] = {name: [] for name in views}
     for _ in range(pictures + 2):
@@ -61,9 +65,9 @@ def cpu_ms(renderer: GLRenderer, posed: PosedAvatar, views: dict[str, View], pic
     return {name: statistics.median(values[2:]) for name, values in took.items()}
 
 
-def against_ray_cast(renderer: GLRenderer, posed: PosedAvatar, view: View) -> dict[str, float]:
+def against_ray_cast(renderer: GLBackend, posed: PosedAvatar, view: View) -> dict[str, float]:
     """Shares of the interior pixels that agree."""
-    view = replace(view, mipmaps=False, geometry=frozenset({"geometric_normal"}))
+    view = replace(view, mipmaps=False, buffers=Buffers(geometry=frozenset({"geometric_normal"})))
     geometry = renderer.render(posed, view).geometry
     assert geometry is not None and geometry.geometric_normal is not None
     hits = ray_cast(posed, view.camera, view.size)
@@ -89,7 +93,7 @@ def main() -> None:
     parser.add_argument("--avatar", action="append", help="a .vrm file or demo; default: demo and the shared avatars")
     options = parser.parse_args()
     sources = options.avatar or ["demo", *map(str, avatar_files())]
-    renderer = GLRenderer()
+    renderer = GLBackend()
     print(renderer.device)
     rows, costs = [], []
     for source in sources:

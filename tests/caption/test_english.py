@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.observe_drawn import observe_drawn
 from vrm_synth.builtin_avatar import facts as demo_facts
 from vrm_synth.builtin_avatar import variant
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
@@ -156,7 +157,7 @@ def test_left_and_right_in_real_captions_agree_with_the_bones() -> None:
     sides = set()
     for i in range(16):
         planned = plan_shot(r, i, opened)
-        s, caption = planned.shot, english(planned.shot.choices, planned.observations)
+        s, caption = planned.shot, english(planned.shot.choices, observe_drawn(planned))
         where = evaluate(opened("demo"), bones=s.figure.bones, hips_offset=s.figure.hips_offset).bone_positions()
         up = "left" if where["leftHand"][1] > where["rightHand"][1] else "right"
         assert re.search(rf"with the {up} hand", caption), caption
@@ -172,7 +173,7 @@ def test_captions_of_the_built_in_family_match_its_parameters() -> None:
     # Only the words are looked at, so one member stands in for all.
     for i in range(8):
         planned = plan_shot(r, i, lambda source: opened("demo"))
-        s, caption = planned.shot, english(planned.shot.choices, planned.observations)
+        s, caption = planned.shot, english(planned.shot.choices, observe_drawn(planned))
         for key in ("name", "outfit"):
             assert known[s.figure.avatar][key] in caption
         tied = known[s.figure.avatar]["hair_style"] in (

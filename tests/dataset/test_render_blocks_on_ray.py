@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from vrm_synth.dataset.layout import METRICS_JSON, PROBE
 
 from tests.patience import HANG
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
@@ -30,6 +29,7 @@ from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.execution import crash_policy
 from vrm_synth.execution.process_pool import run_task
 from vrm_synth.execution.ray_cluster import Cluster, connected
+from vrm_synth.io.file_names import METRICS_JSON, PROBE_PREFIX
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import load_recipe
 
@@ -223,10 +223,10 @@ def test_a_node_that_does_not_share_the_folder_is_reported(claimed):
     elsewhere = replace(dataset.writer, store=LocalStore(dataset.store.folder / "elsewhere"))
     with (
         pytest.raises(DatasetError, match=r"elsewhere: a node does not see this dataset; allowed: a folder that every"),
-        BlockTask(dataset.task, elsewhere, f"{PROBE}0").open(),
+        BlockTask(dataset.task, elsewhere, f"{PROBE_PREFIX}0").open(),
     ):
         pass
-    block_task = BlockTask(dataset.task, dataset.writer, f"{PROBE}0")
+    block_task = BlockTask(dataset.task, dataset.writer, f"{PROBE_PREFIX}0")
     with pytest.raises(DatasetError, match="does not see this dataset"), block_task.open():
         pass
 

@@ -13,7 +13,7 @@ from tests.render.ray_cast import ray_cast
 from vrm_synth.api.avatars import demo_avatar, load
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render.base import View
+from vrm_synth.render.base import NO_BUFFERS, Buffers, View
 from vrm_synth.render.geometry_buffer import NOTHING, GeometryBuffer, VertexLabels
 from vrm_synth.shot.compose import compose_shot
 from vrm_synth.vrm.avatar import Avatar
@@ -26,7 +26,7 @@ SHARED = ["m_expressive.vrm", "crimsom.vrm", "v1_samplebot.vrm"]
 def posed_view(avatar: Avatar, size: int = 192, pose: str = "wave") -> tuple[PosedAvatar, View]:
     shot, posed = compose_shot(avatar, "avatar", pose=pose, view="full_three_quarter_left_level", size=size)
     assert posed is not None
-    return posed, replace(shot.view(), geometry=EVERYTHING)
+    return posed, replace(shot.view(), buffers=Buffers(geometry=EVERYTHING))
 
 
 def shared_or_demo(name: str) -> Avatar:
@@ -77,8 +77,8 @@ def test_the_buffer_does_not_depend_on_how_colors_are_drawn(gl, change):
 def test_colors_do_not_depend_on_what_else_is_asked_for(gl):
     posed, view = posed_view(demo_avatar())
     labels = VertexLabels(np.full(drawn_triangles(posed.avatar).first_vertex[-1], 7, np.uint8))
-    alone = gl.render(posed, replace(view, geometry=None)).rgba
-    frame = gl.render(posed, replace(view, surface=True, vertex_labels=labels, depth_layers=2))
+    alone = gl.render(posed, replace(view, buffers=NO_BUFFERS)).rgba
+    frame = gl.render(posed, replace(view, buffers=Buffers(True, labels, EVERYTHING, 2)))
     np.testing.assert_array_equal(frame.rgba, alone)
     assert set(np.unique(frame.surface.label)) == {0, 7}
 
@@ -90,7 +90,7 @@ def test_the_surface_of_the_samples_lies_where_the_buffer_does(gl):
         np.repeat(np.arange(1, 1 + len(numbered.primitives)), np.diff(numbered.first_vertex)).astype(np.uint8)
     )
     frames = [
-        gl.render(posed, replace(view, surface=True, vertex_labels=labels, supersample=n, antialias=antialias))
+        gl.render(posed, replace(view, buffers=Buffers(True, labels, EVERYTHING), supersample=n, antialias=antialias))
         for n, antialias in ((1, "supersample"), (2, "supersample"), (2, "multisample"))
     ]
     geometry = frames[0].geometry
@@ -106,7 +106,7 @@ def test_the_surface_of_the_samples_lies_where_the_buffer_does(gl):
 
 def test_layers_lie_behind_each_other_and_begin_with_the_nearest(gl):
     posed, view = posed_view(demo_avatar())
-    frame = gl.render(posed, replace(view, outlines=False, depth_layers=3))
+    frame = gl.render(posed, replace(view, outlines=False, buffers=Buffers(geometry=EVERYTHING, depth_layers=3)))
     first, second, third = (layer.depth for layer in frame.layers)
     opaque = np.isfinite(first) & np.isfinite(frame.geometry.depth)
     assert (first[opaque] <= frame.geometry.depth[opaque] + 1e-5).all()
@@ -141,4 +141,4 @@ def test_labels_of_another_avatar_are_refused(gl):
 
     posed, view = posed_view(demo_avatar())
     with pytest.raises(RenderError, match="labels of another avatar"):
-        gl.render(posed, replace(view, surface=True, vertex_labels=VertexLabels(np.ones(3, np.uint8))))
+        gl.render(posed, replace(view, buffers=Buffers(True, VertexLabels(np.ones(3, np.uint8)))))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.corpus import avatar_files, needs_corpus
+from tests.observe_drawn import observe_drawn
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
@@ -133,7 +134,7 @@ def test_planned_shots_follow_the_recipe() -> None:
         jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
     )  # fmt: skip
     planned = plan_shot(r, 0, opened)
-    s, observations = planned.shot, planned.observations
+    s, observations = planned.shot, observe_drawn(planned)
     assert (s.size, s.supersample, s.outlines, s.camera.fov_y) == ((320, 200), 3, False, 30.0)
     assert s.figure.settle_seconds == 0.25
     assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
@@ -155,7 +156,7 @@ def test_full_views_show_the_whole_figure(i: int) -> None:
     assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
     assert max(np.ptp(x), np.ptp(y)) > 1.5  # and no smaller than they must be
     assert s.camera.near < depth.min() and depth.max() < s.camera.far
-    assert planned.observations.framing == "full"
+    assert observe_drawn(planned).framing == "full"
 
 
 @pytest.mark.parametrize("pose", SOME_POSES)
@@ -201,7 +202,7 @@ def test_the_size_of_an_avatar_does_not_change_its_framing(scale: float) -> None
     other = replace(avatar, nodes=tuple(resized))
     for i in range(6):
         a, b = (plan_shot(recipe(gaze="ahead"), i, lambda source, of=of: of) for of in (avatar, other))
-        assert a.shot.choices == b.shot.choices and a.observations == b.observations
+        assert a.shot.choices == b.shot.choices and observe_drawn(a) == observe_drawn(b)
         np.testing.assert_allclose(np.array(a.shot.camera.position) * scale, b.shot.camera.position, atol=2e-6)
 
 

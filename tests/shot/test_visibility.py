@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.corpus import avatar_files, needs_corpus
+from tests.observe_drawn import drawn_depth, observe_drawn
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
@@ -21,6 +22,7 @@ from vrm_synth.pose.pose_library import Pose, load_poses, turns
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.shot.body_parts import body_parts_of
+from vrm_synth.shot.body_view import BodyView
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.shot.visibility import Visibility
 
@@ -40,7 +42,8 @@ def measured(pose: str, view: str, source: str = "demo", mirrored: bool = False)
 def before(pose: Pose, view: str, source: str = "demo", **expressions: float) -> Visibility:
     figure, v = pose_body(opened(source), pose, expressions), load_views()[view]
     camera = figure.frame(v.crop.down_to, v.aim(), v.crop.room(), 1.0)
-    return Visibility(figure.parts, figure.posed, figure.vertices, camera, (512, 512))
+    body = BodyView(figure.parts, figure.posed, figure.vertices, camera, (512, 512))
+    return Visibility(body, drawn_depth(figure.posed, camera))
 
 
 @pytest.mark.parametrize(
@@ -67,9 +70,9 @@ def test_phrases_need_their_bones_in_sight(pose: str, view: str, phrases: tuple[
 def test_a_mirrored_pose_swaps_sides_in_picture_and_phrase() -> None:
     w, phrases = measured("wave", "full_front_level", mirrored=True)
     assert phrases == ("waving with the left hand",)
-    hands = {side: w.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
+    hands = {side: w.view.posed.bone_positions()[f"{side}Hand"] for side in ("left", "right")}
     assert hands["left"][1] > hands["right"][1] + 0.2
-    x = project(w.camera, 1.0, np.array([hands["left"]]))[0, 0]
+    x = project(w.view.camera, 1.0, np.array([hands["left"]]))[0, 0]
     assert x > 0  # the avatar's left is the picture's right when it faces the camera
 
 
@@ -78,7 +81,7 @@ def test_avatars_without_a_human_figure_get_no_phrases() -> None:
     files = {p.stem: str(p) for p in avatar_files()}
     for name in ("sphere", "v1_mtoon_default", "emission_migration", "addon_armature_transform"):
         w, phrases = measured("arms_behind_back", "full_front_level", files[name])
-        assert phrases == () and not w.parts.is_person
+        assert phrases == () and not w.view.parts.is_person
     assert measured("wave", "full_front_level", files["crimsom"])[1] == ("waving with the right hand",)
 
 
@@ -138,11 +141,11 @@ def test_hands_without_fingers_make_no_signs() -> None:
 
 
 def test_framing_is_observed_from_what_the_picture_cuts_off() -> None:
-    assert measured("stand", "full_front_level")[0].framing("full") == "full"
+    assert measured("stand", "full_front_level")[0].view.framing("full") == "full"
     for crop in ("face", "bust", "cowboy"):
-        assert measured("stand", f"{crop}_front_level")[0].framing(crop) == crop
-    assert measured("stand", "full_front_level")[0].framing("bust") == "full"  # whatever was asked for
-    assert measured("stand", "cowboy_front_level")[0].framing("bust") == ""
+        assert measured("stand", f"{crop}_front_level")[0].view.framing(crop) == crop
+    assert measured("stand", "full_front_level")[0].view.framing("bust") == "full"  # whatever was asked for
+    assert measured("stand", "cowboy_front_level")[0].view.framing("bust") == ""
 
 
 def test_faces_are_in_sight_from_the_front_only() -> None:
@@ -155,7 +158,7 @@ def test_faces_are_in_sight_from_the_front_only() -> None:
     }  # fmt: skip
     turned = measured("looking_back", "bust_side_left_level")[0]  # the head looks over the left shoulder
     assert turned.face_in_sight
-    assert abs(turned.face_azimuth(90.0)) < 30
+    assert abs(turned.view.face_azimuth(90.0)) < 30
 
 
 def test_expressions_are_observed_only_where_the_face_is_in_sight() -> None:
@@ -163,32 +166,33 @@ def test_expressions_are_observed_only_where_the_face_is_in_sight() -> None:
     for view in ("face_front_level", "face_side_left_level", "bust_back_level"):
         s = plan_shot(recipe(views=view, expressions="happy", poses="stand"), 0, opened)
         assert s.shot.figure.expressions.keys() == {"happy"}
-        observed[view] = s.observations.expression
+        observed[view] = observe_drawn(s).expression
     assert observed == {"face_front_level": "happy", "face_side_left_level": "", "bust_back_level": ""}
 
 
 def test_expressions_need_a_face_that_can_be_read() -> None:
     w = before(load_poses()["stand"], "full_front_level", happy=1.0)
     assert w.expression("happy") == "happy"
-    assert replace(w, size=(300, 300)).expression("happy") == ""  # the head is 45 pixels high
-    assert replace(w, parts=replace(w.parts, is_person=False)).expression("happy") == ""
+    assert replace(w, view=replace(w.view, size=(300, 300))).expression("happy") == ""  # the head is 45 pixels high
+    assert replace(w, view=replace(w.view, parts=replace(w.view.parts, is_person=False))).expression("happy") == ""
     small = recipe(views="full_front_level", expressions="happy", poses="stand", size=64, gaze="viewer")
-    assert plan_shot(small, 0, opened).observations.expression == ""
+    assert observe_drawn(plan_shot(small, 0, opened)).expression == ""
 
 
 def test_an_expression_behind_a_hand_is_not_observed() -> None:
     w = before(load_poses()["stand"], "bust_front_level", aa=1.0)
     assert w.expression("aa") == "aa"
-    moved, hand_vertices = w._moved_vertices("aa"), w.parts.of_bones("leftHand")
+    moved = w._moved_vertices("aa")
     assert moved is not None
-    mouth = w.vertices[moved].mean(0)
-    to_camera = np.array(w.camera.position) - mouth
-    covered = w.vertices.copy()
-    covered[hand_vertices] += mouth + 0.08 * to_camera / np.linalg.norm(to_camera) - covered[hand_vertices].mean(0)
-    w = replace(w, vertices=covered)
+    x, y, distance = project(w.view.camera, w.view.aspect, w.view.vertices[moved]).T
+    columns, rows = (x + 1) / 2 * w.depth.shape[1], (1 - y) / 2 * w.depth.shape[0]
+    covered = w.depth.copy()
+    hand = slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1)
+    covered[hand] = distance.min() - 0.08
+    w = replace(w, depth=covered)
     assert w.face_in_sight and w.expression("aa") == ""
     uncovered = before(load_poses()["stand"], "bust_front_level", blink=1.0)
-    assert replace(uncovered, vertices=covered).expression("blink") == "blink"  # the eyes are free
+    assert replace(uncovered, depth=covered).expression("blink") == "blink"  # the eyes are free
 
 
 @pytest.mark.parametrize(
@@ -206,19 +210,21 @@ def test_an_expression_behind_a_hand_is_not_observed() -> None:
 def test_hair_is_described_as_it_is_in_sight(style: str, view: str, hair: str) -> None:
     source = f"demo:hair_style={style}"
     r = recipe(avatars=[source], views=view, poses="stand", jitter={"camera": 0, "pose": 0})
-    assert plan_shot(r, 0, opened).observations.hair == hair
+    assert observe_drawn(plan_shot(r, 0, opened)).hair == hair
 
 
 def test_a_bowed_head_is_observed_from_above() -> None:
     bowed, _ = measured("bow", "face_front_level")
-    assert 45 < bowed.face_elevation(0.0, 0.0) < 75
-    assert bowed.face_elevation(180.0, 0.0) == pytest.approx(-bowed.face_elevation(0.0, 0.0))
-    assert abs(measured("t_pose", "face_front_level")[0].face_elevation(0.0, 20.0) - 20.0) < 1e-6
+    assert 45 < bowed.view.face_elevation(0.0, 0.0) < 75
+    assert bowed.view.face_elevation(180.0, 0.0) == pytest.approx(-bowed.view.face_elevation(0.0, 0.0))
+    assert abs(measured("t_pose", "face_front_level")[0].view.face_elevation(0.0, 20.0) - 20.0) < 1e-6
     r = recipe(poses="bow", views="face_front_level", jitter={"camera": 0, "pose": 0})
     s = plan_shot(r, 0, opened)
-    assert s.observations.elevation == 0 and s.observations.face_elevation == round(bowed.face_elevation(0.0, 0.0), 2)
-    if s.observations.framing == "face":
-        assert re.search("from above|from a high angle", english(s.shot.choices, s.observations))
+    assert observe_drawn(s).elevation == 0 and observe_drawn(s).face_elevation == round(
+        bowed.view.face_elevation(0.0, 0.0), 2
+    )
+    if observe_drawn(s).framing == "face":
+        assert re.search("from above|from a high angle", english(s.shot.choices, observe_drawn(s)))
 
 
 @pytest.mark.parametrize("choice", ["elevations", "views"])
@@ -242,7 +248,7 @@ def test_open_legs_are_not_looked_at_from_below(choice: str) -> None:
 
 def test_expressions_that_an_avatar_lacks_are_skipped() -> None:
     s = plan_shot(recipe(expressions=["NoSuchFace", "neutral"]), 0, opened)
-    assert s.shot.figure.expressions == {} and s.observations.expression == ""
+    assert s.shot.figure.expressions == {} and observe_drawn(s).expression == ""
     assert plan_shot(recipe(expressions="NoSuchFace"), 0, opened).shot.figure.expressions == {}
 
 
@@ -251,20 +257,20 @@ def test_expressions_that_an_avatar_lacks_are_skipped() -> None:
 )
 def test_shut_eyes_have_no_color(expression: str, observed: bool) -> None:
     s = plan_shot(recipe(views="face_front_level", poses="stand", expressions=expression), 0, opened)
-    assert (s.observations.eyes == "blue eyes") == observed
-    assert ("blue eyes" in english(s.shot.choices, s.observations)) == observed
+    assert (observe_drawn(s).eyes == "blue eyes") == observed
+    assert ("blue eyes" in english(s.shot.choices, observe_drawn(s))) == observed
 
 
 def test_gaze_is_observed_from_eyes_and_camera() -> None:
     front = recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions="neutral")
     for i in range(4):
         s = plan_shot(front, i, opened)
-        assert s.observations.gaze == "viewer" and s.shot.figure.look_at == s.shot.camera.position
+        assert observe_drawn(s).gaze == "viewer" and s.shot.figure.look_at == s.shot.camera.position
     s = plan_shot(recipe(views="bust_back_level", poses="stand", gaze="viewer"), 0, opened)
-    assert s.observations.gaze == "" and s.shot.figure.look_at is None
+    assert observe_drawn(s).gaze == "" and s.shot.figure.look_at is None
     for side, view in ((1, "bust_three_quarter_left_level"), (-1, "bust_three_quarter_right_level")):
         s = plan_shot(recipe(views=view, poses="stand", gaze="aside", expressions="neutral"), 0, opened)
-        assert isinstance(s.shot.figure.look_at, LookAtAngles) and s.observations.gaze == "away"
+        assert isinstance(s.shot.figure.look_at, LookAtAngles) and observe_drawn(s).gaze == "away"
         assert s.shot.figure.look_at.yaw * side < 0  # away from the camera
 
 
@@ -275,13 +281,13 @@ def test_eyes_that_cannot_move_have_no_gaze() -> None:
     for name, moves in (("crimsom", False), ("cool_banana", False), ("boombox7", False), ("m_expressive", True)):
         s = plan_shot(recipe(avatars=[files[name]], views="bust_front_level", poses="stand", gaze="viewer"), 0, opened)
         assert (s.shot.figure.look_at is not None) == moves, name
-        assert moves or s.observations.gaze == ""
+        assert moves or observe_drawn(s).gaze == ""
 
 
 @pytest.mark.parametrize("expression", ["happy", "blink", "relaxed"])
 def test_no_gaze_is_observed_with_eyes_that_may_be_shut(expression: str) -> None:
     s = plan_shot(recipe(views="bust_front_level", poses="stand", gaze="viewer", expressions=expression), 0, opened)
-    assert s.observations.expression == expression and s.observations.gaze == ""
+    assert observe_drawn(s).expression == expression and observe_drawn(s).gaze == ""
     assert s.shot.figure.look_at is not None
 
 
@@ -289,7 +295,7 @@ def test_phrases_stay_true_under_full_jitter() -> None:
     """Hands on hips stay on hips, with the whole jitter that a recipe allows."""
     for i in range(8):
         s = plan_shot(recipe(poses="hands_on_hips", crops="full", azimuths="front"), i, opened)
-        assert s.observations.phrases == ("with both hands on the hips",)
+        assert observe_drawn(s).phrases == ("with both hands on the hips",)
 
 
 def test_wind_blows_level_and_up_to_its_strength() -> None:
@@ -304,13 +310,15 @@ def test_wind_blows_level_and_up_to_its_strength() -> None:
 def test_moved_vertices_of_an_expression_match_skinning(monkeypatch) -> None:
     """The vertices of a slow reading, primitive by primitive as they are posed; no vertex is posed again for it."""
     w = before(load_poses()["stand"], "face_front_level", happy=1.0)
-    names = [n for n, e in w.posed.avatar.expressions.items() if e.is_bound]
+    names = [n for n, e in w.view.posed.avatar.expressions.items() if e.is_bound]
     slow = {}
     for name in names:
         offsets = []
-        for (node, primitive, _, _), used in zip(posed_primitives(w.posed), w.parts.used_vertices, strict=True):
+        for (node, primitive, _, _), used in zip(
+            posed_primitives(w.view.posed), w.view.parts.used_vertices, strict=True
+        ):
             moved = np.zeros((len(primitive.positions), 3))
-            for bind in w.posed.avatar.expressions[name].morph_target_binds:
+            for bind in posed.avatar.expressions[name].morph_target_binds:
                 if bind.node == node and bind.index < len(primitive.morph_positions):
                     moved += bind.weight * primitive.morph_positions[bind.index]
             offsets.append(np.linalg.norm(moved[used], axis=1))

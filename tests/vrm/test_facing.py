@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.corpus import CORPUS, avatar_files, needs_corpus
+from tests.observe_drawn import observe_drawn
 from tests.vrm.odd_figures import mirrored, plain, sides_swapped, turned, under_root, without
 from tests.vrm.vrm_file import STRAND, Doc, changed, vrm0, vrm1
 from vrm_synth.caption import english
@@ -196,7 +197,7 @@ def test_captions_state_the_front_only_if_it_is_known(by: float, words: bool, az
         {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "jitter": {"camera": 0}}
     )
     planned = plan_shot(r, 0, lambda _: a)
-    observations = planned.observations
+    observations = observe_drawn(planned)
     assert observations.azimuth == azimuth and (observations.face_azimuth is None) == (azimuth is None)
     text = english(planned.shot.choices, observations)
     assert ("front" in text, "stand" in text) == (words, words), text

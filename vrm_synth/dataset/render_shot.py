@@ -11,7 +11,7 @@ from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.springs import NO_WIND
-from vrm_synth.render.base import Compat, Frame, RenderBackend
+from vrm_synth.render.base import NO_BUFFERS, Buffers, Compat, Frame, RenderBackend
 from vrm_synth.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
 
@@ -32,16 +32,22 @@ def pose_for(avatar: Avatar, shot: Shot, compat: Compat = "none") -> PosedAvatar
 
 
 def render_shot(
-    backend: RenderBackend, avatar: Avatar, shot: Shot, compat: Compat = "none", posed: PosedAvatar | None = None
+    backend: RenderBackend,
+    avatar: Avatar,
+    shot: Shot,
+    compat: Compat = "none",
+    posed: PosedAvatar | None = None,
+    buffers: Buffers = NO_BUFFERS,
 ) -> tuple[PosedAvatar, Frame]:
     """Pose `avatar` and draw it as `shot` says. Raises VrmSynthError, placed inside the shot by its id.
 
     compat: "three-vrm" poses and draws the reference's way (docs/fidelity.md); the avatar is then to be
-    as_three_vrm's. posed: what pose_for gives of the same, where it is known already (plan_shot's).
+    as_three_vrm's. posed: what pose_for gives of the same, where it is known already (plan_shot's). buffers: what the
+    frame has beside its colours.
     """
     try:
         posed = pose_for(avatar, shot, compat) if posed is None else posed
-        return posed, backend.render(posed, replace(shot.view(), compat=compat))
+        return posed, backend.render(posed, replace(shot.view(compat), buffers=buffers))
     except VrmSynthError as e:
         raise e.at(f"shot {shot.id}") from e
 

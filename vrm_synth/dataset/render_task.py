@@ -34,10 +34,13 @@ from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
 from vrm_synth.render import RenderBackend, RendererName, open_backend
+from vrm_synth.render.base import Buffers
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
+from vrm_synth.shot.observe import observe
 from vrm_synth.vrm import Avatar
 
 ATTEMPTS = 4
+BUFFERS = Buffers(surface=True)  # what captions need
 LICENSE = names("license")  # columns of a row; its name, too, is hashed into the render id
 STAGES = ("load", "plan", "draw", "encode")
 
@@ -154,12 +157,14 @@ def _attempt(
     planned = plan_shot(task.recipe, i, open_one, attempt)
     shot = gaze_in_angles(avatar, planned.shot)
     clock.append(time.perf_counter())
-    posed, frame = render_shot(backend, avatar, shot, posed=planned.posed)
+    posed, frame = render_shot(backend, avatar, shot, posed=planned.posed, buffers=BUFFERS)
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
     if fault := find_fault(frame.rgba, shot.size):
         raise _FaultError(fault)
+    assert frame.surface is not None
+    observations = observe(planned, frame.surface.depth)
     encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
     stored_rgba = frame.rgba if encoding.lossless else decode_rgba(picture)
@@ -169,7 +174,7 @@ def _attempt(
         extras[pass_suffix("mask")] = encode_mask(bare[..., 3])
     row = sample_row(
         {
-            "caption": english(shot.choices, planned.observations),
+            "caption": english(shot.choices, observations),
             "i": i,
             "seed": task.recipe.seed,
             "attempt": attempt,
@@ -178,7 +183,7 @@ def _attempt(
             **task.licenses[source],
             "renderer": backend.device,
             "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
-            "observations": planned.observations.to_json(),
+            "observations": observations.to_json(),
         }
     )
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)

@@ -43,7 +43,7 @@ def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16], *, is_color: bool
         raise ValueError(f"encode_png takes (H, W[, 1, 3 or 4]) uint8 or uint16, got {pixels.shape} {pixels.dtype}")
     if pixels.dtype == np.uint16:
         pixels = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8)
-    rows = pixels.reshape(height, -1)  # a view even of a picture that is stored upside down
+    rows: NDArray[np.uint8] = pixels.view(np.uint8).reshape(height, -1)  # no copy even of a picture stored upside down
     data = isal_zlib.compress(_filtered(rows, _better_filter(rows)).data, LEVEL)
     depth = 8 * rows.shape[1] // (width * channels)
     header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)

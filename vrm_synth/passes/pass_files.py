@@ -12,7 +12,7 @@
     nodes            PNG, 16-bit grey: 1 + index of the glTF node
     mask             PNG, 8-bit grey: 255 where a figure is
     outline          PNG, 8-bit grey: 255 where an outline is
-    uv               PNG, RGB of 16 bits: fractional parts of u and v (set 0, v downwards); blue is 65535 where a figure is
+    uv               PNG, RGB of 16 bits: fractional parts of u and v (set 0, v downwards); blue 65535 on a figure
     nocs             PNG, RGB of 16 bits: rest-pose position in the unit cube; the box's diagonal is 1, its middle ½
     position         NPZ, `position` (H, W, 3) float32: world metres, NaN for the background
     albedo           PNG, RGB: base colour without light, sRGB

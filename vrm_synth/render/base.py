@@ -21,6 +21,25 @@ Antialias = Literal["supersample", "multisample", "auto"]
 
 
 @dataclass(frozen=True)
+class Buffers:
+    """What a frame has beside its colours, which are the same with and without.
+
+    surface: Frame.surface, how far away is what each pixel shows.
+    vertex_labels: labels of the avatar's vertices, to be read with it; None for none.
+    geometry: the fields of Frame.geometry beside those that it always has; None for no geometry buffer.
+    depth_layers: number of Frame.layers.
+    """
+
+    surface: bool = False
+    vertex_labels: VertexLabels | None = None
+    geometry: frozenset[GeometryField] | None = None
+    depth_layers: int = 0
+
+
+NO_BUFFERS = Buffers()
+
+
+@dataclass(frozen=True)
 class View:
     """Settings for drawing a posed avatar; the fields are those of the shots format.
 
@@ -37,10 +56,7 @@ class View:
         drivers, where that is the cheaper one, and multisample on GPUs, where it is not.
     mipmaps: False reads level 0 of every texture alone.
     compat: "three-vrm" draws the reference's way where it differs from the specification (docs/fidelity.md).
-    surface: also read how far away is what each pixel shows, into Frame.surface.
-    vertex_labels: labels of the avatar's vertices, to be read with it; None for none.
-    geometry: fields of Frame.geometry to draw beside those that it always has; None for no geometry buffer.
-    depth_layers: number of Frame.layers.
+    buffers: what the frame has beside its colours.
     """
 
     camera: Camera
@@ -54,10 +70,7 @@ class View:
     antialias: Antialias = "supersample"
     mipmaps: bool = True
     compat: Compat = "none"
-    surface: bool = False
-    vertex_labels: VertexLabels | None = None
-    geometry: frozenset[GeometryField] | None = None
-    depth_layers: int = 0
+    buffers: Buffers = NO_BUFFERS
 
 
 RendererName = Literal["gl", "pyrender"]
@@ -71,9 +84,9 @@ class Frame:
 
     rgba: (H, W, 4) uint8, sRGB, straight alpha, top row first.
     draw_order: (mesh, material, pass) of each draw, in order.
-    surface: of View.surface: one sample of each pixel of the colours, nearly for free.
-    geometry: of View.geometry: all about the surface at each pixel's centre, by a drawing of its own.
-    layers: of View.depth_layers: the surfaces behind each other at each pixel's centre, nearest first; a blended
+    surface: of Buffers.surface: one sample of each pixel of the colours, nearly for free.
+    geometry: of Buffers.geometry: all about the surface at each pixel's centre, by a drawing of its own.
+    layers: of Buffers.depth_layers: the surfaces behind each other at each pixel's centre, nearest first; a blended
         surface counts from alpha 0.5, outlines do not.
     """
 

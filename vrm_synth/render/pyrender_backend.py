@@ -26,6 +26,7 @@ from vrm_synth.core.errors import RenderError
 from vrm_synth.core.transforms import compose, quat_between
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Draw, Frame, View
+from vrm_synth.render.geometry_buffer import VisibleSurface
 from vrm_synth.render.gl.draw_order import draw_order
 from vrm_synth.render.pyrender_import import EGL, GL, ShaderProgramCache, pyrender, pyrender_egl
 from vrm_synth.render.pyrender_meshes import PosedMesh, TextureCache, posed_meshes
@@ -68,7 +69,13 @@ class PyrenderBackend:
         return self._device
 
     def render(self, posed: PosedAvatar, view: View) -> Frame:
-        """Draw one picture. Raises RenderError where it is larger than the driver can draw."""
+        """Draw one picture.
+
+        Raises RenderError where it is larger than the driver can draw, or where the view asks for a geometry buffer or
+        labels, which pyrender cannot draw.
+        """
+        if view.buffers.geometry is not None or view.buffers.depth_layers or view.buffers.vertex_labels is not None:
+            raise RenderError("pyrender draws no geometry buffer", allowed="the gl renderer")
         width, height = (side * view.supersample for side in view.size)
         if max(width, height) > self._limit:
             raise RenderError(
@@ -82,15 +89,16 @@ class PyrenderBackend:
         self._drawer.toward_viewer = _toward_viewer(view)
         self._drawer.ground = _ambient(view)[1]
         with self._platform.current():
-            black = self._draw(scene, 0.0)
+            black, metres = self._draw(scene, 0.0)
             # pyrender blends alpha with the colours' factors, which loses coverage: where something
             # blends, coverage is what a second drawing on white does not let through.
             if any(m.material.alpha_mode == "BLEND" for m in meshes):
-                coverage = 1.0 - (self._draw(scene, 1.0) - black)[..., :3].mean(-1, keepdims=True)
+                coverage = 1.0 - (self._draw(scene, 1.0)[0] - black)[..., :3].mean(-1, keepdims=True)
             else:
                 coverage = black[..., 3:]
         order: tuple[Draw, ...] = tuple((*m.names, "surface") for m in meshes)
-        return Frame(_finish(black[..., :3], coverage, view), order)
+        surface = VisibleSurface(_sampled_depth(metres, view)) if view.buffers.surface else None
+        return Frame(_finish(black[..., :3], coverage, view), order, surface)
 
     def close(self) -> None:
         """Free everything, the context last."""
@@ -98,11 +106,11 @@ class PyrenderBackend:
             self._drawer.delete()
         self._platform.delete_context()
 
-    def _draw(self, scene: pyrender.Scene, clear: float) -> NDArray[np.float32]:
-        """(H, W, 4) float32 in 0..1, premultiplied where the clear colour is black."""
+    def _draw(self, scene: pyrender.Scene, clear: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(H, W, 4) float32 in 0..1, premultiplied where the clear colour is black; and pyrender's depth (H, W)."""
         scene.bg_color = np.full(4, clear)
-        color, _ = self._drawer.render(scene, _FLAGS)
-        return color.astype(np.float32) / 255.0
+        color, depth = self._drawer.render(scene, _FLAGS)
+        return color.astype(np.float32) / 255.0, depth
 
 
 def _cannot_start(device: int, e: Exception) -> RenderError:
@@ -230,6 +238,21 @@ def _finish(color: NDArray[np.float32], coverage: NDArray[np.float32], view: Vie
     straight = np.divide(mean[..., :3], alpha, out=np.zeros_like(mean[..., :3]), where=alpha > 0)
     rgba = np.concatenate([np.clip(straight, 0.0, 1.0), alpha], -1)
     return np.asarray(np.rint(rgba * 255.0), np.uint8)
+
+
+def _sampled_depth(depth: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+    """(H, W) metres along the view axis of one of the samples of each pixel, +inf for the background.
+
+    depth: (H·n, W·n), pyrender's: 0 for the background, and computed as if every camera were a perspective one.
+    """
+    n = view.supersample
+    sampled = depth[n // 2 :: n, n // 2 :: n].astype(np.float64)
+    near, far = view.camera.near, view.camera.far
+    out = np.full(sampled.shape, np.inf, np.float32)
+    shown = sampled > 0
+    window_z = (far - near * far / sampled[shown]) / (far - near)
+    out[shown] = view.camera.depth_of(window_z.astype(np.float32))
+    return out
 
 
 def _gl_string(name: int) -> str:

@@ -162,7 +162,7 @@ class Visibility:
     def _visible_share(self, vertex_mask: NDArray[np.bool_], depth: float) -> float:
         """Share of a part's vertices in sight; surfaces up to `depth` metres in front of a vertex do not hide it.
 
-        part: (V,) mask.
+        vertex_mask: (V,).
         """
         points = self.view.vertices[vertex_mask]
         if not len(points):

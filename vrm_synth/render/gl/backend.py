@@ -170,22 +170,23 @@ class GLBackend:
     def _labels(self, view: View) -> VertexLabels | None:
         """The labels that the colour drawing of a view also writes: none among the driver's multisamples, which cannot
         be read one by one."""
-        return None if self._multisamples(view) else view.vertex_labels
+        return None if self._multisamples(view) else view.buffers.vertex_labels
 
     def _with_buffers(self, frame: Frame, posed: PosedAvatar, view: View) -> Frame:
         """Add the buffers that a view asks for to its frame, right after draw()."""
-        if not view.surface and view.geometry is None and not view.depth_layers:
+        if not view.buffers.surface and view.buffers.geometry is None and not view.buffers.depth_layers:
             return frame
-        of_samples = view.surface and not self._multisamples(view)
+        of_samples = view.buffers.surface and not self._multisamples(view)
         with self._ctx:
             surface = self._read_surface(view) if of_samples else None
             geometry = None
-            if view.geometry is not None or (view.surface and not of_samples):
-                geometry = next(self._geometry_layers(posed, view, view.geometry or frozenset(), 1))
-            layers = tuple(self._geometry_layers(posed, view, frozenset(), view.depth_layers, peel=True))
-        if view.surface and geometry is not None and not of_samples:
-            surface = visible_surface(geometry, view.vertex_labels, drawn_triangles(posed.avatar))
-        return replace(frame, surface=surface, geometry=geometry if view.geometry is not None else None, layers=layers)
+            if view.buffers.geometry is not None or (view.buffers.surface and not of_samples):
+                geometry = next(self._geometry_layers(posed, view, view.buffers.geometry or frozenset(), 1))
+            layers = tuple(self._geometry_layers(posed, view, frozenset(), view.buffers.depth_layers, peel=True))
+        if view.buffers.surface and geometry is not None and not of_samples:
+            surface = visible_surface(geometry, view.buffers.vertex_labels, drawn_triangles(posed.avatar))
+        requested = geometry if view.buffers.geometry is not None else None
+        return replace(frame, surface=surface, geometry=requested, layers=layers)
 
     def _read_surface(self, view: View) -> VisibleSurface:
         """One sample of each pixel that draw() drew, the one below and right of its centre where they are many."""
