@@ -318,7 +318,7 @@ def test_moved_vertices_of_an_expression_match_skinning(monkeypatch) -> None:
             posed_primitives(w.view.posed), w.view.parts.used_vertices, strict=True
         ):
             moved = np.zeros((len(primitive.positions), 3))
-            for bind in posed.avatar.expressions[name].morph_target_binds:
+            for bind in w.view.posed.avatar.expressions[name].morph_target_binds:
                 if bind.node == node and bind.index < len(primitive.morph_positions):
                     moved += bind.weight * primitive.morph_positions[bind.index]
             offsets.append(np.linalg.norm(moved[used], axis=1))
