@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vrm_synth.annotation.face_features import FaceLandmarks
+from vrm_synth.annotation.face_landmarks import FaceLandmarks
 from vrm_synth.annotation.face_mesh import FaceMesh
 from vrm_synth.annotation.keypoint_names import FINGERS
 from vrm_synth.annotation.landmark import Landmark, on_vertex, place
@@ -53,8 +53,8 @@ def find_feet(avatar: Avatar, surface: Surface, missing: dict[str, str]) -> dict
     for side, sign in (("left", 1.0), ("right", -1.0)):
         own = np.flatnonzero(parts.of_bones(f"{side}Foot", f"{side}Toes") & parts.direct)
         if len(own) < MIN_VERTICES or not avatar.front_known:
-            for name in ("big_toe", "small_toe", "heel"):
-                missing[f"{side}_{name}"] = "no vertices of the foot" if avatar.front_known else "the front is not known"
+            reason = "no vertices of the foot" if avatar.front_known else "the front is not known"
+            missing |= {f"{side}_{name}": reason for name in ("big_toe", "small_toe", "heel")}
             continue
         points = parts.rest[own]
         forward = _forward(parts.landmarks, side)

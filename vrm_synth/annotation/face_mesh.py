@@ -69,7 +69,9 @@ def face_mesh(avatar: Avatar, surface: Surface) -> FaceMesh:
     """Measure the head of an avatar at rest."""
     parts = surface.parts
     displacements = face_displacements(avatar, parts)
-    welded = weld(np.concatenate([parts.rest, *displacements.values()], 1))
+    # Primitives stay apart: where skin ends at lashes or at the white of an eye is what is looked for.
+    primitive = np.repeat(np.arange(len(parts.used_vertices)), [len(u) for u in parts.used_vertices])[:, None]
+    welded = weld(np.concatenate([primitive, parts.rest, *displacements.values()], 1))
     head = parts.of_bones(*HEAD) & ~parts.spring_driven
     triangles = parts.triangles[head[parts.triangles].all(1)]
     triangles = welded[triangles]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.annotation.cameras import project_points
 from vrm_synth.annotation.drawn_depth import SURFACE_TOLERANCE, DrawnDepth
-from vrm_synth.annotation.keypoint_names import WHOLEBODY
+from vrm_synth.annotation.keypoint_names import WHOLEBODY, flip_indices
 from vrm_synth.annotation.landmark import place
 from vrm_synth.annotation.landmarks import AvatarLandmarks
 from vrm_synth.annotation.surface import NO_BONE, Surface
@@ -129,3 +129,16 @@ def wholebody_keypoints(
 
 def _visibility(inside: NDArray[np.bool_], seen: NDArray[np.bool_]) -> tuple[Visibility, ...]:
     return tuple(("visible" if s else "occluded") if i else "outside" for i, s in zip(inside, seen, strict=True))
+
+
+def mirrored(keypoints: Keypoints, width: int) -> Keypoints:
+    """The keypoints of the picture mirrored left to right: x and names are exchanged, in the same order of names.
+
+    width: of the picture, pixels. World positions and camera axes are mirrored at the camera's vertical plane: the
+    world's are left out (NaN), because no world of this avatar has them.
+    """
+    rows = list(flip_indices(keypoints.names))
+    pixels = keypoints.pixels[rows] * [-1.0, 1.0] + [float(width), 0.0]
+    camera = keypoints.camera[rows] * [-1.0, 1.0, 1.0]
+    visibility = tuple(keypoints.visibility[r] for r in rows)
+    return Keypoints(keypoints.names, pixels, np.full_like(keypoints.world, np.nan), camera, visibility)

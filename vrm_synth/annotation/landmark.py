@@ -85,11 +85,13 @@ class Outline:
         x = (1 - share) * self.xy[first, 0] + share * self.xy[last, 0]
         a, b = self.xy[self.edges[:, 0]], self.xy[self.edges[:, 1]]
         run = b[:, 0] - a[:, 0]
-        crossing = np.flatnonzero((np.minimum(a[:, 0], b[:, 0]) <= x) & (x <= np.maximum(a[:, 0], b[:, 0])) & (run != 0))
+        low, high = np.minimum(a[:, 0], b[:, 0]), np.maximum(a[:, 0], b[:, 0])
+        crossing = np.flatnonzero((low <= x) & (x <= high) & (run != 0))
         along = (x - a[crossing, 0]) / run[crossing]
         y = a[crossing, 1] + along * (b[crossing, 1] - a[crossing, 1])
         best = int(y.argmax() if upper else y.argmin())
-        return on_edge(*self.edges[crossing[best]], float(along[best]))
+        start, end = self.edges[crossing[best]]
+        return on_edge(start, end, float(along[best]))
 
 
 def hull(xy: Array, vertices: Indices) -> Outline | None:

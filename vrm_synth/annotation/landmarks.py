@@ -71,7 +71,7 @@ def _centers(surface: Surface) -> NDArray[np.float64]:
     """(T, 3) the middle of each triangle at rest; NaN for hidden ones."""
     corners = surface.corners
     middle = surface.parts.rest[corners].mean(1)
-    return np.where((corners >= 0).all(1)[:, None], middle, np.nan)
+    return np.where(corners.min(1, keepdims=True) >= 0, middle, np.nan)
 
 
 def _head_triangles(surface: Surface) -> NDArray[np.bool_]:
@@ -84,14 +84,14 @@ def _head_triangles(surface: Surface) -> NDArray[np.bool_]:
     x, y, _ = _centers(surface).T
     with np.errstate(invalid="ignore"):
         on_top = (y >= joint[1]) & (np.abs(x - joint[0]) <= reach)
-    loose = (surface.corners >= 0).all(1) & parts.spring_driven[surface.corners].any(1)
+    loose = (surface.corners[:, 0] >= 0) & (parts.spring_driven[surface.corners].sum(1) > 0)
     return np.isin(surface.bone, [BONE_NAMES.index(b) for b in HEAD]) & (~loose | on_top)
 
 
 def _face_triangles(
     surface: Surface, mesh: FaceMesh | None, skin: int | None, points: dict[str, Landmark]
 ) -> NDArray[np.bool_]:
-    """Triangles of the skin and of what eyelids, lips and moods move, inside the landmarks' extent in the front view."""
+    """Triangles of the skin and of what the face's expressions move, within the landmarks' extent from the front."""
     known = [m for n, m in points.items() if n.startswith("face-")]
     nothing = np.zeros(len(surface.corners), np.bool_)
     if mesh is None or skin is None or "face-8" not in points:

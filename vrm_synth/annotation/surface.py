@@ -17,6 +17,8 @@ from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 NO_BONE = -1
 MIN_RING = 8  # least vertices around a joint that its limb's radius is measured from
+MIN_WEIGHT = 0.2  # of a bone on a vertex, for the vertex to be of its limb
+SLANT = 2**0.5  # by which a limb covers its joint more when it is seen at 45° to its axis
 RADIUS_PERCENTILE = 95.0  # of the distances from the limb's axis: a buckle is not the limb's radius
 
 
@@ -28,7 +30,8 @@ class Surface:
     corners: (T, 3) intp, the vertices of each drawn triangle (vrm.drawn_triangles) in `parts`; −1 where it is hidden.
     bone: (T,) int16 index into BONE_NAMES of the humanoid bone that moves each triangle most, directly or through
         hair, skirts and the like below it; NO_BONE where there is none.
-    radius: bone → local radius of the limb around the bone's joint, metres; 0 where no vertices are around it.
+    radius: bone → local radius of the limb around the bone's joint, metres: how far its skin may lie before the joint
+        when it is seen up to 45° aslant; 0 where the limb has hardly any vertices.
     near: bone → (55,) bool by BONE_NAMES, True for the bone itself and its neighbours in the avatar's humanoid.
     """
 
@@ -68,7 +71,7 @@ def _measure(avatar: Avatar) -> Surface:
         index[used] = start + np.arange(len(used))
         start += len(used)
         triangle = index[primitive.indices]
-        corners.append(np.where((triangle >= 0).all(1)[:, None], triangle, -1))
+        corners.append(np.where(triangle.min(1, keepdims=True) >= 0, triangle, -1))
         by_bone = _bone_weights(avatar, int(node), primitive, bone_of_node)
         weights.append(by_bone[used])
         summed = by_bone[primitive.indices].sum(1)
@@ -101,27 +104,32 @@ def _neighbours(bone: str, avatar: Avatar) -> NDArray[np.bool_]:
 
 
 def _radii(parts: BodyParts, weights: NDArray[np.float32], avatar: Avatar) -> dict[str, float]:
-    """Bone → distance from the limb's axis to the skin around the bone's joint, metres.
+    """Bone → distance from a limb's joint to its skin, metres, as seen square on and up to 45° aslant.
 
-    Counted are vertices that the bone moves with a fifth of their weight or more, and directly (no skirts, no hair), in
-    a slab across the limb; the slab grows until it has MIN_RING of them. Where the skin only begins beyond, as a head
-    does on its stalk, it is the distance to the nearest ones.
+    Measured across the limb on the vertices that the bone moves with a fifth of their weight or more, and directly (no
+    skirts, no hair), in a slab around the joint that grows until it has MIN_RING of them; where the bone has too few
+    for that, as some necks do, its parent's count, too. Where the skin only begins beyond, as a head does on its stalk,
+    it is the distance to the nearest vertices.
     """
     marks = parts.landmarks
     out = {}
     for bone in avatar.humanoid:
-        ring = parts.direct & (weights[:, BONE_NAMES.index(bone)] >= 0.2)
+        parent = present_parent(bone, avatar.humanoid)
+        rings = [parts.direct & (weights[:, BONE_NAMES.index(b)] >= MIN_WEIGHT) for b in (bone, parent or bone)]
+        ring = rings[0] if int(rings[0].sum()) >= MIN_RING else rings[0] | rings[1]
         arm = parts.rest[ring] - marks[bone]
-        if not _enough(arm):
-            out[bone] = 0.0
-            continue
         axis, length = _limb_axis(bone, avatar, marks)
-        along = np.abs(arm @ axis)
-        across = np.linalg.norm(arm - (arm @ axis)[:, None] * axis, axis=1)
-        slabs = (across[along <= share * length] for share in (0.1, 0.2, 0.4))
+        slabs = (_across(arm, axis, share * length) for share in (0.1, 0.2, 0.4))
         nearest = np.sort(np.linalg.norm(arm, axis=1))[:MIN_RING]
-        out[bone] = float(np.percentile(next((s for s in slabs if _enough(s)), nearest), RADIUS_PERCENTILE))
+        slab = next((s for s in slabs if _enough(s)), nearest)
+        out[bone] = SLANT * float(np.percentile(slab, RADIUS_PERCENTILE)) if _enough(slab) else 0.0
     return out
+
+
+def _across(arm: Array, axis: Array, half: float) -> Array:
+    """Distances from a limb's axis of the vertices (N, 3, from the joint) at most `half` metres along it."""
+    along = arm @ axis
+    return np.asarray(np.linalg.norm(arm - along[:, None] * axis, axis=1)[np.abs(along) <= half])
 
 
 def _enough(vertices: Array) -> bool:
@@ -133,7 +141,7 @@ def _limb_axis(bone: str, avatar: Avatar, marks: dict[str, Array]) -> tuple[Arra
     children = [b for b in avatar.humanoid if present_parent(b, avatar.humanoid) == bone]
     trunk = [b for b in children if b in ("spine", "chest", "upperChest", "neck", "head")]
     parent = present_parent(bone, avatar.humanoid)
-    other = (trunk or children or [parent])[0]
+    other = next(iter([*trunk, *children]), parent)
     limb = marks[bone] - marks[other] if other else np.zeros(3)
     length = float(np.linalg.norm(limb))
     return (limb / length, length) if length > 0 else (np.array([0.0, 1.0, 0.0]), 0.0)
