@@ -57,7 +57,7 @@ def rasterize_triangles(corners: np.ndarray, camera: Camera, size: tuple[int, in
             v = ((x[t, 2] - px) * (y[t, 0] - py) - (y[t, 2] - py) * (x[t, 0] - px)) / area
             w = 1 - u - v
             inside = (u >= 0) & (v >= 0) & (w >= 0)
-        at = u * inverse[t, 0] + v * inverse[t, 1] + w * inverse[t, 2]
+            at = u * inverse[t, 0] + v * inverse[t, 1] + w * inverse[t, 2]
         at, t, cell = at[inside], t[inside], (row[inside] * width + column[inside]).astype(np.int64)
         distance = 1 / at if camera.ortho_height is None else at
         order = np.lexsort((-distance, cell))  # of each pixel the nearest comes last
