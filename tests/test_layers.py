@@ -29,6 +29,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "render": ("core", "gltf.model", "vrm.avatar", "pose", "camera", "stage"),
     "shot": ("core", "gltf.model", "vrm", "builtin_avatar", "pose", "camera", "stage", "render.base", "yaml_models"),
     "caption": ("core", "shot", "yaml_models"),
+    "annotation": (
+        "core",
+        "gltf.model",
+        "vrm.avatar",
+        "vrm.drawn_triangles",
+        "pose",
+        "camera",
+        "render.geometry_buffer",
+        "shot.body_parts",
+    ),
     "execution": ("core",),
     "dataset": (
         "core",

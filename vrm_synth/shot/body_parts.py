@@ -141,7 +141,7 @@ def _floor_vertices(b: BodyParts) -> NDArray[np.bool_]:
 
 def _measure(avatar: Avatar) -> BodyParts:
     posed = evaluate(avatar)
-    bone_of_node, is_bone, spring_driven = _bones_of_nodes(avatar)
+    bone_of_node, is_bone, spring_driven = bones_of_nodes(avatar)
     hidden = _scaled_to_nothing(posed)
     rest, bone, own, nodes, in_springs, used, triangles, count = [], [], [], [], [], [], [], 0
     for node, primitive, positions, _ in posed_primitives(posed, with_normals=False):
@@ -214,7 +214,7 @@ def _has_limb_vertices(moved_by: NDArray[np.int16]) -> bool:
     return all(int((moved_by == BONE_NAMES.index(name)).sum()) >= MIN_BONE_VERTICES for name in limbs)
 
 
-def _bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.bool_]]:
+def bones_of_nodes(avatar: Avatar) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.bool_]]:
     """(N,) each, by node: the humanoid bone at or above it (−1: none), is it that bone itself, do springs move it."""
     own = {node: BONE_NAMES.index(name) for name, node in avatar.humanoid.items()}
     bones = np.full(len(avatar.nodes), -1, np.int16)
