@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.core.transforms import Array
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import RegionTable, shades_of
 
 UPPER = ("torso", "upper_arm", "lower_arm", "neck")
 LOWER = ("hips", "upper_leg", "lower_leg")
 MAIN = 0.5  # least share of a zone's surface that the main color of what covers it has
-COVERED = 0.4  # least share of a zone's surface that a garment's own region covers
+COVERED = 0.35  # least share of a zone's surface that a garment's own region covers
 HAIR_CROWN, HAIR_BACK = 0.6, 0.5  # least share of the crown and of the back of the head that hair has
+BIN_DEGREES = 20.0  # directions closer than this are one
+OUTERMOST = 0.93  # least distance from the head's middle of what is seen in a direction, as a share of the farthest
 SMALLEST_HAIR = 0.02  # share of the head's surface
 FRONT_GAP = 0.5  # share of the chest's middle that is open where an outer garment is open
+CLOSED = 0.2  # largest such share of a garment that is closed
 OUTER_BACK = 0.6  # least share of the back that an outer garment covers
 
 
@@ -28,12 +32,13 @@ def label_hair(table: RegionTable, skin: NDArray[np.bool_]) -> NDArray[np.bool_]
         return none
     top, middle = p[head][:, 1].max(), float(np.median(p[head][:, 2]))
     level = (p[:, 1] - joint[1]) / max(top - joint[1], 1e-9)
-    crown = head & (level > 0.75)
-    back = head & (level > 0.3) & (level < 0.75) & (p[:, 2] < middle)
+    outer = _outermost(p, head, np.array([joint[0], joint[1] + 0.4 * (top - joint[1]), middle]))
+    crown = outer & (level > 0.75)
+    back = outer & (level > 0.3) & (level < 0.75) & (p[:, 2] < middle)
     shares = [np.bincount(r.color[m], r.area[m], len(r.palette)) for m in (crown, back)]
     shares = [x / max(float(x.sum()), 1e-12) for x in shares]
-    main = shares_main = int(shares[1].argmax())
-    colors = shades_of(r.palette.lab, np.array([shares_main]))
+    main = int(shares[1].argmax())
+    colors = shades_of(r.palette.lab, np.array([main]))
     if shares[0][colors].sum() < HAIR_CROWN or shares[1][colors].sum() < HAIR_BACK:
         return none
     on_face = set(np.unique(r.cluster[skin]).tolist())
@@ -42,6 +47,18 @@ def label_hair(table: RegionTable, skin: NDArray[np.bool_]) -> NDArray[np.bool_]
     large = table.area >= SMALLEST_HAIR * r.area[head].sum()
     mostly = table.in_zones("head", "neck") >= 0.5 * table.area
     return np.isin(r.cluster, colors) & ~skin & large & mostly
+
+
+def _outermost(place: Array, chosen: NDArray[np.bool_], center: Array) -> NDArray[np.bool_]:
+    """(N,) cells of `chosen` that no other one hides from outside: the farthest ones in each direction."""
+    away = place - center
+    distance = np.linalg.norm(away, axis=1)
+    up = np.degrees(np.arcsin(np.clip(away[:, 1] / np.maximum(distance, 1e-9), -1, 1)))
+    around = np.degrees(np.arctan2(away[:, 0], away[:, 2]))
+    step = (np.floor((up + 90) / BIN_DEGREES) * 100 + np.floor((around + 180) / BIN_DEGREES)).astype(np.intp)
+    farthest = np.zeros(int(step.max(initial=0)) + 1)
+    np.maximum.at(farthest, step[chosen], distance[chosen])
+    return chosen & (distance >= OUTERMOST * farthest[step])
 
 
 def label_clothes(table: RegionTable, free: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -81,35 +98,49 @@ def _label_lower(table: RegionTable, free: NDArray[np.bool_], out: NDArray[np.ui
     legs = free & (share > 0.75)
     on_thigh, on_shin = _cover(table, "upper_leg"), _cover(table, "lower_leg")
     at_hips = table.high[:, 1] > hip - 0.35 * thigh
-    lower = legs & at_hips & (on_thigh >= COVERED) & (table.low[:, 1] < hip - 0.3 * thigh)
-    out[lower] = PART_IDS["lower_garment"]
-    if lower.any():  # what else covers legs beside trousers may be hems as well as stockings
-        return
-    stockings = legs & ~at_hips & (on_shin >= 0.15) & (table.in_zones("hips") < 0.05 * table.area)
-    if on_shin[stockings].sum() >= COVERED:
-        out[stockings] = PART_IDS["legwear"]
+    lower = legs & at_hips & (table.low[:, 1] < hip - 0.3 * thigh)
+    for group in _families(table, lower):  # trouser legs may be two regions
+        if on_thigh[group].sum() >= COVERED:
+            out[group] = PART_IDS["lower_garment"]
+            return  # what else covers legs beside trousers may be hems as well as stockings
+    stockings = legs & ~at_hips & (table.in_zones("hips") < 0.05 * table.area)
+    for group in _families(table, stockings):
+        if on_shin[group].sum() >= COVERED:
+            out[group] = PART_IDS["legwear"]
+            return
+
+
+def _families(table: RegionTable, chosen: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """(R,) masks of the chosen regions whose colors are shades of one, the largest family first."""
+    left, out = chosen.copy(), []
+    while left.any():
+        by_color = np.bincount(table.regions.cluster[left], table.area[left], len(table.regions.palette))
+        family = left & np.isin(table.regions.cluster, shades_of(table.regions.palette.lab, by_color.argmax()[None]))
+        out.append(family)
+        left &= ~family
+    return out
 
 
 def _label_upper(table: RegionTable, free: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:
-    crotch = _level(table, "UpperLeg")
-    knee = _level(table, "LowerLeg")
-    if crotch is None or knee is None:
+    hip, knee = _level(table, "UpperLeg"), _level(table, "LowerLeg")
+    if hip is None or knee is None:
         return
     share = table.in_zones(*UPPER, "hips") / np.maximum(table.area, 1e-30)
-    short = table.low[:, 1] > crotch - 0.5 * (crotch - knee)
-    tops = np.flatnonzero(free & (share > 0.85) & short & (_cover(table, "torso") >= COVERED))
+    short = table.low[:, 1] > hip - 0.5 * (hip - knee)
+    on_torso = _cover(table, "torso")
+    families = _families(table, free & (share > 0.85) & short & (table.in_zones(*UPPER) > 0.3 * table.area))
+    tops = [f for f in families if on_torso[f].sum() >= COVERED]
     if len(tops) != 1:
         return
-    top = int(tops[0])
-    gap, back = _open_front(table, top)
+    gap, back = _open_front(table, tops[0])
     if gap >= FRONT_GAP and back >= OUTER_BACK:
-        out[top] = PART_IDS["outer_garment"]
-    elif gap < 0.2:
-        out[top] = PART_IDS["upper_garment"]
+        out[tops[0]] = PART_IDS["outer_garment"]
+    elif gap < CLOSED:
+        out[tops[0]] = PART_IDS["upper_garment"]
 
 
-def _open_front(table: RegionTable, top: int) -> tuple[float, float]:
-    """Share of the chest's middle that region `top` leaves open, and share of the back that it covers."""
+def _open_front(table: RegionTable, top: NDArray[np.bool_]) -> tuple[float, float]:
+    """Share of the chest's middle that the regions `top` (R,) leave open, and share of the back that they cover."""
     r, p = table.regions, table.place
     torso = table.surface.in_zone("torso")[r.triangle]
     low, high = (_at(table, bone) for bone in ("spine", "neck"))
@@ -117,13 +148,13 @@ def _open_front(table: RegionTable, top: int) -> tuple[float, float]:
         return 0.0, 0.0
     inner = torso & (p[:, 1] > low + 0.2 * (high - low)) & (p[:, 1] < low + 0.8 * (high - low))
     middle = float(np.median(p[torso][:, 2]))
-    half = np.abs(p[inner & (r.region == top)][:, 0]).max(initial=1e-9)
+    own = top[r.region]
+    half = np.abs(p[inner & own][:, 0]).max(initial=1e-9)
     front = inner & (p[:, 2] > middle) & (np.abs(p[:, 0]) < 0.12 * half)
     # Of cells at the same height the front one counts: shirts go on under jackets.
     if front.any():
         front &= p[:, 2] > p[front][:, 2].max() - 0.03
     back = inner & (p[:, 2] < middle)
-    own = r.region == top
     open_ = float(r.area[front & ~own].sum() / max(r.area[front].sum(), 1e-12))
     return open_, float(r.area[back & own].sum() / max(r.area[back].sum(), 1e-12))
 

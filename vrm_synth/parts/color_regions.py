@@ -32,6 +32,7 @@ class ColorRegions:
     code: (N,) int64, triangle · CODES + cluster of each cell, ascending.
     area: (N,) square metres.
     center: (N, 3) mean position of the cell, world metres.
+    low, high: (N, 3) box around the cell, world metres.
     region: (N,) int32, region of each cell.
     cluster: (R,) cluster of each region.
     uvs: (T, 3, 2) texture coordinates of the triangles' corners, as the file has them.
@@ -43,6 +44,8 @@ class ColorRegions:
     code: NDArray[np.int64]
     area: Array
     center: Array
+    low: Array
+    high: Array
     region: Ids
     cluster: NDArray[np.intp]
     uvs: Array
@@ -74,6 +77,9 @@ def find_color_regions(avatar: Avatar, surface: Surface) -> ColorRegions:
     codes, back = np.unique(triangle[kept].astype(np.int64) * CODES + cluster[kept], return_inverse=True)
     area = np.bincount(back, share[kept], len(codes))
     center = np.stack([np.bincount(back, share[kept] * positions[:, k], len(codes)) for k in range(3)], -1)
+    low, high = np.full((len(codes), 3), np.inf), np.full((len(codes), 3), -np.inf)
+    np.minimum.at(low, back, positions)
+    np.maximum.at(high, back, positions)
     region = _join(surface, uvs, colors, clusters, codes)
     first = np.unique(region, return_index=True)[1]
     return ColorRegions(
@@ -83,6 +89,8 @@ def find_color_regions(avatar: Avatar, surface: Surface) -> ColorRegions:
         code=codes,
         area=area,
         center=center / np.maximum(area, 1e-30)[:, None],
+        low=low,
+        high=high,
         region=region,
         cluster=(codes[first] % CODES).astype(np.intp),
         uvs=uvs,

@@ -18,6 +18,8 @@ SMALLEST_IRIS = 0.05  # share of the white's area
 COMPACT = 0.4  # least width by height, height by width, and area by box of a dot
 FILLED = 0.35  # least area by box of a brow: strokes that bend around an eye are no brows
 ALIKE = 3.0  # how many times as large as its partner on the other side a feature may be
+MOVED_WHOLE = 0.8  # least share of a piece of lashes that a blink moves
+DARK_LASH = 45.0  # largest L* of lashes
 MAIN_MOUTH = 0.1  # share of the mouth's area from which on a region says where the mouth is
 
 
@@ -32,10 +34,13 @@ def label_face(table: RegionTable, boxes: FaceBoxes, free: NDArray[np.bool_]) ->
             if _alike(table.area[left].sum(), table.area[right].sum()):
                 out[left] = out[right] = PART_IDS[part]
         brows = [_brows(table, side, on_head & (out == 0)) for side in sides]
-        if _alike(*(float(table.area[b].sum()) for b in brows)):
+        same = set(table.regions.cluster[brows[0]].tolist()) == set(table.regions.cluster[brows[1]].tolist())
+        if same and _alike(*(float(table.area[b].sum()) for b in brows)):
             out[brows[0]] = out[brows[1]] = PART_IDS["brow"]
     if boxes.mouth is not None:
         out[_mouth(table, boxes.mouth, on_head & (out == 0))] = PART_IDS["mouth"]
+    if all(sides):
+        out[_lashes(table, boxes, sides, on_head & (out == 0))] = PART_IDS["lash"]
     return out
 
 
@@ -86,7 +91,26 @@ def _brows(table: RegionTable, eye: dict[str, list[int]], free: NDArray[np.bool_
     long = (size[:, 0] > 1.3 * size[:, 1]) & (size[:, 0] < 4 * width) & (size[:, 0] > 0.6 * width)
     solid = table.area > FILLED * size.prod(1) * world
     dark = table.lab[:, 0] < 70
-    return np.flatnonzero(free & above & beside & long & solid & dark)
+    ahead = table.low[:, 2] > table.low[own][:, 2].min() - 0.5 * width
+    return np.flatnonzero(free & above & beside & long & solid & dark & ahead)
+
+
+def _lashes(
+    table: RegionTable, boxes: FaceBoxes, sides: list[dict[str, list[int]]], free: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Dark regions of their own pieces of surface that a blink moves whole, at an eye."""
+    r, s = table.regions, table.surface
+    count = int(s.piece.max(initial=-1)) + 1
+    size = np.bincount(s.piece, s.area, count)
+    moved = np.bincount(s.piece, s.area * boxes.blinking, count) >= MOVED_WHOLE * size
+    first = np.unique(r.region, return_index=True)[1]
+    own = free & moved[s.piece[r.triangle[first]]] & (table.lab[:, 0] < DARK_LASH)
+    near = np.zeros(len(own), np.bool_)
+    for side in sides:
+        eye = np.array([k for part in side.values() for k in part], np.intp)
+        low, high = table.low[eye].min(0)[:2], table.high[eye].max(0)[:2]
+        near |= ((table.center[:, :2] > low - 0.5 * (high - low)) & (table.center[:, :2] < high + 0.5 * (high - low))).all(1)
+    return np.flatnonzero(own & near)
 
 
 def _mouth(table: RegionTable, box: Box, free: NDArray[np.bool_]) -> NDArray[np.intp]:

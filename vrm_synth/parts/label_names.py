@@ -17,6 +17,8 @@ from vrm_synth.vrm.avatar import Avatar
 EYES = ("iris", "eye_white")
 UPPER = ("torso", "upper_arm", "lower_arm", "neck")
 LOWER = ("hips", "upper_leg", "lower_leg")
+GARMENTS = ("upper_garment", "lower_garment", "one_piece", "outer_garment", "legwear", "shoes", "gloves", "hat")
+NEAR = 0.03  # heights of the figure within which a detail lies on its garment
 JOINT_PARTS = ("animal_ears", "tail", "wings")
 LOOSE = 0.5  # least share of a triangle's weight on nodes that are no bones for their names to count
 ONE_COLOR = 0.95  # least share of a body that its one color has
@@ -30,19 +32,24 @@ def label_by_names(avatar: Avatar, surface: Surface, regions: ColorRegions, w: W
     primitive = surface.triangles.primitive_of[regions.triangle]
     on_head = surface.in_zone("head", "eye")[regions.triangle]
     eyes_apart = set(EYES) <= {e.part for e in found} or "iris" in {e.part for e in found}
-    by_place = np.where(on_head, PART_IDS["face_skin"], PART_IDS["body_skin"])
+    face_apart = any(_names_face(e) or e.part == "face_skin" for e in found)  # then a neck under it is the body's
+    by_place = np.where(on_head & (not face_apart), PART_IDS["face_skin"], PART_IDS["body_skin"])
+    for k, e in enumerate(found):
+        if e.part:
+            w.set(primitive == k, PART_IDS[e.part], e.why, e.subject)
+    named_garment = np.isin(w.part, [PART_IDS[name] for name in GARMENTS])
     for k, e in enumerate(found):
         cells = primitive == k
         if e.part:
-            w.set(cells, PART_IDS[e.part], e.why, e.subject)
-        elif "skin" in e.hints:
+            continue
+        if "skin" in e.hints:
             w.set(cells, by_place, "place", e.hint_subject)
-        elif "face" in e.hints and eyes_apart and _bare_face(surface, regions, cells):
+        elif _names_face(e) and eyes_apart and _bare_face(surface, regions, cells):
             w.set(cells, PART_IDS["face_skin"], "place", e.hint_subject)
         elif e.hints & {"garment", "detail"}:
-            _label_cloth(surface, regions, w, cells, e)
+            _label_cloth(surface, regions, w, cells, named_garment, e)
         elif "body" in e.hints and _is_one_body(surface, regions, cells):
-            w.set(cells, by_place, "place", e.hint_subject)
+            w.set(cells, PART_IDS["body_skin"], "place", e.hint_subject)
 
 
 def label_by_joints(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingLabels) -> None:
@@ -58,12 +65,19 @@ def label_by_joints(avatar: Avatar, surface: Surface, regions: ColorRegions, w: 
 def named_skin(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingLabels) -> NDArray[np.intp]:
     """Indices of the palette's colors that what is named skin or face mostly has."""
     primitive = surface.triangles.primitive_of[regions.triangle]
-    cells = np.isin(w.part, [PART_IDS["face_skin"], PART_IDS["body_skin"]])
+    cells = np.zeros(len(w.part), np.bool_)
     for k, e in enumerate(read_names(avatar, surface)):
-        if not e.part and "face" in e.hints:
+        if e.hints & {"skin"} or (e.part in ("face_skin", "body_skin") and "skin" in read_name(e.subject).hints):
+            cells |= primitive == k
+        elif not e.part and _names_face(e):
             cells |= (primitive == k) & surface.in_zone("head")[regions.triangle]
     share = np.bincount(regions.color[cells], regions.area[cells], len(regions.palette))
     return np.flatnonzero(share >= MAIN_OF_SKIN * max(float(share.sum()), 1e-12))
+
+
+def _names_face(e: NameEvidence) -> bool:
+    """True where a material or a texture is named a face; a mesh so named has more than the face's skin."""
+    return "face" in e.hints and e.hint_why in ("material name", "texture name")
 
 
 def _bare_face(surface: Surface, regions: ColorRegions, cells: NDArray[np.bool_]) -> bool:
@@ -83,12 +97,27 @@ def _is_one_body(surface: Surface, regions: ColorRegions, cells: NDArray[np.bool
 
 
 def _label_cloth(
-    surface: Surface, regions: ColorRegions, w: WorkingLabels, cells: NDArray[np.bool_], e: NameEvidence
+    surface: Surface,
+    regions: ColorRegions,
+    w: WorkingLabels,
+    cells: NDArray[np.bool_],
+    named_garment: NDArray[np.bool_],
+    e: NameEvidence,
 ) -> None:
-    """Label the pieces of what is named cloth, or a detail of it, by where each lies."""
+    """Label the pieces of what is named cloth by where each lies, a detail as the named garment that it lies on."""
+    from scipy.spatial import cKDTree
+
     piece = surface.piece[regions.triangle]
+    detail = "detail" in e.hints and named_garment.any()
+    tree = cKDTree(regions.center[named_garment]) if detail else None
     for p in np.unique(piece[cells]).tolist():
         own = cells & (piece == p)
+        if tree is not None:
+            distance, nearest = tree.query(regions.center[own])
+            votes = np.bincount(w.part[named_garment][nearest], regions.area[own])
+            if np.median(distance) <= NEAR * (surface.top - surface.floor) and votes.max() >= 0.6 * votes.sum():
+                w.set(own, int(votes.argmax()), "place", e.hint_subject)
+            continue
         part = _garment_at(surface, regions, own, "garment" in e.hints)
         if part:
             w.set(own, PART_IDS[part], "place", e.hint_subject)

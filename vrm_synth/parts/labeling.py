@@ -118,8 +118,10 @@ def _finish(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingL
     readable = np.array([regions.colors[m].reads_set_zero for m in material_of.tolist()], np.bool_)
     refined = (seen.sum(1) > 1) & readable
     kept = refined[triangle]
+    triangles = by_part.argmax(1).astype(np.uint8)
+    _label_bare_triangles(surface, regions, w, triangles, ~seen.any(1))
     return PartLabels(
-        triangles=by_part.argmax(1).astype(np.uint8),
+        triangles=triangles,
         refined=refined,
         codes=regions.code[kept],
         code_parts=w.part[kept],
@@ -128,6 +130,17 @@ def _finish(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingL
         colors=regions.colors,
         evidence=_evidence(avatar, regions, w, material_of[triangle]),
     )
+
+
+def _label_bare_triangles(
+    surface: Surface, regions: ColorRegions, w: WorkingLabels, triangles: NDArray[np.uint8], bare: NDArray[np.bool_]
+) -> None:
+    """Give triangles without a cell (all their texels are of rare colors) their primitive's label, where it has one."""
+    of_cell, of_triangle = surface.triangles.primitive_of[regions.triangle], surface.triangles.primitive_of
+    for k in np.unique(of_triangle[bare]).tolist():
+        labels = np.unique(w.part[of_cell == k])
+        if len(labels) == 1:
+            triangles[bare & (of_triangle == k)] = labels[0]
 
 
 def _evidence(

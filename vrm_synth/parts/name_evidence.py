@@ -33,6 +33,7 @@ class NameEvidence:
     why: whose name decided (part_labels.PartEvidence.why).
     subject: the name that decided.
     hints: hints of the first name that gives any.
+    hint_why: whose name that is.
     hint_subject: that name.
     """
 
@@ -40,6 +41,7 @@ class NameEvidence:
     why: str = ""
     subject: str = ""
     hints: frozenset[Hint] = frozenset()
+    hint_why: str = ""
     hint_subject: str = ""
 
 
@@ -72,7 +74,7 @@ def read_names(avatar: Avatar, surface: Surface) -> list[NameEvidence]:
     for k, (node, primitive) in enumerate(zip(d.nodes.tolist(), d.primitives, strict=True)):
         span = slice(int(d.first[k]), int(d.first[k + 1]))
         zones = np.bincount(surface.zone[span], surface.area[span], len(ZONE_NAMES))
-        part = why = subject = hint_subject = ""
+        part = why = subject = hint_why = hint_subject = ""
         hints: frozenset[Hint] = frozenset()
         for whose, name in names_of(avatar, node, primitive.material):
             sense = read_name(name)
@@ -81,8 +83,8 @@ def read_names(avatar: Avatar, surface: Surface) -> list[NameEvidence]:
                 break
             told = sense.hints - {"silent"}
             if told and not hints:
-                hints, hint_subject = told, name
-        out.append(NameEvidence(part, why, subject, hints, hint_subject))
+                hints, hint_why, hint_subject = told, whose, name
+        out.append(NameEvidence(part, why, subject, hints, hint_why, hint_subject))
     return out
 
 

@@ -65,8 +65,8 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
     place = scaled(surface, regions.center)
     zone = surface.zone[regions.triangle].astype(np.intp)
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
-    np.minimum.at(low, regions.region, place)
-    np.maximum.at(high, regions.region, place)
+    np.minimum.at(low, regions.region, scaled(surface, regions.low))
+    np.maximum.at(high, regions.region, scaled(surface, regions.high))
     area = np.bincount(regions.region, regions.area, count)
     by_zone = np.bincount(regions.region * zones + zone, regions.area, count * zones).reshape(count, zones)
     sums = [np.bincount(regions.region, regions.area * place[:, k], count) for k in range(3)]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from vrm_synth.parts.region_table import RegionTable, shades_of
 
 MAIN_OF_HANDS = 0.5  # least share of the hands that their main color has
-MAIN_OF_FACE = 0.25  # least share of the front of the head (hair falls into it) that skin has
+MAIN_OF_FACE = 0.15  # least share of the front of the head (hair falls into it) that skin has
+MAIN_FACE = 0.25  # the same, where the hands have another color
 MAIN_OF_BODY = 0.5  # least share of the torso that the color of a one-colored body has
 LIMBS = ("upper_arm", "lower_arm", "hand", "upper_leg", "lower_leg", "foot")
 WHOLE_LIMBS = 0.8  # least share of every part of the limbs that a color has that is their own
@@ -49,7 +50,7 @@ def skin_colors(table: RegionTable) -> NDArray[np.intp]:
     if hands.max() >= MAIN_OF_HANDS and on_face[shades_of(lab, hands.argmax()[None])].sum() >= MAIN_OF_FACE:
         core.add(int(hands.argmax()))
     face = int(on_face.argmax())
-    if not core and on_face[face] >= MAIN_OF_FACE:
+    if not core and on_face[face] >= MAIN_FACE:
         if max(float(table.color_share(z)[face]) for z in BARE) >= MAIN_OF_BARE:
             core.add(face)
         elif torso.argmax() == face and torso[face] >= MAIN_OF_BODY:
