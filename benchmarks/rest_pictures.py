@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.color_regions import corner_uvs
+from vrm_synth.parts.orthographic import fragments
 from vrm_synth.parts.surface import Surface
 from vrm_synth.parts.texture_colors import texture_colors
 from vrm_synth.vrm.avatar import Avatar
 
 SIDE = 512  # pixels
-BATCH = 2_000_000  # candidate pixels that are tested at once
 DEGREES = (0, 90, 180, 270, 35, 215)
 HEAD_DEGREES = (0, 40, 320)
 
@@ -58,7 +58,7 @@ def draw(avatar: Avatar, surface: Surface, degrees: float, framed: NDArray[np.bo
     depth = np.full(side * side, -np.inf)
     triangle = np.full(side * side, -1, np.int32)
     weights = np.zeros((side * side, 3))
-    for t, pixel, w in _fragments(flat, side):
+    for t, pixel, w in fragments(flat, side):
         z = np.einsum("nk,nk->n", w, flat[t, :, 2])
         shown = np.zeros(len(t), np.bool_)
         uv = np.einsum("nk,nkc->nc", w, uvs[t])
@@ -87,30 +87,3 @@ def draw(avatar: Avatar, surface: Surface, degrees: float, framed: NDArray[np.bo
         position.reshape(*shape, 3).astype(np.float32),
         rgb.reshape(*shape, 3),
     )
-
-
-def _fragments(flat: Array, side: int):
-    """Batches of (triangle, pixel, barycentric weights (n, 3)) of the pixel centers that triangles cover."""
-    low = np.clip(np.ceil(flat[..., :2].min(1) - 0.5), 0, side).astype(np.int64)
-    high = np.clip(np.floor(flat[..., :2].max(1) - 0.5), -1, side - 1).astype(np.int64)
-    size = np.maximum(high - low + 1, 0)
-    count = size.prod(1)
-    chosen = np.flatnonzero(count)
-    if not len(chosen):
-        return
-    batch = np.cumsum(count[chosen]) // BATCH
-    for k in np.unique(batch):
-        ids = chosen[batch == k]
-        t = np.repeat(ids, count[ids])
-        offset = np.arange(len(t)) - np.repeat(np.cumsum(count[ids]) - count[ids], count[ids])
-        x, y = low[t, 0] + offset % size[t, 0], low[t, 1] + offset // size[t, 0]
-        p, a, b, c = np.stack([x, y], -1) + 0.5, flat[t, 0, :2], flat[t, 1, :2], flat[t, 2, :2]
-        whole = _cross(b - a, c - a)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            w = np.stack([_cross(b - p, c - p), _cross(c - p, a - p), _cross(a - p, b - p)], -1) / whole[:, None]
-        inside = (w >= -1e-9).all(1) & (whole != 0)
-        yield t[inside], (y * side + x)[inside], w[inside]
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

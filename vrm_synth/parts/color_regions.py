@@ -17,6 +17,7 @@ SUBDIVISIONS = (2, 4, 8, 16)  # a triangle is sampled at the centers of n² equa
 TEXELS_A_SAMPLE = 6.0  # texels that a sample stands for where the limit allows it
 CODES = 256  # clusters of a triangle are numbered triangle · CODES + cluster
 EDGE_POINTS = np.array([0.08, 0.29, 0.5, 0.71, 0.92])  # where along an edge the colors of both sides are compared
+OWN_WEIGHT = 0.02  # weight of one primitive's colors beside those of all
 INSET = 0.04  # how far from the edge, as a share of the triangle
 
 Ids = NDArray[np.int32]
@@ -69,7 +70,7 @@ def find_color_regions(avatar: Avatar, surface: Surface) -> ColorRegions:
     triangle, weights = _sample_points(surface, uvs, colors)
     rgb, drawn = _look_up(colors, material_of, triangle, np.einsum("nk,nkc->nc", weights, uvs[triangle]))
     share = surface.area[triangle] / np.maximum(np.bincount(triangle, minlength=len(material_of)), 1)[triangle]
-    palette = find_palette(rgb[drawn], share[drawn])
+    palette = find_palette(rgb[drawn], _palette_weight(surface, triangle[drawn], share[drawn]))
     clusters = {m: np.where(c.drawn, palette.nearest(c.pixels), NO_CLUSTER).astype(np.uint8) for m, c in colors.items()}
     cluster = np.where(drawn, palette.nearest(rgb), NO_CLUSTER)
     kept = cluster != NO_CLUSTER
@@ -95,6 +96,13 @@ def find_color_regions(avatar: Avatar, surface: Surface) -> ColorRegions:
         cluster=(codes[first] % CODES).astype(np.intp),
         uvs=uvs,
     )
+
+
+def _palette_weight(surface: Surface, triangle: NDArray[np.intp], area: Array) -> Array:
+    """(S,) weight of samples by area, with some for every primitive, so that an iris has its colors, too."""
+    primitive = surface.triangles.primitive_of[triangle]
+    own = np.bincount(primitive, area, len(surface.triangles.primitives))
+    return area / max(float(area.sum()), 1e-30) + OWN_WEIGHT * area / np.maximum(own, 1e-30)[primitive]
 
 
 def corner_uvs(avatar: Avatar, surface: Surface) -> Array:

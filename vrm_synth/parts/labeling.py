@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -20,7 +19,7 @@ from vrm_synth.parts.morph_boxes import find_face_boxes
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_labels import PartEvidence, PartLabels
 from vrm_synth.parts.part_names import PART_IDS, PART_NAMES
-from vrm_synth.parts.region_table import region_table, scaled, shades_of
+from vrm_synth.parts.region_table import region_table
 from vrm_synth.parts.skin_colors import skin_colors
 from vrm_synth.parts.surface import Surface, measure_surface
 from vrm_synth.parts.working_labels import WorkingLabels
@@ -85,15 +84,22 @@ def _label_by_texture(
     why = "texture"
     is_skin = np.isin(regions.cluster, list(skin))
     undecided = np.bincount(regions.region, regions.area * (w.part == 0), len(regions.cluster))
-    free = ~is_skin & (undecided >= 0.9 * table.area)
+    free = ~is_skin & (undecided >= 0.9 * table.whole)
     hair = label_hair(table, is_skin) & free
-    face = label_face(table, find_face_boxes(avatar, surface), free & ~hair)
-    clothes = label_clothes(table, free & ~hair & (face == 0))
+    face = label_face(table, find_face_boxes(avatar, surface), free & ~hair, _by_region(regions, w))
+    clothes = label_clothes(table, free & ~hair & (face == 0), is_skin)
     part = np.where(hair, PART_IDS["hair"], np.where(face > 0, face, clothes)).astype(np.uint8)
     w.set(part[regions.region] > 0, part[regions.region], why)
     _fill_pieces(surface, regions, w, is_skin[regions.region])
     on_head = surface.in_zone("head", "eye")[regions.triangle]
     w.set(is_skin[regions.region], np.where(on_head, PART_IDS["face_skin"], PART_IDS["body_skin"]), why)
+
+
+def _by_region(regions: ColorRegions, w: WorkingLabels) -> NDArray[np.uint8]:
+    """(R,) the label that most of each region has so far."""
+    area = np.zeros((len(regions.cluster), len(PART_NAMES)))
+    np.add.at(area, (regions.region, w.part), regions.area)
+    return area.argmax(1).astype(np.uint8)
 
 
 def _fill_pieces(surface: Surface, regions: ColorRegions, w: WorkingLabels, skin: NDArray[np.bool_]) -> None:

@@ -13,7 +13,7 @@ from vrm_synth.parts.lab_color import lab_from_srgb
 BIN = 4.0  # side of a histogram's cell, in L*a*b* units
 RADIUS = 8.0  # colors nearer than this to a cluster's color belong to it
 FARTHEST = 14.0  # texels farther than this from every cluster are of none: edges between two colors
-MOST = 48  # clusters
+MOST = 64  # clusters
 LEAST_SHARE = 2e-4  # of the surface's area
 
 NO_CLUSTER = 255  # a texel of no cluster, or one that is not drawn

@@ -43,7 +43,7 @@ def skin_colors(table: RegionTable) -> NDArray[np.intp]:
     if not len(lab):
         return np.zeros(0, np.intp)
     front = face_front(table)
-    on_face = np.bincount(r.color[front], r.area[front], len(lab))
+    on_face = np.bincount(r.color[front], table.weight[front], len(lab))
     on_face = on_face / max(float(on_face.sum()), 1e-12)
     hands, torso = table.color_share("hand"), table.color_share("torso")
     core: set[int] = set()
