@@ -1,0 +1,83 @@
+"""What a user knows better: part labels by names and colors of one avatar, as recipes and the manifest have them.
+
+    materials: {Body_00: body_skin}
+    nodes: {"Cube.003": held_thing}
+    colors:
+    - {color: "#3a606d", part: upper_garment, zones: [torso, upper_arm, lower_arm]}
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.parts.part_names import PART_NAMES
+from vrm_synth.parts.surface import ZONE_NAMES
+from vrm_synth.yaml_models.strict_yaml import RefusedError
+
+MOST_RULES = 1000
+LONGEST_NAME = 1000  # characters of a name of the avatar's
+
+
+def _part(name: str) -> str:
+    if name not in PART_NAMES:
+        raise RefusedError(f"no such part{did_you_mean(name, PART_NAMES)}", ", ".join(PART_NAMES))
+    return name
+
+
+def _zone(name: str) -> str:
+    if name not in ZONE_NAMES:
+        raise RefusedError(f"no such zone{did_you_mean(name, ZONE_NAMES)}", ", ".join(ZONE_NAMES))
+    return name
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+PartName = Annotated[str, AfterValidator(_part)]
+OwnName = Annotated[str, Field(max_length=LONGEST_NAME)]
+ByName = Annotated[dict[OwnName, PartName], Field(max_length=MOST_RULES)]
+Height = Annotated[float, Field(ge=-1.0, le=2.0)]
+
+
+class ColorRule(BaseModel):
+    """A part by its unlit color; of several rules the first that fits counts.
+
+    color: "#rrggbb". part: what it is. tolerance: largest CIE L*a*b* distance. zones: only where these parts of the
+    body move the surface (surface.ZONE_NAMES); empty: anywhere. materials: only of these; empty: of all. height:
+    [low, high], only there, 0 the lowest and 1 the highest point of the figure at rest.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+    part: PartName
+    tolerance: Annotated[float, Field(gt=0, le=100)] = 10.0
+    zones: Annotated[tuple[Annotated[str, AfterValidator(_zone)], ...], BeforeValidator(_listed)] = ()
+    materials: Annotated[tuple[OwnName, ...], BeforeValidator(_listed)] = ()
+    height: Annotated[tuple[Height, Height], BeforeValidator(_listed)] = (-1.0, 2.0)
+
+    @property
+    def rgb(self) -> tuple[float, float, float]:
+        """sRGB in 0..1."""
+        r, g, b = (int(self.color[k : k + 2], 16) / 255 for k in (1, 3, 5))
+        return r, g, b
+
+
+class PartOverrides(BaseModel):
+    """Part labels that count before anything else: a color's before a material's, a material's before a node's.
+
+    materials, textures, nodes, meshes: name in the avatar's file → part; a texture's name is its own or its image's.
+    colors: parts by color.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    materials: ByName = {}
+    textures: ByName = {}
+    nodes: ByName = {}
+    meshes: ByName = {}
+    colors: Annotated[tuple[ColorRule, ...], BeforeValidator(_listed), Field(max_length=MOST_RULES)] = ()
