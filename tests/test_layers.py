@@ -26,7 +26,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "builtin_avatar": ("core", "gltf.model", "vrm.avatar", "vrm.avatar_loader"),
     "pose": ("core", "gltf.model", "vrm.avatar", "yaml_models"),
     "camera": ("core", "pose", "yaml_models"),
-    "render": ("core", "gltf.model", "vrm.avatar", "pose", "camera", "stage"),
+    "render": ("core", "gltf.model", "vrm.avatar", "vrm.drawn_triangles", "pose", "camera", "stage"),
     "shot": ("core", "gltf.model", "vrm", "builtin_avatar", "pose", "camera", "stage", "render.base", "yaml_models"),
     "caption": ("core", "shot", "yaml_models"),
     "annotation": (
@@ -39,6 +39,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "render.geometry_buffer",
         "shot.body_parts",
     ),
+    "parts": ("core", "gltf.model", "vrm", "pose", "yaml_models"),
+    "passes": ("core", "io.npz", "io.png_encoder", "vrm", "pose", "camera", "render", "annotation", "parts"),
     "execution": ("core",),
     "dataset": (
         "core",
@@ -53,6 +55,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "shot",
         "render",
         "caption",
+        "annotation",
+        "parts",
+        "passes",
         "execution",
         "yaml_models",
     ),
@@ -68,6 +73,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "camera",
         "render",
         "shot",
+        "parts",
+        "passes",
         "dataset.render_shot",
     ),
     "cli": ("",),  # everything

@@ -11,7 +11,7 @@ import click
 
 from vrm_synth.cli.common import Choice, bar, mip_folder, note, plural, renderer_option, workers_option
 from vrm_synth.cli.suggestions import check_kind
-from vrm_synth.io.dataset_columns import PASSES
+from vrm_synth.core.passes import CONDITIONING, PASSES
 from vrm_synth.io.file_names import SHARD_FORMATS
 
 if TYPE_CHECKING:
@@ -115,7 +115,15 @@ def _dataset_options(command: F) -> F:
             "passes",
             multiple=True,
             type=Choice(list(PASSES)),
-            help="Another image beside each: mask is the figure's coverage of each pixel.",
+            help="A file of ground truth beside each picture, in addition to the recipe's; may be repeated.",
+        ),
+        click.option(
+            "--conditioning",
+            type=Choice(list(CONDITIONING)),
+            help="Add conditioning_image to each picture, for training a ControlNet.",
+        ),
+        click.option(
+            "--annotations", is_flag=True, help="Add keypoints, boxes, head and gaze to each row, and write coco.json."
         ),
         click.option(
             "--shard-size", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Shots per shard."
@@ -268,7 +276,7 @@ def _render(recipe: Recipe, out: str, **options: Any) -> None:
         ray = Cluster(options["ray_address"], options["devices"], options["ray_gpus"])
     accepted = (*recipe.accept_licenses, *options["accepted"])
     settings = DatasetSettings(
-        OutputFormat(options["shard_format"], options["encoding"], options["passes"]),
+        OutputFormat(options["shard_format"], options["encoding"]),
         options["shard_size"],
         options["renderer"],
         options["devices"],
@@ -278,7 +286,7 @@ def _render(recipe: Recipe, out: str, **options: Any) -> None:
     )
     with ProgressBars() as bars:
         report = render_missing(
-            recipe.model_copy(update={"accept_licenses": accepted}),
+            recipe.model_copy(update={"accept_licenses": accepted, **_ground_truth(recipe, options)}),
             out,
             workers=options["workers"],
             shard=options["shard"],
@@ -294,6 +302,15 @@ def _render(recipe: Recipe, out: str, **options: Any) -> None:
         click.echo(f"{text}; a look at them: {out}/{CONTACT_SHEET}")
     else:
         click.echo(f"{text}; other shards are missing: when they are there, vrm-synth finish {out}")
+
+
+def _ground_truth(recipe: Recipe, options: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the recipe: its own passes and annotations, and those that options add."""
+    return {
+        "passes": tuple(dict.fromkeys((*recipe.passes, *options["passes"]))),
+        "conditioning": options["conditioning"] or recipe.conditioning,
+        "annotations": options["annotations"] or recipe.annotations,
+    }
 
 
 class ProgressBars:

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import is_complete
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.shards.record import read_records
-from vrm_synth.io.dataset_columns import PASSES
 from vrm_synth.io.image_decoder import open_image
+from vrm_synth.io.npz import read_npz
 from vrm_synth.io.open_store import open_store
+from vrm_synth.io.png_decoder import decode_png
+from vrm_synth.io.png_encoder import SIGNATURE
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore, Store
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL import Image
 
     from vrm_synth.shot import Shot
@@ -55,11 +59,24 @@ class LoadedSample:
         return open_image(self.encoded.picture, self.key)
 
     @property
+    def passes(self) -> Mapping[str, bytes]:
+        """The files of the sample's passes, by the name of the pass ("depth", "conditioning_image")."""
+        return {suffix.partition(".")[0]: data for suffix, data in self.encoded.extras.items()}
+
+    def read_pass(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """A pass as arrays: of a picture one of the pass's name, (H, W) or (H, W, 3) with the file's own bit depth; of
+        an .npz those in it. Raises DatasetError where the sample has no such pass, or it is damaged."""
+        data = self.passes.get(name)
+        if data is None:
+            raise DatasetError("no such pass", got=name, allowed=", ".join(self.passes) or "none", where=self.key)
+        where = f"{self.key}: {name}"
+        return {name: decode_png(data, where)} if data.startswith(SIGNATURE) else read_npz(data, where)
+
+    @property
     def mask(self) -> Image.Image | None:
-        """Coverage of the figure, 8-bit grey; None where the dataset has no masks."""
-        suffix = PASSES["mask"].suffix
-        data = self.encoded.extras.get(suffix)
-        return None if data is None else open_image(data, f"{self.key}.{suffix}")
+        """The figure's mask, 8-bit grey; None where the dataset has no masks."""
+        data = self.passes.get("mask")
+        return None if data is None else open_image(data, f"{self.key}: mask")
 
     @property
     def shot(self) -> Shot:

@@ -184,9 +184,9 @@ class DeriveTask:
         origins = [s.identity for s in self.sources]
         if len({o["recipe_sha256"] for o in origins}) < len(origins):
             raise DatasetError("the same dataset twice", got=origins[0]["recipe_sha256"][:8], allowed="each once")
-        passes = {tuple(o["recipe"]["passes"]) for o in origins}
-        if len(passes) > 1:
-            got = "; ".join(", ".join(p) or "none" for p in sorted(passes))
+        truth = {to_json(_ground_truth(o["recipe"])): _ground_truth(o["recipe"]) for o in origins}
+        if len(truth) > 1:
+            got = "; ".join(sorted(truth))
             raise DatasetError("datasets of other passes do not merge", got=got, allowed="the same passes")
         derived = {"by": self.command, "where": self.where, "from": [o["recipe_sha256"] for o in origins]}
         encodings = {str(o["recipe"]["encoding"]) for o in origins}
@@ -194,7 +194,7 @@ class DeriveTask:
             DERIVED: derived | {"picked": self.picks.digest()},
             "format": self.shard_format,
             "encoding": self.encoding or (encodings.pop() if len(encodings) == 1 else "mixed"),
-            "passes": list(passes.pop()),
+            **next(iter(truth.values())),
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }
@@ -245,6 +245,12 @@ class DeriveTask:
             avatar = path_from(home_of(self.out, self.shard_format), source_from(source_home, avatar))
         s = replace(s, key=key, row={**s.row, "shot": {**shot, "id": key, "avatar": avatar}})
         return s if self.encoding is None else encoded(s, self.encoding)
+
+
+def _ground_truth(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a dataset's recipe that decide which files and columns a sample has; those of their default lack."""
+    optional = {k: settings[k] for k in ("conditioning", "annotations") if settings.get(k)}
+    return {"passes": list(settings["passes"]), **optional}
 
 
 def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

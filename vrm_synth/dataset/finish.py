@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.passes import sample_passes
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
+from vrm_synth.dataset.summary.camera_files import CocoWriter, TransformsWriter
 from vrm_synth.dataset.summary.card import DatasetSummary, render_card
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
 from vrm_synth.dataset.summary.table import table_row, write_table
@@ -26,6 +28,7 @@ from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
 from vrm_synth.io.file_names import (
+    COCO_JSON,
     COMPLETE_JSON,
     CONTACT_SHEET,
     DATASET_CARD,
@@ -48,6 +51,13 @@ def finish(store: Store) -> None:
     identity = read_identity(store)
     settings = identity["recipe"]
     shard_format = str(settings["format"])
+    transforms, more = TransformsWriter(settings), list[str]()
+
+    def put_all(files: Iterable[tuple[str, bytes]]) -> None:
+        for name, data in files:
+            store.put_file(name, data)
+            more.append(name)
+
     summary, shards, quarantined = DatasetSummary(), list[_Shard](), dict[str, str]()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -57,23 +67,31 @@ def finish(store: Store) -> None:
             if record.keys:
                 for key, row in rows_of(store, shard_format, record.split, record.shard):
                     summary.add(row, record.split)
+                    place = key, record.split, record.shard
+                    coco.add(row, *place)
+                    put_all(transforms.add(row, *place))
                     yield table_row(row, key, record.split, record.shard)
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, CocoWriter(Path(folder), settings) as coco:
         table = Path(folder) / METADATA_TABLE
         write_table(table, rows())
         store.put_file(METADATA_TABLE, table)
+        if annotated := coco.finish():
+            store.put_file(COCO_JSON, annotated)
+            more.append(COCO_JSON)
+    put_all(transforms.finish())
     summary.quarantined = len(quarantined)
     _check_count(store, sum(s.samples for s in shards) + len(quarantined), expected_dataset(identity).samples)
     shown = list(_spread_samples(store, shard_format, shards))
     every = max(1, len(shown) // CARD_CAPTIONS)
     summary.samples = [(name, sample.caption) for name, sample in shown[::every][:CARD_CAPTIONS]]
-    files = DatasetFiles(shard_format, str(settings["encoding"]), tuple(settings["passes"]), _in_order(summary.splits))
+    passes = sample_passes(settings)
+    files = DatasetFiles(shard_format, str(settings["encoding"]), passes, _in_order(summary.splits))
     store.put_file(
         DATASET_CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode()
     )
     store.put_file(CONTACT_SHEET, _sheet(shown, summary, settings.get("seed")))
-    made = [DATASET_JSON, METADATA_TABLE, DATASET_CARD, CONTACT_SHEET, *(record_name(s.number) for s in shards)]
+    made = [DATASET_JSON, METADATA_TABLE, DATASET_CARD, CONTACT_SHEET, *more, *(record_name(s.number) for s in shards)]
     complete = {
         "recipe_sha256": identity["recipe_sha256"],
         "shards": len(shards),

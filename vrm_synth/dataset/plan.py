@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.rng import rng
 from vrm_synth.shot import Recipe, source_at
+from vrm_synth.shot.planner import first_view
 
 REST = "train"  # the split of whatever no other split takes
 SHARD_SIZE = 1000
@@ -95,7 +96,7 @@ def split_at(recipe: Recipe, i: int, held_out: Mapping[str, str]) -> str:
         return REST
     if recipe.split_by == "avatar":
         return held_out.get(source_at(recipe, i), REST)
-    at = float(rng(recipe.seed, "split", i).random())
+    at = float(rng(recipe.seed, "split", first_view(recipe, i)).random())  # views of one body stay together
     for name, share in recipe.splits.items():
         if at < share:
             return name

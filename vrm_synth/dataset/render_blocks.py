@@ -31,6 +31,7 @@ from vrm_synth.dataset.render_task import (
     home_of,
     is_built_in,
 )
+from vrm_synth.dataset.sample_passes import check_passes
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.block_writer import BlockWriter
 from vrm_synth.dataset.shards.pending import missing_of
@@ -102,6 +103,7 @@ class RecipeDataset:
     ):
         settings = settings or DatasetSettings()
         check_output_format(settings.output, recipe)
+        check_passes(recipe, settings.renderer)
         check_claimable(store)  # before the avatars are read, which may take long
         usable = usable_avatars(
             recipe,
@@ -265,7 +267,7 @@ def _settings(recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], settings
     """Everything that the bytes follow from: the recipe, the hashes of its avatars, the renderer, the output format."""
     avatars = [{"id": credits[s]["id"], "sha256": credits[s]["sha256"]} for s in recipe.avatars]
     output = settings.output
-    files = {"format": output.shard_format, "encoding": output.encoding, "passes": list(output.passes)}
+    files = {"format": output.shard_format, "encoding": output.encoding}
     return {
         "avatars": avatars,
         **_dump(recipe),

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,21 +27,22 @@ from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.dataset.sample_passes import buffers_of, mask_by_alpha, sample_passes
 from vrm_synth.dataset.settings import OutputFormat
-from vrm_synth.io.dataset_columns import names, pass_suffix, sample_row
+from vrm_synth.io.dataset_columns import names, sample_row
 from vrm_synth.io.image_decoder import decode_rgba
-from vrm_synth.io.image_encodings import ENCODINGS, check_encoding, encode_mask
+from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.io.store import LocalStore, Store
 from vrm_synth.pose.evaluate import LookAtAngles, gaze_of
+from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render import RenderBackend, RendererName, open_backend
-from vrm_synth.render.base import Buffers
+from vrm_synth.render.base import Frame
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 from vrm_synth.shot.observe import observe
 from vrm_synth.vrm import Avatar
 
 ATTEMPTS = 4
-BUFFERS = Buffers(surface=True)  # what captions need
 LICENSE = names("license")  # columns of a row; its name, too, is hashed into the render id
 STAGES = ("load", "plan", "draw", "encode")
 
@@ -83,7 +85,7 @@ class RenderTask:
 
     home: the folder that avatars' paths in metadata are relative to; None for file names alone.
     licenses: avatar source → its columns LICENSE.
-    output: shard format, encoding, passes.
+    output: shard format and encoding.
     renderer: its name.
     devices: EGL device indices, of which each process takes one.
     cache_bytes: size of the avatars that a process keeps in memory.
@@ -157,7 +159,8 @@ def _attempt(
     planned = plan_shot(task.recipe, i, open_one, attempt)
     shot = gaze_in_angles(avatar, planned.shot)
     clock.append(time.perf_counter())
-    posed, frame = render_shot(backend, avatar, shot, posed=planned.posed, buffers=BUFFERS)
+    buffers = buffers_of(task.recipe, task.renderer)
+    posed, frame = render_shot(backend, avatar, shot, posed=planned.posed, buffers=buffers)
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
@@ -168,10 +171,7 @@ def _attempt(
     encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
     stored_rgba = frame.rgba if encoding.lossless else decode_rgba(picture)
-    extras = {}
-    if "mask" in task.output.passes:
-        bare = backend.render(posed, replace(shot.view(), background=None)).rgba
-        extras[pass_suffix("mask")] = encode_mask(bare[..., 3])
+    extras, annotations = _passes(task, backend, posed, shot, frame)
     row = sample_row(
         {
             "caption": english(shot.choices, observations),
@@ -184,6 +184,7 @@ def _attempt(
             "renderer": backend.device,
             "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
             "observations": observations.to_json(),
+            **({} if annotations is None else {"annotations": annotations}),
         }
     )
     sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
@@ -191,6 +192,17 @@ def _attempt(
     clock.append(time.perf_counter())
     stage_seconds = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))
     return RenderResult(i, sample, pixels, stage_seconds=stage_seconds)
+
+
+def _passes(
+    task: RenderTask, backend: RenderBackend, posed: PosedAvatar, shot: Shot, frame: Frame
+) -> tuple[dict[str, bytes], dict[str, Any] | None]:
+    """(suffix → file, value of the column `annotations` or None)."""
+    if frame.geometry is not None:
+        return sample_passes(task.recipe, posed, shot.view(), frame)
+    if not task.recipe.passes:
+        return {}, None
+    return mask_by_alpha(backend.render(posed, replace(shot.view(), background=None))), None
 
 
 def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:

@@ -23,19 +23,17 @@ class OutputFormat:
 
     shard_format: "imagefolder", "webdataset" or "parquet".
     encoding: of pictures, a key of ENCODINGS ("png", "webp", "webp-lossy", "jpeg", "jxl").
-    passes: pictures rendered beside each, keys of PASSES (io/dataset_columns.py).
     """
 
     shard_format: str = "imagefolder"
     encoding: str = "png"
-    passes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DatasetSettings:
     """Settings of a dataset other than its recipe.
 
-    output: shard format, encoding and passes.
+    output: shard format and encoding.
     shard_size: shots per shard, before they are split.
     renderer: "gl" or "pyrender".
     devices: EGL device indices, which workers share.

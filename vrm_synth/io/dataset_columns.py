@@ -2,8 +2,7 @@
 
 A sample of ours has a line of metadata (metadata.jsonl, a tar's .json, a Parquet shard's `metadata`) and a row in
 metadata.parquet. The writers, the readers, the table and the dataset card take names and types from COLUMNS. A new
-column is an entry of it; a new pass (a mask, a depth map) is an entry of PASSES, which gives the pass its file's name
-and its column.
+column is an entry of it; a pass (core/passes.py) has its column by its file's name.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from vrm_synth.core.passes import CONDITIONING_IMAGE, PASSES, is_image
 
 ColumnType = Literal["string", "bool", "int32", "int64", "double"]  # as Arrow spells them
 Source = Literal["file", "shard", "task", "license", "size", "choices", "observations", "object"]
@@ -40,49 +41,29 @@ class Column:
     description: str
 
 
-@dataclass(frozen=True)
-class Pass:
-    """Another image beside each picture, drawn in the same shot.
-
-    name: as `--pass` takes it.
-    suffix: of its file, which is called key.suffix.
-    description: one line.
-    """
-
-    name: str
-    suffix: str
-    description: str
-
-
-PASSES: Mapping[str, Pass] = {
-    p.name: p for p in (Pass("mask", "mask.png", "coverage of the figure in each pixel, 8-bit grey"),)
-}
-
-
-def pass_suffix(name: str) -> str:
-    """The suffix of a pass's file; of a pass that a newer version has added, that of a PNG file."""
-    return PASSES[name].suffix if name in PASSES else f"{name}.png"
-
-
 def file_column(suffix: str) -> str:
-    """The column of metadata.jsonl that names a sample's further file: "mask.png" → "mask_file_name"."""
-    return f"{suffix.partition('.')[0]}{_FILE_COLUMN_END}"
+    """The column of metadata.jsonl that names a sample's further file: "mask.png" → "mask_file_name", which `datasets`
+    opens as a picture; "position.npz" → "position_path", which it leaves as text."""
+    return f"{suffix.partition('.')[0]}{_FILE_COLUMN_END if is_image(suffix) else _PATH_COLUMN_END}"
 
 
 def file_columns(row: Iterable[str]) -> list[str]:
     """Those of a row's columns that name further files, known to us or not."""
-    return [name for name in row if name.endswith(_FILE_COLUMN_END)]
+    return [name for name in row if name.endswith((_FILE_COLUMN_END, _PATH_COLUMN_END))]
 
 
 FILE_NAME = "file_name"  # the column of metadata.jsonl that names the picture
-_FILE_COLUMN_END = "_file_name"
+_FILE_COLUMN_END, _PATH_COLUMN_END = "_file_name", "_path"
 
 # In the order of metadata.parquet. Those that no caption or search needs are left out: of Choices expression, gaze
 # (Observations have what the picture shows), azimuth_name, elevation_name (`view` names them) and wording; of
 # Observations phrases.
 COLUMNS: tuple[Column, ...] = (
     Column(FILE_NAME, "string", "file", "the picture's file, in the folder of its metadata.jsonl"),
-    *(Column(file_column(p.suffix), "string", "file", f"the file of the {p.name}") for p in PASSES.values()),
+    *(
+        Column(file_column(p.suffix), "string", "file", f"the file of the {p.name}")
+        for p in (*PASSES.values(), CONDITIONING_IMAGE)
+    ),
     Column("key", "string", "shard", "the sample's name, unique in the dataset"),
     Column("split", "string", "shard", "name of its split"),
     Column("shard", "int32", "shard", "number of its shard"),
@@ -119,7 +100,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("face_elevation", "double", "observations", "degrees of the camera by the axis of the head"),
     Column("shot", "string", "object", "the picture as data, an entry of the shots format"),
     Column("observations", "string", "object", "everything that the picture is found to show"),
+    Column("annotations", "string", "object", "keypoints, boxes, head and gaze, where the recipe asks for them"),
 )
+OPTIONAL_COLUMNS = frozenset({"annotations"})  # that a dataset has or has not, by its recipe
 
 
 def names(*sources: Source) -> tuple[str, ...]:
@@ -143,7 +126,8 @@ def card_type(name: str, value: object) -> str:
 
 
 def sample_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A sample's metadata, of the value of each of SAMPLE_COLUMNS. Raises ValueError for any other set of columns."""
-    if values.keys() != set(SAMPLE_COLUMNS):
+    """A sample's metadata, of the value of each of SAMPLE_COLUMNS; OPTIONAL_COLUMNS may lack. Raises ValueError for any
+    other set of columns."""
+    if values.keys() | OPTIONAL_COLUMNS != set(SAMPLE_COLUMNS):
         raise ValueError(f"other columns than SAMPLE_COLUMNS: {sorted(values.keys() ^ set(SAMPLE_COLUMNS))}")
     return dict(values)

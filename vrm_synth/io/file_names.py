@@ -9,6 +9,8 @@ A dataset of ours:
     metadata.parquet           one table of everything
     README.md                  the dataset card
     contact_sheet.png          24 of the pictures
+    coco.json                  where the recipe asks for annotations: those of all pictures
+    transforms/000000.json     where bodies have several views and shards are folders: the cameras of one body's
     complete.json              the very last; not there while anything is missing
     metrics.json               how fast the last run went; no part of the data
 
@@ -22,6 +24,8 @@ DATASET_CARD = "README.md"
 METADATA_LINES = "metadata.jsonl"  # of an image folder, ours or anybody's: a row a picture
 METADATA_TABLE = "metadata.parquet"
 CONTACT_SHEET = "contact_sheet.png"
+COCO_JSON = "coco.json"
+TRANSFORMS_FOLDER = "transforms"
 COMPLETE_JSON = "complete.json"
 METRICS_JSON = "metrics.json"
 RECORDS_FOLDER = "records"

@@ -64,11 +64,6 @@ def check_encoding(name: str) -> None:
         load_jxl()
 
 
-def encode_mask(mask: Pixels) -> bytes:
-    """Encode one channel, (H, W) uint8, as PNG."""
-    return _save(mask, "PNG", compress_level=1)
-
-
 def _save(pixels: Pixels, pillow_format: str, **settings: object) -> bytes:
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(out, pillow_format, **settings)

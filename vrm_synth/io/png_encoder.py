@@ -19,6 +19,7 @@ bytes is one machine type's; that of the same pixels everybody's.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from isal import isal_zlib
@@ -27,11 +28,11 @@ from numpy.typing import NDArray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NONE, UP = 0, 2  # filter types: bytes as they are, and each minus the one above it (PNG specification, clause 9.2)
 LEVEL = 1  # of ISA-L's deflate
-_COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # channels → colour type (PNG specification, clause 11.2.2)
+COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # channels → colour type (PNG specification, clause 11.2.2)
 BAND_ROWS, BANDS = 8, 8  # rows of a band, and how many bands, evenly spread, are packed both ways
 
 
-def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16], *, is_color: bool = True) -> bytes:
+def encode_png(pixels: NDArray[Any], *, is_color: bool = True) -> bytes:
     """Encode pixels, top row first, as a PNG file.
 
     pixels: (H, W) or (H, W, channels), uint8 or uint16; 1 channel is grey, 3 RGB, 4 RGBA with straight alpha.
@@ -39,14 +40,14 @@ def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16], *, is_color: bool
     Raises ValueError for another shape or dtype.
     """
     height, width, channels = (*pixels.shape, 1)[:3] if pixels.ndim in (2, 3) else (0, 0, 0)
-    if pixels.dtype not in (np.uint8, np.uint16) or channels not in _COLOR_TYPES or not height or not width:
+    if pixels.dtype not in (np.uint8, np.uint16) or channels not in COLOR_TYPES or not height or not width:
         raise ValueError(f"encode_png takes (H, W[, 1, 3 or 4]) uint8 or uint16, got {pixels.shape} {pixels.dtype}")
     if pixels.dtype == np.uint16:
         pixels = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8)
     rows: NDArray[np.uint8] = pixels.view(np.uint8).reshape(height, -1)  # no copy even of a picture stored upside down
     data = isal_zlib.compress(_filtered(rows, _better_filter(rows)).data, LEVEL)
     depth = 8 * rows.shape[1] // (width * channels)
-    header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, COLOR_TYPES[channels], 0, 0, 0)
     chunks = [(b"IHDR", header), *([(b"sRGB", b"\0")] if is_color else []), (b"IDAT", data), (b"IEND", b"")]
     return SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks)
 

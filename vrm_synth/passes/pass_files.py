@@ -18,54 +18,35 @@
     albedo           PNG, RGB: base colour without light, sRGB
     shading          PNG, 8-bit grey: 0 in shade to 255 in light
     pose             PNG, RGB: the OpenPose skeleton as ControlNet's annotators draw it
-    keypoints        JSON: annotation.Annotation
     depth_inverse, normal_map, lines    PNG, RGB: what ControlNets are conditioned on (conditioning.py)
 
-0 is the background in every PNG. Legends of ids are in dataset.json (legends.py).
+0 is the background in every PNG. docs/passes.md has the legends of ids.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.annotation.openpose_drawing import draw_openpose
-from vrm_synth.core.errors import RenderError
-from vrm_synth.io.atomic_files import to_json
+from vrm_synth.annotation.openpose import draw_openpose, openpose_person
+from vrm_synth.core.errors import ShotError
+from vrm_synth.io.npz import npz_bytes
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.passes.conditioning import inverse_depth, lines, normal_map
 from vrm_synth.passes.pass_input import PassInput
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
-from vrm_synth.render.geometry_buffer import GeometryField
 from vrm_synth.vrm.avatar import Avatar
 
 UNITS_PER_METRE = 10_000  # of the depth pass
 NO_BONE_ID = 255
 
-FIELDS: Mapping[str, frozenset[GeometryField]] = {
-    "normal": frozenset({"normal"}),
-    "normal_map": frozenset({"normal"}),
-    "lines": frozenset({"normal"}),
-    "geometric_normal": frozenset({"geometric_normal"}),
-    "parts": frozenset({"uv"}),
-    "uv": frozenset({"uv"}),
-    "nocs": frozenset({"rest_position"}),
-    "albedo": frozenset({"albedo"}),
-    "shading": frozenset({"shading"}),
-}
-
-
-def geometry_fields(passes: Collection[str]) -> frozenset[GeometryField]:
-    """The fields of a geometry buffer that passes are made from, beside those that it always has."""
-    return frozenset().union(*(FIELDS.get(name, frozenset()) for name in passes))
-
 
 def pass_file(name: str, source: PassInput) -> bytes:
-    """The file of one pass. Raises RenderError where it cannot hold what is drawn."""
+    """The file of one pass. Raises ShotError where it cannot hold what is drawn."""
     return _MAKERS[name](source)
 
 
@@ -73,7 +54,7 @@ def _depth(source: PassInput) -> bytes:
     depth, mask = source.geometry.depth, source.geometry.mask
     units = np.rint(np.where(mask, depth, 0) * UNITS_PER_METRE)
     if units.max(initial=0) > 65535:
-        raise RenderError(
+        raise ShotError(
             "a surface is too far away for the depth pass",
             got=f"{depth[mask].max():.2f} m",
             allowed="up to 6.5535 m, or the pass depth_metres",
@@ -82,7 +63,7 @@ def _depth(source: PassInput) -> bytes:
 
 
 def _depth_layers(source: PassInput) -> bytes:
-    return _npz(
+    return npz_bytes(
         depth=np.stack([layer.depth for layer in source.layers]),
         triangle=np.stack([layer.triangle for layer in source.layers]),
     )
@@ -129,44 +110,37 @@ def _shading(source: PassInput) -> bytes:
     return _data(np.rint(source.geometry.shading * 255).astype(np.uint8))
 
 
-def _ids(indices: NDArray[np.int32], dtype: type[np.uint8] | type[np.uint16]) -> bytes:
-    return _data((indices + 1).astype(dtype))
+def _ids(indices: NDArray[np.int32]) -> bytes:
+    return _data((indices + 1).astype(np.uint16))
 
 
 def _flags(mask: NDArray[np.bool_]) -> bytes:
     return _data(mask.astype(np.uint8) * np.uint8(255))
 
 
-def _data(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+def _data(pixels: NDArray[Any]) -> bytes:
     return encode_png(np.ascontiguousarray(pixels), is_color=False)
-
-
-def _npz(**arrays: NDArray[np.generic]) -> bytes:
-    out = io.BytesIO()
-    np.savez_compressed(out, **{name: np.ascontiguousarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
-    return out.getvalue()
 
 
 _MAKERS: Mapping[str, Callable[[PassInput], bytes]] = {
     "depth": _depth,
-    "depth_metres": lambda s: _npz(depth=s.geometry.depth),
+    "depth_metres": lambda s: npz_bytes(depth=s.geometry.depth),
     "depth_layers": _depth_layers,
     "normal": lambda s: _unit_vectors(s.geometry.normal, s.geometry.mask),
     "geometric_normal": lambda s: _unit_vectors(s.geometry.geometric_normal, s.geometry.mask),
     "parts": lambda s: _data(np.where(s.geometry.mask, s.parts + 1, 0).astype(np.uint8)),
     "body_parts": _body_parts,
     "instances": lambda s: _data(s.geometry.mask.astype(np.uint8)),
-    "materials": lambda s: _ids(s.materials, np.uint16),
-    "nodes": lambda s: _ids(s.nodes, np.uint16),
+    "materials": lambda s: _ids(s.materials),
+    "nodes": lambda s: _ids(s.nodes),
     "mask": lambda s: _flags(s.geometry.mask),
     "outline": lambda s: _flags(s.geometry.outline),
     "uv": _uv,
     "nocs": _nocs,
-    "position": lambda s: _npz(position=s.world_position),
+    "position": lambda s: npz_bytes(position=s.world_position),
     "albedo": _albedo,
     "shading": _shading,
-    "pose": lambda s: encode_png(draw_openpose(s.annotation)),
-    "keypoints": lambda s: (to_json(s.annotation.to_json()) + "\n").encode(),
+    "pose": lambda s: encode_png(draw_openpose([openpose_person(s.annotation.keypoints)], s.size)),
     "depth_inverse": lambda s: _data(inverse_depth(s.geometry)),
     "normal_map": lambda s: _data(normal_map(s.geometry)),
     "lines": lambda s: _data(lines(s.geometry, s.materials, s.parts)),

@@ -12,6 +12,8 @@ from vrm_synth.annotation.annotate import Annotation, annotate
 from vrm_synth.annotation.surface import NO_BONE, surface_of
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
+from vrm_synth.parts.labeling import label_parts
+from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_labels import PartLabels
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
@@ -28,7 +30,7 @@ class PassInput:
     size: (width, height), pixels.
     geometry: what lies at the centre of each pixel.
     layers: the same of depth peeling, nearest first; empty where no pass needs it.
-    labels: of the avatar's parts.
+    overrides: part labels of the user's; None for none.
     """
 
     posed: PosedAvatar
@@ -36,14 +38,19 @@ class PassInput:
     size: tuple[int, int]
     geometry: GeometryBuffer
     layers: tuple[GeometryBuffer, ...]
-    labels: PartLabels
+    overrides: PartOverrides | None = None
 
     @staticmethod
-    def of(posed: PosedAvatar, view: View, frame: Frame, labels: PartLabels) -> PassInput:
+    def of(posed: PosedAvatar, view: View, frame: Frame, overrides: PartOverrides | None = None) -> PassInput:
         """The input of a frame that was rendered with a geometry buffer. Raises RenderError for one without."""
         if frame.geometry is None:
             raise RenderError("this renderer draws no geometry buffer", allowed="the gl renderer, or no passes")
-        return PassInput(posed, view.camera, view.size, frame.geometry, frame.layers, labels)
+        return PassInput(posed, view.camera, view.size, frame.geometry, frame.layers, overrides)
+
+    @cached_property
+    def labels(self) -> PartLabels:
+        """Labels of the avatar's parts."""
+        return label_parts(self.posed.avatar, self.overrides)
 
     @cached_property
     def parts(self) -> NDArray[np.uint8]:

@@ -49,7 +49,7 @@ class PlannedShot:
     pose: the pose that it is in, with its phrases.
     character: words for the avatar.
     aim: direction of the camera.
-    gaze: viewer or away where the shot turns the eyes, else "".
+    gaze: viewer or away where the shot turns the eyes for its own camera, else "".
     """
 
     shot: Shot
@@ -70,20 +70,18 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     source = source_at(recipe, i)
     if attempt:
         recipe = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
-    seed = recipe.seed
+    seed, first = recipe.seed, first_view(recipe, i)
     avatar = open_avatar(source)
-    pose = _pose(recipe, i)
-    wind = _wind(recipe, i)
-    body = pose_body(avatar, pose, _expression(recipe, avatar, i), recipe.settle_seconds, wind)
-    v = _view(recipe, pose, i)
-    aim, margins = _jittered_aim(recipe, v, i)
-    width, height = recipe.size
-    camera = body.frame(v.crop.down_to, aim, margins, width / height)
-    body_view = BodyView(body.parts, body.posed, body.vertices, camera, recipe.size)
-    gaze, look_at = _gaze(recipe, body_view, aim, i)
-    setup = draw(recipe.lighting, seed, "lighting", i)
-    key_light, ambient = light(setup, aim.azimuth, rng(seed, "light", i))
-    backdrop = draw(recipe.background, seed, "background", i)
+    pose = _pose(recipe, first)
+    wind = _wind(recipe, first)
+    body = pose_body(avatar, pose, _expression(recipe, avatar, first), recipe.settle_seconds, wind)
+    v, aim, body_view = _before_camera(recipe, pose, body, i)
+    # What belongs to the body, its light included, is decided by its first view.
+    _, first_aim, first_body_view = (v, aim, body_view) if i == first else _before_camera(recipe, pose, body, first)
+    gaze, look_at = _gaze(recipe, first_body_view, first_aim, first)
+    setup = draw(recipe.lighting, seed, "lighting", first)
+    key_light, ambient = light(setup, first_aim.azimuth, rng(seed, "light", first))
+    backdrop = draw(recipe.background, seed, "background", first)
     words = character(avatar, source, recipe.characters)
     choices = Choices(
         character=words.name,
@@ -96,7 +94,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         azimuth_name=v.azimuth_name,
         elevation_name=v.elevation_name,
         expression=next(iter(body.expressions), NEUTRAL),
-        gaze=draw(recipe.gaze, seed, "gaze", i),
+        gaze=draw(recipe.gaze, seed, "gaze", first),
         lighting=setup,
         background=backdrop,
         wording=int(rng(seed, "wording", i).integers(2**31)),
@@ -104,7 +102,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     shot = Shot(
         id=f"{i:06d}",
         figures=(_figure(source, body, look_at, recipe.settle_seconds),),
-        camera=camera,
+        camera=body_view.camera,
         size=recipe.size,
         wind=wind,
         light=key_light,
@@ -115,7 +113,9 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         antialias=recipe.antialias,
         choices=choices,
     )
-    return PlannedShot(shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze)
+    return PlannedShot(
+        shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze if i == first else ""
+    )
 
 
 def source_at(recipe: Recipe, i: int) -> str:
@@ -123,7 +123,21 @@ def source_at(recipe: Recipe, i: int) -> str:
     if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < recipe.count:
         raise ShotError("no such shot", got=i, allowed=f"0 to {recipe.count - 1}", where="recipe")
     sources = {f"{n}": 1.0 for n in range(len(recipe.avatars))}
-    return recipe.avatars[int(draw(sources, recipe.seed, "avatar", i))]
+    return recipe.avatars[int(draw(sources, recipe.seed, "avatar", first_view(recipe, i)))]
+
+
+def first_view(recipe: Recipe, i: int) -> int:
+    """The first of the shots that show the same body as shot i: `views_per_pose` shots in a row do."""
+    return i - i % recipe.views_per_pose
+
+
+def _before_camera(recipe: Recipe, pose: Pose, body: PosedBody, i: int) -> tuple[NamedView, Aim, BodyView]:
+    """The view of shot i, its camera's aim, and the body before that camera."""
+    v = _view(recipe, pose, i)
+    aim, margins = _jittered_aim(recipe, v, i)
+    width, height = recipe.size
+    camera = body.frame(v.crop.down_to, aim, margins, width / height)
+    return v, aim, BodyView(body.parts, body.posed, body.vertices, camera, recipe.size)
 
 
 def _figure(

@@ -20,6 +20,8 @@ from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, l
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import is_plain
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.core.passes import PASSES
 from vrm_synth.pose.pose_files import MOST_FILES, find_pose_files, is_pose_file, read_pose_file
 from vrm_synth.pose.pose_library import NAME, Pose, PoseFile, load_poses, pose_of
 from vrm_synth.render.base import Antialias
@@ -93,6 +95,17 @@ def _embed_pose_files(data: dict[str, Any], base: Path) -> dict[str, Any]:
             raise RefusedError("a file in poses has this name", "one or the other", ("own_poses", name))
     read = {name: read_pose_file(path)[1] for name, path in files.items()}
     return data | {"own_poses": {**own, **read} if isinstance(own, dict) else read if own is None else own}
+
+
+def _pass_names(value: Any) -> Any:
+    """Names of PASSES, each once."""
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list | tuple):
+        raise RefusedError("not a list of passes", ", ".join(PASSES))
+    for k, name in enumerate(entries):
+        if name not in PASSES:
+            raise RefusedError(f"no such pass{did_you_mean(str(name), tuple(PASSES))}", ", ".join(PASSES), (k,))
+    return tuple(dict.fromkeys(entries))
 
 
 def _own_name(name: str) -> str:
@@ -229,6 +242,17 @@ class Recipe(_Strict):
     wind: Annotated[float, Field(ge=0, le=10)] = 0.0
     # Draw the outlines that materials ask for.
     outlines: bool = True
+
+    # Files beside each picture, of the same shot: mask, depth, normal, parts, pose… (docs/passes.md has all).
+    passes: Annotated[tuple[str, ...], BeforeValidator(_pass_names)] = ()
+    # What conditioning_image shows, for training a ControlNet: pose, depth, normal or lines; null for no such file.
+    conditioning: Literal["pose", "depth", "normal", "lines"] | None = None
+    # Surfaces behind each other that the pass depth_layers has.
+    depth_layers: Annotated[int, Field(ge=1, le=16, strict=True)] = 4
+    # Keypoints (COCO-WholeBody), boxes, head and gaze in each row, and coco.json for the dataset.
+    annotations: bool = False
+    # Views of each body, which stays as it is: expression, gaze, light and background, too. 1: a new body each shot.
+    views_per_pose: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
 
     # What captions call an avatar: {"aki.vrm": {name: Aki, description: a boy with red hair}}, by file name or source.
     characters: dict[str, CharacterWords] = {}

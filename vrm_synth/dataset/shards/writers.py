@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vrm_synth.core.passes import is_image
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.dataset_columns import FILE_NAME, OBJECT_COLUMNS, file_column
 from vrm_synth.io.file_names import METADATA_LINES, index_name, shard_stem
@@ -15,7 +16,7 @@ from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.shard_readers.sample import read_line, read_row
 from vrm_synth.io.store import Store
 
-_IMAGE = {"_type": "Image"}
+_IMAGE, _TEXT = {"_type": "Image"}, {"dtype": "string", "_type": "Value"}
 
 
 def pack(shard_format: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
@@ -73,8 +74,7 @@ def _parquet(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
         row: dict[str, Any] = {"key": s.key, "image": _embedded(f"{s.key}.{s.suffix}", s.picture), "caption": s.caption}
         row |= {suffix.partition(".")[0]: _embedded(f"{s.key}.{suffix}", data) for suffix, data in s.extras.items()}
         rows.append(row | {"metadata": to_json(s.row)})
-    images = [name for name, value in rows[0].items() if isinstance(value, Mapping)]
-    kinds = {name: _IMAGE if name in images else {"dtype": "string", "_type": "Value"} for name in rows[0]}
+    kinds = {name: _feature(value) for name, value in rows[0].items()}
     table = pa.Table.from_pylist(rows).replace_schema_metadata(
         {"huggingface": to_json({"info": {"features": kinds}})}  # what `datasets` and the hub's viewer show pictures by
     )
@@ -98,6 +98,13 @@ def rows_of(store: Store, shard_format: str, split: str, shard: int) -> Iterator
     else:
         for sample in read_shard(store, shard_format, split, shard):
             yield sample.key, dict(sample.row)
+
+
+def _feature(value: Any) -> Mapping[str, Any]:
+    """The type of a column, as `datasets` spells it."""
+    if not isinstance(value, Mapping):
+        return _TEXT
+    return _IMAGE if is_image(value["path"]) else {"bytes": {"dtype": "binary", "_type": "Value"}, "path": _TEXT}
 
 
 def _embedded(name: str, data: bytes) -> Mapping[str, Any]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vrm_synth.core.passes import Pass
 from vrm_synth.io.atomic_files import to_json
-from vrm_synth.io.dataset_columns import pass_suffix
 from vrm_synth.io.image_encodings import ENCODINGS
 
 FOLDER_PLACEHOLDER = "PATH/OF/THIS/FOLDER"
@@ -23,13 +23,13 @@ class DatasetFiles:
 
     shard_format: of shards, a key of FILES.
     encoding: of pictures, a key of ENCODINGS, or "mixed" where datasets of several were merged.
-    passes: what lies beside each picture.
+    passes: the files that lie beside each picture.
     splits: their names, the one to show first.
     """
 
     shard_format: str
     encoding: str = "png"
-    passes: tuple[str, ...] = ()
+    passes: tuple[Pass, ...] = ()
     splits: tuple[str, ...] = ("train",)
 
     @property
@@ -55,7 +55,7 @@ def head(files: DatasetFiles, columns: Mapping[str, str]) -> dict[str, Any]:
 def _features(files: DatasetFiles, columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """The columns of a tar's samples. `datasets` would take them from the first five samples of one shard, knows no
     JPEG XL, and leaves pictures out whose suffix the five did not have."""
-    pictures = (*files.suffixes, *map(pass_suffix, files.passes))
+    pictures = (*files.suffixes, *(p.suffix for p in files.passes if p.is_image))
     row = [{"name": name, "dtype": kind} for name, kind in columns.items()]
     return [
         *({"name": suffix, "dtype": "image"} for suffix in pictures),
@@ -92,11 +92,27 @@ def _arguments(files: DatasetFiles) -> str:
 def _columns(files: DatasetFiles) -> str:
     if files.shard_format == "webdataset":
         names = [f"`{suffix}`" for suffix in files.suffixes]
-        masks = "".join(f", `{pass_suffix(name)}`" for name in files.passes)
-        return f"A row has the picture ({' or '.join(names)}){masks}, the caption (`txt`) and the rest (`json`)."
-    masks = "".join(f", `{name}`" for name in files.passes)
-    rest = "the rest as JSON text (`metadata`)" if files.shard_format == "parquet" else "the rest, a column each"
-    return f"A row has `image`{masks}, `caption` and {rest}."
+        passes = "".join(f", `{p.suffix}`" for p in files.passes if p.is_image)
+        text = f"A row has the picture ({' or '.join(names)}){passes}, the caption (`txt`) and the rest (`json`)."
+    else:
+        passes = "".join(f", `{p.name}`" for p in files.passes if p.is_image)
+        rest = "the rest as JSON text (`metadata`)" if files.shard_format == "parquet" else "the rest, a column each"
+        text = f"A row has `image`{passes}, `caption` and {rest}."
+    return text + _arrays(files)
+
+
+def _arrays(files: DatasetFiles) -> str:
+    """A sentence about the files that are no picture columns."""
+    arrays = [p for p in files.passes if not p.is_image]
+    if not arrays:
+        return ""
+    where = {
+        "imagefolder": "a column each names them by path",
+        "webdataset": "members of the tar, which `datasets` does not show",
+        "parquet": "a column each has their bytes and path",
+    }[files.shard_format]
+    named = ", ".join(f"`{p.suffix}`" for p in arrays)
+    return f" Arrays for `numpy.load` ({named}) are no picture columns: {where}."
 
 
 def _webdataset(files: DatasetFiles, plugin: str) -> str:
@@ -104,7 +120,7 @@ def _webdataset(files: DatasetFiles, plugin: str) -> str:
     first, rest = ("import glob\nimport io\n\n", f"{plugin}import webdataset\nfrom PIL import Image\n\n\n")
     return (
         f"```python\n{first}{rest}"
-        "def picture(name, data):  # as it is, transparency included; masks are grey\n"
+        "def picture(name, data):  # as it is, transparency included; passes too\n"
         f"    return Image.open(io.BytesIO(data)) if name.endswith({_endings(files)}) else None\n\n\n"
         f"shards = sorted(glob.glob({to_json(f'{FOLDER_PLACEHOLDER}/{split}/*.tar')}))\n"
         "samples = webdataset.WebDataset(shards, shardshuffle=False).decode(picture)\n```"
@@ -112,7 +128,7 @@ def _webdataset(files: DatasetFiles, plugin: str) -> str:
 
 
 def _endings(files: DatasetFiles) -> str:
-    endings = dict.fromkeys((*files.suffixes, *("png" for _ in files.passes)))
+    endings = dict.fromkeys((*files.suffixes, *("png" for p in files.passes if p.is_image)))
     quoted = [f'"{ending}"' for ending in endings]
     return quoted[0] if len(quoted) == 1 else f"({', '.join(quoted)})"
 

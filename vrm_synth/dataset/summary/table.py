@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.io.atomic_files import file_errors, to_json
-from vrm_synth.io.dataset_columns import OBJECT_COLUMNS, TABLE_COLUMNS, ColumnType
+from vrm_synth.io.dataset_columns import OBJECT_COLUMNS, OPTIONAL_COLUMNS, TABLE_COLUMNS, ColumnType
 from vrm_synth.io.file_names import METADATA_TABLE
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[
         "size": {"width": width, "height": height},
         "choices": shot.get("choices") or {},
         "observations": row.get("observations") or {},
-        "object": {name: to_json(row.get(name) or {}) for name in OBJECT_COLUMNS},
+        "object": {
+            name: to_json(row.get(name) or {}) for name in OBJECT_COLUMNS if name in row or name not in OPTIONAL_COLUMNS
+        },
     }
     return {name: sources[column.source].get(name) for name, column in TABLE_COLUMNS.items()}
 

@@ -31,7 +31,6 @@ NOT_OF_RECIPE = (
     "renderer",
     "format",
     "encoding",
-    "passes",
     "shard_size",
     "avatars",
 )  # of the settings, what no recipe has
@@ -103,7 +102,7 @@ def reopen_dataset(
     full_recipe = Recipe.model_validate(recipe | {"avatars": avatars, "accept_licenses": accepted})
     if settings.get("settle_seconds", 0) is None:
         full_recipe = full_recipe.model_copy(update={"settle_seconds": None})
-    output = OutputFormat(settings["format"], settings["encoding"], tuple(settings["passes"]))
+    output = OutputFormat(settings["format"], settings["encoding"])
     evidence = load_evidence(None)
     dataset_settings = DatasetSettings(output, settings["shard_size"], settings["renderer"], (device,), evidence)
     return RecipeDataset(full_recipe, store, open_avatar, dataset_settings)

@@ -1,0 +1,72 @@
+"""The passes and annotations of one sample, as its recipe asks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vrm_synth.core.errors import DatasetError
+from vrm_synth.core.passes import CONDITIONING, CONDITIONING_IMAGE, PASSES
+from vrm_synth.io.png_encoder import encode_png
+from vrm_synth.passes.geometry_fields import geometry_fields
+from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.render.base import Buffers, Frame, RendererName, View
+from vrm_synth.shot.recipe import Recipe
+
+MASK = "mask"
+OPAQUE_HALF = 128  # alpha from which a pixel of pyrender's belongs to the figure
+
+
+def check_passes(recipe: Recipe, renderer: RendererName) -> None:
+    """Raise DatasetError where a renderer cannot draw what a recipe asks for."""
+    if renderer == "gl":
+        return
+    lacking = [name for name in recipe.passes if name != MASK]
+    lacking += ["conditioning"] if recipe.conditioning else []
+    lacking += ["annotations"] if recipe.annotations else []
+    if lacking:
+        raise DatasetError(
+            f"{renderer} draws no geometry buffer", got=", ".join(lacking), allowed="mask, or the gl renderer"
+        )
+
+
+def buffers_of(recipe: Recipe, renderer: RendererName) -> Buffers:
+    """What a recipe's pictures are drawn with: the depth for captions, and a geometry buffer where passes need one."""
+    names = drawn_passes(recipe)
+    if renderer != "gl" or not (names or recipe.annotations):
+        return Buffers(surface=True)
+    layers = recipe.depth_layers if "depth_layers" in names else 0
+    return Buffers(surface=True, geometry=geometry_fields(names), depth_layers=layers)
+
+
+def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the passes that a recipe's files are made of, each once."""
+    conditioning = (CONDITIONING[recipe.conditioning],) if recipe.conditioning else ()
+    return tuple(dict.fromkeys((*recipe.passes, *conditioning)))
+
+
+def sample_passes(
+    recipe: Recipe, posed: PosedAvatar, view: View, frame: Frame
+) -> tuple[dict[str, bytes], dict[str, Any] | None]:
+    """(suffix → file, value of the column `annotations` or None) of a picture drawn with buffers_of the recipe.
+
+    Raises ShotError where a file cannot hold what is drawn.
+    """
+    # Imported here: most datasets have no passes, and their workers start faster.
+    from vrm_synth.annotation.coco import coco_annotation
+    from vrm_synth.passes.pass_files import pass_file
+    from vrm_synth.passes.pass_input import PassInput
+
+    source = PassInput.of(posed, view, frame)
+    files = {name: pass_file(name, source) for name in drawn_passes(recipe)}
+    extras = {PASSES[name].suffix: files[name] for name in recipe.passes}
+    if recipe.conditioning:
+        extras[CONDITIONING_IMAGE.suffix] = files[CONDITIONING[recipe.conditioning]]
+    if not recipe.annotations:
+        return extras, None
+    return extras, {**source.annotation.to_json(), "coco": coco_annotation(source.annotation)}
+
+
+def mask_by_alpha(transparent: Frame) -> dict[str, bytes]:
+    """The mask of a renderer without a geometry buffer, from a picture without a background."""
+    mask = (transparent.rgba[..., 3] >= OPAQUE_HALF).astype("uint8") * 255
+    return {PASSES[MASK].suffix: encode_png(mask, is_color=False)}

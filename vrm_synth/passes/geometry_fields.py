@@ -1,0 +1,24 @@
+"""What each pass needs of a geometry buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from vrm_synth.render.geometry_buffer import GeometryField
+
+FIELDS: Mapping[str, frozenset[GeometryField]] = {
+    "normal": frozenset({"normal"}),
+    "normal_map": frozenset({"normal"}),
+    "lines": frozenset({"normal", "uv"}),
+    "geometric_normal": frozenset({"geometric_normal"}),
+    "parts": frozenset({"uv"}),
+    "uv": frozenset({"uv"}),
+    "nocs": frozenset({"rest_position"}),
+    "albedo": frozenset({"albedo"}),
+    "shading": frozenset({"shading"}),
+}
+
+
+def geometry_fields(passes: Collection[str]) -> frozenset[GeometryField]:
+    """The fields of a geometry buffer that passes are made from, beside those that it always has."""
+    return frozenset().union(*(FIELDS.get(name, frozenset()) for name in passes))
