@@ -73,6 +73,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "camera",
         "render",
         "shot",
+        "annotation",
         "parts",
         "passes",
         "dataset.render_shot",

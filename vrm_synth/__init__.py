@@ -18,14 +18,17 @@ from vrm_synth.core.lazy_imports import lazily
 TYPE_CHECKING = False  # what type checkers take for true; importing typing would take half of this package's import
 
 if TYPE_CHECKING:
+    from vrm_synth.annotation.annotate import Annotation
     from vrm_synth.api.avatars import demo_avatar, load
     from vrm_synth.api.cameras import frame_body
+    from vrm_synth.api.labeled_frame import LabeledFrame
     from vrm_synth.api.renderer import Renderer
     from vrm_synth.camera.camera import Camera
     from vrm_synth.camera.views import load_views
     from vrm_synth.core.errors import VrmSynthError
     from vrm_synth.dataset.dataset_handle import FinishedDataset, LoadedSample, open_dataset
     from vrm_synth.dataset.render_dataset import render_dataset
+    from vrm_synth.parts.overrides import PartOverrides
     from vrm_synth.pose.lookat import LookAtAngles
     from vrm_synth.pose.pose_files import load_pose
     from vrm_synth.pose.pose_library import Pose, load_poses
@@ -39,17 +42,20 @@ if TYPE_CHECKING:
     from vrm_synth.training.train_model import train
     from vrm_synth.vrm.avatar import Avatar
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Ambient",
+    "Annotation",
     "Avatar",
     "Camera",
     "FinishedDataset",
     "Frame",
+    "LabeledFrame",
     "Light",
     "LoadedSample",
     "LookAtAngles",
+    "PartOverrides",
     "Pose",
     "Recipe",
     "RenderOptions",
@@ -73,6 +79,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("demo_avatar", "load"), "api.avatars"),
     "frame_body": "api.cameras",
+    "Annotation": "annotation.annotate",
+    "LabeledFrame": "api.labeled_frame",
     "Renderer": "api.renderer",
     "Camera": "camera.camera",
     "load_views": "camera.views",
@@ -80,6 +88,7 @@ _HOMES = {
     **dict.fromkeys(("FinishedDataset", "LoadedSample", "open_dataset"), "dataset.dataset_handle"),
     "render_dataset": "dataset.render_dataset",
     "LookAtAngles": "pose.lookat",
+    "PartOverrides": "parts.overrides",
     "load_pose": "pose.pose_files",
     **dict.fromkeys(("Pose", "load_poses"), "pose.pose_library"),
     "Frame": "render.base",

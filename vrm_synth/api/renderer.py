@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from weakref import WeakKeyDictionary
 
+from vrm_synth.api.labeled_frame import LabeledFrame, buffers_for, labeled
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.names import plain_name
 from vrm_synth.dataset.render_shot import pose_for, render_shot
@@ -19,6 +21,9 @@ from vrm_synth.shot.render_options import RenderOptions, takes_render_options
 from vrm_synth.shot.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
+
+if TYPE_CHECKING:
+    from vrm_synth.parts.overrides import PartOverrides
 
 
 class Renderer:
@@ -53,15 +58,30 @@ class Renderer:
         return self._backend.device
 
     @takes_render_options
-    def render(self, avatar: Avatar, **options: Unpack[RenderOptions]) -> Frame:
+    def render(
+        self,
+        avatar: Avatar,
+        *,
+        passes: Sequence[str] = (),
+        depth_layers: int = 4,
+        annotate: bool = False,
+        part_overrides: PartOverrides | None = None,
+        **options: Unpack[RenderOptions],
+    ) -> LabeledFrame:
         """Draw one picture.
 
+        passes: names of the ground truth to draw with it ("depth", "normal", "parts"; docs/passes.md has all).
+        depth_layers: surfaces behind each other that the pass depth_layers has, 1 to 16.
+        annotate: find keypoints, boxes, head angles and gaze, too.
+        part_overrides: what the pass parts knows better of this avatar.
         options: see RenderOptions.
 
         A misspelt option, pose, view or expression is refused with the name that was probably meant.
         Raises RecipeError, ShotError, RenderError.
         """
-        return self._open.render(*self._posed_view(avatar, options))
+        posed, view = self._posed_view(avatar, options)
+        view = replace(view, buffers=buffers_for(passes, depth_layers, annotate))
+        return labeled(self._open.render(posed, view), posed, view, passes, annotate, part_overrides)
 
     def stream(self, avatar: Avatar, pictures: Iterable[RenderOptions]) -> Iterator[Frame]:
         """Draw one picture after the other; each is a mapping of render's arguments.

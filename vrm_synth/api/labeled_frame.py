@@ -1,0 +1,68 @@
+"""A rendered picture with the ground truth that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from vrm_synth.core.errors import RenderError
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.core.passes import PASSES
+from vrm_synth.passes.geometry_fields import geometry_fields
+from vrm_synth.pose.posed_avatar import PosedAvatar
+from vrm_synth.render.base import NO_BUFFERS, Buffers, Frame, View
+
+if TYPE_CHECKING:
+    from vrm_synth.annotation.annotate import Annotation
+    from vrm_synth.parts.overrides import PartOverrides
+
+MAX_LAYERS = 16
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LabeledFrame(Frame):
+    """A rendered picture and its ground truth, one sample at each pixel's centre.
+
+    passes: name of a pass → array (docs/passes.md has shapes, dtypes and units).
+    annotation: keypoints, boxes, head and gaze; None where they were not asked for.
+    """
+
+    passes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    annotation: Annotation | None = None
+
+
+def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buffers:
+    """What is to be drawn beside the colours. Raises RenderError for a name that is no pass."""
+    for name in passes:
+        if name not in PASSES:
+            raise RenderError(f"no such pass{did_you_mean(name, tuple(PASSES))}", got=name, allowed=", ".join(PASSES))
+    if not 1 <= depth_layers <= MAX_LAYERS:
+        raise RenderError("not a number of layers", got=depth_layers, allowed=f"1 to {MAX_LAYERS}")
+    if not passes and not annotate:
+        return NO_BUFFERS
+    return Buffers(geometry=geometry_fields(passes), depth_layers=depth_layers if "depth_layers" in passes else 0)
+
+
+def labeled(
+    frame: Frame, posed: PosedAvatar, view: View, passes: Sequence[str], annotate: bool, overrides: PartOverrides | None
+) -> LabeledFrame:
+    """The frame with its passes and annotation."""
+    if frame.geometry is None:
+        return LabeledFrame(frame.rgba, frame.draw_order)
+    # Imported here: a picture without ground truth, the first of a process above all, does without.
+    from vrm_synth.passes.pass_arrays import pass_array
+    from vrm_synth.passes.pass_input import PassInput
+
+    source = PassInput.of(posed, view, frame, overrides)
+    arrays = {name: pass_array(name, source) for name in passes}
+    return LabeledFrame(
+        frame.rgba,
+        frame.draw_order,
+        geometry=frame.geometry,
+        layers=frame.layers,
+        passes=arrays,
+        annotation=source.annotation if annotate else None,
+    )
