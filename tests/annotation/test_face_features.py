@@ -14,7 +14,9 @@ from vrm_synth.annotation.landmarks import landmarks_of
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.shot.body_parts import body_parts_of, posed_vertices
 
-CONTOURED = ("demo", "m_expressive", "zombie")  # with expressions that close the eyes
+SHARED = (needs_corpus, pytest.mark.corpus)
+# Avatars with expressions that close the eyes.
+CONTOURED = ("demo", *(pytest.param(n, marks=SHARED) for n in ("m_expressive", "zombie")))
 
 
 def face(name: str, **expressions: float) -> dict[str, np.ndarray]:
@@ -61,7 +63,7 @@ def test_the_built_in_face_is_symmetric():
         assert np.abs(points[f"face-{i}"] - mirror * [-1, 1, 1]).max() < 0.002, i
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n == "demo" else [needs_corpus, pytest.mark.corpus]) for n in CONTOURED])
+@pytest.mark.parametrize("name", CONTOURED)
 def test_a_blink_closes_the_eyes(name):
     still, shut = face(name), face(name, blink=1.0)
     for upper, lower in (((37, 38), (41, 40)), ((43, 44), (47, 46))):
@@ -69,7 +71,7 @@ def test_a_blink_closes_the_eyes(name):
         assert opening > 0.01 and gap(shut, upper, lower) < 0.5 * opening
 
 
-@pytest.mark.parametrize("name", ["demo", pytest.param("m_expressive", marks=[needs_corpus, pytest.mark.corpus])])
+@pytest.mark.parametrize("name", ["demo", pytest.param("m_expressive", marks=SHARED)])
 def test_vowels_part_the_lips(name):
     still, wide = face(name), face(name, aa=1.0)
     assert gap(wide, (61, 62, 63), (67, 66, 65)) > gap(still, (61, 62, 63), (67, 66, 65)) + 0.005

@@ -20,7 +20,7 @@ def test_a_look_from_the_front_meets_the_nearest_triangle():
 
 def test_landmarks_move_with_their_vertices():
     marks = [on_vertex(1), on_edge(0, 2, 0.25)]
-    assert np.allclose(place(marks, SQUARE + [0, 0, 3]), [[2, 0, 3], [0.5, 0.5, 3]])
+    assert np.allclose(place(marks, np.add(SQUARE, [0, 0, 3])), [[2, 0, 3], [0.5, 0.5, 3]])
     assert place([], SQUARE).shape == (0, 3)
 
 
