@@ -18,6 +18,16 @@ def test_a_look_from_the_front_meets_the_nearest_triangle():
     assert front_landmark(SQUARE[:, [2, 1, 0]], TRIANGLES[:2], (0.0, 1.0)) is None  # seen edge-on
 
 
+def test_no_look_slips_through_between_triangles():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        points = rng.normal(size=(4, 3))
+        share = rng.uniform(0.05, 0.95)
+        edge = (1 - share) * points[0] + share * points[1]
+        met = front_landmark(points, np.array([[0, 1, 2], [1, 0, 3]]), edge[:2])
+        assert met is not None and place([met], points)[0, 2] >= edge[2] - 1e-4
+
+
 def test_landmarks_move_with_their_vertices():
     marks = [on_vertex(1), on_edge(0, 2, 0.25)]
     assert np.allclose(place(marks, np.add(SQUARE, [0, 0, 3])), [[2, 0, 3], [0.5, 0.5, 3]])

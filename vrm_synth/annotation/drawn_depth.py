@@ -64,10 +64,6 @@ class DrawnDepth:
         missed = near[:, 0] > distance + SURFACE_TOLERANCE
         return self.inside(pixels, distance) & (same[:, 0] | (missed & same.any(1)))
 
-    def unhidden(self, pixels: Array, distance: Array) -> NDArray[np.bool_]:
-        """(N,) True where nothing is drawn more than SURFACE_TOLERANCE in front of a point."""
-        return self.inside(pixels, distance) & (self._around(pixels)[:, 0] >= distance - SURFACE_TOLERANCE)
-
     def at(self, pixels: Array) -> tuple[Array, NDArray[np.int32]]:
         """Depth (N,) and triangle (N,) at points inside the picture; those of the nearest pixel for points outside."""
         rows, columns = self._cells(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class FaceMesh:
     moves: dict[str, Array]
     displacements: dict[str, Array]
 
-    @property
+    @cached_property
     def vertices(self) -> Indices:
         """The vertices of the head."""
         return np.unique(self.triangles)

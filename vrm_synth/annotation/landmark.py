@@ -12,6 +12,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.core.vectors import Vec3
 
 Indices = NDArray[np.intp]
+ON_EDGE = 1e-6  # weight by which a look may miss a triangle: none slips through between two of them
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def front_landmark(points: Array, triangles: Indices, xy: Sequence[float] | Arra
         u = ((b[:, 0] - x) * (c[:, 1] - y) - (b[:, 1] - y) * (c[:, 0] - x)) / area
         v = ((c[:, 0] - x) * (a[:, 1] - y) - (c[:, 1] - y) * (a[:, 0] - x)) / area
         w = 1 - u - v
-        hit = np.flatnonzero((u >= 0) & (v >= 0) & (w >= 0) & (area != 0))
+        hit = np.flatnonzero((np.minimum(np.minimum(u, v), w) >= -ON_EDGE) & (area != 0))
     if not len(hit):
         return None
     depth = u[hit] * a[hit, 2] + v[hit] * b[hit, 2] + w[hit] * c[hit, 2]
