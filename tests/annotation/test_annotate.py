@@ -40,14 +40,24 @@ def test_part_labels_have_boxes():
         rows, columns = np.nonzero(material == names.index(name))
         assert (x, y, w, h) == (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
     assert {"Hair", "Skirt", "Shoe"} <= labeled.part_boxes.keys()
+    share = labeled.part_visible_share
+    assert share["Iris"] > 0.9 and share["Shoe"] > 0.8 and all(0 <= v <= 1 for v in share.values())
+    back = scene(azimuth=180.0)
+    behind = annotate(
+        back.posed, back.camera, back.size, back.depth, back.triangle, PartLabels(names, drawn.material_of)
+    )
+    assert behind.part_visible_share["Iris"] == 0 and "Iris" not in behind.part_boxes
 
 
 def test_what_does_not_fit_is_refused():
     s = scene()
+    drawn = drawn_triangles(s.posed.avatar)
     with pytest.raises(ShotError, match="depth does not fit"):
         annotate(s.posed, s.camera, (320, 256), s.depth, s.triangle)
     with pytest.raises(ShotError, match="part labels do not fit"):
         annotate(s.posed, s.camera, s.size, s.depth, s.triangle, PartLabels(["a"], np.zeros(3, int)))
+    with pytest.raises(ShotError, match=r"no such part label; got \(2, 2\)"):
+        annotate(s.posed, s.camera, s.size, s.depth, s.triangle, PartLabels(["a"], np.full(len(drawn), 2)))
 
 
 def test_an_empty_picture_is_annotated():

@@ -41,6 +41,12 @@ def test_an_outline_has_corners_and_edges():
     assert np.allclose(upper, [2, 2 / 3, 0]) and np.allclose(lower, [2, -2 / 3, 0])
 
 
+def test_an_outline_of_two_rims_has_no_gap():
+    xy = np.array([[0, 0], [1, 1], [1, -1], [5, 0], [6, 1], [6, -1]], float)
+    outline = Outline(np.array([[0, 1], [1, 2], [2, 0], [3, 4], [4, 5], [5, 3]]), xy)
+    assert outline.at(0.5, upper=True).vertices[0] in (1, 2)
+
+
 def test_a_hull_of_a_line_is_none():
     assert hull(np.array([[0, 0], [1, 1], [2, 2.0]]), np.arange(3)) is None
     assert hull(np.array([[0, 0], [1, 0], [0, 1.0]]), np.arange(3)) is not None

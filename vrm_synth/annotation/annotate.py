@@ -14,7 +14,7 @@ from vrm_synth.annotation.drawn_depth import DrawnDepth
 from vrm_synth.annotation.head_pose import Gaze, HeadPose, gaze, head_pose
 from vrm_synth.annotation.keypoints import Keypoints, joint_keypoints, wholebody_keypoints
 from vrm_synth.annotation.landmarks import landmarks_of
-from vrm_synth.annotation.regions import Box, boxes, labeled_boxes, visible_shares
+from vrm_synth.annotation.regions import Box, boxes, labeled_boxes, labeled_shares, visible_shares
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.posed_avatar import PosedAvatar
@@ -44,7 +44,8 @@ class Annotation:
     joints: the joints of the humanoid, by bone.
     keypoints: COCO-WholeBody's 133.
     boxes: figure, head, face, left_hand, right_hand → COCO's box; None where nothing of it is seen.
-    part_boxes: the same for the parts of PartLabels, those that are seen.
+    part_boxes: the same for the labels of PartLabels, those that are seen.
+    part_visible_share: label → share of its surface in sight, 0 to 1, for labels that the avatar has.
     visible_share: body part → share of its vertices in sight, 0 to 1; None where the avatar hardly has it.
     head: angles of the head; None where it has none.
     gaze: where the eyes look; None where nothing that is drawn moves them.
@@ -58,6 +59,7 @@ class Annotation:
     keypoints: Keypoints
     boxes: Mapping[str, Box | None]
     part_boxes: Mapping[str, Box]
+    part_visible_share: Mapping[str, float]
     visible_share: Mapping[str, float | None]
     head: HeadPose | None
     gaze: Gaze | None
@@ -72,6 +74,7 @@ class Annotation:
             "keypoints": self.keypoints.to_json(),
             "boxes": {name: None if box is None else list(box) for name, box in self.boxes.items()},
             "part_boxes": {name: list(box) for name, box in self.part_boxes.items()},
+            "part_visible_share": {name: round(share, 4) for name, share in self.part_visible_share.items()},
             "visible_share": {k: None if v is None else round(v, 4) for k, v in self.visible_share.items()},
             "head": None if self.head is None else _rounded(asdict(self.head)),
             "gaze": None if self.gaze is None else _rounded(asdict(self.gaze)),
@@ -96,8 +99,7 @@ def annotate(
     surface = landmarks.surface
     count = len(surface.bone)
     drawn = DrawnDepth.checked(depth, triangle, size, count)
-    if parts is not None and parts.of_triangle.shape != (count,):
-        raise ShotError("part labels do not fit the avatar", got=parts.of_triangle.shape, allowed=f"({count},)")
+    label, names = _checked_labels(parts, count)
     vertices = posed_vertices(surface.parts, posed)
     joints = joint_keypoints(posed, surface, camera, size, drawn)
     return Annotation(
@@ -107,12 +109,28 @@ def annotate(
         joints=joints,
         keypoints=wholebody_keypoints(joints, landmarks, vertices, camera, size, drawn),
         boxes=boxes(landmarks, drawn),
-        part_boxes={} if parts is None else labeled_boxes(parts.of_triangle, parts.names, drawn),
+        part_boxes=labeled_boxes(label, names, drawn),
+        part_visible_share=labeled_shares(label, names, surface, vertices, camera, size, drawn) if names else {},
         visible_share=visible_shares(surface, vertices, camera, size, drawn),
         head=head_pose(posed, surface.parts, camera),
         gaze=gaze(posed, surface.parts, camera),
         missing=landmarks.missing,
     )
+
+
+def _checked_labels(parts: PartLabels | None, count: int) -> tuple[NDArray, Sequence[str]]:
+    """Labels by triangle, and their names; both empty where none are wanted. Raises ShotError where they do not fit."""
+    if parts is None:
+        return np.zeros(0, np.intp), ()
+    label, names = parts.of_triangle, parts.names
+    if label.shape != (count,) or not np.issubdtype(label.dtype, np.integer):
+        raise ShotError("part labels do not fit the avatar", got=(label.shape, str(label.dtype)),
+                        allowed=f"({count},) integers")  # fmt: skip
+    if count and not 0 <= int(label.min()) <= int(label.max()) < len(names):
+        raise ShotError(
+            "no such part label", got=(int(label.min()), int(label.max())), allowed=f"0 to {len(names) - 1}"
+        )
+    return label, names
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from vrm_synth.annotation.face_landmarks import FaceLandmarks, around
 from vrm_synth.annotation.face_mesh import MIN_MOVE, FaceMesh, Indices, moved_skin, skin_piece
 from vrm_synth.annotation.keypoint_names import LEFT_EYE, RIGHT_EYE
-from vrm_synth.annotation.landmark import Landmark, Outline, front_landmark, on_vertex, place
+from vrm_synth.annotation.landmark import Landmark, Outline, crossing_column, front_landmark, on_vertex, place
 from vrm_synth.annotation.surface import Surface
 from vrm_synth.core.transforms import Array
 from vrm_synth.vrm.avatar import Avatar
@@ -93,7 +93,8 @@ def _seen_contour(mesh: FaceMesh, pieces: Indices, middle: float) -> list[Landma
     triangles = triangles[((corners.max(1) >= low) & (corners.min(1) <= high)).all(1)]
     columns: list[list[Landmark]] = []
     for x in np.linspace(low[0], high[0], LOOKS + 2)[1:-1]:
-        looks = (front_landmark(mesh.points, triangles, (x, y)) for y in np.linspace(low[1], high[1], LOOKS + 2)[1:-1])
+        near = crossing_column(mesh.points, triangles, x)
+        looks = (front_landmark(mesh.points, near, (x, y)) for y in np.linspace(low[1], high[1], LOOKS + 2)[1:-1])
         column = [m for m in looks if m and mesh.piece[m.vertices[0]] in pieces]
         if column:
             columns.append(column)
@@ -116,8 +117,9 @@ def _covered_contour(mesh: FaceMesh, moved: Array) -> list[Landmark]:
     columns: list[Array] = []
     for x in np.linspace(low[0], high[0], LOOKS + 2)[1:-1]:
         heights = np.linspace(low[1], high[1], LOOKS + 2)[1:-1]
+        covering, open_ = crossing_column(shut, moving, x), crossing_column(mesh.points, moving, x)
         is_open = [
-            front_landmark(shut, moving, (x, y)) is not None and front_landmark(mesh.points, moving, (x, y)) is None
+            front_landmark(shut, covering, (x, y)) is not None and front_landmark(mesh.points, open_, (x, y)) is None
             for y in heights
         ]
         if any(is_open):

@@ -62,6 +62,12 @@ def front_landmark(points: Array, triangles: Indices, xy: Sequence[float] | Arra
     return Landmark((i, j, k), (float(u[best]), float(v[best]), float(w[best])))
 
 
+def crossing_column(points: Array, triangles: Indices, x: float) -> Indices:
+    """The triangles (T, 3) that looks from the front at some x can meet: fewer to test where there are many looks."""
+    across = points[triangles, 0]
+    return triangles[(across.min(1) <= x + 1e-9) & (across.max(1) >= x - 1e-9)]
+
+
 @dataclass(frozen=True, eq=False)
 class Outline:
     """The outline of an opening, or of a piece, seen from the front.
@@ -88,6 +94,9 @@ class Outline:
         run = b[:, 0] - a[:, 0]
         low, high = np.minimum(a[:, 0], b[:, 0]), np.maximum(a[:, 0], b[:, 0])
         crossing = np.flatnonzero((low <= x) & (x <= high) & (run != 0))
+        if not len(crossing):  # between the rims of an opening that has several
+            used = np.unique(self.edges)
+            return on_vertex(used[int(np.abs(self.xy[used, 0] - x).argmin())])
         along = (x - a[crossing, 0]) / run[crossing]
         y = a[crossing, 1] + along * (b[crossing, 1] - a[crossing, 1])
         best = int(y.argmax() if upper else y.argmin())
