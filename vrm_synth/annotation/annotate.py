@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,24 +14,12 @@ from vrm_synth.annotation.drawn_depth import DrawnDepth
 from vrm_synth.annotation.head_pose import Gaze, HeadPose, gaze, head_pose
 from vrm_synth.annotation.keypoints import Keypoints, joint_keypoints, wholebody_keypoints
 from vrm_synth.annotation.landmarks import landmarks_of
-from vrm_synth.annotation.regions import Box, boxes, labeled_boxes, labeled_shares, visible_shares
+from vrm_synth.annotation.part_regions import PartIds, part_boxes, part_visible_shares
+from vrm_synth.annotation.regions import Box, boxes, visible_shares
 from vrm_synth.camera.camera import Camera
-from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.geometry_buffer import NOTHING
 from vrm_synth.shot.body_parts import posed_vertices
-
-
-@dataclass(frozen=True)
-class PartLabels:
-    """A label for each triangle that an avatar draws.
-
-    names: of the labels.
-    of_triangle: (T,) integers, index into `names` by the number of the triangle (vrm.drawn_triangles).
-    """
-
-    names: Sequence[str]
-    of_triangle: NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +32,8 @@ class Annotation:
     joints: the joints of the humanoid, by bone.
     keypoints: COCO-WholeBody's 133.
     boxes: figure, head, face, left_hand, right_hand → COCO's box; None where nothing of it is seen.
-    part_boxes: the same for the labels of PartLabels, those that are seen.
-    part_visible_share: label → share of its surface in sight, 0 to 1, for labels that the avatar has.
+    part_boxes: the same for the parts of PartIds, those that are seen.
+    part_visible_share: part → share of its surface in sight, 0 to 1, for parts that the avatar has.
     visible_share: body part → share of its vertices in sight, 0 to 1; None where the avatar hardly has it.
     head: angles of the head; None where it has none.
     gaze: where the eyes look; None where nothing that is drawn moves them.
@@ -88,18 +76,20 @@ def annotate(
     size: tuple[int, int],
     depth: NDArray[np.float32],
     triangle: NDArray[np.int32],
-    parts: PartLabels | None = None,
+    parts: PartIds | None = None,
 ) -> Annotation:
     """Annotate a picture; a pure function of its arguments. The avatar is measured once and kept as long as it lives.
 
     size: (width, height), pixels. depth, triangle: (H, W), what lies at each pixel's centre, as in GeometryBuffer.
+    parts: which part each triangle is, for boxes and shares of parts.
     Raises ShotError where they do not fit the size or the avatar, and where the avatar draws nothing.
     """
     landmarks = landmarks_of(posed.avatar)
     surface = landmarks.surface
     count = len(surface.bone)
     drawn = DrawnDepth.checked(depth, triangle, size, count)
-    label, names = _checked_labels(parts, count)
+    if parts is not None:
+        parts.check(count, drawn)
     vertices = posed_vertices(surface.parts, posed)
     joints = joint_keypoints(posed, surface, camera, size, drawn)
     return Annotation(
@@ -109,28 +99,15 @@ def annotate(
         joints=joints,
         keypoints=wholebody_keypoints(joints, landmarks, vertices, camera, size, drawn),
         boxes=boxes(landmarks, drawn),
-        part_boxes=labeled_boxes(label, names, drawn),
-        part_visible_share=labeled_shares(label, names, surface, vertices, camera, size, drawn) if names else {},
+        part_boxes={} if parts is None else part_boxes(parts, drawn),
+        part_visible_share=(
+            {} if parts is None else part_visible_shares(parts, surface, vertices, camera, size, drawn)
+        ),
         visible_share=visible_shares(surface, vertices, camera, size, drawn),
         head=head_pose(posed, surface.parts, camera),
         gaze=gaze(posed, surface.parts, camera),
         missing=landmarks.missing,
     )
-
-
-def _checked_labels(parts: PartLabels | None, count: int) -> tuple[NDArray, Sequence[str]]:
-    """Labels by triangle, and their names; both empty where none are wanted. Raises ShotError where they do not fit."""
-    if parts is None:
-        return np.zeros(0, np.intp), ()
-    label, names = parts.of_triangle, parts.names
-    if label.shape != (count,) or not np.issubdtype(label.dtype, np.integer):
-        raise ShotError("part labels do not fit the avatar", got=(label.shape, str(label.dtype)),
-                        allowed=f"({count},) integers")  # fmt: skip
-    if count and not 0 <= int(label.min()) <= int(label.max()) < len(names):
-        raise ShotError(
-            "no such part label", got=(int(label.min()), int(label.max())), allowed=f"0 to {len(names) - 1}"
-        )
-    return label, names
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,41 +65,6 @@ def boxes(landmarks: AvatarLandmarks, drawn: DrawnDepth) -> dict[str, Box | None
         "right_hand": np.isin(surface.bone, [BONE_NAMES.index(b) for b in BODY_PARTS["rightHand"]]),
     }
     return {name: box_of(_pixels(triangles, drawn)) for name, triangles in chosen.items()}
-
-
-def labeled_boxes(label: NDArray, names: Sequence[str], drawn: DrawnDepth) -> dict[str, Box]:
-    """Name → tight box of what is seen of a label's triangles, for labels that are seen. label: (T,) index of names."""
-    out = {}
-    for i, name in enumerate(names):
-        if box := box_of(_pixels(label == i, drawn)):
-            out[name] = box
-    return out
-
-
-def labeled_shares(
-    label: NDArray,
-    names: Sequence[str],
-    surface: Surface,
-    vertices: Array,
-    camera: Camera,
-    size: tuple[int, int],
-    drawn: DrawnDepth,
-) -> dict[str, float]:
-    """Name → share of the surface of a label's triangles in sight, for labels that any triangle has.
-
-    A triangle is in sight by its middle, as a vertex is in visible_shares. label: (T,) index of names.
-    """
-    shown = surface.corners[:, 0] >= 0
-    a, b, c = (vertices[surface.corners[shown][:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    pixels, points = project_points(camera, size, (a + b + c) / 3)
-    depth, triangle = drawn.at(pixels)
-    own = label[shown].astype(np.intp)
-    same = (triangle >= 0) & (label[triangle] == own)
-    in_sight = drawn.inside(pixels, points[:, 2]) & (same | (depth >= points[:, 2] - SURFACE_TOLERANCE))
-    total = np.bincount(own, area, len(names))
-    seen = np.bincount(own, area * in_sight, len(names))
-    return {name: float(seen[i] / total[i]) for i, name in enumerate(names) if total[i] > 0}
 
 
 def visible_shares(
