@@ -9,7 +9,7 @@ import pytest
 from tests.annotation.scene import avatar_of
 from tests.corpus import needs_corpus
 from vrm_synth.annotation import keypoint_names as names
-from vrm_synth.annotation.landmark import place
+from vrm_synth.annotation.landmark import landmark_positions
 from vrm_synth.annotation.landmarks import landmarks_of
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.shot.body_parts import body_parts_of, posed_vertices
@@ -24,7 +24,7 @@ def face(name: str, **expressions: float) -> dict[str, np.ndarray]:
     avatar = avatar_of(name)
     points = landmarks_of(avatar).points
     vertices = posed_vertices(body_parts_of(avatar), evaluate(avatar, expressions=expressions))
-    return dict(zip(points, place(list(points.values()), vertices), strict=True))
+    return dict(zip(points, landmark_positions(list(points.values()), vertices), strict=True))
 
 
 def rows(points: dict[str, np.ndarray], indices: tuple[int, ...]) -> np.ndarray:
@@ -111,9 +111,9 @@ def test_without_a_blink_the_eyes_are_where_their_bones_are():
                     meshes=tuple(replace(m, target_names=()) for m in avatar.meshes))  # fmt: skip
     marks = landmarks_of(blind)
     assert "face-36" not in marks.points and marks.missing["right_eye contour"]
-    eye = place([marks.points["left_eye"]], marks.surface.parts.rest)[0]
+    eye = landmark_positions([marks.points["left_eye"]], marks.surface.parts.rest)[0]
     assert np.allclose(eye[:2], marks.surface.parts.landmarks["leftEye"][:2], atol=1e-6)
-    assert {"face-8", "face-30", "face-48"} <= marks.points.keys()  # the rest is found from there
+    assert {"face-8", "face-30", "face-48"} <= marks.points.keys()  # the rest is looked for from them
 
 
 def test_a_face_of_unknown_direction_has_no_points():

@@ -33,7 +33,7 @@ def on_edge(first: int, second: int, share: float) -> Landmark:
     return Landmark((int(first), int(second), int(second)), (1.0 - float(share), float(share), 0.0))
 
 
-def place(landmarks: Sequence[Landmark], vertices: Array) -> Array:
+def landmark_positions(landmarks: Sequence[Landmark], vertices: Array) -> Array:
     """(N, 3) positions of landmarks for vertices (V, 3) in any pose."""
     if not landmarks:
         return np.zeros((0, 3))
@@ -109,7 +109,7 @@ def hull(xy: Array, vertices: Indices) -> Outline | None:
     from scipy.spatial import ConvexHull, QhullError
 
     try:
-        found = ConvexHull(xy[vertices])
+        convex = ConvexHull(xy[vertices])
     except (QhullError, ValueError):
         return None
-    return Outline(vertices[found.simplices].astype(np.intp), xy)
+    return Outline(vertices[convex.simplices].astype(np.intp), xy)

@@ -51,8 +51,8 @@ class PartIds:
 def part_boxes(parts: PartIds, drawn: DrawnDepth) -> dict[str, Box]:
     """Part → tight box of what is seen of it, for parts that are seen."""
     shown = parts.shown(drawn)
-    found = {parts.names[i]: box_of(shown == i) for i in np.unique(shown[shown >= 0]).tolist()}
-    return {name: box for name, box in found.items() if box is not None}
+    seen_boxes = {parts.names[i]: box_of(shown == i) for i in np.unique(shown[shown >= 0]).tolist()}
+    return {name: box for name, box in seen_boxes.items() if box is not None}
 
 
 def part_visible_shares(
