@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-import vrm_synth.render
 from tests.patience import HANG
 from tests.vrm.vrm_file import glb, vrm1
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
@@ -52,20 +51,6 @@ def test_the_script_draws_its_picture(tmp_path):
     assert "license CC0" in done.stdout
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
-
-
-def test_the_annotated_pictures_have_their_files(tmp_path):
-    if not hasattr(vrm_synth.render, "open_backend"):
-        pytest.skip("no renderer here draws a geometry buffer")
-    command = [sys.executable, EXAMPLES / "annotate.py", "demo", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
-    assert done.returncode == 0, done.stderr
-    coco = json.loads((tmp_path / "coco.json").read_text())
-    assert [a["num_keypoints"] for a in coco["annotations"]] == [17] * 4
-    assert len(json.loads((tmp_path / "transforms.json").read_text())["frames"]) == 4
-    for i in range(4):
-        with Image.open(tmp_path / f"pose_{i}.png") as picture:
-            assert picture.size == (512, 512) and picture.mode == "RGB" and len(picture.getcolors(1 << 20)) > 20
 
 
 def test_the_turntable_turns(tmp_path):
