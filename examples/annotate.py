@@ -16,7 +16,7 @@ from vrm_synth.annotation.cameras import NerfFrame, nerf_transforms
 from vrm_synth.annotation.coco import coco_dataset, coco_image
 from vrm_synth.annotation.openpose import draw_openpose, openpose_person
 from vrm_synth.render import open_backend
-from vrm_synth.render.base import View
+from vrm_synth.render.base import Buffers, View
 from vrm_synth.shot.posed_body import pose_body
 
 SIZE = (512, 512)
@@ -28,10 +28,11 @@ def main(source: str = "demo", folder: str = "annotated") -> None:
     avatar = vs.load(source)
     pose = vs.load_poses()["wave"]
     posed = pose_body(avatar, pose).posed
-    backend, images, frames = open_backend(), [], []
+    backend, buffers = open_backend(), Buffers(geometry=frozenset())  # depth and triangle at each pixel's centre
+    images, frames = [], []
     for i, azimuth in enumerate((0, 90, 180, -90)):
         camera = vs.frame_body(avatar, pose, azimuth=azimuth)
-        frame = backend.render(posed, View(camera, SIZE, supersample=2, geometry=frozenset()))
+        frame = backend.render(posed, View(camera, SIZE, supersample=2, buffers=buffers))
         annotation = annotate(posed, camera, SIZE, frame.geometry.depth, frame.geometry.triangle)
         frame.image.save(out / f"{i}.png")
         person = openpose_person(annotation.keypoints)
