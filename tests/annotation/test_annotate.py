@@ -7,12 +7,12 @@ import pytest
 
 from tests.annotation.scene import SKINNED, avatar_of, scene
 from tests.corpus import avatar_files, needs_corpus
-from vrm_synth.annotation.annotate import PartLabels, annotate
+from vrm_synth.annotation.annotate import annotate
+from vrm_synth.annotation.part_regions import PartIds
 from vrm_synth.api.avatars import load
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 
 def test_the_same_picture_has_the_same_annotation():
@@ -30,24 +30,12 @@ def test_the_json_is_plain_and_has_everything():
     assert {"yaw", "pitch", "roll"} == out["head"].keys() and len(out["gaze"]["direction"]) == 3
 
 
-def test_part_labels_have_boxes():
-    s = scene()
-    drawn = drawn_triangles(s.posed.avatar)
-    names = [m.name for m in s.posed.avatar.materials]
-    labeled = annotate(s.posed, s.camera, s.size, s.depth, s.triangle, PartLabels(names, drawn.material_of))
-    material = np.where(s.triangle >= 0, drawn.material_of[s.triangle], -1)
-    for name, (x, y, w, h) in labeled.part_boxes.items():
-        rows, columns = np.nonzero(material == names.index(name))
-        assert (x, y, w, h) == (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
-    assert {"Hair", "Skirt", "Shoe"} <= labeled.part_boxes.keys()
-
-
 def test_what_does_not_fit_is_refused():
     s = scene()
     with pytest.raises(ShotError, match="depth does not fit"):
         annotate(s.posed, s.camera, (320, 256), s.depth, s.triangle)
-    with pytest.raises(ShotError, match="part labels do not fit"):
-        annotate(s.posed, s.camera, s.size, s.depth, s.triangle, PartLabels(["a"], np.zeros(3, int)))
+    with pytest.raises(ShotError, match="part ids do not fit"):
+        annotate(s.posed, s.camera, s.size, s.depth, s.triangle, PartIds(["a"], np.zeros(3, int)))
 
 
 def test_an_empty_picture_is_annotated():

@@ -6,7 +6,7 @@ import pytest
 from tests.annotation.scene import avatar_of
 from tests.corpus import needs_corpus
 from vrm_synth.annotation.keypoint_names import FINGERS
-from vrm_synth.annotation.landmark import place
+from vrm_synth.annotation.landmark import landmark_positions
 from vrm_synth.annotation.landmarks import landmarks_of
 
 FINGERED = [pytest.param(n, marks=[] if n == "demo" else [needs_corpus, pytest.mark.corpus]) for n in
@@ -17,7 +17,8 @@ BONES = {"thumb": "Thumb", "forefinger": "Index", "middle_finger": "Middle", "ri
 
 def positions(name: str) -> dict[str, np.ndarray]:
     marks = landmarks_of(avatar_of(name))
-    return dict(zip(marks.points, place(list(marks.points.values()), marks.surface.parts.rest), strict=True))
+    rest = landmark_positions(list(marks.points.values()), marks.surface.parts.rest)
+    return dict(zip(marks.points, rest, strict=True))
 
 
 @pytest.mark.parametrize("name", FINGERED)

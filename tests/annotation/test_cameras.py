@@ -20,7 +20,7 @@ def test_transforms_json_reprojects_the_joints(azimuth, elevation, size):
     text = json.dumps(nerf_transforms([NerfFrame("a.png", s.camera, s.size)]))
     t = json.loads(text)
     world = s.annotation.joints.world
-    camera = (np.concatenate([world, np.ones((len(world), 1))], 1) @ np.linalg.inv(t["frames"][0]["transform_matrix"]).T)
+    camera = np.concatenate([world, np.ones((len(world), 1))], 1) @ np.linalg.inv(t["frames"][0]["transform_matrix"]).T
     x = t["cx"] + t["fl_x"] * camera[:, 0] / -camera[:, 2]
     y = t["cy"] - t["fl_y"] * camera[:, 1] / -camera[:, 2]
     assert np.abs(np.stack([x, y], 1) - s.annotation.joints.pixels).max() < 0.1

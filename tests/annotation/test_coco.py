@@ -39,7 +39,9 @@ def test_pycocotools_scores_its_own_keypoints(tmp_path):
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(data))
     truth = tools.COCO(str(path))
-    results = [{**{k: a[k] for k in ("image_id", "category_id", "keypoints")}, "score": 1.0} for a in data["annotations"]]
+    results = [
+        {**{k: a[k] for k in ("image_id", "category_id", "keypoints")}, "score": 1.0} for a in data["annotations"]
+    ]
     scores = COCOeval(truth, truth.loadRes(results), "keypoints")
     scores.evaluate()
     scores.accumulate()
@@ -65,7 +67,9 @@ def test_what_is_not_seen_is_not_valid_and_zero():
 
 def test_the_category_has_cocos_keypoints():
     (category,) = coco_dataset([])["categories"]
-    assert category["keypoints"] == list(BODY) and category["skeleton"][0] == [16, 14] and len(category["skeleton"]) == 19
+    assert (
+        category["keypoints"] == list(BODY) and category["skeleton"][0] == [16, 14] and len(category["skeleton"]) == 19
+    )
 
 
 def test_a_picture_without_its_figure_keeps_its_place():

@@ -32,10 +32,6 @@ def test_points_outside_the_picture_or_behind_the_camera_are_not_inside():
     assert picture().inside(pixels, distance).tolist() == [True, True, False, False, False, False, False]
 
 
-def test_a_point_behind_something_is_hidden():
-    assert picture().unhidden(np.full((2, 2), 1.5), np.array([2.005, 2.1])).tolist() == [True, False]
-
-
 @pytest.mark.parametrize(
     ("depth", "triangle", "message"),
     [

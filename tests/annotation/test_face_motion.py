@@ -27,8 +27,8 @@ NAMES = {
 
 @pytest.mark.parametrize("target", NAMES)
 def test_a_target_is_known_by_its_name(target):
-    found = [name for name, pattern in _TARGET_NAMES.items() if re.fullmatch(pattern, _plain(target))]
-    assert found == [NAMES[target]]
+    names = [name for name, pattern in _TARGET_NAMES.items() if re.fullmatch(pattern, _plain(target))]
+    assert names == [NAMES[target]]
 
 
 @pytest.mark.parametrize("target", ["blink_speed", "vrc_v_sil", "lowerlid_left", "Body", "eyebrowsleft", "あい", ""])

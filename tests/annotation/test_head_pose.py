@@ -16,7 +16,7 @@ X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 def camera(azimuth: float = 0.0, elevation: float = 0.0, roll: float = 0.0) -> Camera:
-    right, up, back = axes(Aim(azimuth, elevation, roll))
+    _, up, back = axes(Aim(azimuth, elevation, roll))
     x, y, z = back * 3 + [0, 1.3, 0]
     return Camera((x, y, z), (0.0, 1.3, 0.0), tuple(up))
 

@@ -30,7 +30,18 @@ def test_the_flip_pairs_are_those_of_the_readers():
     known = {0: 16, 7: 9, 17: 26, 21: 22, 31: 35, 32: 34, 36: 45, 37: 44, 38: 43, 39: 42, 40: 47, 41: 46, 48: 54,
              50: 52, 55: 59, 56: 58, 60: 64, 61: 63, 65: 67}  # fmt: skip
     assert known.items() <= pairs.items()
-    assert {i for i in range(68) if mirrored_name(f"face-{i}") == f"face-{i}"} == {8, 27, 28, 29, 30, 33, 51, 57, 62, 66}
+    assert {i for i in range(68) if mirrored_name(f"face-{i}") == f"face-{i}"} == {
+        8,
+        27,
+        28,
+        29,
+        30,
+        33,
+        51,
+        57,
+        62,
+        66,
+    }
     assert flip_pairs(BODY) == tuple((i, i + 1) for i in range(1, 17, 2))
 
 

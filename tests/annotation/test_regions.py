@@ -27,7 +27,9 @@ def test_boxes_lie_in_the_figure_and_around_their_points(azimuth):
     for name, box in a.boxes.items():
         if box is not None:
             x, y, w, h = box
-            assert x >= figure[0] and y >= figure[1] and x + w <= figure[0] + figure[2] and y + h <= figure[1] + figure[3]
+            assert (
+                x >= figure[0] and y >= figure[1] and x + w <= figure[0] + figure[2] and y + h <= figure[1] + figure[3]
+            )
             assert w < 0.6 * figure[2] or name in ("figure", "head") or azimuth
     k = a.keypoints
     for name, pixel, visibility in zip(k.names, k.pixels, k.visibility, strict=True):

@@ -44,7 +44,9 @@ def test_lines(shape):
     assert (drawn.any(2) == mask_of(shape["rows"])).all()
 
 
-@pytest.mark.parametrize(("radius", "rows"), [(1, [1, 3, 1]), (3, [1, 5, 5, 7, 5, 5, 1]), (4, [1, 5, 7, 7, 9, 7, 7, 5, 1])])
+@pytest.mark.parametrize(
+    ("radius", "rows"), [(1, [1, 3, 1]), (3, [1, 5, 5, 7, 5, 5, 1]), (4, [1, 5, 7, 7, 9, 7, 7, 5, 1])]
+)
 def test_circles(radius, rows):
     drawn = canvas()
     fill_circle(drawn, 20, 30, radius, RED)

@@ -9,7 +9,7 @@ import numpy as np
 from vrm_synth.annotation.face_landmarks import FaceLandmarks
 from vrm_synth.annotation.face_mesh import FaceMesh
 from vrm_synth.annotation.keypoint_names import FINGERS
-from vrm_synth.annotation.landmark import Landmark, on_vertex, place
+from vrm_synth.annotation.landmark import Landmark, landmark_positions, on_vertex
 from vrm_synth.annotation.surface import Surface
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
@@ -94,7 +94,7 @@ def find_ears(mesh: FaceMesh | None, face: FaceLandmarks, missing: dict[str, str
     known = {n for n in ("left_eye", "right_eye", "face-8") if n in face.points}
     if mesh is None or len(known) < 3 or face.skin is None:
         return _none(missing, "it is looked for beside eyes and chin, which are not known")
-    left, right, chin = place([face.points[n] for n in ("left_eye", "right_eye", "face-8")], mesh.points)
+    left, right, chin = landmark_positions([face.points[n] for n in ("left_eye", "right_eye", "face-8")], mesh.points)
     own = mesh.vertices[mesh.piece[mesh.vertices] == face.skin]
     middle, eye_y = (left[0] + right[0]) / 2, (left[1] + right[1]) / 2
     tall = eye_y - chin[1]
@@ -105,7 +105,7 @@ def find_ears(mesh: FaceMesh | None, face: FaceLandmarks, missing: dict[str, str
     cheek = [face.points[n] for n in ("face-2", "face-14") if n in face.points]
     if len(band) < MIN_VERTICES or len(cheek) < 2:
         return _none(missing, "the skin has no vertices at the ears' height")
-    width = float(np.ptp(place(cheek, mesh.points)[:, 0])) / 2
+    width = float(np.ptp(landmark_positions(cheek, mesh.points)[:, 0])) / 2
     ends = {s: band[int((sign * mesh.points[band, 0]).argmax())] for s, sign in (("left", 1.0), ("right", -1.0))}
     out = {s: abs(float(mesh.points[v, 0]) - middle) for s, v in ends.items()}
     symmetric = abs(out["left"] - out["right"]) < EAR_SYMMETRY * 2 * width

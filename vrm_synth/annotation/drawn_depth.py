@@ -64,14 +64,15 @@ class DrawnDepth:
         missed = near[:, 0] > distance + SURFACE_TOLERANCE
         return self.inside(pixels, distance) & (same[:, 0] | (missed & same.any(1)))
 
-    def unhidden(self, pixels: Array, distance: Array) -> NDArray[np.bool_]:
-        """(N,) True where nothing is drawn more than SURFACE_TOLERANCE in front of a point."""
-        return self.inside(pixels, distance) & (self._around(pixels)[:, 0] >= distance - SURFACE_TOLERANCE)
-
     def at(self, pixels: Array) -> tuple[Array, NDArray[np.int32]]:
         """Depth (N,) and triangle (N,) at points inside the picture; those of the nearest pixel for points outside."""
         rows, columns = self._cells(pixels)
         return self.depth[rows, columns].astype(np.float64), self.triangle[rows, columns]
+
+    def look_up(self, values: NDArray, pixels: Array) -> NDArray:
+        """(N,) values of a picture (H, W) at points, as `at` does it."""
+        rows, columns = self._cells(pixels)
+        return values[rows, columns]
 
     def _around(self, pixels: Array) -> Array:
         """(N, 9) depths of each point's pixel, first, and of the eight around it."""

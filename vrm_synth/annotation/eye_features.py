@@ -7,7 +7,14 @@ import numpy as np
 from vrm_synth.annotation.face_landmarks import FaceLandmarks, around
 from vrm_synth.annotation.face_mesh import MIN_MOVE, FaceMesh, Indices, moved_skin, skin_piece
 from vrm_synth.annotation.keypoint_names import LEFT_EYE, RIGHT_EYE
-from vrm_synth.annotation.landmark import Landmark, Outline, front_landmark, on_vertex, place
+from vrm_synth.annotation.landmark import (
+    Landmark,
+    Outline,
+    crossing_column,
+    front_landmark,
+    landmark_positions,
+    on_vertex,
+)
 from vrm_synth.annotation.surface import Surface
 from vrm_synth.core.transforms import Array
 from vrm_synth.vrm.avatar import Avatar
@@ -18,7 +25,7 @@ MIN_FILL = 0.4  # of the height that an eye's middle column takes
 LOOKS = 48  # columns and rows of looks at an eye that is a piece in front of the skin
 
 
-def find_eyes(avatar: Avatar, surface: Surface, mesh: FaceMesh, found: FaceLandmarks) -> Array | None:
+def find_eyes(avatar: Avatar, surface: Surface, mesh: FaceMesh, face: FaceLandmarks) -> Array | None:
     """Label the contours and the middles of both eyes; (2, 2) x, y of the right and the left eye's middle.
 
     None where one of them is not known. Where an eye is decides its side: files exist whose Blink_L closes the right
@@ -32,13 +39,13 @@ def find_eyes(avatar: Avatar, surface: Surface, mesh: FaceMesh, found: FaceLandm
         contour = _contour(mesh, own, middle)
         bone = f"{side}Eye"
         if contour:
-            found.label(rows, contour)
-            ends = place(contour, mesh.points)[:, :2]
+            face.label(rows, contour)
+            ends = landmark_positions(contour, mesh.points)[:, :2]
             centers[side] = (ends.min(0) + ends.max(0)) / 2
         else:
-            found.missing[f"{side}_eye contour"] = "no blink moves an eye there"
+            face.missing[f"{side}_eye contour"] = "no blink moves an eye there"
             if bone not in avatar.humanoid or not surface.parts.of_bones(bone).any():
-                found.missing[f"{side}_eye"] = "neither a blink nor an eye bone with vertices"
+                face.missing[f"{side}_eye"] = "neither a blink nor an eye bone with vertices"
                 continue
             centers[side] = surface.parts.landmarks[bone][:2]
         eye = mesh.triangles[surface.parts.of_bones(bone)[mesh.triangles].all(1)]
@@ -46,7 +53,7 @@ def find_eyes(avatar: Avatar, surface: Surface, mesh: FaceMesh, found: FaceLandm
         seen = front_landmark(mesh.points, eye, centers[side])
         seen = seen or front_landmark(mesh.points, mesh.triangles, centers[side])
         if seen is not None:
-            found.points[f"{side}_eye"] = seen
+            face.points[f"{side}_eye"] = seen
     if len(centers) < 2 or centers["right"][0] >= centers["left"][0]:
         return None
     return np.array([centers["right"], centers["left"]])
@@ -74,9 +81,9 @@ def _contour(mesh: FaceMesh, moved: Array, middle: float) -> list[Landmark]:
 def _eye_pieces(mesh: FaceMesh, moved: Array) -> Indices:
     most = float(moved[mesh.vertices].max())
     for share in PIECE_MOVES:
-        found = mesh.wholly_moved(moved, max(share * most, MIN_MOVE))
-        if len(found):
-            return found
+        moving = mesh.wholly_moved(moved, max(share * most, MIN_MOVE))
+        if len(moving):
+            return moving
     return np.zeros(0, np.intp)
 
 
@@ -93,7 +100,8 @@ def _seen_contour(mesh: FaceMesh, pieces: Indices, middle: float) -> list[Landma
     triangles = triangles[((corners.max(1) >= low) & (corners.min(1) <= high)).all(1)]
     columns: list[list[Landmark]] = []
     for x in np.linspace(low[0], high[0], LOOKS + 2)[1:-1]:
-        looks = (front_landmark(mesh.points, triangles, (x, y)) for y in np.linspace(low[1], high[1], LOOKS + 2)[1:-1])
+        near = crossing_column(mesh.points, triangles, x)
+        looks = (front_landmark(mesh.points, near, (x, y)) for y in np.linspace(low[1], high[1], LOOKS + 2)[1:-1])
         column = [m for m in looks if m and mesh.piece[m.vertices[0]] in pieces]
         if column:
             columns.append(column)
@@ -116,8 +124,9 @@ def _covered_contour(mesh: FaceMesh, moved: Array) -> list[Landmark]:
     columns: list[Array] = []
     for x in np.linspace(low[0], high[0], LOOKS + 2)[1:-1]:
         heights = np.linspace(low[1], high[1], LOOKS + 2)[1:-1]
+        covering, open_ = crossing_column(shut, moving, x), crossing_column(mesh.points, moving, x)
         is_open = [
-            front_landmark(shut, moving, (x, y)) is not None and front_landmark(mesh.points, moving, (x, y)) is None
+            front_landmark(shut, covering, (x, y)) is not None and front_landmark(mesh.points, open_, (x, y)) is None
             for y in heights
         ]
         if any(is_open):

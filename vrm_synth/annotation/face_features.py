@@ -15,7 +15,15 @@ from vrm_synth.annotation.eye_features import find_eyes
 from vrm_synth.annotation.face_landmarks import FaceLandmarks
 from vrm_synth.annotation.face_mesh import FaceMesh, Indices, face_mesh, skin_piece
 from vrm_synth.annotation.face_motion import BROW_MOODS, MOUTH_SHAPES
-from vrm_synth.annotation.landmark import Landmark, Outline, front_landmark, hull, on_edge, on_vertex, place
+from vrm_synth.annotation.landmark import (
+    Landmark,
+    Outline,
+    front_landmark,
+    hull,
+    landmark_positions,
+    on_edge,
+    on_vertex,
+)
 from vrm_synth.annotation.mouth_features import find_mouth
 from vrm_synth.annotation.surface import Surface
 from vrm_synth.core.transforms import Array
@@ -29,33 +37,33 @@ CHIN_FALL = 4.0  # slope of the profile's fall from the chin to the throat
 
 def find_face(avatar: Avatar, surface: Surface) -> tuple[FaceLandmarks, FaceMesh | None]:
     """Find the landmarks of an avatar's face; with the mesh they were found on, None where there is no head."""
-    found = FaceLandmarks()
+    face = FaceLandmarks()
     if not avatar.front_known:
-        found.missing["face"] = "it is not known where the avatar's front is"
-        return found, None
+        face.missing["face"] = "it is not known where the avatar's front is"
+        return face, None
     mesh = face_mesh(avatar, surface)
     if not len(mesh.triangles):
-        found.missing["face"] = "nothing of the mesh belongs to the head"
-        return found, None
-    eyes = find_eyes(avatar, surface, mesh, found)
+        face.missing["face"] = "nothing of the mesh belongs to the head"
+        return face, None
+    eyes = find_eyes(avatar, surface, mesh, face)
     if eyes is None:
-        found.missing["face"] = "brows, nose, mouth and jaw are looked for from the eyes, which are not known"
-        return found, mesh
-    skin = found.skin = skin_piece(mesh, eyes)
-    _brows(avatar, surface, mesh, eyes, found)
-    mouth = find_mouth(mesh, eyes, skin, found)
+        face.missing["face"] = "brows, nose, mouth and jaw are looked for from the eyes, which are not known"
+        return face, mesh
+    skin = face.skin = skin_piece(mesh, eyes)
+    _brows(avatar, surface, mesh, eyes, face)
+    mouth = find_mouth(mesh, eyes, skin, face)
     if skin is None:
-        found.missing["nose and jaw"] = "no skin is found between the eyes"
-        return found, mesh
-    _nose(mesh, eyes, mouth, skin, found)
-    _jaw(mesh, eyes, mouth, skin, found)
-    return found, mesh
+        face.missing["nose and jaw"] = "no skin is found between the eyes"
+        return face, mesh
+    _nose(mesh, eyes, mouth, skin, face)
+    _jaw(mesh, eyes, mouth, skin, face)
+    return face, mesh
 
 
 # ---------------------------------------------------------------- brows
 
 
-def _brows(avatar: Avatar, surface: Surface, mesh: FaceMesh, eyes: Array, found: FaceLandmarks) -> None:
+def _brows(avatar: Avatar, surface: Surface, mesh: FaceMesh, eyes: Array, face: FaceLandmarks) -> None:
     spacing = float(eyes[1, 0] - eyes[0, 0])
     middle = eyes.mean(0)
     used = mesh.vertices
@@ -73,10 +81,10 @@ def _brows(avatar: Avatar, surface: Surface, mesh: FaceMesh, eyes: Array, found:
         outline = hull(mesh.points[:, :2], brow) if len(brow) >= 4 else None
         width = float(np.ptp(mesh.points[brow, 0])) if len(brow) else 0.0
         if outline is None or not 0.15 * spacing < width < spacing:
-            found.missing[f"{side}_brow"] = "no mesh or material is named after it, and no mood moves a piece of it"
+            face.missing[f"{side}_brow"] = "no mesh or material is named after it, and no mood moves a piece of it"
             continue
         triangles = mesh.triangles[np.isin(mesh.triangles, brow).all(1)]
-        found.label(rows, [_midline(mesh, outline, triangles, share) for share in np.linspace(0, 1, 5)])
+        face.label(rows, [_midline(mesh, outline, triangles, share) for share in np.linspace(0, 1, 5)])
 
 
 def _midline(mesh: FaceMesh, outline: Outline, triangles: Indices, share: float) -> Landmark:
@@ -84,7 +92,7 @@ def _midline(mesh: FaceMesh, outline: Outline, triangles: Indices, share: float)
     if share in (0, 1):
         return on_vertex(outline.ends[int(share)])
     both = [outline.at(share, upper=upper) for upper in (True, False)]
-    middle = place(both, mesh.points).mean(0)
+    middle = landmark_positions(both, mesh.points).mean(0)
     return front_landmark(mesh.points, triangles, middle[:2]) or both[0]
 
 
@@ -103,10 +111,10 @@ def _named_vertices(avatar: Avatar, surface: Surface, pattern: str) -> NDArray[n
 # ---------------------------------------------------------------- nose and jaw
 
 
-def _nose(mesh: FaceMesh, eyes: Array, mouth: Outline | None, skin: int, found: FaceLandmarks) -> None:
+def _nose(mesh: FaceMesh, eyes: Array, mouth: Outline | None, skin: int, face: FaceLandmarks) -> None:
     """The tip is what stands out most of the skin's profile between eyes and mouth, with a hollow to either side."""
     if mouth is None:
-        found.missing["nose"] = "it is looked for between eyes and mouth, and the mouth is not known"
+        face.missing["nose"] = "it is looked for between eyes and mouth, and the mouth is not known"
         return
     triangles = mesh.of_pieces(np.array([skin]))
     (x, top), spacing = eyes.mean(0), float(eyes[1, 0] - eyes[0, 0])
@@ -114,25 +122,25 @@ def _nose(mesh: FaceMesh, eyes: Array, mouth: Outline | None, skin: int, found: 
     heights = np.linspace(low, top, 62)[1:-1]
     profile = [front_landmark(mesh.points, triangles, (x, y)) for y in heights]
     if not all(profile):
-        found.missing["nose"] = "the skin has no whole profile between eyes and mouth"
+        face.missing["nose"] = "the skin has no whole profile between eyes and mouth"
         return
-    z = place([m for m in profile if m], mesh.points)[:, 2]
+    z = landmark_positions([m for m in profile if m], mesh.points)[:, 2]
     tip = int((z - np.interp(heights, heights[[0, -1]], z[[0, -1]])).argmax())
     if not NOSE_RANGE[0] * len(z) <= tip <= NOSE_RANGE[1] * len(z):
-        found.missing["nose"] = "nothing stands out between eyes and mouth"
+        face.missing["nose"] = "nothing stands out between eyes and mouth"
         return
     base = int((np.interp(heights[: tip + 1], heights[[0, tip]], z[[0, tip]]) - z[: tip + 1]).argmax())
     wing_y = (heights[base] + heights[tip]) / 2
     right, left = (_wing(mesh, triangles, (x, wing_y), sign * 0.4 * spacing) for sign in (-1, 1))
     if right is None or left is None:
-        found.missing["nose"] = "nothing stands out of the face in the middle"
+        face.missing["nose"] = "nothing stands out of the face in the middle"
         return
     middle_y = (wing_y + heights[base]) / 2
     row = ((right, wing_y), (right / 2, middle_y), (0, heights[base]), (left / 2, middle_y), (left, wing_y))
     bridge = [front_landmark(mesh.points, triangles, (x, y)) for y in np.linspace(top, heights[tip], 4)]
-    found.label(names.NOSE_BRIDGE, [*bridge[:3], profile[tip]])
-    found.label(names.NOSE_BASE, [front_landmark(mesh.points, triangles, (x + dx, y)) for dx, y in row])
-    found.points["nose"] = found.points["face-30"]
+    face.label(names.NOSE_BRIDGE, [*bridge[:3], profile[tip]])
+    face.label(names.NOSE_BASE, [front_landmark(mesh.points, triangles, (x + dx, y)) for dx, y in row])
+    face.points["nose"] = face.points["face-30"]
 
 
 def _wing(mesh: FaceMesh, triangles: Indices, middle: tuple[float, float], reach: float) -> float | None:
@@ -141,33 +149,33 @@ def _wing(mesh: FaceMesh, triangles: Indices, middle: tuple[float, float], reach
     cut = [front_landmark(mesh.points, triangles, (middle[0] + dx, middle[1])) for dx in across]
     if not all(cut):
         return None
-    z = place([m for m in cut if m], mesh.points)[:, 2]
+    z = landmark_positions([m for m in cut if m], mesh.points)[:, 2]
     hollow = np.linspace(z[0], z[-1], len(z)) - z
     return float(across[int(hollow.argmax())]) if hollow.max() >= MIN_RELIEF else None
 
 
-def _jaw(mesh: FaceMesh, eyes: Array, mouth: Outline | None, skin: int, found: FaceLandmarks) -> None:
+def _jaw(mesh: FaceMesh, eyes: Array, mouth: Outline | None, skin: int, face: FaceLandmarks) -> None:
     """17 points of the skin's outline below the eyes, seen from the front, at even angles around the eyes' middle."""
     if mouth is None:
-        found.missing["jaw"] = "the chin is looked for below the mouth, which is not known"
+        face.missing["jaw"] = "the chin is looked for below the mouth, which is not known"
         return
     triangles = mesh.of_pieces(np.array([skin]))
     center = eyes.mean(0)
     low = float(mesh.points[np.unique(mouth.edges), 1].min())
     chin = _chin(mesh, triangles, (center[0], low), float(eyes[1, 0] - eyes[0, 0]))
     if chin is None:
-        found.missing["jaw"] = "the face has no chin: its skin goes on into the neck, or ends above"
+        face.missing["jaw"] = "the face has no chin: its skin goes on into the neck, or ends above"
         return
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     edges = edges[(mesh.points[edges, 1] >= chin - 1e-3).all(1)]
     if not len(edges):
-        found.missing["jaw"] = "the skin of the face is too coarse"
+        face.missing["jaw"] = "the skin of the face is too coarse"
         return
     outline = Outline(edges, mesh.points[:, :2])
     for row, angle in zip(names.JAW, np.linspace(np.pi, 2 * np.pi, 17), strict=True):
         if end := _outward(outline, center, angle):
-            xy = center + JAW_REACH * (place([end], mesh.points)[0, :2] - center)
-            found.label([row], [front_landmark(mesh.points, triangles, xy)])
+            xy = center + JAW_REACH * (landmark_positions([end], mesh.points)[0, :2] - center)
+            face.label([row], [front_landmark(mesh.points, triangles, xy)])
 
 
 def _chin(mesh: FaceMesh, skin: Indices, below: tuple[float, float], spacing: float) -> float | None:
@@ -177,10 +185,10 @@ def _chin(mesh: FaceMesh, skin: Indices, below: tuple[float, float], spacing: fl
     for i in range(1, 180):
         y = below[1] - i * step
         own = front_landmark(mesh.points, skin, (below[0], y))
-        at = place([own], mesh.points)[0, 2] if own else -np.inf
+        at = landmark_positions([own], mesh.points)[0, 2] if own else -np.inf
         if z is not None and at < z - CHIN_FALL * step:
             under = front_landmark(mesh.points, mesh.body, (below[0], y))
-            goes_on = under is not None and place([under], mesh.points)[0, 2] >= z - CHIN_FALL * step
+            goes_on = under is not None and landmark_positions([under], mesh.points)[0, 2] >= z - CHIN_FALL * step
             return None if goes_on else y + step
         if own is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class FaceMesh:
     points: (V, 3) float64, world metres; the face looks along +Z.
     welded: (V,) the vertex that stands for each: at seams of the texture several are one.
     triangles: (T, 3) welded vertices.
-    body: (B, 3) welded vertices of everything that bones move directly, the head included.
+    body: (B, 3) vertices of everything that bones move directly, the head included.
     piece: (V,) number of each vertex's connected piece.
     rims: the edges (E, 2) of the openings.
     moves: expression → (V,) metres by which it moves each vertex.
@@ -43,7 +44,7 @@ class FaceMesh:
     moves: dict[str, Array]
     displacements: dict[str, Array]
 
-    @property
+    @cached_property
     def vertices(self) -> Indices:
         """The vertices of the head."""
         return np.unique(self.triangles)
@@ -69,17 +70,19 @@ def face_mesh(avatar: Avatar, surface: Surface) -> FaceMesh:
     """Measure the head of an avatar at rest."""
     parts = surface.parts
     displacements = face_displacements(avatar, parts)
+    head = parts.of_bones(*HEAD) & ~parts.spring_driven
+    own = np.flatnonzero(head)
     # Primitives stay apart: where skin ends at lashes or at the white of an eye is what is looked for.
     primitive = np.repeat(np.arange(len(parts.used_vertices)), [len(u) for u in parts.used_vertices])[:, None]
-    welded = weld(np.concatenate([primitive, parts.rest, *displacements.values()], 1))
-    head = parts.of_bones(*HEAD) & ~parts.spring_driven
-    triangles = parts.triangles[head[parts.triangles].all(1)]
-    triangles = welded[triangles]
+    features = np.concatenate([primitive, parts.rest, *displacements.values()], 1)
+    welded = np.arange(len(head))
+    welded[own] = own[weld(features[own])]
+    triangles = welded[parts.triangles[head[parts.triangles].all(1)]]
     return FaceMesh(
         points=parts.rest,
         welded=welded,
         triangles=triangles,
-        body=welded[parts.triangles[parts.direct[parts.triangles].all(1)]],
+        body=parts.triangles[parts.direct[parts.triangles].all(1)],
         piece=pieces(triangles, len(parts.rest)),
         rims=tuple(rims(triangles, len(parts.rest))),
         moves={name: np.linalg.norm(d, axis=1) for name, d in displacements.items()},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vrm_synth.annotation.cameras import project_points
 from vrm_synth.annotation.drawn_depth import SURFACE_TOLERANCE, DrawnDepth
 from vrm_synth.annotation.keypoint_names import WHOLEBODY, flip_indices
-from vrm_synth.annotation.landmark import place
+from vrm_synth.annotation.landmark import landmark_positions
 from vrm_synth.annotation.landmarks import AvatarLandmarks
 from vrm_synth.annotation.surface import NO_BONE, Surface
 from vrm_synth.camera.camera import Camera
@@ -118,7 +118,7 @@ def wholebody_keypoints(
         visibility[row] = joints.visibility[source]
     rows = [WHOLEBODY.index(name) for name in landmarks.points]
     if rows:
-        world[rows] = place(list(landmarks.points.values()), vertices)
+        world[rows] = landmark_positions(list(landmarks.points.values()), vertices)
         pixels[rows], points[rows] = project_points(camera, size, world[rows])
         distance = points[rows][:, 2]
         inside = drawn.inside(pixels[rows], distance)

@@ -12,6 +12,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.core.vectors import Vec3
 
 Indices = NDArray[np.intp]
+ON_EDGE = 1e-6  # weight by which a look may miss a triangle: none slips through between two of them
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def on_edge(first: int, second: int, share: float) -> Landmark:
     return Landmark((int(first), int(second), int(second)), (1.0 - float(share), float(share), 0.0))
 
 
-def place(landmarks: Sequence[Landmark], vertices: Array) -> Array:
+def landmark_positions(landmarks: Sequence[Landmark], vertices: Array) -> Array:
     """(N, 3) positions of landmarks for vertices (V, 3) in any pose."""
     if not landmarks:
         return np.zeros((0, 3))
@@ -52,13 +53,19 @@ def front_landmark(points: Array, triangles: Indices, xy: Sequence[float] | Arra
         u = ((b[:, 0] - x) * (c[:, 1] - y) - (b[:, 1] - y) * (c[:, 0] - x)) / area
         v = ((c[:, 0] - x) * (a[:, 1] - y) - (c[:, 1] - y) * (a[:, 0] - x)) / area
         w = 1 - u - v
-        hit = np.flatnonzero((u >= 0) & (v >= 0) & (w >= 0) & (area != 0))
+        hit = np.flatnonzero((np.minimum(np.minimum(u, v), w) >= -ON_EDGE) & (area != 0))
     if not len(hit):
         return None
     depth = u[hit] * a[hit, 2] + v[hit] * b[hit, 2] + w[hit] * c[hit, 2]
     best = hit[int(depth.argmax())]
     i, j, k = (int(n) for n in triangles[best])
     return Landmark((i, j, k), (float(u[best]), float(v[best]), float(w[best])))
+
+
+def crossing_column(points: Array, triangles: Indices, x: float) -> Indices:
+    """The triangles (T, 3) that looks from the front at some x can meet: fewer to test where there are many looks."""
+    across = points[triangles, 0]
+    return triangles[(across.min(1) <= x + 1e-9) & (across.max(1) >= x - 1e-9)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +94,9 @@ class Outline:
         run = b[:, 0] - a[:, 0]
         low, high = np.minimum(a[:, 0], b[:, 0]), np.maximum(a[:, 0], b[:, 0])
         crossing = np.flatnonzero((low <= x) & (x <= high) & (run != 0))
+        if not len(crossing):  # between the rims of an opening that has several
+            used = np.unique(self.edges)
+            return on_vertex(used[int(np.abs(self.xy[used, 0] - x).argmin())])
         along = (x - a[crossing, 0]) / run[crossing]
         y = a[crossing, 1] + along * (b[crossing, 1] - a[crossing, 1])
         best = int(y.argmax() if upper else y.argmin())
@@ -99,7 +109,7 @@ def hull(xy: Array, vertices: Indices) -> Outline | None:
     from scipy.spatial import ConvexHull, QhullError
 
     try:
-        found = ConvexHull(xy[vertices])
+        convex = ConvexHull(xy[vertices])
     except (QhullError, ValueError):
         return None
-    return Outline(vertices[found.simplices].astype(np.intp), xy)
+    return Outline(vertices[convex.simplices].astype(np.intp), xy)

@@ -12,7 +12,7 @@ from vrm_synth.annotation.body_features import find_ears, find_feet, find_finger
 from vrm_synth.annotation.face_features import find_face
 from vrm_synth.annotation.face_mesh import FaceMesh
 from vrm_synth.annotation.keypoint_names import BONE_OF_KEYPOINT, WHOLEBODY
-from vrm_synth.annotation.landmark import Landmark, place
+from vrm_synth.annotation.landmark import Landmark, landmark_positions
 from vrm_synth.annotation.surface import Surface, surface_of
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.shot.body_parts import HEAD
@@ -44,10 +44,10 @@ _LANDMARKS: WeakKeyDictionary[Avatar, AvatarLandmarks] = WeakKeyDictionary()
 
 def landmarks_of(avatar: Avatar) -> AvatarLandmarks:
     """The avatar's landmarks, measured at the first call. Raises ShotError where nothing is drawn."""
-    found = _LANDMARKS.get(avatar)
-    if found is None:
-        found = _LANDMARKS[avatar] = _measure(avatar)
-    return found
+    landmarks = _LANDMARKS.get(avatar)
+    if landmarks is None:
+        landmarks = _LANDMARKS[avatar] = _measure(avatar)
+    return landmarks
 
 
 def _measure(avatar: Avatar) -> AvatarLandmarks:
@@ -96,7 +96,7 @@ def _face_triangles(
     nothing = np.zeros(len(surface.corners), np.bool_)
     if mesh is None or skin is None or "face-8" not in points:
         return nothing
-    low, high = (f(place(known, mesh.points), axis=0) for f in (np.min, np.max))
+    low, high = (f(landmark_positions(known, mesh.points), axis=0) for f in (np.min, np.max))
     moved = mesh.moved_by(*mesh.moves)
     of_face = (moved > 1e-4) | surface.parts.of_bones("leftEye", "rightEye")
     of_face[mesh.vertices[mesh.piece[mesh.vertices] == skin]] = True

@@ -16,17 +16,17 @@ LIPS_PART = 0.3  # of a vowel's largest movement: how far apart it moves lips th
 PIECE_MOVE = 0.25  # of the same: what a mouth that is a piece of its own moves at least
 
 
-def find_mouth(mesh: FaceMesh, eyes: Array, skin: int | None, found: FaceLandmarks) -> Outline | None:
+def find_mouth(mesh: FaceMesh, eyes: Array, skin: int | None, face: FaceLandmarks) -> Outline | None:
     """Label the lips; their outline, None where they are not known. eyes: (2, 2) x, y of the eyes' middles.
 
     A mesh without lips of their own has one contour: the outer and the inner points lie on it.
     """
     outline = _outline(mesh, eyes, skin)
     if outline is None:
-        found.missing["mouth"] = "no morph target of a vowel opens it, or the mesh has no opening there"
+        face.missing["mouth"] = "no morph target of a vowel opens it, or the mesh has no opening there"
         return None
-    found.label(OUTER_LIPS, around(outline, 5))
-    found.label(INNER_LIPS, around(outline, 3))
+    face.label(OUTER_LIPS, around(outline, 5))
+    face.label(INNER_LIPS, around(outline, 3))
     return outline
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.annotation.cameras import project_points
-from vrm_synth.annotation.drawn_depth import DrawnDepth
+from vrm_synth.annotation.drawn_depth import SURFACE_TOLERANCE, DrawnDepth
 from vrm_synth.annotation.landmarks import AvatarLandmarks
 from vrm_synth.annotation.surface import Surface
 from vrm_synth.camera.camera import Camera
@@ -34,6 +34,11 @@ BODY_PARTS: Mapping[str, tuple[str, ...]] = {
     **{f"{side}{limb}": (f"{side}{limb}",) for side in ("left", "right") for limb in _LIMBS},
     **{f"{side}{end}": _below(f"{side}{end}") for side in ("left", "right") for end in ("Hand", "Foot")},
 }
+
+# (56,) index into BODY_PARTS by bone; the last one is for no bone (−1).
+_PART_OF_BONE = np.array(
+    [next(i for i, bones in enumerate(BODY_PARTS.values()) if name in bones) for name in BONE_NAMES] + [-1], np.intp
+)
 
 
 def box_of(mask: NDArray[np.bool_]) -> Box | None:
@@ -62,15 +67,6 @@ def boxes(landmarks: AvatarLandmarks, drawn: DrawnDepth) -> dict[str, Box | None
     return {name: box_of(_pixels(triangles, drawn)) for name, triangles in chosen.items()}
 
 
-def labeled_boxes(part_of_triangle: NDArray, names: Sequence[str], drawn: DrawnDepth) -> dict[str, Box]:
-    """Part's name → tight box of what is seen of it, for parts that are seen. part_of_triangle: (T,) index of names."""
-    out = {}
-    for i, name in enumerate(names):
-        if box := box_of(_pixels(part_of_triangle == i, drawn)):
-            out[name] = box
-    return out
-
-
 def visible_shares(
     surface: Surface, vertices: Array, camera: Camera, size: tuple[int, int], drawn: DrawnDepth
 ) -> dict[str, float | None]:
@@ -81,19 +77,18 @@ def visible_shares(
     of BodyParts in the pose, world metres.
     """
     parts = surface.parts
-    pixels, points = project_points(camera, size, vertices)
-    inside, unhidden = drawn.inside(pixels, points[:, 2]), drawn.unhidden(pixels, points[:, 2])
-    _, triangle = drawn.at(pixels)
-    out: dict[str, float | None] = {}
-    for name, bones in BODY_PARTS.items():
-        own = parts.direct & parts.of_bones(*bones)
-        if int(own.sum()) < MIN_BONE_VERTICES:
-            out[name] = None
-            continue
-        of_part = np.isin(surface.bone, [BONE_NAMES.index(b) for b in bones])
-        shows_part = (triangle >= 0) & of_part[triangle]
-        out[name] = float(np.mean(inside[own] & (shows_part[own] | unhidden[own])))
-    return out
+    own = np.flatnonzero(parts.direct)
+    part = _PART_OF_BONE[parts.bone[own]]
+    pixels, points = project_points(camera, size, vertices[own])
+    depth, triangle = drawn.at(pixels)
+    shows_part = (triangle >= 0) & (_PART_OF_BONE[surface.bone[triangle]] == part)
+    unhidden = depth >= points[:, 2] - SURFACE_TOLERANCE
+    in_sight = drawn.inside(pixels, points[:, 2]) & (shows_part | unhidden)
+    total = np.bincount(part, minlength=len(BODY_PARTS))
+    seen = np.bincount(part, in_sight, minlength=len(BODY_PARTS))
+    return {
+        name: float(seen[i] / total[i]) if total[i] >= MIN_BONE_VERTICES else None for i, name in enumerate(BODY_PARTS)
+    }
 
 
 def _pixels(triangles: NDArray[np.bool_], drawn: DrawnDepth) -> NDArray[np.bool_]:

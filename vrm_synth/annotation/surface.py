@@ -47,10 +47,10 @@ _SURFACES: WeakKeyDictionary[Avatar, Surface] = WeakKeyDictionary()
 
 def surface_of(avatar: Avatar) -> Surface:
     """The avatar's surface, measured at the first call. Raises ShotError where nothing is drawn."""
-    found = _SURFACES.get(avatar)
-    if found is None:
-        found = _SURFACES[avatar] = _measure(avatar)
-    return found
+    surface = _SURFACES.get(avatar)
+    if surface is None:
+        surface = _SURFACES[avatar] = _measure(avatar)
+    return surface
 
 
 def present_parent(bone: str, humanoid: object) -> str | None:
