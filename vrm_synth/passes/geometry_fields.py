@@ -19,6 +19,10 @@ FIELDS: Mapping[str, frozenset[GeometryField]] = {
 }
 
 
-def geometry_fields(passes: Collection[str]) -> frozenset[GeometryField]:
-    """The fields of a geometry buffer that passes are made from, beside those that it always has."""
-    return frozenset().union(*(FIELDS.get(name, frozenset()) for name in passes))
+OF_ANNOTATION: frozenset[GeometryField] = frozenset({"uv"})
+
+
+def geometry_fields(passes: Collection[str], annotate: bool = False) -> frozenset[GeometryField]:
+    """The fields of a geometry buffer that passes, and annotations, need beside those that it always has."""
+    own = (FIELDS.get(name, frozenset()) for name in passes)
+    return frozenset().union(*own, OF_ANNOTATION if annotate else ())

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.annotation.annotate import Annotation, annotate
+from vrm_synth.annotation.keypoints import Keypoints
+from vrm_synth.annotation.part_regions import PartIds
 from vrm_synth.annotation.surface import NO_BONE, surface_of
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
 from vrm_synth.parts.labeling import label_parts
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_labels import PartLabels
+from vrm_synth.parts.part_names import PART_NAMES
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
 from vrm_synth.render.geometry_buffer import NOTHING, GeometryBuffer
@@ -88,10 +91,18 @@ class PassInput:
         return np.asarray(view @ world[:3, :3].T + world[:3, 3], np.float32)
 
     @cached_property
+    def keypoints(self) -> Keypoints:
+        """The 133 keypoints of COCO-WholeBody."""
+        return self._annotate(None).keypoints
+
+    @cached_property
     def annotation(self) -> Annotation:
-        """Keypoints, boxes, head and gaze of the figure."""
+        """Keypoints, boxes, visible shares, head and gaze of the figure; the geometry buffer is to have UVs."""
+        return self._annotate(PartIds(PART_NAMES, self.labels.triangles, self.parts))
+
+    def _annotate(self, parts: PartIds | None) -> Annotation:
         geometry = self.geometry
-        return annotate(self.posed, self.camera, self.size, geometry.depth, geometry.triangle)
+        return annotate(self.posed, self.camera, self.size, geometry.depth, geometry.triangle, parts)
 
     def _of_triangle(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
         """(H, W) the value of each pixel's triangle, −1 for the background. values: (T,)."""
