@@ -55,7 +55,9 @@ class Camera:
         near, far = np.float32(self.near), np.float32(self.far)
         if self.ortho_height is not None:
             return np.asarray(near + window_z * (far - near))
-        return np.asarray(near * far / (far - window_z * (far - near)))
+        reciprocal = window_z * (near - far)
+        reciprocal += far
+        return np.divide(near * far, reciprocal, out=reciprocal)
 
     def intrinsics(self, width: int, height: int) -> dict[str, float]:
         """fx, fy, cx, cy in pixels; pixel centres at .5, origin top left, y down (perspective only)."""

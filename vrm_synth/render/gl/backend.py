@@ -182,7 +182,8 @@ class GLBackend:
             geometry = None
             if view.buffers.geometry is not None or (view.buffers.surface and not of_samples):
                 geometry = next(self._geometry_layers(posed, view, view.buffers.geometry or frozenset(), 1))
-            layers = tuple(self._geometry_layers(posed, view, frozenset(), view.buffers.depth_layers, peel=True))
+            count = view.buffers.depth_layers
+            layers = tuple(self._geometry_layers(posed, view, frozenset(), count, peel=True)) if count else ()
         if view.buffers.surface and geometry is not None and not of_samples:
             surface = visible_surface(geometry, view.buffers.vertex_labels, drawn_triangles(posed.avatar))
         requested = geometry if view.buffers.geometry is not None else None
@@ -195,7 +196,7 @@ class GLBackend:
         if self._window_z.shape[:2] != target.size[::-1]:
             self._window_z = np.empty((*target.size[::-1], 1), np.uint32)
         window_z = read_attachment(target.framebuffer, -1, DEPTH, self._window_z)[rows][..., 0]
-        depth = view.camera.depth_of(window_z * np.float32(2.0**-32))
+        depth = view.camera.depth_of(window_z.astype(np.float32) * np.float32(2.0**-32))
         depth[window_z == np.uint32(2**32 - 1)] = np.inf
         label = None if self._labels(view) is None else read_attachment(target.framebuffer, 1, R8)[rows][..., 0]
         return VisibleSurface(depth, label)
