@@ -19,7 +19,7 @@ SMALLEST_IRIS = 0.05  # share of the white's area
 COMPACT = 0.4  # least width by height, height by width, and area by box of a dot
 FILLED = 0.35  # least area by box of a brow: strokes that bend around an eye are no brows
 ALIKE = 3.0  # how many times as large as its partner on the other side a feature may be
-MOVED_WHOLE = 0.8  # least share of a piece of lashes that a blink moves
+MOVED_WHOLE = 0.5  # least share of a piece of lashes that a blink moves
 DARK_LASH = 45.0  # largest L* of lashes
 MAIN_MOUTH = 0.1  # share of the mouth's area from which on a region says where the mouth is
 

@@ -18,7 +18,7 @@ EYES = ("iris", "eye_white")
 UPPER = ("torso", "upper_arm", "lower_arm", "neck")
 LOWER = ("hips", "upper_leg", "lower_leg")
 GARMENTS = ("upper_garment", "lower_garment", "one_piece", "outer_garment", "legwear", "shoes", "gloves", "hat")
-NEAR = 0.03  # heights of the figure within which a detail lies on its garment
+NEAR = 0.06  # heights of the figure within which a detail lies on its garment
 JOINT_PARTS = ("animal_ears", "tail", "wings")
 LOOSE = 0.5  # least share of a triangle's weight on nodes that are no bones for their names to count
 ONE_COLOR = 0.95  # least share of a body that its one color has
@@ -115,7 +115,7 @@ def _label_cloth(
         if tree is not None:
             distance, nearest = tree.query(regions.center[own])
             votes = np.bincount(w.part[named_garment][nearest], regions.area[own])
-            if np.median(distance) <= NEAR * (surface.top - surface.floor) and votes.max() >= 0.6 * votes.sum():
+            if np.median(distance) <= NEAR * (surface.top - surface.floor) and votes.max() >= 0.5 * votes.sum():
                 w.set(own, int(votes.argmax()), "place", e.hint_subject)
             continue
         part = _garment_at(surface, regions, own, "garment" in e.hints)

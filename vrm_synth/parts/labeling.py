@@ -85,8 +85,9 @@ def _label_by_texture(
     is_skin = np.isin(regions.cluster, list(skin))
     undecided = np.bincount(regions.region, regions.area * (w.part == 0), len(regions.cluster))
     free = ~is_skin & (undecided >= 0.9 * table.whole)
-    hair = label_hair(table, is_skin) & free
+    hair, locks = (mask & free for mask in label_hair(table, is_skin))
     face = label_face(table, find_face_boxes(avatar, surface), free & ~hair, _by_region(regions, w))
+    hair |= locks & (face == 0)
     clothes = label_clothes(table, free & ~hair & (face == 0), is_skin)
     part = np.where(hair, PART_IDS["hair"], np.where(face > 0, face, clothes)).astype(np.uint8)
     w.set(part[regions.region] > 0, part[regions.region], why)

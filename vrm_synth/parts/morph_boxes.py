@@ -28,14 +28,14 @@ class FaceBoxes:
 
     left_eye, right_eye: the avatar's own left (+X) and right eye, what a blink moves.
     mouth: what vowels move.
-    blinking, speaking: (T,) triangles that a blink or a vowel moves.
+    blinking, speaking: (T,) share of the corners of each triangle that a blink or a vowel moves.
     """
 
     left_eye: Box | None
     right_eye: Box | None
     mouth: Box | None
-    blinking: NDArray[np.bool_]
-    speaking: NDArray[np.bool_]
+    blinking: Array
+    speaking: Array
 
 
 def find_face_boxes(avatar: Avatar, surface: Surface) -> FaceBoxes:
@@ -50,8 +50,8 @@ def find_face_boxes(avatar: Avatar, surface: Surface) -> FaceBoxes:
         left_eye=_box(surface, blinking & (x > middle)),
         right_eye=_box(surface, blinking & (x < middle)),
         mouth=_box(surface, speaking),
-        blinking=blinking.all(1),
-        speaking=speaking.all(1),
+        blinking=blinking.mean(1),
+        speaking=speaking.mean(1),
     )
 
 
