@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import RegionTable, shades_of
 from vrm_synth.parts.skin_colors import face_front
+from vrm_synth.parts.sums import sum_by
 
 UPPER = ("torso", "upper_arm", "lower_arm", "neck")
 LOWER = ("hips", "upper_leg", "lower_leg")
@@ -38,7 +39,7 @@ def label_hair(table: RegionTable, skin: NDArray[np.bool_]) -> tuple[NDArray[np.
     level = (p[:, 1] - joint[1]) / max(top - joint[1], 1e-9)
     crown = head & (level > 0.75)
     back = head & (level > 0.3) & (level < 0.75) & (p[:, 2] < middle)
-    shares = [np.bincount(r.color[m], table.weight[m], len(r.palette)) for m in (crown, back)]
+    shares = [sum_by(r.color[m], table.weight[m], len(r.palette)) for m in (crown, back)]
     shares = [x / max(float(x.sum()), 1e-12) for x in shares]
     main = int(shares[1].argmax())
     colors = shades_of(r.palette.lab, np.array([main]))
@@ -58,7 +59,7 @@ def _own_locks(table: RegionTable, skin: NDArray[np.bool_]) -> NDArray[np.bool_]
     r, s = table.regions, table.surface
     piece = s.piece[r.triangle]
     count = int(piece.max(initial=-1)) + 1
-    bare = np.bincount(piece, r.area * skin[r.region], count) > 0.02 * np.bincount(piece, r.area, count)
+    bare = sum_by(piece, r.area * skin[r.region], count) > 0.02 * sum_by(piece, r.area, count)
     first = np.unique(r.region, return_index=True)[1]
     face = face_front(table) & skin[r.region]
     low, high = table.place[face][:, :2].min(0, initial=np.inf), table.place[face][:, :2].max(0, initial=-np.inf)
@@ -123,16 +124,16 @@ def _families(table: RegionTable, chosen: NDArray[np.bool_]) -> list[NDArray[np.
     """(R,) masks of the chosen regions whose colors are shades of one, the largest family first."""
     left, out = chosen.copy(), []
     while left.any():
-        by_color = np.bincount(table.regions.cluster[left], table.area[left], len(table.regions.palette))
-        family = left & np.isin(table.regions.cluster, shades_of(table.regions.palette.lab, by_color.argmax()[None]))
+        by_color = sum_by(table.regions.cluster[left], table.area[left], len(table.regions.palette))
+        family = left & np.isin(
+            table.regions.cluster, shades_of(table.regions.palette.lab, np.array([by_color.argmax()]))
+        )
         out.append(family)
         left &= ~family
     return out
 
 
-def _label_upper(
-    table: RegionTable, free: NDArray[np.bool_], skin: NDArray[np.bool_], out: NDArray[np.uint8]
-) -> None:
+def _label_upper(table: RegionTable, free: NDArray[np.bool_], skin: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:
     hip, knee = _level(table, "UpperLeg"), _level(table, "LowerLeg")
     if hip is None or knee is None:
         return
@@ -167,8 +168,8 @@ def _open_front(table: RegionTable, top: NDArray[np.bool_], skin: NDArray[np.boo
     half = np.abs(p[inner & own][:, 0]).max(initial=1e-9)
     front = inner & (p[:, 2] > middle) & (np.abs(p[:, 0]) < 0.12 * half)
     slices = level[front].astype(np.intp)
-    total = np.bincount(slices, table.weight[front], SLICES)
-    under = np.bincount(slices, (table.weight * ~own * ~bare)[front], SLICES)
+    total = sum_by(slices, table.weight[front], SLICES)
+    under = sum_by(slices, (table.weight * ~own * ~bare)[front], SLICES)
     back = inner & (p[:, 2] < middle)
     covered = float(table.weight[back & own].sum() / max(table.weight[back].sum(), 1e-12))
     return int(((under > 0.6 * total) & (total > 0)).sum()), covered

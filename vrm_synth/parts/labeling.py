@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.parts.apply_overrides import apply_overrides
 from vrm_synth.parts.clothes import label_clothes, label_hair
-from vrm_synth.parts.color_regions import CODES, ColorRegions, find_color_regions
+from vrm_synth.parts.color_regions import ColorRegions, find_color_regions
 from vrm_synth.parts.face_features import label_face
 from vrm_synth.parts.hair_split import split_hair
 from vrm_synth.parts.label_names import label_by_joints, label_by_names, named_skin
@@ -21,6 +21,7 @@ from vrm_synth.parts.part_labels import PartEvidence, PartLabels
 from vrm_synth.parts.part_names import PART_IDS, PART_NAMES
 from vrm_synth.parts.region_table import region_table
 from vrm_synth.parts.skin_colors import skin_colors
+from vrm_synth.parts.sums import sum_by
 from vrm_synth.parts.surface import Surface, measure_surface
 from vrm_synth.parts.working_labels import WorkingLabels
 from vrm_synth.vrm.avatar import Avatar
@@ -83,7 +84,7 @@ def _label_by_texture(
         return
     why = "texture"
     is_skin = np.isin(regions.cluster, list(skin))
-    undecided = np.bincount(regions.region, regions.area * (w.part == 0), len(regions.cluster))
+    undecided = sum_by(regions.region, regions.area * (w.part == 0), len(regions.cluster))
     free = ~is_skin & (undecided >= 0.9 * table.whole)
     hair, locks = (mask & free for mask in label_hair(table, is_skin))
     face = label_face(table, find_face_boxes(avatar, surface), free & ~hair, _by_region(regions, w))
@@ -107,10 +108,10 @@ def _fill_pieces(surface: Surface, regions: ColorRegions, w: WorkingLabels, skin
     """A piece of surface that is mostly one garment and has no skin is all of that garment."""
     piece = surface.piece[regions.triangle]
     count = int(piece.max(initial=-1)) + 1
-    total = np.bincount(piece, regions.area, count)
-    bare = np.bincount(piece, regions.area * skin, count)
+    total = sum_by(piece, regions.area, count)
+    bare = sum_by(piece, regions.area * skin, count)
     for name in FILLING:
-        own = np.bincount(piece, regions.area * (w.part == PART_IDS[name]), count)
+        own = sum_by(piece, regions.area * (w.part == PART_IDS[name]), count)
         whole = (own >= WHOLE_PIECE * total) & (own > 0) & (bare <= SKIN_IN_PIECE * total)
         w.set(whole[piece], PART_IDS[name], "texture")
 
@@ -126,7 +127,7 @@ def _finish(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingL
     refined = (seen.sum(1) > 1) & readable
     kept = refined[triangle]
     triangles = by_part.argmax(1).astype(np.uint8)
-    _label_bare_triangles(surface, regions, w, triangles, ~seen.any(1))
+    _label_bare_triangles(surface, regions, w, triangles, np.asarray(~seen.any(1)))
     return PartLabels(
         triangles=triangles,
         refined=refined,
@@ -157,7 +158,7 @@ def _evidence(
     rows: dict[tuple[str, str, str], float] = {}
     keys = np.stack([w.part.astype(np.intp), w.why, w.subject, np.where(w.subject < 0, material, -1)], -1)
     unique, back = np.unique(keys, axis=0, return_inverse=True)
-    areas = np.bincount(back.reshape(-1), regions.area, len(unique)) if len(unique) else []
+    areas = sum_by(back.reshape(-1), regions.area, len(unique))
     for (part, why, subject, of), area in zip(unique.tolist(), areas, strict=True):
         name = w.subjects[subject] if subject >= 0 else avatar.materials[of].name
         key = (PART_NAMES[part], w.reasons[why], name)

@@ -61,9 +61,7 @@ def _binds(avatar: Avatar, names: Iterable[str]) -> set[tuple[int, int]]:
     return {(b.node, b.index) for e in expressions for b in e.morph_target_binds if b.weight > 0}
 
 
-def _moved(
-    avatar: Avatar, surface: Surface, binds: set[tuple[int, int]], name: re.Pattern[str]
-) -> NDArray[np.bool_]:
+def _moved(avatar: Avatar, surface: Surface, binds: set[tuple[int, int]], name: re.Pattern[str]) -> NDArray[np.bool_]:
     """(T, 3) corners that the targets move: those of `binds`, or where there are none those with such a name."""
     d, out = surface.triangles, [np.zeros((0, 3), np.bool_)]
     for node, p in zip(d.nodes, d.primitives, strict=True):

@@ -1,9 +1,9 @@
 """What a user knows better: part labels by names and colors of one avatar, as recipes and the manifest have them.
 
-    materials: {Body_00: body_skin}
-    nodes: {"Cube.003": held_thing}
-    colors:
-    - {color: "#3a606d", part: upper_garment, zones: [torso, upper_arm, lower_arm]}
+materials: {Body_00: body_skin}
+nodes: {"Cube.003": held_thing}
+colors:
+- {color: "#3a606d", part: upper_garment, zones: [torso, upper_arm, lower_arm]}
 """
 
 from __future__ import annotations

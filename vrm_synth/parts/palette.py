@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.lab_color import lab_from_srgb
+from vrm_synth.parts.sums import sum_by
 
 BIN = 4.0  # side of a histogram's cell, in L*a*b* units
 RADIUS = 8.0  # colors nearer than this to a cluster's color belong to it
@@ -54,10 +55,11 @@ def find_palette(rgb: NDArray[np.uint8], weight: Array) -> ColorPalette:
     lab = lab_from_srgb(rgb / 255)
     cells, back = np.unique(np.round(lab / BIN).astype(np.int64), axis=0, return_inverse=True)
     back = back.reshape(-1)
-    total = np.bincount(back, weight, len(cells))
-    mean = np.stack([np.bincount(back, weight * lab[:, k], len(cells)) for k in range(3)], -1)
+    total = sum_by(back, weight, len(cells))
+    mean = np.stack([sum_by(back, weight * lab[:, k], len(cells)) for k in range(3)], -1)
     mean /= np.maximum(total, 1e-30)[:, None]
-    left, centers = total / total.sum(), []
+    left = total / total.sum()
+    centers: list[Array] = []
     while len(centers) < MOST and left.max() >= LEAST_SHARE / 10:
         center = mean[left.argmax()]
         near = (np.linalg.norm(mean - center, axis=1) <= RADIUS) & (left > 0)

@@ -1,4 +1,4 @@
-"""The surface of an avatar at rest, by triangle: where it lies, which body zone moves it, which pieces hang together."""
+"""The surface of an avatar at rest, by triangle: where it lies, which zone moves it, what hangs together."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class TextureColors:
     pixels: NDArray[np.uint8]
     drawn: NDArray[np.bool_]
     info: TextureInfo | None = None
-    sampler: Sampler = Sampler()
+    sampler: Sampler = field(default_factory=Sampler)
 
     @property
     def reads_set_zero(self) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.core.transforms import Array
 from vrm_synth.parts.color_regions import corner_uvs
 from vrm_synth.parts.orthographic import fragments
 from vrm_synth.parts.surface import Surface
