@@ -24,10 +24,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.parts.answer_sheet import accepted, load_answers, load_overrides, rule_of_pixel  # noqa: E402
-from tests.parts.rest_pictures import RestPicture, rest_pictures  # noqa: E402
-from vrm_synth.parts import PART_NAMES, PartLabels, label_parts, part_colors  # noqa: E402
-from vrm_synth.parts.labeling import SOURCES  # noqa: E402
-from vrm_synth.parts.surface import Surface, measure_surface  # noqa: E402
+from tests.parts.rest_pictures import rest_pictures  # noqa: E402
+from vrm_synth.parts import PART_NAMES, PartLabels, label_parts  # noqa: E402
+from vrm_synth.parts.labeling import SOURCES, measured  # noqa: E402
+from vrm_synth.parts.rest_picture import RestPicture, painted  # noqa: E402
+from vrm_synth.parts.surface import Surface  # noqa: E402
 from vrm_synth.vrm import load  # noqa: E402
 
 Rules = list[dict[str, Any]]
@@ -48,8 +49,8 @@ def main() -> None:
         if args.only and Path(file).stem not in args.only:
             continue
         avatar = load(args.avatars / file)
-        surface = measure_surface(avatar)
-        pictures = rest_pictures(avatar, surface)
+        surface, _ = measured(avatar)
+        pictures = rest_pictures(avatar)
         asked: dict[str, PartLabels] = {
             **{s: label_parts(avatar, sources=(s,)) for s in SOURCES},
             "both": label_parts(avatar),
@@ -114,12 +115,11 @@ def paint(path: Path, pictures: list[RestPicture], labels: PartLabels, pixels: l
     for picture, rule in [(pictures[k], pixels[k]) for k in (0, 2, 6, 7)]:
         label = labels.at(picture.triangle, picture.uv)
         shown = picture.triangle >= 0
-        painted = np.where(shown[..., None], part_colors()[label], 255).astype(np.uint8)
         verdict = np.full((*shown.shape, 3), 255, np.uint8)
         verdict[shown] = (200, 200, 200)
         known = (rule >= 0) & (label > 0)
         verdict[known] = np.where(table[rule[known], label[known]][:, None], (120, 200, 120), (255, 0, 0))
-        columns.append(np.vstack([picture.rgb, painted, verdict]))
+        columns.append(np.vstack([picture.rgb, painted(picture, labels), verdict]))
     PIL.Image.fromarray(np.hstack(columns)).save(path)
 
 

@@ -122,12 +122,12 @@ def _label_lower(table: RegionTable, free: NDArray[np.bool_], out: NDArray[np.ui
 
 def _families(table: RegionTable, chosen: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     """(R,) masks of the chosen regions whose colors are shades of one, the largest family first."""
-    left, out = chosen.copy(), []
+    r = table.regions
+    out: list[NDArray[np.bool_]] = []
+    left = chosen & (table.area > 0)
     while left.any():
-        by_color = sum_by(table.regions.cluster[left], table.area[left], len(table.regions.palette))
-        family = left & np.isin(
-            table.regions.cluster, shades_of(table.regions.palette.lab, np.array([by_color.argmax()]))
-        )
+        largest = sum_by(r.cluster[left], table.area[left], len(r.palette)).argmax()
+        family = left & np.isin(r.cluster, shades_of(r.palette.lab, np.array([largest])))
         out.append(family)
         left &= ~family
     return out

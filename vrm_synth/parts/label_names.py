@@ -11,8 +11,9 @@ from vrm_synth.parts.names import read_name
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import scaled
 from vrm_synth.parts.sums import sum_by
-from vrm_synth.parts.surface import ZONE_NAMES, Surface
+from vrm_synth.parts.surface import Surface
 from vrm_synth.parts.working_labels import WorkingLabels
+from vrm_synth.parts.zones import ZONE_NAMES
 from vrm_synth.vrm.avatar import Avatar
 
 EYES = ("iris", "eye_white")

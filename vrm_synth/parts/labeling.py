@@ -32,7 +32,7 @@ WHOLE_PIECE = 0.6  # least share of a connected piece that one garment has for t
 FILLING = ("hair", "upper_garment", "outer_garment", "lower_garment", "legwear", "shoes", "gloves")
 SKIN_IN_PIECE = 0.02  # largest share of skin in such a piece
 
-_LABELED: WeakKeyDictionary[Avatar, PartLabels] = WeakKeyDictionary()
+_LABELED: WeakKeyDictionary[Avatar, dict[tuple[str, frozenset[str]], PartLabels]] = WeakKeyDictionary()
 _MEASURED: WeakKeyDictionary[Avatar, tuple[Surface, ColorRegions]] = WeakKeyDictionary()
 
 
@@ -41,13 +41,14 @@ def label_parts(
 ) -> PartLabels:
     """Label all that an avatar draws; "unknown" where nothing tells.
 
-    overrides: what counts before anything else. sources: what else may speak, for measuring one alone. The labels of
-    an avatar without overrides are computed once. Raises RecipeError where an override names what the avatar lacks.
+    overrides: what counts before anything else. sources: what else may speak, for measuring one alone. Computed once an
+    avatar and overrides. Raises RecipeError where an override names what the avatar lacks.
     """
-    plain = overrides is None and set(sources) == set(SOURCES)
-    if plain and avatar in _LABELED:
-        return _LABELED[avatar]
-    surface, regions = _measure(avatar)
+    known = _LABELED.setdefault(avatar, {})
+    key = "" if overrides is None else overrides.model_dump_json(), frozenset(sources)
+    if key in known:
+        return known[key]
+    surface, regions = measured(avatar)
     w = WorkingLabels.empty(len(regions.code))
     if overrides is not None:
         apply_overrides(avatar, surface, regions, overrides, w)
@@ -58,13 +59,12 @@ def label_parts(
     if "names" in sources:
         label_by_joints(avatar, surface, regions, w)
     split_hair(avatar, surface, regions, w, by_names="names" in sources)
-    labels = _finish(avatar, surface, regions, w)
-    if plain:
-        _LABELED[avatar] = labels
-    return labels
+    known[key] = _finish(avatar, surface, regions, w)
+    return known[key]
 
 
-def _measure(avatar: Avatar) -> tuple[Surface, ColorRegions]:
+def measured(avatar: Avatar) -> tuple[Surface, ColorRegions]:
+    """An avatar's surface at rest and the color regions on it, measured once."""
     if avatar not in _MEASURED:
         surface = measure_surface(avatar)
         _MEASURED[avatar] = surface, find_color_regions(avatar, surface)

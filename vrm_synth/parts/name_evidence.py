@@ -10,7 +10,8 @@ import numpy as np
 from vrm_synth.parts.name_words import Hint
 from vrm_synth.parts.names import read_name
 from vrm_synth.parts.sums import sum_by
-from vrm_synth.parts.surface import ZONE_NAMES, Surface
+from vrm_synth.parts.surface import Surface
+from vrm_synth.parts.zones import ZONE_NAMES
 from vrm_synth.vrm.avatar import Avatar
 
 HEAD = ("head", "eye", "neck", "none")

@@ -11,7 +11,8 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.parts.color_regions import ColorRegions
 from vrm_synth.parts.orthographic import visible_points
 from vrm_synth.parts.sums import sum_by
-from vrm_synth.parts.surface import ZONE_NAMES, Surface
+from vrm_synth.parts.surface import Surface
+from vrm_synth.parts.zones import ZONE_NAMES
 
 SHADE_DISTANCE = 16.0  # L*a*b* distance within which a color may be another's shade
 SAME_HUE = 25.0  # degrees
