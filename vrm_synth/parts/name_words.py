@@ -37,7 +37,7 @@ LATIN: dict[str, str] = {
     ),
     "lower_garment": (
         "skirt, pant, trouser, short, bottom, jean, slack, hakama, bloomer, panty, pantie, shortpant, zubon, sukaato, "
-        "sukato, suka-to"
+        "sukato"
     ),
     "one_piece": (
         "onepiece, one piece, dress, jumpsuit, overall, kimono, yukata, swimsuit, swim suit, leotard, bodysuit, "

@@ -55,17 +55,15 @@ def draw_at_rest(
         t, pixel, w, z = t[shown], pixel[shown], w[shown], z[shown]
         order = np.lexsort((z, pixel))
         t, pixel, w, z = t[order], pixel[order], w[order], z[order]
-        last = np.append(pixel[1:] != pixel[:-1], True)
-        t, pixel, w, z = t[last], pixel[last], w[last], z[last]
-        nearer = z >= depth[pixel]
-        depth[pixel[nearer]], triangle[pixel[nearer]], weights[pixel[nearer]] = z[nearer], t[nearer], w[nearer]
+        kept = np.append(pixel[1:] != pixel[:-1], True) & (z >= depth[pixel])  # the nearest of each pixel
+        depth[pixel[kept]], triangle[pixel[kept]], weights[pixel[kept]] = z[kept], t[kept], w[kept]
     hit = triangle >= 0
-    t, w = triangle[hit], weights[hit]
+    own, w = triangle[hit], weights[hit]
     uv, position, rgb = np.zeros((side**2, 2)), np.full((side**2, 3), np.nan), np.full((side**2, 3), 255, np.uint8)
-    uv[hit] = np.einsum("nk,nkc->nc", w, uvs[t])
-    position[hit] = np.einsum("nk,nkc->nc", w, surface.corners[t])
+    uv[hit] = np.einsum("nk,nkc->nc", w, uvs[own])
+    position[hit] = np.einsum("nk,nkc->nc", w, surface.corners[own])
     for m, c in colors.items():
-        here = np.flatnonzero(hit)[material[t] == m]
+        here = np.flatnonzero(hit)[material[own] == m]
         rgb[here] = c.pixels[c.texels(uv[here])]
     shape = (side, side)
     return RestPicture(
