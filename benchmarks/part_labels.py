@@ -15,6 +15,7 @@ import csv
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -22,12 +23,15 @@ import PIL.Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.rest_pictures import RestPicture, rest_pictures  # noqa: E402
 from tests.parts.answer_sheet import accepted, load_answers, load_overrides, rule_of_pixel  # noqa: E402
-from vrm_synth.parts import PART_NAMES, PartLabels, label_parts, part_colors  # noqa: E402
-from vrm_synth.parts.surface import measure_surface  # noqa: E402
+from tests.parts.rest_pictures import rest_pictures  # noqa: E402
+from vrm_synth.parts import PART_NAMES, PartLabels, label_parts  # noqa: E402
+from vrm_synth.parts.labeling import SOURCES, measured  # noqa: E402
+from vrm_synth.parts.rest_picture import RestPicture, painted  # noqa: E402
+from vrm_synth.parts.surface import Surface  # noqa: E402
 from vrm_synth.vrm import load  # noqa: E402
 
+Rules = list[dict[str, Any]]
 COLUMNS = ("names", "texture", "both", "overrides")
 
 
@@ -38,22 +42,23 @@ def main() -> None:
     parser.add_argument("--paint", type=Path)
     parser.add_argument("--csv", type=Path)
     args = parser.parse_args()
-    overrides, rows, sums = load_overrides(), [], Counter()
+    overrides = load_overrides()
+    rows: list[dict[str, str]] = []
+    sums: Counter[str] = Counter()
     for file, rules in load_answers().items():
         if args.only and Path(file).stem not in args.only:
             continue
         avatar = load(args.avatars / file)
-        surface = measure_surface(avatar)
-        pictures = rest_pictures(avatar, surface)
-        asked = {
-            "names": label_parts(avatar, sources=("names",)),
-            "texture": label_parts(avatar, sources=("texture",)),
+        surface, _ = measured(avatar)
+        pictures = rest_pictures(avatar)
+        asked: dict[str, PartLabels] = {
+            **{s: label_parts(avatar, sources=(s,)) for s in SOURCES},
             "both": label_parts(avatar),
             "overrides": label_parts(avatar, overrides[file]) if file in overrides else label_parts(avatar),
         }
         names = [avatar.nodes[n].name for n in surface.triangles.node_of]
         pixels = [answers(p, rules, surface, names) for p in pictures]
-        row: dict[str, object] = {"avatar": Path(file).stem}
+        row: dict[str, str] = {"avatar": Path(file).stem}
         for column, labels in asked.items():
             right, labeled, judged, wrong = score(labels, pictures, pixels, rules)
             sums.update({f"{column} right": right, f"{column} labeled": labeled, f"{column} judged": judged})
@@ -76,7 +81,7 @@ def main() -> None:
             writer.writerows(rows)
 
 
-def answers(picture: RestPicture, rules: list, surface, names: list[str]) -> np.ndarray:
+def answers(picture: RestPicture, rules: Rules, surface: Surface, names: list[str]) -> np.ndarray:
     """(H, W) index of the rule that fits each pixel, −1 where none does."""
     hit = picture.triangle >= 0
     place = (picture.position[hit] - [0, surface.floor, 0]) / (surface.top - surface.floor)
@@ -85,11 +90,13 @@ def answers(picture: RestPicture, rules: list, surface, names: list[str]) -> np.
     return out
 
 
-def score(labels: PartLabels, pictures: list[RestPicture], pixels: list[np.ndarray], rules: list):
+def score(
+    labels: PartLabels, pictures: list[RestPicture], pixels: list[np.ndarray], rules: Rules
+) -> tuple[int, int, int, Counter[tuple[str, str]]]:
     """(right, labeled, judged, mistakes) counted in pixels."""
     table = np.stack([accepted(r) for r in rules])
     right = labeled = judged = 0
-    wrong: Counter = Counter()
+    wrong: Counter[tuple[str, str]] = Counter()
     for picture, rule in zip(pictures, pixels, strict=True):
         known = rule >= 0
         label = labels.at(picture.triangle, picture.uv)[known]
@@ -103,17 +110,16 @@ def score(labels: PartLabels, pictures: list[RestPicture], pixels: list[np.ndarr
     return right, labeled, judged, wrong
 
 
-def paint(path: Path, pictures: list[RestPicture], labels: PartLabels, pixels: list[np.ndarray], rules: list) -> None:
+def paint(path: Path, pictures: list[RestPicture], labels: PartLabels, pixels: list[np.ndarray], rules: Rules) -> None:
     table, columns = np.stack([accepted(r) for r in rules]), []
     for picture, rule in [(pictures[k], pixels[k]) for k in (0, 2, 6, 7)]:
         label = labels.at(picture.triangle, picture.uv)
         shown = picture.triangle >= 0
-        painted = np.where(shown[..., None], part_colors()[label], 255).astype(np.uint8)
         verdict = np.full((*shown.shape, 3), 255, np.uint8)
         verdict[shown] = (200, 200, 200)
         known = (rule >= 0) & (label > 0)
         verdict[known] = np.where(table[rule[known], label[known]][:, None], (120, 200, 120), (255, 0, 0))
-        columns.append(np.vstack([picture.rgb, painted, verdict]))
+        columns.append(np.vstack([picture.rgb, painted(picture, labels), verdict]))
     PIL.Image.fromarray(np.hstack(columns)).save(path)
 
 

@@ -73,3 +73,9 @@ def scrubbed(avatar: Avatar) -> Avatar:
         textures=tuple(replace(t, name="") for t in avatar.textures),
         images=tuple(i and replace(i, name="") for i in avatar.images),
     )
+
+
+def outfit_of(avatar: Avatar) -> str:
+    """The outfit of a built-in avatar, by the materials that each has alone."""
+    plain = {m.name: m.base_color_texture is None for m in avatar.materials}
+    return "hoodie" if "Rib" in plain else "dress" if plain["Trim"] else "sailor"

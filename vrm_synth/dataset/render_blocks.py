@@ -289,4 +289,6 @@ def _dump(recipe: Recipe) -> dict[str, Any]:
     dumped = recipe.model_dump(mode="json", exclude={"avatar_lists", "accept_licenses"})
     if not recipe.own_poses:
         del dumped["own_poses"]  # a recipe without them is the one that it was before there were any
+    if not recipe.parts:
+        del dumped["parts"]  # likewise
     return dumped

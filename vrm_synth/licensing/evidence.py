@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vrm_synth.core.errors import RecipeError
+from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.yaml_models import resources, strict_yaml
 
 
@@ -23,6 +24,7 @@ class Evidence(BaseModel):
         quote: the words of that page.
         date: the day on which they were read.
         note: anything else.
+        parts: corrections of the part labels that are found for the file (docs/parts.md), or None.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -34,6 +36,7 @@ class Evidence(BaseModel):
     quote: Annotated[str, Field(min_length=1)]
     date: datetime.date
     note: str = ""
+    parts: PartOverrides | None = None
 
 
 class _Manifest(BaseModel):

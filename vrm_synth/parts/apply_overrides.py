@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.parts.color_regions import ColorRegions
 from vrm_synth.parts.lab_color import lab_from_srgb
-from vrm_synth.parts.overrides import PartOverrides
+from vrm_synth.parts.overrides import SKIN, PartOverrides
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import scaled
 from vrm_synth.parts.surface import Surface
@@ -36,12 +37,21 @@ def apply_overrides(
         if rule.materials:
             of = np.array([own[0] in rule.materials for own in names["materials"]], np.bool_)
             chosen &= of[surface.triangles.primitive_of[triangle]]
-        w.set(chosen, PART_IDS[rule.part], WHY, rule.color, final=True)
+        w.set(chosen, _ids(surface, regions, rule.part), WHY, rule.color, final=True)
     for key, table in _tables(overrides).items():
         for name, part in table.items():
             chosen = np.array([name in own for own in names[key]], np.bool_)
             if chosen.any():
-                w.set(chosen[surface.triangles.primitive_of[triangle]], PART_IDS[part], WHY, name, final=True)
+                cells = chosen[surface.triangles.primitive_of[triangle]]
+                w.set(cells, _ids(surface, regions, part), WHY, name, final=True)
+
+
+def _ids(surface: Surface, regions: ColorRegions, part: str) -> NDArray[np.uint8]:
+    """(N,) id of the part for each cell."""
+    if part != SKIN:
+        return np.full(len(regions.code), PART_IDS[part], np.uint8)
+    on_head = surface.in_zone("head", "eye")[regions.triangle]
+    return np.where(on_head, PART_IDS["face_skin"], PART_IDS["body_skin"]).astype(np.uint8)
 
 
 def _tables(overrides: PartOverrides) -> dict[str, Mapping[str, str]]:

@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import RegionTable, shades_of
+from vrm_synth.parts.skin_colors import face_front
+from vrm_synth.parts.sums import sum_by
 
 UPPER = ("torso", "upper_arm", "lower_arm", "neck")
 LOWER = ("hips", "upper_leg", "lower_leg")
 MAIN = 0.5  # least share of a zone's surface that the main color of what covers it has
 COVERED = 0.35  # least share of a zone's surface that a garment's own region covers
-SHORTS = 0.15  # least share of the thighs that shorts cover, or of the hips
+THIGHS_OF_SHORTS = 0.05  # least share of the thighs that shorts cover
+HIPS_OF_SHORTS = 0.2  # the same of the hips
 HAIR_CROWN, HAIR_BACK = 0.6, 0.5  # least share of the crown and of the back of the head that hair has
 SMALLEST_HAIR = 0.02  # share of the head's surface
 SLICES = 6  # heights at which the chest is looked at
@@ -21,30 +24,48 @@ CLOSED = 2  # most slices at which what is no such garment shows a print or a bo
 OUTER_BACK = 0.6  # least share of the back that an outer garment covers
 
 
-def label_hair(table: RegionTable, skin: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(R,) regions that are hair: of the color of crown and back of the head, which skin has not. skin: (R,)."""
+def label_hair(table: RegionTable, skin: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(R,) large and (R,) small regions of hair: of the color of crown and back of the head, which skin has not.
+
+    skin: (R,). A small one may be a brow where nothing else speaks against it.
+    """
     s, r, p = table.surface, table.regions, table.place
     none = np.zeros(len(table.area), np.bool_)
     head = s.in_zone("head")[r.triangle]
     joint = table.landmark("head")
     if joint is None or not head.any():
-        return none
+        return none, none
     top, middle = p[head][:, 1].max(), float(np.median(p[head][:, 2]))
     level = (p[:, 1] - joint[1]) / max(top - joint[1], 1e-9)
     crown = head & (level > 0.75)
     back = head & (level > 0.3) & (level < 0.75) & (p[:, 2] < middle)
-    shares = [np.bincount(r.color[m], table.weight[m], len(r.palette)) for m in (crown, back)]
+    shares = [sum_by(r.color[m], table.weight[m], len(r.palette)) for m in (crown, back)]
     shares = [x / max(float(x.sum()), 1e-12) for x in shares]
     main = int(shares[1].argmax())
     colors = shades_of(r.palette.lab, np.array([main]))
     if shares[0][colors].sum() < HAIR_CROWN or shares[1][colors].sum() < HAIR_BACK:
-        return none
+        return none, none
     on_face = set(np.unique(r.cluster[skin]).tolist())
     if main in on_face:
-        return none
+        return none, none
     large = table.area >= SMALLEST_HAIR * table.weight[head].sum()
     mostly = table.in_zones("head", "neck") >= 0.5 * table.area
-    return np.isin(r.cluster, colors) & ~skin & large & mostly
+    hair = np.isin(r.cluster, colors) & ~skin & mostly
+    return hair & large, hair & ~large & _own_locks(table, skin)
+
+
+def _own_locks(table: RegionTable, skin: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(R,) regions of pieces of surface without skin, off the face: of hair's color they are locks and no brows."""
+    r, s = table.regions, table.surface
+    piece = s.piece[r.triangle]
+    count = int(piece.max(initial=-1)) + 1
+    bare = sum_by(piece, r.area * skin[r.region], count) > 0.02 * sum_by(piece, r.area, count)
+    first = np.unique(r.region, return_index=True)[1]
+    face = face_front(table) & skin[r.region]
+    low, high = table.place[face][:, :2].min(0, initial=np.inf), table.place[face][:, :2].max(0, initial=-np.inf)
+    inside = (table.center[:, :2] > low) & (table.center[:, :2] < high)
+    behind = table.center[:, 2] < float(np.median(table.place[s.in_zone("head")[r.triangle]][:, 2]))
+    return ~bare[piece[first]] & (behind | ~inside.all(1))
 
 
 def label_clothes(table: RegionTable, free: NDArray[np.bool_], skin: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -89,7 +110,8 @@ def _label_lower(table: RegionTable, free: NDArray[np.bool_], out: NDArray[np.ui
             return  # what else covers legs beside trousers may be hems as well as stockings
     for group in _families(table, legs & at_hips & (table.in_zones("hips", "upper_leg") > 0.9 * table.area)):
         crosses = group & (table.low[:, 0] < 0) & (table.high[:, 0] > 0)  # a hip joint's cover is on one side alone
-        if crosses.any() and (on_thigh[group].sum() + table.cover("hips")[group].sum()) >= SHORTS:
+        hips = float(table.cover("hips")[group].sum())
+        if crosses.any() and hips >= HIPS_OF_SHORTS and on_thigh[group].sum() >= THIGHS_OF_SHORTS:
             out[group] = PART_IDS["lower_garment"]
     stockings = legs & ~at_hips & (table.in_zones("hips") < 0.05 * table.area)
     for group in _families(table, stockings):
@@ -100,18 +122,18 @@ def _label_lower(table: RegionTable, free: NDArray[np.bool_], out: NDArray[np.ui
 
 def _families(table: RegionTable, chosen: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     """(R,) masks of the chosen regions whose colors are shades of one, the largest family first."""
-    left, out = chosen.copy(), []
+    r = table.regions
+    out: list[NDArray[np.bool_]] = []
+    left = chosen & (table.area > 0)
     while left.any():
-        by_color = np.bincount(table.regions.cluster[left], table.area[left], len(table.regions.palette))
-        family = left & np.isin(table.regions.cluster, shades_of(table.regions.palette.lab, by_color.argmax()[None]))
+        largest = sum_by(r.cluster[left], table.area[left], len(r.palette)).argmax()
+        family = left & np.isin(r.cluster, shades_of(r.palette.lab, np.array([largest])))
         out.append(family)
         left &= ~family
     return out
 
 
-def _label_upper(
-    table: RegionTable, free: NDArray[np.bool_], skin: NDArray[np.bool_], out: NDArray[np.uint8]
-) -> None:
+def _label_upper(table: RegionTable, free: NDArray[np.bool_], skin: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:
     hip, knee = _level(table, "UpperLeg"), _level(table, "LowerLeg")
     if hip is None or knee is None:
         return
@@ -146,8 +168,8 @@ def _open_front(table: RegionTable, top: NDArray[np.bool_], skin: NDArray[np.boo
     half = np.abs(p[inner & own][:, 0]).max(initial=1e-9)
     front = inner & (p[:, 2] > middle) & (np.abs(p[:, 0]) < 0.12 * half)
     slices = level[front].astype(np.intp)
-    total = np.bincount(slices, table.weight[front], SLICES)
-    under = np.bincount(slices, (table.weight * ~own * ~bare)[front], SLICES)
+    total = sum_by(slices, table.weight[front], SLICES)
+    under = sum_by(slices, (table.weight * ~own * ~bare)[front], SLICES)
     back = inner & (p[:, 2] < middle)
     covered = float(table.weight[back & own].sum() / max(table.weight[back].sum(), 1e-12))
     return int(((under > 0.6 * total) & (total > 0)).sum()), covered

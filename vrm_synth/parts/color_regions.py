@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.palette import NO_CLUSTER, ColorPalette, find_palette
+from vrm_synth.parts.sums import sum_by
 from vrm_synth.parts.surface import Surface
 from vrm_synth.parts.texture_colors import TextureColors, texture_colors
 from vrm_synth.vrm.avatar import Avatar
@@ -76,8 +77,8 @@ def find_color_regions(avatar: Avatar, surface: Surface) -> ColorRegions:
     kept = cluster != NO_CLUSTER
     positions = np.einsum("nk,nkc->nc", weights[kept], surface.corners[triangle[kept]])
     codes, back = np.unique(triangle[kept].astype(np.int64) * CODES + cluster[kept], return_inverse=True)
-    area = np.bincount(back, share[kept], len(codes))
-    center = np.stack([np.bincount(back, share[kept] * positions[:, k], len(codes)) for k in range(3)], -1)
+    area = sum_by(back, share[kept], len(codes))
+    center = np.stack([sum_by(back, share[kept] * positions[:, k], len(codes)) for k in range(3)], -1)
     low, high = np.full((len(codes), 3), np.inf), np.full((len(codes), 3), -np.inf)
     np.minimum.at(low, back, positions)
     np.maximum.at(high, back, positions)
@@ -101,7 +102,7 @@ def find_color_regions(avatar: Avatar, surface: Surface) -> ColorRegions:
 def _palette_weight(surface: Surface, triangle: NDArray[np.intp], area: Array) -> Array:
     """(S,) weight of samples by area, with some for every primitive, so that an iris has its colors, too."""
     primitive = surface.triangles.primitive_of[triangle]
-    own = np.bincount(primitive, area, len(surface.triangles.primitives))
+    own = sum_by(primitive, area, len(surface.triangles.primitives))
     return area / max(float(area.sum()), 1e-30) + OWN_WEIGHT * area / np.maximum(own, 1e-30)[primitive]
 
 
@@ -111,8 +112,9 @@ def corner_uvs(avatar: Avatar, surface: Surface) -> Array:
     for p in surface.triangles.primitives:
         info = avatar.materials[p.material].base_color_texture
         k = 0 if info is None else info.tex_coord
-        parts.append(p.tex_coords[k][p.indices] if k < len(p.tex_coords) else np.zeros((len(p.indices), 3, 2)))
-    return np.concatenate(parts).astype(np.float64)
+        known = k < len(p.tex_coords)
+        parts.append(p.tex_coords[k][p.indices].astype(np.float64) if known else np.zeros((len(p.indices), 3, 2)))
+    return np.concatenate(parts)
 
 
 def _sample_points(surface: Surface, uvs: Array, colors: dict[int, TextureColors]) -> tuple[NDArray[np.intp], Array]:

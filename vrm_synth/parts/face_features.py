@@ -9,6 +9,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.parts.morph_boxes import Box, FaceBoxes
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import RegionTable, scaled
+from vrm_synth.parts.sums import sum_by
 
 EYE = ("eye_white", "iris")
 MARGIN = 0.15  # by which share of its size a feature may stick out of the box of what moves
@@ -19,7 +20,7 @@ SMALLEST_IRIS = 0.05  # share of the white's area
 COMPACT = 0.4  # least width by height, height by width, and area by box of a dot
 FILLED = 0.35  # least area by box of a brow: strokes that bend around an eye are no brows
 ALIKE = 3.0  # how many times as large as its partner on the other side a feature may be
-MOVED_WHOLE = 0.8  # least share of a piece of lashes that a blink moves
+MOVED_WHOLE = 0.5  # least share of a piece of lashes that a blink moves
 DARK_LASH = 45.0  # largest L* of lashes
 MAIN_MOUTH = 0.1  # share of the mouth's area from which on a region says where the mouth is
 
@@ -117,15 +118,17 @@ def _lashes(
     """Dark regions of their own pieces of surface that a blink moves whole, at an eye."""
     r, s = table.regions, table.surface
     count = int(s.piece.max(initial=-1)) + 1
-    size = np.bincount(s.piece, s.area, count)
-    moved = np.bincount(s.piece, s.area * boxes.blinking, count) >= MOVED_WHOLE * size
+    size = sum_by(s.piece, s.area, count)
+    moved = sum_by(s.piece, s.area * boxes.blinking, count) >= MOVED_WHOLE * size
     first = np.unique(r.region, return_index=True)[1]
     own = free & moved[s.piece[r.triangle[first]]] & (table.lab[:, 0] < DARK_LASH)
     near = np.zeros(len(own), np.bool_)
     for side in sides:
         eye = np.array([k for part in side.values() for k in part], np.intp)
         low, high = table.low[eye].min(0)[:2], table.high[eye].max(0)[:2]
-        near |= ((table.center[:, :2] > low - 0.5 * (high - low)) & (table.center[:, :2] < high + 0.5 * (high - low))).all(1)
+        near |= (
+            (table.center[:, :2] > low - 0.5 * (high - low)) & (table.center[:, :2] < high + 0.5 * (high - low))
+        ).all(1)
     return np.flatnonzero(own & near)
 
 

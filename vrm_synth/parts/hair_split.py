@@ -7,6 +7,7 @@ import numpy as np
 from vrm_synth.parts.color_regions import ColorRegions
 from vrm_synth.parts.names import read_name
 from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.sums import sum_by
 from vrm_synth.parts.surface import Surface
 from vrm_synth.parts.working_labels import WorkingLabels
 from vrm_synth.vrm.avatar import Avatar
@@ -39,8 +40,8 @@ def _split_by_place(surface: Surface, regions: ColorRegions, w: WorkingLabels) -
     middle = (float(z[skull].min()) + float(z[skull].max())) / 2
     piece = surface.piece[t]
     count = int(piece.max(initial=-1)) + 1
-    total = np.bincount(piece[hair], regions.area[hair], count)
-    before = np.bincount(piece[hair], (regions.area * (z > middle))[hair], count)
+    total = sum_by(piece[hair], regions.area[hair], count)
+    before = sum_by(piece[hair], (regions.area * (z > middle))[hair], count)
     front = (before >= WHOLE_LOCK * total)[piece] & hair
     back = (before <= (1 - WHOLE_LOCK) * total)[piece] & hair
     w.refine(front, PART_IDS["hair_front"], "place")

@@ -10,15 +10,17 @@ from vrm_synth.parts.name_evidence import NameEvidence, read_names
 from vrm_synth.parts.names import read_name
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.region_table import scaled
-from vrm_synth.parts.surface import ZONE_NAMES, Surface
+from vrm_synth.parts.sums import sum_by
+from vrm_synth.parts.surface import Surface
 from vrm_synth.parts.working_labels import WorkingLabels
+from vrm_synth.parts.zones import ZONE_NAMES
 from vrm_synth.vrm.avatar import Avatar
 
 EYES = ("iris", "eye_white")
 UPPER = ("torso", "upper_arm", "lower_arm", "neck")
 LOWER = ("hips", "upper_leg", "lower_leg")
 GARMENTS = ("upper_garment", "lower_garment", "one_piece", "outer_garment", "legwear", "shoes", "gloves", "hat")
-NEAR = 0.03  # heights of the figure within which a detail lies on its garment
+NEAR = 0.06  # heights of the figure within which a detail lies on its garment
 JOINT_PARTS = ("animal_ears", "tail", "wings")
 LOOSE = 0.5  # least share of a triangle's weight on nodes that are no bones for their names to count
 ONE_COLOR = 0.95  # least share of a body that its one color has
@@ -71,7 +73,7 @@ def named_skin(avatar: Avatar, surface: Surface, regions: ColorRegions, w: Worki
             cells |= primitive == k
         elif not e.part and _names_face(e):
             cells |= (primitive == k) & surface.in_zone("head")[regions.triangle]
-    share = np.bincount(regions.color[cells], regions.area[cells], len(regions.palette))
+    share = sum_by(regions.color[cells], regions.area[cells], len(regions.palette))
     return np.flatnonzero(share >= MAIN_OF_SKIN * max(float(share.sum()), 1e-12))
 
 
@@ -82,14 +84,14 @@ def _names_face(e: NameEvidence) -> bool:
 
 def _bare_face(surface: Surface, regions: ColorRegions, cells: NDArray[np.bool_]) -> bool:
     """True where one color has most of what is named a face: brows and mouth lie elsewhere."""
-    share = np.bincount(regions.color[cells], regions.area[cells], len(regions.palette))
+    share = sum_by(regions.color[cells], regions.area[cells], len(regions.palette))
     on_head = surface.in_zone("head", "neck", "eye")[regions.triangle[cells]]
     return bool(len(share)) and share.max() >= 0.5 * share.sum() and bool(on_head.mean() > 0.9)
 
 
 def _is_one_body(surface: Surface, regions: ColorRegions, cells: NDArray[np.bool_]) -> bool:
     """True where what is named a body has one color from arms to feet."""
-    area = np.bincount(regions.color[cells], regions.area[cells], len(regions.palette))
+    area = sum_by(regions.color[cells], regions.area[cells], len(regions.palette))
     if not area.sum() or area.max() < ONE_COLOR * area.sum():
         return False
     zones = np.bincount(surface.zone[regions.triangle[cells]], minlength=len(ZONE_NAMES))
@@ -114,8 +116,8 @@ def _label_cloth(
         own = cells & (piece == p)
         if tree is not None:
             distance, nearest = tree.query(regions.center[own])
-            votes = np.bincount(w.part[named_garment][nearest], regions.area[own])
-            if np.median(distance) <= NEAR * (surface.top - surface.floor) and votes.max() >= 0.6 * votes.sum():
+            votes = sum_by(w.part[named_garment][nearest], regions.area[own], len(PART_IDS))
+            if np.median(distance) <= NEAR * (surface.top - surface.floor) and votes.max() >= 0.5 * votes.sum():
                 w.set(own, int(votes.argmax()), "place", e.hint_subject)
             continue
         part = _garment_at(surface, regions, own, "garment" in e.hints)
@@ -125,7 +127,7 @@ def _label_cloth(
 
 def _garment_at(surface: Surface, regions: ColorRegions, cells: NDArray[np.bool_], whole: bool) -> str:
     """Which garment lies where the cells do, "" where that does not tell. whole: they are more than a detail."""
-    zones = np.bincount(surface.zone[regions.triangle[cells]], regions.area[cells], len(ZONE_NAMES))
+    zones = sum_by(surface.zone[regions.triangle[cells]], regions.area[cells], len(ZONE_NAMES))
     zones = zones / max(float(zones.sum()), 1e-12)
     upper, lower = (float(zones[[ZONE_NAMES.index(z) for z in names]].sum()) for names in (UPPER, LOWER))
     foot = float(zones[ZONE_NAMES.index("foot")])

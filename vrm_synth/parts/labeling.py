@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.parts.apply_overrides import apply_overrides
 from vrm_synth.parts.clothes import label_clothes, label_hair
-from vrm_synth.parts.color_regions import CODES, ColorRegions, find_color_regions
+from vrm_synth.parts.color_regions import ColorRegions, find_color_regions
 from vrm_synth.parts.face_features import label_face
 from vrm_synth.parts.hair_split import split_hair
 from vrm_synth.parts.label_names import label_by_joints, label_by_names, named_skin
@@ -21,6 +21,7 @@ from vrm_synth.parts.part_labels import PartEvidence, PartLabels
 from vrm_synth.parts.part_names import PART_IDS, PART_NAMES
 from vrm_synth.parts.region_table import region_table
 from vrm_synth.parts.skin_colors import skin_colors
+from vrm_synth.parts.sums import sum_by
 from vrm_synth.parts.surface import Surface, measure_surface
 from vrm_synth.parts.working_labels import WorkingLabels
 from vrm_synth.vrm.avatar import Avatar
@@ -31,7 +32,7 @@ WHOLE_PIECE = 0.6  # least share of a connected piece that one garment has for t
 FILLING = ("hair", "upper_garment", "outer_garment", "lower_garment", "legwear", "shoes", "gloves")
 SKIN_IN_PIECE = 0.02  # largest share of skin in such a piece
 
-_LABELED: WeakKeyDictionary[Avatar, PartLabels] = WeakKeyDictionary()
+_LABELED: WeakKeyDictionary[Avatar, dict[tuple[str, frozenset[str]], PartLabels]] = WeakKeyDictionary()
 _MEASURED: WeakKeyDictionary[Avatar, tuple[Surface, ColorRegions]] = WeakKeyDictionary()
 
 
@@ -40,13 +41,14 @@ def label_parts(
 ) -> PartLabels:
     """Label all that an avatar draws; "unknown" where nothing tells.
 
-    overrides: what counts before anything else. sources: what else may speak, for measuring one alone. The labels of
-    an avatar without overrides are computed once. Raises RecipeError where an override names what the avatar lacks.
+    overrides: what counts before anything else. sources: what else may speak, for measuring one alone. Computed once an
+    avatar and overrides. Raises RecipeError where an override names what the avatar lacks.
     """
-    plain = overrides is None and set(sources) == set(SOURCES)
-    if plain and avatar in _LABELED:
-        return _LABELED[avatar]
-    surface, regions = _measure(avatar)
+    known = _LABELED.setdefault(avatar, {})
+    key = "" if overrides is None else overrides.model_dump_json(), frozenset(sources)
+    if key in known:
+        return known[key]
+    surface, regions = measured(avatar)
     w = WorkingLabels.empty(len(regions.code))
     if overrides is not None:
         apply_overrides(avatar, surface, regions, overrides, w)
@@ -57,13 +59,12 @@ def label_parts(
     if "names" in sources:
         label_by_joints(avatar, surface, regions, w)
     split_hair(avatar, surface, regions, w, by_names="names" in sources)
-    labels = _finish(avatar, surface, regions, w)
-    if plain:
-        _LABELED[avatar] = labels
-    return labels
+    known[key] = _finish(avatar, surface, regions, w)
+    return known[key]
 
 
-def _measure(avatar: Avatar) -> tuple[Surface, ColorRegions]:
+def measured(avatar: Avatar) -> tuple[Surface, ColorRegions]:
+    """An avatar's surface at rest and the color regions on it, measured once."""
     if avatar not in _MEASURED:
         surface = measure_surface(avatar)
         _MEASURED[avatar] = surface, find_color_regions(avatar, surface)
@@ -83,10 +84,11 @@ def _label_by_texture(
         return
     why = "texture"
     is_skin = np.isin(regions.cluster, list(skin))
-    undecided = np.bincount(regions.region, regions.area * (w.part == 0), len(regions.cluster))
+    undecided = sum_by(regions.region, regions.area * (w.part == 0), len(regions.cluster))
     free = ~is_skin & (undecided >= 0.9 * table.whole)
-    hair = label_hair(table, is_skin) & free
+    hair, locks = (mask & free for mask in label_hair(table, is_skin))
     face = label_face(table, find_face_boxes(avatar, surface), free & ~hair, _by_region(regions, w))
+    hair |= locks & (face == 0)
     clothes = label_clothes(table, free & ~hair & (face == 0), is_skin)
     part = np.where(hair, PART_IDS["hair"], np.where(face > 0, face, clothes)).astype(np.uint8)
     w.set(part[regions.region] > 0, part[regions.region], why)
@@ -106,10 +108,10 @@ def _fill_pieces(surface: Surface, regions: ColorRegions, w: WorkingLabels, skin
     """A piece of surface that is mostly one garment and has no skin is all of that garment."""
     piece = surface.piece[regions.triangle]
     count = int(piece.max(initial=-1)) + 1
-    total = np.bincount(piece, regions.area, count)
-    bare = np.bincount(piece, regions.area * skin, count)
+    total = sum_by(piece, regions.area, count)
+    bare = sum_by(piece, regions.area * skin, count)
     for name in FILLING:
-        own = np.bincount(piece, regions.area * (w.part == PART_IDS[name]), count)
+        own = sum_by(piece, regions.area * (w.part == PART_IDS[name]), count)
         whole = (own >= WHOLE_PIECE * total) & (own > 0) & (bare <= SKIN_IN_PIECE * total)
         w.set(whole[piece], PART_IDS[name], "texture")
 
@@ -125,7 +127,7 @@ def _finish(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingL
     refined = (seen.sum(1) > 1) & readable
     kept = refined[triangle]
     triangles = by_part.argmax(1).astype(np.uint8)
-    _label_bare_triangles(surface, regions, w, triangles, ~seen.any(1))
+    _label_bare_triangles(surface, regions, w, triangles, np.asarray(~seen.any(1)))
     return PartLabels(
         triangles=triangles,
         refined=refined,
@@ -156,7 +158,7 @@ def _evidence(
     rows: dict[tuple[str, str, str], float] = {}
     keys = np.stack([w.part.astype(np.intp), w.why, w.subject, np.where(w.subject < 0, material, -1)], -1)
     unique, back = np.unique(keys, axis=0, return_inverse=True)
-    areas = np.bincount(back.reshape(-1), regions.area, len(unique)) if len(unique) else []
+    areas = sum_by(back.reshape(-1), regions.area, len(unique))
     for (part, why, subject, of), area in zip(unique.tolist(), areas, strict=True):
         name = w.subjects[subject] if subject >= 0 else avatar.materials[of].name
         key = (PART_NAMES[part], w.reasons[why], name)

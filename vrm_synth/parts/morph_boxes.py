@@ -28,14 +28,14 @@ class FaceBoxes:
 
     left_eye, right_eye: the avatar's own left (+X) and right eye, what a blink moves.
     mouth: what vowels move.
-    blinking, speaking: (T,) triangles that a blink or a vowel moves.
+    blinking, speaking: (T,) share of the corners of each triangle that a blink or a vowel moves.
     """
 
     left_eye: Box | None
     right_eye: Box | None
     mouth: Box | None
-    blinking: NDArray[np.bool_]
-    speaking: NDArray[np.bool_]
+    blinking: Array
+    speaking: Array
 
 
 def find_face_boxes(avatar: Avatar, surface: Surface) -> FaceBoxes:
@@ -50,8 +50,8 @@ def find_face_boxes(avatar: Avatar, surface: Surface) -> FaceBoxes:
         left_eye=_box(surface, blinking & (x > middle)),
         right_eye=_box(surface, blinking & (x < middle)),
         mouth=_box(surface, speaking),
-        blinking=blinking.all(1),
-        speaking=speaking.all(1),
+        blinking=blinking.mean(1),
+        speaking=speaking.mean(1),
     )
 
 
@@ -61,9 +61,7 @@ def _binds(avatar: Avatar, names: Iterable[str]) -> set[tuple[int, int]]:
     return {(b.node, b.index) for e in expressions for b in e.morph_target_binds if b.weight > 0}
 
 
-def _moved(
-    avatar: Avatar, surface: Surface, binds: set[tuple[int, int]], name: re.Pattern[str]
-) -> NDArray[np.bool_]:
+def _moved(avatar: Avatar, surface: Surface, binds: set[tuple[int, int]], name: re.Pattern[str]) -> NDArray[np.bool_]:
     """(T, 3) corners that the targets move: those of `binds`, or where there are none those with such a name."""
     d, out = surface.triangles, [np.zeros((0, 3), np.bool_)]
     for node, p in zip(d.nodes, d.primitives, strict=True):

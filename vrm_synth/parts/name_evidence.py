@@ -9,7 +9,9 @@ import numpy as np
 
 from vrm_synth.parts.name_words import Hint
 from vrm_synth.parts.names import read_name
-from vrm_synth.parts.surface import ZONE_NAMES, Surface
+from vrm_synth.parts.sums import sum_by
+from vrm_synth.parts.surface import Surface
+from vrm_synth.parts.zones import ZONE_NAMES
 from vrm_synth.vrm.avatar import Avatar
 
 HEAD = ("head", "eye", "neck", "none")
@@ -73,7 +75,7 @@ def read_names(avatar: Avatar, surface: Surface) -> list[NameEvidence]:
     d, out = surface.triangles, []
     for k, (node, primitive) in enumerate(zip(d.nodes.tolist(), d.primitives, strict=True)):
         span = slice(int(d.first[k]), int(d.first[k + 1]))
-        zones = np.bincount(surface.zone[span], surface.area[span], len(ZONE_NAMES))
+        zones = sum_by(surface.zone[span], surface.area[span], len(ZONE_NAMES))
         part = why = subject = hint_why = hint_subject = ""
         hints: frozenset[Hint] = frozenset()
         for whose, name in names_of(avatar, node, primitive.material):

@@ -37,7 +37,7 @@ LATIN: dict[str, str] = {
     ),
     "lower_garment": (
         "skirt, pant, trouser, short, bottom, jean, slack, hakama, bloomer, panty, pantie, shortpant, zubon, sukaato, "
-        "sukato, suka-to"
+        "sukato"
     ),
     "one_piece": (
         "onepiece, one piece, dress, jumpsuit, overall, kimono, yukata, swimsuit, swim suit, leotard, bodysuit, "
@@ -54,7 +54,7 @@ LATIN: dict[str, str] = {
     ),
     "gloves": "glove, mitten, gauntlet, tebukuro",
     "hat": "hat, cap, helmet, beret, beanie, bonnet, boushi, bousi",
-    "glasses": "glasse, glasses, eyeglasse, eyeglasses, sunglasse, sunglasses, goggle, spectacle, monocle, lens, frame, megane",
+    "glasses": "glasses, eyeglasses, sunglasses, goggle, spectacle, monocle, lens, frame, megane",
     "ornament": (
         "accessory, accessorie, acce, acc, ribbon, bow, bowtie, bow tie, tie, necktie, earring, ear ring, piercing, "
         "necklace, choker, pendant, bracelet, bangle, hairpin, hair pin, hairclip, hair clip, hairband, hair band, "
@@ -78,9 +78,11 @@ LATIN: dict[str, str] = {
     "body": "body, karada, torso, base body, dou, nude, naked",
     "eye": "eye, eyeball, eye ball",
     "garment": (
-        "cloth, clothe, clothes, clothing, costume, outfit, wear, garment, suit, uniform, armor, fuku, huku, isyou, ishou"
+        "cloth, clothe, clothes, clothing, costume, outfit, wear, garment, suit, uniform, armor, fuku, huku, isyou"
     ),
-    "detail": "trim, collar, sleeve, cuff, button, zipper, zip, lace, rib, pocket, print, cord, hood, frill, hem, pleat, eri, sode",
+    "detail": (
+        "trim, collar, sleeve, cuff, button, zipper, zip, lace, rib, pocket, print, cord, hood, frill, hem, pleat, sode"
+    ),
     "silent": (
         "eye shadow, eyeshadow, hair shadow, hairshadow, hairline, headlight, face shadow, tail light, fingertip, "
         "wing mirror, cap bone, bare foot, barefoot, top level, eyepatch, eye patch, bow arrow, outer line, outline"
@@ -112,7 +114,7 @@ JAPANESE: dict[str, str] = {
         "アクセサリー アクセ リボン イヤリング ピアス ネックレス チョーカー ヘアピン カチューシャ 髪飾り 髪飾 飾り 飾 "
         "ヘッドホン ヘッドフォン 指輪 腕輪 ベルト ネクタイ マフラー ヘアゴム ヘアバンド ヘアアクセ 耳飾り"
     ),
-    "animal_ears": "獣耳 けもみみ ケモミミ ケモ耳 猫耳 ネコミミ ねこみみ ネコ耳 うさ耳 ウサミミ うさみみ 兎耳 狐耳 犬耳",
+    "animal_ears": "獣耳 けもみみ ケモミミ ケモ耳 猫耳 ネコミミ ねこみみ ネコ耳 うさ耳 ウサミミ 兎耳 狐耳 犬耳",
     "tail": "尻尾 しっぽ シッポ 尾",
     "wings": "翼 羽 羽根 羽毛 つばさ ツバサ",
     "held_thing": "武器 剣 刀 銃 杖 傘 鞄 カバン かばん バッグ リュック 盾",

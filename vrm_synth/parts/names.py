@@ -79,6 +79,8 @@ def _japanese_senses(text: str) -> set[str]:
 
 
 def _singular(word: str) -> str:
+    if word.endswith(("ches", "shes", "xes")):  # lashes, brooches
+        return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 

@@ -1,29 +1,33 @@
 """What a user knows better: part labels by names and colors of one avatar, as recipes and the manifest have them.
 
-    materials: {Body_00: body_skin}
-    nodes: {"Cube.003": held_thing}
-    colors:
-    - {color: "#3a606d", part: upper_garment, zones: [torso, upper_arm, lower_arm]}
+materials: {Body_00: body_skin}
+nodes: {"Cube.003": held_thing}
+colors:
+- {color: "#3a606d", part: upper_garment, zones: [torso, upper_arm, lower_arm]}
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.parts.part_names import PART_NAMES
-from vrm_synth.parts.surface import ZONE_NAMES
+from vrm_synth.parts.zones import ZONE_NAMES
 from vrm_synth.yaml_models.strict_yaml import RefusedError
 
 MOST_RULES = 1000
+SKIN = "skin"  # in overrides: face_skin on the head, body_skin elsewhere
 LONGEST_NAME = 1000  # characters of a name of the avatar's
 
 
 def _part(name: str) -> str:
-    if name not in PART_NAMES:
-        raise RefusedError(f"no such part{did_you_mean(name, PART_NAMES)}", ", ".join(PART_NAMES))
+    known = (*PART_NAMES, SKIN)
+    if name not in known:
+        raise RefusedError(f"no such part{did_you_mean(name, known)}", ", ".join(known))
     return name
 
 
@@ -47,7 +51,7 @@ class ColorRule(BaseModel):
     """A part by its unlit color; of several rules the first that fits counts.
 
     color: "#rrggbb". part: what it is. tolerance: largest CIE L*a*b* distance. zones: only where these parts of the
-    body move the surface (surface.ZONE_NAMES); empty: anywhere. materials: only of these; empty: of all. height:
+    body move the surface (zones.ZONE_NAMES); empty: anywhere. materials: only of these; empty: of all. height:
     [low, high], only there, 0 the lowest and 1 the highest point of the figure at rest.
     """
 
@@ -70,6 +74,8 @@ class ColorRule(BaseModel):
 class PartOverrides(BaseModel):
     """Part labels that count before anything else: a color's before a material's, a material's before a node's.
 
+    Beside the parts' names "skin" is one: face_skin on the head and body_skin elsewhere.
+
     materials, textures, nodes, meshes: name in the avatar's file → part; a texture's name is its own or its image's.
     colors: parts by color.
     """
@@ -81,3 +87,22 @@ class PartOverrides(BaseModel):
     nodes: ByName = {}
     meshes: ByName = {}
     colors: Annotated[tuple[ColorRule, ...], BeforeValidator(_listed), Field(max_length=MOST_RULES)] = ()
+
+
+def overrides_of(table: Mapping[str, PartOverrides], source: str) -> PartOverrides | None:
+    """The overrides of one avatar from a recipe's `parts`, by its source as the recipe has it or its file's name."""
+    found = table.get(source)
+    return found if found is not None else table.get(PurePath(source).name)
+
+
+def combined(first: PartOverrides | None, then: PartOverrides | None) -> PartOverrides | None:
+    """Both as one; where they disagree `first` counts (a recipe's before the manifest's)."""
+    if first is None or then is None:
+        return first if then is None else then
+    return PartOverrides(
+        materials={**then.materials, **first.materials},
+        textures={**then.textures, **first.textures},
+        nodes={**then.nodes, **first.nodes},
+        meshes={**then.meshes, **first.meshes},
+        colors=(*first.colors, *then.colors),
+    )

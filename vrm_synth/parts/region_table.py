@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.color_regions import ColorRegions
 from vrm_synth.parts.orthographic import visible_points
-from vrm_synth.parts.surface import ZONE_NAMES, Surface
+from vrm_synth.parts.sums import sum_by
+from vrm_synth.parts.surface import Surface
+from vrm_synth.parts.zones import ZONE_NAMES
 
 SHADE_DISTANCE = 16.0  # L*a*b* distance within which a color may be another's shade
 SAME_HUE = 25.0  # degrees
@@ -63,7 +65,7 @@ class RegionTable:
         """(K,) share of the surface of the named zones, together, that has each color."""
         columns = [ZONE_NAMES.index(n) for n in names]
         cells = np.isin(self.surface.zone[self.regions.triangle], columns)
-        total = np.bincount(self.regions.color[cells], self.weight[cells], len(self.regions.palette))
+        total = sum_by(self.regions.color[cells], self.weight[cells], len(self.regions.palette))
         return total / max(float(total.sum()), 1e-12)
 
     def landmark(self, bone: str) -> Array | None:
@@ -83,10 +85,10 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
     np.minimum.at(low, regions.region, scaled(surface, regions.low))
     np.maximum.at(high, regions.region, scaled(surface, regions.high))
-    area = np.bincount(regions.region, weight, count)
-    by_zone = np.bincount(regions.region * zones + zone, weight, count * zones).reshape(count, zones)
-    sums = [np.bincount(regions.region, regions.area * place[:, k], count) for k in range(3)]
-    whole = np.bincount(regions.region, regions.area, count)
+    area = sum_by(regions.region, weight, count)
+    by_zone = sum_by(regions.region * zones + zone, weight, count * zones).reshape(count, zones)
+    sums = [sum_by(regions.region, regions.area * place[:, k], count) for k in range(3)]
+    whole = sum_by(regions.region, regions.area, count)
     head = surface.in_zone("head", "eye")[regions.triangle]
     return RegionTable(
         surface=surface,
@@ -96,7 +98,7 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
         by_zone=by_zone,
         zone_area=by_zone.sum(0),
         whole=whole,
-        on_head=np.bincount(regions.region, regions.area * head, count) / np.maximum(whole, 1e-30),
+        on_head=sum_by(regions.region, regions.area * head, count) / np.maximum(whole, 1e-30),
         low=low,
         high=high,
         center=np.stack(sums, -1) / np.maximum(whole, 1e-30)[:, None],

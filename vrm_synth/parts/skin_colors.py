@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.parts.region_table import RegionTable, shades_of
+from vrm_synth.parts.sums import sum_by
 
 MAIN_OF_HANDS = 0.5  # least share of the hands that their main color has
 MAIN_OF_FACE = 0.15  # least share of the front of the head (hair falls into it) that skin has
@@ -43,18 +44,17 @@ def skin_colors(table: RegionTable) -> NDArray[np.intp]:
     if not len(lab):
         return np.zeros(0, np.intp)
     front = face_front(table)
-    on_face = np.bincount(r.color[front], table.weight[front], len(lab))
+    on_face = sum_by(r.color[front], table.weight[front], len(lab))
     on_face = on_face / max(float(on_face.sum()), 1e-12)
     hands, torso = table.color_share("hand"), table.color_share("torso")
     core: set[int] = set()
-    if hands.max() >= MAIN_OF_HANDS and on_face[shades_of(lab, hands.argmax()[None])].sum() >= MAIN_OF_FACE:
+    if hands.max() >= MAIN_OF_HANDS and on_face[shades_of(lab, np.array([hands.argmax()]))].sum() >= MAIN_OF_FACE:
         core.add(int(hands.argmax()))
     face = int(on_face.argmax())
-    if not core and on_face[face] >= MAIN_FACE:
-        if max(float(table.color_share(z)[face]) for z in BARE) >= MAIN_OF_BARE:
-            core.add(face)
-        elif torso.argmax() == face and torso[face] >= MAIN_OF_BODY:
-            core.add(face)
+    bare = max(float(table.color_share(z)[face]) for z in BARE) >= MAIN_OF_BARE
+    one_color = torso.argmax() == face and torso[face] >= MAIN_OF_BODY
+    if not core and on_face[face] >= MAIN_FACE and (bare or one_color):
+        core.add(face)
     if core and torso.argmax() in core and torso.max() >= MAIN_OF_BODY:
         limbs = np.stack([table.color_share(z) for z in LIMBS]).min(0)
         if limbs.max() >= WHOLE_LIMBS:

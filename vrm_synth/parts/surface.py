@@ -1,4 +1,4 @@
-"""The surface of an avatar at rest, by triangle: where it lies, which body zone moves it, which pieces hang together."""
+"""The surface of an avatar at rest, by triangle: where it lies, which zone moves it, what hangs together."""
 
 from __future__ import annotations
 
@@ -10,31 +10,12 @@ from numpy.typing import NDArray
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Primitive
+from vrm_synth.parts.zones import ZONE_NAMES, ZONES
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.drawn_triangles import DrawnTriangles, drawn_triangles
 
-# Zones of the body, each named after its bones; a triangle is of the zone whose bones have most of its weight.
-ZONES: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "head": ("head", "jaw"),
-    "eye": ("leftEye", "rightEye"),
-    "neck": ("neck",),
-    "torso": ("spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
-    "hips": ("hips",),
-    "upper_arm": ("leftUpperArm", "rightUpperArm"),
-    "lower_arm": ("leftLowerArm", "rightLowerArm"),
-    "hand": tuple(
-        b
-        for b in BONE_NAMES
-        if b.endswith("Hand") or any(f in b for f in ("Thumb", "Index", "Middle", "Ring", "Little"))
-    ),
-    "upper_leg": ("leftUpperLeg", "rightUpperLeg"),
-    "lower_leg": ("leftLowerLeg", "rightLowerLeg"),
-    "foot": ("leftFoot", "rightFoot", "leftToes", "rightToes"),
-}
-ZONE_NAMES: tuple[str, ...] = tuple(ZONES)
 WELD = 1e-5  # vertices nearer than this share of the body's height are one point of the surface
 
 Ids = NDArray[np.int32]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class TextureColors:
     pixels: NDArray[np.uint8]
     drawn: NDArray[np.bool_]
     info: TextureInfo | None = None
-    sampler: Sampler = Sampler()
+    sampler: Sampler = field(default_factory=Sampler)
 
     @property
     def reads_set_zero(self) -> bool:
@@ -41,11 +41,9 @@ class TextureColors:
         if self.info is None:
             return np.zeros(uv.shape[:-1], np.intp), np.zeros(uv.shape[:-1], np.intp)
         c, s = np.cos(self.info.rotation), np.sin(self.info.rotation)
-        turn = np.array([[c, s], [-s, c]])
-        moved = (uv * self.info.scale) @ turn.T + self.info.offset
-        moved = np.where(np.isfinite(moved) & (np.abs(moved) < 1e9), moved, 0.0)
-        u = _wrapped(moved[..., 0], self.sampler.wrap_s)
-        v = _wrapped(moved[..., 1], self.sampler.wrap_t)
+        x, y = (uv[..., k] * self.info.scale[k] for k in (0, 1))
+        u = _wrapped(_finite(c * x + s * y + self.info.offset[0]), self.sampler.wrap_s)
+        v = _wrapped(_finite(c * y - s * x + self.info.offset[1]), self.sampler.wrap_t)
         return (np.minimum(v * height, height - 1).astype(np.intp), np.minimum(u * width, width - 1).astype(np.intp))
 
 
@@ -63,6 +61,10 @@ def texture_colors(avatar: Avatar, material: Material) -> TextureColors:
     pixels = np.stack([table[image.pixels[..., k], k] for k in range(3)], -1)
     alpha = image.pixels[..., 3] / 255 * factor[3]
     return TextureColors(pixels, alpha >= least, info, avatar.textures[info.texture].sampler)
+
+
+def _finite(x: Array) -> Array:
+    return np.where(np.abs(x) < 1e9, x, 0.0)  # NaN is not less
 
 
 def _wrapped(x: Array, mode: int) -> Array:

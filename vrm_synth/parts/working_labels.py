@@ -28,9 +28,7 @@ class WorkingLabels:
     @classmethod
     def empty(cls, count: int) -> WorkingLabels:
         """Labels of `count` cells of which nothing is known."""
-        return cls(
-            np.zeros(count, np.uint8), np.zeros(count, np.intp), np.full(count, -1), np.zeros(count, np.bool_)
-        )
+        return cls(np.zeros(count, np.uint8), np.zeros(count, np.intp), np.full(count, -1), np.zeros(count, np.bool_))
 
     def set(
         self, cells: NDArray[np.bool_], part: ArrayLike, why: str, subject: str | None = None, final: bool = False

@@ -22,6 +22,7 @@ from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import is_plain
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.passes import PASSES
+from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.pose.pose_files import MOST_FILES, find_pose_files, is_pose_file, read_pose_file
 from vrm_synth.pose.pose_library import NAME, Pose, PoseFile, load_poses, pose_of
 from vrm_synth.render.base import Antialias
@@ -256,6 +257,8 @@ class Recipe(_Strict):
 
     # What captions call an avatar: {"aki.vrm": {name: Aki, description: a boy with red hair}}, by file name or source.
     characters: dict[str, CharacterWords] = {}
+    # What parts of an avatar are where names and colors mislead, by file name or source: docs/parts.md.
+    parts: Annotated[dict[str, PartOverrides], Field(max_length=10_000)] = {}
     # Licenses beside CC0 that you accept, as `vrm-synth inspect` prints them, or by their URLs.
     accept_licenses: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = ()
 
@@ -292,10 +295,11 @@ class Recipe(_Strict):
             raise RefusedError(
                 "size × supersample is too large", f"up to {LONGEST_DRAWN_SIDE} pixels a side", ("size",)
             )
-        for name in self.characters:
-            if name not in {*self.avatars, *(Path(s).name for s in self.avatars)}:
+        named = {*self.avatars, *(Path(s).name for s in self.avatars)}
+        for key, name in [*(("characters", n) for n in self.characters), *(("parts", n) for n in self.parts)]:
+            if name not in named:
                 known = ", ".join(dict.fromkeys(Path(s).name for s in self.avatars))
-                raise RefusedError("no avatar of this recipe is called so", known, ("characters", name))
+                raise RefusedError("no avatar of this recipe is called so", known, (key, name))
         if sum(self.splits.values()) >= 1:
             raise RefusedError("the splits leave nothing for the rest", "shares that sum to less than 1", ("splits",))
         if "train" in self.splits:
