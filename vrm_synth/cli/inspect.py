@@ -43,7 +43,7 @@ def inspect(
       vrm-synth inspect avatars/*.vrm --json | jq '.[] | [.source, .license.name]'
       vrm-synth inspect avatar.vrm --render avatar.png
     """
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.licensing.evidence import load_evidence
     from vrm_synth.vrm.report import avatar_report, format_report
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
-from vrm_synth.core.names import is_plain
+from vrm_synth.core.names import is_control_free
 from vrm_synth.pose.pose_files import MOST_FILES, find_pose_files, is_pose_file, read_pose_file
 from vrm_synth.pose.pose_library import NAME, Pose, PoseFile, load_poses, pose_of
 from vrm_synth.render.base import Antialias
@@ -119,7 +119,7 @@ def _backgrounds(name: str) -> Iterable[str]:
 
 
 def _expressions(name: str) -> Iterable[str]:
-    return (name,) if is_plain(name) else ()
+    return (name,) if is_control_free(name) else ()
 
 
 def _size(value: Any) -> Any:
