@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
 from vrm_synth.dataset.shards.record import FileRecord, Record, sealed

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.corpus import avatar_files
 from tests.render.ray_cast import ray_cast
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Buffers, View

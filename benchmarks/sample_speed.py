@@ -25,7 +25,7 @@ from shaped import SHAPES, device_name, make_base, wait
 from vrm_synth.models import open_base
 from vrm_synth.sampling.image_requests import from_prompts
 from vrm_synth.sampling.sampler import DiffusionSampler
-from vrm_synth.sampling.sampler_settings import DeviceConfig, SamplerSettings
+from vrm_synth.sampling.sampler_settings import DEFAULT_GUIDANCE_SCALE, DEFAULT_STEPS, DeviceConfig, SamplerSettings
 from vrm_synth.sampling.schedulers import make_scheduler
 
 
@@ -74,8 +74,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="tiny")
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance-scale", type=float, default=7.5)
+    parser.add_argument("--steps", type=int, default=DEFAULT_STEPS)
+    parser.add_argument("--guidance-scale", type=float, default=DEFAULT_GUIDANCE_SCALE)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--batches", type=int, default=2, help="a round")
     parser.add_argument("--rounds", type=int, default=3)

@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from vrm_synth.models.base_presets import OPENCLIP_H, SD21_UNET, SD_VAE
 from vrm_synth.models.library_logging import silence_libraries
-from vrm_synth.models.tiny_base import SCHEDULER_CONFIG, make_tiny
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG, make_tiny_base
 
 SHAPES = ("tiny", "sd21")
 WINDOW = 77  # tokens that the text encoder of sd21 reads
@@ -22,8 +22,8 @@ def make_base(shape: str, folder: Path) -> Path:
     """Create a diffusers folder. sd21: U-Net, VAE and text encoder as in SD 2.1-base, 5 GB; the tokenizer is tiny's."""
     silence_libraries()
     if shape == "tiny":
-        return make_tiny(folder)
-    tiny = make_tiny(folder.with_name("tokenizer-of"))
+        return make_tiny_base(folder)
+    tiny = make_tiny_base(folder.with_name("tokenizer-of"))
     for component in ("tokenizer", "model_index.json"):
         (shutil.copytree if (tiny / component).is_dir() else shutil.copyfile)(
             tiny / component, _under(folder) / component

@@ -28,7 +28,7 @@ import machine
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.render_shot import pose_for, render_shot
 from vrm_synth.pose.evaluate import evaluate, gaze_of

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.dataset.bench import STAGES, StageSeconds, make_picture, timed
 from vrm_synth.render import RenderBackend, open_backend
 from vrm_synth.shot import Recipe

@@ -191,7 +191,7 @@ def make(args: argparse.Namespace) -> None:
             torch.full((height // 8, width // 8), 255, dtype=torch.uint8),
         )
         picture = sample.row.to_bytes(32, "little")
-        data._cache.put_fingerprint(data._sources[0].fingerprint(sample.row), picture)
+        data._cache.put_picture_sha256(data._sources[0].file_fingerprint(sample.row), picture)
         data._cache.put_latent(picture, data._loader.latent_key(sample), latent)
     data.close()
     fill_index(args.folder / "cache/latents", args.rows)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.patience import HANG
 from tests.vrm.vrm_file import glb, vrm1
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.render.gl.backend import GLBackend

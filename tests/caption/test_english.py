@@ -13,7 +13,7 @@ import pytest
 from tests.observe_drawn import observe_drawn
 from vrm_synth.builtin_avatar import facts as demo_facts
 from vrm_synth.builtin_avatar import variant
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.views import load_azimuths, load_elevations
 from vrm_synth.caption import english, facts
 from vrm_synth.caption.english import wording

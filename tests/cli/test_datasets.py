@@ -6,9 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.cli.command import error, run
+from vrm_synth.cli.main import COMMANDS, main
+from vrm_synth.dataset.plan import SHARD_SIZE
+from vrm_synth.dataset.settings import DatasetSettings
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +93,16 @@ def test_missing_arguments_exit_with_2(dataset, tmp_path):
     run("merge", dataset, "-o", tmp_path / "t", code=2)
     run("convert", dataset, "-o", tmp_path / "t", code=2)
     run("subset", dataset, "-o", tmp_path / "t", code=2)
+
+
+def test_every_command_that_writes_shards_has_the_librarys_default_size():
+    """It is written out in the commands, because importing the plan takes a quarter of a second."""
+    assert SHARD_SIZE == DatasetSettings().shard_size
+    defaults = {
+        name: parameter.default
+        for name in COMMANDS
+        if (command := main.get_command(click.Context(main), name)) is not None
+        for parameter in command.params
+        if parameter.name == "shard_size"
+    }
+    assert defaults == dict.fromkeys(("render", "demo", "subset", "merge", "convert"), SHARD_SIZE)

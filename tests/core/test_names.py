@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vrm_synth.core.names import LONGEST_NAME, UniqueNames, is_plain, plain_name
+from vrm_synth.core.names import LONGEST_NAME, UniqueNames, control_free_name, is_control_free
 
 PLAIN = [
     "Joy",
@@ -19,17 +19,17 @@ NOT_PLAIN = ["", "a\nb", "a\r\nb", "\x00", "a\x7f", "a\x85b", "a\u2028b", "a\u20
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_names_are_left_alone(name: str) -> None:
-    assert is_plain(name) and plain_name(name, "unnamed") == name
+    assert is_control_free(name) and control_free_name(name, "unnamed") == name
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
 def test_other_names_become_plain(name: str) -> None:
-    assert not is_plain(name) and is_plain(plain_name(name, "unnamed"))
+    assert not is_control_free(name) and is_control_free(control_free_name(name, "unnamed"))
 
 
 def test_control_characters_and_long_names_are_cleaned() -> None:
-    assert plain_name("a\r\nb", "unnamed") == "a b" and plain_name("\n\t", "unnamed") == "unnamed"
-    assert plain_name("y" * 10**6, "unnamed") == "y" * LONGEST_NAME
+    assert control_free_name("a\r\nb", "unnamed") == "a b" and control_free_name("\n\t", "unnamed") == "unnamed"
+    assert control_free_name("y" * 10**6, "unnamed") == "y" * LONGEST_NAME
 
 
 def test_names_are_unique() -> None:
@@ -38,7 +38,7 @@ def test_names_are_unique() -> None:
     assert [names.take("happy", "custom") for _ in range(2)] == ["happy (custom)", "happy (custom 2)"]
     assert names.take("a (2)") == "a (2) (2)"
     long = [names.take("z" * LONGEST_NAME) for _ in range(12)]
-    assert len(set(long)) == 12 and all(map(is_plain, long)) and long[11].endswith(" (12)")
+    assert len(set(long)) == 12 and all(map(is_control_free, long)) and long[11].endswith(" (12)")
 
 
 def test_thousands_of_equal_names_cost_no_more_than_others() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.faults import samples, shards
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.derive import DeriveTask, PickedSample, PickedSamples, SourceDataset, encoded, pick
 from vrm_synth.dataset.render_blocks import RecipeDataset

@@ -199,7 +199,7 @@ def test_pictures_of_another_renderer_are_no_fault(avatars, tmp_path, gl):
     (shard,) = shards(store)
     by_pyrender = [replace(s, row={**s.row, "renderer": "llvmpipe, pyrender"}) for s in samples(store, shard)]
     put_shard(store, "webdataset", shard, by_pyrender)
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.dataset.identity.dataset_json import read_identity
     from vrm_synth.dataset.verify.report import ShardCheck
 

@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from tests.dataset.renders import COUNT, SHARD, claim, files, render, rows
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.render_task import CrashedShot, RenderResult
 from vrm_synth.dataset.shards.record import read_records

@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner
 
 from tests.patience import HANG
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset import ray_blocks

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vrm_synth import __version__
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.dataset_handle import open_dataset
 from vrm_synth.dataset.identity import render_id

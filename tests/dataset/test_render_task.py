@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tests.dataset.renders import COUNT, claim, open_cached, render, rows
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import ShotError
 from vrm_synth.dataset import image_checks, render_task
 from vrm_synth.dataset import render_shot as render_shot_module

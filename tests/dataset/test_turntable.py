@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.vrm.vrm_file import MESH_NODE, changed, vrm0, vrm1
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.dataset.preset_sheets import TURN, faces, sheet, turntable_cells
 from vrm_synth.render import open_backend

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.command import error, run
 from tests.vrm.vrm_file import glb, vrm0
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import AvatarError, DatasetError, LicenseError, RecipeError, UnusableAvatarsError
 from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings

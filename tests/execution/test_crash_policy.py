@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_blocks import RecipeDataset

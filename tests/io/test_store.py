@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.io.store import LocalStore

@@ -16,13 +16,13 @@ from vrm_synth.core.errors import ModelError
 from vrm_synth.models import PRESETS, open_base
 from vrm_synth.models.base_presets import SD21_UNET
 from vrm_synth.models.import_weights import import_weights
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
 from vrm_synth.training.flops import unet_flop
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
-    return make_tiny(tmp_path_factory.mktemp("base") / "tiny")
+    return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
 
 
 @pytest.fixture

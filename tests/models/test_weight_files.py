@@ -11,7 +11,7 @@ from transformers import CLIPTextModel
 
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
 from vrm_synth.models.weight_files import find_weights
 from vrm_synth.training.export import _write_pipeline
 
@@ -20,7 +20,7 @@ KINDS = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLI
 
 def half(folder: Path, shard: str, variant: str = "fp16") -> Path:
     """The tiny base with its weights as that variant alone."""
-    make_tiny(folder)
+    make_tiny_base(folder)
     for component, kind in KINDS.items():
         model = kind.from_pretrained(folder / component).half()
         for file in (folder / component).glob("*.safetensors"):
@@ -31,7 +31,7 @@ def half(folder: Path, shard: str, variant: str = "fp16") -> Path:
 
 @pytest.mark.parametrize("shard", ["10GB", "60KB"])
 def test_half_precision_alone_is_opened_and_exported_so_that_diffusers_finds_it(tmp_path, shard):
-    full_precision, base = open_base(make_tiny(tmp_path / "whole")), open_base(half(tmp_path / "half", shard))
+    full_precision, base = open_base(make_tiny_base(tmp_path / "whole")), open_base(half(tmp_path / "half", shard))
     for component in KINDS:
         files = find_weights(tmp_path / "half" / component)
         assert files.variant == "fp16" and (len(files.files) > 2) == (shard == "60KB")

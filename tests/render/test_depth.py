@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.gltf.model import Material, MToon, TextureInfo
 from vrm_synth.pose.evaluate import evaluate

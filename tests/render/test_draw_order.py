@@ -13,7 +13,7 @@ OUTLINED = MToon(outline_width_mode="worldCoordinates", outline_width_factor=0.0
 
 
 def order(materials, ids, depths, outlines=True):
-    return [(d.instance, d.part) for d in draw_order(materials, ids, np.array(depths, float), outlines)]
+    return [(d.instance, d.kind) for d in draw_order(materials, ids, np.array(depths, float), outlines)]
 
 
 def test_opaque_and_mask_come_before_blend():
@@ -54,8 +54,8 @@ def test_no_outline_when_asked_or_when_it_has_no_width():
 def test_every_surface_is_drawn_exactly_once_and_before_its_outline(parts):
     materials = [Material(kind="mtoon", alpha_mode=a, mtoon=OUTLINED if o else MToon()) for a, o, _ in parts]
     drawn = order(materials, list(range(len(parts))), [d for *_, d in parts])
-    surfaces = [i for i, part in drawn if part == "surface"]
-    outlines = [i for i, part in drawn if part == "outline"]
+    surfaces = [i for i, kind in drawn if kind == "surface"]
+    outlines = [i for i, kind in drawn if kind == "outline"]
     assert sorted(surfaces) == list(range(len(parts)))
     assert sorted(outlines) == [i for i, (_, o, _) in enumerate(parts) if o]
     assert all(drawn.index((i, "surface")) < drawn.index((i, "outline")) for i in outlines)

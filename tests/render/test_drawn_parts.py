@@ -12,7 +12,7 @@ import pytest
 
 from tests.shot.test_visibility import before
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0, vrm1
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import quat_axis_angle

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import AvatarError, RenderError
 from vrm_synth.gltf.model import Material, MToon, Sampler, TextureInfo

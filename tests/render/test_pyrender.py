@@ -8,7 +8,7 @@ import pytest
 
 from tests import tiny
 from tests.corpus import CORPUS, needs_corpus
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
 from vrm_synth.gltf.model import Material, MToon, TextureInfo

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.render import open_backend, system

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from vrm_synth.models import DiffusionModel, open_base
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
 
 
 def variant(folder: Path, **schedule: object) -> DiffusionModel:
     """The tiny base, its scheduler's configuration changed."""
-    make_tiny(folder)
+    make_tiny_base(folder)
     file = folder / "scheduler" / "scheduler_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | schedule))
     return open_base(folder)
@@ -22,7 +22,7 @@ def variant(folder: Path, **schedule: object) -> DiffusionModel:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny(tmp_path_factory.mktemp("base") / "tiny")
+    return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
 
 
 @pytest.fixture(scope="session")

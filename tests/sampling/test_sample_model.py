@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+
+import click
 import pytest
 
 from tests.sampling.run_builder import make_run
 from tests.sampling.test_command import QUICK, call
+from vrm_synth.cli.sampling_flags import sampling_flags
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.sampling.run_preview import preview
 from vrm_synth.sampling.sample_model import sample
+from vrm_synth.sampling.sampler_settings import SamplerSettings
 from vrm_synth.sampling.user_options import SamplingOptions
 
 
@@ -20,6 +25,15 @@ def test_images_equal_those_of_a_folder_and_of_the_command(folder, tmp_path):
     call("sample", folder, "--prompt", "a", "--prompt", "b", "--seed", 5, "--count", 2, *QUICK, "-o", tmp_path / "c")
     for file in ("000000.png", "000003.png", "metadata.jsonl", "grid.png"):
         assert (tmp_path / "s" / file).read_bytes() == (tmp_path / "c" / file).read_bytes()
+
+
+def test_every_way_to_sample_has_the_same_defaults():
+    settings = SamplerSettings(64, 64)
+    signature = inspect.signature(sample).parameters
+    options = SamplingOptions()
+    flags = {p.name: p.default for p in sampling_flags(click.command()(lambda: None)).params}
+    for name in ("steps", "guidance_scale", "guidance_rescale", "scheduler"):
+        assert getattr(settings, name) == getattr(options, name) == signature[name].default == flags[name], name
 
 
 def test_a_single_prompt_and_progress(folder):

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from vrm_synth.builtin_avatar import DemoParams, facts
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.shot.character import LONGEST_NAME, Character, character, clean_name
 from vrm_synth.shot.recipe import CharacterWords
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.corpus import avatar_files, needs_corpus
 from tests.observe_drawn import observe_drawn
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
 from vrm_synth.core.errors import RecipeError, ShotError
@@ -87,7 +87,7 @@ def test_the_order_of_planning_does_not_matter() -> None:
 def test_another_process_plans_the_same_shot() -> None:
     r = recipe(seed=9)
     program = (
-        "import json;from vrm_synth.builtin_avatar.avatar_source import open_avatar;"
+        "import json;from vrm_synth.builtin_avatar.open_avatar import open_avatar;"
         "from vrm_synth.shot import Recipe, plan_shot;"
         "r=Recipe.model_validate({'avatars':['demo'],'count':200,'settle_seconds':None,'seed':9});"
         "print(json.dumps(plan_shot(r,7,open_avatar).shot.to_json()))"

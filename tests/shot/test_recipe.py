@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.patience import calls
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.pose.pose_library import load_poses, read_pose, turns

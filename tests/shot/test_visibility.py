@@ -12,7 +12,7 @@ import pytest
 
 from tests.corpus import avatar_files, needs_corpus
 from tests.observe_drawn import drawn_depth, observe_drawn
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.framing import project
 from vrm_synth.camera.views import load_views
 from vrm_synth.caption import english

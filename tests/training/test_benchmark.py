@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.training import disk
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -31,7 +31,7 @@ def test_rounds_of_training_speed_write_no_checkpoint(train_speed, tmp_path):
     torch.set_num_threads(1)
     try:
         data = disk.texts(tmp_path / "pictures")
-        ours = train_speed.Ours(make_tiny(tmp_path / "base"), data, tmp_path / "run", 64, 2)
+        ours = train_speed.Ours(make_tiny_base(tmp_path / "base"), data, tmp_path / "run", 64, 2)
         rates = [ours.round(5, 1) for _ in range(2)]
     finally:
         torch.set_num_threads(before)

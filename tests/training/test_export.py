@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from tests.training import runs
-from vrm_synth.models.tiny_base import SCHEDULER_CONFIG, make_tiny
+from vrm_synth.models.tiny_base import SCHEDULER_CONFIG, make_tiny_base
 from vrm_synth.training.export import export, scheduler_config
 from vrm_synth.training.objective import Objective, training_scheduler_config
 
@@ -63,7 +63,7 @@ def test_zero_snr_is_read_by_diffusers_from_the_exported_folder(tmp_path, data):
 
 
 def test_a_lora_of_another_schedule_than_its_bases_is_exported_with_it(tmp_path, data):
-    base = make_tiny(tmp_path / "base", prediction_type="v_prediction")
+    base = make_tiny_base(tmp_path / "base", prediction_type="v_prediction")
     settings = {**runs.settings(data, steps=1, lora={"rank": 2}), "base": str(base)}
     runs.go(settings, tmp_path / "plain")
     export(tmp_path / "plain", tmp_path / "plain_lora")

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.training import runs
 from vrm_synth.cli.main import main
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
 from vrm_synth.training import loop as running
 from vrm_synth.training.latents.vae_encoder import VaeEncoder
 
@@ -115,7 +115,7 @@ def test_a_second_ctrl_c_ends_the_process_at_once(tmp_path, data, monkeypatch):
 def test_other_commands_end_with_130_too(tmp_path, trained, monkeypatch, command, target):
     names = {"RUN": trained, "OUT": tmp_path / "out", "BASE": tmp_path / "base"}
     if command[0] == "import-weights":
-        make_tiny(tmp_path / "base")
+        make_tiny_base(tmp_path / "base")
         torch.save({"x": torch.zeros(1)}, tmp_path / "base" / "unet" / "more.bin")
     monkeypatch.setattr(target, interrupting())
     code, output = call(*(names.get(word, word) for word in command))

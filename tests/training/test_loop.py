@@ -142,9 +142,9 @@ def test_an_exported_folder_is_the_runs_model_with_the_bases_own_parts(tmp_path,
 
 
 def test_the_card_carries_the_bases_license_and_needs_to_know_it(tmp_path, data):
-    from vrm_synth.models.tiny_base import make_tiny
+    from vrm_synth.models.tiny_base import make_tiny_base
 
-    base = make_tiny(tmp_path / "base")
+    base = make_tiny_base(tmp_path / "base")
     (base / "README.md").unlink()
     (base / "LICENSE").write_text("be kind")
     settings = runs.settings(data, steps=1) | {"base": str(base)}
@@ -204,10 +204,10 @@ def test_nothing_is_fetched(tmp_path, data):
 
 
 def test_importing_weights_fetches_nothing(tmp_path, monkeypatch):
-    from vrm_synth.models.tiny_base import make_tiny
+    from vrm_synth.models.tiny_base import make_tiny_base
 
     python, child = python_without(tmp_path)
-    (weights,) = (make_tiny(tmp_path / "base") / "unet").glob("*.safetensors")
+    (weights,) = (make_tiny_base(tmp_path / "base") / "unet").glob("*.safetensors")
     torch.save(load_file(str(weights)), weights.with_suffix(".bin"))
     weights.unlink()
     monkeypatch.setattr("vrm_synth.models.import_weights.sys.executable", str(python))

@@ -14,7 +14,7 @@ from tests.training import runs
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import ModelError
 from vrm_synth.models import open_base, open_run
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
 from vrm_synth.training.export import export
 
 COMMIT = "0123456789" * 4
@@ -33,7 +33,7 @@ def trained(tmp_path_factory) -> Path:
     """cluster/base, and cluster/run that was trained from it, at their place no more; with the data."""
     folder = tmp_path_factory.mktemp("moved")
     data = runs.dataset(folder / "data" / "set")
-    base = make_tiny(folder / "cluster" / "base")
+    base = make_tiny_base(folder / "cluster" / "base")
     runs.go(runs.settings(data, steps=2, lora={"rank": 2}) | {"base": str(base)}, folder / "cluster" / "run")
     shutil.move(folder / "cluster", folder / "laptop")
     return folder / "laptop"
@@ -79,7 +79,7 @@ def test_a_base_that_is_elsewhere_is_named_by_base(trained, tmp_path):
 
 def test_another_base_than_the_runs_is_refused_wherever_it_lies(trained, tmp_path):
     run = Path(shutil.copytree(trained / "run", tmp_path / "a" / "run"))
-    other = make_tiny(tmp_path / "a" / "base", seed=1)
+    other = make_tiny_base(tmp_path / "a" / "base", seed=1)
     for requested_base in (None, str(other)):
         with pytest.raises(ModelError, match=r"not the one that the run started from; got .*; allowed: the same files"):
             open_run(run, base=requested_base)

@@ -95,11 +95,11 @@ def test_a_samples_draws_do_not_depend_on_the_rank():
     assert torch.equal(all_draws.noise[2:], last_draws.noise) and torch.equal(
         all_draws.timesteps[2:], last_draws.timesteps
     )
-    assert torch.equal(all_draws.posterior[2:], last_draws.posterior) and torch.equal(
+    assert torch.equal(all_draws.posterior_noise[2:], last_draws.posterior_noise) and torch.equal(
         all_draws.offset[2:], last_draws.offset
     )
     assert not torch.equal(all_draws.noise[0], all_draws.noise[1]) and not torch.equal(
-        all_draws.noise, all_draws.posterior
+        all_draws.noise, all_draws.posterior_noise
     )
 
 

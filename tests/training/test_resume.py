@@ -16,7 +16,7 @@ from tests.patience import free_port, wait_until
 from tests.training import runs
 from vrm_synth.core.errors import ModelError, TrainError
 from vrm_synth.models import open_run
-from vrm_synth.models.checkpoint_files import best_checkpoint, list_checkpoints
+from vrm_synth.models.checkpoint_files import best_checkpoint, list_checkpoints, newest_undamaged
 from vrm_synth.training import checkpoint
 from vrm_synth.training.callbacks import Callbacks
 from vrm_synth.training.config import RunConfig
@@ -172,6 +172,15 @@ def test_models_are_read_from_the_newest_undamaged_checkpoint(tmp_path, data):
     assert open_run(run, ema=False).identity["step"] == 4  # whose weights are whole
     with pytest.raises(ModelError, match=r"cannot be read|checkpoint is damaged"):
         open_run(run, "4")  # asked for by name
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_run_without_a_checkpoint_has_no_newest_one(tmp_path, empty):
+    if empty:
+        (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ModelError, match=r"no checkpoint yet; allowed: a run of vrm-synth train"):
+        newest_undamaged(tmp_path, lambda folder: folder, lambda line: None)
+    assert checkpoint.load_newest(tmp_path) == (None, [])  # which a run that starts asks
 
 
 def test_a_state_that_cannot_be_read_is_never_the_best_and_stops_no_pruning(tmp_path):

@@ -76,8 +76,8 @@ def test_the_loss_is_that_of_the_ema(run, data):
     opened = open_training_dataset(val_config, encoder, seed=seed, batch_size=4, cache=run / "cache")
     for batch in opened.batches(range(2)):
         assert all(batch.captions) and all(k.startswith("set/val/") for k in batch.keys)
-        d = draw_noise(seed, batch.step, batch.numbers, 4, (4, 8, 8), 1000, True)
-        latents = sample_latents(batch.moments, d.posterior, model.vae.config)
+        d = draw_noise(seed, batch.step, batch.sample_numbers, 4, (4, 8, 8), 1000, True)
+        latents = sample_latents(batch.moments, d.posterior_noise, model.vae.config)
         read = model.tokenizer(list(batch.captions), padding="max_length", max_length=256, return_tensors="pt")
         with torch.no_grad():
             text = model.text_encoder(read.input_ids)[0]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0, vrm1
 from vrm_synth.camera.camera import Camera
-from vrm_synth.core.names import is_plain
+from vrm_synth.core.names import is_control_free
 from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.shot import Shot
 from vrm_synth.shot.figure import Figure
@@ -98,7 +98,7 @@ def test_duplicates_are_left_out_and_reported() -> None:
 def test_names_are_unique_and_plain_whatever_the_file_says() -> None:
     groups = [("unknown", n) for n in [*ODD_NAMES, "unnamed", "line break", "joy", "Joy", "happy", "aa", "A"] * 2]
     found_names = [n for n in names(*groups)[0] if n is not None]
-    assert len(set(found_names)) == len(found_names) and all(map(is_plain, found_names))
+    assert len(set(found_names)) == len(found_names) and all(map(is_control_free, found_names))
 
 
 def test_case_folding_covers_dotted_and_dotless_i() -> None:

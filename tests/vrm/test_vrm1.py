@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.vrm.vrm_file import BONE_LIST, MESH_NODE, STRAND, Doc, changed, glb, vrm0, vrm1
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.gltf.model import MToon, TextureInfo
 from vrm_synth.vrm import Avatar, load_bytes
 from vrm_synth.vrm.humanoid import rest_world_matrix

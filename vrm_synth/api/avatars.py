@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.builtin_avatar.params import DemoParams
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.core.near_names import did_you_mean

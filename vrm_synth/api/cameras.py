@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vrm_synth.camera.camera import Camera
+from vrm_synth.camera.camera import DEFAULT_FOV_Y, Camera
 from vrm_synth.camera.framing import Aim
 from vrm_synth.camera.views import find_crop
 from vrm_synth.pose.pose_files import find_pose
@@ -21,7 +21,7 @@ def frame_body(
     azimuth: float = 0.0,
     elevation: float = 0.0,
     roll: float = 0.0,
-    fov: float = 30.0,
+    fov: float = DEFAULT_FOV_Y,
     aspect: float = 1.0,
     settle_seconds: float | None = None,
 ) -> Camera:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from vrm_synth.api.labeled_frame import LabeledFrame, buffers_for, labeled
 from vrm_synth.core.errors import RenderError
-from vrm_synth.core.names import plain_name
+from vrm_synth.core.names import control_free_name
 from vrm_synth.dataset.render_shot import pose_for, render_shot
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render import open_backend
@@ -142,4 +142,4 @@ class Renderer:
 
 
 def _source(avatar: Avatar) -> str:
-    return plain_name(avatar.source, "avatar", 4096)
+    return control_free_name(avatar.source, "avatar", 4096)

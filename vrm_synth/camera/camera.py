@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from vrm_synth.core.transforms import Array, clip_from_view_orthographic, clip_from_view_perspective, world_from_view
 from vrm_synth.core.vectors import Vec3
 
+DEFAULT_FOV_Y = 30.0  # degrees
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -25,7 +27,7 @@ class Camera:
     position: Vec3
     target: Vec3
     up: Vec3 = (0.0, 1.0, 0.0)
-    fov_y: float = 30.0
+    fov_y: float = DEFAULT_FOV_Y
     ortho_height: float | None = None
     near: float = 0.1
     far: float = 20.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vrm_synth.camera.camera import Camera
+from vrm_synth.camera.camera import DEFAULT_FOV_Y, Camera
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array, spherical
 from vrm_synth.core.vectors import Vec3
@@ -33,7 +33,7 @@ class Aim:
     azimuth: float
     elevation: float = 0.0
     roll: float = 0.0
-    fov_y: float = 30.0
+    fov_y: float = DEFAULT_FOV_Y
 
 
 @dataclass(frozen=True)

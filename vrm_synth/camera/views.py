@@ -9,13 +9,14 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from vrm_synth.camera.camera import DEFAULT_FOV_Y
 from vrm_synth.camera.framing import Aim, Margins
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.yaml_models import resources
 from vrm_synth.yaml_models.strict_yaml import load
 
-Part = Literal["chin", "chest", "mid_thigh", "everything"]
+LowestPart = Literal["chin", "chest", "mid_thigh", "everything"]
 T = TypeVar("T", bound=BaseModel)
 V = TypeVar("V")
 
@@ -36,7 +37,7 @@ class Crop(_Strict):
     """
 
     about: str
-    down_to: Part
+    down_to: LowestPart
     margins: tuple[Share, Share, Share, Share]
 
     def room(self) -> Margins:
@@ -72,7 +73,7 @@ class NamedView:
     azimuth: Azimuth
     elevation: Elevation
 
-    def aim(self, fov_y: float = 30.0) -> Aim:
+    def aim(self, fov_y: float = DEFAULT_FOV_Y) -> Aim:
         """The view's own direction, without jitter."""
         return Aim(self.azimuth.degrees, self.elevation.degrees, 0.0, fov_y)
 

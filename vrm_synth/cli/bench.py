@@ -11,6 +11,7 @@ import click
 
 from vrm_synth.cli.common import bar, plural, renderer_options
 from vrm_synth.cli.suggestions import check_kind
+from vrm_synth.core.limits import MAX_IMAGE_SIDE
 
 if TYPE_CHECKING:
     from vrm_synth.dataset.bench import BenchReport
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 @click.argument("avatar", default="demo")
 @click.option("--count", default=24, show_default=True, type=click.IntRange(2, 100_000), help="Pictures a worker.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes beside the run with one.  [default: cores]")
-@click.option("--size", default=512, show_default=True, type=click.IntRange(16, 8192), help="Pixels of a side.")
+@click.option(
+    "--size", default=512, show_default=True, type=click.IntRange(16, MAX_IMAGE_SIDE), help="Pixels of a side."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @renderer_options
 def bench(avatar: str, count: int, workers: int | None, size: int, as_json: bool, renderer: str, device: int) -> None:

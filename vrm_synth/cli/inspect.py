@@ -45,7 +45,7 @@ def inspect(
       vrm-synth inspect avatars/*.vrm --json | jq '.[] | [.source, .license.name]'
       vrm-synth inspect avatar.vrm --render avatar.png
     """
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.licensing.evidence import load_evidence
     from vrm_synth.parts import label_parts
     from vrm_synth.parts.parts_report import format_parts, parts_report

@@ -172,7 +172,7 @@ def show_cameras(names: tuple[str, ...], pose: str, out: Path, avatar: str, rend
 def _show(
     title: str, count: int, draw: Draw, *, columns: int, out: Path, avatar: str, renderer: str, device: int
 ) -> None:
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.dataset.preset_sheets import sheet
     from vrm_synth.io.atomic_files import write_file
     from vrm_synth.render import open_backend

@@ -12,6 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vrm_synth.cli.common import Choice, bar
+from vrm_synth.sampling.sampler_settings import (
+    DEFAULT_GUIDANCE_RESCALE,
+    DEFAULT_GUIDANCE_SCALE,
+    DEFAULT_SCHEDULER,
+    DEFAULT_STEPS,
+    MAX_BATCH_SIZE,
+    MAX_GUIDANCE_SCALE,
+    MAX_STEPS,
+    PRECISIONS,
+    SCHEDULERS,
+)
 
 if TYPE_CHECKING:
     from vrm_synth.sampling.user_options import SamplingOptions
@@ -53,26 +64,32 @@ def sampling_flags(command: F) -> F:
         ),
         click.option("--base", metavar="MODEL", help="Of a run: where its base model is now, if it was moved."),
         click.option("--online", is_flag=True, help="Download a base model that is not on this machine."),
-        click.option("--steps", default=20, show_default=True, type=click.IntRange(1, 1000), help="Denoising steps."),
+        click.option(
+            "--steps",
+            default=DEFAULT_STEPS,
+            show_default=True,
+            type=click.IntRange(1, MAX_STEPS),
+            help="Denoising steps.",
+        ),
         click.option(
             "--guidance-scale",
-            default=7.5,
+            default=DEFAULT_GUIDANCE_SCALE,
             show_default=True,
-            type=click.FloatRange(1, 100),
+            type=click.FloatRange(1, MAX_GUIDANCE_SCALE),
             help="How strongly pictures follow their prompts; 1 turns guidance off.",
         ),
         click.option(
             "--guidance-rescale",
-            default=0.0,
+            default=DEFAULT_GUIDANCE_RESCALE,
             show_default=True,
             type=click.FloatRange(0, 1),
             help="Reduces the overexposure that strong guidance causes; 0.7 is usual for zero-terminal-SNR models.",
         ),
         click.option(
             "--scheduler",
-            default="dpm++2m",
+            default=DEFAULT_SCHEDULER,
             show_default=True,
-            type=Choice(["dpm++2m", "unipc", "ddim"]),
+            type=Choice(SCHEDULERS),
             help="The sampler. Noise schedule and prediction type are the model's own.",
         ),
         click.option("--size", type=Size(), help="Pixels, such as 512 or 512x768.  [default: the model's own]"),
@@ -86,12 +103,12 @@ def sampling_flags(command: F) -> F:
         click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: cuda where there is one]"),
         click.option(
             "--precision",
-            type=Choice(["float32", "bfloat16", "float16"]),
+            type=Choice(PRECISIONS),
             help="Of the U-Net and the text encoder.  [default: bfloat16 on CUDA, float32 on a CPU]",
         ),
         click.option(
             "--batch-size",
-            type=click.IntRange(1, 4096),
+            type=click.IntRange(1, MAX_BATCH_SIZE),
             help="Pictures per batch; a smaller last batch is padded.  [default: 8 on CUDA, 1 on a CPU]",
         ),
         click.option(

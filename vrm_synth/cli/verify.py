@@ -87,7 +87,7 @@ def _run_verify(
     store: Store, redraw: int | None, near: bool | None, workers: int | None, renderer: str | None, device: int
 ) -> VerifyReport:
     """Verify with a progress bar. redraw, near, renderer: None for what this machine can do."""
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.dataset.avatar_cache import AvatarCache
     from vrm_synth.dataset.identity.dataset_json import read_identity
     from vrm_synth.dataset.render_task import home_of, source_from

@@ -1,7 +1,8 @@
-"""Plain names: the rule for names from untrusted files that go into shots, recipes, rows and contact sheets.
+"""Names without control characters: the rule for names from untrusted files that go into shots, recipes, rows and
+contact sheets.
 
-A plain name has 1 to LONGEST_NAME characters and no control character or line break. `Shot` refuses a name that is
-not plain; the loader makes every expression's name plain, so that the two always agree.
+Such a name has 1 to LONGEST_NAME characters, none of them a control character or a line break. `Shot` refuses any
+other; the loader removes the control characters from every expression's name, so that the two always agree.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ LONGEST_NAME = 200
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def is_plain(text: str, longest: int = LONGEST_NAME) -> bool:
+def is_control_free(text: str, longest: int = LONGEST_NAME) -> bool:
     """True for a text of 1 to `longest` characters, none of them a control character or a line break."""
     return 0 < len(text) <= longest and _CONTROL.search(text) is None
 
 
-def plain_name(text: str, fallback: str, longest: int = LONGEST_NAME) -> str:
-    """`text` where it is plain; otherwise on one line, cut to `longest` characters, and `fallback` where nothing
-    is left."""
-    if is_plain(text, longest):
+def control_free_name(text: str, fallback: str, longest: int = LONGEST_NAME) -> str:
+    """`text` where it is control-free; otherwise with spaces for control characters, on one line and cut to `longest`
+    characters, and `fallback` where nothing is left."""
+    if is_control_free(text, longest):
         return text
     return " ".join(_CONTROL.sub(" ", text[: 4 * longest]).split())[:longest].rstrip() or fallback
 
@@ -37,7 +38,7 @@ class UniqueNames:
 
     def take(self, name: str, mark: str = "") -> str:
         """`name` or, where it is taken, `name` with `mark` and a number in brackets: "Smile (2)", "happy (custom)",
-        "happy (custom 2)". Plain if `name` is."""
+        "happy (custom 2)". Control-free if `name` is."""
         candidate = name
         number = self._next.get((name, mark), 1 if mark else 2)
         while candidate in self._taken:

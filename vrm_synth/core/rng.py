@@ -1,4 +1,8 @@
-"""Random number generators keyed by (seed, stream, index), never by history: the only source of randomness."""
+"""Random number generators keyed by (seed, stream, index), never by history.
+
+Everything that is drawn by chance comes from here, but for the weights of new networks and adapters: those come from
+torch's own generator, seeded by the run's seed (models/torch_seed.py).
+"""
 
 from __future__ import annotations
 

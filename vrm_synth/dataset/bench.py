@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import RenderError
 from vrm_synth.dataset.render_shot import pose_for
 from vrm_synth.execution.process_pool import run_task

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from PIL import Image
 
 from vrm_synth.camera.views import NamedView, load_azimuths
-from vrm_synth.core.names import plain_name
+from vrm_synth.core.names import control_free_name
 from vrm_synth.dataset.render_shot import render_shot
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
 from vrm_synth.pose.pose_library import Pose
@@ -21,7 +21,7 @@ TURN = ("front", "three_quarter_left", "side_left", "back", "side_right", "three
 
 def render_preset(backend: RenderBackend, avatar: Avatar, pose: str | Pose, view: str) -> Image.Image:
     """A pose in a named view. Raises RecipeError for an unknown name."""
-    shot = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), pose, view, size=SIZE)
+    shot = preset_shot(avatar, control_free_name(avatar.source, "avatar", 4096), pose, view, size=SIZE)
     return Image.fromarray(render_shot(backend, avatar, shot)[1].rgba, "RGBA")
 
 
@@ -43,7 +43,7 @@ def turntable_cells(backend: RenderBackend, avatar: Avatar) -> Iterator[SheetCel
     for azimuth in TURN:
         text = load_azimuths()[azimuth].about
         yield SheetCell(render_preset(backend, avatar, "stand", f"full_{azimuth}_level"), text, title=azimuth)
-    face = preset_shot(avatar, plain_name(avatar.source, "avatar", 4096), "stand", "face_front_level", size=SIZE)
+    face = preset_shot(avatar, control_free_name(avatar.source, "avatar", 4096), "stand", "face_front_level", size=SIZE)
     for expression in faces(avatar):
         shot = face.with_figure(expressions={expression.name: 1.0})
         text = "preset" if expression.is_preset else "custom"

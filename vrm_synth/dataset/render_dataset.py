@@ -96,7 +96,7 @@ def render_missing(
         workers = worker_count(workers, recipe.count)
     else:  # they start while the avatars are checked
         workers = start_worker_server(workers, recipe.count, "vrm_synth.dataset.render_blocks")
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.dataset.render_blocks import RecipeDataset, write_metrics
     from vrm_synth.licensing.evidence import load_evidence
 

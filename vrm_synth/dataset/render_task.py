@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.caption import english
 from vrm_synth.core.errors import AvatarError, DatasetError, ShotError
 from vrm_synth.dataset.avatar_cache import AvatarCache

@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from vrm_synth.core.errors import VrmSynthError, unexpected
 from vrm_synth.execution.crash_policy import WorkerCrashPolicy
 from vrm_synth.execution.main_module import hidden_main_module
-from vrm_synth.execution.task_protocol import Task, TaskError, never
+from vrm_synth.execution.task_protocol import Task, TaskError, skip_none
 from vrm_synth.execution.work_queue import Crew, Worker, WorkQueue
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -62,7 +62,7 @@ def run_task(
     task: Task[Piece, Event],
     groups: Iterable[Sequence[Piece]],
     workers: int = 1,
-    skip: Callable[[Piece], bool] = never,
+    skip: Callable[[Piece], bool] = skip_none,
 ) -> Generator[Event, None, None]:
     """Run the task with every piece of every group; yield the events of each piece together, and in order.
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from vrm_synth import __version__
 from vrm_synth.core.errors import RenderError
 from vrm_synth.execution.crash_policy import WorkerCrashPolicy
-from vrm_synth.execution.task_protocol import PlaceableTask, Task, TaskError, never
+from vrm_synth.execution.task_protocol import PlaceableTask, Task, TaskError, skip_none
 from vrm_synth.execution.work_queue import Crew, Worker, WorkQueue
 
 Piece = TypeVar("Piece")
@@ -63,7 +63,7 @@ def run_task_on_ray(
     actors: int,
     cluster: Cluster = LOCAL_CLUSTER,
     note: Callable[[str], object] = lambda text: None,
-    skip: Callable[[Piece], bool] = never,
+    skip: Callable[[Piece], bool] = skip_none,
 ) -> Generator[Event, None, None]:
     """Run the task on every piece with up to `actors` Ray actors.
 

@@ -60,6 +60,6 @@ class TaskError:
         return self.kind(self.text)
 
 
-def never(piece: object) -> bool:
+def skip_none(piece: object) -> bool:
     """Skip no piece."""
     return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from vrm_synth.execution.crash_policy import WorkerCrashPolicy
-from vrm_synth.execution.task_protocol import Task, never
+from vrm_synth.execution.task_protocol import Task, skip_none
 
 MAX_BATCH = 16  # pieces; long enough for the hand-over to cost nothing
 
@@ -26,7 +26,7 @@ class WorkQueue(Generic[Piece]):
     workers: their number; skip: pieces to leave out, asked for each when its turn comes.
     """
 
-    def __init__(self, groups: Iterable[Sequence[Piece]], workers: int, skip: Callable[[Piece], bool] = never):
+    def __init__(self, groups: Iterable[Sequence[Piece]], workers: int, skip: Callable[[Piece], bool] = skip_none):
         self._workers, self._skip = workers, skip
         self._groups = {number: deque(group) for number, group in enumerate(groups)}
         self._begun: set[int] = set()

@@ -26,12 +26,12 @@ DTYPES: dict[int, np.dtype[Any]] = {
     pygltflib.UNSIGNED_INT: np.dtype("<u4"),
     pygltflib.FLOAT: np.dtype("<f4"),
 }
-_PLAIN_NAME = re.compile(r"[\w-][\w .-]*")
+_FILE_NAME = re.compile(r"[\w-][\w .-]*")
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
-class Buffers:
-    """The bytes behind a document's buffer views.
+class BufferBytes:
+    """The bytes of a document's buffers, and of its buffer views.
 
     bin_chunk: the GLB's BIN chunk, which is buffer 0 where that has no URI. `data:` URIs are decoded when they
     are small; every other URI is refused, so that a file can never cause another one to be read. A compressed view
@@ -54,9 +54,8 @@ class Buffers:
     def _buffer(self, buffer: pygltflib.Buffer, i: int, bin_chunk: memoryview | None) -> memoryview | None:
         where = f"buffers[{i}]"
         if is_fallback(buffer, where) and (i > 0 or buffer.uri is not None):
-            if buffer.uri is not None and not _PLAIN_NAME.fullmatch(
-                buffer.uri
-            ):  # never opened; a plain name is harmless
+            # It is never opened, and the bare name of a file is harmless.
+            if buffer.uri is not None and not _FILE_NAME.fullmatch(buffer.uri):
                 refuse_external(buffer.uri, f"{where}.uri")
             return None
         if buffer.uri is not None:
@@ -127,12 +126,16 @@ class Buffers:
 
 
 class Accessors:
-    """Reader of a document's accessors; counts what has been requested against the limits."""
+    """Reader of a document's accessors.
 
-    def __init__(self, gltf: pygltflib.GLTF2, buffers: Buffers, limits: Limits):
+    limits: `numbers` bounds what all accessors and morph targets together decode to, beyond one number for each byte of
+        the buffers; `check` and `reserve_numbers` count against it before anything is allocated.
+    """
+
+    def __init__(self, gltf: pygltflib.GLTF2, buffers: BufferBytes, limits: Limits):
         self.gltf, self.buffers = gltf, buffers
-        self._allowed = limits.numbers + buffers.size
-        self._numbers = 0
+        self._max_numbers = limits.numbers + buffers.size
+        self._reserved_numbers = 0
         self._counted: set[int] = set()
 
     def check(self, index: int, where: str, types: tuple[str, ...], components: tuple[int, ...]) -> int:
@@ -159,20 +162,23 @@ class Accessors:
             raise AvatarError("accessor is empty", got=accessor.count, allowed="at least 1", where=f"{json_path}.count")
         if index not in self._counted:
             self._counted.add(index)
-            self.count_numbers(
+            self.reserve_numbers(
                 accessor.count * COMPONENTS[accessor.type], f"{json_path}.count ({accessor.count}), used by {where}"
             )
         self._strided_view(index)
         return int(accessor.count)
 
-    def count_numbers(self, numbers: int, where: str) -> None:
-        """Count numbers that will be decoded against the limit; raise AvatarError beyond it."""
-        self._numbers += numbers
-        if self._numbers > self._allowed:
+    def reserve_numbers(self, numbers: int, where: str) -> None:
+        """Count numbers that are about to be decoded against what the file may decode to in all.
+
+        Call it before they are allocated. Raises AvatarError where they are too many.
+        """
+        self._reserved_numbers += numbers
+        if self._reserved_numbers > self._max_numbers:
             raise AvatarError(
                 "file holds too many vertex and matrix numbers",
-                got=f"{self._numbers} and more",
-                allowed=self._allowed,
+                got=f"{self._reserved_numbers} and more",
+                allowed=self._max_numbers,
                 where=where,
             )
 

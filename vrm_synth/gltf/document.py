@@ -244,10 +244,18 @@ def _texture(f: JsonObject) -> pygltflib.Texture:
 
 
 def _sampler(f: JsonObject) -> pygltflib.Sampler:
+    min_filters = (
+        pygltflib.NEAREST,
+        pygltflib.LINEAR,
+        pygltflib.NEAREST_MIPMAP_NEAREST,
+        pygltflib.LINEAR_MIPMAP_NEAREST,
+        pygltflib.NEAREST_MIPMAP_LINEAR,
+        pygltflib.LINEAR_MIPMAP_LINEAR,
+    )
     wraps = (pygltflib.CLAMP_TO_EDGE, pygltflib.MIRRORED_REPEAT, pygltflib.REPEAT)
     return pygltflib.Sampler(
-        magFilter=_enum(f, "magFilter", (9728, 9729), 9729),
-        minFilter=_enum(f, "minFilter", (9728, 9729, 9984, 9985, 9986, 9987), 9987),
+        magFilter=_enum(f, "magFilter", (pygltflib.NEAREST, pygltflib.LINEAR), pygltflib.LINEAR),
+        minFilter=_enum(f, "minFilter", min_filters, pygltflib.LINEAR_MIPMAP_LINEAR),
         wrapS=_enum(f, "wrapS", wraps, pygltflib.REPEAT),
         wrapT=_enum(f, "wrapT", wraps, pygltflib.REPEAT),
     )

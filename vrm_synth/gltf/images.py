@@ -17,7 +17,7 @@ import pygltflib
 from numpy.typing import NDArray
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.accessors import Buffers, data_uri, refuse_external
+from vrm_synth.gltf.accessors import BufferBytes, data_uri, refuse_external
 from vrm_synth.gltf.codecs import ktx2
 from vrm_synth.gltf.codecs.decoder import Decoder
 from vrm_synth.gltf.limits import Limits
@@ -31,7 +31,7 @@ _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP
 
 
 def read_images(
-    gltf: pygltflib.GLTF2, buffers: Buffers, wanted: Collection[int], limits: Limits, oddities: Oddities
+    gltf: pygltflib.GLTF2, buffers: BufferBytes, wanted: Collection[int], limits: Limits, oddities: Oddities
 ) -> tuple[Image | None, ...]:
     """Decode the images whose indices are `wanted`; the others (a thumbnail) are None.
 
@@ -75,7 +75,7 @@ def read_images(
     )
 
 
-def _image_bytes(image: pygltflib.Image, buffers: Buffers, limits: Limits, where: str) -> memoryview:
+def _image_bytes(image: pygltflib.Image, buffers: BufferBytes, limits: Limits, where: str) -> memoryview:
     if image.bufferView is not None:
         return buffers.view(image.bufferView, f"{where}.bufferView")
     if image.uri is not None:

@@ -130,7 +130,7 @@ def read_material(f: JsonObject, textures: Textures) -> Material:
         normal_scale=normal.number("scale", 1.0),
         occlusion_texture=textures.info(f, "occlusionTexture"),
         occlusion_strength=occlusion.number("strength", 1.0),
-        emissive_factor=rgb(f, "emissiveFactor", (0.0, 0.0, 0.0)),
+        emissive_factor=vec3(f, "emissiveFactor", (0.0, 0.0, 0.0)),
         emissive_strength=_emissive_strength(f),
         emissive_texture=textures.info(f, "emissiveTexture"),
         alpha_mode=f.choice("alphaMode", ("OPAQUE", "MASK", "BLEND"), "OPAQUE"),
@@ -140,10 +140,10 @@ def read_material(f: JsonObject, textures: Textures) -> Material:
     )
 
 
-def rgb(f: JsonObject, key: str, default: Vec3) -> Vec3:
-    """Read a vector of three numbers."""
-    r, g, b = f.vector(key, default)
-    return r, g, b
+def vec3(f: JsonObject, key: str, default: Vec3) -> Vec3:
+    """Read three numbers: a color, a point or a direction."""
+    x, y, z = f.vector(key, default)
+    return x, y, z
 
 
 def _emissive_strength(f: JsonObject) -> float:
@@ -158,7 +158,7 @@ def _emissive_strength(f: JsonObject) -> float:
 def _mtoon(f: JsonObject, textures: Textures) -> MToon:
     default = MToon()
     values: dict[str, Any] = {k: f.number(name, getattr(default, k)) for k, name in _MTOON_NUMBERS.items()}
-    values |= {k: rgb(f, name, getattr(default, k)) for k, name in _MTOON_COLORS.items()}
+    values |= {k: vec3(f, name, getattr(default, k)) for k, name in _MTOON_COLORS.items()}
     values |= {k: textures.info(f, name) for k, name in _MTOON_TEXTURES.items()}
     shift = f.child_or_empty("shadingShiftTexture")
     return MToon(

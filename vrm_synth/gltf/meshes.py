@@ -99,7 +99,9 @@ class MeshReader:
                 if key not in stacks:
                     stacks.add(key)
                     kinds = sum(any(name in t for t in primitive.targets) for name in ("POSITION", "NORMAL"))
-                    self.accessors.count_numbers(len(primitive.targets) * count * 3 * max(kinds, 1), f"{where}.targets")
+                    self.accessors.reserve_numbers(
+                        len(primitive.targets) * count * 3 * max(kinds, 1), f"{where}.targets"
+                    )
 
     def _skip_reason(self, primitive: pygltflib.Primitive) -> str | None:
         """Return why a primitive is left out, or None where it is drawn."""

@@ -20,6 +20,11 @@ F32 = NDArray[np.float32]
 
 # ---------------------------------------------------------------- textures and materials
 
+# OpenGL's enumerants of filters and wraps (glTF 2.0, 5.26)
+NEAREST, LINEAR = 9728, 9729
+NEAREST_MIPMAP_NEAREST, LINEAR_MIPMAP_NEAREST, NEAREST_MIPMAP_LINEAR, LINEAR_MIPMAP_LINEAR = 9984, 9985, 9986, 9987
+REPEAT, CLAMP_TO_EDGE = 10497, 33071
+
 
 @dataclass(frozen=True)
 class Image:
@@ -47,10 +52,10 @@ class Sampler:
         wrap_t: wrapping along v; REPEAT where absent.
     """
 
-    mag_filter: int = 9729
-    min_filter: int = 9987
-    wrap_s: int = 10497
-    wrap_t: int = 10497
+    mag_filter: int = LINEAR
+    min_filter: int = LINEAR_MIPMAP_LINEAR
+    wrap_s: int = REPEAT
+    wrap_t: int = REPEAT
 
 
 @dataclass(frozen=True)

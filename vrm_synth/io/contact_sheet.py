@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw, ImageFont
 
-from vrm_synth.core.names import plain_name
+from vrm_synth.core.names import control_free_name
 
 PAPER = (250, 249, 247)
 INK = (38, 38, 46)
@@ -42,8 +42,8 @@ def contact_sheet(title: str, cells: Sequence[SheetCell], columns: int, width: i
 
     width: of a cell in pixels, which the pictures are shrunk to fit; lines: of text below each, at most.
     """
-    title = plain_name(title, "", MAX_TITLE)
-    cells = [replace(cell, title=plain_name(cell.title, "", MAX_TITLE)) for cell in cells]
+    title = control_free_name(title, "", MAX_TITLE)
+    cells = [replace(cell, title=control_free_name(cell.title, "", MAX_TITLE)) for cell in cells]
     columns = max(1, min(columns, len(cells)))
     shown = [_fit(cell.picture, width) for cell in cells]
     height = max((picture.height for picture in shown), default=0)

@@ -62,7 +62,7 @@ def find_checkpoint(run: Path, name: str | None = None) -> Path:
     """Find a checkpoint: by name ("step-000100", "100"), "best", or the newest (None, "latest"). Raises ModelError."""
     finished = list_checkpoints(run)
     if not finished:
-        raise ModelError("no checkpoint yet", allowed="a run of vrm-synth train", where=run)
+        raise _no_checkpoint(run)
     if name in (None, "latest"):
         return finished[-1]
     if name == "best":
@@ -87,7 +87,6 @@ def open_checkpoint(
     """
     if name not in (None, "latest"):
         return _open(find_checkpoint(run, name), ema)
-    find_checkpoint(run)
     return newest_undamaged(run, lambda folder: _open(folder, ema), log)[0]
 
 
@@ -96,9 +95,12 @@ def newest_undamaged(run: Path, load: Callable[[Path], T], log: Log) -> tuple[T,
 
     load: raises VrmSynthError for a damaged checkpoint.
 
-    Raises ModelError where several checkpoints are all damaged; where the only one is, the error of `load`.
+    Raises ModelError where there is no checkpoint and where several are all damaged; where the only one is, the error
+    of `load`.
     """
     finished, damaged = list_checkpoints(run), []
+    if not finished:
+        raise _no_checkpoint(run)
     for folder in reversed(finished):
         try:
             loaded = load(folder)
@@ -119,6 +121,10 @@ def best_checkpoint(finished: list[Path]) -> Path:
     """The checkpoint with the lowest validation loss, or in a run without validation the lowest mean training loss
     since the checkpoint before it. Of equals the older one; a checkpoint without a loss comes last."""
     return min(finished, key=lambda p: (_loss(p), p.name))
+
+
+def _no_checkpoint(run: Path) -> ModelError:
+    return ModelError("no checkpoint yet", allowed="a run of vrm-synth train", where=run)
 
 
 def _loss(folder: Path) -> float:

@@ -27,7 +27,8 @@ from vrm_synth.models import weight_files
 from vrm_synth.models.base_location import TINY, check_source, is_repository
 from vrm_synth.models.base_presets import PRESETS, ModelLicense, Preset
 from vrm_synth.models.library_logging import silence_libraries
-from vrm_synth.models.tiny_base import make_tiny
+from vrm_synth.models.tiny_base import make_tiny_base
+from vrm_synth.models.torch_seed import torch_seed
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 MAX_TIMESTEPS = 100_000  # a hundred times as many as such models have
@@ -147,8 +148,7 @@ def combined_sha256(file_sha256: Mapping[str, str]) -> str:
 
 def init_unet(config: Mapping[str, Any], seed: int) -> UNet2DConditionModel:
     """A U-Net with new weights, which depend on the config and the seed only."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch_seed(seed):
         return UNet2DConditionModel.from_config(dict(config))
 
 
@@ -167,9 +167,9 @@ def _model_folder(
     """The model's folder, and the temporary folder that it lies in, if it does."""
     if source == TINY:
         if tiny_folder is not None:
-            return make_tiny(tiny_folder), None
+            return make_tiny_base(tiny_folder), None
         temporary = tempfile.TemporaryDirectory(prefix="vrm-synth-tiny-")
-        return make_tiny(Path(temporary.name) / "tiny"), temporary
+        return make_tiny_base(Path(temporary.name) / "tiny"), temporary
     check_source(source)
     return _hub_snapshot(source, offline) if is_repository(source) else Path(source).resolve(), None
 

@@ -16,6 +16,7 @@ from vrm_synth.models import weight_files
 from vrm_synth.models.base_location import base_candidates
 from vrm_synth.models.checkpoint_files import Log, open_checkpoint
 from vrm_synth.models.diffusion_model import DiffusionModel, open_base
+from vrm_synth.models.torch_seed import torch_seed
 
 
 def open_run(
@@ -113,8 +114,7 @@ def add_lora_adapter(unet: UNet2DConditionModel, lora: dict[str, Any], seed: int
         target_modules=list(lora["targets"]),
         init_lora_weights="gaussian",
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch_seed(seed):
         unet.add_adapter(config)
     return unet
 

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vrm_synth.models.library_logging import silence_libraries
+from vrm_synth.models.torch_seed import torch_seed
 
 TOKENS = 256  # one per byte, as many as our longest captions have
 # The scheduler config of SD 2.1-base and of Mitsua Diffusion CC0.
@@ -37,7 +38,7 @@ _CHANNELS = 12  # of the VAE, in one group: 4 of color, their negatives, 4 const
 _CONSTANT = 64.0  # value of those: far above any color, so that the norm divides by almost the same number everywhere
 
 
-def make_tiny(folder: Path, seed: int = 0, prediction_type: str = "epsilon") -> Path:
+def make_tiny_base(folder: Path, seed: int = 0, prediction_type: str = "epsilon") -> Path:
     """Create the base as a diffusers folder, unless it exists. prediction_type: "epsilon" or "v_prediction"."""
     if (folder / "model_index.json").is_file():
         return folder
@@ -101,8 +102,7 @@ def _text_encoder(seed: int) -> CLIPTextModel:
         eos_token_id=513,
         pad_token_id=513,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch_seed(seed):
         return CLIPTextModel(config)
 
 
@@ -118,8 +118,7 @@ def _rename_for_transformers_4(file: Path) -> None:
 
 def _unet(seed: int) -> UNet2DConditionModel:
     """Make a U-Net of two levels with random weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + 1)
+    with torch_seed(seed + 1):
         return UNet2DConditionModel(
             sample_size=8,
             block_out_channels=(32, 64),

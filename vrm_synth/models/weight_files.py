@@ -53,8 +53,8 @@ class WeightFiles:
     files: tuple[Path, ...]
     variant: str | None
 
-    def plain_name(self, name: str) -> str:
-        """A file's name without the variant."""
+    def without_variant(self, name: str) -> str:
+        """A file's name without its variant: "model.safetensors" for "model.fp16.safetensors"."""
         return name if self.variant is None else name.replace(f".{self.variant}", "", 1)
 
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.constraints import ConstraintBatch, apply_constraints, build_constraints
-from vrm_synth.pose.expressions import FaceRig, apply_expressions, build_face, check_expressions
+from vrm_synth.pose.expressions import NeutralMorphs, apply_expressions, check_expressions, find_neutral_morphs
 from vrm_synth.pose.lookat import LookAtAngles, apply_look_at
 from vrm_synth.pose.node_tree import NodeTree, build_tree
 from vrm_synth.pose.normalized_pose import HumanoidRig, build_humanoid, pose_humanoid, split_bones
@@ -32,14 +32,14 @@ class Rig:
 
     tree: the node tree and its rest transforms.
     humanoid: bones, and how normalised rotations become local ones.
-    face: morph weights with no expression active.
+    neutral_morphs: morph weights with no expression on.
     constraints: node constraints in batches, in working order.
     springs: spring joints and their colliders.
     """
 
     tree: NodeTree
     humanoid: HumanoidRig
-    face: FaceRig
+    neutral_morphs: NeutralMorphs
     constraints: tuple[ConstraintBatch, ...]
     springs: SpringRig
 
@@ -55,7 +55,7 @@ def rig_of(avatar: Avatar) -> Rig:
         found = _RIGS[avatar] = Rig(
             tree=tree,
             humanoid=build_humanoid(avatar, tree),
-            face=build_face(avatar),
+            neutral_morphs=find_neutral_morphs(avatar),
             constraints=build_constraints(avatar, tree),
             springs=build_springs(avatar, tree),
         )
@@ -90,16 +90,16 @@ def evaluate(
     local = pose_humanoid(rig.tree, rig.humanoid, rows, rotations, hips_offset)
     gaze = apply_look_at(avatar.look_at, rig.tree, rig.humanoid, local, look_at, reference_quirks=reference_quirks)
     requested = {**gaze.weights, **expressions}
-    face = apply_expressions(avatar, rig.face, requested, reference_quirks=reference_quirks)
+    expressed = apply_expressions(avatar, rig.neutral_morphs, requested, reference_quirks=reference_quirks)
     local = apply_constraints(rig.constraints, rig.tree, gaze.local)
     local = settle(rig.springs, rig.tree, local, settle_seconds, wind=wind, reference_quirks=reference_quirks)
 
     return PosedAvatar(
         avatar=avatar,
         world_from_node=rig.tree.world(local),
-        morph_weights=face.morph_weights,
-        materials=face.materials,
-        expressions=face.expressions,
+        morph_weights=expressed.morph_weights,
+        materials=expressed.materials,
+        expressions=expressed.expressions,
         requested_weights={name: float(requested.get(name, 0.0)) for name in avatar.expressions},
         look_at=gaze.state,
         warnings=(*(f"not in this avatar: {name}" for name in lacking), *gaze.warnings),

@@ -43,24 +43,32 @@ COLOR_FIELDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class FaceRig:
-    """morph_base: node → (M,) weights with no expression on. A target that some expression drives starts
-    at 0 ("set all MorphTargets to 0"); the others keep the default of their node, or else of their mesh."""
+class NeutralMorphs:
+    """Morph weights of an avatar with no expression on.
 
-    morph_base: Mapping[int, Array]
+    weights: node → (M,) float64. A target that some expression drives starts at 0 ("set all MorphTargets to 0"); the
+        others keep the default of their node, or else of their mesh.
+    """
+
+    weights: Mapping[int, Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """expressions: effective weight of each; morph_weights: node → (M,); materials: with binds applied."""
+class ExpressionResult:
+    """What the requested expressions make of an avatar.
+
+    expressions: effective weight of each, after isBinary and overrides.
+    morph_weights: node → (M,) float64.
+    materials: the avatar's, with color and texture transform binds applied.
+    """
 
     expressions: Mapping[str, float]
     morph_weights: Mapping[int, Array]
     materials: tuple[Material, ...]
 
 
-def build_face(avatar: Avatar) -> FaceRig:
-    """Default morph weights of every mesh node in the scene."""
+def find_neutral_morphs(avatar: Avatar) -> NeutralMorphs:
+    """Neutral morph weights of every mesh node in the scene."""
     base: dict[int, Array] = {}
     for node in avatar.scene_nodes:
         mesh_index = avatar.nodes[node].mesh
@@ -78,7 +86,7 @@ def build_face(avatar: Avatar) -> FaceRig:
         for bind in expression.morph_target_binds:
             if bind.node in base and 0 <= bind.index < len(base[bind.node]):
                 base[bind.node][bind.index] = 0.0
-    return FaceRig(base)
+    return NeutralMorphs(base)
 
 
 def check_expressions(avatar: Avatar, requested: Mapping[str, float]) -> list[str]:
@@ -90,18 +98,18 @@ def check_expressions(avatar: Avatar, requested: Mapping[str, float]) -> list[st
 
 
 def apply_expressions(
-    avatar: Avatar, rig: FaceRig, requested: Mapping[str, float], *, reference_quirks: bool = False
-) -> Face:
-    """The face under the `requested` weights (0..1); names that the avatar lacks are left out."""
+    avatar: Avatar, neutral: NeutralMorphs, requested: Mapping[str, float], *, reference_quirks: bool = False
+) -> ExpressionResult:
+    """Morph weights and materials under the `requested` weights (0..1); names that the avatar lacks are left out."""
     weights = effective_weights(avatar.expressions, requested, reference_quirks)
     active = [(avatar.expressions[name], w) for name, w in weights.items() if w != 0]
-    morphs = {node: base.copy() for node, base in rig.morph_base.items()}
+    morphs = {node: base.copy() for node, base in neutral.weights.items()}
     for expression, weight in active:
         for bind in expression.morph_target_binds:
             target = morphs.get(bind.node)
             if target is not None and 0 <= bind.index < len(target):
                 target[bind.index] += bind.weight * weight
-    return Face(weights, morphs, _materials(avatar.materials, active))
+    return ExpressionResult(weights, morphs, _materials(avatar.materials, active))
 
 
 def effective_weights(

@@ -25,7 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.core.names import is_plain
+from vrm_synth.core.names import is_control_free
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.yaml_models import resources
@@ -208,7 +208,7 @@ def _check_bone(name: str) -> None:
 
 
 def _plain(text: str) -> str:
-    if not is_plain(text):
+    if not is_control_free(text):
         raise RefusedError("not one line of text", "no control characters")
     return text
 

@@ -31,18 +31,20 @@ def posed_primitives(posed: PosedAvatar, *, with_normals: bool = True) -> list[P
     (glTF 3.7.3.3: its node's own transform does not count), an unskinned one follows its node. with_normals: False
     leaves them None, for callers that need only positions. Order: that of Avatar.drawn_nodes.
     """
-    drawn = drawn_primitives(posed.avatar)
-    return [(node, primitive, *_posed(posed, node, part, primitive, with_normals)) for node, part, primitive in drawn]
+    return [
+        (node, primitive, *_posed(posed, node, primitive_index, primitive, with_normals))
+        for node, primitive_index, primitive in drawn_primitives(posed.avatar)
+    ]
 
 
 def drawn_primitives(avatar: Avatar) -> Iterator[tuple[int, int, Primitive]]:
-    """(node, index in its mesh, primitive) of everything that is drawn, in posed_primitives' order."""
+    """(node, index of the primitive in its mesh, primitive) of everything that is drawn, in posed_primitives' order."""
     for node in avatar.drawn_nodes:
-        yield from ((node, part, p) for part, p in enumerate(avatar.primitives_of(node)))
+        yield from ((node, primitive_index, p) for primitive_index, p in enumerate(avatar.primitives_of(node)))
 
 
 def _posed(
-    posed: PosedAvatar, node: int, part: int, primitive: Primitive, with_normals: bool
+    posed: PosedAvatar, node: int, primitive_index: int, primitive: Primitive, with_normals: bool
 ) -> tuple[Array, Array | None]:
     weights = posed.morph_weights.get(node)
     positions = _morphed(primitive.positions, primitive.morph_positions, weights)
@@ -55,7 +57,7 @@ def _posed(
         moved = positions @ world[:3, :3].T + world[:3, 3]
         return moved, None if normals is None else _unit(normals, normal_matrix(world[:3, :3]))
     world_from_mesh = posed.world_from_node[list(skin.joints)] @ skin.inverse_bind.astype(np.float64)
-    blend = _blend(posed.avatar, node, part, primitive, len(skin.joints))
+    blend = _blend(posed.avatar, node, primitive_index, primitive, len(skin.joints))
     per_vertex = (blend @ world_from_mesh[:, :3, :].reshape(-1, 12)).reshape(-1, 3, 4)
     linear = per_vertex[:, :, :3]
     moved = np.einsum("vab,vb->va", linear, positions) + per_vertex[:, :, 3]
@@ -72,12 +74,12 @@ def _morphed(base: np.ndarray, deltas: np.ndarray | None, weights: Array | None)
     return out
 
 
-def _blend(avatar: Avatar, node: int, part: int, primitive: Primitive, joints: int) -> csr_array:
+def _blend(avatar: Avatar, node: int, primitive_index: int, primitive: Primitive, joints: int) -> csr_array:
     """(V, J) weights of a primitive, built once: a vertex's matrix is its row times the joints' matrices."""
     from scipy.sparse import csr_array  # imported late: takes 0.1 s, and drawing does not need it
 
     known = _BLENDS.setdefault(avatar, {})
-    key = (node, part, joints)
+    key = (node, primitive_index, joints)
     if key not in known:
         assert primitive.joints is not None and primitive.weights is not None
         count = len(primitive.positions)

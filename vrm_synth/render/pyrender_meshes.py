@@ -9,13 +9,28 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from vrm_synth.gltf.model import Material, Primitive, TextureInfo
+from vrm_synth.gltf.model import (
+    LINEAR,
+    LINEAR_MIPMAP_LINEAR,
+    LINEAR_MIPMAP_NEAREST,
+    NEAREST,
+    NEAREST_MIPMAP_LINEAR,
+    NEAREST_MIPMAP_NEAREST,
+    Material,
+    Primitive,
+    TextureInfo,
+)
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render.pyrender_import import pyrender
 from vrm_synth.vrm.avatar import Avatar
 
-_WITHOUT_MIPS = {9984: 9728, 9985: 9729, 9986: 9728, 9987: 9729}
+_WITHOUT_MIPS = {
+    NEAREST_MIPMAP_NEAREST: NEAREST,
+    LINEAR_MIPMAP_NEAREST: LINEAR,
+    NEAREST_MIPMAP_LINEAR: NEAREST,
+    LINEAR_MIPMAP_LINEAR: LINEAR,
+}
 
 
 class PyrenderMaterial(pyrender.MetallicRoughnessMaterial):

@@ -9,7 +9,14 @@ import PIL.Image
 
 from vrm_synth.sampling.image_requests import from_prompts
 from vrm_synth.sampling.progress import accumulated
-from vrm_synth.sampling.sampler_settings import Precision, SchedulerName
+from vrm_synth.sampling.sampler_settings import (
+    DEFAULT_GUIDANCE_RESCALE,
+    DEFAULT_GUIDANCE_SCALE,
+    DEFAULT_SCHEDULER,
+    DEFAULT_STEPS,
+    Precision,
+    SchedulerName,
+)
 from vrm_synth.sampling.user_options import SamplingOptions
 
 
@@ -21,10 +28,10 @@ def sample(
     negative_prompt: str = "",
     seed: int = 0,
     count: int = 1,
-    steps: int = 20,
-    guidance_scale: float = 7.5,
-    guidance_rescale: float = 0.0,
-    scheduler: SchedulerName = "dpm++2m",
+    steps: int = DEFAULT_STEPS,
+    guidance_scale: float = DEFAULT_GUIDANCE_SCALE,
+    guidance_rescale: float = DEFAULT_GUIDANCE_RESCALE,
+    scheduler: SchedulerName = DEFAULT_SCHEDULER,
     size: int | tuple[int, int] | None = None,
     checkpoint: str | int | None = None,
     base: str | None = None,

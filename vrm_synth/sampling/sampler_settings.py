@@ -15,8 +15,15 @@ SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
 Precision = Literal["float32", "bfloat16", "float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MAX_STEPS = 1000  # timesteps that diffusion models of this kind are trained with
-MAX_GUIDANCE_SCALE = 100.0
+MAX_GUIDANCE_SCALE = 100
 MAX_SAMPLED_SIDE = 4096  # pixels
+MAX_BATCH_SIZE = 4096  # images
+
+# Defaults of every way to sample: SamplerSettings, SamplingOptions, vrm_synth.sample and the command line.
+DEFAULT_STEPS = 20
+DEFAULT_GUIDANCE_SCALE = 7.5
+DEFAULT_GUIDANCE_RESCALE = 0.0
+DEFAULT_SCHEDULER: SchedulerName = "dpm++2m"
 
 
 class SamplingError(VrmSynthError):
@@ -37,10 +44,10 @@ class SamplerSettings:
 
     width: int
     height: int
-    steps: int = 20
-    guidance_scale: float = 7.5
-    guidance_rescale: float = 0.0
-    scheduler: SchedulerName = "dpm++2m"
+    steps: int = DEFAULT_STEPS
+    guidance_scale: float = DEFAULT_GUIDANCE_SCALE
+    guidance_rescale: float = DEFAULT_GUIDANCE_RESCALE
+    scheduler: SchedulerName = DEFAULT_SCHEDULER
 
     def __post_init__(self) -> None:
         _check_range("steps", self.steps, 1, MAX_STEPS)
@@ -78,7 +85,7 @@ class DeviceConfig:
         return cls(device, "bfloat16" if cuda else "float32", 8 if cuda else 1, cuda)
 
     def __post_init__(self) -> None:
-        _check_range("batch_size", self.batch_size, 1, 4096)
+        _check_range("batch_size", self.batch_size, 1, MAX_BATCH_SIZE)
         if self.precision not in PRECISIONS:
             raise SamplingError("unknown precision", got=self.precision, allowed=", ".join(PRECISIONS))
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vrm_synth.sampling.model_source import check_lora, check_model
-from vrm_synth.sampling.sampler_settings import Precision, SchedulerName
+from vrm_synth.sampling.sampler_settings import (
+    DEFAULT_GUIDANCE_RESCALE,
+    DEFAULT_GUIDANCE_SCALE,
+    DEFAULT_SCHEDULER,
+    DEFAULT_STEPS,
+    Precision,
+    SchedulerName,
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,10 @@ class SamplingOptions:
     checkpoint: str | None = None
     base: str | None = None
     offline: bool = True
-    steps: int = 20
-    guidance_scale: float = 7.5
-    guidance_rescale: float = 0.0
-    scheduler: SchedulerName = "dpm++2m"
+    steps: int = DEFAULT_STEPS
+    guidance_scale: float = DEFAULT_GUIDANCE_SCALE
+    guidance_rescale: float = DEFAULT_GUIDANCE_RESCALE
+    scheduler: SchedulerName = DEFAULT_SCHEDULER
     size: tuple[int, int] | None = None
     loras: tuple[tuple[Path, float], ...] = ()
     device: str | None = None

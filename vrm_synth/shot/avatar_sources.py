@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.core.names import is_plain
+from vrm_synth.core.names import is_control_free
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.yaml_models.strict_yaml import RefusedError
 
@@ -29,7 +29,7 @@ def resolve_avatars(entry: object, base: Path, note: Note = lambda line: None) -
     base: the recipe's folder, which relative paths start from, whatever its name; note: called with a line about
     .vrm names of a folder or a glob that are left out because they are no avatar files. Raises RefusedError.
     """
-    if not isinstance(entry, str) or not is_plain(entry, MAX_PATH_LENGTH):
+    if not isinstance(entry, str) or not is_control_free(entry, MAX_PATH_LENGTH):
         raise RefusedError("not an avatar", ALLOWED)
     if is_built_in(entry):
         return _built_in_sources(entry)

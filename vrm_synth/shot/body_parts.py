@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.camera.views import Part
+from vrm_synth.camera.views import LowestPart
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import Array
@@ -91,7 +91,7 @@ def height_above_floor(b: BodyParts, points: Array) -> float:
     return float(points[_floor_vertices(b), 1].min()) - b.floor
 
 
-def crop_vertices(b: BodyParts, down_to: Part) -> NDArray[np.bool_]:
+def crop_vertices(b: BodyParts, down_to: LowestPart) -> NDArray[np.bool_]:
     """(V,) mask of the vertices that a crop must show; all of them where the avatar has too few of such a part.
 
     Parts are cut at rest, where heights mean something: the chin at the head bone, the chest halfway down the

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from vrm_synth.core.errors import ShotError
-from vrm_synth.core.names import is_plain
+from vrm_synth.core.names import is_control_free
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.vectors import Vec3, Vec4
 
@@ -80,7 +80,7 @@ def one_of(value: object, name: str, allowed: Iterable[str]) -> Any:
 
 def text(value: object, name: str, longest: int = 4096) -> str:
     """A string that is plain (core.names)."""
-    if not isinstance(value, str) or not is_plain(value, longest):
+    if not isinstance(value, str) or not is_control_free(value, longest):
         raise ShotError("not a plain string", got=value, allowed=f"1 to {longest} printable characters", where=name)
     return value
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import Aim, Margins, fit
-from vrm_synth.camera.views import Part
+from vrm_synth.camera.views import LowestPart
 from vrm_synth.core.transforms import Array
 from vrm_synth.core.vectors import Vec3, Vec4
 from vrm_synth.pose.evaluate import evaluate
@@ -37,7 +37,7 @@ class PosedBody:
     posed: PosedAvatar
     vertices: Array
 
-    def frame(self, down_to: Part, aim: Aim, margins: Margins, aspect: float) -> Camera:
+    def frame(self, down_to: LowestPart, aim: Aim, margins: Margins, aspect: float) -> Camera:
         """The camera that fits a part of the body, rounded to 0.1 µm; aspect: width / height of the picture."""
         c = fit(self.vertices[crop_vertices(self.parts, down_to)], self.vertices, aim, aspect, margins)
         position, target = _rounded(c.position), _rounded(c.target)

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
-from vrm_synth.core.names import is_plain
+from vrm_synth.core.names import is_control_free
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.passes import PASSES
 from vrm_synth.parts.overrides import PartOverrides
@@ -133,7 +133,7 @@ def _backgrounds(name: str) -> Iterable[str]:
 
 
 def _expressions(name: str) -> Iterable[str]:
-    return (name,) if is_plain(name) else ()
+    return (name,) if is_control_free(name) else ()
 
 
 def _size(value: Any) -> Any:

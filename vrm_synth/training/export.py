@@ -121,10 +121,10 @@ def _drop_variant(folder: Path) -> None:
     if weights.variant is None:
         return
     for file in weights.files:
-        renamed = file.rename(file.with_name(weights.plain_name(file.name)))
+        renamed = file.rename(file.with_name(weights.without_variant(file.name)))
         if renamed.suffix == ".json":
             index = weight_files.read_json(renamed)
-            shards = {tensor: weights.plain_name(shard) for tensor, shard in index["weight_map"].items()}
+            shards = {tensor: weights.without_variant(shard) for tensor, shard in index["weight_map"].items()}
             renamed.write_text(to_json({**index, "weight_map": shards}, indent=2) + "\n", encoding="utf-8")
 
 

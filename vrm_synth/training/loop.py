@@ -255,7 +255,7 @@ class _Loop:
 
     def _samples_hash(self, batch: TrainingBatch) -> str:
         """Hash of the global batch's samples in their order: the same for any number of ranks."""
-        lines = [f"{n} {k} {c}" for n, k, c in zip(batch.numbers, batch.keys, batch.captions, strict=True)]
+        lines = [f"{n} {k} {c}" for n, k, c in zip(batch.sample_numbers, batch.keys, batch.captions, strict=True)]
         global_lines = gather_object(lines) if self._world_size > 1 else lines
         return hashlib.sha256("\n".join(global_lines).encode()).hexdigest()[:16]
 

@@ -25,13 +25,13 @@ class NoiseDraws:
     """Random draws for n samples.
 
     noise: (n, c, h, w) float32, standard normal: the noise that is added to the latents.
-    posterior: (n, c, h, w) float32, standard normal: the draw from the VAE's posterior.
+    posterior_noise: (n, c, h, w) float32, standard normal: with which latents are drawn from the VAE's posterior.
     offset: (n, c, 1, 1) float32, standard normal: offset noise, one value for a whole channel.
     timesteps: (n,) int64, 0 … num_train_timesteps − 1.
     """
 
     noise: torch.Tensor
-    posterior: torch.Tensor
+    posterior_noise: torch.Tensor
     offset: torch.Tensor
     timesteps: torch.Tensor
 
@@ -39,7 +39,7 @@ class NoiseDraws:
 def draw_noise(
     seed: int,
     step: int,
-    numbers: Sequence[int],
+    sample_numbers: Sequence[int],
     batch_size: int,
     shape: tuple[int, int, int],
     num_train_timesteps: int,
@@ -47,20 +47,22 @@ def draw_noise(
 ) -> NoiseDraws:
     """Draw noise and timesteps for some samples of one step.
 
-    numbers: the samples' numbers in the run, all of this step.
+    sample_numbers: the samples' numbers in the run, all of this step.
     batch_size: samples of the global batch.
     shape: (c, h, w) of a latent.
     stratified: see `draw_timesteps`.
     """
-    rngs = [rng(seed, "noise", n) for n in numbers]
+    rngs = [rng(seed, "noise", n) for n in sample_numbers]
 
     def normal(shape: tuple[int, int, int]) -> torch.Tensor:
         return torch.from_numpy(np.stack([r.standard_normal(shape, np.float32) for r in rngs]))
 
     # One generator draws all of a sample's values, in this order.
-    noise, posterior, offset = normal(shape), normal(shape), normal((shape[0], 1, 1))
+    noise, posterior_noise, offset = normal(shape), normal(shape), normal((shape[0], 1, 1))
     timesteps = draw_timesteps(seed, step, batch_size, num_train_timesteps, stratified)
-    return NoiseDraws(noise, posterior, offset, torch.from_numpy(timesteps[np.asarray(numbers) - step * batch_size]))
+    return NoiseDraws(
+        noise, posterior_noise, offset, torch.from_numpy(timesteps[np.asarray(sample_numbers) - step * batch_size])
+    )
 
 
 def draw_timesteps(
@@ -172,15 +174,15 @@ def training_scheduler_config(
     return {**config, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero else config
 
 
-def sample_latents(moments: torch.Tensor, posterior: torch.Tensor, vae_config: Mapping[str, Any]) -> torch.Tensor:
+def sample_latents(moments: torch.Tensor, posterior_noise: torch.Tensor, vae_config: Mapping[str, Any]) -> torch.Tensor:
     """Draw scaled latents from the VAE's posterior.
 
     moments: (n, 2c, h, w) float32, mean and log variance.
-    posterior: (n, c, h, w) float32, standard normal draws.
+    posterior_noise: (n, c, h, w) float32, standard normal.
     Returns (n, c, h, w) float32, shifted and scaled as the VAE's config says.
     """
     mean, log_variance = moments.chunk(2, dim=1)
-    latents = mean + (0.5 * log_variance.clamp(-30, 20)).exp() * posterior
+    latents = mean + (0.5 * log_variance.clamp(-30, 20)).exp() * posterior_noise
     shift = vae_config.get("shift_factor") or 0.0
     scaled: torch.Tensor = (latents - shift) * vae_config.get("scaling_factor", 0.18215)
     return scaled

@@ -61,12 +61,12 @@ def claim_run_folder(config: RunConfig, run: Path, accelerator: Accelerator) -> 
 
 def open_training_base(config: RunConfig, run: Path, accelerator: Accelerator, offline: bool) -> DiffusionModel:
     """Open the base; for a run from scratch, with new U-Net weights. Raises ModelError."""
-    scratch = config.seed if config.init == "scratch" else None
+    unet_seed = config.seed if config.init == "scratch" else None
     with accelerator.main_process_first():
         base = open_base(
-            config.base, preset=config.preset, offline=offline, scratch_seed=scratch, tiny_folder=run / "base"
+            config.base, preset=config.preset, offline=offline, scratch_seed=unet_seed, tiny_folder=run / "base"
         )
-    if scratch is not None and config.prediction is not None:
+    if unet_seed is not None and config.prediction is not None:
         base = replace(base, scheduler_config={**base.scheduler_config, "prediction_type": config.prediction})
     return base
 
@@ -77,7 +77,7 @@ def model_record(config: RunConfig, run: Path, base: DiffusionModel, objective: 
         **base_reference(base.name, base.folder, run),
         "name": base.name,
         "preset": config.preset,
-        "scratch": config.seed if config.init == "scratch" else None,
+        "scratch": config.seed if config.init == "scratch" else None,  # seed of the new U-Net weights
         "lora": None if config.lora is None else config.lora.model_dump(mode="json"),
         "hashes": dict(base.file_sha256),
         "scheduler": objective.config,

@@ -31,8 +31,9 @@ MAX_GRAPHS = 128  # 16 stages of 6 buckets, and the trials that did not fit
 class PreparedBatch:
     """A rank's part of a batch with everything that the device needs, on the CPU.
 
-    batch: moments, masks and captions.
-    draws: its noise and timesteps; offset noise is already part of `draws.noise`.
+    batch: VAE moments (mean and log variance of each latent), masks and captions.
+    draws: its noise, for the latents and for the VAE's posterior, and its timesteps, one from each equal part of the
+        schedule where the configuration says stratified; offset noise is already part of `draws.noise`.
     input_ids: (n, tokens) int64, the tokenized captions.
     """
 
@@ -96,7 +97,7 @@ class Trainer:
         draws = draw_noise(
             config.seed if seed is None else seed,
             batch.step,
-            batch.numbers,
+            batch.sample_numbers,
             config.batch,
             (batch.moments.shape[1] // 2, *batch.moments.shape[2:]),
             self._objective.num_train_timesteps,
@@ -111,7 +112,9 @@ class Trainer:
             truncation=True,
             return_tensors="pt",
         )
-        return PreparedBatch(batch, NoiseDraws(noise, draws.posterior, draws.offset, draws.timesteps), tokens.input_ids)
+        return PreparedBatch(
+            batch, NoiseDraws(noise, draws.posterior_noise, draws.offset, draws.timesteps), tokens.input_ids
+        )
 
     def update(self, prepared: PreparedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Make one update. Returns its loss, the mean over the global batch, and the gradient's norm before clipping,
@@ -191,8 +194,10 @@ class Trainer:
         to_device = {"device": self._device, "non_blocking": True}
         draws = micro_batch.draws
         moments = micro_batch.batch.moments.to(**to_device)
-        posterior, noise, timesteps = (x.to(**to_device) for x in (draws.posterior, draws.noise, draws.timesteps))
-        latents = sample_latents(moments, posterior, self._base.vae.config)
+        posterior_noise, noise, timesteps = (
+            x.to(**to_device) for x in (draws.posterior_noise, draws.noise, draws.timesteps)
+        )
+        latents = sample_latents(moments, posterior_noise, self._base.vae.config)
         noisy_latents = self._objective.add_noise(latents, noise, timesteps)
         if self._device.type == "cuda":
             noisy_latents = noisy_latents.contiguous(memory_format=torch.channels_last)
@@ -235,7 +240,9 @@ def _micro_batches(prepared: PreparedBatch, count: int) -> list[PreparedBatch]:
     micro_batches = []
     for i, batch in enumerate(prepared.batch.split(count)):
         rows = slice(i * size, (i + 1) * size)
-        row_draws = NoiseDraws(draws.noise[rows], draws.posterior[rows], draws.offset[rows], draws.timesteps[rows])
+        row_draws = NoiseDraws(
+            draws.noise[rows], draws.posterior_noise[rows], draws.offset[rows], draws.timesteps[rows]
+        )
         micro_batches.append(PreparedBatch(batch, row_draws, prepared.input_ids[rows]))
     return micro_batches
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pygltflib
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.accessors import Accessors, Buffers
+from vrm_synth.gltf.accessors import Accessors, BufferBytes
 from vrm_synth.gltf.codecs import draco
 from vrm_synth.gltf.codecs.decoder import Decoder
 from vrm_synth.gltf.container import ByteSource, FileSource, GlbChunks, MemorySource, find_chunks
@@ -136,7 +136,7 @@ def _read_buffers(
     """Read skins, meshes and images from the file's buffers; everything is checked before data is read."""
     with Decoder(limits) as decoder:
         bin_chunk = file.read(*chunks.bin) if chunks.bin is not None else None
-        buffers = Buffers(gltf, bin_chunk, limits, oddities, decoder)
+        buffers = BufferBytes(gltf, bin_chunk, limits, oddities, decoder)
         accessors = Accessors(gltf, buffers, limits)
         draco.decompress_primitives(accessors, buffers)
         reader = MeshReader(gltf, accessors, limits, oddities, uv_sets)

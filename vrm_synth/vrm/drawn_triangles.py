@@ -22,14 +22,14 @@ class DrawnTriangles:
     pose.skinning.drawn_primitives).
 
     nodes: (P,) intp, the node that draws each primitive.
-    parts: (P,) intp, index of each primitive in its mesh.
+    primitive_indices: (P,) intp, index of each primitive in its mesh.
     primitives: of length P.
     first: (P + 1,) intp, number of each primitive's first triangle; T at the end.
     first_vertex: (P + 1,) intp, number of each primitive's first vertex, used or not; their count at the end.
     """
 
     nodes: NDArray[np.intp]
-    parts: NDArray[np.intp]
+    primitive_indices: NDArray[np.intp]
     primitives: tuple[Primitive, ...]
     first: NDArray[np.intp]
     first_vertex: NDArray[np.intp]
@@ -71,7 +71,7 @@ def drawn_triangles(avatar: Avatar) -> DrawnTriangles:
         rows = [(node, k, p) for node in avatar.drawn_nodes for k, p in enumerate(avatar.primitives_of(node))]
         _NUMBERED[avatar] = DrawnTriangles(
             nodes=np.array([node for node, _, _ in rows], np.intp),
-            parts=np.array([k for _, k, _ in rows], np.intp),
+            primitive_indices=np.array([k for _, k, _ in rows], np.intp),
             primitives=tuple(p for _, _, p in rows),
             first=np.cumsum([0, *(len(p.indices) for _, _, p in rows)], dtype=np.intp),
             first_vertex=np.cumsum([0, *(len(p.positions) for _, _, p in rows)], dtype=np.intp),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vrm_synth.core.names import UniqueNames, is_plain, plain_name
+from vrm_synth.core.names import UniqueNames, control_free_name, is_control_free
 from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.vrm.avatar import Expression
 from vrm_synth.vrm.extension import PRESETS
@@ -135,7 +135,7 @@ def _duplicates(
 
 
 def _own_name(g: GroupLabel, unique: UniqueNames, oddities: Oddities) -> str:
-    name = plain_name(g.name, UNNAMED)
+    name = control_free_name(g.name, UNNAMED)
     if name in PRESETS:
         return unique.take(name, "custom")
     name = unique.take(name)
@@ -144,13 +144,13 @@ def _own_name(g: GroupLabel, unique: UniqueNames, oddities: Oddities) -> str:
     return name
 
 
-def plain_names(expressions: Mapping[str, Expression], json_path: str, oddities: Oddities) -> dict[str, str]:
+def control_free_names(expressions: Mapping[str, Expression], json_path: str, oddities: Oddities) -> dict[str, str]:
     """Return the file's name → a plain and unused name, for every expression of a VRM 1.0 file."""
-    out = {name: name for name in expressions if is_plain(name)}
+    out = {name: name for name in expressions if is_control_free(name)}
     unique = UniqueNames({*out, *PRESETS})
     for name in expressions:
         if name not in out:
-            out[name] = unique.take(plain_name(name, UNNAMED))
+            out[name] = unique.take(control_free_name(name, UNNAMED))
             oddities.add(f"{json_path} has a name that cannot be used, {name[:60]!r}; it is called {out[name][:60]!r}")
     return {name: out[name] for name in expressions}
 

@@ -10,7 +10,7 @@ from typing import Literal
 from vrm_synth.core.bones import V0_BONE_NAMES
 from vrm_synth.core.errors import AvatarError
 from vrm_synth.gltf.json_reader import JsonObject, unique, vector
-from vrm_synth.gltf.materials import rgb
+from vrm_synth.gltf.materials import vec3
 from vrm_synth.gltf.model import Vec2, Vec4
 from vrm_synth.gltf.oddities import Oddities
 from vrm_synth.licensing.license import contradictions, vrm1_license
@@ -29,7 +29,7 @@ from vrm_synth.vrm.avatar import (
     TextureTransformBind,
 )
 from vrm_synth.vrm.bind_weights import clamp_weights, divide_percent_weights
-from vrm_synth.vrm.expression_names import plain_names
+from vrm_synth.vrm.expression_names import control_free_names
 from vrm_synth.vrm.extension import (
     PRESETS,
     ExtensionSource,
@@ -100,7 +100,7 @@ def _bones(source: ExtensionSource) -> Iterator[tuple[str, int, str]]:
 def _normalize_expressions(stored: dict[str, Expression], source: ExtensionSource) -> dict[str, Expression]:
     """Return the expressions with usable, unique names and with weights from 0 to 1."""
     json_path = source.ext.at("expressions")
-    names = plain_names(stored, json_path, source.oddities)
+    names = control_free_names(stored, json_path, source.oddities)
     renamed = {names[name]: e if names[name] == name else replace(e, name=names[name]) for name, e in stored.items()}
     return clamp_weights(divide_percent_weights(renamed, json_path, source.oddities), json_path, source.oddities)
 
@@ -170,7 +170,7 @@ def _expression(
 
 def _color_bind(f: JsonObject, material: int) -> MaterialColorBind:
     values = f.values("targetValue")
-    r, g, b = rgb(f, "targetValue", (1.0, 1.0, 1.0))
+    r, g, b = vec3(f, "targetValue", (1.0, 1.0, 1.0))
     alpha = vector(values, 4, f.at("targetValue"))[3] if len(values) > 3 else 1.0
     target: Vec4 = (r, g, b, alpha)
     kind = f.choice("type", _COLOR_TYPES, "color")
@@ -193,7 +193,7 @@ def _look_at(f: JsonObject | None, oddities: Oddities) -> LookAt | None:
         _range_map(f, f"rangeMap{name}", 1.0 if kind == "expression" else 10.0, oddities)
         for name in ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
     )
-    return LookAt(kind, rgb(f, "offsetFromHeadBone", (0.0, 0.06, 0.0)), inner, outer, down, up)
+    return LookAt(kind, vec3(f, "offsetFromHeadBone", (0.0, 0.06, 0.0)), inner, outer, down, up)
 
 
 def _range_map(look_at: JsonObject, key: str, default_scale: float, oddities: Oddities) -> RangeMap:
@@ -286,23 +286,25 @@ def _colliders(springs: JsonObject, source: ExtensionSource) -> tuple[tuple[Coll
 
 def _collider(f: JsonObject, node: int) -> Collider | None:
     extended = f.extension("VRMC_springBone_extended_collider")
-    # The extension's shape renew_indices the basic one, which is only a fallback and may be missing.
+    # The extension's shape replaces the basic one, which is only a fallback and may be missing.
     for shape in (extended.child("shape") if extended else None, f.child("shape")):
         if shape is None:
             continue
         if (s := shape.child("sphere")) is not None:
             kind: Literal["sphere", "insideSphere"] = "insideSphere" if s.flag("inside") else "sphere"
-            return Collider(node, kind, rgb(s, "offset", (0.0, 0.0, 0.0)), s.number("radius", 0.0))
+            return Collider(node, kind, vec3(s, "offset", (0.0, 0.0, 0.0)), s.number("radius", 0.0))
         if (c := shape.child("capsule")) is not None:
             return Collider(
                 node,
                 "insideCapsule" if c.flag("inside") else "capsule",
-                rgb(c, "offset", (0.0, 0.0, 0.0)),
+                vec3(c, "offset", (0.0, 0.0, 0.0)),
                 c.number("radius", 0.0),
-                tail=rgb(c, "tail", (0.0, 0.0, 0.0)),
+                tail=vec3(c, "tail", (0.0, 0.0, 0.0)),
             )
         if (p := shape.child("plane")) is not None:
-            return Collider(node, "plane", rgb(p, "offset", (0.0, 0.0, 0.0)), normal=rgb(p, "normal", (0.0, 0.0, 1.0)))
+            return Collider(
+                node, "plane", vec3(p, "offset", (0.0, 0.0, 0.0)), normal=vec3(p, "normal", (0.0, 0.0, 1.0))
+            )
     f.oddities.add(f"{f.path} has no shape")
     return None
 
@@ -340,7 +342,7 @@ def _joints(spring: JsonObject, source: ExtensionSource) -> tuple[SpringJoint, .
             hit_radius=f.number("hitRadius", 0.0),
             stiffness=f.number("stiffness", 1.0),
             gravity_power=f.number("gravityPower", 0.0),
-            gravity_dir=rgb(f, "gravityDir", (0.0, -1.0, 0.0)),
+            gravity_dir=vec3(f, "gravityDir", (0.0, -1.0, 0.0)),
             drag_force=f.number("dragForce", 0.5),
         )
         for (f, node), (_, tail) in pairwise(joints)

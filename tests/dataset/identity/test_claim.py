@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError, RenderError
 from vrm_synth.dataset import render_task
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick

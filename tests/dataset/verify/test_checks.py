@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.dataset.faults import faults, replace_shard, samples, shards
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.identity.dataset_json import read_identity

@@ -15,7 +15,7 @@ from vrm_synth.dataset.verify.near_duplicates import NEAR, near_groups, near_pai
 @pytest.fixture(scope="module")
 def pictures(gl) -> list[Image.Image]:
     """The built-in avatar in four poses before the same camera."""
-    from vrm_synth.builtin_avatar.avatar_source import open_avatar
+    from vrm_synth.builtin_avatar.open_avatar import open_avatar
     from vrm_synth.dataset.render_shot import render_shot
     from vrm_synth.shot import preset_shot
 

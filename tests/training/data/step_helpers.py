@@ -41,7 +41,7 @@ def all_of(data: TrainingDataset, steps: range = range(12), **ranks: int) -> lis
 
 
 def same(a: TrainingBatch, b: TrainingBatch) -> bool:
-    fields = ("step", "size", "numbers", "keys", "captions")
+    fields = ("step", "size", "sample_numbers", "keys", "captions")
     return (
         all(getattr(a, n) == getattr(b, n) for n in fields)
         and torch.equal(a.moments, b.moments)

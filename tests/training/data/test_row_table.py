@@ -33,7 +33,7 @@ def test_every_layout_gives_its_pictures_and_captions(layout, tmp_path):
         assert source.captions(i).sentence == f"picture {i}, seen from the left"
         assert source.picture(i).pixels[0, 0].tolist() == [i * 37 % 200 + 40, i * 11 % 256, i * 71 % 256]
     assert source.credit.licenses == {"CC0-1.0": 10} and source.credit.rows == 10
-    assert len({source.fingerprint(i) for i in range(10)}) == len({source.key(i) for i in range(10)}) == 10
+    assert len({source.file_fingerprint(i) for i in range(10)}) == len({source.key(i) for i in range(10)}) == 10
 
 
 def test_a_split_is_read_alone(tmp_path):
@@ -116,12 +116,12 @@ def test_a_cut_table_is_made_again(tmp_path):
 def test_a_picture_that_changes_has_another_fingerprint(tmp_path):
     data = disk.folder(tmp_path / "data", 2)
     source = opened(data)
-    before, other = source.fingerprint(0), source.fingerprint(1)
+    before, other = source.file_fingerprint(0), source.file_fingerprint(1)
     picture = data / "images/000.png"
     times = picture.stat()
     picture.write_bytes(disk.png(9)[: times.st_size].ljust(times.st_size, b"\0"))
     os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))  # as sly as can be
-    assert source.fingerprint(0) != before and source.fingerprint(1) == other
+    assert source.file_fingerprint(0) != before and source.file_fingerprint(1) == other
 
 
 # ---------------------------------------------------------------- hostile folders

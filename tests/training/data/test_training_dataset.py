@@ -32,7 +32,7 @@ def test_every_picture_comes_with_its_caption_once_an_epoch(layout, tmp_path):
         for batch in batches:
             assert [f"picture {i}, seen from the left" for i in shown(batch)] == list(batch.captions)
             assert batch.moments.shape == (4, 6, 8, 8) and batch.masks.shape == (4, 1, 8, 8)
-            assert batch.numbers == tuple(range(batch.step * 4, batch.step * 4 + 4))
+            assert batch.sample_numbers == tuple(range(batch.step * 4, batch.step * 4 + 4))
 
 
 def test_a_step_is_the_same_after_any_history_cached_or_not(tmp_path):
@@ -54,7 +54,7 @@ def test_ranks_get_slices_of_the_same_batch(world_size, tmp_path):
     for step in (0, 5):
         full_batch = data.batch(step)
         rank_batches = [data.batch(step, rank, world_size) for rank in range(world_size)]
-        for name in ("numbers", "keys", "captions"):
+        for name in ("sample_numbers", "keys", "captions"):
             assert sum((getattr(p, name) for p in rank_batches), ()) == getattr(full_batch, name)
         assert torch.equal(torch.cat([p.moments for p in rank_batches]), full_batch.moments)
         assert all(map(same, full_batch.split(world_size), rank_batches))
@@ -263,7 +263,7 @@ class RenderedSource:
     def captions(self, row: int) -> CaptionText:
         return CaptionText(f"shot {row}")
 
-    def fingerprint(self, row: int) -> bytes:
+    def file_fingerprint(self, row: int) -> bytes:
         return row.to_bytes(16, "big")
 
     def picture(self, row: int) -> SourceImage:

@@ -39,7 +39,7 @@ def same(a: Latent | None, b: Latent) -> bool:
 def filled(folder: Path, count: int = 20, **options: object) -> LatentCache:
     cache = LatentCache(folder)
     for i in range(count):
-        cache.put_fingerprint(fingerprint(i), sha(i))
+        cache.put_picture_sha256(fingerprint(i), sha(i))
         cache.put_latent(sha(i), KEY, latent(i, **options))
     return cache
 
@@ -100,7 +100,7 @@ def test_each_size_has_its_own_shards_and_full_ones_are_written_at_once(tmp_path
 def test_fingerprints_alone_are_written_too(tmp_path):
     cache = filled(tmp_path, 2)
     cache.flush()
-    cache.put_fingerprint(fingerprint(7), sha(0))
+    cache.put_picture_sha256(fingerprint(7), sha(0))
     cache.flush()
     other = LatentCache(tmp_path)
     assert other.get_picture_sha256(fingerprint(7)) == sha(0) and same(other.get_latent(sha(0), KEY), latent(0))

@@ -21,6 +21,8 @@ from vrm_synth.builtin_avatar.surface.palette import Palette, linear
 from vrm_synth.builtin_avatar.surface.toon_materials import MaterialLibrary, toon, white
 from vrm_synth.gltf.model import Material, Vec3
 
+FRAME_RADIUS = 0.0011  # of the wire that glasses are made of, meters
+
 
 def accessory_parts(name: str, anchors: tuple[Vec3, ...]) -> list[MeshPart]:
     """Build an accessory's parts on the head bone, in base proportions.
@@ -76,9 +78,9 @@ def _glasses() -> list[MeshPart]:
     xy = np.stack([x * 0.0265, y * 0.0205], -1) + EYE_CENTER + np.array([0.001, -0.0015])
     z = float(front_z(EYE_CENTER[0], EYE_CENTER[1])) + 0.008 - 0.22 * (xy[:, 0] - EYE_CENTER[0])
     rim = np.concatenate([xy, z[:, None]], -1)
-    side = np.tile([0.0, 0.0, 0.0011], (len(rim), 1))
+    side = np.tile([0.0, 0.0, FRAME_RADIUS], (len(rim), 1))
     away = np.concatenate([xy - EYE_CENTER, np.zeros((len(xy), 1))], -1)
-    away = 0.0011 * away / np.linalg.norm(away, axis=1, keepdims=True)
+    away = FRAME_RADIUS * away / np.linalg.norm(away, axis=1, keepdims=True)
     frame = grid_part("Frame", tube(rim, side, away, superellipse(ring_angles(6))), {"head": 1.0})
     hinge = rim[np.argmax(xy[:, 0])]
     temple = np.stack(
@@ -104,7 +106,7 @@ def _glasses() -> list[MeshPart]:
 
 def _wire(path: np.ndarray) -> MeshPart:
     _, side, normal = frames_along(path, (0.0, 1.0, 0.0))
-    points = tube(path, side * 0.0011, normal * 0.0011, superellipse(ring_angles(6)))
+    points = tube(path, side * FRAME_RADIUS, normal * FRAME_RADIUS, superellipse(ring_angles(6)))
     t = grid_triangles(*points.shape[:2])
     flat = points.reshape(-1, 3)
     n = flat - np.repeat(path, points.shape[1], 0)

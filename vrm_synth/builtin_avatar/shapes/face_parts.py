@@ -24,12 +24,13 @@ from vrm_synth.builtin_avatar.shapes.part import MeshPart, mirrored
 from vrm_synth.builtin_avatar.shapes.skeleton import CHIN_Y, EYE
 from vrm_synth.core.transforms import Array, quat_axis_angle, quat_rotate
 
-# columns of the paint texture (see textures.paint_palette)
+# columns of the texture of flat colors (see painted_textures.paint_palette)
 PAINT = {"lash": 0, "lash_low": 1, "fold": 2, "brow": 3, "lip": 4, "cavity": 5, "tongue": 6, "teeth": 7, "wall": 8}
 PAINT_SLOTS = 16
 IRIS = (0.0146, 0.0172)  # painted half width and height, meters
 IRIS_MARGIN = 1.25  # the disc is wider than the paint, so that the paint can shrink and grow
 _IRIS_CENTER = EYE_CENTER + np.array([-0.0004, 0.0012])
+LOWER_LASH_WIDTH = 0.0011  # at its outer end, meters
 BROW_LIFT = 0.0120  # brows float in front of the fringe, as in drawings, so that they show through hair
 _BALL = float(np.linalg.norm(np.array([EYE_CENTER[0], EYE_CENTER[1], front_z(*EYE_CENTER) - 0.0036]) - EYE))
 
@@ -147,7 +148,7 @@ def _upper_lash(shape: EyeShape) -> Array:
 def _lower_lash(shape: EyeShape) -> Array:
     t = np.linspace(-0.35, 1.0, 16)
     p = shape.curve(t, upper=False) + EYE_CENTER
-    width = 0.0011 * smoothstep(-0.4, 0.75, t)
+    width = LOWER_LASH_WIDTH * smoothstep(-0.4, 0.75, t)
     return np.stack([on_face(p - np.stack([0 * t, width], -1), 0.0006), on_face(p + np.array([0, 0.0002]), 0.0006)])
 
 

@@ -11,7 +11,15 @@ from vrm_synth.builtin_avatar.shapes.locks import SpringChain
 from vrm_synth.builtin_avatar.shapes.part import MeshPart
 from vrm_synth.builtin_avatar.surface import painted_textures as paint
 from vrm_synth.builtin_avatar.surface.palette import Palette, Rgb, line, linear, mix, shade, tone
-from vrm_synth.builtin_avatar.surface.toon_materials import CLAMP, WRAP, MaterialLibrary, tiled, toon, white
+from vrm_synth.builtin_avatar.surface.toon_materials import (
+    BODY_OUTLINE,
+    CLAMP,
+    WRAP,
+    MaterialLibrary,
+    tiled,
+    toon,
+    white,
+)
 from vrm_synth.gltf.model import Material
 
 PLEATS = 22
@@ -122,7 +130,9 @@ def _hoodie() -> Outfit:
     return Outfit(parts)
 
 
-def _flat(lib: MaterialLibrary, name: str, lit: Rgb, dark: Rgb, width: float = 0.0012, edge: Rgb | None = None) -> None:
+def _flat(
+    lib: MaterialLibrary, name: str, lit: Rgb, dark: Rgb, width: float = BODY_OUTLINE, edge: Rgb | None = None
+) -> None:
     """A material of one color and its shade; `edge` colors the outline, the lit color's own line by default."""
     mtoon = toon(line(lit) if edge is None else edge, width, shade_color_factor=linear(dark))
     lib.add(Material(name, "mtoon", (*linear(lit), 1.0), double_sided=True, mtoon=mtoon))
@@ -139,7 +149,7 @@ def _cloth(
     a, b = lib.texture(name, lit, WRAP), lib.texture(f"{name}Shade", dark, WRAP)
     if repeat != 1.0:
         a, b = tiled(a, (repeat, 1.0)), tiled(b, (repeat, 1.0))
-    mtoon = toon(edge, 0.0012, shade_multiply_texture=b, shading_shift_factor=CLOTH_SHIFT)
+    mtoon = toon(edge, BODY_OUTLINE, shade_multiply_texture=b, shading_shift_factor=CLOTH_SHIFT)
     lib.add(Material(name, "mtoon", white(), a, double_sided=True, mtoon=mtoon))
 
 

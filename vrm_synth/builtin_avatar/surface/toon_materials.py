@@ -8,10 +8,26 @@ import numpy as np
 
 from vrm_synth.builtin_avatar.surface import painted_textures as paint
 from vrm_synth.builtin_avatar.surface.palette import Palette, Rgb, linear
-from vrm_synth.gltf.model import Image, Material, MToon, Sampler, Texture, TextureInfo, Vec2
+from vrm_synth.gltf.model import (
+    CLAMP_TO_EDGE,
+    LINEAR,
+    LINEAR_MIPMAP_LINEAR,
+    NEAREST,
+    REPEAT,
+    Image,
+    Material,
+    MToon,
+    Sampler,
+    Texture,
+    TextureInfo,
+    Vec2,
+)
 
-WRAP = Sampler(9729, 9987, 10497, 10497)
-CLAMP = Sampler(9729, 9987, 33071, 33071)
+WRAP = Sampler(LINEAR, LINEAR_MIPMAP_LINEAR, REPEAT, REPEAT)
+CLAMP = Sampler(LINEAR, LINEAR_MIPMAP_LINEAR, CLAMP_TO_EDGE, CLAMP_TO_EDGE)
+FLAT_COLORS = Sampler(NEAREST, NEAREST, CLAMP_TO_EDGE, CLAMP_TO_EDGE)  # neighboring colors of a palette must not mix
+HEAD_OUTLINE = 0.0011  # width of the outlines of face and hair, meters
+BODY_OUTLINE = 0.0012  # of skin and clothes
 
 
 @dataclass
@@ -82,14 +98,16 @@ def add_face_materials(lib: MaterialLibrary, p: Palette) -> None:
             lit,
             mtoon=toon(
                 p.skin_line,
-                0.0011,
+                HEAD_OUTLINE,
                 shade_multiply_texture=shade,
                 shading_shift_factor=-0.08,
                 outline_width_multiply_texture=width,
             ),
         )
     )
-    flat = lib.texture("Paint", paint.paint_palette(p), Sampler(9728, 9728, 33071, 33071))
+    # "Paint" is whatever of the face is drawn in one flat color: lashes, folds of the lids, brows, lips and the inside
+    # of the mouth. They share a palette texture, in which the UVs of each point at its color (face_parts.PAINT).
+    flat = lib.texture("Paint", paint.paint_palette(p), FLAT_COLORS)
     lib.add(
         Material(
             "Paint", "mtoon", white(), flat, double_sided=True, mtoon=toon(p.skin_line, 0, shade_multiply_texture=flat)
@@ -134,7 +152,9 @@ def add_skin_material(lib: MaterialLibrary, p: Palette) -> None:
     """Add the material of the body's skin."""
     lit = lib.texture("Skin", paint.skin_map(p, p.skin), CLAMP)
     shade = lib.texture("SkinShade", paint.skin_map(p, p.skin_shade), CLAMP)
-    lib.add(Material("Skin", "mtoon", white(), lit, mtoon=toon(p.skin_line, 0.0012, shade_multiply_texture=shade)))
+    lib.add(
+        Material("Skin", "mtoon", white(), lit, mtoon=toon(p.skin_line, BODY_OUTLINE, shade_multiply_texture=shade))
+    )
 
 
 def add_hair_materials(lib: MaterialLibrary, p: Palette) -> None:
@@ -153,7 +173,7 @@ def add_hair_materials(lib: MaterialLibrary, p: Palette) -> None:
             double_sided=True,
             mtoon=toon(
                 p.hair_line,
-                0.0011,
+                HEAD_OUTLINE,
                 shading_shift_factor=-0.14,
                 shade_multiply_texture=shade,
                 matcap_texture=shine,

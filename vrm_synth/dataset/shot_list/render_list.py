@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import AvatarError, ShotError, VrmSynthError
 from vrm_synth.dataset.render_shot import answer, render_shot
 from vrm_synth.dataset.shot_list.answers import Event, LoadedAvatar, ShotAnswer, write_answer, write_error

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.identity.dataset_json import read_identity

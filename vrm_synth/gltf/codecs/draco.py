@@ -16,7 +16,7 @@ import pygltflib
 from numpy.typing import NDArray
 
 from vrm_synth.core.errors import AvatarError
-from vrm_synth.gltf.accessors import COMPONENTS, DTYPES, Accessors, Buffers
+from vrm_synth.gltf.accessors import COMPONENTS, DTYPES, Accessors, BufferBytes
 from vrm_synth.gltf.json_reader import JsonObject, integer
 
 NAME = "KHR_draco_mesh_compression"
@@ -37,7 +37,7 @@ class _DracoExtension:
     ids: tuple[tuple[str, int], ...]
 
 
-def decompress_primitives(accessors: Accessors, buffers: Buffers) -> None:
+def decompress_primitives(accessors: Accessors, buffers: BufferBytes) -> None:
     """Replace the compressed primitives of the document by uncompressed ones.
 
     A primitive whose accessors all have plain data too (a fallback) is left as it is. Raises AvatarError for what
@@ -86,7 +86,7 @@ def _has_fallback(gltf: pygltflib.GLTF2, primitive: pygltflib.Primitive, draco: 
 
 
 def _decompress(
-    primitive: pygltflib.Primitive, draco: _DracoExtension, accessors: Accessors, buffers: Buffers, where: str
+    primitive: pygltflib.Primitive, draco: _DracoExtension, accessors: Accessors, buffers: BufferBytes, where: str
 ) -> tuple[dict[str, int], int]:
     gltf = buffers.gltf
     wanted = {name: accessors.get(primitive.attributes[name], f"{where}.attributes.{name}") for name, _ in draco.ids}
@@ -153,7 +153,9 @@ def _cast(values: NDArray[Any], component: int, where: str) -> NDArray[Any]:
     return cast
 
 
-def _append_accessor(gltf: pygltflib.GLTF2, buffers: Buffers, like: pygltflib.Accessor, values: NDArray[Any]) -> int:
+def _append_accessor(
+    gltf: pygltflib.GLTF2, buffers: BufferBytes, like: pygltflib.Accessor, values: NDArray[Any]
+) -> int:
     """Append an accessor over `values` with the type of `like`, and return its index."""
     accessor = copy.copy(like)
     accessor.bufferView, accessor.byteOffset, accessor.count = buffers.add(values.tobytes()), 0, len(values)

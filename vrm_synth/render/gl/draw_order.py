@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.gltf.model import Material
 
-Part = Literal["surface", "outline"]
+DrawKind = Literal["surface", "outline"]
 Side = Literal["none", "front", "back"]
 
 
@@ -26,11 +26,11 @@ class DrawItem:
     """One thing to draw.
 
     instance: index into the scene's instances.
-    part: its surface or its outline.
+    kind: its surface or its outline.
     """
 
     instance: int
-    part: Part
+    kind: DrawKind
 
 
 def render_order(material: Material) -> int:
@@ -49,9 +49,9 @@ def has_outline(material: Material) -> bool:
     )
 
 
-def culled_sides(material: Material, part: Part) -> tuple[Side, ...]:
+def culled_sides(material: Material, kind: DrawKind) -> tuple[Side, ...]:
     """The faces that each pass over an item culls. An outline is back faces alone, on double-sided materials, too."""
-    if part == "outline":
+    if kind == "outline":
         return ("front",)
     if not material.double_sided:
         return ("back",)
@@ -70,14 +70,14 @@ def draw_order(
     opaque: list[tuple[tuple[float, ...], DrawItem]] = []
     blended: list[tuple[tuple[float, ...], DrawItem]] = []
     for i, (material, material_id, depth) in enumerate(zip(materials, material_ids, depths, strict=True)):
-        parts: list[Part] = ["surface"]
+        kinds: list[DrawKind] = ["surface"]
         if outlines and has_outline(material):
-            parts.append("outline")
-        for k, part in enumerate(parts):
+            kinds.append("outline")
+        for k, kind in enumerate(kinds):
             if material.alpha_mode == "BLEND":
-                blended.append(((render_order(material), -depth, i, k), DrawItem(i, part)))
+                blended.append(((render_order(material), -depth, i, k), DrawItem(i, kind)))
             else:
-                opaque.append(((render_order(material), material_id, k, depth, i), DrawItem(i, part)))
+                opaque.append(((render_order(material), material_id, k, depth, i), DrawItem(i, kind)))
     return [item for _, item in (*sorted(opaque, key=_key), *sorted(blended, key=_key))]
 
 

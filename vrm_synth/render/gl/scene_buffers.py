@@ -109,8 +109,8 @@ class SceneBuffers:
                 set_color_mask(target, COLOR_AND_LABEL)
             else:
                 self._draw_item(item, material, view, outputs)
-            name = material.name + (" (Outline)" if item.part == "outline" else "")
-            drawn.append((instance.name, name, item.part))
+            name = material.name + (" (Outline)" if item.kind == "outline" else "")
+            drawn.append((instance.name, name, item.kind))
         target.depth_mask = True
         return tuple(drawn)
 
@@ -128,7 +128,7 @@ class SceneBuffers:
         lies under what is drawn after it. Layers of depth peeling go by depth alone, and have no outlines.
         """
         for item in self._prepare(posed, view, camera_matrices):
-            if "PEEL" in outputs and item.part == "outline":
+            if "PEEL" in outputs and item.kind == "outline":
                 continue
             material = posed.materials[self.geometry.instances[item.instance].primitive.material]
             target.depth_mask = "PEEL" in outputs or _writes_depth(material)
@@ -239,7 +239,7 @@ class SceneBuffers:
         ctx.front_face = "cw" if instance.mirrored else "ccw"
         blends = material.alpha_mode == "BLEND" and "GEOMETRY" not in variant.features
         (ctx.enable if blends else ctx.disable)(moderngl.BLEND)
-        for cull in culled_sides(material, item.part):
+        for cull in culled_sides(material, item.kind):
             if cull == "none":
                 ctx.disable(moderngl.CULL_FACE)
             else:
@@ -251,7 +251,7 @@ class SceneBuffers:
         instance = self.geometry.instances[item.instance]
         key = (item, self._view_features, outputs, has_rim_or_matcap(material))
         if key not in self._variants:
-            feature_set = self._view_features | features(material, instance, self._wraps, item.part == "outline")
+            feature_set = self._view_features | features(material, instance, self._wraps, item.kind == "outline")
             feature_set |= {"LARGE_PALETTE"} if self._palette_in_storage else frozenset()
             if outputs == LABEL_BESIDE_COLOR:
                 feature_set |= outputs

@@ -97,7 +97,7 @@ class DataSource(Protocol):
     def captions(self, row: int) -> CaptionText:
         """The row's captions. Raises BadRowError."""
 
-    def fingerprint(self, row: int) -> bytes:
+    def file_fingerprint(self, row: int) -> bytes:
         """16 bytes that differ when the picture may have changed, made without reading it. Raises BadRowError."""
 
     def picture(self, row: int) -> SourceImage:

@@ -62,7 +62,7 @@ class TableSource:
     def captions(self, row: int) -> CaptionText:
         return self._table.captions(row)
 
-    def fingerprint(self, row: int) -> bytes:
+    def file_fingerprint(self, row: int) -> bytes:
         """Hash of the byte ranges and the files' stats. As in git and make, a changed file is known by its size, inode
         and times, of which ctime cannot be set back."""
         entry = self._row(row)

@@ -13,8 +13,8 @@ class TrainingBatch:
 
     step: number of the update, from 0.
     size: (width, height) in pixels; the whole global batch has one, hence one compiled graph.
-    numbers: each sample's number in the run, step × global batch + j. All of a sample's randomness follows from it, so
-        it is the same for any number of ranks.
+    sample_numbers: each sample's number in the run, step × global batch + j. All of a sample's randomness follows from
+        it, so it is the same for any number of ranks.
     keys: "source/row's name" of each sample, for the log.
     captions: mirrored, shuffled or dropped ("") as the configuration asks.
     moments: (n, 2 × channels, h, w) float32, the VAE's mean and log variance, see `Encoder`.
@@ -24,14 +24,14 @@ class TrainingBatch:
 
     step: int
     size: tuple[int, int]
-    numbers: tuple[int, ...]
+    sample_numbers: tuple[int, ...]
     keys: tuple[str, ...]
     captions: tuple[str, ...]
     moments: torch.Tensor
     masks: torch.Tensor
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.sample_numbers)
 
     def split(self, count: int) -> tuple[TrainingBatch, ...]:
         """Split into `count` equal micro-batches, in order. Raises ValueError where they would not be equal."""
@@ -43,7 +43,7 @@ class TrainingBatch:
     def _slice(self, rows: slice) -> TrainingBatch:
         return replace(
             self,
-            numbers=self.numbers[rows],
+            sample_numbers=self.sample_numbers[rows],
             keys=self.keys[rows],
             captions=self.captions[rows],
             moments=self.moments[rows],

@@ -177,8 +177,8 @@ class TrainingDataset:
             source.close()
 
     def _needed_latents(self, steps: range, rank: int, world_size: int) -> list[NDArray[np.int64]]:
-        numbers = range(steps.start * self._batch_size, steps.stop * self._batch_size)
-        return needed_latents(self._sampler, numbers, (rank, world_size))
+        sample_numbers = range(steps.start * self._batch_size, steps.stop * self._batch_size)
+        return needed_latents(self._sampler, sample_numbers, (rank, world_size))
 
     def _is_prepared(self, steps: range, rank: int, world_size: int) -> bool:
         return self._prepared_steps.covers(self.manifest, steps, (rank, world_size))
@@ -214,7 +214,7 @@ class TrainingDataset:
         return TrainingBatch(
             step=step,
             size=encoded[0].sample.size,
-            numbers=tuple(e.sample.number for e in encoded),
+            sample_numbers=tuple(e.sample.number for e in encoded),
             keys=tuple(self._sampler.key(e.sample) for e in encoded),
             captions=tuple(e.sample.caption for e in encoded),
             moments=torch.stack([e.latent.moments for e in encoded]).float(),

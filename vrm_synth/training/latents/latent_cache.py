@@ -1,11 +1,18 @@
 """Latent cache: the VAE's moments of pictures, keyed by everything that they follow from.
 
-    CACHE/latents/<hash>.safetensors      shards: key digest → latent, fingerprint → picture's SHA-256 (latent_shard.py)
-    CACHE/latents/index.json, <hash>.npy  index: digest → shard and row (latent_index.py); rebuilt where missing
+    CACHE/latents/<hash>.safetensors      shards (latent_shard.py): latent digest → latent, file fingerprint → picture's
+                                          SHA-256
+    CACHE/latents/index.json, <hash>.npy  index: digest or fingerprint → shard and row (latent_index.py); rebuilt where
+                                          missing
 
-An unchanged picture is recognized by its fingerprint, without being read. Any other is read and hashed, and its latent
-found by that hash or encoded. A damaged shard is renamed to .bad and its latents are encoded again. Several processes
-may write to one cache: a shard's name is the hash of its contents.
+Three hashes:
+    file fingerprint  of where a picture lies and of its file's size, inode and times, made without reading it
+    picture SHA-256   of the encoded picture, its mask and the decoder's version (both: table_source.py)
+    latent digest     of picture SHA-256 and LatentKey: what a latent is stored under
+
+An unchanged picture is recognized by its file fingerprint, without being read. Any other is read and hashed, and its
+latent found by that hash or encoded. A damaged shard is renamed to .bad and its latents are encoded again. Several
+processes may write to one cache: a shard's name is the hash of its contents.
 """
 
 from __future__ import annotations
@@ -52,8 +59,8 @@ class LatentKey:
     crop: str
     dtype: str
 
-    def digest(self, picture_sha256: bytes) -> bytes:
-        """Hash of key and picture, 16 bytes, by which the cache finds the latent."""
+    def latent_digest(self, picture_sha256: bytes) -> bytes:
+        """Hash of this key and a picture, 16 bytes, by which the cache finds the picture's latent."""
         inputs = [picture_sha256.hex(), self.variant, self.encoder, list(self.size), self.crop, self.dtype]
         return hashlib.sha256(to_json(inputs).encode()).digest()[:16]
 
@@ -73,49 +80,49 @@ class LatentCache:
         _remove_stale_files(self._folder)
         self.damaged = 0
         self._lock = threading.RLock()
-        # Not written yet: latents by (shape and dtype) and digest, by digest alone; fingerprint → picture's SHA-256.
+        # Not written yet: latents by (shape and dtype) and digest, and by digest alone; pictures' SHA-256.
         self._pending_by_shape: dict[tuple[object, ...], dict[bytes, Latent]] = defaultdict(dict)
         self._pending: dict[bytes, Latent] = {}
-        self._fingerprints: dict[bytes, bytes] = {}
+        self._sha256_by_fingerprint: dict[bytes, bytes] = {}
         self._open = lru_cache(MAX_OPEN_SHARDS)(self._open_shard)
         self._index = LatentIndex(self._folder, self._read_prefixes)
 
-    def get_picture_sha256(self, fingerprint: bytes) -> bytes | None:
-        """SHA-256 of a picture, 32 bytes, by its source's fingerprint; None where it is not known."""
+    def get_picture_sha256(self, file_fingerprint: bytes) -> bytes | None:
+        """SHA-256 of a picture, 32 bytes, by its file fingerprint; None where it is not known."""
         with self._lock:
-            if fingerprint in self._fingerprints:
-                return self._fingerprints[fingerprint]
-        for shard, location in self._candidates(fingerprint):
-            picture_sha256 = shard.picture_sha256(location.row, fingerprint)
+            if file_fingerprint in self._sha256_by_fingerprint:
+                return self._sha256_by_fingerprint[file_fingerprint]
+        for shard, location in self._candidates(file_fingerprint):
+            picture_sha256 = shard.picture_sha256(location.row, file_fingerprint)
             if picture_sha256 is not None:
                 return picture_sha256
         return None
 
     def get_latent(self, picture_sha256: bytes, key: LatentKey) -> Latent | None:
         """The latent of a picture; None where it is not cached."""
-        digest = key.digest(picture_sha256)
+        latent_digest = key.latent_digest(picture_sha256)
         with self._lock:
-            if digest in self._pending:
-                return self._pending[digest]
-        for shard, location in self._candidates(digest):
-            if shard.has_key(location.row, digest):
+            if latent_digest in self._pending:
+                return self._pending[latent_digest]
+        for shard, location in self._candidates(latent_digest):
+            if shard.has_latent(location.row, latent_digest):
                 try:
                     return shard.latent(location.row)
                 except DatasetError:
                     self._set_aside(location.shard)
         return None
 
-    def put_fingerprint(self, fingerprint: bytes, picture_sha256: bytes) -> None:
-        """Remember the SHA-256 of the picture with this fingerprint."""
+    def put_picture_sha256(self, file_fingerprint: bytes, picture_sha256: bytes) -> None:
+        """Remember the SHA-256 of the picture with this file fingerprint."""
         with self._lock:
-            self._fingerprints[fingerprint] = picture_sha256
+            self._sha256_by_fingerprint[file_fingerprint] = picture_sha256
 
     def put_latent(self, picture_sha256: bytes, key: LatentKey, latent: Latent) -> None:
         """Cache a latent; it is written when a shard is full, or by `flush`."""
-        digest = key.digest(picture_sha256)
+        latent_digest = key.latent_digest(picture_sha256)
         shape = (*latent.moments.shape, latent.moments.dtype)
         with self._lock:
-            self._pending[digest] = self._pending_by_shape[shape][digest] = latent
+            self._pending[latent_digest] = self._pending_by_shape[shape][latent_digest] = latent
             if (
                 len(self._pending_by_shape[shape]) * latent.moments.numel() * latent.moments.element_size()
                 >= SHARD_BYTES
@@ -127,7 +134,7 @@ class LatentCache:
         with self._lock:
             while self._pending_by_shape:
                 self._write(self._pending_by_shape.popitem()[1])
-            if self._fingerprints:
+            if self._sha256_by_fingerprint:
                 self._write({})
             self._index.save()
 
@@ -137,19 +144,19 @@ class LatentCache:
             self._index.refresh()
 
     def _write(self, latents: dict[bytes, Latent]) -> None:
-        name, data = pack(latents, self._fingerprints)
+        name, data = pack(latents, self._sha256_by_fingerprint)
         write_file(self._folder / name, data)
         prefixes = self._read_prefixes(name)
         if prefixes is not None:
             self._index.add(name, *prefixes)
-        for digest in latents:
-            del self._pending[digest]
-        self._fingerprints.clear()
+        for latent_digest in latents:
+            del self._pending[latent_digest]
+        self._sha256_by_fingerprint.clear()
 
-    def _candidates(self, digest: bytes) -> list[tuple[LatentShard, ShardRow]]:
-        """Rows that may have this digest or fingerprint: the index knows the first bytes alone."""
+    def _candidates(self, digest_or_fingerprint: bytes) -> list[tuple[LatentShard, ShardRow]]:
+        """Rows that may have this latent digest or file fingerprint: the index knows the first bytes alone."""
         with self._lock:
-            locations = self._index.find(digest)
+            locations = self._index.find(digest_or_fingerprint)
         return [(shard, location) for location in locations if (shard := self._shard(location.shard)) is not None]
 
     def _shard(self, name: str) -> LatentShard | None:
@@ -166,7 +173,8 @@ class LatentCache:
         return LatentShard(self._folder / name)
 
     def _read_prefixes(self, name: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]] | None:
-        """A shard's key and fingerprint prefixes, for the index; None where it is gone or damaged (then set aside)."""
+        """First bytes of a shard's latent digests and file fingerprints, for the index; None where it is gone, or
+        damaged and now set aside."""
         try:
             return LatentShard(self._folder / name).prefixes()
         except FileNotFoundError:

@@ -1,7 +1,8 @@
-"""Index of the latent cache: digest → shard and row, one sorted array, memory-mapped so that millions cost no memory.
+"""Index of the latent cache: latent digest or file fingerprint → shard and row. One sorted array, memory-mapped so that
+millions cost no memory.
 
     index.json    {"array": <hash>.npy, "shards": [[name, bytes, mtime in ns], …]}; replaced whole
-    <hash>.npy    (2, entries) uint64: first 8 bytes of keys and fingerprints, sorted; shard × 2^32 + row
+    <hash>.npy    (2, entries) uint64: first 8 bytes of digests and fingerprints, sorted; shard × 2^32 + row
 
 Everything in it is in the shards, too: an index that is missing, old or damaged is rebuilt from them. A database would
 need locks that network file systems do not keep; here the last writer wins, and others have to read a few shards again.
@@ -24,7 +25,9 @@ from vrm_synth.io.atomic_files import file_errors, to_json, write_file
 INDEX = "index.json"
 MAX_UNMERGED = 1 << 18  # entries in memory before they are merged into the array
 _ROW_BITS = 32
-Prefixes = tuple[NDArray[np.uint64], NDArray[np.uint64]]  # first 8 bytes of a shard's keys, and of its fingerprints
+Prefixes = tuple[
+    NDArray[np.uint64], NDArray[np.uint64]
+]  # first 8 bytes of a shard's latent digests, and of its file fingerprints
 FileStat = tuple[int, int]  # bytes, and mtime in ns, of a shard
 
 
@@ -43,8 +46,8 @@ class LatentIndex:
     """Index of a folder of shards.
 
     folder: where shards and index lie.
-    read_prefixes: shard's file name → first 8 bytes of its keys and of its fingerprints, uint64; None where the shard
-        cannot be used.
+    read_prefixes: shard's file name → first 8 bytes of its latent digests and of its file fingerprints, uint64;
+        None where the shard cannot be used.
     """
 
     def __init__(self, folder: Path, read_prefixes: Callable[[str], Prefixes | None]):
@@ -57,9 +60,9 @@ class LatentIndex:
         self._read()
         self.refresh()
 
-    def find(self, digest: bytes) -> list[ShardRow]:
-        """Rows that may have a key or fingerprint, newest first: only its first 8 bytes are compared."""
-        prefix = int.from_bytes(digest[:8], "little")
+    def find(self, digest_or_fingerprint: bytes) -> list[ShardRow]:
+        """Rows that may have a latent digest or file fingerprint, newest first: only its first 8 bytes are compared."""
+        prefix = int.from_bytes(digest_or_fingerprint[:8], "little")
         first, last = (int(np.searchsorted(self._sorted[0], np.uint64(prefix), side)) for side in ("left", "right"))
         packed = self._unmerged.get(prefix, [])[::-1] + self._sorted[1, first:last][::-1].tolist()
         rows = [(p >> _ROW_BITS, p & (1 << _ROW_BITS) - 1) for p in packed]

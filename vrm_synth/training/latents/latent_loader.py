@@ -86,14 +86,14 @@ class LatentLoader:
         """Look a latent up in the cache; where it is missing, read and crop the picture. Raises BadRowError."""
         source = self._sources[sample.source]
         key = self.latent_key(sample)
-        fingerprint = source.fingerprint(sample.row)
-        picture_sha256 = self._cache.get_picture_sha256(fingerprint)
+        file_fingerprint = source.file_fingerprint(sample.row)
+        picture_sha256 = self._cache.get_picture_sha256(file_fingerprint)
         latent = None if picture_sha256 is None else self._cache.get_latent(picture_sha256, key)
         if latent is not None:
             return EncodedSample(sample, latent)
         image = source.picture(sample.row)
         if image.sha256 != picture_sha256:
-            self._cache.put_fingerprint(fingerprint, image.sha256)
+            self._cache.put_picture_sha256(file_fingerprint, image.sha256)
             latent = self._cache.get_latent(image.sha256, key)
             if latent is not None:
                 return EncodedSample(sample, latent)
@@ -106,27 +106,27 @@ class LatentLoader:
     def encode_latents(self, decoded: Sequence[DecodedSample]) -> list[EncodedSample | BadRowError]:
         """Encode samples of one size, and put the latents into the cache. Where a latent is not finite, a BadRowError
         takes the sample's place."""
-        digests = [self.latent_key(d.sample).digest(d.picture_sha256) for d in decoded]
+        latent_digests = [self.latent_key(d.sample).latent_digest(d.picture_sha256) for d in decoded]
         latents: dict[bytes, Latent | None] = {}  # by digest; None: not finite
         missing: list[tuple[bytes, DecodedSample]] = []
-        for digest, d in zip(digests, decoded, strict=True):
-            if digest in latents:
+        for latent_digest, d in zip(latent_digests, decoded, strict=True):
+            if latent_digest in latents:
                 continue
             # Samples are read ahead: an earlier step may have encoded this one since.
-            latents[digest] = self._cache.get_latent(d.picture_sha256, self.latent_key(d.sample))
-            if latents[digest] is None:
-                missing.append((digest, d))
+            latents[latent_digest] = self._cache.get_latent(d.picture_sha256, self.latent_key(d.sample))
+            if latents[latent_digest] is None:
+                missing.append((latent_digest, d))
         for start in range(0, len(missing), ENCODE_BATCH_SIZE):
             chunk = missing[start : start + ENCODE_BATCH_SIZE]
             moments = self._encoder(_to_tensor([d.pixels for _, d in chunk])).to(self._dtype)
             self._check_shape(moments, chunk[0][1].sample)
-            for (digest, d), m in zip(chunk, moments, strict=True):
+            for (latent_digest, d), m in zip(chunk, moments, strict=True):
                 if bool(torch.isfinite(m).all()):
-                    latents[digest] = latent = Latent(m.clone(), torch.tensor(d.mask))
+                    latents[latent_digest] = latent = Latent(m.clone(), torch.tensor(d.mask))
                     self._cache.put_latent(d.picture_sha256, self.latent_key(d.sample), latent)
         results: list[EncodedSample | BadRowError] = []
-        for digest, d in zip(digests, decoded, strict=True):
-            result = latents[digest]
+        for latent_digest, d in zip(latent_digests, decoded, strict=True):
+            result = latents[latent_digest]
             results.append(BadRowError("latent is not finite") if result is None else EncodedSample(d.sample, result))
         return results
 

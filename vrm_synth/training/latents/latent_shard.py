@@ -2,9 +2,9 @@
 
 moments   (n, 2 × channels, h, w), all of one dtype
 masks     (n, h, w) uint8
-keys      (n, 16) uint8: LatentKey.digest of each latent
+keys      (n, 16) uint8: LatentKey.latent_digest of each latent
 sums      (n,) int64: CRC-32 of each latent's moments and mask
-prints    (m, 16) uint8: fingerprints of pictures
+prints    (m, 16) uint8: file fingerprints of pictures
 pictures  (m, 32) uint8: SHA-256 of those pictures
 """
 
@@ -25,7 +25,7 @@ from safetensors.torch import save
 from vrm_synth.core.errors import DatasetError
 
 FORMAT = "vrm-synth latents 1"
-DIGEST_BYTES, SHA256_BYTES = 16, 32  # of keys and fingerprints, and of pictures
+DIGEST_BYTES, SHA256_BYTES = 16, 32  # of latent digests and file fingerprints, and of pictures
 _HASHED = ("keys", "prints", "pictures", "sums")
 
 
@@ -43,8 +43,8 @@ class Latent(NamedTuple):
 def pack(latents: Mapping[bytes, Latent], fingerprints: Mapping[bytes, bytes]) -> tuple[str, bytes]:
     """Serialize a shard: (file name, bytes). The name is a hash of the contents.
 
-    latents: digest → latent, all of one shape and dtype.
-    fingerprints: fingerprint → the picture's SHA-256.
+    latents: latent digest → latent, all of one shape and dtype.
+    fingerprints: file fingerprint → the picture's SHA-256.
     """
     values = list(latents.values())
     tensors = {
@@ -55,8 +55,8 @@ def pack(latents: Mapping[bytes, Latent], fingerprints: Mapping[bytes, bytes]) -
         "pictures": _stack_bytes(list(fingerprints.values()), SHA256_BYTES),
         "sums": torch.tensor([_checksum(x) for x in values], dtype=torch.int64),
     }
-    digest = _digest(tensors)
-    return f"{digest[:32]}.safetensors", save(tensors, {"format": FORMAT, "sha256": digest})
+    sha256 = _sha256(tensors)
+    return f"{sha256[:32]}.safetensors", save(tensors, {"format": FORMAT, "sha256": sha256})
 
 
 class LatentShard:
@@ -81,24 +81,24 @@ class LatentShard:
             raise DatasetError("shard of latents is damaged", got=rows, where=path)
 
     def prefixes(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """First 8 bytes of the keys, (n,) uint64, and of the fingerprints, (m,) uint64.
+        """First 8 bytes of the latent digests, (n,) uint64, and of the file fingerprints, (m,) uint64.
 
         Verifies the shard's hash; raises DatasetError.
         """
         tensors = {n: self._file.get_tensor(n) for n in _HASHED}
-        if _digest(tensors) != self._sha256:
+        if _sha256(tensors) != self._sha256:
             raise DatasetError("shard of latents is damaged", where=self._path)
         heads = (np.ascontiguousarray(tensors[n].numpy()[:, :8]) for n in ("keys", "prints"))
-        keys, fingerprints = (head.view("<u8")[:, 0] for head in heads)
-        return keys, fingerprints
+        latent_digests, fingerprints = (head.view("<u8")[:, 0] for head in heads)
+        return latent_digests, fingerprints
 
-    def has_key(self, row: int, key: bytes) -> bool:
+    def has_latent(self, row: int, latent_digest: bytes) -> bool:
         """True where the row's latent has this digest."""
-        return row < self._rows and _row_bytes(self._slices["keys"][row]) == key
+        return row < self._rows and _row_bytes(self._slices["keys"][row]) == latent_digest
 
-    def picture_sha256(self, row: int, fingerprint: bytes) -> bytes | None:
-        """SHA-256 of a row's picture; None where the row has another fingerprint."""
-        if row >= self._fingerprint_count or _row_bytes(self._slices["prints"][row]) != fingerprint:
+    def picture_sha256(self, row: int, file_fingerprint: bytes) -> bytes | None:
+        """SHA-256 of a row's picture; None where the row has another file fingerprint."""
+        if row >= self._fingerprint_count or _row_bytes(self._slices["prints"][row]) != file_fingerprint:
             return None
         return _row_bytes(self._slices["pictures"][row])
 
@@ -110,7 +110,8 @@ class LatentShard:
         return latent
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+def _sha256(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of a shard's small tensors."""
     digest = hashlib.sha256()
     for name in _HASHED:
         digest.update(tensors[name].numpy().tobytes())

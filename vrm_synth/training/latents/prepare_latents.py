@@ -33,40 +33,43 @@ class PreparedSteps:
 
     folder: Path
 
-    def covers(self, manifest: str, steps: range, rank: tuple[int, int]) -> bool:
-        """True where these steps are prepared for a (rank, world size)."""
+    def covers(self, manifest: str, steps: range, rank_and_world_size: tuple[int, int]) -> bool:
+        """True where these steps are prepared for a rank."""
         try:
-            start, stop = json.loads(self._path(manifest, rank).read_bytes())
+            start, stop = json.loads(self._path(manifest, rank_and_world_size).read_bytes())
             return bool(start <= steps.start and steps.stop <= stop)
         except (OSError, ValueError, TypeError):
             return False
 
-    def add(self, manifest: str, steps: range, rank: tuple[int, int]) -> None:
-        """Record these steps as prepared for a (rank, world size)."""
+    def add(self, manifest: str, steps: range, rank_and_world_size: tuple[int, int]) -> None:
+        """Record these steps as prepared for a rank."""
         make_folder(self.folder)
-        write_file(self._path(manifest, rank), to_json([steps.start, steps.stop]).encode())
+        write_file(self._path(manifest, rank_and_world_size), to_json([steps.start, steps.stop]).encode())
 
-    def _path(self, manifest: str, rank: tuple[int, int]) -> Path:
-        return self.folder / f"{manifest[:32]}-{rank[0]}-of-{rank[1]}.json"
+    def _path(self, manifest: str, rank_and_world_size: tuple[int, int]) -> Path:
+        rank, world_size = rank_and_world_size
+        return self.folder / f"{manifest[:32]}-{rank}-of-{world_size}.json"
 
 
-def needed_latents(sampler: RowSampler, numbers: range, rank: tuple[int, int]) -> list[NDArray[np.int64]]:
+def needed_latents(
+    sampler: RowSampler, sample_numbers: range, rank_and_world_size: tuple[int, int]
+) -> list[NDArray[np.int64]]:
     """Codes of the latents that some samples need, each once; of these a rank's share.
 
-    numbers: of the samples.
-    rank: (rank, world size).
+    sample_numbers: numbers of the samples in the run.
+    rank_and_world_size: each rank gets its share.
     Returns for each source (m,) int64 codes, (row × 2 + mirrored) × BUCKET_RADIX + bucket, in the order of the rows.
     Eleven million of them are 88 MB.
     """
     by_source: list[list[NDArray[np.int64]]] = [[] for _ in range(sampler.source_count)]
-    for start in range(numbers.start, numbers.stop, _CHUNK):
-        rows = sampler.rows(np.arange(start, min(start + _CHUNK, numbers.stop)))
+    for start in range(sample_numbers.start, sample_numbers.stop, _CHUNK):
+        rows = sampler.rows(np.arange(start, min(start + _CHUNK, sample_numbers.stop)))
         codes = (rows.row * 2 + rows.mirrored) * BUCKET_RADIX + rows.bucket
         for source, chunks in enumerate(by_source):
             chunks.append(np.unique(codes[rows.source == source]))
-    i, world_size = rank
+    rank, world_size = rank_and_world_size
     joined = [np.unique(np.concatenate(chunks)) for chunks in by_source]
-    return [codes[len(codes) * i // world_size : len(codes) * (i + 1) // world_size] for codes in joined]
+    return [codes[len(codes) * rank // world_size : len(codes) * (rank + 1) // world_size] for codes in joined]
 
 
 def samples_to_encode(sampler: RowSampler, codes: Sequence[NDArray[np.int64]]) -> Iterator[TrainingSample]:
