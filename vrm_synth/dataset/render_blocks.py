@@ -29,9 +29,8 @@ from vrm_synth.dataset.render_task import (
     avatar_id,
     check_output_format,
     home_of,
-    is_built_in,
 )
-from vrm_synth.dataset.sample_passes import check_passes
+from vrm_synth.dataset.sample_passes import check_passes, with_manifest_parts
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.block_writer import BlockWriter
 from vrm_synth.dataset.shards.pending import missing_of
@@ -48,6 +47,7 @@ from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.file_names import METRICS_JSON
 from vrm_synth.io.store import Store
 from vrm_synth.shot import Recipe, source_at
+from vrm_synth.shot.avatar_sources import is_built_in
 from vrm_synth.vrm.avatar import Avatar
 
 WINDOW = 64  # blocks that an engine is given at a time: their shots, not those of all, are held in memory
@@ -113,7 +113,8 @@ class RecipeDataset:
             checked=checked,
             note=note,
         )
-        recipe, credits = usable.recipe, usable.credits
+        credits = usable.credits
+        recipe = with_manifest_parts(usable.recipe, credits, settings.evidence or {})
         self.plan = Plan(recipe, settings.shard_size)
         self.store = store
         content = identity(_settings(recipe, credits, settings), _as_written(recipe), list(credits.values()))

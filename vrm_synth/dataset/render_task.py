@@ -39,6 +39,7 @@ from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render import RenderBackend, RendererName, open_backend
 from vrm_synth.render.base import Frame
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
+from vrm_synth.shot.avatar_sources import is_built_in
 from vrm_synth.shot.observe import observe
 from vrm_synth.vrm import Avatar
 
@@ -199,7 +200,7 @@ def _passes(
 ) -> tuple[dict[str, bytes], dict[str, Any] | None]:
     """(suffix → file, value of the column `annotations` or None)."""
     if frame.geometry is not None:
-        return sample_passes(task.recipe, posed, shot.view(), frame)
+        return sample_passes(task.recipe, shot.figure.avatar, posed, shot.view(), frame)
     if not task.recipe.passes:
         return {}, None
     return mask_by_alpha(backend.render(posed, replace(shot.view(), background=None))), None
@@ -217,11 +218,6 @@ def gaze_in_angles(avatar: Avatar, shot: Shot) -> Shot:
 def avatar_id(source: str) -> str:
     """The avatar's name in metadata: the file's name without suffix; of the built-in family its source."""
     return source if is_built_in(source) else Path(source).stem
-
-
-def is_built_in(source: str) -> bool:
-    """True if a source names the built-in avatar rather than a file."""
-    return source == "demo" or source.startswith("demo:")
 
 
 def home_of(store: Store, shard_format: str) -> Path | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.passes import CONDITIONING, CONDITIONING_IMAGE, PASSES
 from vrm_synth.io.png_encoder import encode_png
+from vrm_synth.licensing.evidence import Evidence
+from vrm_synth.parts.overrides import combined, overrides_of
 from vrm_synth.passes.geometry_fields import geometry_fields
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Buffers, Frame, RendererName, View
+from vrm_synth.shot.avatar_sources import is_built_in
 from vrm_synth.shot.recipe import Recipe
 
 MASK = "mask"
@@ -29,6 +34,23 @@ def check_passes(recipe: Recipe, renderer: RendererName) -> None:
         )
 
 
+def with_manifest_parts(
+    recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], evidence: Mapping[str, Evidence]
+) -> Recipe:
+    """The recipe with the manifest's part labels beside its own, so that its pictures follow from dataset.json alone.
+
+    credits: source → what is known of the avatar, its `sha256` too. evidence: of the manifests, by SHA-256.
+    """
+    if not (drawn_passes(recipe) or recipe.annotations):
+        return recipe
+    parts = dict(recipe.parts)
+    for source, credit in credits.items():
+        entry = evidence.get(credit["sha256"])
+        if overrides := combined(overrides_of(recipe.parts, source), entry.parts if entry else None):
+            parts[source if is_built_in(source) else Path(source).name] = overrides
+    return recipe.model_copy(update={"parts": parts})
+
+
 def buffers_of(recipe: Recipe, renderer: RendererName) -> Buffers:
     """What a recipe's pictures are drawn with: the depth for captions, and a geometry buffer where passes need one."""
     names = drawn_passes(recipe)
@@ -45,9 +67,11 @@ def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
 
 
 def sample_passes(
-    recipe: Recipe, posed: PosedAvatar, view: View, frame: Frame
+    recipe: Recipe, avatar_source: str, posed: PosedAvatar, view: View, frame: Frame
 ) -> tuple[dict[str, bytes], dict[str, Any] | None]:
     """(suffix → file, value of the column `annotations` or None) of a picture drawn with buffers_of the recipe.
+
+    avatar_source: the avatar's source in the recipe.
 
     Raises ShotError where a file cannot hold what is drawn.
     """
@@ -56,7 +80,7 @@ def sample_passes(
     from vrm_synth.passes.pass_files import pass_file
     from vrm_synth.passes.pass_input import PassInput
 
-    source = PassInput.of(posed, view, frame)
+    source = PassInput.of(posed, view, frame, overrides_of(recipe.parts, avatar_source))
     files = {name: pass_file(name, source) for name in drawn_passes(recipe)}
     extras = {PASSES[name].suffix: files[name] for name in recipe.passes}
     if recipe.conditioning:

@@ -16,7 +16,7 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, reopen
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.render_blocks import RecipeDataset
-from vrm_synth.dataset.render_task import home_of, is_built_in, source_from
+from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.verify.expected import DERIVED, expected_dataset
 from vrm_synth.dataset.verify.report import VerifyReport
@@ -26,6 +26,7 @@ from vrm_synth.io.store import Store
 from vrm_synth.licensing.evidence import load_evidence
 from vrm_synth.render import open_backend
 from vrm_synth.shot import Recipe
+from vrm_synth.shot.avatar_sources import is_built_in
 
 NOT_OF_RECIPE = (
     "renderer",
