@@ -148,7 +148,8 @@ def test_an_expression_without_effect_is_not_captioned(demo: Avatar) -> None:
         w = before(load_poses()["stand"], "face_front_level", "demo")
         posed = evaluate(a, expressions={"happy": 1.0})
         parts = body_parts_of(a)
-        assert Visibility(parts, posed, parts.rest, w.camera, (512, 512)).expression("happy") == caption
+        view = replace(w.view, parts=parts, posed=posed, vertices=parts.rest)
+        assert Visibility(view, w.depth).expression("happy") == caption
 
 
 def annotated(make: Any, flag: str) -> bytes:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
+from vrm_synth.annotation.annotate import Annotation
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.passes import PASSES
+from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.passes.geometry_fields import geometry_fields
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import NO_BUFFERS, Buffers, Frame, View
-
-if TYPE_CHECKING:
-    from vrm_synth.annotation.annotate import Annotation
-    from vrm_synth.parts.overrides import PartOverrides
 
 MAX_LAYERS = 16
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 from weakref import WeakKeyDictionary
 
 from vrm_synth.api.labeled_frame import LabeledFrame, buffers_for, labeled
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.names import control_free_name
 from vrm_synth.dataset.render_shot import pose_for, render_shot
+from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render import open_backend
 from vrm_synth.render.base import Compat, Frame, RendererName, View
@@ -21,9 +22,6 @@ from vrm_synth.shot.render_options import RenderOptions, takes_render_options
 from vrm_synth.shot.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
-
-if TYPE_CHECKING:
-    from vrm_synth.parts.overrides import PartOverrides
 
 
 class Renderer:

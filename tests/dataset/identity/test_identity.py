@@ -27,7 +27,6 @@ def test_another_recipe_is_refused_and_changes_nothing(changed_recipe, rendered,
     [
         (DatasetSettings(shard_size=5), "shard_size"), (DatasetSettings(OutputFormat("parquet"), SHARD), "format"),
         (DatasetSettings(OutputFormat(encoding="webp"), SHARD), "encoding"),
-        (DatasetSettings(OutputFormat(passes=("mask",)), SHARD), "passes"),
         (DatasetSettings(shard_size=SHARD, renderer="pyrender"), "renderer"),
     ],
 )  # fmt: skip
