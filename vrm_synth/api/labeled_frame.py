@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.annotation.annotate import Annotation
@@ -15,7 +15,8 @@ from vrm_synth.core.passes import PASSES
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.passes.geometry_fields import geometry_fields
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render.base import NO_BUFFERS, Buffers, Frame, View
+from vrm_synth.render.base import NO_BUFFERS, Buffers, Draw, Frame, View  # noqa: F401 Draw: of an inherited field
+from vrm_synth.render.geometry_buffer import GeometryBuffer, VisibleSurface  # noqa: F401 of inherited fields
 
 MAX_LAYERS = 16
 
@@ -28,7 +29,7 @@ class LabeledFrame(Frame):
     annotation: keypoints, boxes, head and gaze; None where they were not asked for.
     """
 
-    passes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    passes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     annotation: Annotation | None = None
 
 
