@@ -50,7 +50,7 @@ def rest_box(avatar: Avatar) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _index(indices: NDArray[Any], source: PassInput) -> NDArray[np.int32]:
-    return np.where(source.geometry.mask, indices, BACKGROUND).astype(np.int32)
+    return np.where(source.geometry.mask, indices.astype(np.int32), BACKGROUND)
 
 
 def _nocs(source: PassInput) -> NDArray[np.float32]:

@@ -81,11 +81,10 @@ def rendered(store: LocalStore, shard_format: str, avatars: Path) -> LocalStore:
             "size": 32,
             "settle_seconds": None,
             "splits": {"test": 0.3},
+            "passes": ["mask"],
         }
     )
-    dataset = RecipeDataset(
-        recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=("mask",)), shard_size=5)
-    )
+    dataset = RecipeDataset(recipe, store, opened, DatasetSettings(OutputFormat(shard_format), shard_size=5))
     dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store
