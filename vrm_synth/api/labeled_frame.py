@@ -49,8 +49,8 @@ def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buf
 def labeled(
     frame: Frame, posed: PosedAvatar, view: View, passes: Sequence[str], annotate: bool, overrides: PartOverrides | None
 ) -> LabeledFrame:
-    """The frame with its passes and annotation."""
-    if frame.geometry is None:
+    """The frame with its passes and annotation. Raises RenderError where the renderer cannot draw them."""
+    if not passes and not annotate:
         return LabeledFrame(frame.rgba, frame.draw_order)
     # Imported here: a picture without ground truth, the first of a process above all, does without.
     from vrm_synth.passes.pass_arrays import pass_array

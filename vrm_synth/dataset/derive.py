@@ -249,8 +249,8 @@ class DeriveTask:
 
 def _ground_truth(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a dataset's recipe that decide which files and columns a sample has; those of their default lack."""
-    optional = {k: settings[k] for k in ("conditioning", "annotations") if settings.get(k)}
-    return {"passes": list(settings["passes"]), **optional}
+    keys = ("conditioning", "annotations", *(["depth_layers"] if "depth_layers" in settings["passes"] else []))
+    return {"passes": list(settings["passes"]), **{k: settings[k] for k in keys if settings.get(k)}}
 
 
 def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
