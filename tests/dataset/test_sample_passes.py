@@ -179,7 +179,7 @@ def test_deriving_keeps_passes_conditioning_and_annotations(stores, tmp_path, sh
         coco = json.loads(store.read("coco.json"))
         assert len(coco["images"]) == count
         assert json.loads(store.read("legends.json")) == json.loads(source.read("legends.json"))
-        assert "`conditioning_image`" in store.read("README.md").decode()
+        assert "--conditioning_image_column conditioning_image" in store.read("README.md").decode()
 
 
 def test_merging_keeps_them_and_refuses_others_in_one_line(stores, avatars, tmp_path):
