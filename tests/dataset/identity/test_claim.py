@@ -284,9 +284,9 @@ def test_a_derived_dataset_claims_with_its_first_shard_and_does_not_grow(maker, 
     with monkeypatch.context() as patch:
         patch.setattr(DeriveTask, "_rewrite", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            deriving().render_blocks()
+            deriving().make()
     assert out.list() == []
-    deriving().render_blocks()
+    deriving().make()
     maker.render(store, MANY)
     with pytest.raises(DatasetError, match=r"differs in derived, splits; allowed: .*or a new folder"):
-        deriving().render_blocks()
+        deriving().make()
