@@ -37,6 +37,23 @@ def test_render_writes_a_dataset_whose_rows_shots_can_render_again(folder):
         assert (folder / "rendered_again" / picture.name).read_bytes() == picture.read_bytes()
 
 
+def test_options_add_passes_to_those_of_the_recipe(folder):
+    with (folder / "recipe.yaml").open("a") as recipe:
+        recipe.write("passes: [depth]\n")
+    options = ("--pass", "mask", "--pass", "depth", "--conditioning", "lines", "--annotations", "--count", 1)
+    run("render", folder / "recipe.yaml", "-o", folder / "out", *options)
+    (line,) = (folder / "out/train/00000/metadata.jsonl").read_text().splitlines()
+    names = {k: v for k, v in json.loads(line).items() if k.endswith("_file_name")}
+    suffixes = {"depth": "depth.png", "mask": "mask.png", "conditioning_image": "conditioning_image.png"}
+    assert names == {f"{name}_file_name": f"000000.{suffix}" for name, suffix in suffixes.items()}
+    assert json.loads((folder / "out/dataset.json").read_text())["recipe"]["passes"] == ["depth", "mask"]
+    assert len(json.loads((folder / "out/coco.json").read_text())["images"]) == 1
+    message = error("render", folder / "recipe.yaml", "-o", folder / "new", "--pass", "dept", code=2)
+    assert "'dept'" in message and "depth_metres" in message  # and the other names that there are
+    message = error("render", folder / "recipe.yaml", "-o", folder / "new", "--pass", "depth", "--renderer", "pyrender")
+    assert "pyrender draws no geometry buffer; got depth; allowed: mask, or the gl renderer" in message
+
+
 def test_render_refuses_a_license_until_it_is_accepted(folder):
     (folder / "recipe.yaml").write_text("avatars: [kept.vrm]\ncount: 1\nsize: 16\n")
     message = error("render", folder / "recipe.yaml", "-o", folder / "out")

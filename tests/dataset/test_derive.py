@@ -36,12 +36,10 @@ def render_source(
     """A dataset of twelve small pictures, with two avatars and two splits."""
     store = LocalStore(folder)
     plain = {"avatars": [str(avatars / "free.vrm"), "demo"], "count": 12, "size": 32, "settle_seconds": None}
-    recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}, "seed": 4} | options)
+    recipe = Recipe.model_validate(plain | {"splits": {"test": 0.3}, "seed": 4, "passes": passes} | options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vrm_synth.dataset.render_task.open_avatar", opened)
-        dataset = RecipeDataset(
-            recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=passes), shard_size=5)
-        )
+        dataset = RecipeDataset(recipe, store, opened, DatasetSettings(OutputFormat(shard_format), shard_size=5))
         dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store

@@ -31,7 +31,8 @@ def recipe(avatars) -> Recipe:
 @pytest.mark.parametrize("shard_format", ["imagefolder", "webdataset", "parquet"])
 def test_a_dataset_is_rendered_and_iterated(recipe, tmp_path, shard_format):
     calls = []
-    settings = DatasetSettings(OutputFormat(shard_format, passes=("mask",)), shard_size=3)
+    settings = DatasetSettings(OutputFormat(shard_format), shard_size=3)
+    recipe = recipe.model_copy(update={"passes": ("mask",)})
     out = tmp_path / "set"
     dataset = render_dataset(recipe, out, workers=1, settings=settings, progress=lambda *call: calls.append(call))
     assert calls == [("avatars", 0, 1), ("avatars", 1, 1), *(("images", n, COUNT) for n in range(COUNT + 1))]

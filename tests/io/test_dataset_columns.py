@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from vrm_synth.core.passes import CONDITIONING_IMAGE, PASSES, sample_passes
 from vrm_synth.io.dataset_columns import (
     COLUMNS,
     FILE_NAME,
     OBJECT_COLUMNS,
-    PASSES,
+    OPTIONAL_COLUMNS,
     SAMPLE_COLUMNS,
     TABLE_COLUMNS,
     card_type,
     file_column,
     file_columns,
     names,
-    pass_suffix,
     sample_row,
 )
 from vrm_synth.io.shard_readers.sample import is_member_name
@@ -49,15 +49,34 @@ def test_a_samples_row_has_every_column_and_no_other():
     assert set(OBJECT_COLUMNS) < set(SAMPLE_COLUMNS) < set(TABLE_COLUMNS)
 
 
+def test_a_row_may_lack_annotations_and_nothing_else():
+    values = dict.fromkeys(SAMPLE_COLUMNS, 0)
+    for name in SAMPLE_COLUMNS:
+        rest = {k: v for k, v in values.items() if k != name}
+        if name in OPTIONAL_COLUMNS:
+            assert sample_row(rest) == rest
+        else:
+            with pytest.raises(ValueError, match=name):
+                sample_row(rest)
+    assert set(OPTIONAL_COLUMNS) == {"annotations"}
+
+
 def test_a_pass_has_a_file_and_a_column_of_its_name():
-    assert file_column("mask.png") == "mask_file_name" and pass_suffix("mask") == "mask.png"
-    assert names("file") == (FILE_NAME, *(f"{name}_file_name" for name in PASSES))
-    assert all(is_member_name("000000", p.suffix) for p in PASSES.values())
-    assert file_columns(["caption", FILE_NAME, "mask_file_name", "later_file_name"]) == [
-        "mask_file_name",
-        "later_file_name",
-    ]
-    assert pass_suffix("later") == "later.png"
+    assert file_column("mask.png") == "mask_file_name" and file_column("position.npz") == "position_path"
+    assert file_column(CONDITIONING_IMAGE.suffix) == "conditioning_image_file_name"
+    passes = (*PASSES.values(), CONDITIONING_IMAGE)
+    assert names("file") == (FILE_NAME, *(file_column(p.suffix) for p in passes))
+    assert all(is_member_name("000000", p.suffix) and p.suffix.partition(".")[0] == p.name for p in passes)
+    assert {p.name for p in passes if not p.is_image} == {"depth_metres", "depth_layers", "position"}
+    row = ["caption", FILE_NAME, "mask_file_name", "later_file_name", "position_path", "path"]
+    assert file_columns(row) == ["mask_file_name", "later_file_name", "position_path"]
+
+
+def test_a_datasets_passes_follow_from_its_settings():
+    assert sample_passes({"passes": ["depth", "mask"]}) == (PASSES["depth"], PASSES["mask"])
+    assert sample_passes({"passes": [], "conditioning": "lines"}) == (CONDITIONING_IMAGE,)
+    (later,) = sample_passes({"passes": ["later"], "conditioning": None})  # of a version that has one more
+    assert (later.suffix, later.is_image) == ("later.png", True)
 
 
 def test_the_card_names_types_as_datasets_does():

@@ -80,6 +80,15 @@ def test_choices_are_read_in_every_form(tmp_path: Path) -> None:
     assert recipe(tmp_path, SMALLEST + "poses: all\n").poses == dict.fromkeys(load_poses(), 1.0)
 
 
+def test_passes_are_a_name_or_a_list_each_once(tmp_path: Path) -> None:
+    r = recipe(tmp_path, SMALLEST + "passes: [depth, mask, depth]\nconditioning: lines\n")
+    assert (r.passes, r.conditioning) == (("depth", "mask"), "lines")
+    assert recipe(tmp_path, SMALLEST + "passes: pose\n").passes == ("pose",)
+    plain = recipe(tmp_path, SMALLEST)
+    truth = (plain.passes, plain.conditioning, plain.annotations, plain.depth_layers, plain.views_per_pose)
+    assert truth == ((), None, False, 4, 1)
+
+
 def test_avatars_are_found_from_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sub" / "deep").mkdir(parents=True)
     for name in ("b.vrm", "a.vrm", "sub/c.VRM", "sub/deep/d.vrm", "sub/note.txt"):
@@ -135,6 +144,13 @@ BAD = [
     (SMALLEST + "views: [bust_front_level]\ncrops: bust\n", "4: views: views stands instead"),
     (SMALLEST + "jitter:\n  camera: 1\n  poze: 1\n", "6: jitter.poze: unknown key (did you mean pose?)"),
     (SMALLEST + "jitter:\n  camera: 1.5\n", "5: jitter.camera: not allowed; got 1.5; allowed: less than or equal"),
+    (SMALLEST + "passes:\n  - depth\n  - dept\n", "6: passes[1]: no such pass (did you mean depth?); got 'dept'"),
+    (SMALLEST + "passes: {depth: 1}\n", "4: passes: not a list of passes; got "),
+    (SMALLEST + "passes: [3]\n", "4: passes[0]: no such pass; got 3; allowed: mask, depth"),
+    (SMALLEST + "conditioning: canny\n", "4: conditioning: not allowed; got 'canny'; allowed: 'pose', 'depth', 'normal'"),
+    (SMALLEST + "depth_layers: 17\n", "4: depth_layers: not allowed; got 17; allowed: less than or equal to 16"),
+    (SMALLEST + "annotations: maybe\n", "4: annotations: not allowed; got 'maybe'"),
+    (SMALLEST + "views_per_pose: 0\n", "4: views_per_pose: not allowed; got 0"),
     (SMALLEST + "fov: [40, 20]\n", "4: fov: fov ends before it begins"),
     (SMALLEST + "settle_seconds: -1\n", "4: settle_seconds: "),
     (SMALLEST + "settle_seconds: .inf\n", "4: settle_seconds: "),

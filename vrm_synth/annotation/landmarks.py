@@ -61,7 +61,7 @@ def _measure(avatar: Avatar) -> AvatarLandmarks:
         **find_fingertips(avatar, surface, missing),
     }
     joints = {name: bone for name, bone in BONE_OF_KEYPOINT.items() if bone in avatar.humanoid}
-    for name in BONE_OF_KEYPOINT.keys() - joints.keys():
+    for name in (n for n in BONE_OF_KEYPOINT if n not in joints):  # in order, so that rows have the same bytes
         missing[name] = f"the avatar has no {BONE_OF_KEYPOINT[name]}"
     head = _head_triangles(surface)
     return AvatarLandmarks(surface, joints, points, missing, _face_triangles(surface, mesh, face.skin, points), head)

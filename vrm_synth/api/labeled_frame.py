@@ -35,9 +35,11 @@ class LabeledFrame(Frame):
 
 def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buffers:
     """What is to be drawn beside the colours. Raises RenderError for a name that is no pass."""
+    if isinstance(passes, str):
+        raise RenderError("not a list of passes", got=repr(passes), allowed=f"[{passes!r}]")
     for name in passes:
         if name not in PASSES:
-            raise RenderError(f"no such pass{did_you_mean(name, tuple(PASSES))}", got=name, allowed=", ".join(PASSES))
+            raise RenderError(f"no such pass{did_you_mean(name, tuple(PASSES))}", got=repr(name), allowed=", ".join(PASSES))
     if not 1 <= depth_layers <= MAX_LAYERS:
         raise RenderError("not a number of layers", got=depth_layers, allowed=f"1 to {MAX_LAYERS}")
     if not passes and not annotate:
@@ -50,8 +52,8 @@ def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buf
 def labeled(
     frame: Frame, posed: PosedAvatar, view: View, passes: Sequence[str], annotate: bool, overrides: PartOverrides | None
 ) -> LabeledFrame:
-    """The frame with its passes and annotation."""
-    if frame.geometry is None:
+    """The frame with its passes and annotation. Raises RenderError where the renderer cannot draw them."""
+    if not passes and not annotate:
         return LabeledFrame(frame.rgba, frame.draw_order)
     # Imported here: a picture without ground truth, the first of a process above all, does without.
     from vrm_synth.passes.pass_arrays import pass_array

@@ -184,9 +184,11 @@ class DeriveTask:
         origins = [s.identity for s in self.sources]
         if len({o["recipe_sha256"] for o in origins}) < len(origins):
             raise DatasetError("the same dataset twice", got=origins[0]["recipe_sha256"][:8], allowed="each once")
-        truth = {to_json(_ground_truth(o["recipe"])): _ground_truth(o["recipe"]) for o in origins}
-        if len(truth) > 1:
-            got = "; ".join(sorted(truth))
+        truth = [_ground_truth(o["recipe"]) for o in origins]
+        if any(t != truth[0] for t in truth):
+            other = next(t for t in truth if t != truth[0])
+            keys = [k for k in {**truth[0], **other} if truth[0].get(k) != other.get(k)]
+            got = "; ".join(f"{k}: {to_json(truth[0].get(k))} and {to_json(other.get(k))}" for k in keys)
             raise DatasetError("datasets of other passes do not merge", got=got, allowed="the same passes")
         derived = {"by": self.command, "where": self.where, "from": [o["recipe_sha256"] for o in origins]}
         encodings = {str(o["recipe"]["encoding"]) for o in origins}
@@ -194,7 +196,7 @@ class DeriveTask:
             DERIVED: derived | {"picked": self.picks.digest()},
             "format": self.shard_format,
             "encoding": self.encoding or (encodings.pop() if len(encodings) == 1 else "mixed"),
-            **next(iter(truth.values())),
+            **truth[0],
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }
@@ -249,8 +251,8 @@ class DeriveTask:
 
 def _ground_truth(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a dataset's recipe that decide which files and columns a sample has; those of their default lack."""
-    optional = {k: settings[k] for k in ("conditioning", "annotations") if settings.get(k)}
-    return {"passes": list(settings["passes"]), **optional}
+    keys = ("conditioning", "annotations", *(["depth_layers"] if "depth_layers" in settings["passes"] else []))
+    return {"passes": list(settings["passes"]), **{k: settings[k] for k in keys if settings.get(k)}}
 
 
 def _rendered_with(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

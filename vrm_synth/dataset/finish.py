@@ -22,6 +22,7 @@ from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
 from vrm_synth.dataset.summary.camera_files import CocoWriter, TransformsWriter
 from vrm_synth.dataset.summary.card import DatasetSummary, render_card
+from vrm_synth.dataset.summary.legends import legends
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
 from vrm_synth.dataset.summary.table import table_row, write_table
 from vrm_synth.dataset.verify.expected import expected_dataset
@@ -33,6 +34,7 @@ from vrm_synth.io.file_names import (
     CONTACT_SHEET,
     DATASET_CARD,
     DATASET_JSON,
+    LEGENDS_JSON,
     METADATA_TABLE,
     record_name,
 )
@@ -86,6 +88,8 @@ def finish(store: Store) -> None:
     every = max(1, len(shown) // CARD_CAPTIONS)
     summary.samples = [(name, sample.caption) for name, sample in shown[::every][:CARD_CAPTIONS]]
     passes = sample_passes(settings)
+    if named := legends(passes, identity["avatars"]):
+        put_all([(LEGENDS_JSON, (to_json(named, indent=1) + "\n").encode())])
     files = DatasetFiles(shard_format, str(settings["encoding"]), passes, _in_order(summary.splits))
     store.put_file(
         DATASET_CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode()

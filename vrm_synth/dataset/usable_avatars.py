@@ -70,7 +70,7 @@ def usable_avatars(
         except (AvatarError, LicenseError) as e:
             failures[source] = e
         else:
-            credits[source] = _credit(source, avatar, effective)
+            credits[source] = _credit(source, avatar, effective) | _named_ids(avatar, recipe)
             expressions |= avatar.expressions.keys()
         checked()
     if failures and not (skip_unusable and credits):
@@ -117,6 +117,12 @@ def _line(e: VrmSynthError) -> str:
 def _why(e: VrmSynthError) -> str:
     # Not where: dataset.json tells no paths of the machine that made it.
     return e.what if e.got is None else f"{e.what}; got {e.got}"
+
+
+def _named_ids(avatar: Avatar, recipe: Recipe) -> dict[str, list[str]]:
+    """Names of what the passes "materials" and "nodes" number, where the recipe has them."""
+    names = {"materials": [m.name for m in avatar.materials], "nodes": [n.name for n in avatar.nodes]}
+    return {key: names[key] for key in names if key in recipe.passes}
 
 
 def _credit(source: str, avatar: Avatar, effective: EffectiveLicense) -> dict[str, Any]:

@@ -10,6 +10,7 @@ A dataset of ours:
     README.md                  the dataset card
     contact_sheet.png          24 of the pictures
     coco.json                  where the recipe asks for annotations: those of all pictures
+    legends.json               where passes have ids: the name of each
     transforms/000000.json     where bodies have several views and shards are folders: the cameras of one body's
     complete.json              the very last; not there while anything is missing
     metrics.json               how fast the last run went; no part of the data
@@ -25,6 +26,7 @@ METADATA_LINES = "metadata.jsonl"  # of an image folder, ours or anybody's: a ro
 METADATA_TABLE = "metadata.parquet"
 CONTACT_SHEET = "contact_sheet.png"
 COCO_JSON = "coco.json"
+LEGENDS_JSON = "legends.json"
 TRANSFORMS_FOLDER = "transforms"
 COMPLETE_JSON = "complete.json"
 METRICS_JSON = "metrics.json"

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.vrm.avatar import Avatar
 
 BACKGROUND, NO_BONE = -1, -2
+_REST_BOXES: WeakKeyDictionary[Avatar, tuple[NDArray[np.float64], NDArray[np.float64]]] = WeakKeyDictionary()
 
 
 def pass_array(name: str, source: PassInput) -> NDArray[Any]:
@@ -44,13 +46,16 @@ def pass_array(name: str, source: PassInput) -> NDArray[Any]:
 
 
 def rest_box(avatar: Avatar) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The smallest and the largest corner, (3,) world metres each, of what an avatar draws in its rest pose."""
-    points = np.concatenate([p for _, _, p, _ in posed_primitives(evaluate(avatar), with_normals=False)])
-    return points.min(0), points.max(0)
+    """The smallest and the largest corner, (3,) world metres each, of what an avatar draws in its rest pose. They are
+    measured once and kept as long as the avatar lives."""
+    if (box := _REST_BOXES.get(avatar)) is None:
+        points = np.concatenate([p for _, _, p, _ in posed_primitives(evaluate(avatar), with_normals=False)])
+        _REST_BOXES[avatar] = box = points.min(0), points.max(0)
+    return box
 
 
 def _index(indices: NDArray[Any], source: PassInput) -> NDArray[np.int32]:
-    return np.where(source.geometry.mask, indices, BACKGROUND).astype(np.int32)
+    return np.where(source.geometry.mask, indices.astype(np.int32), BACKGROUND)
 
 
 def _nocs(source: PassInput) -> NDArray[np.float32]:

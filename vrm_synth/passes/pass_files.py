@@ -81,6 +81,14 @@ def _uv(uv: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
     return np.dstack([fraction, 65535 * mask]).astype(np.uint16)
 
 
+def _unit_cube(cube: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    units = np.rint(cube * 65535)
+    if units.min(initial=0) < 0 or units.max(initial=0) > 65535:
+        got = f"{cube.min():.4f} to {cube.max():.4f}"
+        raise ShotError("a position in the rest pose lies outside the unit cube", got=got, allowed="0 to 1")
+    return units.astype(np.uint16)
+
+
 _QUANTIZED: Mapping[str, Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]] = {
     "depth": _depth,
     "normal": _unit_vectors,
@@ -93,6 +101,6 @@ _QUANTIZED: Mapping[str, Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any
     "mask": _flags,
     "outline": _flags,
     "uv": _uv,
-    "nocs": lambda cube, mask: np.rint(cube * 65535).astype(np.uint16),
+    "nocs": _unit_cube,
     "shading": lambda share, mask: np.rint(share * 255).astype(np.uint8),
 }

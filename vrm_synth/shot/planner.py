@@ -65,19 +65,23 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     """Shot i of a recipe: a pure function of (recipe, i, attempt) and of the avatars' files.
 
     open_avatar: source → Avatar; it may keep what it opened. attempt: 1, 2, … are other pictures of the same avatar,
-    for where the first was none. Raises ShotError, AvatarError.
+    for where the first was none; where a body has several views, other views of the same body. Raises ShotError,
+    AvatarError.
     """
     source = source_at(recipe, i)
+    of_view = recipe  # the recipe by whose seed the camera is chosen; the body is by that of `recipe`
     if attempt:
-        recipe = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
+        of_view = recipe.model_copy(update={"seed": int(rng(recipe.seed, "attempt", attempt).integers(2**62))})
+        recipe = of_view if recipe.views_per_pose == 1 else recipe
     seed, first = recipe.seed, first_view(recipe, i)
+    is_deciding = i == first and of_view is recipe
     avatar = open_avatar(source)
     pose = _pose(recipe, first)
     wind = _wind(recipe, first)
     body = pose_body(avatar, pose, _expression(recipe, avatar, first), recipe.settle_seconds, wind)
-    v, aim, body_view = _before_camera(recipe, pose, body, i)
-    # What belongs to the body, its light included, is decided by its first view.
-    _, first_aim, first_body_view = (v, aim, body_view) if i == first else _before_camera(recipe, pose, body, first)
+    v, aim, body_view = _before_camera(of_view, pose, body, i)
+    # What belongs to the body, its light included, is decided by the first attempt at its first view.
+    _, first_aim, first_body_view = (v, aim, body_view) if is_deciding else _before_camera(recipe, pose, body, first)
     gaze, look_at = _gaze(recipe, first_body_view, first_aim, first)
     setup = draw(recipe.lighting, seed, "lighting", first)
     key_light, ambient = light(setup, first_aim.azimuth, rng(seed, "light", first))
@@ -97,7 +101,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         gaze=draw(recipe.gaze, seed, "gaze", first),
         lighting=setup,
         background=backdrop,
-        wording=int(rng(seed, "wording", i).integers(2**31)),
+        wording=int(rng(of_view.seed, "wording", i).integers(2**31)),
     )
     shot = Shot(
         id=f"{i:06d}",
@@ -114,7 +118,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         choices=choices,
     )
     return PlannedShot(
-        shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze if i == first else ""
+        shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze if is_deciding else ""
     )
 
 

@@ -14,7 +14,7 @@ from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 pytestmark = pytest.mark.usefixtures("cached_avatars")
 
 
-@pytest.mark.parametrize("settings", [{"seed": 5}, {"size": 48}, {"avatars": ["demo"]}])
+@pytest.mark.parametrize("settings", [{"seed": 5}, {"size": 48}, {"avatars": ["demo"]}, {"passes": ["mask"]}])
 def test_another_recipe_is_refused_and_changes_nothing(changed_recipe, rendered, settings):
     before = files(rendered)
     with pytest.raises(DatasetError, match=f"another recipe's dataset; got .*{next(iter(settings))}"):

@@ -9,7 +9,7 @@ import yaml
 from vrm_synth.dataset.summary.card import DatasetSummary
 from vrm_synth.dataset.summary.card import render_card as card_of
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
-from vrm_synth.io.dataset_columns import SAMPLE_COLUMNS
+from vrm_synth.io.dataset_columns import OPTIONAL_COLUMNS, SAMPLE_COLUMNS
 
 FREE = {"id": "a", "name": "Aki", "authors": ["me"], "sha256": "0" * 64, "license": "CC0-1.0", "is_cc0": True,
         "evidence": "file"}  # fmt: skip
@@ -81,4 +81,4 @@ def test_size_categories_are_the_hubs():
 def test_the_columns_that_the_card_explains_are_a_samples():
     sentence = re.search(r"^Of each picture is known.*$", card([row(0, FREE)], RECIPE, [FREE]), re.MULTILINE)
     names = set(re.findall(r"`(\w+)`", sentence.group()))
-    assert names == set(SAMPLE_COLUMNS) - {"observations"}
+    assert names == set(SAMPLE_COLUMNS) - {"observations"} - OPTIONAL_COLUMNS

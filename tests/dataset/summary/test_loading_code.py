@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.dataset.test_derive import derive, render_source, samples_by_key
+from vrm_synth.core.passes import PASSES
 from vrm_synth.dataset.summary.loading_code import FOLDER_PLACEHOLDER, DatasetFiles, head, sections
 from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.image_decoder import decode_rgba
@@ -148,7 +149,7 @@ def test_load_dataset_by_data_dir_loads_every_format(source, tmp_path, shard_for
 
 def test_the_card_head_names_the_files_of_the_splits_only():
     assert head(DatasetFiles("imagefolder", splits=()), {}) == {}
-    files = DatasetFiles("webdataset", "mixed", ("mask",), ("train", "test"))
+    files = DatasetFiles("webdataset", "mixed", (PASSES["mask"],), ("train", "test"))
     card_head = head(files, {"caption": "string", "i": "int64"})
     assert card_head["configs"][0]["data_files"] == [
         {"split": "train", "path": "train/*.tar"},
@@ -162,7 +163,7 @@ def test_the_card_head_names_the_files_of_the_splits_only():
 @pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 @pytest.mark.parametrize("encoding", ["png", "mixed"])
 def test_every_code_block_compiles_and_names_the_plugin_it_needs(shard_format, encoding):
-    text = "\n".join(sections(DatasetFiles(shard_format, encoding, ("mask",))))
+    text = "\n".join(sections(DatasetFiles(shard_format, encoding, (PASSES["mask"],))))
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         compile(block, "README.md", "exec")
     assert ("pillow_jxl" in text) == (encoding == "mixed")

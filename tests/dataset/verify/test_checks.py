@@ -81,11 +81,10 @@ def rendered(store: LocalStore, shard_format: str, avatars: Path) -> LocalStore:
             "size": 32,
             "settle_seconds": None,
             "splits": {"test": 0.3},
+            "passes": ["mask"],
         }
     )
-    dataset = RecipeDataset(
-        recipe, store, opened, DatasetSettings(OutputFormat(shard_format, passes=("mask",)), shard_size=5)
-    )
+    dataset = RecipeDataset(recipe, store, opened, DatasetSettings(OutputFormat(shard_format), shard_size=5))
     dataset.render_blocks(dataset.missing())
     assert dataset.finish()
     return store
@@ -103,7 +102,7 @@ def copy(store: LocalStore, folder: Path) -> LocalStore:
 @pytest.mark.parametrize("shard_format", SHARD_FORMATS)
 def test_a_sound_dataset_has_no_fault(sets, shard_format, gl):
     before = files(sets[shard_format])
-    report = verify(sets[shard_format], redraw=5, renderer=gl, open_avatar=opener(sets[shard_format]))
+    report = verify(sets[shard_format], redraw=5, backend=gl, open_avatar=opener(sets[shard_format]))
     assert (report.faults, report.samples, report.redrawn) == ((), COUNT, 5)
     assert files(sets[shard_format]) == before
     assert {len(s.extras) for shard in shards(sets[shard_format]) for s in samples(sets[shard_format], shard)} == {1}
@@ -165,7 +164,7 @@ def test_a_forged_picture_is_found_by_drawing_it_again(sets, tmp_path, gl):
     replace_shard(store, shard, [replace(a, picture=b.picture), b, *rest])
     finish(store)
     assert verify(store).faults == ()
-    report = verify(store, redraw=COUNT, renderer=gl, open_avatar=opener(store))
+    report = verify(store, redraw=COUNT, backend=gl, open_avatar=opener(store))
     assert report.redrawn == COUNT
     assert [(f.shard, f.file) for f in report.faults] == [(shard.number, f"{shard.stem}/{a.key}")]
     assert "another picture when drawn again" in report.faults[0].what
@@ -186,7 +185,7 @@ def test_pictures_of_another_driver_may_differ_within_a_tolerance(sets, gl):
 
     store = sets["webdataset"]
     for off, wrong in ((0, 0), (2, 0), (100, COUNT)):
-        report = verify(store, near=False, redraw=COUNT, renderer=AnotherDriver(gl, off), open_avatar=opener(store))
+        report = verify(store, near=False, redraw=COUNT, backend=AnotherDriver(gl, off), open_avatar=opener(store))
         assert len(report.faults) == wrong
 
 

@@ -12,9 +12,11 @@ import yaml
 
 from vrm_synth import __version__
 from vrm_synth.dataset.summary import loading_code
+from vrm_synth.dataset.summary.legends import ID_PASSES
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
 from vrm_synth.io.dataset_columns import card_type
-from vrm_synth.io.file_names import CONTACT_SHEET, METADATA_LINES, METADATA_TABLE
+from vrm_synth.io.file_names import COCO_JSON, CONTACT_SHEET, LEGENDS_JSON, METADATA_LINES, METADATA_TABLE
+from vrm_synth.io.image_encodings import ENCODINGS
 
 SIZE_CATEGORIES = (
     (1_000, "n<1K"),
@@ -91,6 +93,7 @@ def render_card(
         _license_note(free),
         "## Loading",
         *loading_code.sections(files),
+        *_ground_truth(files, summary.columns),
         "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `license`, `license_url` and "
         "`license_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
         f"drew it, and `shot`: the picture as data, an entry of the shots format. `{METADATA_TABLE}` is one table of "
@@ -102,6 +105,17 @@ def render_card(
         "one picture again, in any size.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _ground_truth(files: DatasetFiles, columns: Mapping[str, str]) -> list[str]:
+    """What lies beside the pictures: passes, legends, annotations."""
+    lines = [f"- `{p.suffix}`: {p.description}" for p in files.passes]
+    if any(p.name in ID_PASSES for p in files.passes):
+        lines.append(f"- `{LEGENDS_JSON}`: the names of ids; 0 is the background")
+    if "annotations" in columns:
+        coco = f"; `{COCO_JSON}` has the figures of all pictures" if files.encoding in ENCODINGS else ""
+        lines.append(f"- `annotations` of each row: keypoints (COCO-WholeBody), boxes, head and gaze{coco}")
+    return ["## Ground truth", "\n".join(lines)] if lines else []
 
 
 def _origin(recipe: Mapping[str, Any]) -> str:

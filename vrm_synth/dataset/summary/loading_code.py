@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vrm_synth.core.passes import Pass
+from vrm_synth.core.passes import CONDITIONING_IMAGE, Pass
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.image_encodings import ENCODINGS
 
@@ -75,7 +75,8 @@ def sections(files: DatasetFiles) -> Sequence[str]:
         f"```python\n{plugin}from datasets import load_dataset  # 3.6 or newer\n\n"
         f"pictures = load_dataset({arguments})\nstreamed = load_dataset({arguments}, streaming=True)\n```"
     )
-    return (datasets, _columns(files), *((_webdataset(files, plugin),) if _has_tars(files) else ()))
+    webdataset = (_webdataset(files, plugin),) if _has_tars(files) else ()
+    return (datasets, _columns(files), *webdataset, *_controlnet(files))
 
 
 def _arguments(files: DatasetFiles) -> str:
@@ -113,6 +114,23 @@ def _arrays(files: DatasetFiles) -> str:
     }[files.shard_format]
     named = ", ".join(f"`{p.suffix}`" for p in arrays)
     return f" Arrays for `numpy.load` ({named}) are no picture columns: {where}."
+
+
+def _controlnet(files: DatasetFiles) -> Sequence[str]:
+    """How diffusers' example trains a ControlNet, where there is a conditioning image."""
+    if CONDITIONING_IMAGE not in files.passes:
+        return ()
+    if _has_tars(files) and len(files.suffixes) > 1:
+        return ("To train a ControlNet, convert the pictures to one encoding first.",)
+    columns = ("image", CONDITIONING_IMAGE.name, "caption")
+    if _has_tars(files):
+        columns = (files.suffixes[0], CONDITIONING_IMAGE.suffix, "txt")
+    flags = ("image_column", "conditioning_image_column", "caption_column")
+    options = " ".join(f"--{flag} {column}" for flag, column in zip(flags, columns, strict=True))
+    return (
+        "diffusers' `train_controlnet.py` takes these columns:",
+        f"```sh\naccelerate launch train_controlnet.py --train_data_dir {FOLDER_PLACEHOLDER} \\\n  {options} …\n```",
+    )
 
 
 def _webdataset(files: DatasetFiles, plugin: str) -> str:

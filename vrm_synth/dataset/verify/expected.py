@@ -138,10 +138,14 @@ def _partial_recipe(settings: Mapping[str, Any]) -> Recipe:
     avatars = tuple(f"{a['id']} {a['sha256']}" for a in settings["avatars"])
     if not avatars or not isinstance(settings["count"], int) or not isinstance(settings["seed"], int):
         raise ValueError("no avatars, count or seed")
+    views = settings.get("views_per_pose", 1)
+    if not isinstance(views, int) or views < 1:
+        raise ValueError(f"views_per_pose {views}")
     return Recipe.model_construct(
         avatar_lists=(avatars,),
         count=settings["count"],
         seed=settings["seed"],
         splits={str(k): float(v) for k, v in settings["splits"].items()},
         split_by=settings["split_by"],
+        views_per_pose=views,
     )

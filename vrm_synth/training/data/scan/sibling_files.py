@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vrm_synth.core.passes import CONDITIONING_IMAGE, PASSES
 from vrm_synth.io.file_names import IMAGE_SUFFIXES
 
 # Passes that are rendered with a picture and named after it: "0001.depth.png". Of those the mask alone is read.
 MASK_PASS = "mask"
-PASS_NAMES = (MASK_PASS, "albedo", "depth", "flow", "id", "normal", "normals", "position", "seg", "segmentation")
+OTHERS_PASSES = ("flow", "id", "normals", "position", "seg", "segmentation")  # names that other renderers use
+PASS_NAMES = frozenset((*PASSES, CONDITIONING_IMAGE.name, *OTHERS_PASSES))
 
 
 class SiblingFiles:
