@@ -84,9 +84,9 @@ def main() -> None:
 def answers(picture: RestPicture, rules: Rules, surface: Surface, names: list[str]) -> np.ndarray:
     """(H, W) index of the rule that fits each pixel, −1 where none does."""
     hit = picture.triangle >= 0
-    place = (picture.position[hit] - [0, surface.floor, 0]) / (surface.top - surface.floor)
+    position = (picture.position[hit] - [0, surface.floor, 0]) / (surface.top - surface.floor)
     out = np.full(hit.shape, -1)
-    out[hit] = rule_of_pixel(rules, place, picture.rgb[hit], [names[t] for t in picture.triangle[hit]])
+    out[hit] = rule_of_pixel(rules, position, picture.rgb[hit], [names[t] for t in picture.triangle[hit]])
     return out
 
 

@@ -129,8 +129,8 @@ def test_an_override_by_color_and_zone():
     shoe = next(m for m in avatar.materials if m.name == "Shoe")
     pixels = regions.colors[avatar.materials.index(shoe)].pixels[0, 0]
     rule = {"color": "#{:02x}{:02x}{:02x}".format(*pixels.tolist()), "part": "gloves", "zones": ["foot"]}
-    there = PartOverrides.model_validate({"colors": [rule]})
-    assert "gloves" in of_material(avatar, label_parts(avatar, there), "Shoe")
+    on_feet = PartOverrides.model_validate({"colors": [rule]})
+    assert "gloves" in of_material(avatar, label_parts(avatar, on_feet), "Shoe")
     elsewhere = PartOverrides.model_validate({"colors": [rule | {"zones": ["hand"]}]})
     assert of_material(avatar, label_parts(avatar, elsewhere), "Shoe") == {"shoes"}
     assert surface.in_zone("foot").any()

@@ -28,8 +28,8 @@ def judge(avatar: Avatar, labels: PartLabels, file: str) -> tuple[float, float]:
     right = labeled = judged = 0
     for picture in rest_pictures(avatar, 256):
         hit = picture.triangle >= 0
-        place = (picture.position[hit] - [0, surface.floor, 0]) / (surface.top - surface.floor)
-        rule = rule_of_pixel(ANSWERS[file], place, picture.rgb[hit], names[picture.triangle[hit]].tolist())
+        position = (picture.position[hit] - [0, surface.floor, 0]) / (surface.top - surface.floor)
+        rule = rule_of_pixel(ANSWERS[file], position, picture.rgb[hit], names[picture.triangle[hit]].tolist())
         label = labels.at(picture.triangle, picture.uv)[hit]
         known = rule >= 0
         judged += int(known.sum())

@@ -205,10 +205,10 @@ def _edge_clusters(
         start, end, top = uv[e[:, 0], ends[:, 0]], uv[e[:, 0], ends[:, 1]], uv[e[:, 0], apex]
         t = EDGE_POINTS[None, :, None]
         points = (start[:, None] * (1 - t) + end[:, None] * t) * (1 - INSET) + top[:, None] * INSET
-        found = np.full(points.shape[:2], NO_CLUSTER, np.uint8)
+        at_points = np.full(points.shape[:2], NO_CLUSTER, np.uint8)
         material = surface.triangles.material_of[pairs[:, side]]
         for m, c in colors.items():
             here = material == m
-            found[here] = clusters[m][c.texels(points[here])]
-        out.append(found)
+            at_points[here] = clusters[m][c.texels(points[here])]
+        out.append(at_points)
     return out
