@@ -157,6 +157,15 @@ def test_inspect_prints_a_table_and_json_of_each_file(here):
     assert facts[0]["sha256"] == load(here / "free.vrm").sha256
 
 
+def test_inspect_says_what_parts_the_surface_is_taken_for_and_why():
+    rows = json.loads(run("inspect", "demo", "--json").stdout)[0]["parts"]
+    shoe = next(row for row in rows if row["subject"] == "Shoe")
+    assert (shoe["part"], shoe["why"]) == ("shoes", "material name")
+    assert sum(row["share"] for row in rows) == pytest.approx(1.0, abs=0.01)
+    lines = run("inspect", "demo").stdout.splitlines()
+    assert any("shoes" in line and line.endswith("material name: Shoe, Sole") for line in lines)
+
+
 @needs_corpus
 def test_evidence_from_outside_the_file_is_printed_beside_what_it_says(here):
     path = CORPUS / "avatars" / "boombox_export4.vrm"
