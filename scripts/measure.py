@@ -77,6 +77,13 @@ SECTIONS = (
         ("benchmarks/against_pyrender.py",),
     ),
     Section(
+        "parts",
+        "Part labels",
+        "`benchmarks/part_labels.py`: real avatars against answers that were made by looking at them, the built-in"
+        " family against its construction; docs/parts.md explains.",
+        ("benchmarks/part_labels.py", "--avatars", "{avatars}"),
+    ),
+    Section(
         "raster",
         "What a picture costs beside rasterising",
         "`benchmarks/raster.py`: our draw() against a bare moderngl loop of the same calls, and CPU-milliseconds of"

@@ -239,3 +239,12 @@ def test_the_usual_names_need_no_quotes_in_a_recipe(license, tmp_path):
     for text in (f"[{license.name}, MIT]", f"\n  - {license.name}\n  - MIT"):
         (tmp_path / "r.yaml").write_text(f"avatars: [demo]\ncount: 1\naccept_licenses: {text}\n")
         assert load_recipe(tmp_path / "r.yaml").accept_licenses == (license.name, "MIT")
+
+
+def test_an_entry_may_correct_the_parts_of_its_file(manifest):
+    own = {"materials": {"Body_00": "skin"}, "colors": [{"color": "#102030", "part": "hat", "zones": ["head"]}]}
+    parts = load_manifest(manifest({"parts": own}))[SHA].parts
+    assert parts is not None and parts.materials == {"Body_00": "skin"} and parts.colors[0].zones == ("head",)
+    assert load_manifest(manifest({}))[SHA].parts is None
+    with pytest.raises(RecipeError, match="no such part"):
+        load_manifest(manifest({"parts": {"materials": {"a": "hiar"}}}))

@@ -63,12 +63,15 @@ def _hair(joint: str) -> tuple[str, ...]:
     return ("hair", "hair_front", "hair_back")
 
 
-def scrubbed(avatar: Avatar) -> Avatar:
-    """The avatar without any name that its author gave: of nodes, meshes, materials, textures, images, targets."""
+def scrubbed(avatar: Avatar, targets: bool = False) -> Avatar:
+    """The avatar without any name that its author gave: of nodes, meshes, materials, textures and images.
+
+    targets: keep the names of morph targets, which say where eyes and mouth are where no expression does.
+    """
     return replace(
         avatar,
         nodes=tuple(replace(n, name="") for n in avatar.nodes),
-        meshes=tuple(replace(m, name="", target_names=()) for m in avatar.meshes),
+        meshes=tuple(replace(m, name="", target_names=m.target_names if targets else ()) for m in avatar.meshes),
         materials=tuple(replace(m, name="") for m in avatar.materials),
         textures=tuple(replace(t, name="") for t in avatar.textures),
         images=tuple(i and replace(i, name="") for i in avatar.images),

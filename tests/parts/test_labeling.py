@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -29,6 +30,12 @@ VROID_NAMES = {
 }  # fmt: skip
 
 
+@cache
+def member(k: int = 0) -> Avatar:
+    """A member of the built-in family, measured once for all tests."""
+    return demo_avatar(variant(k))
+
+
 def score(avatar: Avatar, labels: PartLabels, right: np.ndarray) -> tuple[float, float]:
     """(precision, share of all pixels that are right). right: (T, parts) bool."""
     label, triangle = [], []
@@ -47,14 +54,14 @@ def truth(avatar: Avatar) -> np.ndarray:
 
 @pytest.mark.parametrize("k", FAMILY)
 def test_the_family_by_its_names_is_as_it_was_built(k):
-    avatar = demo_avatar(variant(k))
+    avatar = member(k)
     precision, right = score(avatar, label_parts(avatar), truth(avatar))
     assert precision >= 0.999 and right >= 0.995
 
 
 @pytest.mark.parametrize("k", FAMILY)
 def test_the_family_without_any_name_is_right_where_it_has_labels(k):
-    avatar = demo_avatar(variant(k))
+    avatar = member(k)
     right = truth(avatar)
     right[np.ix_(right[:, list(HAIR)].any(1), list(HAIR))] = True  # which lock is a tail, names alone tell
     precision, all_right = score(avatar, label_parts(scrubbed(avatar)), right)
@@ -62,7 +69,7 @@ def test_the_family_without_any_name_is_right_where_it_has_labels(k):
 
 
 def test_vroid_names_do_as_well():
-    avatar = demo_avatar(variant(0))
+    avatar = member()
     renamed = replace(
         avatar,
         materials=tuple(replace(m, name=VROID_NAMES.get(m.name, m.name)) for m in avatar.materials),
@@ -74,13 +81,13 @@ def test_vroid_names_do_as_well():
 
 
 def test_labels_are_found_once():
-    avatar = demo_avatar()
+    avatar = member()
     assert label_parts(avatar) is label_parts(avatar)
     assert label_parts(avatar, sources=("names",)) is not label_parts(avatar)
 
 
 def test_every_label_is_in_the_legend_and_the_background_has_none():
-    avatar = demo_avatar()
+    avatar = member()
     labels = label_parts(avatar)
     assert len(labels.triangles) == avatar.triangle_count and labels.triangles.max() < len(PART_NAMES)
     nothing = labels.at(np.full((2, 3), -1, np.int32), np.zeros((2, 3, 2), np.float32))
@@ -88,7 +95,7 @@ def test_every_label_is_in_the_legend_and_the_background_has_none():
 
 
 def test_evidence_adds_up():
-    labels = label_parts(demo_avatar())
+    labels = label_parts(member())
     assert sum(e.share for e in labels.evidence) == pytest.approx(1.0)
     assert {"material name", "joint name", "place"} <= {e.why for e in labels.evidence}
 
@@ -103,7 +110,7 @@ def of_material(avatar: Avatar, labels: PartLabels, name: str) -> set[str]:
 
 
 def test_an_override_by_material_counts_before_its_name():
-    avatar = demo_avatar()
+    avatar = member()
     labels = label_parts(avatar, PartOverrides(materials={"Top": "outer_garment", "Hair": "unknown", "Skin": "skin"}))
     assert of_material(avatar, labels, "Top") == {"outer_garment"}
     assert of_material(avatar, labels, "Hair") == {"unknown"}
@@ -113,17 +120,17 @@ def test_an_override_by_material_counts_before_its_name():
 @pytest.mark.parametrize("key", ["materials", "textures", "nodes", "meshes"])
 def test_an_override_of_what_the_avatar_lacks_is_an_error(key):
     with pytest.raises(RecipeError, match=f"among its {key}"):
-        label_parts(demo_avatar(), PartOverrides.model_validate({key: {"Tpo": "hat"}}))
+        label_parts(member(), PartOverrides.model_validate({key: {"Tpo": "hat"}}))
 
 
 def test_an_override_by_color_and_zone():
-    avatar = demo_avatar()
+    avatar = member()
     surface, regions = measured(avatar)
     shoe = next(m for m in avatar.materials if m.name == "Shoe")
     pixels = regions.colors[avatar.materials.index(shoe)].pixels[0, 0]
     rule = {"color": "#{:02x}{:02x}{:02x}".format(*pixels.tolist()), "part": "gloves", "zones": ["foot"]}
-    there = PartOverrides.model_validate({"colors": [rule]})
-    assert "gloves" in of_material(avatar, label_parts(avatar, there), "Shoe")
+    on_feet = PartOverrides.model_validate({"colors": [rule]})
+    assert "gloves" in of_material(avatar, label_parts(avatar, on_feet), "Shoe")
     elsewhere = PartOverrides.model_validate({"colors": [rule | {"zones": ["hand"]}]})
     assert of_material(avatar, label_parts(avatar, elsewhere), "Shoe") == {"shoes"}
     assert surface.in_zone("foot").any()

@@ -51,6 +51,14 @@ def test_three_keys_are_enough(tmp_path: Path) -> None:
     assert r.elevations.keys() == load_elevations().keys()
 
 
+def test_parts_come_back_from_json_as_they_were(tmp_path: Path) -> None:
+    text = "parts: {demo: {materials: {Top: hat}, colors: [{color: '#102030', part: skin, height: [0.1, 0.2]}]}}\n"
+    r = recipe(tmp_path, SMALLEST + text)
+    assert r.parts["demo"].colors[0].height == (0.1, 0.2) and not recipe(tmp_path, SMALLEST).parts
+    again = Recipe.model_validate(r.model_dump(mode="json", exclude={"avatar_lists"}) | {"avatars": ["demo"]})
+    assert again.parts == r.parts
+
+
 def test_the_seed_may_be_left_out(tmp_path: Path) -> None:
     assert recipe(tmp_path, "avatars: demo\ncount: 1\n").seed == 0
 
@@ -163,6 +171,9 @@ BAD = [
     (SMALLEST + "characters:\n  no.vrm: {name: x}\n", "5: characters.no.vrm: no avatar of this recipe is called so"),
     (SMALLEST + "outlines: maybe\n", "4: outlines: "),
     (SMALLEST + "characters: {a.vrm: {nam: x}}\n", "4: characters.a.vrm.nam: unknown key (did you mean name?)"),
+    (SMALLEST + "parts: {no.vrm: {}}\n", "4: parts.no.vrm: no avatar of this recipe is called so"),
+    (SMALLEST + "parts: {demo: {materials: {Top: hiar}}}\n", "4: parts.demo.materials.Top: no such part (did you mean"),
+    (SMALLEST + "parts: {demo: {colours: []}}\n", "4: parts.demo.colours: unknown key (did you mean colors?)"),
     (SMALLEST + "seed: &a 1\n", "4: anchors and aliases are not read"),
     (SMALLEST + "x: *a\n", "4: anchors and aliases are not read"),
     (SMALLEST + "x: !!python/object/apply:os.system [ls]\n", "4: not plain YAML"),

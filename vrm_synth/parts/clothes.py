@@ -29,7 +29,7 @@ def label_hair(table: RegionTable, skin: NDArray[np.bool_]) -> tuple[NDArray[np.
 
     skin: (R,). A small one may be a brow where nothing else speaks against it.
     """
-    s, r, p = table.surface, table.regions, table.place
+    s, r, p = table.surface, table.regions, table.position
     none = np.zeros(len(table.area), np.bool_)
     head = s.in_zone("head")[r.triangle]
     joint = table.landmark("head")
@@ -62,9 +62,9 @@ def _own_locks(table: RegionTable, skin: NDArray[np.bool_]) -> NDArray[np.bool_]
     bare = sum_by(piece, r.area * skin[r.region], count) > 0.02 * sum_by(piece, r.area, count)
     first = np.unique(r.region, return_index=True)[1]
     face = face_front(table) & skin[r.region]
-    low, high = table.place[face][:, :2].min(0, initial=np.inf), table.place[face][:, :2].max(0, initial=-np.inf)
+    low, high = table.position[face][:, :2].min(0, initial=np.inf), table.position[face][:, :2].max(0, initial=-np.inf)
     inside = (table.center[:, :2] > low) & (table.center[:, :2] < high)
-    behind = table.center[:, 2] < float(np.median(table.place[s.in_zone("head")[r.triangle]][:, 2]))
+    behind = table.center[:, 2] < float(np.median(table.position[s.in_zone("head")[r.triangle]][:, 2]))
     return ~bare[piece[first]] & (behind | ~inside.all(1))
 
 
@@ -156,7 +156,7 @@ def _open_front(table: RegionTable, top: NDArray[np.bool_], skin: NDArray[np.boo
 
     The chest is cut into SLICES by height. skin: (R,) regions that are skin, which necklines show, too.
     """
-    r, p = table.regions, table.place
+    r, p = table.regions, table.position
     torso = table.surface.in_zone("torso")[r.triangle]
     low, high = (_at(table, bone) for bone in ("spine", "neck"))
     if low is None or high is None or not torso.any():

@@ -14,7 +14,8 @@ from vrm_synth.parts.surface import Surface
 from vrm_synth.parts.texture_colors import TextureColors, texture_colors
 from vrm_synth.vrm.avatar import Avatar
 
-SUBDIVISIONS = (2, 4, 8, 16)  # a triangle is sampled at the centers of n² equal ones
+SUBDIVISIONS = (1, 2, 4, 8, 16)  # a triangle is sampled at the centers of n² equal ones
+MOST_SAMPLES = 4_000_000
 TEXELS_A_SAMPLE = 6.0  # texels that a sample stands for where the limit allows it
 CODES = 256  # clusters of a triangle are numbered triangle · CODES + cluster
 EDGE_POINTS = np.array([0.08, 0.29, 0.5, 0.71, 0.92])  # where along an edge the colors of both sides are compared
@@ -127,7 +128,9 @@ def _sample_points(surface: Surface, uvs: Array, colors: dict[int, TextureColors
         a, b = ((uvs[:, k] - uvs[:, 0]) * scale for k in (1, 2))
         texels = np.nan_to_num(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2, nan=0.0, posinf=1e9)
     wanted = np.sqrt(texels / TEXELS_A_SAMPLE)
-    step = np.searchsorted(SUBDIVISIONS[:-1], wanted)
+    step = np.maximum(np.searchsorted(SUBDIVISIONS[:-1], wanted), 1)
+    while step.any() and (np.array(SUBDIVISIONS)[step] ** 2).sum() > MOST_SAMPLES:
+        step = np.maximum(step - 1, 0)  # many large triangles on one texture: fewer samples each
     triangle, weights = [np.zeros(0, np.intp)], [np.zeros((0, 3))]
     for k, n in enumerate(SUBDIVISIONS):
         chosen = np.flatnonzero(step == k)
@@ -202,10 +205,10 @@ def _edge_clusters(
         start, end, top = uv[e[:, 0], ends[:, 0]], uv[e[:, 0], ends[:, 1]], uv[e[:, 0], apex]
         t = EDGE_POINTS[None, :, None]
         points = (start[:, None] * (1 - t) + end[:, None] * t) * (1 - INSET) + top[:, None] * INSET
-        found = np.full(points.shape[:2], NO_CLUSTER, np.uint8)
+        at_points = np.full(points.shape[:2], NO_CLUSTER, np.uint8)
         material = surface.triangles.material_of[pairs[:, side]]
         for m, c in colors.items():
             here = material == m
-            found[here] = clusters[m][c.texels(points[here])]
-        out.append(found)
+            at_points[here] = clusters[m][c.texels(points[here])]
+        out.append(at_points)
     return out

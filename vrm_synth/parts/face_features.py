@@ -57,8 +57,8 @@ def _named_eye(table: RegionTable, known: NDArray[np.uint8], sign: float) -> dic
     """Regions of the eye on one side (1: the avatar's left) that have their labels; {} where there are none."""
     joint = table.landmark("head")
     beside = sign * (table.center[:, 0] - (0.0 if joint is None else joint[0])) > 0
-    found = {part: np.flatnonzero(beside & (known == PART_IDS[part])).tolist() for part in EYE}
-    return {part: regions for part, regions in found.items() if regions}
+    by_part = {part: np.flatnonzero(beside & (known == PART_IDS[part])).tolist() for part in EYE}
+    return {part: regions for part, regions in by_part.items() if regions}
 
 
 def _alike(a: float, b: float) -> bool:

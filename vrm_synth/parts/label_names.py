@@ -30,17 +30,17 @@ WHOLE_BODY = ("torso", "lower_arm", "upper_leg", "lower_leg", "foot")
 
 def label_by_names(avatar: Avatar, surface: Surface, regions: ColorRegions, w: WorkingLabels) -> None:
     """Label primitives whose names say what they are, or together with their place do."""
-    found = read_names(avatar, surface)
+    evidence = read_names(avatar, surface)
     primitive = surface.triangles.primitive_of[regions.triangle]
     on_head = surface.in_zone("head", "eye")[regions.triangle]
-    eyes_apart = set(EYES) <= {e.part for e in found} or "iris" in {e.part for e in found}
-    face_apart = any(_names_face(e) or e.part == "face_skin" for e in found)  # then a neck under it is the body's
+    eyes_apart = set(EYES) <= {e.part for e in evidence} or "iris" in {e.part for e in evidence}
+    face_apart = any(_names_face(e) or e.part == "face_skin" for e in evidence)  # then a neck under it is the body's
     by_place = np.where(on_head & (not face_apart), PART_IDS["face_skin"], PART_IDS["body_skin"])
-    for k, e in enumerate(found):
+    for k, e in enumerate(evidence):
         if e.part:
             w.set(primitive == k, PART_IDS[e.part], e.why, e.subject)
     named_garment = np.isin(w.part, [PART_IDS[name] for name in GARMENTS])
-    for k, e in enumerate(found):
+    for k, e in enumerate(evidence):
         cells = primitive == k
         if e.part:
             continue

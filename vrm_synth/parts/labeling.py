@@ -25,9 +25,11 @@ from vrm_synth.parts.sums import sum_by
 from vrm_synth.parts.surface import Surface, measure_surface
 from vrm_synth.parts.working_labels import WorkingLabels
 from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 Source = Literal["names", "texture"]
 SOURCES: tuple[Source, ...] = ("names", "texture")
+MOST_TRIANGLES = 2_000_000  # of an avatar that is looked at: memory grows with them
 WHOLE_PIECE = 0.6  # least share of a connected piece that one garment has for the rest of the piece to be of it
 FILLING = ("hair", "upper_garment", "outer_garment", "lower_garment", "legwear", "shoes", "gloves")
 SKIN_IN_PIECE = 0.02  # largest share of skin in such a piece
@@ -42,12 +44,15 @@ def label_parts(
     """Label all that an avatar draws; "unknown" where nothing tells.
 
     overrides: what counts before anything else. sources: what else may speak, for measuring one alone. Computed once an
-    avatar and overrides. Raises RecipeError where an override names what the avatar lacks.
+    avatar and overrides; an avatar of more than MOST_TRIANGLES is unknown throughout. Raises RecipeError where an
+    override names what the avatar lacks.
     """
     known = _LABELED.setdefault(avatar, {})
     key = "" if overrides is None else overrides.model_dump_json(), frozenset(sources)
     if key in known:
         return known[key]
+    if avatar.triangle_count > MOST_TRIANGLES:
+        return _nothing(avatar)
     surface, regions = measured(avatar)
     w = WorkingLabels.empty(len(regions.code))
     if overrides is not None:
@@ -61,6 +66,21 @@ def label_parts(
     split_hair(avatar, surface, regions, w, by_names="names" in sources)
     known[key] = _finish(avatar, surface, regions, w)
     return known[key]
+
+
+def _nothing(avatar: Avatar) -> PartLabels:
+    """Labels that know nothing, of an avatar that is too large to be measured."""
+    d = drawn_triangles(avatar)
+    return PartLabels(
+        triangles=np.zeros(len(d), np.uint8),
+        refined=np.zeros(len(d), np.bool_),
+        codes=np.zeros(0, np.int64),
+        code_parts=np.zeros(0, np.uint8),
+        material_of=d.material_of,
+        clusters={},
+        colors={},
+        evidence=(PartEvidence("unknown", "", f"more than {MOST_TRIANGLES:,} triangles", 1.0),),
+    )
 
 
 def measured(avatar: Avatar) -> tuple[Surface, ColorRegions]:

@@ -83,9 +83,9 @@ def read_names(avatar: Avatar, surface: Surface) -> list[NameEvidence]:
             if sense.part and _plausible(sense.part, zones):
                 part, why, subject = sense.part, whose, name
                 break
-            told = sense.hints - {"silent"}
-            if told and not hints:
-                hints, hint_why, hint_subject = told, whose, name
+            own_hints = sense.hints - {"silent"}
+            if own_hints and not hints:
+                hints, hint_why, hint_subject = own_hints, whose, name
         out.append(NameEvidence(part, why, subject, hints, hint_why, hint_subject))
     return out
 

@@ -91,8 +91,8 @@ class PartOverrides(BaseModel):
 
 def overrides_of(table: Mapping[str, PartOverrides], source: str) -> PartOverrides | None:
     """The overrides of one avatar from a recipe's `parts`, by its source as the recipe has it or its file's name."""
-    found = table.get(source)
-    return found if found is not None else table.get(PurePath(source).name)
+    own = table.get(source)
+    return own if own is not None else table.get(PurePath(source).name)
 
 
 def combined(first: PartOverrides | None, then: PartOverrides | None) -> PartOverrides | None:

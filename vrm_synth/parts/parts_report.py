@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.parts.labeling import label_parts, measured
+from vrm_synth.parts.labeling import MOST_TRIANGLES, label_parts, measured
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_labels import PartLabels
 from vrm_synth.parts.part_names import PART_NAMES
@@ -48,6 +48,8 @@ def part_pictures(
     avatar: Avatar, overrides: PartOverrides | None, side: int
 ) -> list[tuple[str, str, NDArray[np.uint8]]]:
     """(title, parts shown, (side, side, 3) uint8) of the labels at rest: front, back, and the head from the front."""
+    if avatar.triangle_count > MOST_TRIANGLES:
+        return []
     surface, regions = measured(avatar)
     if not len(surface.area):
         return []

@@ -36,7 +36,7 @@ class RegionTable:
     low, high: (R, 3) box around the regions' cells.
     center: (R, 3) mean position.
     lab: (R, 3) L*a*b*.
-    place: (N, 3) position of each cell.
+    position: (N, 3) position of each cell.
     """
 
     surface: Surface
@@ -51,7 +51,7 @@ class RegionTable:
     high: Array
     center: Array
     lab: Array
-    place: Array
+    position: Array
 
     def in_zones(self, *names: str) -> Array:
         """(R,) square metres of each region in the named zones."""
@@ -80,14 +80,14 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
     solid = np.bincount(regions.triangle, minlength=len(surface.area)) > 0
     seen = visible_points(surface.corners, solid, regions.center, surface.top - surface.floor)
     weight = regions.area * seen
-    place = scaled(surface, regions.center)
+    position = scaled(surface, regions.center)
     zone = surface.zone[regions.triangle].astype(np.intp)
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
     np.minimum.at(low, regions.region, scaled(surface, regions.low))
     np.maximum.at(high, regions.region, scaled(surface, regions.high))
     area = sum_by(regions.region, weight, count)
     by_zone = sum_by(regions.region * zones + zone, weight, count * zones).reshape(count, zones)
-    sums = [sum_by(regions.region, regions.area * place[:, k], count) for k in range(3)]
+    sums = [sum_by(regions.region, regions.area * position[:, k], count) for k in range(3)]
     whole = sum_by(regions.region, regions.area, count)
     head = surface.in_zone("head", "eye")[regions.triangle]
     return RegionTable(
@@ -103,7 +103,7 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
         high=high,
         center=np.stack(sums, -1) / np.maximum(whole, 1e-30)[:, None],
         lab=regions.palette.lab[regions.cluster],
-        place=place,
+        position=position,
     )
 
 

@@ -23,15 +23,20 @@ def face_front(table: RegionTable) -> NDArray[np.bool_]:
     s = table.surface
     on_head = s.in_zone("head", "eye") & (s.loose < 0.5)
     if not on_head.any():
-        return np.zeros(len(table.place), np.bool_)
+        return np.zeros(len(table.position), np.bool_)
     normal_z = np.cross(s.corners[:, 1] - s.corners[:, 0], s.corners[:, 2] - s.corners[:, 0])[:, 2]
-    heights = table.place[on_head[table.regions.triangle]]
+    heights = table.position[on_head[table.regions.triangle]]
     low, high = heights[:, 1].min(initial=1.0), heights[:, 1].max(initial=0.0)
     joint = table.landmark("head")
     bottom = low if joint is None else max(low, joint[1] - 0.1 * (high - joint[1]))
     t = table.regions.triangle
     forward = normal_z[t] > 0.3 * 2 * s.area[t]
-    return on_head[t] & forward & (table.place[:, 1] > bottom) & (table.place[:, 1] < bottom + 0.65 * (high - bottom))
+    return (
+        on_head[t]
+        & forward
+        & (table.position[:, 1] > bottom)
+        & (table.position[:, 1] < bottom + 0.65 * (high - bottom))
+    )
 
 
 def skin_colors(table: RegionTable) -> NDArray[np.intp]:

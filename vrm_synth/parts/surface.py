@@ -111,7 +111,7 @@ def _moved_by(
         zone_of_bone[[BONE_NAMES.index(b) for b in bones]] = z
     count = len(primitive.positions)
     skin = avatar.skin_of(node, primitive)
-    by_zone = np.zeros((count, len(ZONES)))
+    by_zone = np.zeros((count, len(ZONES)), np.float32)
     t = primitive.indices
     lead = np.full(len(t), node, np.int32)
     if skin is None:
@@ -123,7 +123,8 @@ def _moved_by(
         np.add.at(by_zone, (np.arange(count)[:, None], zone_of_bone[bone_of_node[joint_nodes]]), primitive.weights)
         free = (primitive.weights * ~is_bone[joint_nodes]).sum(1)
         lead = _leading(joint_nodes[t].reshape(len(t), -1), primitive.weights[t].reshape(len(t), -1))
-    return by_zone[t].sum(1).argmax(1).astype(np.uint8), free[t].mean(1), lead
+    zone = (by_zone[t[:, 0]] + by_zone[t[:, 1]] + by_zone[t[:, 2]]).argmax(1)
+    return zone.astype(np.uint8), free[t].mean(1), lead
 
 
 def _leading(nodes: NDArray[np.intp], weights: NDArray[np.float32]) -> Ids:

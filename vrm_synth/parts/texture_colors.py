@@ -41,7 +41,7 @@ class TextureColors:
         if self.info is None:
             return np.zeros(uv.shape[:-1], np.intp), np.zeros(uv.shape[:-1], np.intp)
         c, s = np.cos(self.info.rotation), np.sin(self.info.rotation)
-        x, y = (uv[..., k] * self.info.scale[k] for k in (0, 1))
+        x, y = (_finite(uv[..., k]) * self.info.scale[k] for k in (0, 1))
         u = _wrapped(_finite(c * x + s * y + self.info.offset[0]), self.sampler.wrap_s)
         v = _wrapped(_finite(c * y - s * x + self.info.offset[1]), self.sampler.wrap_t)
         return (np.minimum(v * height, height - 1).astype(np.intp), np.minimum(u * width, width - 1).astype(np.intp))
