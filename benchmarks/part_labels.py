@@ -24,11 +24,10 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from vrm_synth.builtin_avatar.avatar_source import open_avatar  # noqa: E402
-
 from tests.parts.answer_sheet import accepted, load_answers, load_overrides, rule_of_pixel  # noqa: E402
 from tests.parts.construction import construction, outfit_of, scrubbed  # noqa: E402
 from tests.parts.rest_pictures import rest_pictures  # noqa: E402
+from vrm_synth.builtin_avatar.open_avatar import open_avatar  # noqa: E402
 from vrm_synth.parts import PART_NAMES, PartLabels, PartOverrides, label_parts  # noqa: E402
 from vrm_synth.parts.labeling import SOURCES, measured  # noqa: E402
 from vrm_synth.parts.part_names import HAIR  # noqa: E402

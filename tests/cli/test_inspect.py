@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.command import run
 from tests.corpus import CORPUS, needs_corpus
 from tests.dataset.conftest import shot
@@ -35,3 +37,12 @@ def test_inspect_goes_on_past_a_broken_file(folder):
     facts = json.loads(result.stdout)
     assert [("error" in f) for f in facts] == [True, True, False]
     assert len(result.stderr.splitlines()) == 2 and "page.vrm" in result.stderr and "none.vrm" in result.stderr
+
+
+def test_inspect_says_what_parts_the_surface_is_taken_for_and_why():
+    rows = json.loads(run("inspect", "demo", "--json").stdout)[0]["parts"]
+    shoe = next(row for row in rows if row["subject"] == "Shoe")
+    assert (shoe["part"], shoe["why"]) == ("shoes", "material name")
+    assert sum(row["share"] for row in rows) == pytest.approx(1.0, abs=0.01)
+    lines = run("inspect", "demo").stdout.splitlines()
+    assert any("shoes" in line and line.endswith("material name: Shoe, Sole") for line in lines)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vrm_synth.builtin_avatar.avatar_source import open_avatar
 
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate, gaze_of
