@@ -97,7 +97,7 @@ def test_missing_arguments_exit_with_2(dataset, tmp_path):
 
 def test_every_command_that_writes_shards_has_the_librarys_default_size():
     """It is written out in the commands, because importing the plan takes a quarter of a second."""
-    assert SHARD_SIZE == DatasetSettings().shard_size
+    assert DatasetSettings().shard_size == SHARD_SIZE
     defaults = {
         name: parameter.default
         for name in COMMANDS
