@@ -84,6 +84,13 @@ SECTIONS = (
         ("benchmarks/part_labels.py", "--avatars", "{avatars}"),
     ),
     Section(
+        "ground-truth",
+        "Ground truth beside the colours",
+        "`benchmarks/ground_truth.py`: CPU-milliseconds of drawing and reading back, and how near the geometry buffer"
+        " is to a ray cast.",
+        ("benchmarks/ground_truth.py",),
+    ),
+    Section(
         "raster",
         "What a picture costs beside rasterising",
         "`benchmarks/raster.py`: our draw() against a bare moderngl loop of the same calls, and CPU-milliseconds of"

@@ -1,4 +1,4 @@
-"""Names of avatars, expressions and nodes: made plain and unique."""
+"""Names of avatars, expressions and nodes: made unique and free of control characters."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NOT_PLAIN = ["", "a\nb", "a\r\nb", "\x00", "a\x7f", "a\x85b", "a\u2028b", "a\u20
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_plain_names_are_left_alone(name: str) -> None:
+def test_control_free_names_are_left_alone(name: str) -> None:
     assert is_control_free(name) and control_free_name(name, "unnamed") == name
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
-def test_other_names_become_plain(name: str) -> None:
+def test_other_names_become_control_free(name: str) -> None:
     assert not is_control_free(name) and is_control_free(control_free_name(name, "unnamed"))
 
 

@@ -95,7 +95,7 @@ def test_duplicates_are_left_out_and_reported() -> None:
     assert len(oddities) == 2 and all("the first one counts" in line for line in oddities)
 
 
-def test_names_are_unique_and_plain_whatever_the_file_says() -> None:
+def test_names_are_unique_and_control_free_whatever_the_file_says() -> None:
     groups = [("unknown", n) for n in [*ODD_NAMES, "unnamed", "line break", "joy", "Joy", "happy", "aa", "A"] * 2]
     found_names = [n for n in names(*groups)[0] if n is not None]
     assert len(set(found_names)) == len(found_names) and all(map(is_control_free, found_names))

@@ -207,14 +207,14 @@ def _check_bone(name: str) -> None:
         raise RefusedError(what, "VRM 1.0's bones, and both… for left and right", (name,))
 
 
-def _plain(text: str) -> str:
+def _one_line(text: str) -> str:
     if not is_control_free(text):
         raise RefusedError("not one line of text", "no control characters")
     return text
 
 
 class _PhraseFile(_Strict):
-    text: Annotated[str, AfterValidator(_plain)] = Field(min_length=3, max_length=120)
+    text: Annotated[str, AfterValidator(_one_line)] = Field(min_length=3, max_length=120)
     shows: tuple[str, ...] = Field((), max_length=MOST_PHRASES)
     touch: tuple[tuple[str, str], ...] = Field((), max_length=MOST_PHRASES)
 

@@ -1,4 +1,5 @@
-"""Assign expression names: VRM 0.x blend-shape groups → VRM 1.0 names, and plain names for both versions.
+"""Assign expression names: VRM 0.x blend-shape groups → VRM 1.0 names; and, for both versions, names without control
+characters.
 
 VRM 0.x distinguishes groups by an ID (0.x README, "BlendShape name identifier"): the preset's name in capitals or,
 where the preset is unknown, the group's own name in capitals. So an unknown group called "Joy" is the preset joy. Of
@@ -145,7 +146,7 @@ def _own_name(g: GroupLabel, unique: UniqueNames, oddities: Oddities) -> str:
 
 
 def control_free_names(expressions: Mapping[str, Expression], json_path: str, oddities: Oddities) -> dict[str, str]:
-    """Return the file's name → a plain and unused name, for every expression of a VRM 1.0 file."""
+    """Return the file's name → a control-free and unused name, for every expression of a VRM 1.0 file."""
     out = {name: name for name in expressions if is_control_free(name)}
     unique = UniqueNames({*out, *PRESETS})
     for name in expressions:
