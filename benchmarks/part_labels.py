@@ -52,8 +52,8 @@ class Answers:
 
     @property
     def loose(self) -> NDArray[np.bool_]:
-        out = self.table.copy()
-        out[np.ix_(out[:, list(HAIR)].any(1), list(HAIR))] = True
+        out, hair = self.table.copy(), np.array(sorted(HAIR), np.intp)
+        out[np.ix_(out[:, hair].any(1), hair)] = True
         return out
 
 
