@@ -14,13 +14,14 @@ from collections import Counter
 from pathlib import Path
 
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
-from vrm_synth.dataset.summary.table import TABLE, query_table
+from vrm_synth.dataset.summary.table import query_table
+from vrm_synth.io.file_names import METADATA_TABLE
 from vrm_synth.io.store import LocalStore
 
 
 def main(folder: str, out: str, where: str) -> None:
     poses: Counter[str] = Counter()
-    for batch in query_table(Path(folder) / TABLE, where, ("pose",)):
+    for batch in query_table(Path(folder) / METADATA_TABLE, where, ("pose",)):
         poses.update(batch["pose"].to_pylist())
     for pose, count in poses.most_common():
         print(f"{count:5} {pose}")
