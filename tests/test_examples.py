@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -51,6 +52,21 @@ def test_the_render_script_writes_its_picture(tmp_path):
     assert "license CC0" in process.stdout
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
+
+
+def test_the_ground_truth_script_writes_passes_and_keypoints(tmp_path):
+    command = [sys.executable, EXAMPLES / "ground_truth.py", "demo", tmp_path / "truth"]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    depth_range, keypoints = re.findall(r"depth (.*) to .* m, (\d+) keypoints in sight", process.stdout)[0]
+    assert 0.5 < float(depth_range) < 10 and int(keypoints) > 60
+    names = {"picture.png", "pose.png", "lines.png", "arrays.npz", "annotation.json"}
+    assert {p.name for p in (tmp_path / "truth").iterdir()} == names
+    with np.load(tmp_path / "truth" / "arrays.npz") as arrays:
+        assert {name: a.shape for name, a in arrays.items()} == {
+            "depth": (512, 512), "parts": (512, 512), "normal": (512, 512, 3)
+        }  # fmt: skip
+    assert json.loads((tmp_path / "truth" / "annotation.json").read_text())["size"] == [512, 512]
 
 
 def test_the_turntable_has_distinct_frames(tmp_path):
