@@ -77,6 +77,7 @@ def sample_passes(
     """
     # Imported here: most datasets have no passes, and their workers start faster.
     from vrm_synth.annotation.coco import coco_annotation
+    from vrm_synth.annotation.openpose import openpose_json, openpose_person
     from vrm_synth.passes.pass_files import pass_file
     from vrm_synth.passes.pass_input import PassInput
 
@@ -87,7 +88,9 @@ def sample_passes(
         extras[CONDITIONING_IMAGE.suffix] = files[CONDITIONING[recipe.conditioning]]
     if not recipe.annotations:
         return extras, None
-    return extras, {**source.annotation.to_json(), "coco": coco_annotation(source.annotation)}
+    annotation = source.annotation
+    openpose = openpose_json([openpose_person(annotation.keypoints)], source.size)
+    return extras, {**annotation.to_json(), "coco": coco_annotation(annotation), "openpose": openpose}
 
 
 def mask_by_alpha(transparent: Frame) -> dict[str, bytes]:
