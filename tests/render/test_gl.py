@@ -378,3 +378,14 @@ def test_more_joints_than_a_uniform_block_holds_are_drawn_from_a_buffer(monkeypa
             pictures.append([renderer.render(p, v).rgba for p, v in ((rigid, VIEW), (skinned, figure))])
     assert all(np.array_equal(block, buffer) for block, buffer in zip(*pictures, strict=True))
     assert all(rgba[..., 3].any() for rgba in pictures[0])
+
+
+def test_an_error_of_the_driver_is_raised_with_the_picture(gl):
+    """OpenGL notes errors and goes on: a picture drawn without memory would be returned as if it were one."""
+    posed = evaluate(tiny.avatar([(tiny.sphere(), toon())]))
+    gl.render(posed, VIEW)
+    with gl._ctx:
+        gl._ctx.extra._tex_parameter(0, 0, 0)  # no such target: GL_INVALID_ENUM
+    with pytest.raises(RenderError, match="the driver failed while drawing; got GL_INVALID_ENUM"):
+        gl.render(posed, VIEW)
+    assert gl.render(posed, VIEW).rgba.any()
