@@ -34,6 +34,7 @@ from vrm_synth.render.gl.targets import (
     R8,
     Target,
     Targets,
+    raise_driver_error,
     set_color_mask,
 )
 from vrm_synth.render.gl.uniforms import FRAME_SIZE, CameraMatrices, frame_block
@@ -84,7 +85,8 @@ class GLBackend:
         """Draw once. Raises RenderError where the driver's limits are exceeded, or it fails (out of memory)."""
         order = self.draw(posed, view)
         frame = self._with_buffers(Frame(self.read_back(view), order), posed, view)
-        self._raise_driver_error()
+        with self._ctx:
+            raise_driver_error(self._ctx)
         return frame
 
     def stream(self, pictures: Iterable[tuple[PosedAvatar, View]]) -> Iterator[Frame]:
@@ -267,19 +269,12 @@ class GLBackend:
             resolved.read_into(buffer, components=4, alignment=1)
         return _PendingRead(buffer, (height, width, 4), is_straight)
 
-    def _raise_driver_error(self) -> None:
-        """Raise RenderError where OpenGL has noted an error since the last picture: its pixels may be anything."""
-        with self._ctx:
-            error = self._ctx.error
-        if error != "GL_NO_ERROR":
-            raise RenderError("the driver failed while drawing", got=error, where=self._ctx.info["GL_RENDERER"])
-
     def _finish_reading(self, read: _PendingRead) -> NDArray[np.uint8]:
         pixels = np.empty(read.shape, np.uint8)
         with self._ctx:
             read.buffer.read_into(pixels, pixels.nbytes)
             self._targets.give_back(read.buffer)
-        self._raise_driver_error()
+            raise_driver_error(self._ctx)
         return pixels if read.is_straight else unpremultiply(pixels)[::-1]
 
 

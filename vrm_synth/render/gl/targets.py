@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import moderngl
 
+from vrm_synth.core.errors import RenderError
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -52,6 +54,13 @@ def set_color_mask(framebuffer: moderngl.Framebuffer, mask: tuple[tuple[bool, bo
     framebuffer.color_mask = mask  # type: ignore[assignment]  # one mask for each attachment is allowed, too
 
 
+def raise_driver_error(ctx: moderngl.Context) -> None:
+    """Raise RenderError where OpenGL has noted an error since the last call: what is drawn may be anything."""
+    error = ctx.error
+    if error != "GL_NO_ERROR":
+        raise RenderError("the driver failed while drawing", got=error, where=ctx.info["GL_RENDERER"])
+
+
 class Targets:
     """The framebuffers and pixel buffers of one context."""
 
@@ -59,6 +68,7 @@ class Targets:
         self._ctx = ctx
         self._targets: dict[str, tuple[tuple[Attachment, ...], Target]] = {}  # by what they are for
         self._free: list[moderngl.Buffer] = []
+        self._idle = ctx.framebuffer([ctx.texture((1, 1), 4)])  # bound while no other is
 
     def draw_target(self, size: tuple[int, int], samples: int, with_labels: bool = False) -> Target:
         """The framebuffer with colour and depth that is drawn into, with labels beside the colour or without.
@@ -94,9 +104,12 @@ class Targets:
         kept = self._targets.get(purpose)
         if kept is None or (kept[0], kept[1].size, kept[1].samples) != (attachments, size, samples):
             if kept is not None:
+                self._idle.use()  # moderngl binds again what was bound, and OpenGL refuses what is deleted
                 kept[1].release()
             colors = tuple(self._ctx.texture(size, n, samples=samples, dtype=dtype) for n, dtype in attachments)
             buffer = self._ctx.depth_renderbuffer(size, samples=samples) if depth else None
+            raise_driver_error(self._ctx)
             target = Target(self._ctx.framebuffer(colors, buffer), colors, buffer, size, samples)
+            raise_driver_error(self._ctx)
             self._targets[purpose] = (attachments, target)
         return self._targets[purpose][1]
