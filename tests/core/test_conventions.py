@@ -9,7 +9,7 @@ from tests.corpus import avatar_files, needs_corpus
 from tests.pose.builders import avatar, node
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import ShotError, VrmSynthError
-from vrm_synth.core.transforms import compose, quat_rotate, spherical, transform_points
+from vrm_synth.core.transforms import compose, direction_to_camera, quat_rotate, transform_points
 from vrm_synth.pose.evaluate import LookAtAngles, evaluate
 from vrm_synth.vrm.avatar import LookAt, RangeMap
 
@@ -74,10 +74,10 @@ def test_fov_is_vertical_and_pixels_start_top_left() -> None:
 
 
 def test_azimuth_and_elevation() -> None:
-    np.testing.assert_allclose(spherical(0, 0), FRONT, atol=1e-15)
-    np.testing.assert_allclose(spherical(90, 0), AVATARS_LEFT, atol=1e-15)
-    np.testing.assert_allclose(spherical(0, 90), UP, atol=1e-15)
-    np.testing.assert_allclose(spherical(180, 0), -FRONT, atol=1e-15)
+    np.testing.assert_allclose(direction_to_camera(0, 0), FRONT, atol=1e-15)
+    np.testing.assert_allclose(direction_to_camera(90, 0), AVATARS_LEFT, atol=1e-15)
+    np.testing.assert_allclose(direction_to_camera(0, 90), UP, atol=1e-15)
+    np.testing.assert_allclose(direction_to_camera(180, 0), -FRONT, atol=1e-15)
 
 
 @pytest.mark.parametrize(("yaw", "pitch", "toward"), [(90, 0, AVATARS_LEFT), (0, 90, -UP)])

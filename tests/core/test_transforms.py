@@ -13,6 +13,7 @@ from vrm_synth.core.transforms import (
     clip_from_view_perspective,
     compose,
     decompose,
+    direction_to_camera,
     matrix_quat,
     normal_matrix,
     quat_axis_angle,
@@ -21,7 +22,6 @@ from vrm_synth.core.transforms import (
     quat_matrix,
     quat_mul,
     quat_rotate,
-    spherical,
     transform_points,
     world_from_view,
 )
@@ -210,4 +210,4 @@ def test_projections_put_near_at_minus_one_and_far_at_one(project: object) -> No
 def test_spherical_directions_are_unit() -> None:
     for a in range(-180, 181, 30):
         for e in range(-90, 91, 30):
-            assert np.linalg.norm(spherical(a, e)) == pytest.approx(1)
+            assert np.linalg.norm(direction_to_camera(a, e)) == pytest.approx(1)

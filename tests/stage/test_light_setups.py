@@ -7,7 +7,7 @@ import pytest
 
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.rng import rng
-from vrm_synth.core.transforms import spherical
+from vrm_synth.core.transforms import direction_to_camera
 from vrm_synth.stage.light_setups import SETUPS, light
 
 
@@ -19,11 +19,11 @@ def test_the_light_falls_on_what_the_camera_sees(setup: str) -> None:
         key, fill = light(setup, azimuth, rng(0, "light", i))
         travels = np.array(key.direction)
         assert np.linalg.norm(travels) == pytest.approx(1)
-        assert travels @ spherical(azimuth, 0) < -0.1  # away from the camera
+        assert travels @ direction_to_camera(azimuth, 0) < -0.1  # away from the camera
         assert travels[1] < 0  # downward
         brightest = key.intensity * max(key.color) + fill.intensity * max(fill.color)
         assert 0.85 < brightest < 1.2
-        sides.add(bool(np.cross(spherical(azimuth, 0), -travels)[1] > 0))
+        sides.add(bool(np.cross(direction_to_camera(azimuth, 0), -travels)[1] > 0))
     assert sides == {True, False}
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from vrm_synth.camera.camera import DEFAULT_FOV_Y, Camera
 from vrm_synth.core.errors import ShotError
-from vrm_synth.core.transforms import Array, spherical
+from vrm_synth.core.transforms import Array, direction_to_camera
 from vrm_synth.core.vectors import Vec3
 
 STEEPEST = 85.0
@@ -50,7 +50,7 @@ def axes(aim: Aim) -> Array:
     """The camera's axes as rows (3, 3): right, up and backward, in the world frame. Raises ShotError."""
     if not abs(aim.elevation) <= STEEPEST:
         raise ShotError("too steep", got=aim.elevation, allowed=f"elevation from −{STEEPEST:g} to {STEEPEST:g}")
-    backward = spherical(aim.azimuth, aim.elevation)
+    backward = direction_to_camera(aim.azimuth, aim.elevation)
     right = np.cross([0.0, 1.0, 0.0], backward)
     right /= np.linalg.norm(right)
     up = np.cross(backward, right)

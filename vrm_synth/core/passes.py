@@ -1,6 +1,7 @@
 """The passes: files of ground truth beside each picture. Their names, their files' names, what they hold.
 
-How each is made from a geometry buffer is in passes/pass_files.py, what it means in docs/passes.md.
+To add one: an entry here, its array in passes/pass_arrays.py, what it needs of a geometry buffer in
+passes/geometry_fields.py, what its file keeps in passes/pass_files.py, what it means in docs/passes.md.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ def clip_from_view_orthographic(height: float, aspect: float, near: float, far: 
     return m
 
 
-def spherical(azimuth_deg: float, elevation_deg: float) -> Array:
+def direction_to_camera(azimuth_deg: float, elevation_deg: float) -> Array:
     """Unit direction (3,) from the subject to the camera.
 
     Azimuth 0° is in front of the face (+Z), positive toward the avatar's left (+X); elevation

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import finish, is_complete, reopen
-from vrm_synth.dataset.identity.claim import claim, predecessor
+from vrm_synth.dataset.identity.claim import claim, resumable_identity
 from vrm_synth.dataset.identity.dataset_json import identity, read_identity
 from vrm_synth.dataset.identity.render_id import MIXED, RENDER_ID, RENDER_PARTS
 from vrm_synth.dataset.plan import SHARD_SIZE
@@ -217,7 +217,7 @@ class DeriveTask:
         if self.encoding is not None:
             check_encoding(self.encoding)
         content = self.identity()
-        predecessor(self.out, content)
+        resumable_identity(self.out, content)
         missing = set(missing_of(self.out, range(self.plan.shards)))
         if missing:
             reopen(self.out)

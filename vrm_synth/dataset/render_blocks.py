@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vrm_synth.dataset.finish import finish, is_complete, reopen
-from vrm_synth.dataset.identity.claim import check_claimable, outgrown, predecessor
+from vrm_synth.dataset.identity.claim import check_claimable, outgrown, resumable_identity
 from vrm_synth.dataset.identity.dataset_json import identity
 from vrm_synth.dataset.plan import Plan
 from vrm_synth.dataset.render_task import (
@@ -119,7 +119,7 @@ class RecipeDataset:
         self.store = store
         content = identity(_settings(recipe, credits, settings), _as_written(recipe), list(credits.values()))
         content |= {"skipped": list(usable.skipped)} if usable.skipped else {}
-        predecessor(store, content)
+        resumable_identity(store, content)
         self.writer = BlockWriter(self.plan, store, settings.output.shard_format, content)
         self.task = RenderTask(
             recipe,
@@ -138,7 +138,7 @@ class RecipeDataset:
         some = range(self.plan.blocks) if blocks is None else blocks
         numbers = [n for b in some for n in self.plan.numbers(b)]
         content = self.writer.identity
-        others = set(outgrown(predecessor(self.store, content), content)).intersection(numbers)
+        others = set(outgrown(resumable_identity(self.store, content), content)).intersection(numbers)
         return sorted({n // len(self.plan.splits) for n in others.union(missing_of(self.store, numbers))})
 
     def render_blocks(
@@ -163,7 +163,7 @@ class RecipeDataset:
     def begin(self, blocks: Sequence[int]) -> None:
         """Take the mark of completion away before blocks are made; not yet where it is a smaller dataset's, which is
         whole until the first new shard is put."""
-        existing = predecessor(self.store, self.writer.identity) if blocks else None
+        existing = resumable_identity(self.store, self.writer.identity) if blocks else None
         if existing is not None and existing["recipe_sha256"] == self.writer.identity["recipe_sha256"]:
             reopen(self.store)
 

@@ -119,7 +119,8 @@ class _GroupCrashes:
     crashes: Counter[int] = field(default_factory=Counter)
 
     def end_of_run(self, min_crashes: int) -> float:
-        """Last shot of the first MAX_CONSECUTIVE_SHOTS in a row with `min_crashes` or more each; infinity without."""
+        """Number of the last of the first MAX_CONSECUTIVE_SHOTS neighbours in `shots` that each crashed `min_crashes`
+        times or more; infinity where there is no such sequence."""
         at = sorted(bisect_left(self.shots, i) for i, crashes in self.crashes.items() if crashes >= min_crashes)
         span = MAX_CONSECUTIVE_SHOTS - 1
         ends = (last for first, last in zip(at, at[span:], strict=False) if last - first == span)

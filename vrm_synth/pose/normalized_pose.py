@@ -49,7 +49,7 @@ class HumanoidRig:
 
 
 def build_humanoid(avatar: Avatar, tree: NodeTree) -> HumanoidRig:
-    """Rest rotations of the humanoid bones."""
+    """Compute once per avatar what turns a normalized pose into local rotations, and its corrected T-pose and hips."""
     names = list(avatar.humanoid)
     node = np.array([avatar.humanoid[n] for n in names], np.intp)
     parent_rotation = np.array([_parent_rotation(tree, int(i)) for i in node]).reshape(-1, 4)

@@ -8,7 +8,7 @@ import numpy as np
 
 from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
-from vrm_synth.core.transforms import spherical
+from vrm_synth.core.transforms import direction_to_camera
 from vrm_synth.core.vectors import Vec3
 from vrm_synth.stage.light_types import Ambient, Light
 
@@ -43,7 +43,7 @@ def light(setup: str, camera_azimuth: float, rng: np.random.Generator) -> tuple[
         raise RecipeError(f"unknown lighting{did_you_mean(setup, SETUPS)}", got=setup, allowed=", ".join(SETUPS))
     s = SETUPS[setup]
     side = 1.0 if rng.random() < 0.5 else -1.0
-    from_light = spherical(camera_azimuth + side * rng.uniform(*s.azimuth), rng.uniform(*s.elevation))
+    from_light = direction_to_camera(camera_azimuth + side * rng.uniform(*s.azimuth), rng.uniform(*s.elevation))
     x, y, z = (-from_light).tolist()
     tint = TINTS[int(rng.integers(len(TINTS)))]
     return Light((x, y, z), tint, float(rng.uniform(*s.key))), Ambient((1.0, 1.0, 1.0), float(rng.uniform(*s.fill)))

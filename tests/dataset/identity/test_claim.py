@@ -14,7 +14,7 @@ from vrm_synth.core.errors import DatasetError, RenderError
 from vrm_synth.dataset import render_task
 from vrm_synth.dataset.derive import DeriveTask, SourceDataset, pick
 from vrm_synth.dataset.finish import finish, is_complete
-from vrm_synth.dataset.identity.claim import claim, outgrown, predecessor
+from vrm_synth.dataset.identity.claim import claim, outgrown, resumable_identity
 from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
 from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
@@ -251,15 +251,15 @@ def test_a_run_without_a_finished_shard_does_not_claim_the_folder(maker, store, 
 def test_a_folder_with_only_another_datasets_identity_can_be_claimed(maker, store):
     store.put_file(DATASET_JSON, identity_bytes(maker.dataset(store, FEW, seed=9).writer.identity))
     store.put_file(METRICS_JSON, b"{}")
-    assert predecessor(store, maker.dataset(store, FEW).writer.identity) is None
+    assert resumable_identity(store, maker.dataset(store, FEW).writer.identity) is None
     maker.render(store, FEW)
     other = identity({"seed": 1}, {}, [])
     with pytest.raises(DatasetError, match="another recipe's dataset"):
-        predecessor(store, other)
+        resumable_identity(store, other)
     for name in store.list("records"):
         store.delete(name)
     with pytest.raises(DatasetError, match="another recipe's dataset"):
-        predecessor(store, other)  # its pictures are still there
+        resumable_identity(store, other)  # its pictures are still there
 
 
 def test_of_two_runs_in_one_new_folder_the_second_to_finish_a_shard_stops(maker, store):

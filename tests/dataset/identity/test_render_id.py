@@ -11,7 +11,7 @@ import pytest
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.identity import render_id as module
-from vrm_synth.dataset.identity.claim import predecessor
+from vrm_synth.dataset.identity.claim import resumable_identity
 from vrm_synth.dataset.identity.dataset_json import FORMAT, identity, identity_bytes, read_identity
 from vrm_synth.dataset.identity.render_id import render_difference, render_id, render_parts
 from vrm_synth.io.file_names import DATASET_JSON
@@ -45,7 +45,7 @@ def test_a_folder_of_another_render_id_is_refused_with_the_part_that_differs(tmp
     store.put_file("records/00000.json", b"{}")
     message = f"other pictures than the folder has; got other {part}; allowed: .* or a new folder"
     with pytest.raises(DatasetError, match=message):
-        predecessor(store, current_identity)
+        resumable_identity(store, current_identity)
 
 
 def test_a_dataset_without_a_render_id_is_refused(current_identity):

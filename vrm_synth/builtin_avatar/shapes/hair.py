@@ -222,6 +222,7 @@ def _long() -> Hair:
 
 
 def _short() -> Hair:
+    """Short hair: sidelocks, three layers at the back, spikes around the head, a shorter fringe, a cowlick."""
     side, side_chains = sidelocks(1.50, 0.034, -0.003)
     rear, rear_chains = back(
         1.62,

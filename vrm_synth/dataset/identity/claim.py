@@ -32,7 +32,7 @@ COUNT = "count"
 def check_claimable(store: Store) -> None:
     """Raise DatasetError where no dataset of ours can be made in a store: it has other files, or cannot be written.
 
-    Nothing is written. Whether the dataset there is the same one, `predecessor` finds.
+    Nothing is written. Whether the dataset there is the same one, `resumable_identity` finds.
     """
     if isinstance(store, LocalStore):
         store.check_writable()
@@ -52,7 +52,7 @@ def _holds_dataset(store: Store) -> bool:
     return False
 
 
-def predecessor(store: Store, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+def resumable_identity(store: Store, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """The content of the folder's dataset.json, where a dataset can go on in the folder: it is the same one, or it with
     a smaller count. None where the folder is free, or has a dataset.json and no shard yet.
 
@@ -63,11 +63,11 @@ def predecessor(store: Store, identity: Mapping[str, Any]) -> dict[str, Any] | N
         return None
     existing = read_identity(store)
     if existing["recipe_sha256"] != identity["recipe_sha256"]:
-        if _is_bare(store):
+        if _has_no_shard(store):
             return None
-        _check_same(store, existing, identity)
+        _check_same_or_smaller(store, existing, identity)
     if existing["vrm_synth"] != identity["vrm_synth"]:
-        if _is_bare(store):
+        if _has_no_shard(store):
             return None
         raise DatasetError(
             "the folder was begun by another version, whose pictures may differ",
@@ -76,7 +76,7 @@ def predecessor(store: Store, identity: Mapping[str, Any]) -> dict[str, Any] | N
             where=str(store),
         )
     if existing.get(RENDER_ID) != identity.get(RENDER_ID):
-        if _is_bare(store):
+        if _has_no_shard(store):
             return None
         if DERIVED not in identity["recipe"]:  # nothing is drawn for a derived dataset
             check_render_id(store, existing)
@@ -85,8 +85,8 @@ def predecessor(store: Store, identity: Mapping[str, Any]) -> dict[str, Any] | N
 
 def claim(store: Store, identity: Mapping[str, Any]) -> None:
     """Write dataset.json, or check that it still has `identity`, before a shard is written. Raises DatasetError as
-    `predecessor` does."""
-    existing = predecessor(store, identity)
+    `resumable_identity` does."""
+    existing = resumable_identity(store, identity)
     if existing is None:
         store.put_file(DATASET_JSON, identity_bytes(identity))
     elif existing["recipe_sha256"] != identity["recipe_sha256"]:
@@ -122,14 +122,14 @@ def _is_of(store: Store, name: str, number: int, identity: Mapping[str, Any]) ->
     return sorted((*record.keys, *record.quarantined)) == sorted(expected.keys or ())
 
 
-def _is_bare(store: Store) -> bool:
+def _has_no_shard(store: Store) -> bool:
     """True if nothing has been made in the folder yet."""
     if store.list(RECORDS_FOLDER):  # few files, of a folder that may have millions
         return False
     return all(name in (DATASET_JSON, METRICS_JSON) or name.startswith(PROBE_PREFIX) for name in store.list())
 
 
-def _check_same(store: Store, existing: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+def _check_same_or_smaller(store: Store, existing: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
     """Raise DatasetError where two recipes differ in more than that `identity` has the greater count."""
     keys = {*existing["recipe"], *identity["recipe"]}
     changed = sorted(k for k in keys if existing["recipe"].get(k) != identity["recipe"].get(k))

@@ -50,7 +50,7 @@ def sort_into_buckets(
     shares = sum(w * aspect_shares(s) for w, s in zip(weights, sizes, strict=True))
     buckets = choose_buckets(np.asarray(shares), side, max_buckets)
     while True:
-        bucket_rows = _sort(sources, sizes, buckets)
+        bucket_rows = _assign_rows(sources, sizes, buckets)
         totals = bucket_rows.counts.sum(1)
         smallest = int(totals.argmin())
         if len(buckets) == 1 or totals[smallest] >= batch_size:
@@ -58,10 +58,11 @@ def sort_into_buckets(
         buckets.pop(smallest)
 
 
-def _sort(
+def _assign_rows(
     sources: Sequence[DataSource], sizes: Sequence[NDArray[np.int32] | Size], buckets: Sequence[Size]
 ) -> BucketRows:
-    """Assign every row to its best bucket; rows too small for that are listed in `small`."""
+    """Assign every row to the bucket that crops it least; rows that it would enlarge too much (buckets.large_enough)
+    are listed in `small`."""
     rows: list[list[Rows]] = [[] for _ in buckets]
     small: list[Rows] = []
     for source, size in zip(sources, sizes, strict=True):

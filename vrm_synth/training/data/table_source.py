@@ -155,7 +155,10 @@ def _credit(config: SourceConfig, table: RowTable) -> Credit:
 
 
 def _authors(source: Path) -> dict[str, list[str]]:
-    """Avatar's SHA-256 → authors, of a dataset that vrm-synth rendered; empty for others."""
+    """Avatar's SHA-256 → authors, from the dataset.json of a dataset that vrm-synth rendered; empty for others.
+
+    source: its folder. Raises StoreError where the machine fails.
+    """
     try:
         with as_bad_row():
             data = read_byte_range(source, ByteRange(DATASET_JSON, 0, -1), MAX_DATASET_JSON_BYTES)
