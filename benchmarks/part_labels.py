@@ -53,7 +53,8 @@ class Answers:
     @property
     def loose(self) -> NDArray[np.bool_]:
         out = self.table.copy()
-        out[np.ix_(out[:, list(HAIR)].any(1), list(HAIR))] = True
+        hair = np.array(sorted(HAIR))
+        out[np.ix_(out[:, hair].any(1), hair)] = True
         return out
 
 
