@@ -52,7 +52,8 @@ class Answers:
 
     @property
     def loose(self) -> NDArray[np.bool_]:
-        out, hair = self.table.copy(), np.array(sorted(HAIR), np.intp)
+        out = self.table.copy()
+        hair = np.array(sorted(HAIR))
         out[np.ix_(out[:, hair].any(1), hair)] = True
         return out
 

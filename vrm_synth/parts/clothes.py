@@ -113,7 +113,9 @@ def _label_lower(table: RegionTable, free: NDArray[np.bool_], out: NDArray[np.ui
         hips = float(table.cover("hips")[group].sum())
         if crosses.any() and hips >= HIPS_OF_SHORTS and on_thigh[group].sum() >= THIGHS_OF_SHORTS:
             out[group] = PART_IDS["lower_garment"]
-    stockings = legs & ~at_hips & (table.in_zones("hips") < 0.05 * table.area)
+    foot = _level(table, "Foot")
+    low_enough = table.low[:, 1] < knee - 0.5 * (knee - (0.0 if foot is None else foot))
+    stockings = legs & ~at_hips & low_enough & (table.in_zones("hips") < 0.05 * table.area)
     for group in _families(table, stockings):
         if on_shin[group].sum() >= COVERED:
             out[group] = PART_IDS["legwear"]

@@ -16,7 +16,8 @@ MARGIN = 0.15  # by which share of its size a feature may stick out of the box o
 LIGHT = 80.0  # least L* of an eye's white
 DARKER = 25.0  # by how much L* an iris is darker than the white around it
 DARK = 35.0  # largest L* of an eye without white
-SMALLEST_IRIS = 0.05  # share of the white's area
+SPOT = 0.25  # largest size of a highlight beside the white
+SMALLEST_IRIS = 0.03  # share of the white's area
 COMPACT = 0.4  # least width by height, height by width, and area by box of a dot
 FILLED = 0.35  # least area by box of a brow: strokes that bend around an eye are no brows
 ALIKE = 3.0  # how many times as large as its partner on the other side a feature may be
@@ -88,7 +89,11 @@ def _eye(table: RegionTable, box: Box | None, free: NDArray[np.bool_]) -> dict[s
         around = table.low[white].min(0), table.high[white].max(0)
         dark = inside[(lightness[inside] <= light - DARKER)]
         dark = dark[_within(table, *around)[dark] & (table.whole[dark] >= SMALLEST_IRIS * table.whole[white].sum())]
-        return {"eye_white": white.tolist(), "iris": dark.tolist()} if len(dark) else {}
+        if not len(dark):
+            return {}
+        spots = white[table.whole[white] < SPOT * table.whole[white].max()]  # highlights on the iris
+        spots = spots[_within(table, table.low[dark].min(0), table.high[dark].max(0), margin=0.0)[spots]]
+        return {"eye_white": np.setdiff1d(white, spots).tolist(), "iris": [*dark.tolist(), *spots.tolist()]}
     size = (table.high - table.low)[inside, :2]
     world = max(table.surface.top - table.surface.floor, 1e-9) ** 2
     fill = table.whole[inside] / np.maximum(size.prod(1) * world, 1e-12)

@@ -32,6 +32,7 @@ SOURCES: tuple[Source, ...] = ("names", "texture")
 MOST_TRIANGLES = 2_000_000  # of an avatar that is looked at: memory grows with them
 WHOLE_PIECE = 0.6  # least share of a connected piece that one garment has for the rest of the piece to be of it
 FILLING = ("hair", "upper_garment", "outer_garment", "lower_garment", "legwear", "shoes", "gloves")
+ONLY_FEET = 0.9  # least share of a piece that is feet alone
 SKIN_IN_PIECE = 0.02  # largest share of skin in such a piece
 
 _LABELED: WeakKeyDictionary[Avatar, dict[tuple[str, frozenset[str]], PartLabels]] = WeakKeyDictionary()
@@ -114,7 +115,15 @@ def _label_by_texture(
     w.set(part[regions.region] > 0, part[regions.region], why)
     _fill_pieces(surface, regions, w, is_skin[regions.region])
     on_head = surface.in_zone("head", "eye")[regions.triangle]
-    w.set(is_skin[regions.region], np.where(on_head, PART_IDS["face_skin"], PART_IDS["body_skin"]), why)
+    own_feet = _feet_apart(surface)[regions.triangle]
+    w.set(is_skin[regions.region] & ~own_feet, np.where(on_head, PART_IDS["face_skin"], PART_IDS["body_skin"]), why)
+
+
+def _feet_apart(surface: Surface) -> NDArray[np.bool_]:
+    """(T,) triangles of pieces that are feet alone: in skin's color they may be shoes of leather as well."""
+    count = int(surface.piece.max(initial=-1)) + 1
+    on_foot = sum_by(surface.piece, surface.area * surface.in_zone("foot"), count)
+    return np.asarray((on_foot > ONLY_FEET * sum_by(surface.piece, surface.area, count))[surface.piece])
 
 
 def _by_region(regions: ColorRegions, w: WorkingLabels) -> NDArray[np.uint8]:
