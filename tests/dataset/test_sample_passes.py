@@ -251,7 +251,7 @@ def test_one_and_two_workers_write_the_same_bytes(avatars, tmp_path):
 @pytest.mark.parametrize("change", [{"passes": ["depth", "mask"]}, {"conditioning": "pose"}, {"annotations": True}])
 def test_pyrender_draws_masks_alone(avatars, tmp_path, change):
     recipe = Recipe.model_validate({"avatars": ["demo"], "count": 1, "size": 32} | change)
-    with pytest.raises(DatasetError, match="pyrender draws no geometry buffer; got .*; allowed: mask") as e:
+    with pytest.raises(DatasetError, match=r"pyrender draws no geometry buffer; got .*; allowed: mask") as e:
         RecipeDataset(recipe, LocalStore(tmp_path / "new"), opened, DatasetSettings(renderer="pyrender"))
     assert "\n" not in str(e.value) and not (tmp_path / "new").exists()
 
@@ -305,9 +305,7 @@ def test_coco_json_is_loaded_by_pycocotools(stores):
 
 @pytest.mark.parametrize("kind", CONDITIONING)
 def test_the_conditioning_image_is_the_pass_that_it_names(avatars, tmp_path, kind):
-    store = render_source(
-        tmp_path / kind, avatars, passes=(CONDITIONING[kind],), conditioning=kind, count=2, splits={}
-    )
+    store = render_source(tmp_path / kind, avatars, passes=(CONDITIONING[kind],), conditioning=kind, count=2, splits={})
     for s in samples_by_key(store).values():
         assert s.extras[CONDITIONING_IMAGE.suffix] == s.extras[f"{CONDITIONING[kind]}.png"]
         with Image.open(io.BytesIO(s.extras[CONDITIONING_IMAGE.suffix])) as picture:

@@ -40,7 +40,9 @@ def test_every_bit_comes_back(width, height, channels, dtype, bits, slope, seed)
 
 
 def chunk(kind: bytes, data: bytes, crc: int | None = None) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    return (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    )
 
 
 def png(width=4, height=4, depth=8, color=0, interlace=0, rows: bytes | None = None, *, more: bytes = b"") -> bytes:

@@ -30,9 +30,9 @@ COLORS = ("albedo", "pose", "depth_inverse", "normal_map", "lines")
 
 def test_every_pass_is_an_array_of_its_kind(arrays):
     kinds = {name: ("float32", (HEIGHT, WIDTH, *more)) for name, more in FLOATS.items()}
-    kinds |= {name: ("int32", (HEIGHT, WIDTH)) for name in (*IDS, "materials", "nodes")}
-    kinds |= {name: ("bool", (HEIGHT, WIDTH)) for name in ("mask", "outline")}
-    kinds |= {name: ("uint8", (HEIGHT, WIDTH, 3)) for name in COLORS}
+    kinds |= dict.fromkeys((*IDS, "materials", "nodes"), ("int32", (HEIGHT, WIDTH)))
+    kinds |= dict.fromkeys(("mask", "outline"), ("bool", (HEIGHT, WIDTH)))
+    kinds |= dict.fromkeys(COLORS, ("uint8", (HEIGHT, WIDTH, 3)))
     kinds |= {"depth_layers": ("float32", (LAYERS, HEIGHT, WIDTH))}
     assert {name: (str(a.dtype), a.shape) for name, a in arrays.items()} == kinds
     assert kinds.keys() == PASSES.keys()
@@ -73,7 +73,7 @@ def test_the_position_of_a_rest_pose_is_that_of_nocs(gl):
     cube, mask = pass_array("nocs", rest), rest.geometry.mask
     points = (cube - 0.5) * np.linalg.norm(high - low) + (low + high) / 2
     np.testing.assert_allclose(points[mask], pass_array("position", rest)[mask], atol=2e-3)
-    assert 0 <= cube[mask].min() and cube[mask].max() <= 1
+    assert cube[mask].min() >= 0 and cube[mask].max() <= 1
     orthographic = replace(view, camera=replace(camera, ortho_height=2.0))
     flat = PassInput.of(posed, orthographic, gl.render(posed, orthographic))
     points = (pass_array("nocs", flat) - 0.5) * np.linalg.norm(high - low) + (low + high) / 2

@@ -19,7 +19,7 @@ from vrm_synth.parts.part_names import PART_NAMES
 from vrm_synth.passes.pass_arrays import NO_BONE
 from vrm_synth.passes.pass_files import NO_BONE_ID, UNITS_PER_METRE, pass_file
 
-DTYPES = {name: "uint8" for name in PASSES} | dict.fromkeys(("depth", "materials", "nodes", "uv", "nocs"), "uint16")
+DTYPES = dict.fromkeys(PASSES, "uint8") | dict.fromkeys(("depth", "materials", "nodes", "uv", "nocs"), "uint16")
 GREY = ("mask", "depth", "parts", "body_parts", "instances", "materials", "nodes", "outline", "shading")
 PICTURES = [name for name, p in PASSES.items() if p.is_image]
 

@@ -40,7 +40,9 @@ def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buf
         raise RenderError("not a list of passes", got=repr(passes), allowed=f"[{passes!r}]")
     for name in passes:
         if name not in PASSES:
-            raise RenderError(f"no such pass{did_you_mean(name, tuple(PASSES))}", got=repr(name), allowed=", ".join(PASSES))
+            raise RenderError(
+                f"no such pass{did_you_mean(name, tuple(PASSES))}", got=repr(name), allowed=", ".join(PASSES)
+            )
     if not 1 <= depth_layers <= MAX_LAYERS:
         raise RenderError("not a number of layers", got=depth_layers, allowed=f"1 to {MAX_LAYERS}")
     if not passes and not annotate:
