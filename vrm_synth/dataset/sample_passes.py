@@ -35,7 +35,7 @@ def buffers_of(recipe: Recipe, renderer: RendererName) -> Buffers:
     if renderer != "gl" or not (names or recipe.annotations):
         return Buffers(surface=True)
     layers = recipe.depth_layers if "depth_layers" in names else 0
-    return Buffers(surface=True, geometry=geometry_fields(names), depth_layers=layers)
+    return Buffers(surface=True, geometry=geometry_fields(names, annotate=recipe.annotations), depth_layers=layers)
 
 
 def drawn_passes(recipe: Recipe) -> tuple[str, ...]:

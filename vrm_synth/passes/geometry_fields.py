@@ -1,4 +1,4 @@
-"""What each pass needs of a geometry buffer."""
+"""What each pass, and an annotation, needs of a geometry buffer."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ FIELDS: Mapping[str, frozenset[GeometryField]] = {
 }
 
 
-def geometry_fields(passes: Collection[str]) -> frozenset[GeometryField]:
-    """The fields of a geometry buffer that passes are made from, beside those that it always has."""
-    return frozenset().union(*(FIELDS.get(name, frozenset()) for name in passes))
+def geometry_fields(passes: Collection[str], *, annotate: bool = False) -> frozenset[GeometryField]:
+    """The fields of a geometry buffer that passes and annotations are made from, beside those that it always has."""
+    of_annotation = FIELDS["parts"] if annotate else frozenset[GeometryField]()  # for the boxes of parts
+    return of_annotation.union(*(FIELDS.get(name, frozenset()) for name in passes))

@@ -87,7 +87,7 @@ _ARRAYS: Mapping[str, Callable[[PassInput], NDArray[Any]]] = {
     "position": lambda s: s.world_position,
     "albedo": lambda s: _drawn(s.geometry.albedo),
     "shading": lambda s: _drawn(s.geometry.shading),
-    "pose": lambda s: draw_openpose([openpose_person(s.annotation.keypoints)], s.size),
+    "pose": lambda s: draw_openpose([openpose_person(s.keypoints)], s.size),
     "depth_inverse": lambda s: inverse_depth(s.geometry),
     "normal_map": lambda s: normal_map(s.geometry),
     "lines": lambda s: lines(s.geometry, s.materials, s.parts),

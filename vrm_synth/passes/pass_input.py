@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.annotation.annotate import Annotation, annotate
+from vrm_synth.annotation.keypoints import Keypoints
+from vrm_synth.annotation.regions import box_of
 from vrm_synth.annotation.surface import NO_BONE, surface_of
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.errors import RenderError
 from vrm_synth.parts.labeling import label_parts
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_labels import PartLabels
+from vrm_synth.parts.part_names import PART_NAMES, UNKNOWN
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
 from vrm_synth.render.geometry_buffer import NOTHING, GeometryBuffer
@@ -88,8 +91,20 @@ class PassInput:
         return np.asarray(view @ world[:3, :3].T + world[:3, 3], np.float32)
 
     @cached_property
+    def keypoints(self) -> Keypoints:
+        """COCO-WholeBody's keypoints of the figure."""
+        return self._without_parts.keypoints
+
+    @cached_property
     def annotation(self) -> Annotation:
-        """Keypoints, boxes, head and gaze of the figure."""
+        """Keypoints, boxes, head and gaze of the figure, and boxes of the parts that are seen."""
+        seen = np.unique(self.parts[self.geometry.mask]).tolist()
+        boxes = {PART_NAMES[i]: box_of((self.parts == i) & self.geometry.mask) for i in seen if i != UNKNOWN}
+        return replace(self._without_parts, part_boxes={name: box for name, box in boxes.items() if box})
+
+    @cached_property
+    def _without_parts(self) -> Annotation:
+        """Of a drawn pose, for which no part needs a label: labeling an avatar takes seconds."""
         geometry = self.geometry
         return annotate(self.posed, self.camera, self.size, geometry.depth, geometry.triangle)
 
