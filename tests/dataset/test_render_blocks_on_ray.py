@@ -20,7 +20,7 @@ from tests.patience import HANG
 from vrm_synth.builtin_avatar.avatar_source import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset import ray_blocks
+from vrm_synth.dataset import render_blocks_on_ray as ray_blocks
 from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_blocks_on_ray import BlockTask, make
 from vrm_synth.dataset.render_task import RenderResult, RenderTask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
@@ -42,6 +43,17 @@ def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
     """Names of the passes that a recipe's files are made of, each once."""
     conditioning = (CONDITIONING[recipe.conditioning],) if recipe.conditioning else ()
     return tuple(dict.fromkeys((*recipe.passes, *conditioning)))
+
+
+def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+    """The part of a recipe that passes and annotations follow from. settings: `recipe` of a dataset.json, of any
+    version and of derived datasets, too."""
+    return Recipe.model_construct(
+        passes=tuple(settings["passes"]),
+        conditioning=settings.get("conditioning"),
+        annotations=bool(settings.get("annotations")),
+        depth_layers=settings.get("depth_layers", 4),
+    )
 
 
 def sample_passes(
