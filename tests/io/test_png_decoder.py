@@ -99,5 +99,11 @@ def test_a_bomb_is_unpacked_no_further_than_its_picture():
     assert decode_png(bomb).shape == (4, 4)
 
 
+def test_pixels_in_many_chunks_are_put_together():
+    packed = zlib.compress(bytes(range(20)).replace(b"\5", b"\0").replace(b"\12", b"\0").replace(b"\17", b"\0"))
+    many = SIGNATURE + png()[8:33] + b"".join(chunk(b"IDAT", packed[k : k + 1]) for k in range(len(packed)))
+    assert decode_png(many + chunk(b"IEND", b"")).tolist()[0] == [1, 2, 3, 4]
+
+
 def test_unknown_chunks_are_passed_over():
     np.testing.assert_array_equal(decode_png(png(more=chunk(b"tEXt", b"a\0b"))), np.zeros((4, 4), np.uint8))
