@@ -10,6 +10,7 @@ import pytest
 import vrm_synth as vs
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.passes import PASSES
+from vrm_synth.parts import PART_NAMES
 
 OPTIONS = {"view": "bust_front_level", "size": (48, 64)}
 
@@ -45,6 +46,12 @@ def test_every_pass_can_be_drawn_alone(renderer, avatar):
 
 def test_an_annotation_comes_where_it_is_asked_for(renderer, avatar):
     frame = renderer.render(avatar, annotate=True, **OPTIONS)
+    parts = renderer.render(avatar, passes=["parts"], **OPTIONS).passes["parts"]
+    seen = {PART_NAMES[i] for i in np.unique(parts).tolist() if i > 0}
+    assert frame.annotation.part_boxes.keys() == seen and len(seen) > 5
+    for name, (x, y, width, height) in frame.annotation.part_boxes.items():
+        rows, columns = np.nonzero(parts == PART_NAMES.index(name))
+        assert (x, y, x + width, y + height) == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert frame.passes == {} and frame.annotation is not None
     assert frame.annotation.boxes["figure"] is not None and frame.annotation.size == (48, 64)
     assert "nose" in frame.annotation.keypoints.names

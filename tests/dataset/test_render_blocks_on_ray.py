@@ -20,9 +20,8 @@ from tests.patience import HANG
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.cli.main import main
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.dataset import render_blocks_on_ray as on_ray
 from vrm_synth.dataset.render_blocks import RecipeDataset
-from vrm_synth.dataset.render_blocks_on_ray import BlockTask, render_blocks_on_ray
+from vrm_synth.dataset.render_blocks_on_ray import MAX_BLOCK_TRIES, BlockTask, render_blocks_on_ray
 from vrm_synth.dataset.render_task import RenderResult, RenderTask
 from vrm_synth.dataset.settings import DatasetSettings
 from vrm_synth.dataset.shards.record import read_records
@@ -35,6 +34,7 @@ from vrm_synth.shot import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT, SHARD = 10, 3
+MODULE = "vrm_synth.dataset.render_blocks_on_ray"
 
 
 @pytest.fixture(scope="module")
@@ -141,24 +141,26 @@ def test_render_with_ray_renders_the_missing_shards(local_ray, claimed, expected
 def test_a_killed_actor_changes_no_byte(local_ray, claimed, expected, tmp_path):
     dataset, progress_calls, notes = claimed(), [], []
     harm(dataset, deadly=4, mark=tmp_path / "died")
-    count = functools.partial(progress_calls.append, 1)
-    progress = render_blocks_on_ray(dataset, dataset.missing(), 2, done=count, note=notes.append)
+    progress = render_blocks_on_ray(
+        dataset, dataset.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append
+    )
     assert dataset.finish() and files(dataset) == expected
     assert progress.crashes == 1 and progress.quarantined == 0 and len(progress_calls) == progress.pictures == COUNT
     assert notes == ["block 1: the process that made it died (its process ended)"]
 
 
-@pytest.mark.parametrize("tries", [1, pytest.param(on_ray.MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [1, pytest.param(MAX_BLOCK_TRIES, marks=pytest.mark.slow)])
 def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(
     local_ray, claimed, expected, monkeypatch, tries
 ):
-    monkeypatch.setattr(on_ray, "MAX_BLOCK_TRIES", tries)
+    monkeypatch.setattr(f"{MODULE}.MAX_BLOCK_TRIES", tries)
     local, by_ray, notes, progress_calls = claimed(), claimed(), [], []
     for dataset in (local, by_ray):
         harm(dataset, deadly=4)
     local.render_blocks(local.missing(), functools.partial(run_task, workers=2))
-    count = functools.partial(progress_calls.append, 1)
-    progress = render_blocks_on_ray(by_ray, by_ray.missing(), 2, done=count, note=notes.append)
+    progress = render_blocks_on_ray(
+        by_ray, by_ray.missing(), 2, done=lambda: progress_calls.append(1), note=notes.append
+    )
     assert local.finish() and by_ray.finish()
     assert files(by_ray) == files(local) != expected
     quarantined = {k: v for record in read_records(by_ray.store) for k, v in record.quarantined.items()}
@@ -177,7 +179,7 @@ def test_a_shot_that_kills_its_actor_is_quarantined_and_the_run_continues(
 def test_a_crashing_avatar_is_quarantined_the_same_by_ray_and_the_process_pool(
     local_ray, recipe_file, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(on_ray, "MAX_BLOCK_TRIES", 1)
+    monkeypatch.setattr(f"{MODULE}.MAX_BLOCK_TRIES", 1)
     recipe = load_recipe(recipe_file).model_copy(update={"count": 15})
     outputs, quarantined = [], {}
     for name, run in (("local", functools.partial(run_task, workers=2)), ("byray", None)):

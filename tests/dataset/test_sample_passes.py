@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.dataset.faults import samples, shards
+from tests.dataset.faults import replace_shard, samples, shards
 from tests.dataset.test_derive import derive, opened, render_source, samples_by_key
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.passes import CONDITIONING, CONDITIONING_IMAGE, PASSES
 from vrm_synth.dataset.dataset_handle import open_dataset
+from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.render_blocks import RecipeDataset
 from vrm_synth.dataset.render_task import home_of, source_from
 from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
@@ -231,6 +232,26 @@ def test_shots_with_passes_are_drawn_again_to_the_same_pictures(stores, gl):
         assert (report.faults, report.redrawn) == ((), COUNT)
 
 
+def test_a_forged_pass_or_annotation_is_found_by_drawing_it_again(stores, tmp_path, gl):
+    store = copy(stores["parquet"], stores["parquet"].folder.with_name("forged"))
+    first = shards(store)[0]
+    contents = samples(store, first)
+    contents[0] = replace(contents[0], extras={**contents[0].extras, "parts.png": contents[0].extras["mask.png"]})
+    annotations = {**contents[1].row["annotations"], "gaze": None, "size": [1, 1]}
+    contents[1] = replace(contents[1], row={**contents[1].row, "annotations": annotations})
+    replace_shard(store, first, contents)
+    store.delete("complete.json")
+    finish(store)
+    assert verify(store).faults == ()
+    home = home_of(store, "parquet")
+    report = verify(store, redraw=COUNT, backend=gl, open_avatar=lambda n: opened(source_from(home, n)))
+    found = {fault.file: fault.what for fault in report.faults}
+    assert found == {
+        f"{first.stem}/{contents[0].key}": "other when drawn again: parts.png",
+        f"{first.stem}/{contents[1].key}": "other when drawn again: annotations",
+    }
+
+
 def test_one_and_two_workers_write_the_same_bytes(avatars, tmp_path):
     import functools
 
@@ -251,7 +272,7 @@ def test_one_and_two_workers_write_the_same_bytes(avatars, tmp_path):
 @pytest.mark.parametrize("change", [{"passes": ["depth", "mask"]}, {"conditioning": "pose"}, {"annotations": True}])
 def test_pyrender_draws_masks_alone(avatars, tmp_path, change):
     recipe = Recipe.model_validate({"avatars": ["demo"], "count": 1, "size": 32} | change)
-    with pytest.raises(DatasetError, match="pyrender draws no geometry buffer; got .*; allowed: mask") as e:
+    with pytest.raises(DatasetError, match=r"pyrender draws no geometry buffer; got .*; allowed: mask") as e:
         RecipeDataset(recipe, LocalStore(tmp_path / "new"), opened, DatasetSettings(renderer="pyrender"))
     assert "\n" not in str(e.value) and not (tmp_path / "new").exists()
 
@@ -305,9 +326,7 @@ def test_coco_json_is_loaded_by_pycocotools(stores):
 
 @pytest.mark.parametrize("kind", CONDITIONING)
 def test_the_conditioning_image_is_the_pass_that_it_names(avatars, tmp_path, kind):
-    store = render_source(
-        tmp_path / kind, avatars, passes=(CONDITIONING[kind],), conditioning=kind, count=2, splits={}
-    )
+    store = render_source(tmp_path / kind, avatars, passes=(CONDITIONING[kind],), conditioning=kind, count=2, splits={})
     for s in samples_by_key(store).values():
         assert s.extras[CONDITIONING_IMAGE.suffix] == s.extras[f"{CONDITIONING[kind]}.png"]
         with Image.open(io.BytesIO(s.extras[CONDITIONING_IMAGE.suffix])) as picture:

@@ -99,7 +99,7 @@ def test_a_hostile_file_is_refused_in_one_line(kind):
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
-    monkeypatch.setattr(npz, "MAX_ARRAY_BYTES", 1 << 16)
+    monkeypatch.setattr(npz, "MAX_BYTES", 1 << 16)
     bomb = npz_bytes(depth=np.zeros(1 << 16, np.uint8))
     assert len(bomb) < 2000
     monkeypatch.setattr(npz, "_array", lambda data: pytest.fail("unpacked"))
@@ -108,8 +108,10 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
 
 
 def test_a_bomb_that_lies_about_its_size_is_refused(monkeypatch):
-    monkeypatch.setattr(npz, "MAX_ARRAY_BYTES", 1 << 16)
+    monkeypatch.setattr(npz, "MAX_BYTES", 1 << 16)
     size = (1 << 20) + 128  # of the .npy file, in the local header and in the directory
-    bomb = npz_bytes(depth=np.zeros(1 << 20, np.uint8)).replace(size.to_bytes(4, "little"), (4096).to_bytes(4, "little"))
+    bomb = npz_bytes(depth=np.zeros(1 << 20, np.uint8)).replace(
+        size.to_bytes(4, "little"), (4096).to_bytes(4, "little")
+    )
     with pytest.raises(DatasetError):
         read_npz(bomb)

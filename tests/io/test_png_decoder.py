@@ -40,7 +40,9 @@ def test_every_bit_comes_back(width, height, channels, dtype, bits, slope, seed)
 
 
 def chunk(kind: bytes, data: bytes, crc: int | None = None) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    return (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    )
 
 
 def png(width=4, height=4, depth=8, color=0, interlace=0, rows: bytes | None = None, *, more: bytes = b"") -> bytes:
@@ -95,6 +97,12 @@ def test_a_bomb_is_unpacked_no_further_than_its_picture():
     bomb = png(rows=bytes(20) + bytes(100 << 20))
     assert len(bomb) < 200_000
     assert decode_png(bomb).shape == (4, 4)
+
+
+def test_pixels_in_many_chunks_are_put_together():
+    packed = zlib.compress(bytes(range(20)).replace(b"\5", b"\0").replace(b"\12", b"\0").replace(b"\17", b"\0"))
+    many = SIGNATURE + png()[8:33] + b"".join(chunk(b"IDAT", packed[k : k + 1]) for k in range(len(packed)))
+    assert decode_png(many + chunk(b"IEND", b"")).tolist()[0] == [1, 2, 3, 4]
 
 
 def test_unknown_chunks_are_passed_over():

@@ -81,7 +81,9 @@ def test_the_bytes_of_a_picture_are_those_of_earlier_versions():
     y, x = np.indices((16, 16))
     pixels = np.dstack([x * 16, y * 16, x + y, np.full_like(x, 255)]).astype(np.uint8)
     data = encode_png(pixels)
-    head = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000100000001008060000001ff3ff610000000173524742" + "00aece1ce9")
+    head = bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000100000001008060000001ff3ff610000000173524742" + "00aece1ce9"
+    )
     assert data.startswith(head)
     size = int.from_bytes(data[len(head) : len(head) + 4], "big")
     rows = zlib.decompress(data[len(head) + 8 : len(head) + 8 + size])

@@ -70,11 +70,15 @@ def test_lines_are_drawn_where_something_steps(kind):
     depth, ids = np.full((8, 8), 2.0), np.zeros((8, 8), np.int32)
     normal = buffer(depth).normal.copy()
     outline = np.zeros((8, 8), bool)
-    {"depth": depth, "id": ids, "outline": outline}.get(kind, ids)[:, 4:] += {"depth": 0.1, "outline": True}.get(kind, 0)
-    if kind == "id":
-        ids[:, 4:] = 1
-    if kind == "normal":
-        normal[:, 4:] = (1, 0, 0)
+    right = np.s_[:, 4:]
+    if kind == "depth":
+        depth[right] += 0.1
+    elif kind == "normal":
+        normal[right] = (1, 0, 0)
+    elif kind == "id":
+        ids[right] = 1
+    else:
+        outline[right] = True
     drawn = lines(replace(buffer(depth, outline), normal=normal), ids)[..., 0] == 255
     wanted = np.zeros((8, 8), bool)
     wanted[:, 4:] |= kind == "outline"

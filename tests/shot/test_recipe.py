@@ -155,7 +155,10 @@ BAD = [
     (SMALLEST + "passes:\n  - depth\n  - dept\n", "6: passes[1]: no such pass (did you mean depth?); got 'dept'"),
     (SMALLEST + "passes: {depth: 1}\n", "4: passes: not a list of passes; got "),
     (SMALLEST + "passes: [3]\n", "4: passes[0]: no such pass; got 3; allowed: mask, depth"),
-    (SMALLEST + "conditioning: canny\n", "4: conditioning: not allowed; got 'canny'; allowed: 'pose', 'depth', 'normal'"),
+    (
+        SMALLEST + "conditioning: canny\n",
+        "4: conditioning: not allowed; got 'canny'; allowed: 'pose', 'depth'",
+    ),
     (SMALLEST + "depth_layers: 17\n", "4: depth_layers: not allowed; got 17; allowed: less than or equal to 16"),
     (SMALLEST + "annotations: maybe\n", "4: annotations: not allowed; got 'maybe'"),
     (SMALLEST + "views_per_pose: 0\n", "4: views_per_pose: not allowed; got 0"),

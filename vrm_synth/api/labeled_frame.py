@@ -45,9 +45,8 @@ def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buf
         raise RenderError("not a number of layers", got=depth_layers, allowed=f"1 to {MAX_LAYERS}")
     if not passes and not annotate:
         return NO_BUFFERS
-    return Buffers(
-        geometry=geometry_fields(passes, annotate), depth_layers=depth_layers if "depth_layers" in passes else 0
-    )
+    layers = depth_layers if "depth_layers" in passes else 0
+    return Buffers(geometry=geometry_fields(passes, annotate=annotate), depth_layers=layers)
 
 
 def labeled(

@@ -249,6 +249,17 @@ class DeriveTask:
         return s if self.encoding is None else encoded(s, self.encoding)
 
 
+def _parts(origins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The key `parts` of the recipes together: file's name → rules. Raises DatasetError where two name one avatar's
+    parts differently; without any rules the key lacks."""
+    parts: dict[str, Any] = {}
+    for origin in origins:
+        for name, rules in origin["recipe"].get("parts", {}).items():
+            if parts.setdefault(name, rules) != rules:
+                raise DatasetError("datasets that name the parts of one avatar differently do not merge", got=name)
+    return {"parts": parts} if parts else {}
+
+
 def _ground_truth(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a dataset's recipe that decide which files and columns a sample has; those of their default lack."""
     keys = ("conditioning", "annotations", *(["depth_layers"] if "depth_layers" in settings["passes"] else []))

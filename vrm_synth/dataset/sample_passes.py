@@ -10,7 +10,7 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.passes import CONDITIONING, CONDITIONING_IMAGE, PASSES
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.licensing.evidence import Evidence
-from vrm_synth.parts.overrides import combined, overrides_of
+from vrm_synth.parts.overrides import PartOverrides, combined, overrides_of
 from vrm_synth.passes.geometry_fields import geometry_fields
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Buffers, Frame, RendererName, View
@@ -57,13 +57,25 @@ def buffers_of(recipe: Recipe, renderer: RendererName) -> Buffers:
     if renderer != "gl" or not (names or recipe.annotations):
         return Buffers(surface=True)
     layers = recipe.depth_layers if "depth_layers" in names else 0
-    return Buffers(surface=True, geometry=geometry_fields(names, recipe.annotations), depth_layers=layers)
+    return Buffers(surface=True, geometry=geometry_fields(names, annotate=recipe.annotations), depth_layers=layers)
 
 
 def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
     """Names of the passes that a recipe's files are made of, each once."""
     conditioning = (CONDITIONING[recipe.conditioning],) if recipe.conditioning else ()
     return tuple(dict.fromkeys((*recipe.passes, *conditioning)))
+
+
+def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+    """The part of a recipe that passes and annotations follow from. settings: `recipe` of a dataset.json, of any
+    version and of derived datasets, too."""
+    return Recipe.model_construct(
+        passes=tuple(settings["passes"]),
+        conditioning=settings.get("conditioning"),
+        annotations=bool(settings.get("annotations")),
+        depth_layers=settings.get("depth_layers", 4),
+        parts={name: PartOverrides.model_validate(rules) for name, rules in settings.get("parts", {}).items()},
+    )
 
 
 def sample_passes(

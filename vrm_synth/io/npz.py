@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vrm_synth.core.errors import DatasetError
 
 MAX_ARRAYS = 16
-MAX_ARRAY_BYTES = 1 << 30
+MAX_BYTES = 2 << 30  # of all arrays of an archive
 _SUFFIX = ".npy"  # of the members
 # What reading a damaged archive raises; RuntimeError where a member is encrypted.
 _DAMAGES = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, OSError, EOFError, RuntimeError)
@@ -34,11 +34,11 @@ def read_npz(data: bytes, where: object = None) -> Mapping[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-            if len(members) > MAX_ARRAYS or any(m.file_size > MAX_ARRAY_BYTES for m in members):
+            if len(members) > MAX_ARRAYS or sum(m.file_size for m in members) > MAX_BYTES:
                 raise DatasetError(
                     "an .npz file that is too large",
-                    got=f"{len(members)} arrays of up to {max(m.file_size for m in members)} bytes",
-                    allowed=f"up to {MAX_ARRAYS} arrays of up to {MAX_ARRAY_BYTES} bytes",
+                    got=f"{len(members)} arrays of {sum(m.file_size for m in members)} bytes",
+                    allowed=f"up to {MAX_ARRAYS} arrays of {MAX_BYTES} bytes together",
                     where=where,
                 )
             return {_array_name(m.filename): _array(archive.read(m)) for m in members}

@@ -45,17 +45,17 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     """Chunks by their types, the IDATs put together. Raises ValueError for a wrong checksum or a missing end."""
     if not data.startswith(SIGNATURE):
         raise ValueError("no PNG signature")
-    chunks: dict[bytes, bytes] = {}
+    parts: dict[bytes, list[bytes]] = {}
     at = len(SIGNATURE)
-    while b"IEND" not in chunks:
+    while b"IEND" not in parts:
         length, kind = struct.unpack_from(">I4s", data, at)
         content = data[at + 8 : at + 8 + length]
         (checksum,) = struct.unpack_from(">I", data, at + 8 + length)
         if zlib.crc32(kind + content) != checksum:
             raise ValueError(f"checksum of {kind!r}")
-        chunks[kind] = chunks.get(kind, b"") + content
+        parts.setdefault(kind, []).append(content)
         at += 12 + length
-    return chunks
+    return {kind: b"".join(contents) for kind, contents in parts.items()}
 
 
 def _unfiltered(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:

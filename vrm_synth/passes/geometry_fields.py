@@ -1,4 +1,4 @@
-"""What each pass needs of a geometry buffer."""
+"""What each pass, and an annotation, needs of a geometry buffer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELDS: Mapping[str, frozenset[GeometryField]] = {
 OF_ANNOTATION: frozenset[GeometryField] = frozenset({"uv"})
 
 
-def geometry_fields(passes: Collection[str], annotate: bool = False) -> frozenset[GeometryField]:
+def geometry_fields(passes: Collection[str], *, annotate: bool = False) -> frozenset[GeometryField]:
     """The fields of a geometry buffer that passes, and annotations, need beside those that it always has."""
     own = (FIELDS.get(name, frozenset()) for name in passes)
     return frozenset().union(*own, OF_ANNOTATION if annotate else ())

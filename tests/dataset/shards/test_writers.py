@@ -55,9 +55,7 @@ def test_webdataset_and_pyarrow_read_the_shards_and_the_table(changed_recipe, tm
     import pyarrow.parquet as pq
     import webdataset
 
-    out = render(
-        changed_recipe(passes=["mask"]), tmp_path / "w", DatasetSettings(OutputFormat("webdataset"), SHARD)
-    )
+    out = render(changed_recipe(passes=["mask"]), tmp_path / "w", DatasetSettings(OutputFormat("webdataset"), SHARD))
     tars = sorted(map(str, out.glob("*/*.tar")))
     samples = list(webdataset.WebDataset(tars, shardshuffle=False).decode("pil"))
     table = pq.read_table(out / "metadata.parquet").to_pylist()

@@ -34,7 +34,7 @@ class DatasetFiles:
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The endings that names of pictures may have, without masks."""
+        """The endings that names of pictures may have, without passes."""
         if self.encoding in ENCODINGS:
             return (ENCODINGS[self.encoding].suffix,)
         return tuple(dict.fromkeys(e.suffix for e in ENCODINGS.values()))

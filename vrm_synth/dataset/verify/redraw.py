@@ -1,4 +1,4 @@
-"""Render a sample of a dataset's shots again and compare the pictures with those that it has."""
+"""Render a sample of a dataset's shots again and compare pictures and passes with those that it has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vrm_synth.core.errors import ExtraError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.verify.expected import ExpectedShard
 from vrm_synth.dataset.verify.report import Fault, ShardCheck
-from vrm_synth.dataset.verify.reproduce import avatar_of_sample, compare_pixels, render_again
+from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_passes_again, compare_pixels, render_again
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
@@ -47,13 +47,13 @@ def redraw_some(
         if chosen & set(c.keys):
             for s in read_shard(store, settings["format"], c.expected.split, c.expected.number):
                 if s.key in chosen:
-                    yield _compare(s, c.expected, settings["encoding"], backend, open_avatar)
+                    yield _compare(s, c.expected, settings, backend, open_avatar)
 
 
 def _compare(
     s: DatasetSample,
     expected: ExpectedShard,
-    encoding: str,
+    settings: Mapping[str, Any],
     backend: RenderBackend,
     open_avatar: Callable[[str], Avatar],
 ) -> RedrawReport:
@@ -69,17 +69,18 @@ def _compare(
     except (VrmSynthError, OSError) as e:
         return RedrawReport(undrawable=str(e))
     try:
-        drawn = render_again(s, backend, avatar)
+        again = render_again(s, backend, avatar, settings)
     except VrmSynthError as e:
         return RedrawReport(Fault(name, f"cannot be drawn again: {e}", expected.number))
     # A lossy file is compared with what its encoder makes of the same pixels. Mixed encodings come from merging.
-    lossy = ENCODINGS.get(encoding)
+    drawn, lossy = again.rgba, ENCODINGS.get(settings["encoding"])
     if lossy is not None and not lossy.lossless:
         drawn = decode_rgba(lossy.encode(drawn))
     difference = compare_pixels(decode_rgba(s.picture), drawn)
     same_driver = s.row.get("renderer") == backend.device
     if difference.worst == 0 or (not same_driver and difference.is_close):
-        return RedrawReport()
+        other = ", ".join(check_passes_again(s, again)) if same_driver else ""
+        return RedrawReport(Fault(name, f"other when drawn again: {other}", expected.number) if other else None)
     where = "on the driver that drew it" if same_driver else f"on {backend.device}"
     extent = f"{difference.off:.2%} of pixels differ, by up to {difference.worst}"
     message = f"another picture when drawn again {where}: {extent}"

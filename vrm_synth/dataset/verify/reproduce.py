@@ -1,4 +1,4 @@
-"""Compare a sample with its own metadata: its caption, its size, and its picture rendered once more.
+"""Compare a sample with its own metadata: its caption, its size, and its picture and passes rendered once more.
 
 On the driver that drew it a picture comes again to the pixel; a lossy file holds what its encoder makes of those
 pixels. Elsewhere edges fall otherwise: a share of MAX_OFF of the pixels may differ, and all by MAX_MEAN on average,
@@ -10,8 +10,9 @@ average (median).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,10 @@ from numpy.typing import NDArray
 from vrm_synth.caption import english
 from vrm_synth.core.errors import AvatarError, ShotError
 from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.dataset.sample_passes import buffers_of, recipe_of, sample_passes
+from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.shard_readers import DatasetSample
+from vrm_synth.render import renderer_of
 from vrm_synth.render.base import RenderBackend
 from vrm_synth.shot import Shot
 from vrm_synth.shot.observations import Observations
@@ -83,12 +87,43 @@ def avatar_of_sample(sample: DatasetSample, open_avatar: Callable[[str], Avatar]
     return avatar
 
 
-def render_again(sample: DatasetSample, backend: RenderBackend, avatar: Avatar) -> NDArray[np.uint8]:
-    """Render the sample's shot again: (H, W, 4) uint8, straight alpha.
+@dataclass(frozen=True, eq=False)
+class RenderedAgain:
+    """A sample's shot, rendered once more.
+
+    rgba: (H, W, 4) uint8, straight alpha.
+    extras: suffix → file of its passes; None where the renderer has no geometry buffer.
+    annotations: of its row; None without.
+    """
+
+    rgba: NDArray[np.uint8]
+    extras: Mapping[str, bytes] | None
+    annotations: Mapping[str, Any] | None
+
+
+def render_again(
+    sample: DatasetSample, backend: RenderBackend, avatar: Avatar, settings: Mapping[str, Any]
+) -> RenderedAgain:
+    """Render the sample's shot again. settings: `recipe` of its dataset.json.
 
     Raises VrmSynthError where it cannot be drawn.
     """
-    return render_shot(backend, avatar, Shot.from_json(dict(sample.row["shot"])))[1].rgba
+    recipe, shot = recipe_of(settings), Shot.from_json(dict(sample.row["shot"]))
+    posed, frame = render_shot(backend, avatar, shot, buffers=buffers_of(recipe, renderer_of(backend.device)))
+    if frame.geometry is None:
+        return RenderedAgain(frame.rgba, None, None)
+    return RenderedAgain(frame.rgba, *sample_passes(recipe, shot.figure.avatar, posed, shot.view(), frame))
+
+
+def check_passes_again(sample: DatasetSample, again: RenderedAgain) -> Iterator[str]:
+    """The passes and annotations of a sample that are others when drawn again on the same driver."""
+    if again.extras is None:
+        return
+    for suffix in sorted(sample.extras.keys() | again.extras.keys()):
+        if sample.extras.get(suffix) != again.extras.get(suffix):
+            yield suffix
+    if to_json(sample.row.get("annotations")) != to_json(again.annotations):
+        yield "annotations"
 
 
 def compare_pixels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> PixelComparison:
