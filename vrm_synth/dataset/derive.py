@@ -197,6 +197,7 @@ class DeriveTask:
             "format": self.shard_format,
             "encoding": self.encoding or (encodings.pop() if len(encodings) == 1 else "mixed"),
             **truth[0],
+            **_parts(origins),
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }

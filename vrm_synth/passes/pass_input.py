@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from vrm_synth.core.errors import RenderError
 from vrm_synth.parts.labeling import label_parts
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_labels import PartLabels
-from vrm_synth.parts.part_names import PART_NAMES
+from vrm_synth.parts.part_names import PART_NAMES, UNKNOWN
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Frame, View
 from vrm_synth.render.geometry_buffer import NOTHING, GeometryBuffer
@@ -98,7 +98,11 @@ class PassInput:
     @cached_property
     def annotation(self) -> Annotation:
         """Keypoints, boxes, visible shares, head and gaze of the figure; the geometry buffer is to have UVs."""
-        return self._annotate(PartIds(PART_NAMES, self.labels.triangles, self.parts))
+        whole = self._annotate(PartIds(PART_NAMES, self.labels.triangles, self.parts))
+        unknown = PART_NAMES[UNKNOWN]  # is no part
+        boxes = {name: box for name, box in whole.part_boxes.items() if name != unknown}
+        shares = {name: share for name, share in whole.part_visible_share.items() if name != unknown}
+        return replace(whole, part_boxes=boxes, part_visible_share=shares)
 
     def _annotate(self, parts: PartIds | None) -> Annotation:
         geometry = self.geometry
