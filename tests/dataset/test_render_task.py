@@ -53,7 +53,8 @@ def test_a_shot_without_a_gaze_is_posed_once(recipe_file, gl, monkeypatch):
     """Drawing reuses the pose that planning computed; only a shot with a gaze is posed again."""
     recipe, posed_again = load_recipe(recipe_file), []
     monkeypatch.setattr(render_shot_module, "pose_for", lambda *a: posed_again.append(a[1].id) or pose_for(*a))
-    task = render_task.RenderTask(recipe, None, {source: {} for source in recipe.avatars})
+    licenses = {source: dict.fromkeys(render_task.LICENSE, "") for source in recipe.avatars}
+    task = render_task.RenderTask(recipe, None, licenses)
     drawn = [render_task.render_sample(task, gl, open_cached, i) for i in range(COUNT)]
     gazes = [plan_shot(recipe, i, open_cached).shot.figure.look_at is not None for i in range(COUNT)]
     assert 0 < sum(gazes) < COUNT
