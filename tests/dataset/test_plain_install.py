@@ -114,7 +114,10 @@ def test_a_missing_extra_is_one_line_and_writes_nothing(tmp_path):
         "ray": [[*small, "x", "--engine", "ray"]],
         "pyrender": [[*small, "x", "--renderer", "pyrender"], ["verify", "a", "--renderer", "pyrender"]],
         "remote": [[*small, "s3://b/x"], ["verify", "s3://b/x"], ["shots", "s3://b/x", "-o", "x"]],
-        "train": [["train", "--base", "tiny", "--data", "a", "-o", "x", "--steps", "1"], ["sample", "tiny", "--prompt", "a", "-o", "x"]],
+        "train": [
+            ["train", "--base", "tiny", "--data", "a", "-o", "x", "--steps", "1"],
+            ["sample", "tiny", "--prompt", "a", "-o", "x"],
+        ],
     }
     expected["pyrender"][1] += ["--redraw", "1"]
     commands = [c for several in expected.values() for c in several]
