@@ -48,8 +48,9 @@ def call(*args: object) -> tuple[int, str]:
 
 def interrupting(number: signal.Signals = signal.SIGINT):
     def stop(*_: object, **__: object) -> None:
-        os.kill(os.getpid(), number)
-        signal.pause()  # its handler has run before this
+        # Not os.kill, which any thread of the process may be handed, torch's too: the handler would then run late.
+        signal.raise_signal(number)
+        raise AssertionError("the signal's handler did not end it")
 
     return stop
 
@@ -78,7 +79,7 @@ def test_while_it_trains_a_checkpoint_is_written_first(tmp_path, data, monkeypat
 
     def updated(self, prepared):
         if prepared.batch.step == 1:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         return update(self, prepared)
 
     monkeypatch.setattr(running.Trainer, "update", updated)
@@ -94,7 +95,7 @@ def test_while_it_trains_a_checkpoint_is_written_first(tmp_path, data, monkeypat
 
 def test_a_second_ctrl_c_ends_the_process_at_once(tmp_path, data, monkeypatch):
     def updated(self, prepared):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         interrupting()()
 
     monkeypatch.setattr(running.Trainer, "update", updated)
@@ -166,7 +167,7 @@ def without_torch(tmp_path):
 
 
 def test_ctrl_c_while_torch_is_imported_is_130(tmp_path, data, trained, without_torch):
-    run = without_torch("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    run = without_torch("import os, signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(60)\n")
     commands = (
         train_args(data, tmp_path / "run"),
         ["sample", trained, "--prompt", "a", "-o", tmp_path / "s"],
