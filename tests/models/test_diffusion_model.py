@@ -101,7 +101,9 @@ def test_damaged_weights_and_missing_tensors(copy):
 
 
 @pytest.mark.parametrize("source", ["nothing/here", "mitsua-cc0", "owner/name@main", "../x"])
-def test_an_invalid_base_is_reported(source):
+def test_an_invalid_base_is_reported(source, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # where none of them is a folder by chance
     with pytest.raises(ModelError, match="allowed"):
         open_base(source)
 
