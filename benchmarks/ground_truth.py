@@ -1,4 +1,4 @@
-"""What the ground truth of a picture costs beside its colours, and how near it is to a ray cast.
+"""Cost of a picture's ground truth beside its colours, and its agreement with a ray cast.
 
     python benchmarks/ground_truth.py [--pictures 25] [--size 512] [--avatar SOURCE ...]
 
@@ -41,7 +41,7 @@ COINCIDENT = 1e-5  # metres between surfaces of which either may count as the ne
 
 
 def ways(avatar: Avatar, view: View) -> dict[str, View]:
-    """What is drawn, by its name in the table."""
+    """The views that are drawn, by their name in the table."""
     labels = VertexLabels(np.ones(drawn_triangles(avatar).first_vertex[-1], np.uint8))
     buffers = {
         "colour": Buffers(),

@@ -220,7 +220,7 @@ def test_same_parameters_same_bytes(vrm: str) -> None:
 
 
 def test_both_vrm_versions_state_the_same() -> None:
-    """What both formats can say is the same after loading: geometry, skin, materials, expressions, gaze."""
+    """Geometry, skin, materials, expressions and gaze are the same after loading either format."""
     new, old = avatar(vrm="1"), avatar(vrm="0")
     half_turn = np.array([-1, 1, -1])
     for (name, p), (_, q) in zip(primitives(new), primitives(old), strict=True):

@@ -60,7 +60,7 @@ def test_camera_looks_along_its_minus_z() -> None:
 
 
 def test_fov_is_vertical_and_pixels_start_top_left() -> None:
-    """What the projection matrix says and what fx, fy, cx, cy say is the same pixel."""
+    """The projection matrix and fx, fy, cx, cy give the same pixel."""
     camera = Camera(position=(0, 1, 3), target=(0, 1, 0), fov_y=90)
     width, height = 640, 480
     k = camera.intrinsics(width, height)

@@ -53,7 +53,7 @@ class Columns:
 
 
 def preprocess(rows: Mapping[str, Sequence[Any]], columns: Columns) -> dict[str, list[Any]]:
-    """What a training set's transform adds to a batch of rows."""
+    """The transform of a training set: rows → the columns that it adds."""
     images = [image.convert("RGB") for image in rows[columns.image_column]]
     conditions = [image.convert("RGB") for image in rows[columns.conditioning_image_column]]
     captions = list(rows[columns.caption_column])

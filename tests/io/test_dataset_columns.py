@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vrm_synth.core.passes import CONDITIONING_IMAGE, PASSES, sample_passes
+from vrm_synth.core.passes import CONDITIONING_IMAGE, PASSES, dataset_passes
 from vrm_synth.io.dataset_columns import (
     COLUMNS,
     FILE_NAME,
@@ -73,9 +73,9 @@ def test_a_pass_has_a_file_and_a_column_of_its_name():
 
 
 def test_a_datasets_passes_follow_from_its_settings():
-    assert sample_passes({"passes": ["depth", "mask"]}) == (PASSES["depth"], PASSES["mask"])
-    assert sample_passes({"passes": [], "conditioning": "lines"}) == (CONDITIONING_IMAGE,)
-    (later,) = sample_passes({"passes": ["later"], "conditioning": None})  # of a version that has one more
+    assert dataset_passes({"passes": ["depth", "mask"]}) == (PASSES["depth"], PASSES["mask"])
+    assert dataset_passes({"passes": [], "conditioning": "lines"}) == (CONDITIONING_IMAGE,)
+    (later,) = dataset_passes({"passes": ["later"], "conditioning": None})  # of a version that has one more
     assert (later.suffix, later.is_image) == ("later.png", True)
 
 

@@ -1,4 +1,4 @@
-"""What each triangle of the built-in avatar is, as it was built: by material, mesh, paint column and hair chain."""
+"""The true part of each triangle of the built-in avatar, by material, mesh, paint column and hair chain."""
 
 from __future__ import annotations
 

@@ -7,17 +7,17 @@ from functools import cache
 
 from vrm_synth.api.avatars import demo_avatar
 from vrm_synth.core.passes import PASSES
-from vrm_synth.passes.geometry_fields import geometry_fields
+from vrm_synth.passes.pass_buffers import pass_buffers
 from vrm_synth.passes.pass_input import PassInput
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render.base import Buffers, View
+from vrm_synth.render.base import View
 from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot.compose import compose_shot
 from vrm_synth.vrm.avatar import Avatar
 
 SIZE = (120, 160)
 LAYERS = 3
-EVERYTHING = Buffers(geometry=geometry_fields(PASSES), depth_layers=LAYERS)
+EVERYTHING = pass_buffers(PASSES, depth_layers=LAYERS)
 
 
 @cache
@@ -33,6 +33,6 @@ def posed_view(pose: str = "wave", view: str = "full_three_quarter_left_level") 
 
 
 def pass_input(gl: GLBackend, pose: str = "wave", view: str = "full_three_quarter_left_level") -> PassInput:
-    """What the passes of a picture are made from."""
+    """The PassInput of a picture."""
     posed, of = posed_view(pose, view)
     return PassInput.of(posed, of, gl.render(posed, of))

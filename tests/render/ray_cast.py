@@ -24,7 +24,7 @@ MAX_HITS = 24
 
 @dataclass(frozen=True, eq=False)
 class RayHits:
-    """What the rays of a picture meet, top row first.
+    """The first hit of each pixel's ray, top row first.
 
     triangle: (H, W) int, number of the triangle, −1 for none.
     depth: (H, W) metres along the view axis.

@@ -156,7 +156,7 @@ for args in json.loads(sys.stdin.read()):
 
 @pytest.fixture
 def without_torch(tmp_path):
-    """What importing torch does → a way to run commands in a process of their own, giving (status, output) of each."""
+    """Code of a stand-in for torch → a function that runs commands beside it, giving (status, output) of each."""
 
     def made(code: str):
         fake = tmp_path / "fake" / "torch"

@@ -1,4 +1,4 @@
-"""What we export is opened by transformers 4, too, with the libraries of its day, and draws the same pictures."""
+"""Exported models are opened by transformers 4, too, with the libraries of its day, and draw the same pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What annotations need of an avatar's surface: the bone of every drawn triangle, and the thickness around joints."""
+"""The surface of an avatar as annotations use it: the bone of each drawn triangle, the thickness around joints."""
 
 from __future__ import annotations
 

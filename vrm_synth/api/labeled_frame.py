@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from vrm_synth.annotation.annotate import Annotation
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.near_names import did_you_mean
-from vrm_synth.core.passes import PASSES
+from vrm_synth.core.passes import MAX_DEPTH_LAYERS, PASSES
 from vrm_synth.parts.overrides import PartOverrides
-from vrm_synth.passes.geometry_fields import geometry_fields
+from vrm_synth.passes.pass_buffers import pass_buffers
 from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.render.base import NO_BUFFERS, Buffers, Draw, Frame, View  # noqa: F401 Draw: of an inherited field
+from vrm_synth.render.base import Buffers, Draw, Frame, View  # noqa: F401 Draw: of an inherited field
 from vrm_synth.render.geometry_buffer import GeometryBuffer, VisibleSurface  # noqa: F401 of inherited fields
-
-MAX_LAYERS = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,19 +32,16 @@ class LabeledFrame(Frame):
 
 
 def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buffers:
-    """What is to be drawn beside the colours. Raises RenderError for a name that is no pass."""
+    """Choose the buffers to draw beside the colours. Raises RenderError for a name that is no pass."""
     if isinstance(passes, str):
         raise RenderError("not a list of passes", got=repr(passes), allowed=f"[{passes!r}]")
     for name in passes:
         if name not in PASSES:
             near = did_you_mean(name, tuple(PASSES))
             raise RenderError(f"no such pass{near}", got=repr(name), allowed=", ".join(PASSES))
-    if not 1 <= depth_layers <= MAX_LAYERS:
-        raise RenderError("not a number of layers", got=depth_layers, allowed=f"1 to {MAX_LAYERS}")
-    if not passes and not annotate:
-        return NO_BUFFERS
-    layers = depth_layers if "depth_layers" in passes else 0
-    return Buffers(geometry=geometry_fields(passes, annotate=annotate), depth_layers=layers)
+    if not 1 <= depth_layers <= MAX_DEPTH_LAYERS:
+        raise RenderError("not a number of layers", got=depth_layers, allowed=f"1 to {MAX_DEPTH_LAYERS}")
+    return pass_buffers(passes, annotate=annotate, depth_layers=depth_layers)
 
 
 def labeled(
@@ -59,7 +54,7 @@ def labeled(
     from vrm_synth.passes.pass_arrays import pass_array
     from vrm_synth.passes.pass_input import PassInput
 
-    source = PassInput.of(posed, view, frame, overrides)
+    source = PassInput.of(posed, view, frame, overrides, annotate=annotate)
     arrays = {name: pass_array(name, source) for name in passes}
     return LabeledFrame(
         frame.rgba,

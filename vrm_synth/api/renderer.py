@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from vrm_synth.api.labeled_frame import LabeledFrame, buffers_for, labeled
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.names import control_free_name
+from vrm_synth.core.passes import DEFAULT_DEPTH_LAYERS
 from vrm_synth.dataset.render_shot import pose_for, render_shot
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.pose.posed_avatar import PosedAvatar
@@ -61,7 +62,7 @@ class Renderer:
         avatar: Avatar,
         *,
         passes: Sequence[str] = (),
-        depth_layers: int = 4,
+        depth_layers: int = DEFAULT_DEPTH_LAYERS,
         annotate: bool = False,
         part_overrides: PartOverrides | None = None,
         **options: Unpack[RenderOptions],

@@ -1,7 +1,7 @@
 """The passes: files of ground truth beside each picture. Their names, their files' names, what they hold.
 
 To add one: an entry here, its array in passes/pass_arrays.py, what it needs of a geometry buffer in
-passes/geometry_fields.py, what its file keeps in passes/pass_files.py, what it means in docs/passes.md.
+passes/pass_buffers.py, what its file keeps in passes/pass_files.py, what it means in docs/passes.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ def is_image(suffix: str) -> bool:
     return not suffix.endswith(".npz")
 
 
+DEFAULT_DEPTH_LAYERS, MAX_DEPTH_LAYERS = 4, 16  # of the pass depth_layers
+NO_BONE_ID = 255  # in the files of the pass body_parts, where no bone moves the surface
+
 _PASSES: tuple[Pass, ...] = (
     Pass("mask", "mask.png", "8-bit grey: 255 where the figure is drawn"),
     Pass("depth", "depth.png", "16-bit grey: depth along the view axis in units of 0.1 mm"),
@@ -66,7 +69,7 @@ CONDITIONING: Mapping[str, str] = {
 CONDITIONING_IMAGE = Pass("conditioning_image", "conditioning_image.png", "RGB: what a ControlNet is conditioned on")
 
 
-def sample_passes(settings: Mapping[str, Any]) -> tuple[Pass, ...]:
+def dataset_passes(settings: Mapping[str, Any]) -> tuple[Pass, ...]:
     """The further files of a dataset's samples. settings: `recipe` of its dataset.json, of any version."""
     listed = tuple(PASSES.get(name) or Pass(name, f"{name}.png", "") for name in settings.get("passes", ()))
     return (*listed, *((CONDITIONING_IMAGE,) if settings.get("conditioning") else ()))

@@ -7,20 +7,20 @@ quarantined.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.core.passes import sample_passes
+from vrm_synth.core.passes import dataset_passes
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.shards.record import read_records
 from vrm_synth.dataset.shards.writers import rows_of
-from vrm_synth.dataset.summary.camera_files import CocoWriter, TransformsWriter
 from vrm_synth.dataset.summary.card import DatasetSummary, render_card
 from vrm_synth.dataset.summary.legends import legends
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
@@ -29,7 +29,6 @@ from vrm_synth.dataset.verify.expected import expected_dataset
 from vrm_synth.io.atomic_files import to_json
 from vrm_synth.io.contact_sheet import SheetCell, contact_sheet
 from vrm_synth.io.file_names import (
-    COCO_JSON,
     COMPLETE_JSON,
     CONTACT_SHEET,
     DATASET_CARD,
@@ -42,6 +41,9 @@ from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.store import LocalStore, Store
 
+if TYPE_CHECKING:
+    from vrm_synth.dataset.summary.camera_files import RowWriter
+
 SHEET_PICTURES = 24
 CARD_CAPTIONS = 8
 
@@ -53,11 +55,11 @@ def finish(store: Store) -> None:
     identity = read_identity(store)
     settings = identity["recipe"]
     shard_format = str(settings["format"])
-    transforms, more = TransformsWriter(settings), list[str]()
+    more: list[str] = []  # files that not every dataset has
 
-    def put_all(files: Iterable[tuple[str, bytes]]) -> None:
-        for name, data in files:
-            store.put_file(name, data)
+    def put_all(files: Iterable[tuple[str, bytes | Path]]) -> None:
+        for name, content in files:
+            store.put_file(name, content)
             more.append(name)
 
     summary, shards, quarantined = DatasetSummary(), list[_Shard](), dict[str, str]()
@@ -69,25 +71,23 @@ def finish(store: Store) -> None:
             if record.keys:
                 for key, row in rows_of(store, shard_format, record.split, record.shard):
                     summary.add(row, record.split)
-                    place = key, record.split, record.shard
-                    coco.add(row, *place)
-                    put_all(transforms.add(row, *place))
+                    for writer in writers:
+                        put_all(writer.add(row, key, record.split, record.shard))
                     yield table_row(row, key, record.split, record.shard)
 
-    with tempfile.TemporaryDirectory() as folder, CocoWriter(Path(folder), settings) as coco:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        writers = _row_writers(settings, Path(folder), stack)
         table = Path(folder) / METADATA_TABLE
         write_table(table, rows())
         store.put_file(METADATA_TABLE, table)
-        if annotated := coco.finish():
-            store.put_file(COCO_JSON, annotated)
-            more.append(COCO_JSON)
-    put_all(transforms.finish())
+        for writer in writers:
+            put_all(writer.finish())
     summary.quarantined = len(quarantined)
     _check_count(store, sum(s.samples for s in shards) + len(quarantined), expected_dataset(identity).samples)
     shown = list(_spread_samples(store, shard_format, shards))
     every = max(1, len(shown) // CARD_CAPTIONS)
     summary.samples = [(name, sample.caption) for name, sample in shown[::every][:CARD_CAPTIONS]]
-    passes = sample_passes(settings)
+    passes = dataset_passes(settings)
     if named := legends(passes, identity["avatars"]):
         put_all([(LEGENDS_JSON, (to_json(named, indent=1) + "\n").encode())])
     files = DatasetFiles(shard_format, str(settings["encoding"]), passes, _in_order(summary.splits))
@@ -106,6 +106,15 @@ def finish(store: Store) -> None:
         "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in made},
     }
     store.put_file(COMPLETE_JSON, (to_json(complete, indent=1) + "\n").encode())
+
+
+def _row_writers(settings: Mapping[str, Any], folder: Path, stack: contextlib.ExitStack) -> list[RowWriter]:
+    """The writers of coco.json and transforms/, where the dataset has them: their imports take 25 ms."""
+    if not settings.get("annotations") and settings.get("views_per_pose", 1) == 1:
+        return []
+    from vrm_synth.dataset.summary.camera_files import row_writers
+
+    return row_writers(settings, folder, stack)
 
 
 def _check_count(store: Store, shots: int, planned: int) -> None:

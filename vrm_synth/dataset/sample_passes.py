@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from vrm_synth.core.errors import DatasetError
-from vrm_synth.core.passes import CONDITIONING, CONDITIONING_IMAGE, PASSES
+from vrm_synth.core.passes import CONDITIONING, CONDITIONING_IMAGE, DEFAULT_DEPTH_LAYERS, PASSES
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.licensing.evidence import Evidence
 from vrm_synth.parts.overrides import PartOverrides, combined, overrides_of
-from vrm_synth.passes.geometry_fields import geometry_fields
+from vrm_synth.passes.pass_buffers import pass_buffers
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Buffers, Frame, RendererName, View
 from vrm_synth.shot.avatar_sources import is_built_in
@@ -52,12 +52,12 @@ def with_manifest_parts(
 
 
 def buffers_of(recipe: Recipe, renderer: RendererName) -> Buffers:
-    """What a recipe's pictures are drawn with: the depth for captions, and a geometry buffer where passes need one."""
-    names = drawn_passes(recipe)
-    if renderer != "gl" or not (names or recipe.annotations):
+    """The buffers that a recipe's pictures are drawn with: the depth for captions, and those of its passes."""
+    if renderer != "gl":
         return Buffers(surface=True)
-    layers = recipe.depth_layers if "depth_layers" in names else 0
-    return Buffers(surface=True, geometry=geometry_fields(names, annotate=recipe.annotations), depth_layers=layers)
+    return pass_buffers(
+        drawn_passes(recipe), annotate=recipe.annotations, depth_layers=recipe.depth_layers, surface=True
+    )
 
 
 def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def recipe_of(settings: Mapping[str, Any]) -> Recipe:
         passes=tuple(settings["passes"]),
         conditioning=settings.get("conditioning"),
         annotations=bool(settings.get("annotations")),
-        depth_layers=settings.get("depth_layers", 4),
+        depth_layers=settings.get("depth_layers", DEFAULT_DEPTH_LAYERS),
         parts={name: PartOverrides.model_validate(rules) for name, rules in settings.get("parts", {}).items()},
     )
 
@@ -93,7 +93,8 @@ def sample_passes(
     from vrm_synth.passes.pass_files import pass_file
     from vrm_synth.passes.pass_input import PassInput
 
-    source = PassInput.of(posed, view, frame, overrides_of(recipe.parts, avatar_source))
+    overrides = overrides_of(recipe.parts, avatar_source)
+    source = PassInput.of(posed, view, frame, overrides, annotate=recipe.annotations)
     files = {name: pass_file(name, source) for name in drawn_passes(recipe)}
     extras = {PASSES[name].suffix: files[name] for name in recipe.passes}
     if recipe.conditioning:

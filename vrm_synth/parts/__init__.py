@@ -1,4 +1,4 @@
-"""What each triangle, and each texel of it, is a part of: hair, skin, eyes, garments. Names are imported lazily."""
+"""Part labels of an avatar's triangles and texels: hair, skin, eyes, garments. Names are imported lazily."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the names of an avatar's materials, textures, meshes and nodes say of each drawn primitive."""
+"""Evidence of names: the parts that materials, textures, meshes and nodes of each drawn primitive are named for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLAUSIBLE: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class NameEvidence:
-    """What the names of one primitive say.
+    """The parts that the names of one primitive stand for.
 
     part: the part, "" where no name tells it.
     why: whose name decided (part_labels.PartEvidence.why).

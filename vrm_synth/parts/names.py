@@ -1,4 +1,4 @@
-"""What a name says of the part that carries it: words in it, matched against name_words."""
+"""The part that a name stands for, by the words in it (name_words.py)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 
 @dataclass(frozen=True)
 class NameSense:
-    """What a name says.
+    """The meaning of a name.
 
     part: the part that it names, "" where it names none or several.
     hints: what else it says (name_words.Hint).

@@ -1,4 +1,4 @@
-"""What a user knows better: part labels by names and colors of one avatar, as recipes and the manifest have them.
+"""Part labels of the user's, by names and colors of one avatar, as recipes and the manifest have them.
 
 materials: {Body_00: body_skin}
 nodes: {"Cube.003": held_thing}

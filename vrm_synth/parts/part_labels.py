@@ -15,7 +15,7 @@ CODES = 256  # color clusters are numbered triangle · CODES + cluster
 
 @dataclass(frozen=True)
 class PartEvidence:
-    """What decided about some of an avatar's surface.
+    """The reason for the label of some of an avatar's surface.
 
     part: name of the part.
     why: "override", "material name", "texture name", "node name", "mesh name", "name of a node above",

@@ -38,7 +38,6 @@ PART_NAMES: tuple[str, ...] = (
 
 PART_IDS: dict[str, int] = {name: i for i, name in enumerate(PART_NAMES)}
 UNKNOWN = PART_IDS["unknown"]
-OTHER = PART_IDS["other"]
 HAIR = frozenset(i for i, name in enumerate(PART_NAMES) if name.startswith("hair"))
 
 _COLORS: dict[str, str] = {

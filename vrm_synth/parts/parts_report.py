@@ -19,7 +19,7 @@ LEAST_SHARE = 0.0005  # of the surface that a row of its own needs
 
 
 def parts_report(labels: PartLabels) -> list[dict[str, Any]]:
-    """What decided about how much of the drawn surface: part, why, subject, share (0..1), the largest first."""
+    """The evidence of the labels as JSON has it: part, why, subject, share of the surface (0..1), largest first."""
     return [
         {"part": e.part, "why": e.why, "subject": e.subject, "share": round(e.share, 4)}
         for e in labels.evidence

@@ -18,7 +18,7 @@ FILLED = 0.96  # share of the picture's side that the framed triangles take
 
 @dataclass(frozen=True, eq=False)
 class RestPicture:
-    """What one orthographic view shows; arrays have the top row first.
+    """An orthographic view of an avatar at rest; arrays have the top row first.
 
     triangle: (H, W) int32, −1 for the background.
     uv: (H, W, 2) float32, as the file has it.

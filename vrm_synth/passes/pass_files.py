@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.passes import NO_BONE_ID
 from vrm_synth.io.npz import npz_bytes
 from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.passes.pass_arrays import NO_BONE, pass_array
 from vrm_synth.passes.pass_input import PassInput
 
 UNITS_PER_METRE = 10_000  # of the depth pass
-NO_BONE_ID = 255
 
 
 def pass_file(name: str, source: PassInput) -> bytes:

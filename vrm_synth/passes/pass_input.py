@@ -1,4 +1,4 @@
-"""What passes are made from: a geometry buffer, and the avatar that it shows."""
+"""The input of all passes of a picture: its geometry buffer, and the posed avatar that it shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.annotation.annotate import Annotation, annotate
-from vrm_synth.annotation.keypoints import Keypoints
 from vrm_synth.annotation.part_regions import PartIds
 from vrm_synth.annotation.surface import NO_BONE, surface_of
 from vrm_synth.camera.camera import Camera
@@ -34,6 +33,7 @@ class PassInput:
     geometry: what lies at the centre of each pixel.
     layers: the same of depth peeling, nearest first; empty where no pass needs it.
     overrides: part labels of the user's; None for none.
+    annotate: the annotation is asked for itself, and is to have parts; a drawn pose needs its keypoints alone.
     """
 
     posed: PosedAvatar
@@ -42,13 +42,21 @@ class PassInput:
     geometry: GeometryBuffer
     layers: tuple[GeometryBuffer, ...]
     overrides: PartOverrides | None = None
+    annotate: bool = False
 
     @staticmethod
-    def of(posed: PosedAvatar, view: View, frame: Frame, overrides: PartOverrides | None = None) -> PassInput:
+    def of(
+        posed: PosedAvatar,
+        view: View,
+        frame: Frame,
+        overrides: PartOverrides | None = None,
+        *,
+        annotate: bool = False,
+    ) -> PassInput:
         """The input of a frame that was rendered with a geometry buffer. Raises RenderError for one without."""
         if frame.geometry is None:
             raise RenderError("this renderer draws no geometry buffer", allowed="the gl renderer, or no passes")
-        return PassInput(posed, view.camera, view.size, frame.geometry, frame.layers, overrides)
+        return PassInput(posed, view.camera, view.size, frame.geometry, frame.layers, overrides, annotate)
 
     @cached_property
     def labels(self) -> PartLabels:
@@ -91,22 +99,15 @@ class PassInput:
         return np.asarray(view @ world[:3, :3].T + world[:3, 3], np.float32)
 
     @cached_property
-    def keypoints(self) -> Keypoints:
-        """The 133 keypoints of COCO-WholeBody."""
-        return self._annotate(None).keypoints
-
-    @cached_property
     def annotation(self) -> Annotation:
-        """Keypoints, boxes, visible shares, head and gaze of the figure; the geometry buffer is to have UVs."""
-        whole = self._annotate(PartIds(PART_NAMES, self.labels.triangles, self.parts))
+        """Keypoints, boxes, visible shares, head and gaze of the figure; those of parts where `annotate` is set."""
+        geometry = self.geometry
+        parts = PartIds(PART_NAMES, self.labels.triangles, self.parts) if self.annotate else None
+        whole = annotate(self.posed, self.camera, self.size, geometry.depth, geometry.triangle, parts)
         unknown = PART_NAMES[UNKNOWN]  # is no part
         boxes = {name: box for name, box in whole.part_boxes.items() if name != unknown}
         shares = {name: share for name, share in whole.part_visible_share.items() if name != unknown}
         return replace(whole, part_boxes=boxes, part_visible_share=shares)
-
-    def _annotate(self, parts: PartIds | None) -> Annotation:
-        geometry = self.geometry
-        return annotate(self.posed, self.camera, self.size, geometry.depth, geometry.triangle, parts)
 
     def _of_triangle(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
         """(H, W) the value of each pixel's triangle, −1 for the background. values: (T,)."""

@@ -55,7 +55,7 @@ class NeutralMorphs:
 
 @dataclass(frozen=True, eq=False)
 class ExpressionResult:
-    """What the requested expressions make of an avatar.
+    """The expressions of an avatar as they take effect.
 
     expressions: effective weight of each, after isBinary and overrides.
     morph_weights: node → (M,) float64.

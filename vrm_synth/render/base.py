@@ -22,7 +22,7 @@ Antialias = Literal["supersample", "multisample", "auto"]
 
 @dataclass(frozen=True)
 class Buffers:
-    """What a frame has beside its colours, which are the same with and without.
+    """The buffers that a frame has beside its colours, which are the same with and without.
 
     surface: Frame.surface, how far away is what each pixel shows.
     vertex_labels: labels of the avatar's vertices, to be read with it; None for none.

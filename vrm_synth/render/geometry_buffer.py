@@ -68,7 +68,7 @@ class VertexLabels:
 
 @dataclass(frozen=True, eq=False)
 class VisibleSurface:
-    """What a picture shows, read from one of the samples of each pixel's colour: for statistics, not for labels.
+    """Depth and label of one sample of each pixel's colour: for statistics of a picture, not for its labels.
 
     Arrays have the top row first. With n × n supersamples the sample is the one next to the pixel's centre, below and
     to the right.

@@ -21,7 +21,7 @@ from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import is_control_free
 from vrm_synth.core.near_names import did_you_mean
-from vrm_synth.core.passes import PASSES
+from vrm_synth.core.passes import DEFAULT_DEPTH_LAYERS, MAX_DEPTH_LAYERS, PASSES
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.pose.pose_files import MOST_FILES, find_pose_files, is_pose_file, read_pose_file
 from vrm_synth.pose.pose_library import NAME, Pose, PoseFile, load_poses, pose_of
@@ -249,7 +249,7 @@ class Recipe(_Strict):
     # What conditioning_image shows, for training a ControlNet: pose, depth, normal or lines; null for no such file.
     conditioning: Literal["pose", "depth", "normal", "lines"] | None = None
     # Surfaces behind each other that the pass depth_layers has.
-    depth_layers: Annotated[int, Field(ge=1, le=16, strict=True)] = 4
+    depth_layers: Annotated[int, Field(ge=1, le=MAX_DEPTH_LAYERS, strict=True)] = DEFAULT_DEPTH_LAYERS
     # Keypoints (COCO-WholeBody), boxes, head and gaze in each row, and coco.json for the dataset.
     annotations: bool = False
     # Views of each body, which stays as it is: expression, gaze, light and background, too. 1: a new body each shot.

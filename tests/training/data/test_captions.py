@@ -1,4 +1,4 @@
-"""What mirroring does to captions, held to what our own captions say of a mirrored picture."""
+"""Captions of mirrored pictures, compared with those that we write of such a picture."""
 
 from __future__ import annotations
 

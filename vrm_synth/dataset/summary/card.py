@@ -108,7 +108,7 @@ def render_card(
 
 
 def _ground_truth(files: DatasetFiles, columns: Mapping[str, str]) -> list[str]:
-    """What lies beside the pictures: passes, legends, annotations."""
+    """The section about passes, legends and annotations."""
     lines = [f"- `{p.suffix}`: {p.description}" for p in files.passes]
     if any(p.name in ID_PASSES for p in files.passes):
         lines.append(f"- `{LEGENDS_JSON}`: the names of ids; 0 is the background")

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vrm_synth.core.bones import BONE_NAMES
-from vrm_synth.core.passes import Pass
+from vrm_synth.core.passes import NO_BONE_ID, Pass
 
 NAMED_BY_AVATAR = ("materials", "nodes")  # passes whose ids are an avatar's own; keys of its entry in dataset.json
 ID_PASSES = ("parts", "body_parts", "instances", *NAMED_BY_AVATAR)
-FIGURE, NO_BONE, NO_BONE_ID = "figure", "no bone", 255
+FIGURE, NO_BONE = "figure", "no bone"
 
 
 def legends(passes: Iterable[Pass], avatars: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
