@@ -3,14 +3,15 @@
 One drawing of one sample a pixel has them all, seven of the eight attachments that every driver has. In the colour
 drawing's own samples they would cost more, and lie a quarter of a pixel off the centre.
 
-Tried beside the colours, for statistics of a picture (built-in avatar, 512² of 2 × 2 samples on llvmpipe; drawing alone
-takes 40 CPU-ms, and so much of it): triangle numbers by gl_PrimitiveID in R32F 1.13, because llvmpipe then draws without
-shared vertices; vertex numbers as a flat varying in R32F 1.06, but with reading 1.26 on m_expressive and 1.45 on crimsom;
-8-bit labels of vertices 1.05, which are kept. The depth buffer is read in 0.65 ms as floats, in 0.41 as integers.
+Tried beside the colours, for statistics of a picture (built-in avatar, 512² of 2 × 2 samples on llvmpipe; drawing
+alone takes 40 CPU-ms, and so much of it): triangle numbers by gl_PrimitiveID in R32F 1.13, because llvmpipe then
+draws without shared vertices; vertex numbers as a flat varying in R32F 1.06, but with reading 1.26 on m_expressive
+and 1.45 on crimsom; 8-bit labels of vertices 1.05, which are kept. The depth buffer is read in 0.65 ms as floats, in
+0.41 as integers.
 
-Tried in the geometry buffer: triangle, depth and UV packed into one RGBA32F and normals as float16, which numpy has to
-take apart and convert: all outputs drawn in 25.3 and read in 21.5 CPU-ms, where float32 attachments of their own take
-24.5 and 7.9.
+Tried in the geometry buffer: triangle, depth and UV packed into one RGBA32F and normals as float16, which numpy has
+to take apart and convert: all outputs drawn in 25.3 and read in 21.5 CPU-ms, where float32 attachments of their own
+take 24.5 and 7.9.
 """
 
 from __future__ import annotations
