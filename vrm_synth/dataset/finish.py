@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 SHEET_PICTURES = 24
 CARD_CAPTIONS = 8
+ALWAYS_THERE = (DATASET_JSON, METADATA_TABLE, DATASET_CARD, CONTACT_SHEET)
 
 
 def finish(store: Store) -> None:
@@ -55,12 +56,13 @@ def finish(store: Store) -> None:
     identity = read_identity(store)
     settings = identity["recipe"]
     shard_format = str(settings["format"])
-    more: list[str] = []  # files that not every dataset has
+    # SHA-256 by name of what no record accounts for, and of the records
+    sha256 = {DATASET_JSON: _sha256(store.read(DATASET_JSON))}
 
     def put_all(files: Iterable[tuple[str, bytes | Path]]) -> None:
         for name, content in files:
             store.put_file(name, content)
-            more.append(name)
+            sha256[name] = _sha256(content)
 
     summary, shards, quarantined = DatasetSummary(), list[_Shard](), dict[str, str]()
 
@@ -79,7 +81,7 @@ def finish(store: Store) -> None:
         writers = _row_writers(settings, Path(folder), stack)
         table = Path(folder) / METADATA_TABLE
         write_table(table, rows())
-        store.put_file(METADATA_TABLE, table)
+        put_all([(METADATA_TABLE, table)])
         for writer in writers:
             put_all(writer.finish())
     summary.quarantined = len(quarantined)
@@ -91,21 +93,26 @@ def finish(store: Store) -> None:
     if named := legends(passes, identity["avatars"]):
         put_all([(LEGENDS_JSON, (to_json(named, indent=1) + "\n").encode())])
     files = DatasetFiles(shard_format, str(settings["encoding"]), passes, _in_order(summary.splits))
-    store.put_file(
-        DATASET_CARD, render_card(summary, identity["recipe_as_written"], files, identity["avatars"]).encode()
-    )
-    store.put_file(CONTACT_SHEET, _sheet(shown, summary, settings.get("seed")))
-    made = [DATASET_JSON, METADATA_TABLE, DATASET_CARD, CONTACT_SHEET, *more, *(record_name(s.number) for s in shards)]
+    card = render_card(summary, identity["recipe_as_written"], files, identity["avatars"])
+    put_all([(DATASET_CARD, card.encode()), (CONTACT_SHEET, _sheet(shown, summary, settings.get("seed")))])
+    sha256 |= {name: _sha256(store.read(name)) for name in (record_name(s.number) for s in shards)}
     complete = {
         "recipe_sha256": identity["recipe_sha256"],
         "shards": len(shards),
         "samples": summary.pictures,
         "splits": dict(sorted(summary.splits.items())),
         "quarantined": quarantined,
-        # of what no record accounts for, and of the records
-        "sha256": {name: hashlib.sha256(store.read(name)).hexdigest() for name in made},
+        "sha256": {**{name: sha256[name] for name in ALWAYS_THERE}, **sha256},  # in an order that does not change
     }
     store.put_file(COMPLETE_JSON, (to_json(complete, indent=1) + "\n").encode())
+
+
+def _sha256(content: bytes | Path) -> str:
+    """The SHA-256 of a file, hexadecimal; one on the disk may be larger than the memory."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _row_writers(settings: Mapping[str, Any], folder: Path, stack: contextlib.ExitStack) -> list[RowWriter]:
@@ -137,7 +144,7 @@ def is_complete(store: Store) -> bool:
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
-    return whole and all(map(store.exists, (METADATA_TABLE, DATASET_CARD, CONTACT_SHEET)))
+    return whole and all(map(store.exists, ALWAYS_THERE))
 
 
 def reopen(store: Store) -> None:
