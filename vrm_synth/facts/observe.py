@@ -1,0 +1,47 @@
+"""Observe a picture: what was drawn, by the buffers that came with it → Facts."""
+
+from __future__ import annotations
+
+from vrm_synth.appearance.appearance import Appearance
+from vrm_synth.core.errors import ShotError
+from vrm_synth.facts.appearance_facts import accessories, eye_colors, garments, hair_facts, skin_facts
+from vrm_synth.facts.drawn_body import DrawnBody
+from vrm_synth.facts.face_facts import face_facts
+from vrm_synth.facts.facts import CharacterFacts, Facts
+from vrm_synth.facts.framing import framing
+from vrm_synth.facts.hand_shapes import hand_shape
+from vrm_synth.facts.pose_facts import pose_facts
+from vrm_synth.facts.scene_facts import scene_facts
+from vrm_synth.facts.view_facts import view_facts
+from vrm_synth.render.geometry_buffer import VisibleSurface
+from vrm_synth.shot.planner import PlannedShot
+
+
+def observe(planned: PlannedShot, appearance: Appearance, surface: VisibleSurface) -> Facts:
+    """The facts of the picture of a planned shot.
+
+    appearance: of its avatar. surface: of the picture, drawn with the labels of appearance.groups. Raises ShotError
+    where it is of another size.
+    """
+    width, height = planned.shot.size
+    if surface.depth.shape != (height, width):
+        raise ShotError("depth of another picture", got=surface.depth.shape, allowed=f"(H, W) = {(height, width)}")
+    if surface.label is None:
+        raise ShotError("a picture without labels of its surface", allowed="drawn with appearance.groups.labels")
+    drawn = DrawnBody(planned.view, surface.depth, appearance.groups.count(surface.label))
+    a = appearance
+    return Facts(
+        character=CharacterFacts(a.name, a.kind, a.style, a.description),  # type: ignore[arg-type]
+        framing=framing(drawn),
+        view=view_facts(drawn, planned.aim),
+        pose=pose_facts(drawn, planned.pose),
+        left_hand=hand_shape(drawn, "left"),
+        right_hand=hand_shape(drawn, "right"),
+        face=face_facts(drawn, planned.gaze),  # type: ignore[arg-type]
+        hair=hair_facts(drawn, appearance),
+        eye_colors=eye_colors(drawn, appearance),
+        skin=skin_facts(drawn, appearance),
+        garments=garments(drawn, appearance),
+        accessories=accessories(drawn, appearance),
+        scene=scene_facts(drawn, planned.shot),
+    )
