@@ -1,10 +1,13 @@
 """How true facts are, and how complete: the built-in family against its construction, ray cast ids and joints.
 
-    python benchmarks/caption_truth.py [--shots 1500] [--members 200] [--seed 7] [--mistakes 5] [--least 600]
+    python benchmarks/caption_truth.py [--shots 1500] [--members 200] [--seed 7] [--mistakes 5] [--least 600] [--real]
 
 A row a type of claim: claims, precision (the share that is right), things plainly in sight, recall (the share of them
 that is said), in percent. tests/facts/family_oracle.py says what is right and what is plainly in sight; it asks none of
 the code that makes facts. Types of fewer than --least claims or sights are listed as not shown.
+
+--real takes the ten skinned shared avatars instead, with the overrides of tests/parts/part_overrides.yaml and without:
+tests/facts/real_oracle.py says what is right there.
 
 Stability: the share of facts that stay equal when the camera is turned by a tenth of a pixel, and with another
 supersampling.
@@ -20,19 +23,24 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.corpus import avatar_files
 from tests.facts.family_oracle import Picture, Verdict, judge, params_of
 from tests.facts.observed import observe_shot, ray_cast_ids
+from tests.facts.real_oracle import judge_real, load_real_answers, part_pixels
+from tests.parts.answer_sheet import load_overrides
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
 from vrm_synth.facts.facts import Facts
 from vrm_synth.pose.pose_library import PoseFile, load_poses
-from vrm_synth.shot import Recipe
+from vrm_synth.shot import Recipe, source_at
 from vrm_synth.yaml_models import resources
 from vrm_synth.yaml_models.strict_yaml import load
 
+Rows = dict[str, list[tuple[int, Verdict]]]
 STABLE_SHARE = 5  # every so many shots is drawn again, moved and with another supersampling
 
 
@@ -75,47 +83,58 @@ def differences(a: Facts, b: Facts) -> list[str]:
     return [path for path in one if one[path] != other.get(path)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shots", type=int, default=1500)
-    parser.add_argument("--members", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--mistakes", type=int, default=5, help="of each type, to print")
-    parser.add_argument("--least", type=int, default=600)
-    options = parser.parse_args()
+def family(options: argparse.Namespace) -> tuple[Rows, list[str]]:
+    """Verdicts by type on the built-in family, and lines about stability."""
     recipe = Recipe.model_validate(
         {"avatars": [f"demo:0..{options.members - 1}"], "count": options.shots, "seed": options.seed}
     )
     opened = lru_cache(maxsize=options.members)(open_avatar)
-    by_type: dict[str, list[tuple[int, Verdict]]] = defaultdict(list)
+    rows: Rows = defaultdict(list)
     changed: dict[str, Counter[str]] = {"a tenth of a pixel": Counter(), "supersample 3": Counter()}
     compared: Counter[str] = Counter()
-    for i in range(options.shots):
+    for i in tqdm(range(options.shots), unit="shot"):
         seen = observe_shot(recipe, i, opened)
         shot = seen.planned.shot
-        choices = shot.choices
-        assert choices is not None
-        picture = Picture(
-            params_of(shot.figure.avatar),
-            shot,
-            seen.posed,
-            ray_cast_ids(seen),
-            hands_of(choices.pose, choices.mirrored),
-        )
+        assert shot.choices is not None
+        hands = hands_of(shot.choices.pose, shot.choices.mirrored)
+        picture = Picture(params_of(shot.figure.avatar), shot, seen.posed, ray_cast_ids(seen), hands)
         for verdict in judge(seen.facts, picture):
-            by_type[verdict.kind].append((i, verdict))
+            rows[verdict.kind].append((i, verdict))
         if i % STABLE_SHARE == 0:
             moved = observe_shot(recipe, i, opened, move=turned_by_a_tenth_of_a_pixel(shot.size[1]))
             finer = observe_shot(recipe, i, opened, supersample=3)
             for name, other in (("a tenth of a pixel", moved), ("supersample 3", finer)):
                 changed[name].update(differences(seen.facts, other.facts))
                 compared[name] += len(flat(seen.facts.to_json()))
-    print(f"{options.shots} shots of {options.members} members, seed {options.seed}\n")
+    lines = []
+    for name, counter in changed.items():
+        equal = 100 * (1 - sum(counter.values()) / max(compared[name], 1))
+        lines.append(f"{name}: {equal:.3f} % of {compared[name]} facts equal; {dict(counter.most_common(8))}")
+    return rows, lines
+
+
+def real(options: argparse.Namespace, with_overrides: bool) -> Rows:
+    """Verdicts by type on the shared avatars."""
+    files = [path for path in avatar_files() if path.name in load_real_answers()]
+    recipe = Recipe.model_validate({"avatars": [str(f) for f in files], "count": options.shots, "seed": options.seed})
+    opened = lru_cache(maxsize=len(files))(open_avatar)
+    overrides = load_overrides() if with_overrides else {}
+    rows: Rows = defaultdict(list)
+    for i in tqdm(range(options.shots), unit="shot"):
+        name = Path(source_at(recipe, i)).name
+        seen = observe_shot(recipe, i, opened, overrides.get(name))
+        for verdict in judge_real(seen.facts, name, part_pixels(seen, name)):
+            rows[verdict.kind].append((i, replace(verdict, said=verdict.said and f"{verdict.said} of {name}")))
+    return rows
+
+
+def table(rows: Rows, options: argparse.Namespace) -> None:
+    """Print precision and recall by type, then mistakes."""
     print("| type | claims | precision | in sight | recall |\n|---|---|---|---|---|")
     few = []
-    for kind, rows in sorted(by_type.items()):
-        claims = [v for _, v in rows if v.said]
-        plain = [v for _, v in rows if v.in_sight]
+    for kind, verdicts in sorted(rows.items()):
+        claims = [v for _, v in verdicts if v.said]
+        plain = [v for _, v in verdicts if v.in_sight]
         if max(len(claims), len(plain)) < options.least:
             few.append(kind)
         right = f"{100 * np.mean([v.right for v in claims]):.2f}" if claims else "–"
@@ -123,15 +142,32 @@ def main() -> None:
         print(f"| {kind} | {len(claims)} | {right} | {len(plain)} | {told} |")
     if few:
         print(f"\nNot shown by so few: {', '.join(few)}")
-    for name, counter in changed.items():
-        total = sum(counter.values())
-        equal = 100 * (1 - total / max(compared[name], 1))
-        print(f"\n{name}: {equal:.3f} % of {compared[name]} facts equal; {dict(counter.most_common(8))}")
-    for kind, rows in sorted(by_type.items()):
-        for i, v in [(i, v) for i, v in rows if v.said and not v.right][: options.mistakes]:
+    for kind, verdicts in sorted(rows.items()):
+        for i, v in [(i, v) for i, v in verdicts if v.said and not v.right][: options.mistakes]:
             print(f"wrong: shot {i}, {kind}: {v.said}")
-        for i, v in [(i, v) for i, v in rows if v.in_sight and not v.said][: options.mistakes]:
-            print(f"missed: shot {i}, {kind}")
+        missed = [i for i, v in verdicts if v.in_sight and not v.said]
+        if missed and options.mistakes:
+            print(f"missed: {kind} of shots {missed[: 2 * options.mistakes]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shots", type=int, default=1500)
+    parser.add_argument("--members", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--mistakes", type=int, default=0, help="of each type, to print")
+    parser.add_argument("--least", type=int, default=600)
+    parser.add_argument("--real", action="store_true", help="the shared avatars")
+    options = parser.parse_args()
+    if options.real:
+        for title, with_overrides in (("with overrides", True), ("without overrides", False)):
+            print(f"\n{options.shots} shots of the shared avatars, seed {options.seed}, {title}\n")
+            table(real(options, with_overrides), options)
+        return
+    rows, lines = family(options)
+    print(f"{options.shots} shots of {options.members} members, seed {options.seed}\n")
+    table(rows, options)
+    print("\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

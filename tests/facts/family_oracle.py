@@ -14,9 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.builtin_avatar.params import EYE_COLORS, HAIR_COLORS, OUTFIT_COLORS, DemoParams, variant
+from vrm_synth.builtin_avatar.params import OUTFIT_COLORS, DemoParams, variant
 from vrm_synth.builtin_avatar.surface.palette import palette
-from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.facts.facts import Facts, Item
 from vrm_synth.parts.labeling import measured
 from vrm_synth.pose.posed_avatar import PosedAvatar
@@ -214,9 +213,8 @@ def _head_height(p: Picture) -> float:
     return (rows[-1] - rows[0] + 1) / p.triangle.shape[0] if len(rows) else 0.0
 
 
-def _around(p: Picture, left: str, right: str, up: tuple[str, str], center: str) -> tuple[float, float] | None:
-    """(azimuth, elevation) in degrees of the camera around a part of the body, by joints alone; None where the part lies
-    along the line of sight."""
+def _around(p: Picture, left: str, right: str, up: tuple[str, str], center: str) -> tuple[float, float]:
+    """(azimuth, elevation) in degrees of the camera around a part of the body, by joints alone."""
     j = p.joints
     side = j[left] - j[right]
     upward = j[up[1]] - j[up[0]]
@@ -237,7 +235,6 @@ def _apart(a: float, b: float) -> float:
 def _view(facts: Facts, p: Picture) -> Iterator[Verdict]:
     hips = _around(p, "leftUpperLeg", "rightUpperLeg", ("hips", "spine"), "hips")
     chest = _around(p, "leftUpperArm", "rightUpperArm", ("chest", "neck"), "chest")
-    assert hips is not None and chest is not None
     middle = hips[0] + ((chest[0] - hips[0] + 180) % 360 - 180) / 2
     spread = _apart(hips[0], chest[0])
     steep = max(abs(hips[1]), abs(chest[1])) > 50
@@ -541,6 +538,3 @@ def params_of(source: str) -> DemoParams:
     return (
         variant(int(number)) if number.isdecimal() else DemoParams.parse(number.split(",")) if number else DemoParams()
     )
-
-
-assert set(HAIR_COLORS) and set(EYE_COLORS) and BONE_NAMES

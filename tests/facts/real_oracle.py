@@ -35,9 +35,7 @@ def load_real_answers() -> dict[str, dict[str, Any]]:
 
 def part_pixels(observed: Observed, file_name: str) -> dict[str, float]:
     """Part → pixels of a picture of 512²; a pixel of which the sheet accepts several parts counts for each."""
-    view = replace(
-        observed.planned.shot.view(), buffers=Buffers(geometry=frozenset({"rest_position", "albedo"}))
-    )
+    view = replace(observed.planned.shot.view(), buffers=Buffers(geometry=frozenset({"rest_position", "albedo"})))
     geometry = backend().render(observed.posed, view).geometry
     assert geometry is not None and geometry.rest_position is not None and geometry.albedo is not None
     avatar = observed.posed.avatar
