@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from vrm_synth.training.train_model import train
     from vrm_synth.vrm.avatar import Avatar
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = [
     "Ambient",

@@ -17,7 +17,6 @@ from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.body_view import MAX_EYE_CONTACT_ANGLE, BodyView
-from vrm_synth.shot.character import Character, character
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.posed_body import PosedBody, pose_body
@@ -41,13 +40,12 @@ ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the
 
 @dataclass(frozen=True, eq=False)
 class PlannedShot:
-    """A shot of a recipe, and what its picture is to be described by (shot/observe.py).
+    """A shot, and what its picture is to be described by (facts/observe.py).
 
     shot: the picture as data.
     posed: what `evaluate` makes of the shot, bit for bit; None where a gaze is still to turn the eyes.
     view: the posed body before the camera, its eyes as posed.
     pose: the pose that it is in, with its phrases.
-    character: words for the avatar.
     aim: direction of the camera.
     gaze: viewer or away where the shot turns the eyes for its own camera, else "".
     """
@@ -56,7 +54,6 @@ class PlannedShot:
     posed: PosedAvatar | None
     view: BodyView
     pose: Pose
-    character: Character
     aim: Aim
     gaze: str
 
@@ -86,11 +83,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     setup = draw(recipe.lighting, seed, "lighting", first)
     key_light, ambient = light(setup, first_aim.azimuth, rng(seed, "light", first))
     backdrop = draw(recipe.background, seed, "background", first)
-    words = character(avatar, source, recipe.characters)
     choices = Choices(
-        character=words.name,
-        noun=words.noun,
-        outfit=words.outfit,
         pose=pose.name,
         mirrored=pose.mirrored,
         view=v.name,
@@ -118,7 +111,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         choices=choices,
     )
     return PlannedShot(
-        shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze if is_deciding else ""
+        shot, body.posed if look_at is None else None, body_view, pose, aim, gaze if is_deciding else ""
     )
 
 
