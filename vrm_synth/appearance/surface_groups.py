@@ -158,4 +158,3 @@ def _merge_rarest(
 def region_name(bone: int) -> str:
     """Region of the body of a bone's index in BONE_NAMES; "none" for −1."""
     return "none" if bone < 0 else REGION_OF_BONE[BONE_NAMES[bone]]
-
