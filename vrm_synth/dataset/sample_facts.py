@@ -50,9 +50,7 @@ def facts_of(planned: PlannedShot, appearance: Appearance, posed: PosedAvatar, f
     return observe(planned, appearance, surface)
 
 
-def _labels(
-    posed: PosedAvatar, camera: Camera, depth: NDArray[np.float32], labels: VertexLabels
-) -> NDArray[np.uint8]:
+def _labels(posed: PosedAvatar, camera: Camera, depth: NDArray[np.float32], labels: VertexLabels) -> NDArray[np.uint8]:
     from vrm_synth.facts.labels_by_depth import labels_by_depth
 
     return labels_by_depth(posed, camera, depth, labels)

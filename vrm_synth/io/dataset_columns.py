@@ -9,7 +9,6 @@ Facts, here alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,16 +109,6 @@ OBJECT_COLUMNS = names("facts", "object")  # JSON text in metadata.jsonl and a t
 FACTS = "facts"
 CAPTION = "caption"  # the first caption: what .txt files and columns of that name have
 
-_CAPTION_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_TAKEN = frozenset({*(c.name for c in COLUMNS if c.name != CAPTION), *PASSES, CONDITIONING_IMAGE.name})
-_TAKEN |= {"image", "metadata", "json", "txt", "png", "jpg", "jpeg", "webp", "jxl", "path"}
-
-
-def is_caption_column(name: str) -> bool:
-    """True for a name that a column of captions may have: a-z, 0-9 and _, and no other column's."""
-    taken = name in _TAKEN or name.endswith((_FILE_COLUMN_END, _PATH_COLUMN_END))
-    return _CAPTION_COLUMN.fullmatch(name) is not None and not taken
-
 
 def table_columns(captions: Sequence[str] = (CAPTION,)) -> Mapping[str, Column]:
     """The columns of metadata.parquet of a dataset with these columns of captions, in order."""
@@ -209,11 +198,8 @@ def sample_row(values: Mapping[str, Any], captions: Sequence[str] = (CAPTION,)) 
     return dict(values)
 
 
-def with_caption(row: Mapping[str, Any], column: str, text: str) -> dict[str, Any]:
-    """A sample's metadata with a further caption, beside the others."""
-    out: dict[str, Any] = {}
-    for name, value in row.items():
-        if name == "avatar":  # the column after the captions
-            out[column] = text
-        out[name] = value
-    return out | {column: text}
+def with_caption(row: Mapping[str, Any], column: str, text: str, others: Sequence[str]) -> dict[str, Any]:
+    """A sample's metadata with a further caption, right after the others."""
+    items = list(row.items())
+    at = 1 + max((n for n, (name, _) in enumerate(items) if name in others), default=-1)
+    return dict([*items[:at], (column, text), *items[at:]])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from vrm_synth.camera.camera import Camera
 from vrm_synth.camera.framing import Aim, axes
-from vrm_synth.pose.evaluate import LookAtAngles, evaluate, gaze_of
+from vrm_synth.pose.evaluate import evaluate, gaze_of
 from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.springs import NO_WIND
 from vrm_synth.shot.body_parts import body_parts_of, posed_vertices
@@ -56,7 +55,7 @@ def aim_of(camera: Camera) -> Aim:
 
 
 def _gaze(avatar: Avatar, shot: Shot, view: BodyView) -> str:
-    """"viewer" where the eyes meet the camera, "away" where they look clearly elsewhere; else ""."""
+    """ "viewer" where the eyes meet the camera, "away" where they look clearly elsewhere; else ""."""
     figure = shot.figure
     if figure.look_at is None or not view.face_in_picture or not view.gaze_is_visible:
         return ""

@@ -110,9 +110,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         antialias=recipe.antialias,
         choices=choices,
     )
-    return PlannedShot(
-        shot, body.posed if look_at is None else None, body_view, pose, aim, gaze if is_deciding else ""
-    )
+    return PlannedShot(shot, body.posed if look_at is None else None, body_view, pose, aim, gaze if is_deciding else "")
 
 
 def source_at(recipe: Recipe, i: int) -> str:

@@ -188,7 +188,9 @@ class Jitter(_Strict):
 class CharacterWords(_Strict):
     """What the user knows of an avatar; it counts before what its file tells.
 
-    name: a proper name. kind: a name of appearance/kinds.yaml. style: "anime" for a figure that looks drawn, "" for one that does not.
+    name: a proper name.
+    kind: a name of appearance/kinds.yaml.
+    style: "anime" for a figure that looks drawn, "" for one that does not.
     description: a noun phrase in English ("a boy with red hair"), which stands for the looks in English captions.
     """
 

@@ -103,7 +103,9 @@ def _parquet(stem: str, samples: Sequence[DatasetSample], captions: Sequence[str
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     arrays = [pa.array(v, arrow_type("facts")) if n == FACTS else pa.array(v) for n, v in columns.items()]
     table = pa.Table.from_arrays(arrays, names=list(columns)).replace_schema_metadata(
-        {"huggingface": to_json({"info": {"features": features}})}  # what `datasets` and the hub's viewer show pictures by
+        {
+            "huggingface": to_json({"info": {"features": features}})
+        }  # what `datasets` and the hub's viewer show pictures by
     )
     out = io.BytesIO()
     pq.write_table(table, out, compression="none", row_group_size=64)

@@ -2,8 +2,8 @@
 
 Choices are columns of their own and facts are one struct, so that a question is plain SQL: `pose = 'wave' and
 facts.framing = 'full_body' and list_contains(facts.hair.colors, 'pink')`. The whole shot is a column of JSON text,
-which a question about others never reads. Rows are written and read group by group: the table of 11 million pictures takes no more memory than that of a hundred thousand
-(benchmarks/eleven_million.py).
+which a question about others never reads. Rows are written and read group by group: the table of 11 million pictures
+takes no more memory than that of a hundred thousand (benchmarks/eleven_million.py).
 
 Questions are answered by DuckDB. They may come from strangers (a web form, a colleague's script), so the connection
 sees this one file and no other, cannot reach the network, load extensions or change its own settings, and takes a
