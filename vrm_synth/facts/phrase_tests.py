@@ -13,6 +13,7 @@ from vrm_synth.facts.contacts import touching
 from vrm_synth.facts.facts import Arm, Legs, PhraseFact, Posture, Torso
 from vrm_synth.facts.hand_shapes import hand_shape
 from vrm_synth.facts.limbs import Limbs
+from vrm_synth.facts.looking_back import looks_back
 from vrm_synth.facts.posture import legs, posture, torso
 from vrm_synth.pose.phrases import Pair, Phrase
 
@@ -52,6 +53,11 @@ class BodyState:
         """Where the right arm goes."""
         return arm(self.limbs, "right")
 
+    @cached_property
+    def looks_back(self) -> bool:
+        """True where the picture shows the head turned back toward the camera."""
+        return looks_back(self.limbs)
+
     def arm(self, side: Literal["left", "right"]) -> Arm:
         """Where one arm goes."""
         return self.left_arm if side == "left" else self.right_arm
@@ -84,6 +90,7 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
         and (not p.legs or state.legs == p.legs)
         and all(state.arm(side) == name for side, name in p.arms)
         and (not p.turned or (limbs.head_turn if p.turned == "left" else -limbs.head_turn) >= MIN_TURN)
+        and (not p.looking_back or state.looks_back)
         and all(limbs.bend(b) >= MIN_BENT for b in p.bent)
         and all(limbs.bend(b) <= MAX_STRAIGHT for b in p.straight)
         and all(_is_beyond(limbs, pair, up) for pair in p.above)

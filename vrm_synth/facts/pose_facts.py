@@ -12,9 +12,6 @@ from vrm_synth.pose.pose_library import Pose
 
 SIDES = ("left", "right")
 MIN_SEEN_LEAN = 0.6  # of a lean's degrees: what the picture shows of it
-MIN_LOOK_BACK = 40.0  # degrees that the head is turned from the hips
-MIN_BACK_AZIMUTH = 100.0  # degrees from the chest's front from which the camera sees its back
-MAX_FACE_AZIMUTH = 80.0  # degrees from the face's front up to which the camera sees it
 
 
 def pose_facts(drawn: DrawnBody, pose: Pose) -> PoseFacts:
@@ -30,28 +27,19 @@ def pose_facts(drawn: DrawnBody, pose: Pose) -> PoseFacts:
         legs=_seen_legs(state),
         left_arm=_seen_arm(limbs, "left", state.left_arm),
         right_arm=_seen_arm(limbs, "right", state.right_arm),
-        looking_back=looks_back(limbs),
+        looking_back=state.looks_back,
     )
-
-
-def looks_back(limbs: Limbs) -> bool:
-    """True where the head is turned toward a camera that the back is turned to, and both are seen."""
-    turn = limbs.head_turn
-    if abs(turn) < MIN_LOOK_BACK or not limbs.visible.shows("head") or not limbs.visible.shows("torso"):
-        return False
-    to_camera = limbs.to_camera(limbs.joints["head"]) * (1.0, 0.0, 1.0)
-    of_back, of_face = (between(axes[2] * (1.0, 0.0, 1.0), to_camera) for axes in (limbs.chest, limbs.head))
-    of_hips = between(limbs.hips[2] * (1.0, 0.0, 1.0), to_camera)
-    return max(of_back, of_hips) >= MIN_BACK_AZIMUTH and of_face <= MAX_FACE_AZIMUTH and of_face < of_back
 
 
 def _seen_posture(state: BodyState) -> Posture:
     shows = state.limbs.visible.shows
     shins = [shows(f"{s}LowerLeg") or shows(f"{s}Foot") for s in SIDES]
-    body = shows("torso") or shows("hips")
-    if not body or not (any(shins) if state.posture == "standing" else all(shins)):
+    thighs = [shows(f"{s}UpperLeg") for s in SIDES]
+    if not (shows("torso") or shows("hips") or any(thighs)):
         return ""
-    return state.posture
+    # Who sits on the heels hides the shins.
+    legs = any(shins) if state.posture == "standing" else all(shins) or (state.posture == "kneeling" and all(thighs))
+    return state.posture if legs else ""
 
 
 def _seen_torso(state: BodyState) -> Torso:
