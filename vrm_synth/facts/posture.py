@@ -29,6 +29,8 @@ MAX_LEANING_FORWARD, MIN_BENDING = 30.0, 36.0
 MIN_LIFTED_FOOT = 0.2
 MIN_APART = 30.0  # degrees between the legs, sideways
 MAX_TOGETHER = 1.3  # distance between the ankles, and the knees, in that between the hip joints
+MIN_OVER = 0.05  # how much higher a knee is that lies over the other
+MAX_KNEE_GAP = 0.5  # of the distance between the hip joints: how far that knee may fall short of the other
 MIN_CROSSED = 0.25  # of the distance between the hip joints: how far a crossed ankle or knee is on the other's side
 
 
@@ -73,7 +75,7 @@ def legs(limbs: Limbs, held: Posture) -> Legs:
     """How the legs are held, in a posture."""
     if held == "standing":
         return _standing_legs(limbs)
-    return "crossed" if held == "sitting" and _is_crossed(limbs, "LowerLeg") else ""
+    return "crossed" if held == "sitting" and _knee_is_over_knee(limbs) else ""
 
 
 def _standing_legs(limbs: Limbs) -> Legs:
@@ -101,6 +103,18 @@ def _between_legs(limbs: Limbs) -> float:
 def _distance(limbs: Limbs, joint: str) -> float:
     gap = limbs.joints["left" + joint] - limbs.joints["right" + joint]
     return float((gap @ gap) ** 0.5)
+
+
+def _knee_is_over_knee(limbs: Limbs) -> bool:
+    """True where one knee lies over the other, and its foot beyond that."""
+    unit_length, left = _distance(limbs, "UpperLeg"), limbs.hips[0]
+    for over, under, toward in (("left", "right", -left), ("right", "left", left)):
+        knee, other, foot = (limbs.joints[b] for b in (f"{over}LowerLeg", f"{under}LowerLeg", f"{over}Foot"))
+        higher = float(knee[1] - other[1]) / limbs.view.parts.hips_height >= MIN_OVER
+        near = float((other - knee) @ toward) <= MAX_KNEE_GAP * unit_length
+        if higher and near and float((foot - other) @ toward) >= 0:
+            return True
+    return False
 
 
 def _is_crossed(limbs: Limbs, joint: str) -> bool:
