@@ -14,6 +14,7 @@ MAX_DOWN_UPPER, MAX_DOWN_LOWER = 30.0, 45.0  # degrees of the parts of an arm th
 MIN_RAISED_UPPER = 82.0  # degrees of a raised upper arm from the torso's down
 MIN_RAISED_HAND = 0.5  # of the arm's length: height of a raised hand above its shoulder
 MAX_STRETCHED_ELBOW = 45.0  # degrees of an arm that is out or forward
+MIN_FREE_HIPS = 0.5  # height of the hips below which arms rest on knees or ground, in hips' heights
 MAX_ASIDE = 27.0  # degrees of the line from shoulder to hand from straight out or straight forward
 MIN_CROSSED_ELBOW = 60.0  # degrees
 MAX_CROSSED_GAP = 0.16  # of the hips' height: distance between crossed forearms
@@ -40,7 +41,7 @@ def arm(limbs: Limbs, side: Literal["left", "right"]) -> Arm:
         return "crossed"
     if between(upper, down) <= MAX_DOWN_UPPER and between(lower, down) <= MAX_DOWN_LOWER:
         return "down"
-    if limbs.bend(elbow) <= MAX_STRETCHED_ELBOW:
+    if limbs.bend(elbow) <= MAX_STRETCHED_ELBOW and limbs.height("hips") >= MIN_FREE_HIPS:
         aside = limbs.chest[0] if side == "left" else -limbs.chest[0]
         if between(unit(reach), aside) <= MAX_ASIDE:
             return "out"

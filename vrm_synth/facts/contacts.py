@@ -99,6 +99,6 @@ def _wrists_are_uncrossed(limbs: Limbs) -> bool:
 
 def _palms_face_each_other(limbs: Limbs) -> bool:
     # Palms face down in the T-pose.
-    left, right = (-limbs.view.axis(hand, 1) for hand in ("leftHand", "rightHand"))
+    left, right = (-limbs.frame(hand)[1] for hand in ("leftHand", "rightHand"))
     apart = limbs.points("rightPalm").mean(0) - limbs.points("leftPalm").mean(0)
     return between(left, -right) <= MAX_PALM_ANGLE and between(left, apart) < 90

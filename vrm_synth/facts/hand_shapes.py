@@ -11,7 +11,7 @@ from vrm_synth.camera.depth_test import DepthTest, inside
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import HandShape
-from vrm_synth.facts.limbs import Limbs, limbs_of, unit, vertex_counts
+from vrm_synth.facts.limbs import Limbs, limbs_of, vertex_counts
 
 MIN_HAND_PIXELS = {"open": 130, "fist": 110, "peace": 180, "point": 150, "thumb_up": 170}  # of a picture of 512 × 512
 MIN_HAND_SHARE = 0.45  # of the hand's pixels, unhidden
@@ -56,8 +56,18 @@ class _Hand:
 def hand_shape(drawn: DrawnBody, side: Literal["left", "right"]) -> HandShape:
     """The shape of one hand; "" where it does not show or is none of the known ones."""
     limbs = limbs_of(drawn)
-    formed = formed_shape(limbs, side)
-    return formed if formed and _is_readable(limbs, side, formed) else ""
+    if side not in limbs.hand_shapes:
+        limbs.hand_shapes[side] = _seen_shape(limbs, side)
+    return limbs.hand_shapes[side]
+
+
+def _seen_shape(limbs: Limbs, side: str) -> HandShape:
+    region, drawn = side + "Hand", limbs.visible.drawn
+    pixels = limbs.visible.pixels(region) / drawn.scale
+    if pixels < min(MIN_HAND_PIXELS.values()) or limbs.visible.share(region) < MIN_HAND_SHARE:
+        return ""
+    shape = formed_shape(limbs, side)
+    return shape if shape and pixels >= MIN_HAND_PIXELS[shape] and _is_readable(limbs, side, shape) else ""
 
 
 def formed_shape(limbs: Limbs, side: str) -> HandShape:
@@ -86,14 +96,12 @@ def formed_shape(limbs: Limbs, side: str) -> HandShape:
 
 
 def _is_readable(limbs: Limbs, side: str, shape: HandShape) -> bool:
-    """True where enough of the hand is seen, from a side that shows the shape."""
-    hand, region = _hand(limbs, side), side + "Hand"
-    drawn = limbs.visible.drawn
-    big = limbs.visible.pixels(region) >= MIN_HAND_PIXELS[shape] * drawn.scale
-    if hand is None or not big or limbs.visible.share(region) < MIN_HAND_SHARE:
+    """True where a hand is seen from a side that shows the shape."""
+    hand = _hand(limbs, side)
+    if hand is None:
         return False
     told = EXTENDED[shape]
-    to_camera = limbs.to_camera(limbs.joints[region])
+    to_camera = limbs.to_camera(limbs.joints[side + "Hand"])
     if any(abs(float(hand.fingers[f] @ to_camera)) > MAX_END_ON for f in told):
         return False
     if len(told) > 1 and abs(float(hand.across @ to_camera)) > MAX_EDGE_ON:
@@ -110,8 +118,8 @@ def _in_sight(limbs: Limbs, tips: Array, side: str) -> bool:
 
 def _hand(limbs: Limbs, side: str) -> _Hand | None:
     """A hand's fingers; None where one of the four has no joints, or nothing that shows them."""
-    x, y, z = (limbs.view.axis(side + "Hand", a) for a in range(3))
-    forward, palm, across = unit(x if side == "left" else -x), unit(-y), unit(z)  # as in the T-pose
+    x, y, z = limbs.frame(side + "Hand")
+    forward, palm, across = (x if side == "left" else -x), -y, z  # as in the T-pose
     bends, fingers, tips = {}, {}, {}
     for finger in (*FINGERS, "Thumb"):
         bones = finger_bones(side, finger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
+from vrm_synth.facts.facts import HandShape
 from vrm_synth.facts.visible_regions import VisibleRegions
 from vrm_synth.shot.body_parts import BodyParts
-from vrm_synth.shot.body_view import BodyView, angle_between
+from vrm_synth.shot.body_view import BodyView
 
 DOWN = np.array([0.0, -1.0, 0.0])
 SAMPLES = 64  # vertices of a bone that stand for it
@@ -37,20 +39,25 @@ class Limbs:
         return self.view.posed.bone_positions()
 
     @cached_property
+    def hand_shapes(self) -> dict[str, HandShape]:
+        """Side → shape of its hand, those found so far."""
+        return {}
+
+    @cached_property
     def chest(self) -> Array:
         """(3, 3) rows: the chest's left, up and forward directions, world frame."""
         bone = next((b for b in CHESTS if b in self.joints), "hips")
-        return self._frame(bone)
+        return self.frame(bone)
 
     @cached_property
     def hips(self) -> Array:
         """(3, 3) rows: the hips' left, up and forward directions, world frame."""
-        return self._frame("hips")
+        return self.frame("hips")
 
     @cached_property
     def head(self) -> Array:
         """(3, 3) rows: the head's left, up and forward directions, world frame."""
-        return self._frame("head")
+        return self.frame("head")
 
     def direction(self, start: str, end: str) -> Array:
         """(3,) unit vector from one joint to another."""
@@ -93,8 +100,7 @@ class Limbs:
     @cached_property
     def bottom(self) -> float:
         """Height of the lowest point of the body without hair and skirts, world metres."""
-        own = self.view.parts.direct
-        return float((self.view.vertices[own] if own.any() else self.view.vertices)[:, 1].min())
+        return float(self.view.vertices[_own(self.view.parts), 1].min())
 
     def height(self, bone: str) -> float:
         """Height of a joint above the body's lowest point, as a part of the hips' height at rest."""
@@ -141,12 +147,16 @@ class Limbs:
         """(3,) unit vector from a point to the camera."""
         return unit(np.asarray(self.view.camera.position) - point)
 
-    def _frame(self, bone: str) -> Array:
-        return np.stack([unit(self.view.axis(bone, a)) for a in range(3)])
+    def frame(self, bone: str) -> Array:
+        """(3, 3) rows: where the T-pose's left, up and forward directions go with a bone, world frame."""
+        now = self.view.posed.world_from_node[self.view.posed.avatar.humanoid[bone]][:3, :3]
+        rows = (now @ _from_rest(self.view.parts, bone)).T
+        return np.asarray(rows / np.maximum(np.sqrt((rows**2).sum(1, keepdims=True)), 1e-12))
 
 
 _LIMB = {"LowerArm": ("UpperArm", "Hand"), "LowerLeg": ("UpperLeg", "Foot")}
 _LIMBS: WeakKeyDictionary[DrawnBody, Limbs] = WeakKeyDictionary()
+_INVERSE: WeakKeyDictionary[BodyParts, dict[str, Array]] = WeakKeyDictionary()
 _SOME: WeakKeyDictionary[BodyParts, dict[str, NDArray[np.intp]]] = WeakKeyDictionary()
 
 
@@ -166,14 +176,24 @@ def some_vertices(view: BodyView, name: str) -> NDArray[np.intp]:
     return chosen[name]
 
 
+def _from_rest(parts: BodyParts, bone: str) -> Array:
+    """(3, 3) the bone's axes at rest, undone."""
+    inverse = _INVERSE.setdefault(parts, {})
+    if bone not in inverse:
+        inverse[bone] = np.asarray(np.linalg.pinv(parts.axes[bone]), np.float64)
+    return inverse[bone]
+
+
 def unit(v: Array) -> Array:
     """(3,) the vector with length 1; 0 where it has none."""
-    return np.asarray(v / max(float(np.linalg.norm(v)), 1e-12))
+    return np.asarray(v / max(math.sqrt(v @ v), 1e-12))
 
 
 def between(a: Array, b: Array) -> float:
-    """Degrees between two vectors (3,), rounded to a thousandth."""
-    return round(angle_between(a, b), 3)
+    """Degrees between two vectors (3,), rounded to a thousandth; 180 where one of them has no length."""
+    lengths = math.sqrt((a @ a) * (b @ b))
+    cosine = float(a @ b) / lengths if lengths > 0 else -1.0
+    return round(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))), 3)
 
 
 def _turn(a: Array, b: Array) -> float:
@@ -185,6 +205,14 @@ def _turn(a: Array, b: Array) -> float:
 def _torso(joints: dict[str, Array]) -> Array:
     shoulders = joints["leftUpperArm"] + joints["rightUpperArm"]
     return unit(shoulders - joints["leftUpperLeg"] - joints["rightUpperLeg"])
+
+
+def _own(parts: BodyParts) -> NDArray[np.intp]:
+    """Indices of the vertices that bones move directly; of all where there are none."""
+    chosen = _SOME.setdefault(parts, {})
+    if " own" not in chosen:
+        chosen[" own"] = np.flatnonzero(parts.direct if parts.direct.any() else np.ones_like(parts.direct))
+    return chosen[" own"]
 
 
 def _seat(parts: BodyParts) -> NDArray[np.intp]:

@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
-
 import numpy as np
 
-from vrm_synth.facts.arms import arm
+from vrm_synth.facts.body_state import BodyState
 from vrm_synth.facts.contacts import touching
-from vrm_synth.facts.facts import Arm, Legs, PhraseFact, Posture, Torso
+from vrm_synth.facts.facts import PhraseFact
 from vrm_synth.facts.hand_shapes import hand_shape
 from vrm_synth.facts.limbs import Limbs
-from vrm_synth.facts.posture import legs, posture, torso
 from vrm_synth.pose.phrases import Pair, Phrase
 
 MIN_ABOVE = 0.02  # of the hips' height: how much higher, farther forward or farther back one thing is than another
 MIN_BENT, MAX_STRAIGHT = 45.0, 30.0  # degrees of an elbow or a knee
 MIN_TURN = 30.0  # degrees of the head from the hips
-
-
-@dataclass(frozen=True, eq=False)
-class BodyState:
-    """How one body is held, by its joints, whether it is seen or not."""
-
-    limbs: Limbs
-
-    @cached_property
-    def posture(self) -> Posture:
-        """How the body is held up."""
-        return posture(self.limbs)
-
-    @cached_property
-    def torso(self) -> Torso:
-        """How the trunk is held."""
-        return torso(self.limbs)
-
-    @cached_property
-    def legs(self) -> Legs:
-        """How the legs are held."""
-        return legs(self.limbs, self.posture)
-
-    @cached_property
-    def left_arm(self) -> Arm:
-        """Where the left arm goes."""
-        return arm(self.limbs, "left")
-
-    @cached_property
-    def right_arm(self) -> Arm:
-        """Where the right arm goes."""
-        return arm(self.limbs, "right")
-
-    def arm(self, side: Literal["left", "right"]) -> Arm:
-        """Where one arm goes."""
-        return self.left_arm if side == "left" else self.right_arm
 
 
 def true_phrases(state: BodyState, phrases: tuple[Phrase, ...]) -> tuple[PhraseFact, ...]:
@@ -84,6 +43,7 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
         and (not p.legs or state.legs == p.legs)
         and all(state.arm(side) == name for side, name in p.arms)
         and (not p.turned or (limbs.head_turn if p.turned == "left" else -limbs.head_turn) >= MIN_TURN)
+        and (not p.looking_back or state.looks_back)
         and all(limbs.bend(b) >= MIN_BENT for b in p.bent)
         and all(limbs.bend(b) <= MAX_STRAIGHT for b in p.straight)
         and all(_is_beyond(limbs, pair, up) for pair in p.above)

@@ -2,79 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from vrm_synth.facts.body_state import BodyState
 from vrm_synth.facts.drawn_body import DrawnBody
-from vrm_synth.facts.facts import Arm, Legs, PoseFacts, Posture, Torso
-from vrm_synth.facts.limbs import DOWN, Limbs, between, limbs_of
-from vrm_synth.facts.phrase_tests import BodyState, true_phrases
+from vrm_synth.facts.facts import PoseFacts
+from vrm_synth.facts.limbs import limbs_of
+from vrm_synth.facts.phrase_tests import true_phrases
 from vrm_synth.pose.pose_library import Pose
-
-SIDES = ("left", "right")
-MIN_SEEN_LEAN = 0.6  # of a lean's degrees: what the picture shows of it
-MIN_LOOK_BACK = 40.0  # degrees that the head is turned from the hips
-MIN_BACK_AZIMUTH = 100.0  # degrees from the chest's front from which the camera sees its back
-MAX_FACE_AZIMUTH = 80.0  # degrees from the face's front up to which the camera sees it
 
 
 def pose_facts(drawn: DrawnBody, pose: Pose) -> PoseFacts:
     """The pose, as far as it shows. Of a body that is none of a person, nothing."""
     if not drawn.view.parts.is_person:
         return PoseFacts()
-    limbs = limbs_of(drawn)
-    state = BodyState(limbs)
+    state = BodyState(limbs_of(drawn))
     return PoseFacts(
         phrases=true_phrases(state, pose.phrases),
-        posture=_seen_posture(state),
-        torso=_seen_torso(state),
-        legs=_seen_legs(state),
-        left_arm=_seen_arm(limbs, "left", state.left_arm),
-        right_arm=_seen_arm(limbs, "right", state.right_arm),
-        looking_back=looks_back(limbs),
+        posture=state.posture,
+        torso=state.torso,
+        legs=state.legs,
+        left_arm=state.left_arm,
+        right_arm=state.right_arm,
+        looking_back=state.looks_back,
     )
-
-
-def looks_back(limbs: Limbs) -> bool:
-    """True where the head is turned toward a camera that the back is turned to, and both are seen."""
-    turn = limbs.head_turn
-    if abs(turn) < MIN_LOOK_BACK or not limbs.visible.shows("head") or not limbs.visible.shows("torso"):
-        return False
-    to_camera = limbs.to_camera(limbs.joints["head"]) * (1.0, 0.0, 1.0)
-    of_back, of_face = (between(axes[2] * (1.0, 0.0, 1.0), to_camera) for axes in (limbs.chest, limbs.head))
-    of_hips = between(limbs.hips[2] * (1.0, 0.0, 1.0), to_camera)
-    return max(of_back, of_hips) >= MIN_BACK_AZIMUTH and of_face <= MAX_FACE_AZIMUTH and of_face < of_back
-
-
-def _seen_posture(state: BodyState) -> Posture:
-    shows = state.limbs.visible.shows
-    shins = [shows(f"{s}LowerLeg") or shows(f"{s}Foot") for s in SIDES]
-    body = shows("torso") or shows("hips")
-    if not body or not (any(shins) if state.posture == "standing" else all(shins)):
-        return ""
-    return state.posture
-
-
-def _seen_torso(state: BodyState) -> Torso:
-    limbs, lean = state.limbs, state.torso
-    if not lean or not limbs.visible.shows("torso") or not (limbs.visible.shows("hips") or limbs.visible.shows("legs")):
-        return ""
-    if lean in ("upright", "bending_forward"):
-        return lean
-    # A lean toward the camera or away from it is not seen.
-    up = limbs.joints["leftUpperArm"] + limbs.joints["rightUpperArm"]
-    up = up - limbs.joints["leftUpperLeg"] - limbs.joints["rightUpperLeg"]
-    back = limbs.to_camera(limbs.joints["hips"])
-    seen = [v - (v @ back) * back for v in (up, -DOWN)]
-    return lean if between(*seen) >= MIN_SEEN_LEAN * float(np.max(np.abs(limbs.torso_tilt))) else ""
-
-
-def _seen_legs(state: BodyState) -> Legs:
-    shows = state.limbs.visible.shows
-    return state.legs if all(shows(f"{s}LowerLeg") for s in SIDES) else ""
-
-
-def _seen_arm(limbs: Limbs, side: str, name: Arm) -> Arm:
-    shows = limbs.visible.shows
-    if name == "behind_back":
-        return name if shows(f"{side}UpperArm") and shows("torso") else ""
-    return name if shows(f"{side}LowerArm") and (shows(f"{side}Hand") or shows(f"{side}UpperArm")) else ""

@@ -6,8 +6,9 @@ shows is another question (pose_facts).
 
 from __future__ import annotations
 
+from vrm_synth.core.transforms import Array
 from vrm_synth.facts.facts import Legs, Posture, Torso
-from vrm_synth.facts.limbs import Limbs, between
+from vrm_synth.facts.limbs import Limbs, between, unit
 
 LOW = 0.07  # up to this height, a foot or a knee stands on the ground
 MAX_ERECT_THIGH, MAX_ERECT_KNEE = 32.0, 45.0  # of a leg that is stood on: thigh from straight down, knee
@@ -16,17 +17,20 @@ MAX_SEAT, MIN_OFF_SEAT = 0.10, 0.16  # height of a seat that is sat on, and of o
 MIN_SEATED_THIGH = 62.0  # thigh from straight down of one who sits
 MAX_CHAIR_SHIN, MIN_CHAIR_SEAT = 35.0, 0.3  # shin from straight down, and height of the seat, on a chair
 MIN_KNEELING_SHIN = 62.0  # shin from straight down
+MIN_ALONG = 0.7  # cosine between a limb and the level direction that it goes along
 MIN_CROUCHING_KNEE = 112.0
 MIN_LYING, MAX_LYING_HIPS = 68.0, 0.38  # tilt of the torso, height of the hips
-MIN_LIFTED, MIN_MIDAIR_KNEE = 0.12, 35.0  # height above the floor, and bend of a knee, in a jump
+MIN_LIFTED, MAX_GROUNDED, MIN_MIDAIR_KNEE = 0.28, 0.1, 35.0  # height above the floor, and bend of the knees, in a jump
 
 MAX_UPRIGHT = 9.0
 MIN_LEANING = 15.0
-MAX_LEANING_FORWARD, MIN_BENDING = 34.0, 40.0
+MAX_LEANING_FORWARD, MIN_BENDING = 30.0, 36.0
 
 MIN_LIFTED_FOOT = 0.2
-MIN_APART = 34.0  # degrees between the legs, of hips that see both
+MIN_APART = 30.0  # degrees between the legs, sideways
 MAX_TOGETHER = 1.3  # distance between the ankles, and the knees, in that between the hip joints
+MIN_OVER = 0.05  # how much higher a knee is that lies over the other
+MAX_KNEE_GAP = 0.5  # of the distance between the hip joints: how far that knee may fall short of the other
 MIN_CROSSED = 0.25  # of the distance between the hip joints: how far a crossed ankle or knee is on the other's side
 
 
@@ -36,8 +40,12 @@ def posture(limbs: Limbs) -> Posture:
         return "lying" if limbs.height("hips") <= MAX_LYING_HIPS else ""
     if limbs.lifted >= MIN_LIFTED:
         return "midair" if min(_knees(limbs)) >= MIN_MIDAIR_KNEE and max(_thighs(limbs)) < 90 else ""
+    if limbs.lifted > MAX_GROUNDED:
+        return ""
     if _stands(limbs):
         return "standing"
+    if _sits_on_heels(limbs):
+        return "kneeling"
     if _sits(limbs):
         return "sitting"
     if _kneels(limbs):
@@ -67,7 +75,7 @@ def legs(limbs: Limbs, held: Posture) -> Legs:
     """How the legs are held, in a posture."""
     if held == "standing":
         return _standing_legs(limbs)
-    return "crossed" if held == "sitting" and _is_crossed(limbs, "LowerLeg") else ""
+    return "crossed" if held == "sitting" and _knee_is_over_knee(limbs) else ""
 
 
 def _standing_legs(limbs: Limbs) -> Legs:
@@ -86,12 +94,27 @@ def _standing_legs(limbs: Limbs) -> Legs:
 
 
 def _between_legs(limbs: Limbs) -> float:
-    return between(*(limbs.direction(f"{side}UpperLeg", f"{side}Foot") for side in ("left", "right")))
+    """Degrees between the legs as seen from the front of the hips; a stride has none."""
+    ahead = limbs.hips[2]
+    legs = [limbs.direction(f"{side}UpperLeg", f"{side}Foot") for side in ("left", "right")]
+    return between(*(leg - (leg @ ahead) * ahead for leg in legs))
 
 
 def _distance(limbs: Limbs, joint: str) -> float:
     gap = limbs.joints["left" + joint] - limbs.joints["right" + joint]
     return float((gap @ gap) ** 0.5)
+
+
+def _knee_is_over_knee(limbs: Limbs) -> bool:
+    """True where one knee lies over the other, and its foot beyond that."""
+    unit_length, left = _distance(limbs, "UpperLeg"), limbs.hips[0]
+    for over, under, toward in (("left", "right", -left), ("right", "left", left)):
+        knee, other, foot = (limbs.joints[b] for b in (f"{over}LowerLeg", f"{under}LowerLeg", f"{over}Foot"))
+        higher = float(knee[1] - other[1]) / limbs.view.parts.hips_height >= MIN_OVER
+        near = float((other - knee) @ toward) <= MAX_KNEE_GAP * unit_length
+        if higher and near and float((foot - other) @ toward) >= 0:
+            return True
+    return False
 
 
 def _is_crossed(limbs: Limbs, joint: str) -> bool:
@@ -130,6 +153,22 @@ def _sits(limbs: Limbs) -> bool:
         return True
     on_chair = max(min(_shins(limbs)), max(_shins(limbs)) / 2) <= MAX_CHAIR_SHIN and max(_thighs(limbs)) <= 118
     return on_chair and limbs.seat_clearance >= MIN_CHAIR_SEAT
+
+
+def _sits_on_heels(limbs: Limbs) -> bool:
+    """True where both knees are on the ground, in front of the hips, and both shins go back from them."""
+    ahead = _ahead(limbs)
+    for side in ("left", "right"):
+        thigh = float(limbs.direction(f"{side}UpperLeg", f"{side}LowerLeg") @ ahead)
+        shin = float(limbs.direction(f"{side}LowerLeg", f"{side}Foot") @ ahead)
+        if thigh < MIN_ALONG or shin > -MIN_ALONG or limbs.clearance(f"{side}LowerLeg") > LOW:
+            return False
+    return True
+
+
+def _ahead(limbs: Limbs) -> Array:
+    """(3,) level direction that the hips face."""
+    return unit(limbs.hips[2] * (1.0, 0.0, 1.0))
 
 
 def _kneels(limbs: Limbs) -> bool:

@@ -22,23 +22,25 @@ MIN_PIXELS = {"Hand": 60, "Foot": 60, "LowerArm": 80, "UpperArm": 80, "LowerLeg"
 MIN_MIDDLE_PIXELS = 150  # the same of the head, the neck, the torso and the hips
 MIN_SHARE = 0.4  # least part of the pixels that a region would have if nothing hid or cut it
 MIN_MIDDLE_SHARE = 0.25  # the same of the middle regions, which hair and arms cover in part
-SAMPLES = 64  # triangles of a region whose pixels are estimated
-DIRECTIONS = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)])  # (2, 16)
+SAMPLES = 40  # triangles of a region whose pixels are estimated
+DIRECTIONS = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)])  # (2, 12)
 
 
 @dataclass(frozen=True, eq=False)
-class _Patch:
-    """Triangles sampled from a region by their area at rest: K of them.
+class _Patches:
+    """Triangles sampled from each of R regions by their area at rest: K of each.
 
-    corners: (K, 3) indices of vertices. area: (K,) their own square metres; each stands for `each` of them.
+    regions: their names. corners: (R, K, 3) indices of vertices. area: (R, K) their own square metres; each stands for
+    `each` (R,) of them.
     """
 
+    regions: tuple[str, ...]
     corners: NDArray[np.intp]
     area: Array
-    each: float
+    each: Array
 
 
-_PATCHES: WeakKeyDictionary[BodyParts, dict[str, _Patch]] = WeakKeyDictionary()
+_PATCHES: WeakKeyDictionary[BodyParts, _Patches] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,34 +65,27 @@ class VisibleRegions:
     def share(self, region: str) -> float:
         """The region's pixels, as a part of those that it would have if nothing hid or cut it; 0 where it has no
         surface."""
-        if region not in self._shares:
-            expected = self._expected(region)
-            self._shares[region] = round(self.pixels(region) / expected, 4) if expected > 0 else 0.0
-        return self._shares[region]
+        expected = self._expected.get(region, 0.0)
+        return round(self.pixels(region) / expected, 4) if expected > 0 else 0.0
 
     @cached_property
-    def _shares(self) -> dict[str, float]:
-        return {}
-
-    def _expected(self, region: str) -> float:
+    def _expected(self) -> dict[str, float]:
         # A closed surface covers half of what its triangles cover each by itself; layers of cloth cover more than
         # once, so that what lies between the outermost points is an upper bound.
-        view = self.drawn.view
-        patch = _patches(view.parts).get(region)
-        if patch is None:
-            return 0.0
-        projected = project(view.camera, view.aspect, view.vertices[patch.corners].reshape(-1, 3))
-        if (projected[:, 2] <= view.camera.near).any():  # around the camera: larger than any picture
-            return float("inf")
-        points = (projected[:, :2] * (np.asarray(view.size) / 2)).reshape(-1, 3, 2)
-        one, two = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
-        covered = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]) / 2
-        by_area = float((covered / patch.area).sum()) * patch.each / 2
-        flat = points.reshape(-1, 2)
-        hull = flat[(flat @ DIRECTIONS).argmax(0)]
-        after = np.roll(hull, -1, 0)
-        by_outline = float(np.abs((hull[:, 0] * after[:, 1] - hull[:, 1] * after[:, 0]).sum())) / 2
-        return min(by_area, by_outline)
+        view, patches = self.drawn.view, _patches(self.drawn.view.parts)
+        count = len(patches.regions)
+        projected = project(view.camera, view.aspect, view.vertices[patches.corners.reshape(-1)])
+        points = (projected[:, :2] * (np.asarray(view.size) / 2)).reshape(count, -1, 3, 2)
+        one, two = points[:, :, 1] - points[:, :, 0], points[:, :, 2] - points[:, :, 0]
+        covered = np.abs(one[..., 0] * two[..., 1] - one[..., 1] * two[..., 0]) / 2
+        by_area = (covered / patches.area).sum(1) * patches.each / 2
+        flat = points.reshape(count, -1, 2)
+        hull = np.take_along_axis(flat, (flat @ DIRECTIONS).argmax(1)[..., None], 1)
+        after = np.roll(hull, -1, 1)
+        by_outline = np.abs((hull[..., 0] * after[..., 1] - hull[..., 1] * after[..., 0]).sum(1)) / 2
+        behind = (projected[:, 2].reshape(count, -1) <= view.camera.near).any(1)  # around the camera: as good as hidden
+        expected = np.where(behind, np.inf, np.minimum(by_area, by_outline))
+        return dict(zip(patches.regions, expected.tolist(), strict=True))
 
 
 def thresholds(region: str) -> tuple[float, float]:
@@ -107,25 +102,26 @@ def _region_of(bone: str) -> str:
     return REGION_OF_BONE[bone]
 
 
-def _patches(parts: BodyParts) -> dict[str, _Patch]:
+def _patches(parts: BodyParts) -> _Patches:
     if parts not in _PATCHES:
         _PATCHES[parts] = _sample(parts)
     return _PATCHES[parts]
 
 
-def _sample(parts: BodyParts) -> dict[str, _Patch]:
-    regions = sorted(set(REGION_OF_BONE.values()))
-    number = np.array([regions.index(region_name(b)) for b in range(len(BONE_NAMES))] + [-1])
+def _sample(parts: BodyParts) -> _Patches:
+    names = sorted(set(REGION_OF_BONE.values()))
+    number = np.array([names.index(region_name(b)) for b in range(len(BONE_NAMES))] + [-1])
     of_triangle = number[parts.bone[parts.triangles[:, 0]]]
     corners = parts.rest[parts.triangles]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-    patches = {}
-    for r, region in enumerate(regions):
+    regions, chosen, each = [], [], []
+    for r, name in enumerate(names):
         own = np.flatnonzero((of_triangle == r) & (area > 0))
-        if not len(own):
-            continue
-        up_to = np.cumsum(area[own])
-        places = (np.arange(SAMPLES) + 0.5) / SAMPLES * up_to[-1]
-        chosen = own[np.minimum(np.searchsorted(up_to, places), len(own) - 1)]
-        patches[region] = _Patch(parts.triangles[chosen], area[chosen], float(up_to[-1]) / SAMPLES)
-    return patches
+        if len(own):
+            up_to = np.cumsum(area[own])
+            places = (np.arange(SAMPLES) + 0.5) / SAMPLES * up_to[-1]
+            regions.append(name)
+            chosen.append(own[np.minimum(np.searchsorted(up_to, places), len(own) - 1)])
+            each.append(float(up_to[-1]) / SAMPLES)
+    picked = np.array(chosen, np.intp).reshape(-1, SAMPLES)
+    return _Patches(tuple(regions), parts.triangles[picked], area[picked], np.array(each))

@@ -48,7 +48,8 @@ class Phrase:
     bent, straight: lower arms and lower legs, by the angle of their elbows and knees.
     hands, arms: (side, name) of the shape of a hand and of where an arm goes; "left" or "right".
     posture, torso, legs: names of PoseFacts; "" for any.
-    turned: the side that the head is turned to, from the hips.
+    turned: the side that the head is turned to, from the hips. looking_back: it is turned so to a camera that sees the
+    back.
     """
 
     text: str
@@ -68,6 +69,7 @@ class Phrase:
     torso: str = ""
     legs: str = ""
     turned: str = ""
+    looking_back: bool = False
 
     def mirror(self) -> Phrase:
         """Left and right change places, in the words, in the bones and in the tests."""
@@ -89,7 +91,7 @@ def _mirrored(key: str, value: Any) -> Any:
         return _swap_words(value) if isinstance(value, str) else tuple(map(_swap_words, value))
     if isinstance(value, tuple):
         return tuple(_mirrored(key, v) for v in value)
-    return other_side(value)
+    return other_side(value) if isinstance(value, str) else value
 
 
 def _swap_words(text: str) -> str:
@@ -143,6 +145,7 @@ class PhraseFile(BaseModel):
     torso: TorsoName | Literal[""] = ""
     legs: LegsName | Literal[""] = ""
     turned: Side | Literal[""] = ""
+    looking_back: bool = False
 
     @model_validator(mode="after")
     def _known(self) -> PhraseFile:
