@@ -30,18 +30,22 @@ TELLING = {
     "angry": ("brow",),
     "sad": ("brow", "mouth"),
     "relaxed": ("eyes", "mouth"),
-    "surprised": ("eyes", "mouth"),
+    "surprised": ("mouth",),
 }
 MIN_WEIGHT, OTHER_WEIGHT = 0.7, 0.2  # least effective weight of the emotion, most of any other
 MIN_MOVE = 2.0  # pixels by which a feature must have moved
 SEEN = 0.6  # least part of a feature in sight
 SAMPLES = 24  # vertices of a feature that are looked for
 SLACK = 0.02  # heights of the head: what is drawn this little before a vertex is its own surface
-CLOSED, HALF, OPEN = 0.04, (0.25, 0.52), 0.8  # of the eye at rest that the lids leave open: at most, in, at least
+CLOSED, HALF, OPEN = 0.08, (0.25, 0.52), 0.8  # of the eye at rest that the lids leave open: at most, in, at least
 MOUTH_CLOSED, MOUTH_OPEN = 0.003, 0.012  # heights of the head: at most, at least
-MEETING, AVERTED = 8.0, 20.0  # degrees between the gaze and the camera: at most, at least
-MAX_MEETING_ANGLE = 30.0  # degrees between face and camera up to which turned eyes meet the viewer's
-MIN_TURN = 14.0  # degrees that averted eyes have turned at least
+GAZING = 0.45  # of the eye at rest, that the lids leave open for a gaze to be read
+MEETING, AVERTED = 8.0, 36.0  # degrees between a face that looks straight ahead and the camera: at most, at least
+AVERTED_TURNED = 16.0  # the same at least where the eyes have turned away, too: drawn eyes turn by little
+MAX_WINK_ANGLE = 35.0  # degrees around the head up to which both eyes are seen well enough for a wink
+MAX_MEETING_ANGLE = 28.0  # degrees between face and camera up to which turned eyes meet the viewer's
+ASIDE = 25.0  # degrees of a gaze that is asked for, by which eyes are tested
+MIN_TURN, MIN_LOOK_WEIGHT = 3.0, 0.25  # degrees that eyes turn then at least, or weight of the expression that does it
 
 
 def face_facts(drawn: DrawnBody, gaze: Gaze) -> FaceFacts:
@@ -84,6 +88,8 @@ class DrawnFace:
         if weight < MIN_WEIGHT:
             return ""
         features = self.shapes.features(name)
+        if name != "angry" and not any(self._eye_is_seen(side) for side in ("left", "right")):
+            return ""
         return name if all(self._shows(features.get(f), weight) for f in TELLING[name]) else ""
 
     @cached_property
@@ -101,7 +107,7 @@ class DrawnFace:
             if left == "closed":
                 return "closed" if pixels is None or pixels <= MIN_EYE_PIXELS * self.drawn.scale else ""
             return left if pixels is None or pixels >= MIN_EYE_PIXELS * self.drawn.scale else ""
-        if not all(sight.values()):
+        if not all(sight.values()) or _sideways(self.drawn.view) > MAX_WINK_ANGLE:
             return ""
         winks: dict[tuple[str, str], Eyes] = {("closed", "open"): "wink_left", ("open", "closed"): "wink_right"}
         return winks.get((left, right), "")
@@ -127,17 +133,20 @@ class DrawnFace:
 
     def gaze(self, turned: Gaze) -> Gaze:
         """Where the eyes look. turned: where the shot turns them for its camera; "" where they look straight ahead."""
-        if self.eyes not in ("open", "half_closed") or not self.shapes.gaze_is_centered:
+        o, pixels = self.openings, self.drawn.pixels.by_part.get("iris", 0.0)
+        if o.left is None or o.right is None or min(o.left, o.right) < GAZING or not self.shapes.gaze_is_centered:
             return ""
-        pixels = self.drawn.pixels.by_part.get("iris", 0.0)
-        if pixels < MIN_EYE_PIXELS * self.drawn.scale:
+        if pixels < MIN_EYE_PIXELS * self.drawn.scale or not self._is_level:
             return ""
-        angle = self.drawn.view.face_angle
-        if turned == "viewer":
-            return "viewer" if angle - _most_turn(self.drawn.view, angle) <= MEETING else ""
+        sight = [self._eye_is_seen(side) for side in ("left", "right")]
+        view, angle = self.drawn.view, self.drawn.view.face_angle
         if turned == "away":
-            return "away" if _most_turn(self.drawn.view, 25.0) >= MIN_TURN else ""
-        return "viewer" if angle <= MEETING else "away" if angle >= AVERTED else ""
+            return "away" if any(sight) and _turns(view) and _sideways(view) >= AVERTED_TURNED else ""
+        if turned == "viewer":
+            return "viewer" if all(sight) and angle <= MAX_MEETING_ANGLE and _turns(view) else ""
+        if angle <= MEETING:
+            return "viewer" if all(sight) else ""
+        return "away" if any(sight) and _sideways(view) >= AVERTED else ""
 
     @cached_property
     def _is_level(self) -> bool:
@@ -189,12 +198,16 @@ def _lid_name(opening: float) -> Eyes:
     return "half_closed" if HALF[0] <= opening <= HALF[1] else ""
 
 
-def _most_turn(view: BodyView, degrees: float) -> float:
-    """Degrees that the avatar's eyes turn at most when they are asked to turn by `degrees`."""
+def _sideways(view: BodyView) -> float:
+    """Degrees between the face and the camera, around the head's own axis."""
+    to_camera = np.asarray(view.camera.position) - view.posed.bone_positions()["head"]
+    return float(np.degrees(np.arctan2(abs(view.axis("head", 0) @ to_camera), view.axis("head", 2) @ to_camera)))
+
+
+def _turns(view: BodyView) -> bool:
+    """True where the avatar's eyes turn far enough, when they are asked to, for it to be seen."""
     look = view.posed.avatar.look_at
     if look is None or not view.gaze_is_visible:
-        return 0.0
-    maps = (look.horizontal_inner, look.horizontal_outer)
-    if look.type == "expression":  # a weight, not an angle: the full weight is the angle at which the range ends
-        return min(degrees, max(m.input_max_value for m in maps))
-    return min(degrees, *(map_range(m, degrees) for m in maps))
+        return False
+    least = min(map_range(m, ASIDE) for m in (look.horizontal_inner, look.horizontal_outer))
+    return least >= (MIN_LOOK_WEIGHT if look.type == "expression" else MIN_TURN)

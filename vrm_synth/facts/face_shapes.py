@@ -1,4 +1,4 @@
-"""An avatar's face seen straight from the front, without hair: what expressions do to its eyes, its mouth and its brows.
+"""An avatar's face seen straight from the front, without hair: what expressions do to its eyes, mouth and brows.
 
 Measured on the avatar at rest, once for each expression and weight that is asked for, by orthographic drawings on the
 CPU: how much of the eyes the lids leave open, how far the lips are apart, which vertices an expression moves. It needs
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.labeling import label_parts
 from vrm_synth.parts.orthographic import fragments
-from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.part_names import PART_IDS, UNKNOWN
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.shot.body_parts import HEAD, BodyParts, body_parts_of, posed_vertices
 from vrm_synth.vrm.avatar import Avatar
@@ -152,7 +152,7 @@ class FaceShapes:
 
     @cached_property
     def gaze_is_centered(self) -> bool:
-        """True where the irises are drawn alike and in the middle of the eyes: the face looks straight ahead at rest."""
+        """True where the irises lie alike in the middle of the eyes: the face looks straight ahead at rest."""
         offsets = []
         for side in ("left", "right"):
             iris, eye = (self._eye_xs(side, names) for names in (("iris",), EYE))
@@ -161,7 +161,7 @@ class FaceShapes:
             offsets.append(float(iris.mean() - (eye.min() + eye.max()) / 2) / max(float(np.ptp(eye)), 1e-9))
         return abs(sum(offsets)) <= 0.12 and max(map(abs, offsets)) <= 0.2
 
-    def _eye_xs(self, side: str, names: tuple[str, ...]) -> Array:
+    def _eye_xs(self, side: str, names: tuple[str, ...]) -> NDArray[np.floating]:
         """x in pixels of what the drawing at rest shows of one eye's parts."""
         if self.eyes is None:
             return np.zeros(0)
@@ -203,8 +203,8 @@ class FaceShapes:
     @cached_property
     def _eye_triangles(self) -> NDArray[np.bool_]:
         """(t,) the eyes by their parts' names, or else by their bones, or else all that a blink does not move."""
-        labeled = np.isin(self.part, [PART_IDS[p] for p in EYE])
-        by_bone = self.parts.of_bones("leftEye", "rightEye")[self.vertices][self.triangles].all(1)
+        labeled: NDArray[np.bool_] = np.isin(self.part, [PART_IDS[p] for p in EYE])
+        by_bone = np.asarray(self.parts.of_bones("leftEye", "rightEye")[self.vertices][self.triangles].all(1))
         for own in (labeled, by_bone):
             if own.any() and self._blinks_cover(own):
                 return own
@@ -235,10 +235,10 @@ class FaceShapes:
     def _part_seen(self, triangle: NDArray[np.int32]) -> NDArray[np.uint8]:
         return np.append(self.part, np.uint8(0))[triangle]
 
-    def _world_x(self, x: Array) -> Array:
+    def _world_x(self, x: NDArray[np.floating]) -> Array:
         assert self.eyes is not None
         low, high = self.eyes
-        return np.asarray(low[0] + x / SIDE * (high[0] - low[0]))
+        return np.asarray(low[0] + x / SIDE * (high[0] - low[0]), np.float64)
 
     def _is_moved(self, name: str) -> bool:
         return name in self.avatar.visible_expressions and bool(self.move(name).any())
@@ -309,6 +309,9 @@ def _measure(avatar: Avatar) -> FaceShapes:
     triangles = np.concatenate(corners)
     own = (triangles >= 0).all(1) & head[triangles].all(1)
     own &= ~np.isin(label, [PART_IDS[p] for p in BEFORE_FACE])
+    # Lenses and blushes: what is behind them shows.
+    blends = np.array([m.alpha_mode == "BLEND" for m in avatar.materials], np.bool_)[drawn.material_of]
+    own &= ~(blends & (label == UNKNOWN))
     vertices, back = np.unique(triangles[own], return_inverse=True)
     y = parts.rest[parts.direct & parts.of_bones("head"), 1]
     height = float(np.ptp(y)) if len(y) else 1.0
