@@ -32,6 +32,7 @@ from vrm_synth.vrm.avatar import Avatar
 JITTER_DEGREES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
 MAX_EXTRA_MARGIN = 0.05  # most that jitter adds to a margin of the view
 NEUTRAL = "neutral"
+BLINKS = ("blink", "blinkLeft", "blinkRight")  # expressions that are drawn whole
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
 MAX_ROLL = 3.0  # degrees
@@ -166,7 +167,8 @@ def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
     name = draw(has or {NEUTRAL: 1.0}, recipe.seed, "expression", i)
     if name == NEUTRAL:
         return {}
-    whole = avatar.expressions[name].is_binary
+    # A blink that is not complete reads as tired eyes, not as closed ones.
+    whole = avatar.expressions[name].is_binary or name in BLINKS
     return {name: 1.0 if whole else float(rng(recipe.seed, "expression weight", i).uniform(0.75, 1.0))}
 
 
