@@ -1,6 +1,29 @@
-"""Captions: choices and observations of a picture → facts → text. They state only what the picture shows."""
+"""Captions: the facts of a picture → text, in several styles. They state only what the picture shows."""
 
-from vrm_synth.caption.english import english
-from vrm_synth.caption.facts import Facts, facts
+from vrm_synth.core.lazy_imports import lazily
 
-__all__ = ["Facts", "english", "facts"]
+TYPE_CHECKING = False  # what type checkers take for true
+if TYPE_CHECKING:
+    from vrm_synth.caption.captioner import Captioner, caption, captioner, captions
+    from vrm_synth.caption.groups import GROUPS
+    from vrm_synth.caption.settings import DEFAULT_COLUMNS, STYLES, CaptionColumns, CaptionSettings
+
+__all__ = [
+    "DEFAULT_COLUMNS",
+    "GROUPS",
+    "STYLES",
+    "CaptionColumns",
+    "CaptionSettings",
+    "Captioner",
+    "caption",
+    "captioner",
+    "captions",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        **dict.fromkeys(("Captioner", "caption", "captioner", "captions"), "captioner"),
+        **dict.fromkeys(("DEFAULT_COLUMNS", "STYLES", "CaptionColumns", "CaptionSettings"), "settings"),
+        "GROUPS": "groups",
+    },
+)

@@ -1,98 +1,244 @@
-"""Facts → one English sentence. The words are in english.yaml."""
+"""Facts → English: one sentence, or two or three in the longest style. The words are in wording/en.yaml."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from vrm_synth.appearance.words import ItemWords, all_colors, all_items, all_kinds
+from vrm_synth.caption.choice import Choice
+from vrm_synth.caption.head_turn import head_turn
+from vrm_synth.caption.phrase_cover import covered, without_doubles
+from vrm_synth.caption.safe_text import description_text
+from vrm_synth.caption.wording_files import English, english_wording
+from vrm_synth.facts.facts import Facts, Item
 
-from vrm_synth.caption.facts import Facts, facts
-from vrm_synth.core.rng import rng
-from vrm_synth.shot.character import with_article
-from vrm_synth.shot.choices import Choices
-from vrm_synth.shot.observations import Observations
-from vrm_synth.yaml_models.strict_yaml import load
-
-Alternatives = Annotated[tuple[str, ...], Field(min_length=1)]
+APART = ("animal_ears", "tail", "wings", "held_thing")  # parts of the body whose things are not worn
 
 
-class Wording(BaseModel):
-    """english.yaml: for each fact, its alternative wordings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    sentence: Alternatives
-    framing: dict[str, Alternatives]
-    named: Alternatives
-    outfit: Alternatives
-    expression: dict[str, Alternatives]
-    gaze: dict[str, Alternatives]
-    azimuth: dict[str, Alternatives]
-    elevation: dict[str, Alternatives]
-    background: dict[str, Alternatives]
+def one_sentence(facts: Facts, choose: Choice) -> str:
+    """The caption in one sentence."""
+    if facts.count < 1:
+        return _empty(facts, choose)
+    say = _Say(facts, choose)
+    wearing = say.wearing()
+    clauses = [wearing] if wearing else []
+    clauses += [*say.pose(), *say.face(), *say.view(), *say.light(), *say.background()]
+    return ", ".join([say.opening(), *clauses]) + "."
 
 
-@cache
-def wording() -> Wording:
-    """The wordings of english.yaml. Raises RecipeError where the file is broken."""
-    return load(Path(__file__).with_name("english.yaml"), Wording)
+def sentences(facts: Facts, choose: Choice) -> str:
+    """The caption in up to three sentences: looks and view; clothes, pose and face; the scene."""
+    if facts.count < 1:
+        return _empty(facts, choose)
+    say = _Say(facts, choose)
+    first = ", ".join([say.opening(), *say.view()]) + "."
+    return " ".join(s for s in (first, say.second(), _scene(facts, choose)) if s)
 
 
-def english(choices: Choices, observations: Observations) -> str:
-    """The caption of a picture: one sentence, a pure function of the arguments."""
-    f, w = facts(choices, observations), wording()
-    angle = _angle(f, w)
-    slots = {
-        "framing": _pick(w.framing[f.framing or "part"], f, "framing"),
-        "subject": _subject(f, w),
-        "details": _details(f, w),
-        "angle": angle,
-        "background": _background(f, w),
-    }
-    template = _pick(w.sentence, f, "sentence")
-    if not angle:
-        template = template.replace(", {angle}", "")
-    return template.format_map(slots)
+def and_list(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
 
 
-def _pick(alternatives: Sequence[str], f: Facts, slot: str) -> str:
-    """One of the alternatives; each slot draws from its own random stream, so that all combinations occur."""
-    return alternatives[int(rng(f.wording, f"caption {slot}").integers(len(alternatives)))]
+class _Say:
+    """The clauses of one caption."""
+
+    def __init__(self, facts: Facts, choose: Choice):
+        self.facts, self.choose, self.w = facts, choose, english_wording()
+        self.covered = covered(facts.pose.phrases)
+        self.body = without_doubles(facts.pose, self.covered)
+        who = facts.character
+        self.kind = all_kinds()[who.kind].en if who.kind else self.w.unknown_kind
+        self.the_kind = f"the {self.kind.partition(' with ')[0]}"
+
+    def opening(self) -> str:
+        """ "An upper-body picture of a girl with long pink hair"."""
+        who, w = self.facts.character, self.w
+        framing = self.choose("framing", w.framing[self.facts.framing or "unknown"])
+        subject = who.description or self._subject()
+        if self.facts.count > 1:
+            subject = f"{w.several} {subject}"
+        elif who.name:
+            subject = self.choose("named", w.named).format(name=who.name, subject=subject)
+        return f"{framing} {subject}"
+
+    def _subject(self) -> str:
+        who, w = self.facts.character, self.w
+        noun = all_kinds()[who.kind].noun if who.kind else _with_article(w.unknown_kind)
+        if who.style in w.style:
+            noun = _with_article(f"{w.style[who.style]} {self.kind}")
+        looks = self._looks()
+        return f"{noun} {'and' if ' with ' in noun else 'with'} {and_list(looks)}" if looks else noun
+
+    def _looks(self) -> list[str]:
+        """What stands after "with": hair, eyes, skin, ears and tails, held things."""
+        f, w = self.facts, self.w
+        skin = w.skin.get(f.skin.tone, "") or (f"{all_colors()[f.skin.color].skin.en} skin" if f.skin.color else "")
+        eyes = f"{' and '.join(all_colors()[c].eyes.en for c in f.eye_colors)} eyes" if f.eye_colors else ""
+        looks = [_hair(f, w), eyes, skin]
+        return [x for x in looks if x] + [_item(i) for i in (*f.garments, *f.accessories) if not self._is_worn(i)]
+
+    def _is_worn(self, item: Item) -> bool:
+        return item.kind not in self.w.not_worn and all_items()[item.kind].parts[0] not in APART
+
+    def wearing(self) -> str:
+        """ "wearing a white shirt and glasses", or ""."""
+        worn = self.worn()
+        return f"{self.choose('wearing', self.w.wearing)} {worn}" if worn else ""
+
+    def worn(self) -> str:
+        """ "a white shirt and glasses", or ""."""
+        return and_list([_item(i) for i in (*self.facts.garments, *self.facts.accessories) if self._is_worn(i)])
+
+    def pose(self) -> list[str]:
+        """One clause: "sitting and waving with the right hand, with crossed legs"."""
+        w, body = self.w, self.body
+        parts = [self.choose("posture", w.posture[body.posture])] if body.posture else []
+        parts += [self.choose("torso", w.torso[body.torso])] if body.torso in w.torso else []
+        parts += [text for p in self.facts.pose.phrases if (text := description_text(p.en))]
+        parts += self._hands()
+        limbs = self._arms()
+        limbs += [self.choose("legs", w.legs[body.legs])] if body.legs else []
+        parts += [f"with {and_list(limbs)}"] if limbs else []
+        return [_joined(list(dict.fromkeys(parts)))] if parts else []
+
+    def _arms(self) -> list[str]:
+        left, right = self.body.left_arm, self.body.right_arm
+        if left and left == right:
+            return [self.choose("arms", self.w.both_arms[left])]
+        return self._sides("arm", self.w.one_arm, left, right)
+
+    def _hands(self) -> list[str]:
+        left, right = self.facts.left_hand, self.facts.right_hand
+        if left and left == right and not self.covered & {"left_hand", "right_hand"}:
+            return [self.choose("hands", self.w.both_hands[left])]
+        left = "" if "left_hand" in self.covered else left
+        right = "" if "right_hand" in self.covered else right
+        return self._sides("hand", self.w.one_hand, left, right)
+
+    def _sides(self, slot: str, words: dict[str, tuple[str, ...]], left: str, right: str) -> list[str]:
+        said = (("left", left), ("right", right))
+        return [self.choose(slot, words[name]).format(side=side) for side, name in said if name in words]
+
+    def face(self) -> list[str]:
+        """ "with a happy expression and closed eyes", "winking with the left eye", "looking at the viewer"."""
+        face, w = self.facts.face, self.w
+        features = [
+            self.choose(slot, words[name])
+            for slot, words, name in (
+                ("expression", w.expression, face.expression),
+                ("eyelids", w.eyelids, face.eyes),
+                ("mouth", w.mouth, face.mouth),
+            )
+            if name in words
+        ]
+        clauses = [f"with {and_list(features)}"] if features else []
+        if face.eyes.startswith("wink"):
+            clauses.append(self.choose("wink", w.wink).format(side=face.eyes.removeprefix("wink_")))
+        if face.gaze and not self.body.looking_back and "gaze" not in self.covered:
+            clauses.append(self.choose("gaze", w.gaze[face.gaze]))
+        return clauses
+
+    def view(self) -> list[str]:
+        """From where the body is seen, how the head is turned, and how high the camera is."""
+        view, w = self.facts.view, self.w
+        whose = f"{self.the_kind}'s" if not self.facts.character.description else f"the {w.unknown_kind}'s"
+        clauses = []
+        if view.body:
+            seen = self.choose("view", w.view[view.body]).format(whose=whose)
+            turn = "" if self.body.looking_back else head_turn(view.body, view.face)
+            clauses.append(f"{seen} {self.choose('head_turned', w.head_turned[turn])}" if turn else seen)
+        elif view.face:
+            clauses.append(self.choose("face_view", w.face_view[view.face]).format(whose=whose))
+        if self.body.looking_back:
+            clauses.append(self.choose("looking_back", w.looking_back[self.facts.face.gaze or "unknown"]))
+        if view.height in w.height:
+            height = self.choose("height", w.height[view.height])
+            clauses.append(height if view.body else f"seen {height}")
+        clauses += [self.choose("roll", w.roll[view.roll])] if view.roll in w.roll else []
+        return clauses
+
+    def light(self) -> list[str]:
+        """Where the light comes from."""
+        light = self.facts.scene.light
+        return [self.choose("light", self.w.light[light])] if light else []
+
+    def background(self) -> list[str]:
+        """ "on a plain white background"."""
+        color = background_color(self.facts)
+        kind = "transparent" if color == "transparent" else "named"
+        return [self.choose("background", self.w.background[kind]).format(color=color)] if color else []
+
+    def second(self) -> str:
+        """The second sentence of the longest style: "The girl is wearing a white shirt and is sitting, …", or ""."""
+        the_kind = self.the_kind[0].upper() + self.the_kind[1:]
+        wears = self.choose("wears", self.w.long.wears).format(The_kind=the_kind)
+        worn, doing = self.worn(), ", ".join([*self.pose(), *self.face()])
+        if doing:
+            doing = f"is {doing}" if _is_verb(doing) else f"{self.choose('shown', self.w.long.shown)} {doing}"
+        if not worn:
+            return f"{the_kind} {doing}." if doing else ""
+        return f"{wears} {worn}{f' and {doing}' if doing else ''}."
 
 
-def _subject(f: Facts, w: Wording) -> str:
-    appearance = " and ".join(x for x in (f.hair, f.eyes) if x)
-    appearance = f" with {appearance}" if appearance else ""
-    if f.outfit:
-        appearance += " " + _pick(w.outfit, f, "outfit").format(outfit=with_article(f.outfit))
-    return (
-        _pick(w.named, f, "named").format(name=f.name, noun=f.noun, looks=appearance) if f.name else f.noun + appearance
-    )
+def background_color(facts: Facts) -> str:
+    """The background in English; "" where its name is none of the vocabulary's."""
+    name, own = facts.scene.background, english_wording().background_colors
+    return name if name == "transparent" else own.get(name) or (all_colors()[name].en if name in all_colors() else "")
 
 
-def _details(f: Facts, w: Wording) -> str:
-    """Pose, expression and gaze, each after its comma."""
-    details = [" and ".join(f.phrases)] if f.phrases else []
-    if f.expression in w.expression:
-        details.append(_pick(w.expression[f.expression], f, "expression"))
-    if f.gaze in w.gaze:
-        details.append(_pick(w.gaze[f.gaze], f, "gaze"))
-    return "".join(f", {s}" for s in details)
+def _empty(facts: Facts, choose: Choice) -> str:
+    w = english_wording()
+    background = _Say(facts, choose).background()
+    return ", ".join([f"{choose('framing', w.framing['unknown'])} {w.nobody}", *background]) + "."
 
 
-def _angle(f: Facts, w: Wording) -> str:
-    if not f.azimuth:
+def _scene(facts: Facts, choose: Choice) -> str:
+    """The last sentence of the longest style, or ""."""
+    long, color, light = english_wording().long, background_color(facts), facts.scene.light
+    parts = []
+    if color:
+        words = long.transparent if color == "transparent" else long.background
+        parts.append(choose("long background", words).format(color=color))
+    if light:
+        parts.append(long.light[light])
+    text = ", and ".join(parts)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def _hair(facts: Facts, w: English) -> str:
+    hair = facts.hair
+    if hair.length == "bald":
+        return w.bald
+    if not (hair.colors or hair.length or hair.style):
         return ""
-    around = _pick(w.azimuth[f.azimuth], f, "azimuth")
-    if f.elevation not in w.elevation:
-        return around
-    return _pick(w.elevation[f.elevation], f, "elevation").format(azimuth=around)
+    color = " and ".join(all_colors()[c].hair.en for c in hair.colors)
+    text = " ".join(x for x in (w.hair_length.get(hair.length, ""), color, "hair") if x)
+    return w.hair_style[hair.style].format(hair=text) if hair.style in w.hair_style else text
 
 
-def _background(f: Facts, w: Wording) -> str:
-    kind = f.background if f.background in ("", "transparent") else "named"
-    a_color = with_article(f.background) if f.background else ""
-    return _pick(w.background[kind or "plain"], f, "background").format(color=f.background, a_color=a_color)
+def _item(item: Item) -> str:
+    """The item with its article and colors: "a red and white dress"."""
+    words: ItemWords = all_items()[item.kind]
+    color = " and ".join(all_colors()[c].en for c in item.colors)
+    if not color:
+        return words.noun
+    noun = f"{color} {words.en}"
+    return _with_article(noun) if words.article else noun
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _is_verb(text: str) -> bool:
+    return text.partition(" ")[0].rstrip(",").endswith("ing")
+
+
+def _joined(parts: list[str]) -> str:
+    """Verbs in a list, then what goes with them: "sitting and waving with the right hand, with crossed legs"."""
+    verbs, others = [p for p in parts if _is_verb(p)], [p for p in parts if not _is_verb(p)]
+    text = and_list(verbs)
+    for other in others:
+        text = f"{text}{', ' if ' with ' in text or ' and ' in text else ' '}{other}" if text else other
+    return text

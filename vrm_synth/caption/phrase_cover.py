@@ -1,0 +1,46 @@
+"""What the phrases of a pose say already, by the words of their English text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from vrm_synth.caption.wording_files import english_wording
+from vrm_synth.facts.facts import PhraseFact, PoseFacts
+
+_WORD = re.compile(r"[A-Za-z]+(?:-[a-z]+)?")
+
+
+def covered(phrases: Iterable[PhraseFact]) -> frozenset[str]:
+    """What the phrases cover: posture, torso, legs, gaze, left_arm, right_arm, left_hand, right_hand."""
+    return frozenset(group for phrase in phrases for group in _covered(phrase.en))
+
+
+@lru_cache(maxsize=1024)
+def _covered(text: str) -> tuple[str, ...]:
+    table, side, groups = english_wording().covers, "", []
+    for word in _WORD.findall(text):
+        if word in ("left", "right"):
+            side = word
+            continue
+        for group in table.get(word, ()):
+            if group not in ("arms", "hands"):
+                groups.append(group)
+                continue
+            groups += [f"{s}_{group[:-1]}" for s in ((side,) if side else ("left", "right"))]
+        side = side if word in ("index", "thumb") else ""
+    return tuple(dict.fromkeys(groups))
+
+
+def without_doubles(pose: PoseFacts, said: frozenset[str]) -> PoseFacts:
+    """The pose without what is said already by `covered`."""
+    return PoseFacts(
+        phrases=pose.phrases,
+        posture="" if "posture" in said else pose.posture,
+        torso="" if "torso" in said else pose.torso,
+        legs="" if "legs" in said else pose.legs,
+        left_arm="" if "left_arm" in said else pose.left_arm,
+        right_arm="" if "right_arm" in said else pose.right_arm,
+        looking_back=pose.looking_back and "gaze" not in said,
+    )

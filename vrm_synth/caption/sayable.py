@@ -1,0 +1,56 @@
+"""What of the facts can be said at all: known words, safe strings, nothing that contradicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vrm_synth.appearance.words import all_colors, all_items, all_kinds
+from vrm_synth.caption.safe_text import description_text, name_text
+from vrm_synth.facts.facts import CharacterFacts, Facts, HairFacts, Item, SceneFacts, SkinFacts, ViewFacts
+
+UNTURNED = ("front", "three_quarter_left", "three_quarter_right")
+
+
+def sayable(facts: Facts) -> Facts:
+    """The facts in words that the vocabulary has; anything else, from a stranger's dataset for example, is left out.
+
+    Shut eyes look nowhere and have no color, a bald head has no hair, and who is seen from the front does not look back.
+    """
+    if facts.count < 1:
+        return Facts(count=0, scene=SceneFacts(background=facts.scene.background))
+    who, hair, face = facts.character, facts.hair, facts.face
+    shut = face.eyes == "closed"
+    return replace(
+        facts,
+        character=CharacterFacts(
+            name_text(who.name),
+            who.kind if who.kind in all_kinds() else "",
+            who.style,
+            description_text(who.description),
+        ),
+        face=replace(face, gaze="") if shut else face,
+        view=facts.view if facts.count == 1 else ViewFacts(height=facts.view.height, roll=facts.view.roll),
+        pose=replace(facts.pose, looking_back=False) if facts.view.body in UNTURNED else facts.pose,
+        hair=HairFacts(length="bald") if hair.length == "bald" else replace(hair, colors=_colors(hair.colors)),
+        eye_colors=() if shut else _colors(facts.eye_colors),
+        skin=SkinFacts(facts.skin.tone, *_colors((facts.skin.color,))[:1]) if facts.skin.color else facts.skin,
+        garments=_items(facts.garments),
+        accessories=_items(facts.accessories),
+    )
+
+
+def without_looks(facts: Facts) -> Facts:
+    """The facts of a figure whose looks the user's own description tells."""
+    return replace(facts, hair=HairFacts(), eye_colors=(), skin=SkinFacts(), garments=(), accessories=())
+
+
+def _colors(colors: tuple[str, ...]) -> tuple[str, ...]:
+    known = all_colors()
+    return tuple(dict.fromkeys(c for c in colors if c in known))[:2]
+
+
+def _items(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Known items, each kind once."""
+    known = all_items()
+    first = {item.kind: item for item in reversed(items) if item.kind in known}
+    return tuple(replace(first.pop(item.kind), colors=_colors(item.colors)) for item in items if item.kind in first)
