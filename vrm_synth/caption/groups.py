@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from vrm_synth.facts.facts import Facts, HairFacts, SceneFacts, SkinFacts, ViewFacts
+from vrm_synth.facts.facts import Facts, HairFacts, SkinFacts, ViewFacts
 
 
 def _character(**nothing: str) -> Callable[[Facts], Facts]:
@@ -29,9 +29,7 @@ def _height(f: Facts) -> Facts:
 
 
 def _scene(**nothing: str) -> Callable[[Facts], Facts]:
-    return lambda f: replace(
-        f, scene=SceneFacts(**{"light": f.scene.light, "background": f.scene.background} | nothing)
-    )  # type: ignore[arg-type]
+    return lambda f: replace(f, scene=replace(f.scene, **nothing))  # type: ignore[arg-type]
 
 
 # Group → the facts without it. Of the character itself nothing is left but "a character".
