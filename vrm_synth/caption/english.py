@@ -22,7 +22,7 @@ def one_sentence(facts: Facts, choose: Choice) -> str:
     say = _Say(facts, choose)
     wearing = say.wearing()
     clauses = [wearing] if wearing else []
-    clauses += [*say.pose(), *say.face(), *say.view(), *say.light(), *say.background()]
+    clauses += [*say.pose_and_face(), *say.view(), *say.light(), *say.background()]
     return ", ".join([say.opening(), *clauses]) + "."
 
 
@@ -90,17 +90,20 @@ class _Say:
         """ "a white shirt and glasses", or ""."""
         return and_list([_item(i) for i in (*self.facts.garments, *self.facts.accessories) if self._is_worn(i)])
 
-    def pose(self) -> list[str]:
-        """One clause: "sitting and waving with the right hand, with crossed legs"."""
+    def pose_and_face(self) -> list[str]:
+        """ "sitting and waving with the right hand, with crossed legs and a happy expression", wink and gaze."""
         w, body = self.w, self.body
         parts = [self.choose("posture", w.posture[body.posture])] if body.posture else []
         parts += [self.choose("torso", w.torso[body.torso])] if body.torso in w.torso else []
         parts += [text for p in self.facts.pose.phrases if (text := description_text(p.en))]
-        parts += self._hands()
-        limbs = self._arms()
-        limbs += [self.choose("legs", w.legs[body.legs])] if body.legs else []
-        parts += [f"with {and_list(limbs)}"] if limbs else []
-        return [_joined(list(dict.fromkeys(parts)))] if parts else []
+        parts += [*self._hands(), *(f"with {limb}" for limb in self._limbs())]
+        parts += [f"with {feature}" for feature in self._features()]
+        pose = _joined(list(dict.fromkeys(parts)))
+        return [*([pose] if pose else []), *self._eyes()]
+
+    def _limbs(self) -> list[str]:
+        legs = self.body.legs
+        return [*self._arms(), *([self.choose("legs", self.w.legs[legs])] if legs else [])]
 
     def _arms(self) -> list[str]:
         left, right = self.body.left_arm, self.body.right_arm
@@ -120,19 +123,20 @@ class _Say:
         said = (("left", left), ("right", right))
         return [self.choose(slot, words[name]).format(side=side) for side, name in said if name in words]
 
-    def face(self) -> list[str]:
-        """ "with a happy expression and closed eyes", "winking with the left eye", "looking at the viewer"."""
+    def _features(self) -> list[str]:
+        """ "a happy expression", "closed eyes", "an open mouth"."""
         face, w = self.facts.face, self.w
-        features = [
-            self.choose(slot, words[name])
-            for slot, words, name in (
-                ("expression", w.expression, face.expression),
-                ("eyelids", w.eyelids, face.eyes),
-                ("mouth", w.mouth, face.mouth),
-            )
-            if name in words
-        ]
-        clauses = [f"with {and_list(features)}"] if features else []
+        said = (
+            ("expression", w.expression, face.expression),
+            ("eyelids", w.eyelids, face.eyes),
+            ("mouth", w.mouth, face.mouth),
+        )
+        return [self.choose(slot, words[name]) for slot, words, name in said if name in words]
+
+    def _eyes(self) -> list[str]:
+        """ "winking with the left eye", "looking at the viewer"."""
+        face, w = self.facts.face, self.w
+        clauses = []
         if face.eyes.startswith("wink"):
             clauses.append(self.choose("wink", w.wink).format(side=face.eyes.removeprefix("wink_")))
         if face.gaze and not self.body.looking_back and "gaze" not in self.covered:
@@ -173,7 +177,7 @@ class _Say:
         """The second sentence of the longest style: "The girl is wearing a white shirt and is sitting, …", or ""."""
         the_kind = self.the_kind[0].upper() + self.the_kind[1:]
         wears = self.choose("wears", self.w.long.wears).format(The_kind=the_kind)
-        worn, doing = self.worn(), ", ".join([*self.pose(), *self.face()])
+        worn, doing = self.worn(), ", ".join(self.pose_and_face())
         if doing:
             doing = f"is {doing}" if _is_verb(doing) else f"{self.choose('shown', self.w.long.shown)} {doing}"
         if not worn:
@@ -237,8 +241,14 @@ def _is_verb(text: str) -> bool:
 
 def _joined(parts: list[str]) -> str:
     """Verbs in a list, then what goes with them: "sitting and waving with the right hand, with crossed legs"."""
-    verbs, others = [p for p in parts if _is_verb(p)], [p for p in parts if not _is_verb(p)]
-    text = and_list(verbs)
-    for other in others:
-        text = f"{text}{', ' if ' with ' in text or ' and ' in text else ' '}{other}" if text else other
-    return text
+    verbs = and_list([p for p in parts if _is_verb(p)])
+    limbs = and_list([p.removeprefix("with ") for p in parts if p.startswith("with ")])
+    for other in [p for p in parts if not _is_verb(p) and not p.startswith("with ")]:
+        verbs = _after(verbs, other)
+    return _after(verbs, f"with {limbs}") if limbs else verbs
+
+
+def _after(text: str, more: str) -> str:
+    if not text:
+        return more
+    return f"{text}, {more}" if " with " in text or " and " in text or ", " in text else f"{text} {more}"
