@@ -63,7 +63,7 @@ def turned_by_a_tenth_of_a_pixel(height: int):
     def move(camera: Camera, aspect: float) -> Camera:
         eye, target = np.asarray(camera.position), np.asarray(camera.target)
         distance = float(np.linalg.norm(target - eye))
-        step = 0.1 * 2 * np.tan(np.radians(camera.fov) / 2) * distance / height
+        step = 0.1 * 2 * np.tan(np.radians(camera.fov_y) / 2) * distance / height
         right, up = camera.view_from_world()[:2, :3]
         return replace(camera, target=tuple((target + step * (right - up)).tolist()))
 

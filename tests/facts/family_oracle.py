@@ -139,7 +139,7 @@ class Picture:
         """(x, y) of a joint in the picture, 0..1 from the top left."""
         camera = self.shot.camera
         v = camera.view_from_world() @ np.append(self.joints[bone], 1.0)
-        half = np.tan(np.radians(camera.fov) / 2) * -v[2]
+        half = np.tan(np.radians(camera.fov_y) / 2) * -v[2]
         aspect = self.shot.size[0] / self.shot.size[1]
         return float(v[0] / (half * aspect) + 1) / 2, float(1 - v[1] / half) / 2
 
