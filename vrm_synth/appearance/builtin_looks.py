@@ -53,7 +53,7 @@ SOCKS = {"sailor": "kneehighs", "dress": "socks", "hoodie": "thighhighs"}
 @dataclass(frozen=True)
 class _Worn:
     """An item, and the materials that it is drawn with: material → color's name. where: "", or only what is there of
-    them: "body", "head", or "tails", where hair is tied."""
+    them: "body", "on_head", "tails" (where hair is tied) or "head" (elsewhere on it)."""
 
     item: KnownItem
     materials: dict[str, str]
@@ -70,7 +70,8 @@ def builtin_appearance(avatar: Avatar, source: str) -> Appearance | None:
     item_of, color = np.full(len(cells.area), -1), np.zeros(len(cells.area), np.intp)
     names = [""]
     head, tied = cells.in_regions("head"), _near_tails(avatar, cells)
-    spots = {"": np.ones(len(head), np.bool_), "body": ~head, "tails": head & tied, "head": head & ~tied}
+    spots = {"": np.ones(len(head), np.bool_), "body": ~head, "on_head": head}
+    spots |= {"tails": head & tied, "head": head & ~tied}
     for k, w in enumerate(worn):
         here = spots[w.where]
         for material, name in w.materials.items():
@@ -156,7 +157,7 @@ def _ornaments(params: DemoParams, color: tuple[str, ...]) -> list[tuple[KnownIt
     ribbon = params.accessory == "ribbon"
     if tails:
         kind = ("hair_ribbon" if ribbon else "hair_tie") + ("s" if tails == 2 else "")
-        out.append((KnownItem(kind, "ornament", color), "tails"))
+        out.append((KnownItem(kind, "ornament", color), "on_head" if ribbon else "tails"))
     elif ribbon:
         out.append((KnownItem("hair_ribbon", "ornament", color), "head"))
     if params.accessory == "hairclip":
@@ -204,6 +205,8 @@ def _cells(avatar: Avatar) -> tuple[Cells, NDArray[np.int32]]:
     cells = Cells(
         triangle=np.arange(count),
         area=double / 2,
+        outer=double / 2,
+        metal=np.zeros(count, np.bool_),
         center=corners.mean(1),
         part=np.concatenate(parts),
         region=region_of[lead],

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.appearance.color_names import name_surface
 from vrm_synth.appearance.surface_groups import REGION_OF_BONE
+from vrm_synth.appearance.words import Of
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.color_regions import CODES, ColorRegions
 from vrm_synth.parts.part_labels import PartLabels
 from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.region_table import seen_from_outside
 from vrm_synth.parts.surface import Surface
 from vrm_synth.vrm.avatar import Avatar
 
+MOST_METAL = 0.3  # share of a surface that is metal up to which the rest gives its color
+MOST_METALLIC = 0.5  # metallic factor of a surface whose own color shows
 REGIONS: tuple[str, ...] = ("none", *dict.fromkeys(REGION_OF_BONE.values()))
 
 
@@ -22,7 +27,9 @@ REGIONS: tuple[str, ...] = ("none", *dict.fromkeys(REGION_OF_BONE.values()))
 class Cells:
     """N cells of an avatar at rest; K colors.
 
-    triangle: (N,) number of the triangle. area: (N,) square metres. center: (N, 3) world metres.
+    triangle: (N,) number of the triangle. area: (N,) square metres. center: (N, 3) world metres. outer: (N,) square
+    metres of what can be seen from outside, 0 of what cannot. metal: (N,) mirrors its surroundings more than it has a
+    color of its own.
     part: (N,) part ids. region: (N,) index into REGIONS. color: (N,) index of the color. lab: (K, 3) L*a*b*.
     normal: (N, 3) unit normal of the triangle. primitive: (N,) number of the drawn primitive.
     landmarks: humanoid bone → (3,) position, metres. floor, top: of the whole figure, metres.
@@ -30,6 +37,8 @@ class Cells:
 
     triangle: NDArray[np.intp]
     area: Array
+    outer: Array
+    metal: NDArray[np.bool_]
     center: Array
     part: NDArray[np.uint8]
     region: NDArray[np.intp]
@@ -48,6 +57,13 @@ class Cells:
     def in_regions(self, *names: str) -> NDArray[np.bool_]:
         """(N,) mask of the cells in some regions."""
         return np.isin(self.region, [REGIONS.index(n) for n in names])
+
+    def colors_of(self, own: NDArray[np.bool_], of: Of) -> tuple[str, ...]:
+        """Up to two names of colors of some cells (N,), of what is seen from outside of them."""
+        weight = self.outer if float(self.outer[own].sum()) > 0 else self.area
+        if float(weight[own & self.metal].sum()) > MOST_METAL * float(weight[own].sum()):
+            return ()
+        return name_surface(self.lab, self.color[own], weight[own], of)
 
     def height_of(self, *bones: str) -> float | None:
         """Mean height of the bones that the avatar has, metres; None where it has none of them."""
@@ -68,6 +84,8 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
     return Cells(
         triangle=t,
         area=regions.area,
+        outer=regions.area * seen_from_outside(surface, regions),
+        metal=_metal(avatar)[surface.triangles.material_of][t],
         center=regions.center,
         part=part,
         region=regions_of_nodes(avatar)[surface.lead][t],
@@ -79,6 +97,11 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
         floor=surface.floor,
         top=surface.top,
     )
+
+
+def _metal(avatar: Avatar) -> NDArray[np.bool_]:
+    """(materials,) True for metals."""
+    return np.array([m.kind == "pbr" and m.metallic_factor > MOST_METALLIC for m in avatar.materials], np.bool_)
 
 
 def regions_of_nodes(avatar: Avatar) -> NDArray[np.intp]:
