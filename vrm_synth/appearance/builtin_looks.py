@@ -68,7 +68,9 @@ def builtin_appearance(avatar: Avatar, source: str) -> Appearance | None:
     cells, material_of = _cells(avatar)
     worn = _worn(avatar, params)
     item_of, color = np.full(len(cells.area), -1), np.zeros(len(cells.area), np.intp)
-    names = [""]
+    hair = _named(params, "hair_color")
+    names = ["", *hair]
+    color[material_of == _material(avatar, "Hair")] = len(hair)
     head, tied = cells.in_regions("head"), _near_tails(avatar, cells)
     spots = {"": np.ones(len(head), np.bool_), "body": ~head, "on_head": head}
     spots |= {"tails": head & tied, "head": head & ~tied}
@@ -84,7 +86,7 @@ def builtin_appearance(avatar: Avatar, source: str) -> Appearance | None:
         kind="girl",
         style="anime",
         description="",
-        hair_colors=_named(params, "hair_color"),
+        hair_colors=hair,
         hair_length=LENGTHS[params.hair_style],
         hair_style=STYLES.get(params.hair_style, ""),
         eye_colors=_named(params, "eye_color"),
@@ -206,7 +208,7 @@ def _cells(avatar: Avatar) -> tuple[Cells, NDArray[np.int32]]:
         triangle=np.arange(count),
         area=double / 2,
         outer=double / 2,
-        metal=np.zeros(count, np.bool_),
+        unclear=np.zeros(count, np.bool_),
         center=corners.mean(1),
         part=np.concatenate(parts),
         region=region_of[lead],

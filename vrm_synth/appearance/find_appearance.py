@@ -59,7 +59,7 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
     cells = cells_of(avatar, surface, regions, label_parts(avatar, overrides))
     items, item_of = find_items(avatar, surface, cells, overrides)
     hair, skin = cells.of(*HAIR), cells.of(*SKIN)
-    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin])
+    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin]) if cells.is_clear(skin) else ("", "")
     length = _hair_length(cells, own.hair, bool(tone))
     return Appearance(
         name=clean_name(avatar.meta.name),

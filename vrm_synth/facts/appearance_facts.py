@@ -22,13 +22,13 @@ TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
 MIN_HAIR = 250  # pixels of hair for its color
 MIN_HAIR_END = 150  # pixels of hair below the shoulders, which show that it is long
 MIN_TORSO = 1500  # pixels of the torso, before or behind which long hair would show
-MIN_TAIL = 200  # pixels of a tail of hair
+MIN_TAIL = 300  # pixels of a tail of hair
 MIN_IRIS = 30  # pixels of both irises
 MIN_SKIN = 400  # pixels of face and body
 MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
-    "outer_garment": 600,
-    "one_piece": 600,
-    "upper_garment": 600,
+    "outer_garment": 800,
+    "one_piece": 800,
+    "upper_garment": 800,
     "lower_garment": 600,
     "legwear": 300,
     "shoes": 200,
@@ -39,7 +39,7 @@ MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "animal_ears": 100,
     "tail": 120,
     "wings": 250,
-    "held_thing": 150,
+    "held_thing": 500,
     "other": 150,
 }
 COLOR_SHARE = 0.12  # least share of an item's (of hair's) visible pixels that a second color has
