@@ -11,7 +11,8 @@ from vrm_synth.facts.limbs import Limbs, between
 from vrm_synth.pose.phrases import PLACES
 from vrm_synth.shot.body_parts import MIN_BONE_VERTICES, BodyParts
 
-MAX_GAP = 0.045  # of the hips' height: as near as cloth lies to skin
+MAX_GAP = 0.036  # of the hips' height: as near as cloth lies to skin
+MAX_HAND_GAP = 0.028  # the same between two hands
 MAX_PLACE_GAP = 0.075  # the same to a single point of the head
 MAX_HAND_DISTANCE = 0.7  # of a hand's length: distance between the middles of two hands that hold each other
 MAX_PALM_ANGLE = 40.0  # degrees by which palms may miss facing each other
@@ -35,7 +36,8 @@ def touching(limbs: Limbs, a: str, b: str) -> bool:
         points, at = limbs.points(bone), head_place(limbs, place)
         return at is not None and len(points) >= MIN_BONE_VERTICES and _reach(limbs, points - at) <= MAX_PLACE_GAP
     one, other = (limbs.view.vertices[limbs.view.bone_vertices(n)] for n in (a, b))
-    if min(len(one), len(other)) < MIN_BONE_VERTICES or not _meet(one, other, MAX_GAP * limbs.view.parts.hips_height):
+    gap = (MAX_HAND_GAP if {a, b} in (HANDS, PALMS) else MAX_GAP) * limbs.view.parts.hips_height
+    if min(len(one), len(other)) < MIN_BONE_VERTICES or not _meet(one, other, gap):
         return False
     if {a, b} == PALMS:
         return _palms_face_each_other(limbs)
