@@ -21,7 +21,7 @@ SIDES = re.compile(r"\b(left|right)\b")
 TESTED_BY = {
     r"\b(standing|sitting|kneeling|crouching|jumping)\b": ("posture", "legs"),
     r"\b(fists?|peace|pointing|thumbs)\b": ("hands",),
-    r"\b(overhead|raised|raising|in the air|over the head)\b": ("above", "arms", "touch"),
+    r"\b(overhead|raised|raising|(fists|arms) in the air|over the head)\b": ("above", "arms", "touch"),
     r"\b(bowing|leaning)\b": ("torso",),
     r"\bcrossed arms|behind the back\b": ("arms",),
     r"\blegs crossed\b": ("legs",),
