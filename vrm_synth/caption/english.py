@@ -44,12 +44,14 @@ class _Say:
     """The clauses of one caption."""
 
     def __init__(self, facts: Facts, choose: Choice):
-        self.facts, self.choose, self.w = facts, choose, english_wording()
+        w = english_wording()
+        self.facts, self.choose, self.w = facts, choose, w
         self.covered = covered(facts.pose.phrases)
         self.body = without_doubles(facts.pose, self.covered)
         who = facts.character
-        self.kind = all_kinds()[who.kind].en if who.kind else self.w.unknown_kind
-        self.the_kind = f"the {self.kind.partition(' with ')[0]}"
+        self.kind = all_kinds()[who.kind].en if who.kind else w.unknown_kind
+        # The user's own description may be of another kind.
+        self.the_kind = f"the {w.unknown_kind if who.description else self.kind.partition(' with ')[0]}"
 
     def opening(self) -> str:
         """ "An upper-body picture of a girl with long pink hair"."""
@@ -146,7 +148,7 @@ class _Say:
     def view(self) -> list[str]:
         """From where the body is seen, how the head is turned, and how high the camera is."""
         view, w = self.facts.view, self.w
-        whose = f"{self.the_kind}'s" if not self.facts.character.description else f"the {w.unknown_kind}'s"
+        whose = f"{self.the_kind}'s"
         clauses = []
         if view.body:
             seen = self.choose("view", w.view[view.body]).format(whose=whose)
@@ -193,8 +195,7 @@ def background_color(facts: Facts) -> str:
 
 def _empty(facts: Facts, choose: Choice) -> str:
     w = english_wording()
-    background = _Say(facts, choose).background()
-    return ", ".join([f"{choose('framing', w.framing['unknown'])} {w.nobody}", *background]) + "."
+    return " ".join([choose("framing", w.framing["unknown"]), w.nobody, *_Say(facts, choose).background()]) + "."
 
 
 def _scene(facts: Facts, choose: Choice) -> str:
