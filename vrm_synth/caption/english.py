@@ -173,7 +173,11 @@ class _Say:
         """ "on a plain white background"."""
         color = background_color(self.facts)
         kind = "transparent" if color == "transparent" else "named"
-        return [self.choose("background", self.w.background[kind]).format(color=color)] if color else []
+        return (
+            [self.choose("background", self.w.background[kind]).format(color=color, a_color=_with_article(color))]
+            if color
+            else []
+        )
 
     def second(self) -> str:
         """The second sentence of the longest style: "The girl is wearing a white shirt and is sitting, …", or ""."""
