@@ -32,7 +32,7 @@ def tokenizer() -> Any:
 def test_no_caption_has_more_tokens_than_counted(tokenizer: Any, style: str) -> None:
     for limit in (BUDGET, None):
         settings = CaptionSettings(style=style, max_tokens=limit)
-        for seed in range(500):
+        for seed in range(250):
             text = caption(random_facts(seed), settings, seed)
             tokens = len(tokenizer(text)["input_ids"]) - 2
             assert tokens <= count_tokens(text), text

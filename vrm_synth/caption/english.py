@@ -141,9 +141,15 @@ class _Say:
         clauses = []
         if face.eyes.startswith("wink"):
             clauses.append(self.choose("wink", w.wink).format(side=face.eyes.removeprefix("wink_")))
-        if face.gaze and not self.body.looking_back and "gaze" not in self.covered:
+        if face.gaze and not self.body.looking_back and "gaze" not in self.covered and not self._faces_and_looks():
             clauses.append(self.choose("gaze", w.gaze[face.gaze]))
         return clauses
+
+    def _faces_and_looks(self) -> bool:
+        """True where the face is all that tells the view, and its gaze is said with it."""
+        f = self.facts
+        looks_back = self.body.looking_back or "gaze" in self.covered
+        return not looks_back and (f.view.body, f.view.face, f.face.gaze) == ("", "front", "viewer")
 
     def view(self) -> list[str]:
         """From where the body is seen, how the head is turned, and how high the camera is."""
@@ -154,6 +160,8 @@ class _Say:
             seen = self.choose("view", w.view[view.body]).format(whose=whose)
             turn = "" if self.body.looking_back else head_turn(view.body, view.face)
             clauses.append(f"{seen} {self.choose('head_turned', w.head_turned[turn])}" if turn else seen)
+        elif self._faces_and_looks():
+            clauses.append(w.facing_and_looking)
         elif view.face:
             clauses.append(self.choose("face_view", w.face_view[view.face]).format(whose=whose))
         if self.body.looking_back:
