@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from vrm_synth.annotation.annotate import Annotation
     from vrm_synth.api.avatars import demo_avatar, load
     from vrm_synth.api.cameras import frame_body
+    from vrm_synth.api.captions import describe
     from vrm_synth.api.labeled_frame import LabeledFrame
     from vrm_synth.api.renderer import Renderer
     from vrm_synth.camera.camera import Camera
     from vrm_synth.camera.views import load_views
+    from vrm_synth.caption.settings import CaptionSettings
     from vrm_synth.core.errors import VrmSynthError
+    from vrm_synth.dataset.caption_dataset import caption_dataset
     from vrm_synth.dataset.dataset_handle import FinishedDataset, LoadedSample, open_dataset
     from vrm_synth.dataset.render_dataset import render_dataset
+    from vrm_synth.facts.facts import Facts
     from vrm_synth.parts.overrides import PartOverrides
     from vrm_synth.pose.lookat import LookAtAngles
     from vrm_synth.pose.pose_files import load_pose
@@ -42,13 +46,15 @@ if TYPE_CHECKING:
     from vrm_synth.training.train_model import train
     from vrm_synth.vrm.avatar import Avatar
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = [
     "Ambient",
     "Annotation",
     "Avatar",
     "Camera",
+    "CaptionSettings",
+    "Facts",
     "FinishedDataset",
     "Frame",
     "LabeledFrame",
@@ -62,8 +68,10 @@ __all__ = [
     "Renderer",
     "Shot",
     "VrmSynthError",
+    "caption_dataset",
     "default_recipe",
     "demo_avatar",
+    "describe",
     "frame_body",
     "load",
     "load_pose",
@@ -79,11 +87,15 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("demo_avatar", "load"), "api.avatars"),
     "frame_body": "api.cameras",
+    "describe": "api.captions",
     "Annotation": "annotation.annotate",
     "LabeledFrame": "api.labeled_frame",
     "Renderer": "api.renderer",
     "Camera": "camera.camera",
     "load_views": "camera.views",
+    "CaptionSettings": "caption.settings",
+    "caption_dataset": "dataset.caption_dataset",
+    "Facts": "facts.facts",
     "VrmSynthError": "core.errors",
     **dict.fromkeys(("FinishedDataset", "LoadedSample", "open_dataset"), "dataset.dataset_handle"),
     "render_dataset": "dataset.render_dataset",

@@ -12,6 +12,7 @@ from vrm_synth.annotation.annotate import Annotation
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.passes import MAX_DEPTH_LAYERS, PASSES
+from vrm_synth.facts.facts import Facts
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.passes.pass_buffers import pass_buffers
 from vrm_synth.pose.posed_avatar import PosedAvatar
@@ -25,10 +26,12 @@ class LabeledFrame(Frame):
 
     passes: name of a pass → array (docs/passes.md has shapes, dtypes and units).
     annotation: keypoints, boxes, head and gaze; None where they were not asked for.
+    facts: what the picture shows, of which captions are made; None where they were not asked for.
     """
 
     passes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     annotation: Annotation | None = None
+    facts: Facts | None = None
 
 
 def buffers_for(passes: Sequence[str], depth_layers: int, annotate: bool) -> Buffers:

@@ -10,16 +10,20 @@ from typing import Any, Unpack
 from weakref import WeakKeyDictionary
 
 from vrm_synth.api.labeled_frame import LabeledFrame, buffers_for, labeled
+from vrm_synth.appearance.find_appearance import find_appearance
 from vrm_synth.core.errors import RenderError
 from vrm_synth.core.names import control_free_name
 from vrm_synth.core.passes import DEFAULT_DEPTH_LAYERS
 from vrm_synth.dataset.render_shot import pose_for, render_shot
+from vrm_synth.dataset.sample_facts import facts_of
 from vrm_synth.parts.overrides import PartOverrides
+from vrm_synth.pose.pose_files import find_pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render import open_backend
 from vrm_synth.render.base import Compat, Frame, RendererName, View
 from vrm_synth.shot.compose import compose_shot
-from vrm_synth.shot.render_options import RenderOptions, takes_render_options
+from vrm_synth.shot.plan_of_shot import plan_of_shot
+from vrm_synth.shot.render_options import RenderOptions, takes_render_options, with_defaults
 from vrm_synth.shot.shot import Shot
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
@@ -64,6 +68,7 @@ class Renderer:
         passes: Sequence[str] = (),
         depth_layers: int = DEFAULT_DEPTH_LAYERS,
         annotate: bool = False,
+        facts: bool = False,
         part_overrides: PartOverrides | None = None,
         **options: Unpack[RenderOptions],
     ) -> LabeledFrame:
@@ -72,22 +77,31 @@ class Renderer:
         passes: names of the ground truth to draw with it ("depth", "normal", "parts"; docs/passes.md has all).
         depth_layers: surfaces behind each other that the pass depth_layers has, 1 to 16.
         annotate: find keypoints, boxes, head angles and gaze, too.
-        part_overrides: what the pass parts knows better of this avatar.
+        facts: find what the picture shows, too, of which captions are made (describe).
+        part_overrides: what the pass parts and the facts know better of this avatar.
         options: see RenderOptions.
 
         A misspelt option, pose, view or expression is refused with the name that was probably meant.
         Raises RecipeError, ShotError, RenderError.
         """
-        posed, view = self._posed_view(avatar, options)
+        shot, posed, view = self._posed_shot(avatar, options)
         view = replace(view, buffers=buffers_for(passes, depth_layers, annotate))
-        return labeled(self._open.render(posed, view), posed, view, passes, annotate, part_overrides)
+        if not facts:
+            return labeled(self._open.render(posed, view), posed, view, passes, annotate, part_overrides)
+        appearance = find_appearance(posed.avatar, _source(avatar), part_overrides)
+        labels = appearance.groups.labels if self.name == "gl" else None
+        view = replace(view, buffers=replace(view.buffers, surface=True, vertex_labels=labels))
+        drawn = self._open.render(posed, view)
+        planned = plan_of_shot(posed.avatar, shot, find_pose(with_defaults(options)["pose"]))
+        found = facts_of(planned, appearance, posed, drawn)
+        return replace(labeled(drawn, posed, view, passes, annotate, part_overrides), facts=found)
 
     def stream(self, avatar: Avatar, pictures: Iterable[RenderOptions]) -> Iterator[Frame]:
         """Draw one picture after the other; each is a mapping of render's arguments.
 
         On a GPU the next pictures are drawn while one comes back. Raises as render does, when a picture's turn comes.
         """
-        views = (self._posed_view(avatar, options) for options in pictures)
+        views = (self._posed_shot(avatar, options)[1:] for options in pictures)
         if stream := getattr(self._open, "stream", None):
             yield from stream(views)
             return
@@ -125,12 +139,12 @@ class Renderer:
             raise RenderError("the renderer is closed", allowed="a new Renderer()")
         return self._backend
 
-    def _posed_view(self, avatar: Avatar, options: RenderOptions) -> tuple[PosedAvatar, View]:
+    def _posed_shot(self, avatar: Avatar, options: RenderOptions) -> tuple[Shot, PosedAvatar, View]:
         subject = self._as_compat(avatar)
         shot, posed = compose_shot(subject, _source(avatar), **options)
         if posed is None or self.compat != "none":
             posed = pose_for(subject, shot, self.compat)
-        return posed, shot.view(self.compat)
+        return shot, posed, shot.view(self.compat)
 
     def _as_compat(self, avatar: Avatar) -> Avatar:
         if self.compat == "none":

@@ -2,11 +2,133 @@
 
 from __future__ import annotations
 
-from vrm_synth.appearance.appearance import Appearance
-from vrm_synth.parts.overrides import PartOverrides
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.appearance.appearance import Appearance, KnownItem
+from vrm_synth.appearance.builtin_looks import builtin_appearance
+from vrm_synth.appearance.cells import Cells, cells_of
+from vrm_synth.appearance.feature_groups import groups_of
+from vrm_synth.appearance.color_names import family_names, name_surface
+from vrm_synth.appearance.eye_color import eye_colors
+from vrm_synth.appearance.find_items import find_items
+from vrm_synth.appearance.hair_shape import HAIR, hair_length, hair_style
+from vrm_synth.appearance.proper_names import clean_name
+from vrm_synth.appearance.skin_tone import skin_tone
+from vrm_synth.appearance.surface_groups import Feature, SurfaceGroups
+from vrm_synth.appearance.words import Of, all_kinds
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.parts.labeling import MOST_TRIANGLES, label_parts, measured
+from vrm_synth.parts.overrides import HairOverrides, PartOverrides
+from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.sums import sum_by
+from vrm_synth.render.geometry_buffer import VertexLabels
 from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.drawn_triangles import drawn_triangles
+
+NONE = "none"
+SKIN = ("face_skin", "body_skin")
+HEADS = (0.09, 0.30)  # share of a person's height that the head takes, from its joint to the crown
+
+_FOUND: WeakKeyDictionary[Avatar, dict[tuple[str, str], Appearance]] = WeakKeyDictionary()
 
 
 def find_appearance(avatar: Avatar, source: str, overrides: PartOverrides | None = None) -> Appearance:
-    """The appearance of an avatar; found once an avatar, source and overrides. source: as in the recipe."""
-    raise NotImplementedError
+    """The appearance of an avatar; found once an avatar, source and overrides. source: as in the recipe.
+
+    Raises RecipeError where the overrides name what the avatar or the vocabulary lacks.
+    """
+    known = _FOUND.setdefault(avatar, {})
+    key = source, "" if overrides is None else overrides.model_dump_json()
+    if key not in known:
+        known[key] = _find(avatar, source, overrides)
+    return known[key]
+
+
+def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appearance:
+    own = overrides or PartOverrides()
+    _check_kind(avatar, own)
+    if overrides is None and (built_in := builtin_appearance(avatar, source)) is not None:
+        return built_in
+    if avatar.triangle_count > MOST_TRIANGLES:
+        return _unknown(avatar, own)
+    surface, regions = measured(avatar)
+    cells = cells_of(avatar, surface, regions, label_parts(avatar, overrides))
+    items, item_of = find_items(avatar, surface, cells, overrides)
+    hair, skin = cells.of(*HAIR), cells.of(*SKIN)
+    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin])
+    length = _hair_length(cells, own.hair, bool(tone))
+    return Appearance(
+        name=clean_name(avatar.meta.name),
+        kind=own.kind,
+        style=_style(avatar, cells, own),
+        description="",
+        hair_colors=name_surface(cells.lab, cells.color[hair], cells.area[hair], "hair"),
+        hair_length=length,
+        hair_style="" if own.hair.style == NONE else own.hair.style or hair_style(cells),
+        eye_colors=eye_colors(cells),
+        skin_tone=tone,
+        skin_color=skin_color,
+        items=items,
+        groups=groups_of(surface.triangles, cells, item_of, _color_names(cells, items, item_of)),
+    )
+
+
+def _color_names(
+    cells: Cells, items: tuple[KnownItem, ...], item_of: NDArray[np.intp]
+) -> tuple[list[str], NDArray[np.intp]]:
+    """Names, and (N,) index into them of the color of each cell: of items, hair and irises, in their own terms."""
+    names, out = [""], np.zeros(len(cells.area), np.intp)
+    groups: list[tuple[NDArray[np.bool_], Of]] = [(item_of == k, "things") for k in range(len(items))]
+    groups += [(cells.of(*HAIR), "hair"), (cells.of("iris"), "eyes"), (cells.of(*SKIN), "things")]
+    for mine, of in groups:
+        if not mine.any():
+            continue
+        area = sum_by(cells.color[mine], cells.area[mine], len(cells.lab))
+        own = family_names(cells.lab, area, of)
+        names += [n for n in dict.fromkeys(own) if n not in names]
+        out[mine] = np.array([names.index(n) for n in own])[cells.color[mine]]
+    return names, out
+
+
+def _hair_length(cells: Cells, own: HairOverrides, human_skin: bool) -> str:
+    if own.length:
+        return "" if own.length == NONE else own.length
+    length = hair_length(cells)
+    return "" if length == "bald" and not human_skin else length
+
+
+def _style(avatar: Avatar, cells: Cells, own: PartOverrides) -> str:
+    """ "anime" for a person whose face is drawn: toon materials, irises, lashes and hair."""
+    if own.style:
+        return "" if own.style == NONE else own.style
+    present = set(np.unique(cells.part).tolist())
+    if not {PART_IDS[p] for p in ("iris", "lash", "face_skin")} <= present or not cells.of(*HAIR).any():
+        return ""
+    head = cells.height_of("head")
+    share = 0.0 if head is None else (cells.top - head) / max(cells.top - cells.floor, 1e-9)
+    face = np.unique(drawn_triangles(avatar).material_of[cells.triangle[cells.of("face_skin")]])
+    toon = all(avatar.materials[m].kind in ("mtoon", "unlit") for m in face.tolist())
+    return "anime" if toon and HEADS[0] <= share <= HEADS[1] else ""
+
+
+def _check_kind(avatar: Avatar, own: PartOverrides) -> None:
+    if own.kind and own.kind not in all_kinds():
+        raise RecipeError(
+            f"no such kind of figure{did_you_mean(own.kind, all_kinds())}",
+            got=own.kind,
+            allowed=", ".join(all_kinds()),
+            where=avatar.source,
+        )
+
+
+def _unknown(avatar: Avatar, own: PartOverrides) -> Appearance:
+    """The appearance of an avatar that is too large to be measured."""
+    labels = VertexLabels(np.ones(int(drawn_triangles(avatar).first_vertex[-1]), np.uint8))
+    shares = np.zeros((256, 1), np.float32)
+    shares[1] = 1.0
+    groups = SurfaceGroups(labels, (Feature("unknown", "none"),), shares)
+    return Appearance(clean_name(avatar.meta.name), own.kind, "", "", (), "", "", (), "", "", (), groups)

@@ -34,19 +34,23 @@ for _bone in BONE_NAMES:
     else:
         REGION_OF_BONE[_bone] = _bone
 
+# Hair that hangs below the shoulders at rest ("low"), and tails of hair by side; "" for everything else.
+PLACES = ("", "low", "tail_left", "tail_right", "tail_middle", "tail_left_low", "tail_right_low", "tail_middle_low")
+
 
 @dataclass(frozen=True)
 class Feature:
     """What a piece of surface is.
 
     part: a name of parts.PART_NAMES. region: a value of REGION_OF_BONE, or "none". item: index into
-    Appearance.items, −1 for none. color: a color's name, "" for none.
+    Appearance.items, −1 for none. color: a color's name, "" for none. place: where on a long thing, a name of PLACES.
     """
 
     part: str
     region: str
     item: int = -1
     color: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "render",
     "finish": "render",
     "verify": "verify",
+    "caption": "caption",
     "subset": "derive",
     "merge": "derive",
     "convert": "derive",

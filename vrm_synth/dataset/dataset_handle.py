@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from vrm_synth.facts.facts import Facts
     from vrm_synth.shot import Shot
 
 
@@ -45,13 +46,20 @@ class LoadedSample:
 
     @property
     def caption(self) -> str:
-        """The caption."""
+        """The caption; further ones are in `row`, by the names of their columns."""
         return self.encoded.caption
 
     @property
     def row(self) -> Mapping[str, Any]:
         """All columns of metadata."""
         return self.encoded.row
+
+    @property
+    def facts(self) -> Facts:
+        """What the picture shows. Raises ShotError where the row has no facts."""
+        from vrm_synth.facts.facts import Facts
+
+        return Facts.from_json(self.row.get("facts"))
 
     @property
     def image(self) -> Image.Image:

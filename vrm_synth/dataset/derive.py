@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.caption_columns import dataset_captions, merged
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.claim import claim, resumable_identity
 from vrm_synth.dataset.identity.dataset_json import identity, read_identity
@@ -198,6 +199,7 @@ class DeriveTask:
             "encoding": self.encoding or (encodings.pop() if len(encodings) == 1 else "mixed"),
             **truth[0],
             **_parts(origins),
+            **merged([(s.prefix, dataset_captions(s.identity)) for s in self.sources]).to_settings(),
             "shard_size": self.shard_size,
             "splits": self.picks.counts(),
         }
@@ -228,7 +230,7 @@ class DeriveTask:
                 (expected,) = self.plan.expected(number)
                 samples = [self._rewrite(reader, p) for p in picks]
                 claim(self.out, content)
-                put_shard(self.out, self.shard_format, expected, samples)
+                put_shard(self.out, self.shard_format, expected, samples, dataset_captions(content).names)
             done()
         if not is_complete(self.out):
             finish(self.out)
@@ -283,9 +285,11 @@ def encoded(s: DatasetSample, name: str) -> DatasetSample:
     return replace(s, picture=encoding.encode(rgba), suffix=encoding.suffix)
 
 
-def put_shard(out: Store, shard_format: str, expected: ExpectedShard, samples: Sequence[DatasetSample]) -> None:
-    """Write a shard's files, then its record. Raises DatasetError."""
-    files = pack(shard_format, expected.split, expected.number, samples) if samples else {}
+def put_shard(
+    out: Store, shard_format: str, expected: ExpectedShard, samples: Sequence[DatasetSample], captions: Sequence[str]
+) -> None:
+    """Write a shard's files, then its record. captions: names of the columns of captions. Raises DatasetError."""
+    files = pack(shard_format, expected.split, expected.number, samples, captions) if samples else {}
     out.put_files(files)
     record = Record(
         shard=expected.number,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.core.passes import dataset_passes
+from vrm_synth.dataset.caption_columns import dataset_captions
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.plan import REST
 from vrm_synth.dataset.shards.record import read_records
@@ -55,7 +56,8 @@ def finish(store: Store) -> None:
         store.remove_part_files()  # here and not before: only now nobody else is writing
     identity = read_identity(store)
     settings = identity["recipe"]
-    shard_format = str(settings["format"])
+    columns = dataset_captions(identity)
+    shard_format, captions = str(settings["format"]), columns.names
     # SHA-256 by name of what no record accounts for, and of the records
     sha256 = {DATASET_JSON: _sha256(store.read(DATASET_JSON))}
 
@@ -75,12 +77,13 @@ def finish(store: Store) -> None:
                     summary.add(row, record.split)
                     for writer in writers:
                         put_all(writer.add(row, key, record.split, record.shard))
-                    yield table_row(row, key, record.split, record.shard)
+                    _check_captions(row, captions, key)
+                    yield table_row(row, key, record.split, record.shard, captions)
 
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         writers = _row_writers(settings, Path(folder), stack)
         table = Path(folder) / METADATA_TABLE
-        write_table(table, rows())
+        write_table(table, rows(), captions)
         put_all([(METADATA_TABLE, table)])
         for writer in writers:
             put_all(writer.finish())
@@ -93,7 +96,7 @@ def finish(store: Store) -> None:
     if named := legends(passes, identity["avatars"]):
         put_all([(LEGENDS_JSON, (to_json(named, indent=1) + "\n").encode())])
     files = DatasetFiles(shard_format, str(settings["encoding"]), passes, _in_order(summary.splits))
-    card = render_card(summary, identity["recipe_as_written"], files, identity["avatars"])
+    card = render_card(summary, identity["recipe_as_written"], files, identity["avatars"], columns)
     put_all([(DATASET_CARD, card.encode()), (CONTACT_SHEET, _sheet(shown, summary, settings.get("seed")))])
     sha256 |= {name: _sha256(store.read(name)) for name in (record_name(s.number) for s in shards)}
     complete = {
@@ -122,6 +125,14 @@ def _row_writers(settings: Mapping[str, Any], folder: Path, stack: contextlib.Ex
     from vrm_synth.dataset.summary.camera_files import row_writers
 
     return row_writers(settings, folder, stack)
+
+
+def _check_captions(row: Mapping[str, Any], captions: Iterable[str], key: str) -> None:
+    """Raise DatasetError where a sample lacks a column of captions: adding it was interrupted, or a captioner of the
+    user's own has not seen the samples that were made since."""
+    if lacking := [name for name in captions if name not in row]:
+        allowed = "the same `vrm-synth caption` or caption_dataset again, which writes what lacks"
+        raise DatasetError("captions are not all written", got=", ".join(lacking), allowed=allowed, where=key)
 
 
 def _check_count(store: Store, shots: int, planned: int) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from vrm_synth.dataset.caption_columns import ADDED, settings_of
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.claim import check_claimable, outgrown, resumable_identity
 from vrm_synth.dataset.identity.dataset_json import identity
@@ -119,7 +120,9 @@ class RecipeDataset:
         self.store = store
         content = identity(_settings(recipe, credits, settings), _as_written(recipe), list(credits.values()))
         content |= {"skipped": list(usable.skipped)} if usable.skipped else {}
-        resumable_identity(store, content)
+        existing = resumable_identity(store, content)
+        added = {} if existing is None else existing.get(ADDED, {})
+        content |= {ADDED: added} if added else {}
         self.writer = BlockWriter(self.plan, store, settings.output.shard_format, content)
         self.task = RenderTask(
             recipe,
@@ -131,6 +134,7 @@ class RecipeDataset:
             settings.cache_bytes,
             settings.mips,
             {source: c["sha256"] for source, c in credits.items()},
+            settings_of(added),
         )
 
     def missing(self, blocks: Iterable[int] | None = None) -> list[int]:

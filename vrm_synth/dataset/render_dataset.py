@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from vrm_synth.io.open_store import open_store
 from vrm_synth.shot import Recipe, load_recipe
 
 if TYPE_CHECKING:
+    from vrm_synth.caption.captioner import Captioner
     from vrm_synth.dataset.render_blocks import Progress, RecipeDataset
     from vrm_synth.execution.ray_cluster import Cluster
 
@@ -52,6 +53,7 @@ def render_dataset(
     shard: tuple[int, int] | None = None,
     settings: DatasetSettings | None = None,
     progress: ProgressCallback | None = None,
+    captioners: Mapping[str, Captioner] | None = None,
 ) -> FinishedDataset:
     """Render the pictures of a recipe that are missing in `out`, and finish the dataset when all shards are there.
 
@@ -60,13 +62,17 @@ def render_dataset(
     workers: processes; None for one per core.
     shard: (i, n) makes the shards of job i of n alone; other jobs, on any machine, make the others.
     progress: called with the stage ("avatars", "images"), how many are done and how many there are.
+    captioners: column → captioner of your own, a function (facts, seed) → caption, for columns beside the recipe's.
 
     Raises RecipeError, AvatarError, LicenseError, UnusableAvatarsError, DatasetError, RenderError. Whatever shards are
     whole when it ends stay, and the same call makes the rest.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    return render_missing(recipe, str(out), workers=workers, shard=shard, settings=settings, progress=progress).dataset
+    report = render_missing(
+        recipe, str(out), workers=workers, shard=shard, settings=settings, progress=progress, captioners=captioners
+    )
+    return report.dataset
 
 
 def render_missing(
@@ -79,6 +85,7 @@ def render_missing(
     ray: Cluster | None = None,
     progress: ProgressCallback | None = None,
     note: Callable[[str], object] = lambda line: None,
+    captioners: Mapping[str, Captioner] | None = None,
 ) -> RenderReport:
     """Render as `render_dataset` does; returns a report of the run.
 
@@ -110,6 +117,11 @@ def render_missing(
     made = _render_blocks(dataset, blocks, workers, ray, progress, note)
     if blocks:
         write_metrics(store, made, workers)
+    if captioners and not dataset.missing(others):  # of rows that are there: any function will do, in this process
+        from vrm_synth.dataset.caption_dataset import write_column
+
+        for column, captioner in captioners.items():
+            write_column(store, column, captioner=captioner)
     finished = dataset.finish(others)  # which another job may have made meanwhile
     return RenderReport(FinishedDataset(store, out), finished, bool(blocks), made)
 

@@ -21,15 +21,17 @@ from typing import Any
 import numpy as np
 
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
-from vrm_synth.caption import english
+from vrm_synth.caption.captioner import captions
+from vrm_synth.caption.settings import CaptionSettings
 from vrm_synth.core.errors import AvatarError, DatasetError, ShotError
 from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.image_checks import find_fault
 from vrm_synth.dataset.plan import key
 from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.dataset.sample_facts import appearance_of, facts_of
 from vrm_synth.dataset.sample_passes import buffers_of, mask_by_alpha, sample_passes
 from vrm_synth.dataset.settings import OutputFormat
-from vrm_synth.io.dataset_columns import names, sample_row
+from vrm_synth.io.dataset_columns import CAPTION, FACTS, names, sample_row
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
 from vrm_synth.io.shard_readers import DatasetSample
@@ -40,7 +42,6 @@ from vrm_synth.render import RenderBackend, RendererName, open_backend
 from vrm_synth.render.base import Frame
 from vrm_synth.shot import Recipe, Shot, plan_shot, source_at
 from vrm_synth.shot.avatar_sources import is_built_in
-from vrm_synth.shot.observe import observe
 from vrm_synth.vrm import Avatar
 
 ATTEMPTS = 4
@@ -92,6 +93,7 @@ class RenderTask:
     cache_bytes: size of the avatars that a process keeps in memory.
     mips: as `open_backend` takes it.
     hashes: avatar source → SHA-256 that its file must have, where it is known.
+    added_captions: columns of captions that were added to the dataset, beside the recipe's.
     """
 
     recipe: Recipe
@@ -103,6 +105,12 @@ class RenderTask:
     cache_bytes: int = 1 << 30
     mips: Path | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
+    added_captions: Mapping[str, CaptionSettings] = field(default_factory=dict)
+
+    @property
+    def captions(self) -> Mapping[str, CaptionSettings]:
+        """Every column of captions."""
+        return {**self.recipe.captions, **self.added_captions}
 
     def on_device(self, device: int) -> RenderTask:
         """The same task on one EGL device."""
@@ -160,22 +168,23 @@ def _attempt(
     planned = plan_shot(task.recipe, i, open_one, attempt)
     shot = gaze_in_angles(avatar, planned.shot)
     clock.append(time.perf_counter())
-    buffers = buffers_of(task.recipe, task.renderer)
+    appearance = appearance_of(task.recipe, avatar, source)
+    buffers = buffers_of(task.recipe, task.renderer, appearance.groups.labels)
     posed, frame = render_shot(backend, avatar, shot, posed=planned.posed, buffers=buffers)
     clock.append(time.perf_counter())
     if not np.isfinite(posed.world_from_node).all():
         raise _FaultError("a pose that is not finite")
     if fault := find_fault(frame.rgba, shot.size):
         raise _FaultError(fault)
-    assert frame.surface is not None
-    observations = observe(planned, frame.surface.depth)
+    facts = facts_of(planned, appearance, posed, frame)
+    texts = captions(facts, task.captions, shot.choices.wording)
     encoding = ENCODINGS[task.output.encoding]
     picture = encoding.encode(frame.rgba)
     stored_rgba = frame.rgba if encoding.lossless else decode_rgba(picture)
     extras, annotations = _passes(task, backend, posed, shot, frame)
     row = sample_row(
         {
-            "caption": english(shot.choices, observations),
+            **texts,
             "i": i,
             "seed": task.recipe.seed,
             "attempt": attempt,
@@ -184,11 +193,12 @@ def _attempt(
             **task.licenses[source],
             "renderer": backend.device,
             "shot": shot.with_figure(avatar=path_from(task.home, source)).to_json(),
-            "observations": observations.to_json(),
+            FACTS: facts.to_json(),
             **({} if annotations is None else {"annotations": annotations}),
-        }
+        },
+        tuple(task.captions),
     )
-    sample = DatasetSample(key(i), picture, encoding.suffix, row["caption"], row, extras)
+    sample = DatasetSample(key(i), picture, encoding.suffix, row[CAPTION], row, extras)
     pixels = hashlib.sha256(np.ascontiguousarray(stored_rgba).tobytes()).digest()
     clock.append(time.perf_counter())
     stage_seconds = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(clock)), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from vrm_synth.io.png_encoder import encode_png
 from vrm_synth.licensing.evidence import Evidence
 from vrm_synth.parts.overrides import PartOverrides, combined, overrides_of
 from vrm_synth.passes.pass_buffers import pass_buffers
+from vrm_synth.pose.pose_library import PoseFile
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Buffers, Frame, RendererName, View
+from vrm_synth.render.geometry_buffer import VertexLabels
 from vrm_synth.shot.avatar_sources import is_built_in
-from vrm_synth.shot.recipe import Recipe
+from vrm_synth.shot.recipe import CharacterWords, Recipe
 
 MASK = "mask"
 OPAQUE_HALF = 128  # alpha from which a pixel of pyrender's belongs to the figure
@@ -37,12 +40,10 @@ def check_passes(recipe: Recipe, renderer: RendererName) -> None:
 def with_manifest_parts(
     recipe: Recipe, credits: Mapping[str, Mapping[str, Any]], evidence: Mapping[str, Evidence]
 ) -> Recipe:
-    """The recipe with the manifest's part labels beside its own, so that its pictures follow from dataset.json alone.
+    """The recipe with the manifest's part labels beside its own, so that its rows follow from dataset.json alone.
 
     credits: source → what is known of the avatar, its `sha256` too. evidence: of the manifests, by SHA-256.
     """
-    if not (drawn_passes(recipe) or recipe.annotations):
-        return recipe
     parts = dict(recipe.parts)
     for source, credit in credits.items():
         entry = evidence.get(credit["sha256"])
@@ -51,13 +52,17 @@ def with_manifest_parts(
     return recipe.model_copy(update={"parts": parts})
 
 
-def buffers_of(recipe: Recipe, renderer: RendererName) -> Buffers:
-    """The buffers that a recipe's pictures are drawn with: the depth for captions, and those of its passes."""
+def buffers_of(recipe: Recipe, renderer: RendererName, labels: VertexLabels | None = None) -> Buffers:
+    """The buffers that a recipe's pictures are drawn with: the surface for facts, and those of its passes.
+
+    labels: of the avatar's appearance.
+    """
     if renderer != "gl":
         return Buffers(surface=True)
-    return pass_buffers(
+    buffers = pass_buffers(
         drawn_passes(recipe), annotate=recipe.annotations, depth_layers=recipe.depth_layers, surface=True
     )
+    return replace(buffers, vertex_labels=labels)
 
 
 def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
@@ -67,7 +72,7 @@ def drawn_passes(recipe: Recipe) -> tuple[str, ...]:
 
 
 def recipe_of(settings: Mapping[str, Any]) -> Recipe:
-    """The part of a recipe that passes and annotations follow from. settings: `recipe` of a dataset.json, of any
+    """The part of a recipe that passes, annotations and facts follow from. settings: `recipe` of a dataset.json, of any
     version and of derived datasets, too."""
     return Recipe.model_construct(
         passes=tuple(settings["passes"]),
@@ -75,6 +80,8 @@ def recipe_of(settings: Mapping[str, Any]) -> Recipe:
         annotations=bool(settings.get("annotations")),
         depth_layers=settings.get("depth_layers", DEFAULT_DEPTH_LAYERS),
         parts={name: PartOverrides.model_validate(rules) for name, rules in settings.get("parts", {}).items()},
+        characters={n: CharacterWords.model_validate(words) for n, words in settings.get("characters", {}).items()},
+        own_poses={name: PoseFile.model_validate(pose) for name, pose in settings.get("own_poses", {}).items()},
     )
 
 

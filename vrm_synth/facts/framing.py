@@ -1,11 +1,133 @@
-"""How much of the figure one picture shows."""
+"""How much of the figure one picture shows: where the picture's edge cuts the body's own line from head to toes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.camera.depth_test import inside
+from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import Framing
+from vrm_synth.shot.body_parts import HEAD, BodyParts
+from vrm_synth.shot.body_view import BodyView
+
+MIN_HEAD_PIXELS = 150.0  # of a picture of 512²: a head in sight
+WHOLE = 0.995  # least share of a part's vertices inside the picture for the part to be in it whole
+HEAD_IN = 0.75  # the same for a head, whose crown and chin a close-up may cut
+HANDS_IN = 0.9  # the same for the whole figure, of which fingers or loose hair may be cut
+# The line runs 0 at the neck, 1 at the hips, 2 at the knees, 3 at the ankles. Between two spans nothing is said.
+CLOSE_UP = ((0.0, 0.34, 0.52), (0.0, 0.56, 0.65))  # least and most of the line, least height of the head
+PORTRAIT = ((0.12, 0.66, 0.48), (0.42, 0.66, 0.6), (0.57, 0.66, 0.68))  # the same, with the most height of the head
+UPPER_BODY_CUT = (0.78, 1.16)
+MOST_HEAD = 0.42  # of the picture's height, below the breast; a larger head is seen from above, or is half a body
+HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no portraits
+COWBOY_CUT = (1.28, 1.88)
+LAP_CUT = 1.75  # of a sitting figure: up to here the picture is of the upper body, with its lap
+LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
+STEPS = 10  # points on each stretch of the line
 
 
 def framing(drawn: DrawnBody) -> Framing:
     """The framing by what is in sight, whatever crop was chosen."""
-    return ""
+    view = drawn.view
+    if not view.parts.is_person:
+        everything = bool(inside(view.camera, view.aspect, view.vertices).all())
+        return "full_body" if everything else ""
+    seen = inside(view.camera, view.aspect, view.vertices)
+    head = _share(seen, _of(view, *HEAD))
+    if head < HEAD_IN or drawn.pixels.by_region.get("head", 0.0) < MIN_HEAD_PIXELS * drawn.scale:
+        return ""
+    if _shows_all(view, seen, head):
+        return "full_body"
+    return "" if _is_mostly_head(view.parts) else _cut_framing(view, _cuts(view), head)
+
+
+def _is_mostly_head(parts: BodyParts) -> bool:
+    body, head = parts.rest[parts.direct, 1], parts.rest[parts.direct & parts.of_bones("head"), 1]
+    return len(head) > 0 and float(np.ptp(head)) > HALF_A_BODY * float(np.ptp(body))
+
+
+def _shows_all(view: BodyView, seen: NDArray[np.bool_], head: float) -> bool:
+    parts = view.parts
+    feet = [_share(seen, view.bone_vertices(side + "Foot")) for side in ("left", "right")]
+    return min(head, *feet) >= WHOLE and _share(seen, parts.direct) >= HANDS_IN and _lowest_seen(view, seen)
+
+
+def _lowest_seen(view: BodyView, seen: NDArray[np.bool_]) -> bool:
+    """True where the legs and the torso are inside, too: a long skirt may not be."""
+    names = ("hips", "leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg")
+    return all(_share(seen, _of(view, name)) >= WHOLE for name in names)
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where the picture's edge cuts the line from the neck to the ankles.
+
+    first, last: of the two legs, along the line; 3 where a leg is not cut. again: something below a cut is in the
+    picture again, as knees are that are drawn up.
+    """
+
+    first: float
+    last: float
+    again: bool
+
+
+def _cut_framing(view: BodyView, cuts: Cuts, head: float) -> Framing:
+    first, last, share = cuts.first, cuts.last, view.head_share
+    if any(least <= first and last <= most and share >= size for least, most, size in CLOSE_UP):
+        return "close_up"
+    if cuts.again or last >= 3 or head < WHOLE:
+        return ""
+    if any(least <= first and last <= most and share <= size for least, most, size in PORTRAIT):
+        return "portrait"
+    if share > MOST_HEAD:
+        return ""
+    if UPPER_BODY_CUT[0] <= first and last <= UPPER_BODY_CUT[1]:
+        return "upper_body"
+    if _sits(view):
+        return "upper_body" if UPPER_BODY_CUT[0] <= first and last <= LAP_CUT else ""
+    return "cowboy" if COWBOY_CUT[0] <= first and last <= COWBOY_CUT[1] else ""
+
+
+def _sits(view: BodyView) -> bool:
+    """True where both thighs are nearly level."""
+    at = view.posed.bone_positions()
+    for side in ("left", "right"):
+        thigh = at[side + "LowerLeg"] - at[side + "UpperLeg"]
+        if abs(float(thigh[1])) > LEVEL_THIGH * float(np.linalg.norm(thigh)):
+            return False
+    return True
+
+
+def _cuts(view: BodyView) -> Cuts:
+    at = view.posed.bone_positions()
+    ends, again = [], False
+    for side in ("left", "right"):
+        line = [at.get("neck", at["head"]), at["hips"], at[side + "LowerLeg"], at[side + "Foot"]]
+        whole = _between(np.array(line), 3)
+        seen = inside(view.camera, view.aspect, whole)
+        out = np.flatnonzero(~seen)
+        end = float(out[0]) / STEPS if len(out) else 3.0
+        again |= bool(seen[round(end * STEPS) :].any()) if len(out) else False
+        ends.append(end)
+    return Cuts(min(ends), max(ends), again)
+
+
+def _between(line: Array, stretches: int) -> Array:
+    """(stretches · STEPS + 1, 3) points of a broken line (stretches + 1, 3)."""
+    t = np.arange(stretches * STEPS + 1) / STEPS
+    k = np.minimum(t.astype(np.intp), stretches - 1)
+    share = (t - k)[:, None]
+    return np.asarray(line[k] * (1 - share) + line[k + 1] * share)
+
+
+def _of(view: BodyView, *bones: str) -> NDArray[np.bool_]:
+    return view.parts.direct & view.parts.of_bones(*bones)
+
+
+def _share(seen: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
+    count = int(np.count_nonzero(chosen))
+    return float(np.count_nonzero(seen & chosen)) / count if count else 1.0

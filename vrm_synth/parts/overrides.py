@@ -4,13 +4,16 @@ materials: {Body_00: body_skin}
 nodes: {"Cube.003": held_thing}
 colors:
 - {color: "#3a606d", part: upper_garment, zones: [torso, upper_arm, lower_arm]}
+kinds: {upper_garment: hoodie, baggu: backpack}
+hair: {length: short}
+kind: man
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -44,6 +47,7 @@ def _listed(value: Any) -> Any:
 PartName = Annotated[str, AfterValidator(_part)]
 OwnName = Annotated[str, Field(max_length=LONGEST_NAME)]
 ByName = Annotated[dict[OwnName, PartName], Field(max_length=MOST_RULES)]
+Word = Annotated[str, Field(max_length=100)]
 Height = Annotated[float, Field(ge=-1.0, le=2.0)]
 
 
@@ -71,13 +75,31 @@ class ColorRule(BaseModel):
         return r, g, b
 
 
-class PartOverrides(BaseModel):
-    """Part labels that count before anything else: a color's before a material's, a material's before a node's.
+class HairOverrides(BaseModel):
+    """What the hair of an avatar is like; "" leaves it to what is found, "none" says nothing of it."""
 
-    Beside the parts' names "skin" is one: face_skin on the head and body_skin elsewhere.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    length: Literal["", "none", "bald", "short", "medium", "long"] = ""
+    style: Literal["", "none", "bob", "ponytail", "twintails", "braid"] = ""
+
+
+class PartOverrides(BaseModel):
+    """What one avatar's surface is and looks like, where names and colors do not tell or mislead.
+
+    Part labels count before anything else: a color's before a material's, a material's before a node's. Beside the
+    parts' names "skin" is one: face_skin on the head and body_skin elsewhere.
 
     materials, textures, nodes, meshes: name in the avatar's file → part; a texture's name is its own or its image's.
     colors: parts by color.
+
+    The rest is for captions alone:
+
+    kinds: part, or name of a material, texture, node or mesh → the garment or thing that it is, a name of
+        appearance/items.yaml ({lower_garment: trousers}); "none" for what captions do not speak of. A name counts
+        before a part.
+    hair: its length and style. kind: what the figure is, a name of appearance/kinds.yaml. style: "anime" for what
+        looks drawn, "none" for what does not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,6 +109,10 @@ class PartOverrides(BaseModel):
     nodes: ByName = {}
     meshes: ByName = {}
     colors: Annotated[tuple[ColorRule, ...], BeforeValidator(_listed), Field(max_length=MOST_RULES)] = ()
+    kinds: Annotated[dict[OwnName, Word], Field(max_length=MOST_RULES)] = {}
+    hair: HairOverrides = HairOverrides()
+    kind: Word = ""
+    style: Literal["", "anime", "none"] = ""
 
 
 def overrides_of(table: Mapping[str, PartOverrides], source: str) -> PartOverrides | None:
@@ -105,4 +131,8 @@ def combined(first: PartOverrides | None, then: PartOverrides | None) -> PartOve
         nodes={**then.nodes, **first.nodes},
         meshes={**then.meshes, **first.meshes},
         colors=(*first.colors, *then.colors),
+        kinds={**then.kinds, **first.kinds},
+        hair=HairOverrides(length=first.hair.length or then.hair.length, style=first.hair.style or then.hair.style),
+        kind=first.kind or then.kind,
+        style=first.style or then.style,
     )

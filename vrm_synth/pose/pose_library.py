@@ -21,45 +21,18 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.core.names import is_control_free
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.vectors import Vec3, Vec4
+from vrm_synth.pose.phrases import MOST_PHRASES, REGIONS, SIDED, Phrase, PhraseFile, other_side
 from vrm_synth.yaml_models import resources
 from vrm_synth.yaml_models.strict_yaml import RefusedError, check, load
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-REGIONS: Mapping[str, tuple[str, ...]] = {
-    "torso": ("hips", "spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
-    "legs": ("leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg"),
-    "leftPalm": ("leftHand",),  # without its fingers
-    "rightPalm": ("rightHand",),
-}
-SIDED = {"left": "right", "right": "left"}
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A piece of caption, and what must be so in a picture for it to be said there.
-
-    text: continues "a girl …" ("waving with the right hand"); left and right are the avatar's own.
-    shows: bones that the picture must show. touch: pairs that must touch on this avatar, whose arms may be
-    shorter than others': a bone, and a bone, "torso" or "legs"; two hands touch when they hold each other,
-    leftPalm and rightPalm when they face each other, too.
-    """
-
-    text: str
-    shows: tuple[str, ...] = ()
-    touch: tuple[tuple[str, str], ...] = ()
-
-    def mirror(self) -> Phrase:
-        """Left and right change places, in the words and in the bones."""
-        shows = tuple(map(other_side, self.shows))
-        touch = tuple((other_side(a), other_side(b)) for a, b in self.touch)
-        return Phrase(_swap_words(self.text), shows, touch)
+__all__ = ["REGIONS", "Phrase", "other_side"]  # of phrases, for those that read a library
 
 
 @dataclass(frozen=True)
@@ -160,14 +133,6 @@ class Pose:
         )
 
 
-def other_side(bone: str) -> str:
-    """The bone of the same name on the other side; bones of the middle are their own."""
-    for side, other in SIDED.items():
-        if bone.startswith(side):
-            return other + bone.removeprefix(side)
-    return bone
-
-
 def turns(degrees: Vec3) -> Vec4:
     """Quaternion (x, y, z, w) of turns about the parent's X, then Y, then Z axes."""
     # Written out: scipy's rotations are the same and cost every run a tenth of a second to import.
@@ -184,15 +149,10 @@ def _mirror_quat(q: Vec4) -> Vec4:
     return x, -y, -z, w
 
 
-def _swap_words(text: str) -> str:
-    return re.sub(r"\b(left|right)\b", lambda m: SIDED[m[1]], text)
-
-
 # ---------------------------------------------------------------- the files
 
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 Turns = tuple[Degrees, Degrees, Degrees]
-MOST_PHRASES = 64  # of phrases, tags, bones that a phrase is about
 Tag = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Fraction = Annotated[float, Field(ge=-5, le=5)]
 
@@ -205,25 +165,6 @@ def _check_bone(name: str) -> None:
     if name not in BONE_NAMES and ("left" + name.removeprefix("both") not in BONE_NAMES or not name.startswith("both")):
         what = f"unknown bone{did_you_mean(name, BONE_NAMES)}"
         raise RefusedError(what, "VRM 1.0's bones, and both… for left and right", (name,))
-
-
-def _one_line(text: str) -> str:
-    if not is_control_free(text):
-        raise RefusedError("not one line of text", "no control characters")
-    return text
-
-
-class _PhraseFile(_Strict):
-    text: Annotated[str, AfterValidator(_one_line)] = Field(min_length=3, max_length=120)
-    shows: tuple[str, ...] = Field((), max_length=MOST_PHRASES)
-    touch: tuple[tuple[str, str], ...] = Field((), max_length=MOST_PHRASES)
-
-    @model_validator(mode="after")
-    def _bones(self) -> _PhraseFile:
-        for bone in (*self.shows, *(b for pair in self.touch for b in pair)):
-            if bone not in BONE_NAMES and bone not in REGIONS:
-                raise RefusedError(f"{bone} is not a bone", f"VRM 1.0's bones, {', '.join(REGIONS)}")
-        return self
 
 
 class _HandFile(_Strict):
@@ -273,7 +214,7 @@ class PoseValues(_Strict):
 class PoseFile(PoseValues):
     """Content of a pose file: its rotations, and phrases for captions (`say`, most telling first)."""
 
-    say: tuple[_PhraseFile, ...] = Field(min_length=1, max_length=MOST_PHRASES)
+    say: tuple[PhraseFile, ...] = Field(min_length=1, max_length=MOST_PHRASES)
     tags: tuple[Tag, ...] = Field((), max_length=MOST_PHRASES)
 
 
@@ -319,7 +260,7 @@ def pose_of(name: str, values: PoseValues) -> Pose:
             _put(bones, bone, degrees, mirrored=False)
     if not isinstance(values, PoseFile):
         return Pose(name, bones=bones, hips=values.hips, ground=values.ground)
-    phrases = tuple(Phrase(p.text, p.shows, p.touch) for p in values.say)
+    phrases = tuple(p.phrase() for p in values.say)
     return Pose(name, phrases, values.tags, bones, values.hips, values.ground)
 
 

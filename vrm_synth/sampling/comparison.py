@@ -26,7 +26,7 @@ from vrm_synth.sampling.sampler import DiffusionSampler, Pixels
 from vrm_synth.sampling.sampler_settings import SamplingError
 
 PREVIEW_COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
-_CHOICE_KEYS = ("character", "pose", "mirrored", "lighting", "background")
+_CHOICE_KEYS = ("pose", "mirrored", "lighting", "background")
 _OBSERVATION_KEYS = ("framing", "expression", "gaze", "azimuth", "elevation")
 _ROW_KEYS = ("avatar", "license", "renderer")
 

@@ -1,4 +1,4 @@
-"""The choices of a recipe for one shot, by name: input of captions and searches, never of the renderer."""
+"""The choices of a recipe for one shot, by name: for searches and the words of captions, never for the renderer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from vrm_synth.shot.typed_fields import check_fields, read_fields, write_fields
 class Choices:
     """The choices of a recipe for one shot. A text is "" where nothing was chosen or nothing is known.
 
-    What the picture then shows is in `Observations`: a chosen smile may be turned away from the camera.
+    What the picture then shows is in `Facts`: a chosen smile may be turned away from the camera.
 
-    character: the avatar's proper name.
-    noun: what the avatar is, with its article ("a girl").
-    outfit: what it wears ("navy hoodie and shorts").
     pose: name of a pose of poses/.
     mirrored: the pose is mirrored, left for right.
     view: name of a view, crop_azimuth_elevation.
@@ -32,9 +29,6 @@ class Choices:
     Raises ShotError, placed at `choices`, for a value of another type.
     """
 
-    character: str = ""
-    noun: str = ""
-    outfit: str = ""
     pose: str = ""
     mirrored: bool = False
     view: str = ""

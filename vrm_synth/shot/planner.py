@@ -17,7 +17,6 @@ from vrm_synth.pose.lookat import LookAtAngles
 from vrm_synth.pose.pose_library import Pose
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.shot.body_view import MAX_EYE_CONTACT_ANGLE, BodyView
-from vrm_synth.shot.character import Character, character
 from vrm_synth.shot.choices import Choices
 from vrm_synth.shot.figure import Figure
 from vrm_synth.shot.posed_body import PosedBody, pose_body
@@ -33,6 +32,7 @@ from vrm_synth.vrm.avatar import Avatar
 JITTER_DEGREES = {"chest": 3.0, "neck": 5.0, "head": 5.0}
 MAX_EXTRA_MARGIN = 0.05  # most that jitter adds to a margin of the view
 NEUTRAL = "neutral"
+BLINKS = ("blink", "blinkLeft", "blinkRight")  # expressions that are drawn whole
 FROM_BELOW = "low"  # an elevation, and the end of a view's name
 OPEN_LEGS = {"sitting", "legs_apart"}  # tags of poses that show what is under a skirt from below
 MAX_ROLL = 3.0  # degrees
@@ -41,13 +41,12 @@ ASIDE_DEGREES = (22.0, 32.0)  # degrees that an averted gaze turns away from the
 
 @dataclass(frozen=True, eq=False)
 class PlannedShot:
-    """A shot of a recipe, and what its picture is to be described by (shot/observe.py).
+    """A shot, and what its picture is to be described by (facts/observe.py).
 
     shot: the picture as data.
     posed: what `evaluate` makes of the shot, bit for bit; None where a gaze is still to turn the eyes.
     view: the posed body before the camera, its eyes as posed.
     pose: the pose that it is in, with its phrases.
-    character: words for the avatar.
     aim: direction of the camera.
     gaze: viewer or away where the shot turns the eyes for its own camera, else "".
     """
@@ -56,7 +55,6 @@ class PlannedShot:
     posed: PosedAvatar | None
     view: BodyView
     pose: Pose
-    character: Character
     aim: Aim
     gaze: str
 
@@ -86,11 +84,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
     setup = draw(recipe.lighting, seed, "lighting", first)
     key_light, ambient = light(setup, first_aim.azimuth, rng(seed, "light", first))
     backdrop = draw(recipe.background, seed, "background", first)
-    words = character(avatar, source, recipe.characters)
     choices = Choices(
-        character=words.name,
-        noun=words.noun,
-        outfit=words.outfit,
         pose=pose.name,
         mirrored=pose.mirrored,
         view=v.name,
@@ -117,9 +111,7 @@ def plan_shot(recipe: Recipe, i: int, open_avatar: Callable[[str], Avatar], atte
         antialias=recipe.antialias,
         choices=choices,
     )
-    return PlannedShot(
-        shot, body.posed if look_at is None else None, body_view, pose, words, aim, gaze if is_deciding else ""
-    )
+    return PlannedShot(shot, body.posed if look_at is None else None, body_view, pose, aim, gaze if is_deciding else "")
 
 
 def source_at(recipe: Recipe, i: int) -> str:
@@ -175,7 +167,8 @@ def _expression(recipe: Recipe, avatar: Avatar, i: int) -> dict[str, float]:
     name = draw(has or {NEUTRAL: 1.0}, recipe.seed, "expression", i)
     if name == NEUTRAL:
         return {}
-    whole = avatar.expressions[name].is_binary
+    # A blink that is not complete reads as tired eyes, not as closed ones.
+    whole = avatar.expressions[name].is_binary or name in BLINKS
     return {name: 1.0 if whole else float(rng(recipe.seed, "expression weight", i).uniform(0.75, 1.0))}
 
 

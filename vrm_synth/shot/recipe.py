@@ -9,14 +9,16 @@ Everything else has a default, written beside each field below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from vrm_synth.appearance.words import all_kinds
 from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, load_views
+from vrm_synth.caption.settings import DEFAULT_COLUMNS, CaptionColumns
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
 from vrm_synth.core.names import is_control_free
@@ -136,6 +138,23 @@ def _expressions(name: str) -> Iterable[str]:
     return (name,) if is_control_free(name) else ()
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise RefusedError("not one line of text", "letters, digits, spaces and marks")
+    return " ".join(text.split())
+
+
+def _kind(name: str) -> str:
+    if name not in all_kinds():
+        raise RefusedError(f"no such kind{did_you_mean(name, all_kinds())}", ", ".join(all_kinds()))
+    return name
+
+
+def _with_first_caption(value: Any) -> Any:
+    """The columns with `caption`, which every dataset has, before the others."""
+    return {"caption": {}} | value if isinstance(value, dict) else value
+
+
 def _size(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return (value, value)
@@ -167,10 +186,18 @@ class Jitter(_Strict):
 
 
 class CharacterWords(_Strict):
-    """Words for an avatar in captions. name: a proper name; description: a noun phrase ("a boy with red hair")."""
+    """What the user knows of an avatar; it counts before what its file tells.
 
-    name: str | None = Field(None, min_length=1, max_length=60)
-    description: str | None = Field(None, min_length=1, max_length=200)
+    name: a proper name.
+    kind: a name of appearance/kinds.yaml.
+    style: "anime" for a figure that looks drawn, "" for one that does not.
+    description: a noun phrase in English ("a boy with red hair"), which stands for the looks in English captions.
+    """
+
+    name: Annotated[str, AfterValidator(_one_line)] | None = Field(None, min_length=1, max_length=60)
+    kind: Annotated[str, AfterValidator(_kind)] | None = None
+    style: Literal["", "anime"] | None = None
+    description: Annotated[str, AfterValidator(_one_line)] | None = Field(None, min_length=1, max_length=200)
 
 
 class Recipe(_Strict):
@@ -255,7 +282,11 @@ class Recipe(_Strict):
     # Views of each body, which stays as it is: expression, gaze, light and background, too. 1: a new body each shot.
     views_per_pose: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
 
-    # What captions call an avatar: {"aki.vrm": {name: Aki, description: a boy with red hair}}, by file name or source.
+    # Columns of captions, each with its settings: {caption: {style: en, trigger: ohwx}, tags: {style: tags}}.
+    captions: Annotated[CaptionColumns, BeforeValidator(_with_first_caption)] = Field(
+        default=dict(DEFAULT_COLUMNS), validate_default=True
+    )
+    # What captions call an avatar: {"aki.vrm": {name: Aki, kind: boy}}, by file name or source.
     characters: dict[str, CharacterWords] = {}
     # What parts of an avatar are where names and colors mislead, by file name or source: docs/parts.md.
     parts: Annotated[dict[str, PartOverrides], Field(max_length=10_000)] = {}
@@ -307,6 +338,12 @@ class Recipe(_Strict):
         if self.fov[0] > self.fov[1]:
             raise RefusedError("fov ends before it begins", "[least, most]", ("fov",))
         return self
+
+
+def words_of(characters: Mapping[str, CharacterWords], source: str) -> CharacterWords | None:
+    """The user's words for an avatar, by its source as the recipe has it or its file's name."""
+    own = characters.get(source)
+    return own if own is not None else characters.get(PurePath(source).name)
 
 
 def load_recipe(

@@ -19,7 +19,7 @@ from vrm_synth.io.file_names import DATASET_JSON
 from vrm_synth.io.store import Store
 
 # Of dataset.json, its records and the columns of its rows. A column may be added; a rename raises the number.
-FORMAT = 1
+FORMAT = 2
 
 
 def identity(

@@ -31,18 +31,30 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 # names of modules and constants, those that a module imports, too, are hashed: renaming one gives another id.
 _CONSTANTS = (
     "camera.framing",
-    "caption.facts",
+    "appearance.find_appearance",
+    "appearance.oklch",
+    "appearance.surface_groups",
+    "caption.captioner",
+    "caption.clip_tokens",
+    "caption.groups",
+    "caption.settings",
     "dataset.image_checks",
     "dataset.render_task",
     "pose.springs",
+    "facts.appearance_facts",
+    "facts.face_facts",
+    "facts.framing",
+    "facts.hand_shapes",
+    "facts.labels_by_depth",
+    "facts.pose_facts",
+    "facts.scene_facts",
+    "facts.view_facts",
     "passes.conditioning",
     "passes.pass_files",
     "shot.body_parts",
     "shot.body_view",
-    "shot.observe",
     "shot.planner",
     "shot.recipe",
-    "shot.visibility",
     "stage.backgrounds",
     "stage.light_setups",
 )
@@ -52,12 +64,12 @@ _CONSTANTS = (
 def render_parts() -> Mapping[str, str]:
     """Part → its hash, 16 hexadecimal digits: shaders, poses, cameras, wording, constants."""
     shaders = _PACKAGE / "render" / "gl" / "shaders"
-    wording = _PACKAGE / "caption" / "english.yaml"
+    words = [*(_PACKAGE / "caption").rglob("*.yaml"), *(_PACKAGE / "appearance").rglob("*.yaml")]
     return {
         "shaders": _hash_files(shaders, shaders.rglob("*")),
         "poses": _hash_files(resources.folder("poses"), resources.folder("poses").rglob("*.yaml")),
         "cameras": _hash_files(resources.folder("cameras"), resources.folder("cameras").rglob("*.yaml")),
-        "wording": _hash_files(wording.parent, [wording]),
+        "wording": _hash_files(_PACKAGE, words),
         "constants": _hash(to_json({name: _constants(name) for name in _CONSTANTS}).encode()),
     }
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vrm_synth import __version__
+from vrm_synth.dataset.caption_columns import dataset_captions
 from vrm_synth.dataset.identity.claim import claim
 from vrm_synth.dataset.plan import Plan, PlannedShard, key
 from vrm_synth.dataset.render_task import RenderResult
@@ -57,7 +58,8 @@ class BlockWriter:
 
     def _put(self, shard: PlannedShard, results: list[RenderResult]) -> None:
         samples = [r.sample for r in results if r.sample is not None]
-        files = pack(self.shard_format, shard.split, shard.number, samples) if samples else {}
+        captions = dataset_captions(self.identity).names
+        files = pack(self.shard_format, shard.split, shard.number, samples, captions) if samples else {}
         self.store.put_files(files)
         record = Record(
             shard=shard.number,

@@ -10,7 +10,15 @@ from typing import Any
 
 from vrm_synth.core.passes import is_image
 from vrm_synth.io.atomic_files import to_json
-from vrm_synth.io.dataset_columns import FILE_NAME, OBJECT_COLUMNS, file_column
+from vrm_synth.io.dataset_columns import (
+    CAPTION,
+    FACTS,
+    FILE_NAME,
+    OBJECT_COLUMNS,
+    arrow_type,
+    facts_features,
+    file_column,
+)
 from vrm_synth.io.file_names import METADATA_LINES, index_name, shard_stem
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.shard_readers.sample import read_line, read_row
@@ -19,28 +27,44 @@ from vrm_synth.io.store import Store
 _IMAGE, _TEXT = {"_type": "Image"}, {"dtype": "string", "_type": "Value"}
 
 
-def pack(shard_format: str, split: str, shard: int, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
-    """The files of a shard, name → bytes. shard_format: one of SHARD_FORMATS; shard: its number."""
+def pack(
+    shard_format: str,
+    split: str,
+    shard: int,
+    samples: Sequence[DatasetSample],
+    captions: Sequence[str] = (CAPTION,),
+) -> dict[str, bytes]:
+    """The files of a shard, name → bytes.
+
+    shard_format: one of SHARD_FORMATS. shard: its number. captions: names of the columns of captions, each of which
+    has a column of its own in Parquet, too.
+    """
     stem = shard_stem(split, shard)
     if shard_format == "webdataset":
         return _tar(stem, index_name(shard), samples)
-    return {"imagefolder": _folder, "parquet": _parquet}[shard_format](stem, samples)
+    return _folder(stem, samples) if shard_format == "imagefolder" else _parquet(stem, samples, captions)
+
+
+def folder_metadata(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+    """The metadata.jsonl of an image folder's shard, name → bytes; the samples' pictures are not looked at."""
+    lines = []
+    for s in samples:
+        names = {FILE_NAME: s.suffix, **{file_column(suffix): suffix for suffix in s.extras}}
+        pictures = {column: f"{s.key}.{suffix}" for column, suffix in names.items()}
+        lines.append(to_json({**pictures, **_with_text(s.row)}) + "\n")
+    return {f"{stem}/{METADATA_LINES}": "".join(lines).encode()}
 
 
 def _folder(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    lines = []
     for s in samples:
         files[f"{stem}/{s.key}.{s.suffix}"] = s.picture
         files |= {f"{stem}/{s.key}.{suffix}": data for suffix, data in s.extras.items()}
-        names = {FILE_NAME: s.suffix, **{file_column(suffix): suffix for suffix in s.extras}}
-        pictures = {column: f"{s.key}.{suffix}" for column, suffix in names.items()}
-        lines.append(to_json({**pictures, **_with_text(s.row)}) + "\n")
-    return files | {f"{stem}/{METADATA_LINES}": "".join(lines).encode()}
+    return files | folder_metadata(stem, samples)
 
 
 def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its objects (shot, observations) as text: every line of every shard then has the same columns, which
+    """The row with its objects (shot, facts) as text: every line of every shard then has the same columns, which
     `datasets` insists on."""
     return {**row, **{name: to_json(row[name]) for name in OBJECT_COLUMNS if name in row}}
 
@@ -65,18 +89,23 @@ def _tar(stem: str, index: str, samples: Sequence[DatasetSample]) -> dict[str, b
     return {f"{stem}.tar": out.getvalue(), index: "".join(lines).encode()}
 
 
-def _parquet(stem: str, samples: Sequence[DatasetSample]) -> dict[str, bytes]:
+def _parquet(stem: str, samples: Sequence[DatasetSample], captions: Sequence[str]) -> dict[str, bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = []
     for s in samples:
-        row: dict[str, Any] = {"key": s.key, "image": _embedded(f"{s.key}.{s.suffix}", s.picture), "caption": s.caption}
+        row: dict[str, Any] = {"key": s.key, "image": _embedded(f"{s.key}.{s.suffix}", s.picture), CAPTION: s.caption}
+        row |= {name: s.row[name] for name in captions if name != CAPTION and name in s.row}
         row |= {suffix.partition(".")[0]: _embedded(f"{s.key}.{suffix}", data) for suffix, data in s.extras.items()}
-        rows.append(row | {"metadata": to_json(s.row)})
-    kinds = {name: _feature(value) for name, value in rows[0].items()}
-    table = pa.Table.from_pylist(rows).replace_schema_metadata(
-        {"huggingface": to_json({"info": {"features": kinds}})}  # what `datasets` and the hub's viewer show pictures by
+        rows.append(row | {FACTS: s.row[FACTS], "metadata": to_json(s.row)})
+    features = {name: facts_features() if name == FACTS else _feature(value) for name, value in rows[0].items()}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    arrays = [pa.array(v, arrow_type("facts")) if n == FACTS else pa.array(v) for n, v in columns.items()]
+    table = pa.Table.from_arrays(arrays, names=list(columns)).replace_schema_metadata(
+        {
+            "huggingface": to_json({"info": {"features": features}})
+        }  # what `datasets` and the hub's viewer show pictures by
     )
     out = io.BytesIO()
     pq.write_table(table, out, compression="none", row_group_size=64)

@@ -1,9 +1,9 @@
 """The table of all metadata, metadata.parquet: one row per picture, one column per fact.
 
-Choices and observations are columns of their own, so that a question is plain SQL: `pose = 'wave' and crop = 'face'`.
-The whole shot and all observations are columns of JSON text, which a question about others never reads. Rows are
-written and read group by group: the table of 11 million pictures takes no more memory than that of a hundred thousand
-(benchmarks/eleven_million.py).
+Choices are columns of their own and facts are one struct, so that a question is plain SQL: `pose = 'wave' and
+facts.framing = 'full_body' and list_contains(facts.hair.colors, 'pink')`. The whole shot is a column of JSON text,
+which a question about others never reads. Rows are written and read group by group: the table of 11 million pictures
+takes no more memory than that of a hundred thousand (benchmarks/eleven_million.py).
 
 Questions are answered by DuckDB. They may come from strangers (a web form, a colleague's script), so the connection
 sees this one file and no other, cannot reach the network, load extensions or change its own settings, and takes a
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vrm_synth.core.errors import DatasetError, ExtraError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.io.atomic_files import file_errors, to_json
-from vrm_synth.io.dataset_columns import OBJECT_COLUMNS, OPTIONAL_COLUMNS, TABLE_COLUMNS, ColumnType
+from vrm_synth.io.dataset_columns import (
+    CAPTION,
+    FACTS,
+    OBJECT_COLUMNS,
+    OPTIONAL_COLUMNS,
+    TABLE_COLUMNS,
+    arrow_type,
+    canonical,
+    facts_paths,
+    table_columns,
+)
 from vrm_synth.io.file_names import METADATA_TABLE
 
 if TYPE_CHECKING:
@@ -31,17 +42,18 @@ if TYPE_CHECKING:
 
 ROWS_A_GROUP = 50_000  # 100 MB of rows with their shots
 QUERY_MEMORY = "512MB"  # that a question may take
-_DOUBLES = frozenset(name for name, column in TABLE_COLUMNS.items() if column.dtype == "double")
 REMEDY = "pip install 'vrm-synth[tables]'"
 
 
-def schema() -> pa.Schema:
-    """The table's columns. Raises DatasetError where pyarrow is missing."""
+def schema(captions: Sequence[str] = (CAPTION,)) -> pa.Schema:
+    """The table's columns. captions: names of the columns of captions. Raises DatasetError where pyarrow is missing."""
     pa = _pyarrow()
-    return pa.schema([(name, _arrow_type(pa, column.dtype)) for name, column in TABLE_COLUMNS.items()])
+    return pa.schema([(name, arrow_type(column.dtype)) for name, column in table_columns(captions).items()])
 
 
-def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[str, Any]:
+def table_row(
+    row: Mapping[str, Any], key: str, split: str, shard: int, captions: Sequence[str] = (CAPTION,)
+) -> dict[str, Any]:
     """A row of the table from a sample's metadata."""
     shot = row["shot"]
     width, height = shot["size"]
@@ -51,22 +63,22 @@ def table_row(row: Mapping[str, Any], key: str, split: str, shard: int) -> dict[
         "license": row,
         "size": {"width": width, "height": height},
         "choices": shot.get("choices") or {},
-        "observations": row.get("observations") or {},
+        "facts": row,
         "object": {
             name: to_json(row.get(name) or {}) for name in OBJECT_COLUMNS if name in row or name not in OPTIONAL_COLUMNS
         },
     }
-    return {name: sources[column.source].get(name) for name, column in TABLE_COLUMNS.items()}
+    return {name: sources[column.source].get(name) for name, column in table_columns(captions).items()}
 
 
 def canonical_json(row: Mapping[str, Any]) -> bytes:
     """A row of the table as canonical JSON: the same bytes whether it comes from a sample or from the table, which may
     be older than a column."""
-    plain = {k: float(v) if k in _DOUBLES else v for k, v in row.items() if v is not None}
+    plain = {k: canonical(k, v) for k, v in row.items() if v is not None}
     return to_json(plain).encode()
 
 
-def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]], captions: Sequence[str] = (CAPTION,)) -> int:
     """Write rows of `table_row` as they come; returns their number. The same rows give the same bytes.
 
     Not atomic: `path` is to be a temporary name. Raises DatasetError.
@@ -74,7 +86,7 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     pa = _pyarrow()
     import pyarrow.parquet as pq
 
-    columns, count = schema(), 0
+    columns, count = schema(captions), 0
     rows = iter(rows)
     with file_errors(path, "written"), pq.ParquetWriter(path, columns, compression="zstd", compression_level=3) as out:
         while group := list(itertools.islice(rows, ROWS_A_GROUP)):
@@ -133,18 +145,22 @@ def query_table(
     where: over the table's columns ("pose = 'wave' and abs(face_azimuth) < 30"). Raises DatasetError for a condition
     that is none, asks for more than this table, or takes more memory than it may.
     """
-    duckdb = _duckdb()
+    duckdb, known = _duckdb(), tuple(TABLE_COLUMNS)
     with tempfile.TemporaryDirectory() as scratch:
         connection = _sandboxed_connection(duckdb, path, Path(scratch))
         try:
             # A Relation's filter takes one expression: there is no way out of it into a statement.
-            table = connection.from_parquet(str(path)).filter(_parse_condition(duckdb, where))
-            yield from table.project(", ".join(_quoted(c) for c in _check_columns(columns))).to_arrow_reader(65_536)
+            table = connection.from_parquet(str(path))
+            known = tuple(table.columns)
+            matching = table.filter(_parse_condition(duckdb, where))
+            yield from matching.project(", ".join(_quoted(c) for c in _check_columns(columns, known))).to_arrow_reader(
+                65_536
+            )
         except duckdb.Error as e:
             raise DatasetError(
-                "not a question that this table answers",
+                f"not a question that this table answers{_probably_meant(where, known)}",
                 got=str(e).partition("\n")[0],
-                allowed=f"a SQL condition over {', '.join(n for n in TABLE_COLUMNS if n not in OBJECT_COLUMNS)}",
+                allowed=f"a SQL condition over {', '.join(_searched(known))}",
                 where=path,
             ) from e
         finally:
@@ -175,20 +191,45 @@ def _parse_condition(duckdb: Any, where: str) -> Any:
     return duckdb.SQLExpression(where)
 
 
-def _check_columns(columns: Sequence[str]) -> Sequence[str]:
+def _check_columns(columns: Sequence[str], known: Sequence[str]) -> Sequence[str]:
     for name in columns:
-        if name not in TABLE_COLUMNS:
-            message = f"no such column{did_you_mean(name, TABLE_COLUMNS)}"
-            raise DatasetError(message, got=name, allowed=", ".join(TABLE_COLUMNS))
+        if name not in known:
+            raise DatasetError(f"no such column{did_you_mean(name, known)}", got=name, allowed=", ".join(known))
     return columns
+
+
+def _searched(known: Sequence[str]) -> Iterator[str]:
+    """What a condition may be about: columns, and the fields of facts."""
+    for name in known:
+        if name == FACTS:
+            yield from facts_paths()
+        elif name not in OBJECT_COLUMNS:
+            yield name
+
+
+def _probably_meant(where: str, known: Sequence[str]) -> str:
+    """A hint for a condition's first name that is none, "" where every name is one.
+
+    A field of facts may be written without all that it lies in, or misspelt: `framing`, `facts.hair.color`.
+    """
+    paths = facts_paths()
+    names = {*known, *paths, *(".".join(p.split(".")[:n]) for p in paths for n in range(1, p.count(".") + 1))}
+    for word in re.findall(r"(?<![\w.'])[a-z_]+(?:\.[a-z_]+)*(?![\w.'(])", _without_texts(where).lower()):
+        if word in names:
+            continue
+        ends = [p for p in paths if p.endswith(f".{word}")]
+        near = f" (did you mean {ends[0]}?)" if ends else did_you_mean(word, (*known, *paths))
+        if near:
+            return near
+    return ""
+
+
+def _without_texts(where: str) -> str:
+    return re.sub(r"'[^']*'", " ", where)
 
 
 def _quoted(name: str) -> str:
     return f'"{name}"'
-
-
-def _arrow_type(pa: Any, dtype: ColumnType) -> Any:
-    return {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64()}.get(dtype) or getattr(pa, dtype)()
 
 
 def _pyarrow() -> Any:

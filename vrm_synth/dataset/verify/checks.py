@@ -5,8 +5,10 @@ A fault names a file and, where one is to blame, the shard that is to be made ag
     a flipped byte, a cut or swapped file       the record's size and SHA-256 of each file
     a missing shard, a missing record           the plan, which follows from dataset.json
     a changed record                            its own seal, the plan, and what is in the shard
-    a swapped caption or line, hashes forged    each caption is made anew from its row, each shot's id is
-                                                its key's; the table has the same rows
+    a swapped caption or line, hashes forged    each caption of every column is made anew from its row's facts, each
+                                                shot's id is its key's; the table has the same rows
+    other facts, hashes forged                  their keys, types and vocabulary; a sample of the shots is rendered
+                                                again (redraw.py)
     another picture, hashes forged              a sample of the shots is rendered again (redraw.py)
     a file that belongs to nothing              the list of all files
 
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from vrm_synth.core.errors import DatasetError, ExtraError, StoreError
+from vrm_synth.dataset.caption_columns import DatasetCaptions, dataset_captions
 from vrm_synth.dataset.finish import finished_files
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.identity.render_id import render_difference
@@ -51,12 +54,14 @@ class VerifyTask:
     store: where the dataset lies.
     plan: the shards that it should contain.
     shard_format: their format.
+    captions: the columns of captions that each sample should have.
     near: whether to compute perceptual hashes of the pictures.
     """
 
     store: Store
     plan: ExpectedDataset
     shard_format: str
+    captions: DatasetCaptions
     near: bool = True
 
     @contextlib.contextmanager
@@ -97,7 +102,7 @@ def verify(
     if near and (missing := _missing_library(import_imagehash)):
         near = False
         unchecked.append(missing)
-    task = VerifyTask(store, plan, identity["recipe"]["format"], near)
+    task = VerifyTask(store, plan, identity["recipe"]["format"], dataset_captions(identity), near)
     shards: list[ShardCheck] = []
     with contextlib.closing(run_task(task, [range(plan.blocks)], workers)) as checking:
         for checked in checking:
@@ -158,12 +163,15 @@ def check_shard(task: VerifyTask, expected: ExpectedShard) -> ShardCheck:
     try:
         if record.keys or record.files:
             for s in read_shard(task.store, task.shard_format, expected.split, number):
-                read.add(s, expected, task.near)
+                read.add(s, expected, task.captions, task.near)
     except StoreError:
         raise
     except DatasetError as e:
         return ShardCheck(expected, (*faults, Fault(expected.stem, str(e), number)), tuple(read.keys), files=names)
     faults += [Fault(file, message, number) for file, message in (*read.faults, *read.differences(record))]
+    if read.lacking:  # no fault of the shard that making it again would mend
+        what = f"lacks the captions {', '.join(read.lacking)}: the same `vrm-synth caption` again writes them"
+        faults.append(Fault(expected.stem, what))
     return ShardCheck(
         expected,
         tuple(faults),
@@ -186,16 +194,19 @@ class _ShardReading:
         self.sources: dict[str, str] = {}
         self.table = hashlib.sha256()
         self.undecoded = 0
+        self.lacking: list[str] = []
         self._stem = stem
         self._pixels = hashlib.sha256()
         self._rows: list[Mapping[str, Any]] = []
 
-    def add(self, s: DatasetSample, expected: ExpectedShard, near: bool) -> None:
+    def add(self, s: DatasetSample, expected: ExpectedShard, captions: DatasetCaptions, near: bool) -> None:
         """Decode one sample's picture and compare its metadata."""
         where = f"{self._stem}/{s.key}"
         self.keys.append(s.key)
         self._rows.append(s.row)
-        self.table.update(canonical_json(table_row(s.row, s.key, expected.split, expected.number)))
+        self.lacking += [name for name in captions.names if name not in (*s.row, *self.lacking)]
+        row = table_row(s.row, s.key, expected.split, expected.number, captions.names)
+        self.table.update(canonical_json(row))
         self.sources.setdefault(str(s.row.get("avatar_sha256")), str(s.row["shot"].get("avatar")))
         try:
             picture = open_image(s.picture)
@@ -207,7 +218,7 @@ class _ShardReading:
             return
         rgba = np.ascontiguousarray(np.asarray(picture.convert("RGBA")))
         self._pixels.update(hashlib.sha256(rgba.tobytes()).digest())
-        self.faults += [(where, message) for message in check_sample(s, picture.size)]
+        self.faults += [(where, message) for message in check_sample(s, picture.size, captions)]
         if near:
             self.hashes[s.key] = perceptual_hash(picture).tobytes()
 

@@ -1,4 +1,4 @@
-"""Render a sample of a dataset's shots again and compare pictures and passes with those that it has."""
+"""Render a sample of a dataset's shots again and compare pictures, passes and facts with those that it has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from vrm_synth.core.errors import ExtraError, VrmSynthError
 from vrm_synth.core.rng import rng
 from vrm_synth.dataset.verify.expected import ExpectedShard
 from vrm_synth.dataset.verify.report import Fault, ShardCheck
-from vrm_synth.dataset.verify.reproduce import avatar_of_sample, check_passes_again, compare_pixels, render_again
+from vrm_synth.dataset.verify.reproduce import (
+    MAX_OTHER_FACTS,
+    avatar_of_sample,
+    check_passes_again,
+    compare_facts,
+    compare_pixels,
+    render_again,
+)
+from vrm_synth.facts.facts import Facts
+from vrm_synth.io.dataset_columns import FACTS
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
@@ -79,7 +88,10 @@ def _compare(
     difference = compare_pixels(decode_rgba(s.picture), drawn)
     same_driver = s.row.get("renderer") == backend.device
     if difference.worst == 0 or (not same_driver and difference.is_close):
-        other = ", ".join(check_passes_again(s, again)) if same_driver else ""
+        others = [*check_passes_again(s, again)] if same_driver else []
+        facts = compare_facts(Facts.from_json(s.row[FACTS]), again.facts) if again.facts else ()
+        others += [f"facts.{n}" for n in facts if len(facts) > (0 if same_driver else MAX_OTHER_FACTS)]
+        other = ", ".join(others)
         return RedrawReport(Fault(name, f"other when drawn again: {other}", expected.number) if other else None)
     where = "on the driver that drew it" if same_driver else f"on {backend.device}"
     extent = f"{difference.off:.2%} of pixels differ, by up to {difference.worst}"

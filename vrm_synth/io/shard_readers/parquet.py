@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.io.byte_range import ByteRange, stat_plain_file
+from vrm_synth.io.dataset_columns import CAPTION, FACTS, canonical
 from vrm_synth.io.image_decoder import MAX_FILE_BYTES
 from vrm_synth.io.shard_readers.sample import DatasetSample, is_member_name, sample_from_files
 
@@ -116,13 +117,18 @@ def _sample(entry: Mapping[str, Any], where: str) -> DatasetSample:
     files: dict[str, bytes] = {}
     try:
         key = entry["key"]
-        for value in entry.values():
-            if isinstance(value, dict):
+        for name, value in entry.items():
+            if isinstance(value, dict) and name != FACTS:
                 stem, _, suffix = value["path"].partition(".")
                 if stem != key or not is_member_name(key, suffix):
                     raise DatasetError("a picture of another name", got=value["path"], where=f"{where}: {key}")
                 files[suffix] = embedded_file(value, f"{where}: {key}")
         texts = {"txt": entry["caption"].encode(), "json": entry["metadata"].encode()}
-        return sample_from_files(key, {**files, **texts}, where)
+        sample = sample_from_files(key, {**files, **texts}, where)
     except (KeyError, TypeError, AttributeError) as e:
         raise DatasetError("not a sample", got=str(e), where=where) from e
+    for name, value in entry.items():  # columns that are in the metadata, too, for readers that know no metadata
+        known, copied = sample.row.get(name), isinstance(value, str) and name not in ("key", CAPTION, "metadata")
+        if (copied and value != known) or (name == FACTS and canonical(FACTS, value) != canonical(FACTS, known)):
+            raise DatasetError("a column and the metadata differ", got=name, where=f"{where}: {key}")
+    return sample

@@ -1,0 +1,125 @@
+"""Items of an avatar whose surface is labeled: by overrides, by names, by shape; with the names of their colors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrm_synth.appearance.appearance import KnownItem
+from vrm_synth.appearance.cells import Cells
+from vrm_synth.appearance.color_names import name_surface
+from vrm_synth.appearance.garment_shapes import (
+    legwear_kind,
+    lower_kind,
+    one_piece_kind,
+    outer_kind,
+    shoe_kind,
+    upper_kind,
+)
+from vrm_synth.appearance.item_names import item_in_name
+from vrm_synth.appearance.words import all_items
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.core.near_names import did_you_mean
+from vrm_synth.parts.name_evidence import names_of
+from vrm_synth.parts.overrides import PartOverrides
+from vrm_synth.parts.part_names import PART_NAMES
+from vrm_synth.parts.surface import Surface
+from vrm_synth.vrm.avatar import Avatar
+
+NONE = "none"  # an override's word for what is not spoken of
+# Parts that items are found in, in the order in which facts name them.
+GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
+ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
+SMALLEST = 2e-4  # share of the figure's surface below which nothing is an item
+_SHAPES: dict[str, Callable[[Cells, NDArray[np.bool_]], str]] = {
+    "upper_garment": upper_kind,
+    "lower_garment": lower_kind,
+    "one_piece": one_piece_kind,
+    "outer_garment": outer_kind,
+    "legwear": legwear_kind,
+    "shoes": shoe_kind,
+}
+
+
+def find_items(
+    avatar: Avatar, surface: Surface, cells: Cells, overrides: PartOverrides | None
+) -> tuple[tuple[KnownItem, ...], NDArray[np.intp]]:
+    """The items, and (N,) the item of each cell, −1 for none. Raises RecipeError for overrides that name no item."""
+    kinds = dict(overrides.kinds) if overrides is not None else {}
+    names = [
+        [name for _, name in names_of(avatar, node, p.material)]
+        for node, p in zip(surface.triangles.nodes.tolist(), surface.triangles.primitives, strict=True)
+    ]
+    _check(avatar, kinds, names)
+    item_of = np.full(len(cells.area), -1)
+    items: list[KnownItem] = []
+    least = SMALLEST * float(cells.area.sum())
+    for part in (*GARMENTS, *ACCESSORIES):
+        own = cells.of(part)
+        if not own.any():
+            continue
+        for kind, mine in _split(cells, own, part, kinds, names):
+            if kind and float(cells.area[mine].sum()) >= least:
+                item_of[mine] = len(items)
+                items.append(KnownItem(kind, part, name_surface(cells.lab, cells.color[mine], cells.area[mine])))
+    return tuple(items), item_of
+
+
+def _split(
+    cells: Cells, own: NDArray[np.bool_], part: str, kinds: dict[str, str], names: list[list[str]]
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    """(kind, cells) of the surface of one part, by the names of its primitives; "" for what is not spoken of."""
+    by_kind: dict[str, NDArray[np.bool_]] = {}
+    for k in np.unique(cells.primitive[own]).tolist():
+        kind = _kind_of(part, kinds, names[k])
+        here = own & (cells.primitive == k)
+        by_kind[kind] = by_kind[kind] | here if kind in by_kind else here
+    unnamed = by_kind.pop("", None)
+    if unnamed is not None:
+        if len(by_kind) == 1 and part in GARMENTS:  # the shirt's collar, whose name tells nothing, is the shirt's
+            kind = next(iter(by_kind))
+            by_kind[kind] = by_kind[kind] | unnamed
+        else:
+            by_kind[_by_shape(cells, unnamed, part)] = unnamed
+    return [("" if kind == NONE else kind, mine) for kind, mine in by_kind.items()]
+
+
+def _kind_of(part: str, kinds: dict[str, str], names: list[str]) -> str:
+    """The kind of a primitive's surface of one part; NONE where an override says so, "" where nothing tells."""
+    for name in names:
+        if name in kinds and (kinds[name] == NONE or part in all_items()[kinds[name]].parts):
+            return kinds[name]
+    if part in kinds:
+        return kinds[part]
+    for name in names:
+        kind = item_in_name(name, part)
+        if kind:
+            return kind
+    return ""
+
+
+def _by_shape(cells: Cells, own: NDArray[np.bool_], part: str) -> str:
+    if part in _SHAPES:
+        return _SHAPES[part](cells, own)
+    return next((kind for kind, w in all_items().items() if w.generic and part in w.parts), "")
+
+
+def _check(avatar: Avatar, kinds: dict[str, str], names: list[list[str]]) -> None:
+    known = {name for own in names for name in own}
+    for key, kind in kinds.items():
+        if key not in known and key not in PART_NAMES:
+            raise RecipeError(
+                f"kinds name parts and what the avatar draws{did_you_mean(key, (*PART_NAMES, *sorted(known)))}",
+                got=key,
+                allowed=", ".join((*PART_NAMES, *sorted(known))),
+                where=avatar.source,
+            )
+        if kind != NONE and kind not in all_items():
+            raise RecipeError(
+                f"no such garment or thing{did_you_mean(kind, all_items())}",
+                got=kind,
+                allowed=", ".join((*all_items(), NONE)),
+                where=avatar.source,
+            )

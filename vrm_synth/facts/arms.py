@@ -1,0 +1,84 @@
+"""Where the arms of one body go, by their joints, of whatever pose: each a name, or "" between two of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from vrm_synth.facts.facts import Arm
+from vrm_synth.facts.limbs import DOWN, Limbs, between, unit
+
+MAX_TORSO_TILT = 45.0  # degrees: of a body bent farther, down and up are not the torso's
+MAX_DOWN_UPPER, MAX_DOWN_LOWER = 30.0, 45.0  # degrees of the parts of an arm that hangs, from the torso's down
+MIN_RAISED_UPPER = 82.0  # degrees of a raised upper arm from the torso's down
+MIN_RAISED_HAND = 0.5  # of the arm's length: height of a raised hand above its shoulder
+MAX_STRETCHED_ELBOW = 45.0  # degrees of an arm that is out or forward
+MIN_FREE_HIPS = 0.5  # height of the hips below which arms rest on knees or ground, in hips' heights
+MAX_ASIDE = 27.0  # degrees of the line from shoulder to hand from straight out or straight forward
+MIN_CROSSED_ELBOW = 60.0  # degrees
+MAX_CROSSED_GAP = 0.16  # of the hips' height: distance between crossed forearms
+MIN_BEHIND = 0.05  # of the hips' height: how far behind the shoulders and hips a hand is
+OTHER = {"left": "right", "right": "left"}
+
+
+def arm(limbs: Limbs, side: Literal["left", "right"]) -> Arm:
+    """Where one arm goes; "" where it lies between two names."""
+    if limbs.torso_angle > MAX_TORSO_TILT:
+        return ""
+    shoulder, elbow, hand = (f"{side}{b}" for b in ("UpperArm", "LowerArm", "Hand"))
+    upper, lower = limbs.direction(shoulder, elbow), limbs.direction(elbow, hand)
+    reach = limbs.joints[hand] - limbs.joints[shoulder]
+    length = float(np.linalg.norm(limbs.joints[elbow] - limbs.joints[shoulder])) + float(
+        np.linalg.norm(limbs.joints[hand] - limbs.joints[elbow])
+    )
+    down = -limbs.chest[1]
+    if between(upper, down) >= MIN_RAISED_UPPER and -reach @ DOWN >= MIN_RAISED_HAND * length:
+        return "raised"
+    if _is_behind(limbs, side):
+        return "behind_back"
+    if _is_crossed(limbs):
+        return "crossed"
+    if between(upper, down) <= MAX_DOWN_UPPER and between(lower, down) <= MAX_DOWN_LOWER:
+        return "down"
+    if limbs.bend(elbow) <= MAX_STRETCHED_ELBOW and limbs.height("hips") >= MIN_FREE_HIPS:
+        aside = limbs.chest[0] if side == "left" else -limbs.chest[0]
+        if between(unit(reach), aside) <= MAX_ASIDE:
+            return "out"
+        if between(unit(reach), limbs.chest[2]) <= MAX_ASIDE:
+            return "forward"
+    return ""
+
+
+def _is_behind(limbs: Limbs, side: str) -> bool:
+    """True where a hand is behind the back: behind the trunk, between its sides, below the shoulders."""
+    left, up, forward = limbs.chest
+    hand = limbs.middle(f"{side}Hand")
+    shoulder, hips = limbs.joints[f"{side}UpperArm"], limbs.joints["hips"]
+    unit_length = limbs.view.parts.hips_height
+    behind = all(float((hand - p) @ forward) <= -MIN_BEHIND * unit_length for p in (shoulder, hips))
+    middle = (limbs.joints["leftUpperArm"] + limbs.joints["rightUpperArm"]) / 2
+    between_sides = abs(float((hand - middle) @ left)) <= 0.5 * limbs.shoulder_width
+    below = float((hand - shoulder) @ up) <= -0.5 * limbs.shoulder_width
+    return behind and between_sides and below
+
+
+def _is_crossed(limbs: Limbs) -> bool:
+    """True where the forearms cross before the trunk."""
+    left, _, forward = limbs.chest
+    ends = [(limbs.joints[f"{s}LowerArm"], limbs.joints[f"{s}Hand"]) for s in OTHER]
+    across = (ends[0][1] - ends[1][1]) @ left
+    bent = all(limbs.bend(f"{s}LowerArm") >= MIN_CROSSED_ELBOW for s in OTHER)
+    before = all(
+        float((e[1] - limbs.joints["upperChest" if "upperChest" in limbs.joints else "spine"]) @ forward) > 0
+        for e in ends
+    )
+    near = _segment_distance(*ends) <= MAX_CROSSED_GAP * limbs.view.parts.hips_height
+    return bool(across < -0.1 * limbs.shoulder_width) and bent and before and near
+
+
+def _segment_distance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
+    """Least distance between points along two segments, by nine points of each."""
+    steps = np.linspace(0.0, 1.0, 9)[:, None]
+    a, b = (p + steps * (q - p) for p, q in (one, other))
+    return float(np.linalg.norm(a[:, None] - b[None], axis=2).min())
