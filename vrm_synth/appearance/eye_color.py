@@ -38,7 +38,8 @@ def _color_of(cells: Cells, iris: NDArray[np.bool_]) -> str:
     highlight = (lch[:, 0] >= HIGHLIGHT[0]) & (lch[:, 1] <= HIGHLIGHT[1])
     colored = area * ~pupil * ~highlight
     if float(colored.sum()) < COLORED * total:
-        return "black" if float(area[pupil].sum()) >= BLACK * total else ""
+        dots = float(area[pupil].sum()) >= BLACK * total
+        return "black" if dots and cells.colors_of(cells.of("eye_white"), "things") in ((), ("white",)) else ""
     shares: dict[str, float] = {}
     for name, own in zip(family_names(cells.lab, colored, "eyes"), colored.tolist(), strict=True):
         shares[name] = shares.get(name, 0.0) + own / float(colored.sum())

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.builtin_looks import builtin_appearance
 from vrm_synth.appearance.cells import Cells, cells_of
-from vrm_synth.appearance.feature_groups import groups_of
-from vrm_synth.appearance.color_names import family_names, name_surface
+from vrm_synth.appearance.color_names import family_names
 from vrm_synth.appearance.eye_color import eye_colors
+from vrm_synth.appearance.feature_groups import groups_of
 from vrm_synth.appearance.find_items import find_items
 from vrm_synth.appearance.hair_shape import HAIR, hair_length, hair_style
 from vrm_synth.appearance.proper_names import clean_name
@@ -59,14 +59,14 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
     cells = cells_of(avatar, surface, regions, label_parts(avatar, overrides))
     items, item_of = find_items(avatar, surface, cells, overrides)
     hair, skin = cells.of(*HAIR), cells.of(*SKIN)
-    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin])
+    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin]) if cells.is_clear(skin) else ("", "")
     length = _hair_length(cells, own.hair, bool(tone))
     return Appearance(
         name=clean_name(avatar.meta.name),
         kind=own.kind,
         style=_style(avatar, cells, own),
         description="",
-        hair_colors=name_surface(cells.lab, cells.color[hair], cells.area[hair], "hair"),
+        hair_colors=cells.colors_of(hair, "hair"),
         hair_length=length,
         hair_style="" if own.hair.style == NONE else own.hair.style or hair_style(cells),
         eye_colors=eye_colors(cells),
@@ -87,7 +87,7 @@ def _color_names(
     for mine, of in groups:
         if not mine.any():
             continue
-        area = sum_by(cells.color[mine], cells.area[mine], len(cells.lab))
+        area = sum_by(cells.color[mine], cells.outer[mine], len(cells.lab))
         own = family_names(cells.lab, area, of)
         names += [n for n in dict.fromkeys(own) if n not in names]
         out[mine] = np.array([names.index(n) for n in own])[cells.color[mine]]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vrm_synth.appearance.appearance import KnownItem
 from vrm_synth.appearance.cells import Cells
-from vrm_synth.appearance.color_names import name_surface
 from vrm_synth.appearance.garment_shapes import (
     legwear_kind,
     lower_kind,
@@ -63,7 +62,7 @@ def find_items(
         for kind, mine in _split(cells, own, part, kinds, names):
             if kind and float(cells.area[mine].sum()) >= least:
                 item_of[mine] = len(items)
-                items.append(KnownItem(kind, part, name_surface(cells.lab, cells.color[mine], cells.area[mine])))
+                items.append(KnownItem(kind, part, cells.colors_of(mine, "things")))
     return tuple(items), item_of
 
 
