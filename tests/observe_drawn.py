@@ -8,14 +8,15 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.appearance.find_appearance import find_appearance
 from vrm_synth.camera.camera import Camera
 from vrm_synth.dataset.render_shot import pose_for
+from vrm_synth.dataset.sample_facts import facts_of
+from vrm_synth.facts.facts import Facts
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import Buffers, View
 from vrm_synth.render.gl.backend import GLBackend
 from vrm_synth.shot import PlannedShot
-from vrm_synth.shot.observations import Observations
-from vrm_synth.shot.observe import observe
 
 
 @cache
@@ -30,10 +31,12 @@ def drawn_depth(posed: PosedAvatar, camera: Camera, size: tuple[int, int] = (512
     return frame.surface.depth
 
 
-def observe_drawn(planned: PlannedShot) -> Observations:
-    """The observations of a planned shot's picture."""
+def observe_drawn(planned: PlannedShot) -> Facts:
+    """The facts of a planned shot's picture."""
     shot = planned.shot
-    posed = pose_for(planned.view.posed.avatar, shot) if planned.posed is None else planned.posed
-    frame = _backend().render(posed, replace(shot.view(), buffers=Buffers(surface=True)))
-    assert frame.surface is not None
-    return observe(planned, frame.surface.depth)
+    avatar = planned.view.posed.avatar
+    posed = pose_for(avatar, shot) if planned.posed is None else planned.posed
+    appearance = find_appearance(avatar, shot.figure.avatar)
+    buffers = Buffers(surface=True, vertex_labels=appearance.groups.labels)
+    frame = _backend().render(posed, replace(shot.view(), buffers=buffers))
+    return facts_of(planned, appearance, posed, frame)

@@ -23,8 +23,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_there_are_ten_short_snippets():
-    assert [number for number, _ in SNIPPETS] == [str(n) for n in range(1, 11)]
+def test_there_are_eleven_short_snippets():
+    assert [number for number, _ in SNIPPETS] == [str(n) for n in range(1, 12)]
     assert TEXT.count("```python") == len(SNIPPETS)
     assert all(len(code.splitlines()) <= 8 for _, code in SNIPPETS)
 
@@ -40,6 +40,7 @@ def test_the_snippets_run_one_after_the_other(folder, capsys):
     assert len(names["dataset"]) == 4
     assert capsys.readouterr().out.count("(64, 64)") == 4
     assert len(names["images"]) == 2
+    assert len(names["own"]) == 4 and all(text.endswith("of a figure") for text, _ in names["own"].values())
     assert (folder / "aki.png").stat().st_size > 10_000
 
 

@@ -253,8 +253,7 @@ def _view(facts: Facts, p: Picture) -> Iterator[Verdict]:
     core = min(_apart(azimuth, a) for a in SIDES.values()) <= 12 and in_picture
     level = abs(to_camera[1]) < 0.6 * np.linalg.norm(to_camera)
     yield Verdict("view of the face", said, right, bool(core and level))
-    target = p.joints["head"] if facts.framing in ("close_up", "portrait") else p.joints["hips"]
-    line = np.asarray(p.shot.camera.position) - target
+    line = np.asarray(p.shot.camera.position) - np.asarray(p.shot.camera.target)
     elevation = float(np.degrees(np.arcsin(line[1] / np.linalg.norm(line))))
     limits = {"": (-90, 90), "high": (10, 90), "level": (-14, 14), "low": (-90, -6)}[facts.view.height]
     chosen = p.shot.choices.elevation_name if p.shot.choices else ""

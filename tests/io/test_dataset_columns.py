@@ -15,15 +15,19 @@ from vrm_synth.io.dataset_columns import (
     OPTIONAL_COLUMNS,
     SAMPLE_COLUMNS,
     TABLE_COLUMNS,
+    arrow_type,
     card_type,
+    facts_paths,
     file_column,
     file_columns,
     names,
     sample_row,
+    table_columns,
+    with_caption,
 )
+from vrm_synth.facts.facts import Facts
 from vrm_synth.io.shard_readers.sample import is_member_name
 from vrm_synth.shot.choices import Choices
-from vrm_synth.shot.observations import Observations
 
 DATASETS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "datasets.md"
 
@@ -33,11 +37,34 @@ def test_columns_are_named_once_and_described():
     assert [c.name for c in COLUMNS if not c.description] == []
 
 
-def test_every_choice_and_observation_has_a_column_or_is_left_out_on_purpose():
-    choices, observations = Choices().to_json().keys(), Observations().to_json().keys()
+def test_every_choice_has_a_column_or_is_left_out_on_purpose():
+    choices = Choices().to_json().keys()
     assert choices - set(names("choices")) == {"azimuth_name", "elevation_name", "expression", "gaze", "wording"}
-    assert observations - set(names("observations")) == {"phrases"}
-    assert choices >= set(names("choices")) and observations >= set(names("observations"))
+    assert choices >= set(names("choices"))
+
+
+def test_the_column_of_facts_has_every_field_of_facts():
+    assert {p.split(".")[1] for p in facts_paths()} == Facts().to_json().keys()
+    assert {"facts.framing", "facts.hair.colors", "facts.view.azimuth", "facts.garments"} <= set(facts_paths())
+    assert [f.name for f in arrow_type("facts")] == list(Facts().to_json())
+    garments = arrow_type("facts").field("garments").type
+    assert (str(garments.value_type.field("kind").type), str(garments.value_type.field("colors").type)) == (
+        "string", "list<item: string>",
+    )  # fmt: skip
+
+
+def test_further_captions_are_columns_beside_the_first():
+    known = list(table_columns(("caption", "tags", "caption_ja")))
+    at = known.index("caption")
+    assert known[at : at + 3] == ["caption", "tags", "caption_ja"] and known[:at] + known[at + 3 :] == [
+        c for c in TABLE_COLUMNS if c != "caption"
+    ]
+    row = with_caption({"caption": "a", "tags": "b", "i": 0}, "caption_ja", "c", ("caption", "tags"))
+    assert list(row.items()) == [("caption", "a"), ("tags", "b"), ("caption_ja", "c"), ("i", 0)]
+    values = dict.fromkeys((*SAMPLE_COLUMNS, "tags"), 0)
+    assert sample_row(values, ("caption", "tags")) == values
+    with pytest.raises(ValueError, match="tags"):
+        sample_row(values)
 
 
 def test_a_samples_row_has_every_column_and_no_other():
@@ -80,8 +107,8 @@ def test_a_datasets_passes_follow_from_its_settings():
 
 
 def test_the_card_names_types_as_datasets_does():
-    assert [card_type(name, None) for name in ("attempt", "i", "azimuth", "mirrored", "shot")] == [
-        "int64", "int64", "float64", "bool", "string",
+    assert [card_type(name, None) for name in ("attempt", "i", "facts", "mirrored", "shot")] == [
+        "int64", "int64", "string", "bool", "string",
     ]  # fmt: skip
     assert [card_type("of another version", v) for v in (True, 1, 1.5, "x", None, {})] == [
         "bool", "int64", "float64", "string", "string", "string",

@@ -35,7 +35,7 @@ class Captioner(Protocol):
     def __call__(self, facts: Facts, seed: int) -> str: ...
 
 
-def captioner(settings: CaptionSettings) -> Captioner:
+def captioner_of(settings: CaptionSettings) -> Captioner:
     """The captioner that follows the settings."""
     return lambda facts, seed: caption(facts, settings, seed)
 

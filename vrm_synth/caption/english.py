@@ -44,12 +44,14 @@ class _Say:
     """The clauses of one caption."""
 
     def __init__(self, facts: Facts, choose: Choice):
-        self.facts, self.choose, self.w = facts, choose, english_wording()
+        w = english_wording()
+        self.facts, self.choose, self.w = facts, choose, w
         self.covered = covered(facts.pose.phrases)
         self.body = without_doubles(facts.pose, self.covered)
         who = facts.character
-        self.kind = all_kinds()[who.kind].en if who.kind else self.w.unknown_kind
-        self.the_kind = f"the {self.kind.partition(' with ')[0]}"
+        self.kind = all_kinds()[who.kind].en if who.kind else w.unknown_kind
+        # The user's own description may be of another kind.
+        self.the_kind = f"the {w.unknown_kind if who.description else self.kind.partition(' with ')[0]}"
 
     def opening(self) -> str:
         """ "An upper-body picture of a girl with long pink hair"."""
@@ -139,19 +141,27 @@ class _Say:
         clauses = []
         if face.eyes.startswith("wink"):
             clauses.append(self.choose("wink", w.wink).format(side=face.eyes.removeprefix("wink_")))
-        if face.gaze and not self.body.looking_back and "gaze" not in self.covered:
+        if face.gaze and not self.body.looking_back and "gaze" not in self.covered and not self._faces_and_looks():
             clauses.append(self.choose("gaze", w.gaze[face.gaze]))
         return clauses
+
+    def _faces_and_looks(self) -> bool:
+        """True where the face is all that tells the view, and its gaze is said with it."""
+        f = self.facts
+        looks_back = self.body.looking_back or "gaze" in self.covered
+        return not looks_back and (f.view.body, f.view.face, f.face.gaze) == ("", "front", "viewer")
 
     def view(self) -> list[str]:
         """From where the body is seen, how the head is turned, and how high the camera is."""
         view, w = self.facts.view, self.w
-        whose = f"{self.the_kind}'s" if not self.facts.character.description else f"the {w.unknown_kind}'s"
+        whose = f"{self.the_kind}'s"
         clauses = []
         if view.body:
             seen = self.choose("view", w.view[view.body]).format(whose=whose)
             turn = "" if self.body.looking_back else head_turn(view.body, view.face)
             clauses.append(f"{seen} {self.choose('head_turned', w.head_turned[turn])}" if turn else seen)
+        elif self._faces_and_looks():
+            clauses.append(w.facing_and_looking)
         elif view.face:
             clauses.append(self.choose("face_view", w.face_view[view.face]).format(whose=whose))
         if self.body.looking_back:
@@ -171,7 +181,11 @@ class _Say:
         """ "on a plain white background"."""
         color = background_color(self.facts)
         kind = "transparent" if color == "transparent" else "named"
-        return [self.choose("background", self.w.background[kind]).format(color=color)] if color else []
+        return (
+            [self.choose("background", self.w.background[kind]).format(color=color, a_color=_with_article(color))]
+            if color
+            else []
+        )
 
     def second(self) -> str:
         """The second sentence of the longest style: "The girl is wearing a white shirt and is sitting, …", or ""."""
@@ -193,8 +207,7 @@ def background_color(facts: Facts) -> str:
 
 def _empty(facts: Facts, choose: Choice) -> str:
     w = english_wording()
-    background = _Say(facts, choose).background()
-    return ", ".join([f"{choose('framing', w.framing['unknown'])} {w.nobody}", *background]) + "."
+    return " ".join([choose("framing", w.framing["unknown"]), w.nobody, *_Say(facts, choose).background()]) + "."
 
 
 def _scene(facts: Facts, choose: Choice) -> str:

@@ -91,6 +91,7 @@ class English(_Wording):
     looking_back: ByName
     view: ByName
     face_view: ByName
+    facing_and_looking: str
     head_turned: ByName
     height: ByName
     roll: ByName

@@ -39,16 +39,17 @@ def _options(command: F) -> F:
 def subset(source: str, where: str, **options: Any) -> None:
     """Make a dataset of the pictures that match a condition.
 
-    Columns: key, split, i (number of the shot), caption, avatar, license, width, height; chosen by the recipe: pose,
-    mirrored, crop, view, lighting, background and more; measured in the picture: framing, azimuth, elevation,
-    face_azimuth, expression, gaze and more; shot has the whole shot as JSON. The condition is DuckDB SQL (pip install
-    'vrm-synth[tables]') and can read only this table.
+    Columns: key, split, i (number of the shot), caption and further captions, avatar, license, width, height; chosen by
+    the recipe: pose, mirrored, crop, view, lighting, background; seen in the picture: facts.framing,
+    facts.hair.colors, facts.view.azimuth, facts.face.expression, facts.garments and more (docs/datasets.md); shot has
+    the whole shot as JSON. The condition is DuckDB SQL (pip install 'vrm-synth[tables]') and can read only this table.
 
     \b
     Examples:
       vrm-synth subset out -o waving --where "pose = 'wave' and crop = 'face'"
       vrm-synth subset out -o tenth --where "hash(key) % 10 = 0"
-      vrm-synth subset out -o plain --where "background in ('white', 'grey') and abs(face_azimuth) < 30"
+      vrm-synth subset out -o plain --where "background in ('white', 'grey') and facts.face.gaze = 'viewer'"
+      vrm-synth subset out -o pink --where "list_contains(facts.hair.colors, 'pink')"
     """
     _derive("subset", (source,), where=where, **options)
 

@@ -56,7 +56,8 @@ def finish(store: Store) -> None:
         store.remove_part_files()  # here and not before: only now nobody else is writing
     identity = read_identity(store)
     settings = identity["recipe"]
-    shard_format, captions = str(settings["format"]), dataset_captions(identity).names
+    columns = dataset_captions(identity)
+    shard_format, captions = str(settings["format"]), columns.names
     # SHA-256 by name of what no record accounts for, and of the records
     sha256 = {DATASET_JSON: _sha256(store.read(DATASET_JSON))}
 
@@ -95,7 +96,7 @@ def finish(store: Store) -> None:
     if named := legends(passes, identity["avatars"]):
         put_all([(LEGENDS_JSON, (to_json(named, indent=1) + "\n").encode())])
     files = DatasetFiles(shard_format, str(settings["encoding"]), passes, _in_order(summary.splits))
-    card = render_card(summary, identity["recipe_as_written"], files, identity["avatars"])
+    card = render_card(summary, identity["recipe_as_written"], files, identity["avatars"], columns)
     put_all([(DATASET_CARD, card.encode()), (CONTACT_SHEET, _sheet(shown, summary, settings.get("seed")))])
     sha256 |= {name: _sha256(store.read(name)) for name in (record_name(s.number) for s in shards)}
     complete = {

@@ -12,7 +12,7 @@ from vrm_synth.facts.limbs import Limbs
 from vrm_synth.pose.phrases import Pair, Phrase
 
 MIN_ABOVE = 0.02  # of the hips' height: how much higher, farther forward or farther back one thing is than another
-MIN_BENT, MAX_STRAIGHT = 45.0, 30.0  # degrees of an elbow or a knee
+MIN_BENT, MAX_STRAIGHT = 45.0, 38.0  # degrees of an elbow or a knee
 MIN_TURN = 30.0  # degrees of the head from the hips
 
 
@@ -36,7 +36,7 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
     needed = {*p.bent, *p.straight, *(b for pair in (*p.above, *p.front, *p.behind, *p.apart) for b in pair)}
     if not needed <= limbs.joints.keys() or not all(map(limbs.visible.shows, p.shows)):
         return False
-    up, ahead = np.array([0.0, 1.0, 0.0]), limbs.chest[2]
+    up, ahead = np.array([0.0, 1.0, 0.0]), limbs.ahead
     return (
         (not p.posture or state.posture == p.posture)
         and (not p.torso or state.torso == p.torso)

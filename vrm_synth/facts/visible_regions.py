@@ -15,13 +15,14 @@ from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.pose.phrases import REGIONS
-from vrm_synth.shot.body_parts import BodyParts
+from vrm_synth.shot.body_parts import MIN_BONE_VERTICES, BodyParts
 
 # Least pixels of a region for it to be spoken of, of a picture of 512 × 512.
 MIN_PIXELS = {"Hand": 60, "Foot": 60, "LowerArm": 80, "UpperArm": 80, "LowerLeg": 100, "UpperLeg": 120}
 MIN_MIDDLE_PIXELS = 150  # the same of the head, the neck, the torso and the hips
 MIN_SHARE = 0.4  # least part of the pixels that a region would have if nothing hid or cut it
 MIN_MIDDLE_SHARE = 0.25  # the same of the middle regions, which hair and arms cover in part
+LARGE, MIN_LARGE_SHARE = 8, 0.25  # a region of so many times the least pixels needs but this share
 SAMPLES = 40  # triangles of a region whose pixels are estimated
 DIRECTIONS = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)])  # (2, 12)
 
@@ -55,8 +56,12 @@ class VisibleRegions:
         if bone == "legs":
             return any(self.shows(b) for b in REGIONS[bone])
         region = _region_of(bone)
+        is_finger = bone not in REGIONS and bone != region and region.endswith("Hand")
+        if is_finger and vertex_counts(self.drawn.view.parts)[bone] < MIN_BONE_VERTICES:
+            return False  # a finger must have a surface of its own
         least, share = thresholds(region)
-        return self.pixels(region) >= least * self.drawn.scale and self.share(region) >= share
+        pixels = self.pixels(region) / self.drawn.scale
+        return pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share)
 
     def pixels(self, region: str) -> float:
         """Pixels that show the region."""
@@ -125,3 +130,14 @@ def _sample(parts: BodyParts) -> _Patches:
             each.append(float(up_to[-1]) / SAMPLES)
     picked = np.array(chosen, np.intp).reshape(-1, SAMPLES)
     return _Patches(tuple(regions), parts.triangles[picked], area[picked], np.array(each))
+
+
+_COUNTS: WeakKeyDictionary[BodyParts, dict[str, int]] = WeakKeyDictionary()
+
+
+def vertex_counts(parts: BodyParts) -> dict[str, int]:
+    """Bone → number of vertices that it moves directly."""
+    if parts not in _COUNTS:
+        counts = np.bincount(parts.bone[parts.direct & (parts.bone >= 0)], minlength=len(BONE_NAMES))
+        _COUNTS[parts] = dict(zip(BONE_NAMES, counts.tolist(), strict=True))
+    return _COUNTS[parts]

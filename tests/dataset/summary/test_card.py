@@ -81,4 +81,4 @@ def test_size_categories_are_the_hubs():
 def test_the_columns_that_the_card_explains_are_a_samples():
     sentence = re.search(r"^Of each picture is known.*$", card([row(0, FREE)], RECIPE, [FREE]), re.MULTILINE)
     names = set(re.findall(r"`(\w+)`", sentence.group()))
-    assert names == set(SAMPLE_COLUMNS) - {"observations"} - OPTIONAL_COLUMNS
+    assert names == set(SAMPLE_COLUMNS) - OPTIONAL_COLUMNS

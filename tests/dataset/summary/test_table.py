@@ -14,14 +14,21 @@ from vrm_synth.dataset.summary.table import (
     table_row,
     write_table,
 )
+from vrm_synth.facts.facts import Facts, HairFacts, Item, PhraseFact, PoseFacts, ViewFacts
 
 
 def row(i: int) -> dict:
-    """A row of metadata with the choices and observations that conditions query."""
+    """A row of metadata with the choices and facts that conditions query."""
     shot = {"id": f"{i:06d}", "size": [8, 9], "choices": {"pose": ("wave", "sit")[i % 2]}}
-    observations = {"azimuth": float(i), "phrases": ["waving"], "eyes": ""}
+    facts = Facts(
+        framing="full_body" if i % 4 == 0 else "",
+        view=ViewFacts(azimuth=i / 7 if i % 3 else None),
+        pose=PoseFacts((PhraseFact("waving", tags=("waving",)),)),
+        hair=HairFacts(("pink", "white")[: i % 3]),
+        garments=(Item("skirt", ("red",)), Item("socks"))[: i % 2],
+    )
     identifiers = {"i": i, "seed": 1, "caption": f"Girl {i}.", "avatar": "a", "attempt": 0}
-    return {**identifiers, "shot": shot, "observations": observations}
+    return {**identifiers, "shot": shot, "facts": facts.to_json()}
 
 
 @pytest.fixture
@@ -48,10 +55,13 @@ def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp
 @pytest.mark.parametrize(
     ("where", "count"),
     [
-        ("true", 100), ("pose = 'wave'", 50), ("pose = 'wave' and azimuth < 30", 15), ("caption like '% 7.'", 1),
+        ("true", 100), ("pose = 'wave'", 50), ("pose = 'wave' and facts.view.azimuth < 3", 7), ("caption like '% 7.'", 1),
         ("hash(key) % 10 = 0", None), ("i in (3, 5)", 2), ("false", 0),
         ("json_extract_string(shot, '$.choices.pose') = 'sit'", 50),
-        ("json_extract_string(observations, '$.phrases[0]') = 'waving'", 100),
+        ("facts.framing = 'full_body' and list_contains(facts.hair.colors, 'pink')", 16),
+        ("facts.pose.phrases[1].en = 'waving'", 100), ("facts.garments[1].kind = 'skirt'", 50),
+        ("list_contains(list_transform(facts.garments, lambda g: g.kind), 'skirt')", 50),
+        ("facts.view.azimuth is null", 34),
     ],
 )  # fmt: skip
 def test_conditions_are_sql_and_keep_the_tables_order(path, where, count):
@@ -101,9 +111,43 @@ def test_a_value_of_the_wrong_type_is_refused(tmp_path):
 
 
 def test_canonical_json_omits_null_columns():
-    row = {"key": "a", "license": "CC0-1.0", "azimuth": 1}
+    row = {"key": "a", "license": "CC0-1.0", "shard": 1}
     assert (
         canonical_json({**row, "license_url": None})
         == canonical_json(row)
         != canonical_json({**row, "license_url": ""})
     )
+
+
+def test_facts_are_the_same_to_the_last_digit_after_the_table(path):
+    for i, stored in enumerate(read_table(path)):
+        assert stored["facts"] == row(i)["facts"] and Facts.from_json(stored["facts"]).to_json() == row(i)["facts"]
+        assert canonical_json(stored) == canonical_json(table_row(row(i), f"{i:06d}", "train", i // 10))
+
+
+def test_canonical_json_tells_facts_apart_and_takes_whole_numbers_for_numbers():
+    def with_azimuth(azimuth: object, **more: object) -> bytes:
+        return canonical_json({"facts": {**Facts().to_json(), "view": {"azimuth": azimuth}, **more}})
+
+    assert with_azimuth(3) == with_azimuth(3.0) != with_azimuth(3.0000000000000004)
+    assert with_azimuth(None) != with_azimuth(0.0) and with_azimuth(1.0) != with_azimuth(1.0, framing="portrait")
+
+
+def test_further_captions_are_columns_of_the_table(tmp_path):
+    rows = [table_row({**row(i), "tags": f"tag {i}"}, f"{i}", "train", 0, ("caption", "tags")) for i in range(3)]
+    write_table(tmp_path / "t.parquet", rows, ("caption", "tags"))
+    assert matching_keys(tmp_path / "t.parquet", "tags = 'tag 1'") == ["1"]
+    assert [r["tags"] for r in read_table(tmp_path / "t.parquet")] == ["tag 0", "tag 1", "tag 2"]
+
+
+@pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        ("framing = 'full_body'", "facts.framing"), ("facts.hair.color = 'pink'", "facts.hair.colors"),
+        ("list_contains(hair.colors, 'pink')", "facts.hair.colors"), ("facts.hare.colors is null", "facts.hair.colors"),
+        ("poze = 'wave'", "pose"), ("pose = 'framing' and face_azimuth < 3", "facts.view.face_azimuth"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_name_brings_the_one_probably_meant(path, where, meant):
+    with pytest.raises(DatasetError, match=rf"\(did you mean {meant}\?\)"):
+        matching_keys(path, where)

@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from vrm_synth import __version__
+from vrm_synth.dataset.caption_columns import OWN, DatasetCaptions
 from vrm_synth.dataset.summary import loading_code
 from vrm_synth.dataset.summary.legends import ID_PASSES
 from vrm_synth.dataset.summary.loading_code import DatasetFiles
-from vrm_synth.io.dataset_columns import card_type
+from vrm_synth.io.dataset_columns import CAPTION, card_type
 from vrm_synth.io.file_names import COCO_JSON, CONTACT_SHEET, LEGENDS_JSON, METADATA_LINES, METADATA_TABLE
 from vrm_synth.io.image_encodings import ENCODINGS
 
@@ -62,19 +63,24 @@ class DatasetSummary:
 
 
 def render_card(
-    summary: DatasetSummary, recipe: Mapping[str, Any], files: DatasetFiles, avatars: Sequence[Mapping[str, Any]]
+    summary: DatasetSummary,
+    recipe: Mapping[str, Any],
+    files: DatasetFiles,
+    avatars: Sequence[Mapping[str, Any]],
+    captions: DatasetCaptions | None = None,
 ) -> str:
     """The dataset card as Markdown.
 
     recipe: as its maker wrote it, without the avatars' paths; files: of the dataset; avatars: credits of those that
-    the recipe names.
+    the recipe names; captions: the columns of captions and their settings; None for one English column.
     """
+    captions = captions or DatasetCaptions({"": {CAPTION: {}}})
     used_avatars = [a for a in avatars if summary.avatars[a["sha256"]]]
     free = all(a["is_cc0"] for a in used_avatars)
     head: dict[str, Any] = {
         "license": "cc0-1.0" if free else "other",
         "task_categories": ["text-to-image", "image-to-text"],
-        "language": ["en"],
+        "language": _languages(captions),
         "size_categories": [next((name for most, name in SIZE_CATEGORIES if summary.pictures < most), "n>10M")],
         "tags": ["synthetic", "vrm", "anime", "3d"],
         "pretty_name": "Pictures of VRM avatars",
@@ -87,14 +93,14 @@ def render_card(
         f"![Some of the pictures]({CONTACT_SHEET})",
         "## Captions",
         "\n".join(f"- `{_escape(name)}`: {_escape(caption)}" for name, caption in summary.samples),
-        "A caption names what its picture is known to show. Left and right are the character's own.",
+        _captions(captions),
         "## Avatars and licenses",
         _avatars(used_avatars, summary.avatars),
         _license_note(free),
         "## Loading",
         *loading_code.sections(files),
         *_ground_truth(files, summary.columns),
-        "Of each picture is known its `caption`, `avatar` and `avatar_sha256`, `license`, `license_url` and "
+        "Of each picture is known its `caption`, the `facts` that it is made of, `avatar` and `avatar_sha256`, `license`, `license_url` and "
         "`license_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
         f"drew it, and `shot`: the picture as data, an entry of the shots format. `{METADATA_TABLE}` is one table of "
         "all of it.",
@@ -105,6 +111,29 @@ def render_card(
         "one picture again, in any size.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _captions(captions: DatasetCaptions) -> str:
+    """What captions say, and which columns have others."""
+    text = "A caption names what its picture is known to show. Left and right are the character's own."
+    lines = []
+    for name in captions.names:
+        settings = [columns[name] for columns in captions.by_prefix.values()]
+        by = dict.fromkeys("a captioner of its maker's own" if OWN in s else ", ".join(s.get("style", {})) for s in settings)
+        triggers = dict.fromkeys(str(s["trigger"]) for s in settings if s.get("trigger"))
+        said = f"; each begins with {' or '.join(map(_escape, triggers))}" if triggers else ""
+        lines.append(f"- `{name}`: {'; '.join(by)}{said}")
+    return text if len(lines) == 1 else "\n".join([f"{text} Columns of captions, by their styles:\n", *lines])
+
+
+def _languages(captions: DatasetCaptions) -> list[str]:
+    styles = {
+        style
+        for columns in captions.by_prefix.values()
+        for settings in columns.values()
+        for style in settings.get("style", {"en": 1} if OWN not in settings else ())
+    }
+    return [language for language in ("en", "ja") if language == "en" or language in styles]
 
 
 def _ground_truth(files: DatasetFiles, columns: Mapping[str, str]) -> list[str]:
