@@ -242,7 +242,9 @@ def _view(facts: Facts, p: Picture) -> Iterator[Verdict]:
     right = not said or (
         _apart(middle, SIDES[said]) <= 22.5 + FRINGE + spread / 2 and (not steep or _apart(middle, SIDES[said]) <= 30)
     )
-    core = min(_apart(middle, a) for a in SIDES.values()) <= 12 and spread <= 15 and not steep
+    # The body's side is plain where the trunk is: a close-up shows the head's.
+    trunk = p.has("hips") and p.has("leftUpperArm") and p.has("rightUpperArm")
+    core = min(_apart(middle, a) for a in SIDES.values()) <= 10 and spread <= 15 and not steep and trunk
     yield Verdict("view of the body", said, right, core)
     head = p.posed.world_from_node[p.avatar.humanoid["head"]][:3, :3]
     to_camera = head.T @ (np.asarray(p.shot.camera.position) - p.joints["head"])
@@ -257,7 +259,7 @@ def _view(facts: Facts, p: Picture) -> Iterator[Verdict]:
     elevation = float(np.degrees(np.arcsin(line[1] / np.linalg.norm(line))))
     limits = {"": (-90, 90), "high": (10, 90), "level": (-14, 14), "low": (-90, -6)}[facts.view.height]
     chosen = p.shot.choices.elevation_name if p.shot.choices else ""
-    plain = (abs(elevation) <= 7 or elevation >= 20 or elevation <= -14) and chosen != ""
+    plain = (abs(elevation) <= 6 or elevation >= 21 or elevation <= -17) and chosen != ""
     if facts.framing == "close_up":  # a bent head may be seen from another height than the body
         plain = False
     yield Verdict("height", facts.view.height, limits[0] <= elevation <= limits[1], plain)
@@ -451,7 +453,7 @@ EXPECTED: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     ),
 }
 ACCESSORIES: dict[str, tuple[str, ...]] = {
-    "glasses": ("glasses",), "ribbon": ("hair_ribbon", "hair_bow"), "hairclip": ("hairclip",), "none": (),
+    "glasses": ("glasses",), "ribbon": ("hair_ribbon", "hair_ribbons"), "hairclip": ("hairclip",), "none": (),
 }  # fmt: skip
 
 
@@ -465,7 +467,7 @@ def _garment_colors(p: Picture, kind: str) -> list[tuple[float, float, float]]:
         return [c.white] if share is None else [tuple(np.array(c.dark) * (1 - share) + np.array(c.cloth) * share)]  # type: ignore[list-item]
     if kind == "shorts":
         return [c.dark]
-    if kind in ("neckerchief", "bow", "ribbon", "hair_ribbon", "hair_bow", "hairclip"):
+    if kind in ("neckerchief", "bow", "ribbon", "hair_ribbon", "hair_ribbons", "hairclip", "hair_tie", "hair_ties"):
         return [c.accent, c.accent_shade]
     return [c.cloth, c.white]
 
@@ -510,6 +512,9 @@ def _item(item: Item, p: Picture) -> Iterator[Verdict]:
     if item.kind in of_head:
         pixels = p.by_material.get("Frame", 0.0) if item.kind == "glasses" else _hair_accent(p)
         right = p.params.accessory == of_head[item.kind] and pixels >= 10
+        yield Verdict("accessory", item.kind, right, False)
+    elif item.kind in ("hair_tie", "hair_ties"):
+        right = p.params.hair_style in ("ponytail", "twintails") and _hair_accent(p) >= 10
         yield Verdict("accessory", item.kind, right, False)
     else:
         outfits, materials = GARMENTS.get(item.kind, ((), ()))
