@@ -30,7 +30,7 @@ MIN_SURFACE = 300  # pixels looked at that show a surface, of a picture of 512²
 # How much darker the shade is than the light, as the screen shows it, 0 to 1.
 MIN_CONTRAST, FLAT_CONTRAST = 0.1, 0.09  # at least, for a direction to be seen; at most, for light without one
 STRONG_CONTRAST = 0.25  # at least, for light from above, or from the side on a figure far away
-NEAR = 0.3  # of the picture's height, that a head takes on a figure near enough for a toon's soft shade to be seen
+NEAR = 0.42  # of the picture's height, that a head takes on a figure near enough for a toon's soft shade to be seen
 # Where the light stands as seen from the camera: degrees around, degrees up.
 FRONT_AROUND, FRONT_UP, FRONT_SHADE = 32.0, 42.0, 0.22  # at most; most part of the figure in shade
 SIDE_AROUND, SIDE_UP = (48.0, 100.0), 47.0  # between; at most
