@@ -24,7 +24,7 @@ MAX_FACE_ANGLE = 62.0  # degrees between the face and the camera up to which it 
 MAX_FACE_ELEVATION = 32.0  # the same up and down, where lids and brows look as they are
 MIN_FACE_PIXELS, MIN_EYE_PIXELS, MIN_MOUTH_PIXELS = 300.0, 14.0, 12.0  # of a picture of 512²
 MOODS = ("happy", "angry", "sad", "relaxed", "surprised")
-# What has to be seen for an emotion to be read, by how far the weight has to be up.
+# The features that have to have moved, and to be in sight, for an emotion to be read.
 TELLING = {
     "happy": ("mouth",),
     "angry": ("brow",),
