@@ -14,7 +14,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Primitive
 from vrm_synth.parts.color_regions import CODES, ColorRegions
 from vrm_synth.parts.part_labels import PartLabels
-from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.part_names import HAIR, PART_IDS, UNKNOWN
 from vrm_synth.parts.region_table import seen_from_outside
 from vrm_synth.parts.surface import Surface
 from vrm_synth.vrm.avatar import Avatar
@@ -85,6 +85,9 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
         refined = np.flatnonzero(labels.refined[t])
         k = np.minimum(np.searchsorted(labels.codes, regions.code[refined]), len(labels.codes) - 1)
         part[refined] = np.where(labels.codes[k] == regions.code[refined], labels.code_parts[k], 0)
+    region = regions_of_nodes(avatar)[surface.lead][t]
+    on_limbs = ~np.isin(region, [REGIONS.index(r) for r in ("none", "head", "neck", "torso")])
+    part[on_limbs & np.isin(part, list(HAIR))] = UNKNOWN  # shorts of the hair's color
     c = surface.corners
     normal = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]) / np.maximum(2 * surface.area, 1e-30)[:, None]
     primitive = surface.triangles.primitive_of[t].astype(np.intp)
@@ -95,7 +98,7 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
         unclear=_unclear(avatar, surface)[primitive],
         center=regions.center,
         part=part,
-        region=regions_of_nodes(avatar)[surface.lead][t],
+        region=region,
         color=(regions.code % CODES).astype(np.intp),
         lab=regions.palette.lab,
         normal=normal[t],

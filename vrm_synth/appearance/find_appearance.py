@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +14,7 @@ from vrm_synth.appearance.cells import Cells, cells_of
 from vrm_synth.appearance.color_names import family_names
 from vrm_synth.appearance.eye_color import eye_colors
 from vrm_synth.appearance.feature_groups import groups_of
-from vrm_synth.appearance.find_items import find_items
+from vrm_synth.appearance.find_items import check_kinds, find_items
 from vrm_synth.appearance.hair_shape import HAIR, hair_length, hair_style
 from vrm_synth.appearance.proper_names import clean_name
 from vrm_synth.appearance.skin_tone import skin_tone
@@ -51,13 +52,16 @@ def find_appearance(avatar: Avatar, source: str, overrides: PartOverrides | None
 def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appearance:
     own = overrides or PartOverrides()
     _check_kind(avatar, own)
-    if overrides is None and (built_in := builtin_appearance(avatar, source)) is not None:
-        return built_in
+    check_kinds(avatar, own)
+    relabeled = own.materials or own.textures or own.nodes or own.meshes or own.colors
+    built_in = None if relabeled else builtin_appearance(avatar, source)
+    if built_in is not None:
+        return _overridden(built_in, own)
     if avatar.triangle_count > MOST_TRIANGLES:
         return _unknown(avatar, own)
     surface, regions = measured(avatar)
     cells = cells_of(avatar, surface, regions, label_parts(avatar, overrides))
-    items, item_of = find_items(avatar, surface, cells, overrides)
+    items, item_of = find_items(avatar, cells, overrides)
     hair, skin = cells.of(*HAIR), cells.of(*SKIN)
     tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin]) if cells.is_clear(skin) else ("", "")
     length = _hair_length(cells, own.hair, bool(tone))
@@ -74,6 +78,22 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
         skin_color=skin_color,
         items=items,
         groups=groups_of(surface.triangles, cells, item_of, _color_names(cells, items, item_of)),
+    )
+
+
+def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
+    """What was found, with what overrides say of kinds of parts, hair, kind and style instead."""
+
+    def instead(value: str, by: str) -> str:
+        return "" if by == NONE else by or value
+
+    return replace(
+        found,
+        kind=own.kind or found.kind,
+        style=instead(found.style, own.style),
+        hair_length=instead(found.hair_length, own.hair.length),
+        hair_style=instead(found.hair_style, own.hair.style),
+        items=tuple(replace(i, kind=instead(i.kind, own.kinds.get(i.part, ""))) for i in found.items),
     )
 
 

@@ -134,10 +134,10 @@ def group_surface(
         rounded = np.round(share * steps).astype(np.uint8)
         empty = rounded.sum(1) == 0
         rounded[empty, share[empty].argmax(1)] = steps
-        groups, back = _unique_rows(rounded)
-        if len(groups) <= MOST_GROUPS:
+        unique, back = _unique_rows(rounded)
+        if len(unique) <= MOST_GROUPS:
             break
-    groups = groups.astype(np.float32)
+    groups = unique.astype(np.float32)
     if len(groups) > MOST_GROUPS:
         groups, back = _merge_rarest(groups, back, total[used])
     values = np.zeros(vertex_count, np.uint8)

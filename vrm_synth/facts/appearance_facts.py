@@ -94,7 +94,7 @@ def _items(drawn: DrawnBody, appearance: Appearance, parts: tuple[str, ...]) -> 
 def _item(drawn: DrawnBody, index: int, known: KnownItem) -> Item | None:
     least = MIN_ITEM[known.part]
     pixels = drawn.pixels.by_item.get(index, 0.0) / drawn.scale
-    if round(pixels, 3) < least:
+    if not known.kind or round(pixels, 3) < least:
         return None
     return Item(known.kind, _colors(drawn, known.colors, lambda f: f.item == index, min(least // 2, MIN_COLOR)))
 
