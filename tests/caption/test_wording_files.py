@@ -56,7 +56,10 @@ KEYS: dict[str, set[str]] = {
     "background_colors": set(NAMES),
 }
 OF_ENGLISH = {"long", "covers"}
-OF_JAPANESE = {"verbs": None, "sides": {"left", "right"}, "seen": set(values(f.Elevation))}
+OF_JAPANESE = {
+    "styled_length": without(values(f.HairLength), "bald"), "verbs": None, "sides": {"left", "right"},
+    "seen": set(values(f.Elevation)),
+}  # fmt: skip
 # Tags list the silent values, too, as [].
 OF_TAGS = {
     "hair_length": set(values(f.HairLength)), "torso": set(values(f.Torso)), "eyelids": set(values(f.Eyes)),
@@ -102,7 +105,7 @@ def test_the_fields_of_facts_are_in_the_groups() -> None:
 
 @pytest.mark.parametrize("language", WORDINGS)
 def test_slots_in_braces_are_those_that_are_filled(language: str) -> None:
-    known = {"name", "subject", "hair", "side", "whose", "color", "a_color", "The_kind", "things"}
+    known = {"name", "subject", "hair", "side", "whose", "color", "a_color", "The_kind", "things", "length"}
     text = "".join(_strings(WORDINGS[language]().model_dump()))
     assert set(re.findall(r"{(\w*)}", text)) <= known and text.count("{") == text.count("}")
 
