@@ -83,3 +83,9 @@ def test_pixels_of_a_pure_group_are_its_features() -> None:
     pixels = groups.count(picture)
     assert pixels.by_part == {"hair": 2.0, "shoes": 2.0} and pixels.by_item == {-1: 2.0, 0: 2.0}
     assert pixels.where(lambda f: f.color == "red") == 2.0 and pixels.total == 4.0
+
+
+def test_a_surface_of_nothing_counts_nothing() -> None:
+    none = np.zeros(0, np.intp)
+    groups = group_surface(3, np.zeros(0, np.int32), none, np.zeros(0), none, [])
+    assert groups.count(np.zeros((2, 2), np.uint8)).total == 0.0
