@@ -20,6 +20,7 @@ from vrm_synth.caption.wording_files import FOLDER
 from vrm_synth.yaml_models.resources import yaml_files
 
 KANA = "".join(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FB), 0x30FC)))
+FOLLOWERS = "あがてのヌワレン髪女白é"  # some of these merge with no character before them
 Count = Callable[[str], int]
 
 
@@ -46,10 +47,9 @@ def counts_file(count: Count) -> str:
         "'",
     ]
     characters = {c for run in runs for c in run if not c.isascii() and c.isalpha()} | set(KANA)
-    # Between two letters that merge with nothing: what a character is alone within a run.
     tables = {
         "words": _by_count(words, count, " "),
-        "characters": _by_count(characters, lambda c: count(f"{c}{c}") - count(c), ""),
+        "characters": _by_count(characters, lambda c: max(count(c + d) - count(d) for d in FOLLOWERS), ""),
         "last": _by_count(characters, count, ""),
     }
     head = "# Number of CLIP's tokens → words and Japanese characters of so many. Made by scripts/clip_counts.py.\n"

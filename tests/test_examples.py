@@ -54,6 +54,18 @@ def test_the_render_script_writes_its_picture(tmp_path):
         assert picture.size == (512, 512) and len(picture.getcolors(1 << 20)) > 100
 
 
+def test_the_captions_script_says_what_a_picture_shows():
+    command = [sys.executable, EXAMPLES / "captions.py", "demo"]
+    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=HANG)
+    assert process.returncode == 0, process.stderr
+    english, japanese, tags, triggered, own = process.stdout.splitlines()
+    assert "Mio, a" in english and "girl with" in english and "pink hair" in english
+    assert japanese.endswith("。") and "女の子" in japanese
+    assert tags.startswith("tags: 1girl, solo") and "background" in tags
+    assert "ohwx, 1girl, solo" in triggered and "background" not in triggered
+    assert own.startswith("of one's own: pink hair")
+
+
 def test_the_ground_truth_script_writes_passes_and_keypoints(tmp_path):
     command = [sys.executable, EXAMPLES / "ground_truth.py", "demo", tmp_path / "truth"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=HANG)

@@ -11,11 +11,22 @@ from scipy.spatial.transform import Rotation
 
 from vrm_synth.core.bones import BONE_NAMES, PARENT
 from vrm_synth.core.errors import RecipeError
-from vrm_synth.pose.pose_library import REGIONS, Pose, load_hands, load_poses, other_side, read_pose, turns
+from vrm_synth.pose.phrases import PLACES
+from vrm_synth.pose.pose_library import REGIONS, Pose, PoseFile, load_hands, load_poses, other_side, read_pose, turns
 from vrm_synth.yaml_models import resources
+from vrm_synth.yaml_models.strict_yaml import parse
 
 X, Y, Z = np.eye(3)
 SIDES = re.compile(r"\b(left|right)\b")
+TESTED_BY = {
+    r"\b(standing|sitting|kneeling|crouching|jumping)\b": ("posture", "legs"),
+    r"\b(fists?|peace|pointing|thumbs)\b": ("hands",),
+    r"\b(overhead|raised|raising|(fists|arms) in the air|over the head)\b": ("above", "arms", "touch"),
+    r"\b(bowing|leaning)\b": ("torso",),
+    r"\bcrossed arms|behind the back\b": ("arms",),
+    r"\blegs crossed\b": ("legs",),
+    r"\blooking back\b": ("looking_back",),
+}
 
 
 def turned(degrees: tuple[float, float, float], v: np.ndarray) -> np.ndarray:
@@ -52,14 +63,20 @@ def test_every_pose_is_sound(pose: Pose) -> None:
     for q in pose.bones.values():
         assert np.linalg.norm(q) == pytest.approx(1, abs=1e-12)
     for p in pose.phrases:
-        assert set(p.shows) <= set(BONE_NAMES)
-        assert {b for pair in p.touch for b in pair} <= {*BONE_NAMES, *REGIONS}
+        assert set(p.shows) <= {*BONE_NAMES, *REGIONS}
+        assert {b for pair in p.touch for b in pair} <= {*BONE_NAMES, *REGIONS, *PLACES}
         # Touching is described only where it is measured.
-        if re.search(r"lap|together|clasped|joined|crossed arms|on the (chest|hip|thighs)", p.text):
+        if re.search(r"lap|together|clasped|joined|on the (chest|hip|thighs|knees)|hugging", p.text):
             assert p.touch, p.text
-        # A description of one side needs a bone of that side in its list of visible bones.
+        # A description of one side needs a bone of that side in its list of visible bones, or a test of that side.
         for side in SIDES.findall(p.text):
-            assert any(b.startswith(side) for b in p.shows), p.text
+            assert any(b.startswith(side) for b in p.shows) or p.turned == side, p.text
+        # What words say of the whole body, of fists and of signs is tested, not only seen.
+        for words, tests in TESTED_BY.items():
+            if re.search(words, p.text):
+                assert any(getattr(p, test) for test in tests), (p.text, tests)
+    texts = [p.text for p in pose.phrases]
+    assert len(set(texts)) == len(texts)
     assert not any(re.search(r"\b(he|she|his|her|hers|him)\b", p.text) for p in pose.phrases)
 
 
@@ -89,6 +106,46 @@ def test_a_mirror_image_mirrors_bones_and_words(pose: Pose) -> None:
         assert tuple(map(other_side, a.shows)) == b.shows
     assert image.hips == (-pose.hips[0], *pose.hips[1:])
     assert image.mirrored and image.mirror() == pose
+
+
+def test_a_phrase_is_mirrored_with_all_its_tests() -> None:
+    text = """
+say:
+  - text: raising the right hand over the left
+    ja: 右手を左手より上げて
+    tags: [right_arm_up, looking to the left]
+    shows: [rightHand, head]
+    touch: [[rightHand, rightEar]]
+    above: [[rightHand, leftHand]]
+    front: [[rightHand, chest]]
+    straight: [rightLowerArm]
+    hands: {right: peace}
+    arms: {right: raised, left: down}
+    legs: left_lifted
+    turned: left
+    looking_back: true
+"""
+    phrase = parse(text, PoseFile, "pose.yaml").say[0].phrase()
+    image = phrase.mirror()
+    assert (image.text, image.ja) == ("raising the left hand over the right", "左手を右手より上げて")
+    assert image.tags == ("left_arm_up", "looking to the right")
+    assert (image.shows, image.straight) == (("leftHand", "head"), ("leftLowerArm",))
+    assert (image.touch, image.above) == ((("leftHand", "leftEar"),), (("leftHand", "rightHand"),))
+    assert (image.front, image.legs, image.turned) == ((("leftHand", "chest"),), "right_lifted", "right")
+    assert image.looking_back
+    assert phrase.mirror().mirror() == phrase
+    assert dict(phrase.mirror().hands) == {"left": "peace"}
+    assert dict(phrase.mirror().arms) == {"left": "raised", "right": "down"}
+
+
+def test_a_file_without_the_newer_keys_is_stored_as_it_was() -> None:
+    values = parse("say: [{text: standing, shows: [hips]}]", PoseFile, "pose.yaml")
+    assert values.model_dump()["say"][0] == {"text": "standing", "shows": ("hips",), "touch": ()}
+
+
+def test_both_hands_of_a_test_are_each_of_them() -> None:
+    both = parse("say: [{text: cheering, hands: {both: fist, left: open}}]", PoseFile, "pose.yaml").say[0].phrase()
+    assert dict(both.hands) == {"left": "open", "right": "fist"}
 
 
 def test_symmetric_poses_are_recognized() -> None:
@@ -197,6 +254,16 @@ def test_both_sets_both_sides_and_single_bones_override_it(tmp_path: Path) -> No
         (SAY + "hands: {middle: fist}\n", 2, "left, right, both"),
         (SAY + "tagz: [a]\n", 2, "did you mean tags"),
         ("say: [{text: standing, shows: [hip]}]\n", 1, "not a bone"),
+        ("say:\n  - text: standing\n    show: [hips]\n", 3, "did you mean shows"),
+        ("say:\n  - text: standing\n    posture: siting\n", 3, "sitting"),
+        ("say:\n  - text: standing\n    above: [[leftHand, haed]]\n", 2, "did you mean head"),
+        ("say:\n  - text: standing\n    above: [[leftHand, mouth]]\n", 2, "mouth is not a bone"),
+        ("say:\n  - text: standing\n    touch: [[leftHand, mouht]]\n", 2, "did you mean mouth"),
+        ("say:\n  - text: standing\n    hands: {right: piece}\n", 3, "peace"),
+        ("say:\n  - text: standing\n    arms: {up: raised}\n", 3, "both"),
+        ("say:\n  - text: standing\n    bent: [leftHand]\n", 3, "leftLowerArm"),
+        ("say:\n  - text: standing\n    turned: back\n", 3, "left"),
+        ('say:\n  - text: standing\n    tags: ["a, b"]\n', 3, "not one tag"),
         ("tags: []\n", 1, "missing key say"),
         ("say: []\n", 1, "say"),
     ],

@@ -11,8 +11,8 @@ from vrm_synth.appearance.surface_groups import SurfaceGroups
 class KnownItem:
     """A thing that an avatar wears, has grown or holds.
 
-    kind: a name of items.yaml. part: of parts.PART_NAMES, whose surface it is (or most of it). colors: up to two names
-    of colors.yaml, the larger first.
+    kind: a name of items.yaml, "" for what is not spoken of. part: of parts.PART_NAMES, whose surface it is (or most of
+    it). colors: up to two names of colors.yaml, the larger first.
     """
 
     kind: str

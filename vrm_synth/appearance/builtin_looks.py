@@ -53,7 +53,7 @@ SOCKS = {"sailor": "kneehighs", "dress": "socks", "hoodie": "thighhighs"}
 @dataclass(frozen=True)
 class _Worn:
     """An item, and the materials that it is drawn with: material → color's name. where: "", or only what is there of
-    them: "body", "head", or "tails", where hair is tied."""
+    them: "body", "on_head", "tails" (where hair is tied) or "head" (elsewhere on it)."""
 
     item: KnownItem
     materials: dict[str, str]
@@ -68,9 +68,12 @@ def builtin_appearance(avatar: Avatar, source: str) -> Appearance | None:
     cells, material_of = _cells(avatar)
     worn = _worn(avatar, params)
     item_of, color = np.full(len(cells.area), -1), np.zeros(len(cells.area), np.intp)
-    names = [""]
+    hair = _named(params, "hair_color")
+    names = ["", *hair]
+    color[material_of == _material(avatar, "Hair")] = len(hair)
     head, tied = cells.in_regions("head"), _near_tails(avatar, cells)
-    spots = {"": np.ones(len(head), np.bool_), "body": ~head, "tails": head & tied, "head": head & ~tied}
+    spots = {"": np.ones(len(head), np.bool_), "body": ~head, "on_head": head}
+    spots |= {"tails": head & tied, "head": head & ~tied}
     for k, w in enumerate(worn):
         here = spots[w.where]
         for material, name in w.materials.items():
@@ -83,7 +86,7 @@ def builtin_appearance(avatar: Avatar, source: str) -> Appearance | None:
         kind="girl",
         style="anime",
         description="",
-        hair_colors=_named(params, "hair_color"),
+        hair_colors=hair,
         hair_length=LENGTHS[params.hair_style],
         hair_style=STYLES.get(params.hair_style, ""),
         eye_colors=_named(params, "eye_color"),
@@ -156,7 +159,7 @@ def _ornaments(params: DemoParams, color: tuple[str, ...]) -> list[tuple[KnownIt
     ribbon = params.accessory == "ribbon"
     if tails:
         kind = ("hair_ribbon" if ribbon else "hair_tie") + ("s" if tails == 2 else "")
-        out.append((KnownItem(kind, "ornament", color), "tails"))
+        out.append((KnownItem(kind, "ornament", color), "on_head" if ribbon else "tails"))
     elif ribbon:
         out.append((KnownItem("hair_ribbon", "ornament", color), "head"))
     if params.accessory == "hairclip":
@@ -204,6 +207,8 @@ def _cells(avatar: Avatar) -> tuple[Cells, NDArray[np.int32]]:
     cells = Cells(
         triangle=np.arange(count),
         area=double / 2,
+        outer=double / 2,
+        unclear=np.zeros(count, np.bool_),
         center=corners.mean(1),
         part=np.concatenate(parts),
         region=region_of[lead],

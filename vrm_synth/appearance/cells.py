@@ -7,14 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.appearance.color_names import name_surface
 from vrm_synth.appearance.surface_groups import REGION_OF_BONE
+from vrm_synth.appearance.words import Of
 from vrm_synth.core.transforms import Array
+from vrm_synth.gltf.model import Primitive
 from vrm_synth.parts.color_regions import CODES, ColorRegions
 from vrm_synth.parts.part_labels import PartLabels
-from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.part_names import HAIR, PART_IDS, UNKNOWN
+from vrm_synth.parts.region_table import seen_from_outside
 from vrm_synth.parts.surface import Surface
 from vrm_synth.vrm.avatar import Avatar
 
+MOST_UNCLEAR = 0.3  # share of a surface drawn in other colors up to which the rest gives its color
+MOST_INWARD = 0.5  # share of a primitive's surface whose normals may point inward
+MOST_METALLIC = 0.5  # metallic factor of a surface whose own color shows
 REGIONS: tuple[str, ...] = ("none", *dict.fromkeys(REGION_OF_BONE.values()))
 
 
@@ -22,7 +29,9 @@ REGIONS: tuple[str, ...] = ("none", *dict.fromkeys(REGION_OF_BONE.values()))
 class Cells:
     """N cells of an avatar at rest; K colors.
 
-    triangle: (N,) number of the triangle. area: (N,) square metres. center: (N, 3) world metres.
+    triangle: (N,) number of the triangle. area: (N,) square metres. center: (N, 3) world metres. outer: (N,) square
+    metres of what can be seen from outside, 0 of what cannot. unclear: (N,) drawn in
+    other colors than its own: metal, and what is lit from the wrong side because its normals point inward.
     part: (N,) part ids. region: (N,) index into REGIONS. color: (N,) index of the color. lab: (K, 3) L*a*b*.
     normal: (N, 3) unit normal of the triangle. primitive: (N,) number of the drawn primitive.
     landmarks: humanoid bone → (3,) position, metres. floor, top: of the whole figure, metres.
@@ -30,6 +39,8 @@ class Cells:
 
     triangle: NDArray[np.intp]
     area: Array
+    outer: Array
+    unclear: NDArray[np.bool_]
     center: Array
     part: NDArray[np.uint8]
     region: NDArray[np.intp]
@@ -49,6 +60,17 @@ class Cells:
         """(N,) mask of the cells in some regions."""
         return np.isin(self.region, [REGIONS.index(n) for n in names])
 
+    def is_clear(self, own: NDArray[np.bool_]) -> bool:
+        """True where some cells (N,) are mostly drawn in their own colors."""
+        return float(self.area[own & self.unclear].sum()) <= MOST_UNCLEAR * float(self.area[own].sum())
+
+    def colors_of(self, own: NDArray[np.bool_], of: Of) -> tuple[str, ...]:
+        """Up to two names of colors of some cells (N,), of what is seen from outside of them."""
+        weight = self.outer if float(self.outer[own].sum()) > 0 else self.area
+        if not self.is_clear(own):
+            return ()
+        return name_surface(self.lab, self.color[own], weight[own], of)
+
     def height_of(self, *bones: str) -> float | None:
         """Mean height of the bones that the avatar has, metres; None where it has none of them."""
         own = [float(self.landmarks[b][1]) for b in bones if b in self.landmarks]
@@ -63,22 +85,48 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
         refined = np.flatnonzero(labels.refined[t])
         k = np.minimum(np.searchsorted(labels.codes, regions.code[refined]), len(labels.codes) - 1)
         part[refined] = np.where(labels.codes[k] == regions.code[refined], labels.code_parts[k], 0)
+    region = regions_of_nodes(avatar)[surface.lead][t]
+    on_limbs = ~np.isin(region, [REGIONS.index(r) for r in ("none", "head", "neck", "torso")])
+    part[on_limbs & np.isin(part, list(HAIR))] = UNKNOWN  # shorts of the hair's color
     c = surface.corners
     normal = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]) / np.maximum(2 * surface.area, 1e-30)[:, None]
+    primitive = surface.triangles.primitive_of[t].astype(np.intp)
     return Cells(
         triangle=t,
         area=regions.area,
+        outer=regions.area * seen_from_outside(surface, regions),
+        unclear=_unclear(avatar, surface)[primitive],
         center=regions.center,
         part=part,
-        region=regions_of_nodes(avatar)[surface.lead][t],
+        region=region,
         color=(regions.code % CODES).astype(np.intp),
         lab=regions.palette.lab,
         normal=normal[t],
-        primitive=surface.triangles.primitive_of[t].astype(np.intp),
+        primitive=primitive,
         landmarks=surface.landmarks,
         floor=surface.floor,
         top=surface.top,
     )
+
+
+def _unclear(avatar: Avatar, surface: Surface) -> NDArray[np.bool_]:
+    """(primitives,) True for metals, and for lit surfaces whose normals point inward."""
+    out = []
+    for p in surface.triangles.primitives:
+        material = avatar.materials[p.material]
+        metal = material.kind == "pbr" and material.metallic_factor > MOST_METALLIC
+        out.append(metal or (material.kind != "unlit" and _inward(p) > MOST_INWARD))
+    return np.array(out, np.bool_)
+
+
+def _inward(p: Primitive) -> float:
+    """Share of a primitive's surface whose normals point away from where its triangles face."""
+    if p.normals is None or not len(p.indices):
+        return 0.0
+    q, normal = p.positions[p.indices].astype(np.float64), p.normals[p.indices].astype(np.float64).sum(1)
+    facing = np.cross(q[:, 1] - q[:, 0], q[:, 2] - q[:, 0])
+    area = np.linalg.norm(facing, axis=1)
+    return float(area[(facing * normal).sum(1) < 0].sum()) / max(float(area.sum()), 1e-30)
 
 
 def regions_of_nodes(avatar: Avatar) -> NDArray[np.intp]:

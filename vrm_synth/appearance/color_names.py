@@ -13,7 +13,7 @@ from vrm_synth.appearance.words import Of, all_colors
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.sums import sum_by
 
-FIRST_SHARE = 0.45  # least share of a surface that the color has by which it is called
+FIRST_SHARE = 0.52  # least share of a surface that the color has by which it is called
 SECOND_SHARE = 0.2  # least share of a second one
 TOGETHER = 0.65  # least share that two have together where the first has less than ALONE
 ALONE = 0.6

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.appearance.cells import Cells
-from vrm_synth.appearance.color_names import family_names
+from vrm_synth.appearance.color_names import family_names, name_of
 from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
 from vrm_synth.parts.sums import sum_by
 
@@ -14,6 +14,7 @@ PUPIL = (38.0, 5.0)  # most lightness and chroma of a pupil
 HIGHLIGHT = (88.0, 4.0)  # least lightness and most chroma of a highlight
 COLORED = 0.2  # least share of the iris that its color has beside pupil and highlight
 MAIN = 0.5  # least share of the colored iris that a name has
+MAIN_OF_MEAN = 0.25  # the same where the mean color has that name, too
 BLACK = 0.75  # least share of an iris that is all pupil
 
 
@@ -38,9 +39,14 @@ def _color_of(cells: Cells, iris: NDArray[np.bool_]) -> str:
     highlight = (lch[:, 0] >= HIGHLIGHT[0]) & (lch[:, 1] <= HIGHLIGHT[1])
     colored = area * ~pupil * ~highlight
     if float(colored.sum()) < COLORED * total:
-        return "black" if float(area[pupil].sum()) >= BLACK * total else ""
+        dots = float(area[pupil].sum()) >= BLACK * total
+        return "black" if dots and cells.colors_of(cells.of("eye_white"), "things") in ((), ("white",)) else ""
     shares: dict[str, float] = {}
     for name, own in zip(family_names(cells.lab, colored, "eyes"), colored.tolist(), strict=True):
         shares[name] = shares.get(name, 0.0) + own / float(colored.sum())
     best = max((n for n in shares if n), key=lambda n: (round(shares[n], 3), n), default="")
-    return best if best and shares[best] >= MAIN else ""
+    if not best or shares[best] >= MAIN:
+        return best
+    # An iris from dark to light: by its mean, where a good part of it is called the same.
+    mean = name_of((srgb_from_lab(cells.lab) * colored[:, None]).sum(0) / float(colored.sum()), "eyes")
+    return best if mean == best and shares[best] >= MAIN_OF_MEAN else ""

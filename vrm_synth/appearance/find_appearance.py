@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.builtin_looks import builtin_appearance
 from vrm_synth.appearance.cells import Cells, cells_of
-from vrm_synth.appearance.feature_groups import groups_of
-from vrm_synth.appearance.color_names import family_names, name_surface
+from vrm_synth.appearance.color_names import family_names
 from vrm_synth.appearance.eye_color import eye_colors
-from vrm_synth.appearance.find_items import find_items
+from vrm_synth.appearance.feature_groups import groups_of
+from vrm_synth.appearance.find_items import check_kinds, find_items
 from vrm_synth.appearance.hair_shape import HAIR, hair_length, hair_style
 from vrm_synth.appearance.proper_names import clean_name
 from vrm_synth.appearance.skin_tone import skin_tone
@@ -51,22 +52,25 @@ def find_appearance(avatar: Avatar, source: str, overrides: PartOverrides | None
 def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appearance:
     own = overrides or PartOverrides()
     _check_kind(avatar, own)
-    if overrides is None and (built_in := builtin_appearance(avatar, source)) is not None:
-        return built_in
+    check_kinds(avatar, own)
+    relabeled = own.materials or own.textures or own.nodes or own.meshes or own.colors
+    built_in = None if relabeled else builtin_appearance(avatar, source)
+    if built_in is not None:
+        return _overridden(built_in, own)
     if avatar.triangle_count > MOST_TRIANGLES:
         return _unknown(avatar, own)
     surface, regions = measured(avatar)
     cells = cells_of(avatar, surface, regions, label_parts(avatar, overrides))
-    items, item_of = find_items(avatar, surface, cells, overrides)
+    items, item_of = find_items(avatar, cells, overrides)
     hair, skin = cells.of(*HAIR), cells.of(*SKIN)
-    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin])
+    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin]) if cells.is_clear(skin) else ("", "")
     length = _hair_length(cells, own.hair, bool(tone))
     return Appearance(
         name=clean_name(avatar.meta.name),
         kind=own.kind,
         style=_style(avatar, cells, own),
         description="",
-        hair_colors=name_surface(cells.lab, cells.color[hair], cells.area[hair], "hair"),
+        hair_colors=cells.colors_of(hair, "hair"),
         hair_length=length,
         hair_style="" if own.hair.style == NONE else own.hair.style or hair_style(cells),
         eye_colors=eye_colors(cells),
@@ -74,6 +78,22 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
         skin_color=skin_color,
         items=items,
         groups=groups_of(surface.triangles, cells, item_of, _color_names(cells, items, item_of)),
+    )
+
+
+def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
+    """What was found, with what overrides say of kinds of parts, hair, kind and style instead."""
+
+    def instead(value: str, by: str) -> str:
+        return "" if by == NONE else by or value
+
+    return replace(
+        found,
+        kind=own.kind or found.kind,
+        style=instead(found.style, own.style),
+        hair_length=instead(found.hair_length, own.hair.length),
+        hair_style=instead(found.hair_style, own.hair.style),
+        items=tuple(replace(i, kind=instead(i.kind, own.kinds.get(i.part, ""))) for i in found.items),
     )
 
 
@@ -87,7 +107,7 @@ def _color_names(
     for mine, of in groups:
         if not mine.any():
             continue
-        area = sum_by(cells.color[mine], cells.area[mine], len(cells.lab))
+        area = sum_by(cells.color[mine], cells.outer[mine], len(cells.lab))
         own = family_names(cells.lab, area, of)
         names += [n for n in dict.fromkeys(own) if n not in names]
         out[mine] = np.array([names.index(n) for n in own])[cells.color[mine]]

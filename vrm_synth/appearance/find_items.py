@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vrm_synth.appearance.appearance import KnownItem
 from vrm_synth.appearance.cells import Cells
-from vrm_synth.appearance.color_names import name_surface
 from vrm_synth.appearance.garment_shapes import (
     legwear_kind,
     lower_kind,
@@ -25,8 +24,8 @@ from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.parts.name_evidence import names_of
 from vrm_synth.parts.overrides import PartOverrides
 from vrm_synth.parts.part_names import PART_NAMES
-from vrm_synth.parts.surface import Surface
 from vrm_synth.vrm.avatar import Avatar
+from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 NONE = "none"  # an override's word for what is not spoken of
 # Parts that items are found in, in the order in which facts name them.
@@ -44,15 +43,11 @@ _SHAPES: dict[str, Callable[[Cells, NDArray[np.bool_]], str]] = {
 
 
 def find_items(
-    avatar: Avatar, surface: Surface, cells: Cells, overrides: PartOverrides | None
+    avatar: Avatar, cells: Cells, overrides: PartOverrides | None
 ) -> tuple[tuple[KnownItem, ...], NDArray[np.intp]]:
-    """The items, and (N,) the item of each cell, −1 for none. Raises RecipeError for overrides that name no item."""
+    """The items, and (N,) the item of each cell, −1 for none."""
     kinds = dict(overrides.kinds) if overrides is not None else {}
-    names = [
-        [name for _, name in names_of(avatar, node, p.material)]
-        for node, p in zip(surface.triangles.nodes.tolist(), surface.triangles.primitives, strict=True)
-    ]
-    _check(avatar, kinds, names)
+    names = _names(avatar)
     item_of = np.full(len(cells.area), -1)
     items: list[KnownItem] = []
     least = SMALLEST * float(cells.area.sum())
@@ -63,8 +58,19 @@ def find_items(
         for kind, mine in _split(cells, own, part, kinds, names):
             if kind and float(cells.area[mine].sum()) >= least:
                 item_of[mine] = len(items)
-                items.append(KnownItem(kind, part, name_surface(cells.lab, cells.color[mine], cells.area[mine])))
-    return tuple(items), item_of
+                items.append(KnownItem(kind, part, cells.colors_of(mine, "things")))
+    return _without_half_dress(items, item_of)
+
+
+def _without_half_dress(
+    items: list[KnownItem], item_of: NDArray[np.intp]
+) -> tuple[tuple[KnownItem, ...], NDArray[np.intp]]:
+    """The items without a top of whatever kind over a skirt of its color: both may be one dress."""
+    skirts = {i.colors for i in items if i.part == "lower_garment" and "skirt" in i.kind}
+    left = [k for k, i in enumerate(items) if not (i.kind == "top" and i.colors in skirts)]
+    place = np.full(len(items) + 1, -1)  # the last is for −1
+    place[left] = np.arange(len(left))
+    return tuple(items[k] for k in left), place[item_of]
 
 
 def _split(
@@ -83,7 +89,14 @@ def _split(
             by_kind[kind] = by_kind[kind] | unnamed
         else:
             by_kind[_by_shape(cells, unnamed, part)] = unnamed
+    if part == "legwear" and "socks" in by_kind:  # a name that shape makes narrower
+        by_kind = {_narrower(cells, kind, mine): mine for kind, mine in by_kind.items()}
     return [("" if kind == NONE else kind, mine) for kind, mine in by_kind.items()]
+
+
+def _narrower(cells: Cells, kind: str, own: NDArray[np.bool_]) -> str:
+    shape = legwear_kind(cells, own) if kind == "socks" else ""
+    return shape if shape in ("kneehighs", "thighhighs") else kind
 
 
 def _kind_of(part: str, kinds: dict[str, str], names: list[str]) -> str:
@@ -106,9 +119,19 @@ def _by_shape(cells: Cells, own: NDArray[np.bool_], part: str) -> str:
     return next((kind for kind, w in all_items().items() if w.generic and part in w.parts), "")
 
 
-def _check(avatar: Avatar, kinds: dict[str, str], names: list[list[str]]) -> None:
-    known = {name for own in names for name in own}
-    for key, kind in kinds.items():
+def _names(avatar: Avatar) -> list[list[str]]:
+    """The names of each drawn primitive, the most telling first."""
+    drawn = drawn_triangles(avatar)
+    return [
+        [name for _, name in names_of(avatar, node, p.material)]
+        for node, p in zip(drawn.nodes.tolist(), drawn.primitives, strict=True)
+    ]
+
+
+def check_kinds(avatar: Avatar, overrides: PartOverrides) -> None:
+    """Raise RecipeError where `kinds` names what neither the avatar nor the vocabulary has."""
+    known = {name for own in _names(avatar) for name in own} if overrides.kinds else set()
+    for key, kind in overrides.kinds.items():
         if key not in known and key not in PART_NAMES:
             raise RecipeError(
                 f"kinds name parts and what the avatar draws{did_you_mean(key, (*PART_NAMES, *sorted(known)))}",

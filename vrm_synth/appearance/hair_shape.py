@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.appearance.cells import Cells
-from vrm_synth.appearance.garment_shapes import weighted_quantile
+from vrm_synth.appearance.garment_shapes import HIPS, weighted_quantile
 from vrm_synth.core.transforms import Array
 
 HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
 TRIMMED = 0.03  # share of the hair's surface below its end that does not count: loose strands
-# Where hair ends behind the face, 1 at the head's joint (the nape) and 0 at the shoulders' joints.
-SHORT_ABOVE = 0.45
-MEDIUM = (-1.0, 0.1)
-LONG_BELOW = -1.6
+# Where hair ends behind the face: how far above the shoulders' joints, as a share of the way to the head's joint (the
+# nape), or how far below, negative, as a share of the way to the hips' joints.
+SHORT_ABOVE = 0.6
+MEDIUM = (-0.12, 0.35)
+LONG_BELOW = -0.25
 BALD_SKIN = 0.9  # least share of the crown that skin has on a bald head
 MOST_BALD_HAIR = 0.01  # of the head's surface
 TAIL_SIDE = 0.3  # least share of the hair in tails that each of two tails has
@@ -23,8 +24,8 @@ SHOULDERS = ("leftUpperArm", "rightUpperArm")
 
 def hair_length(cells: Cells) -> str:
     """short, medium, long or bald; "" between them and where it is not known."""
-    head, shoulders = cells.height_of("head"), cells.height_of(*SHOULDERS)
-    if head is None or shoulders is None or head <= shoulders:
+    head, shoulders, hips = (cells.height_of(*bones) for bones in (("head",), SHOULDERS, HIPS))
+    if head is None or shoulders is None or hips is None or not head > shoulders > hips:
         return ""
     hair = cells.of(*HAIR)
     if not hair.any():
@@ -34,7 +35,7 @@ def hair_length(cells: Cells) -> str:
     if float(cells.area[behind].sum()) < 0.2 * float(cells.area[hair].sum()):
         return ""
     end = weighted_quantile(cells.center[behind][:, 1], cells.area[behind], TRIMMED)
-    level = round((end - shoulders) / (head - shoulders), 3)
+    level = round((end - shoulders) / (head - shoulders if end > shoulders else max(shoulders - hips, 1e-9)), 3)
     if level >= SHORT_ABOVE:
         return "short"
     if MEDIUM[0] <= level <= MEDIUM[1]:

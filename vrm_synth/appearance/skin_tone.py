@@ -18,7 +18,9 @@ TONES: dict[str, tuple[float, float]] = {
     "dark": (-90.0, -10.0),
 }
 HUMAN_HUE = (28.0, 84.0)  # OKLCh degrees
+PALE_HUE, PALE = 14.0, (84.0, 6.0)  # of pale skin, that of lightness and chroma, hue begins earlier
 HUMAN_CHROMA = (1.2, 13.5)  # percent
+NEAR = 12.0  # L*a*b* distance within which a color is the main one, or its shade
 MAIN = 0.45  # least share of the skin that its main color has for a tone
 
 
@@ -31,7 +33,7 @@ def skin_tone(lab: Array, color: np.ndarray, area: Array) -> tuple[str, str]:
     if own.sum() <= 0:
         return "", ""
     main = int(own.argmax())
-    near = np.linalg.norm(lab - lab[main], axis=1) < 20.0
+    near = np.linalg.norm(lab - lab[main], axis=1) < NEAR
     share = float(own[near].sum() / own.sum())
     mean = (lab[near] * own[near, None]).sum(0) / own[near].sum()
     if share < MAIN:
@@ -44,8 +46,10 @@ def skin_tone(lab: Array, color: np.ndarray, area: Array) -> tuple[str, str]:
 
 def is_human(lab: Array) -> bool:
     """True for a color (3,) that human skin can have."""
-    _, chroma, hue = oklch_from_srgb(srgb_from_lab(lab)).tolist()
-    return HUMAN_HUE[0] <= hue <= HUMAN_HUE[1] and HUMAN_CHROMA[0] <= chroma <= HUMAN_CHROMA[1] and lab[2] > 0
+    lightness, chroma, hue = oklch_from_srgb(srgb_from_lab(lab)).tolist()
+    pale = lightness >= PALE[0] and chroma <= PALE[1]
+    low = PALE_HUE if pale else HUMAN_HUE[0]
+    return low <= hue <= HUMAN_HUE[1] and HUMAN_CHROMA[0] <= chroma <= HUMAN_CHROMA[1] and bool(lab[2] > 0)
 
 
 def tone_of(lab: Array) -> str:

@@ -19,6 +19,7 @@ from vrm_synth.core.transforms import Array
 from vrm_synth.render.geometry_buffer import VertexLabels
 
 MOST_GROUPS = 255
+_MULTIPLIER = np.uint64(6364136223846793005)  # of a linear congruential generator of 64 bits
 SHARE_STEPS = (8, 4, 2, 1)  # shares of a mixture are multiples of 1 / steps, the finest that MOST_GROUPS allow
 
 # Regions of the body, by the bone that moves the surface most; "none" for what no bone moves.
@@ -133,10 +134,10 @@ def group_surface(
         rounded = np.round(share * steps).astype(np.uint8)
         empty = rounded.sum(1) == 0
         rounded[empty, share[empty].argmax(1)] = steps
-        groups, back = np.unique(rounded, axis=0, return_inverse=True)
-        if len(groups) <= MOST_GROUPS:
+        unique, back = _unique_rows(rounded)
+        if len(unique) <= MOST_GROUPS:
             break
-    groups, back = groups.astype(np.float32), back.reshape(-1)
+    groups = unique.astype(np.float32)
     if len(groups) > MOST_GROUPS:
         groups, back = _merge_rarest(groups, back, total[used])
     values = np.zeros(vertex_count, np.uint8)
@@ -144,6 +145,17 @@ def group_surface(
     shares = np.zeros((256, len(features)), np.float32)
     shares[1 : 1 + len(groups)] = groups / groups.sum(1, keepdims=True)
     return SurfaceGroups(VertexLabels(values), tuple(features), shares)
+
+
+def _unique_rows(rows: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """The different rows (G, F) of (N, F), and (N,) the index of each row's; by a hash, ten times as fast as sorting
+    rows."""
+    powers = np.cumprod(np.full(rows.shape[1], _MULTIPLIER, np.uint64))
+    _, first, back = np.unique(rows.astype(np.uint64) @ powers, return_index=True, return_inverse=True)
+    unique, back = rows[first], back.reshape(-1)
+    if (unique[back] != rows).any():  # two rows of one hash
+        unique, back = np.unique(rows, axis=0, return_inverse=True)
+    return unique, back.reshape(-1)
 
 
 def _merge_rarest(

@@ -4,7 +4,7 @@ from vrm_synth.core.lazy_imports import lazily
 
 TYPE_CHECKING = False  # what type checkers take for true
 if TYPE_CHECKING:
-    from vrm_synth.caption.captioner import Captioner, caption, captioner, captions
+    from vrm_synth.caption.captioner import Captioner, caption, captioner_of, captions
     from vrm_synth.caption.groups import GROUPS
     from vrm_synth.caption.settings import DEFAULT_COLUMNS, STYLES, CaptionColumns, CaptionSettings
 
@@ -16,13 +16,13 @@ __all__ = [
     "CaptionSettings",
     "Captioner",
     "caption",
-    "captioner",
+    "captioner_of",
     "captions",
 ]
 __getattr__ = lazily(
     __name__,
     {
-        **dict.fromkeys(("Captioner", "caption", "captioner", "captions"), "captioner"),
+        **dict.fromkeys(("Captioner", "caption", "captioner_of", "captions"), "captioner"),
         **dict.fromkeys(("DEFAULT_COLUMNS", "STYLES", "CaptionColumns", "CaptionSettings"), "settings"),
         "GROUPS": "groups",
     },

@@ -8,7 +8,7 @@ from typing import Protocol
 from vrm_synth.caption.choice import Choice
 from vrm_synth.caption.clip_tokens import count_tokens
 from vrm_synth.caption.english import one_sentence, sentences
-from vrm_synth.caption.groups import WITHOUT, shorten
+from vrm_synth.caption.groups import WITHOUT, shortened
 from vrm_synth.caption.japanese import japanese
 from vrm_synth.caption.sayable import sayable, without_looks
 from vrm_synth.caption.settings import STYLES, CaptionSettings
@@ -35,7 +35,7 @@ class Captioner(Protocol):
     def __call__(self, facts: Facts, seed: int) -> str: ...
 
 
-def captioner(settings: CaptionSettings) -> Captioner:
+def captioner_of(settings: CaptionSettings) -> Captioner:
     """The captioner that follows the settings."""
     return lambda facts, seed: caption(facts, settings, seed)
 
@@ -53,13 +53,12 @@ def caption(facts: Facts, settings: CaptionSettings | None = None, seed: int = 0
     for group, share in settings.drop.items():
         if float(rng(seed, f"caption drop {group}").random()) < share:
             facts = WITHOUT[group](facts)
-    less: Facts | None = _sized(style, sayable(facts))
-    while less is not None:
+    text = ""
+    for less in shortened(_sized(style, sayable(facts)), _drop_first(style)):
         text = _around(_write(style, less, choose), settings, style)
         if settings.max_tokens is None or count_tokens(text) <= settings.max_tokens:
-            return text
-        less = shorten(less, _drop_first(style))
-    return _around("", settings, style)  # settings that leave no place for a caption are refused
+            break
+    return text  # without any fact it fits; settings that leave no place for that are refused
 
 
 def _style(settings: CaptionSettings, seed: int) -> str:

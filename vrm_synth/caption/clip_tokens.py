@@ -2,8 +2,8 @@
 
 CLIP cuts a text into runs of letters, single digits and runs of other marks, and each run into tokens on its own.
 clip_counts.yaml has the number of tokens of each word of ours (scripts/clip_counts.py makes it); of a run that is not
-there, each character counts: a Japanese one as many as it has alone, any other as many as it has bytes, which no
-tokenizer of bytes exceeds.
+there, each letter counts: a Japanese one as many as it has alone, any other as many as it has bytes, which no
+tokenizer of bytes exceeds; so do other marks.
 """
 
 from __future__ import annotations
@@ -53,5 +53,7 @@ def _count_run(run: str) -> int:
     words, characters, last = _tables()
     if run in words:
         return words[run]
+    if not run.isalpha():
+        return len(run.encode("utf-8", "surrogatepass"))
     within = sum(characters.get(c) or len(c.encode("utf-8", "surrogatepass")) for c in run[:-1])
     return within + (last.get(run[-1]) or len(run[-1].encode("utf-8", "surrogatepass")))

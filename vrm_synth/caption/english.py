@@ -22,7 +22,7 @@ def one_sentence(facts: Facts, choose: Choice) -> str:
     say = _Say(facts, choose)
     wearing = say.wearing()
     clauses = [wearing] if wearing else []
-    clauses += [*say.pose(), *say.face(), *say.view(), *say.light(), *say.background()]
+    clauses += [*say.pose_and_face(), *say.view(), *say.light(), *say.background()]
     return ", ".join([say.opening(), *clauses]) + "."
 
 
@@ -44,12 +44,14 @@ class _Say:
     """The clauses of one caption."""
 
     def __init__(self, facts: Facts, choose: Choice):
-        self.facts, self.choose, self.w = facts, choose, english_wording()
+        w = english_wording()
+        self.facts, self.choose, self.w = facts, choose, w
         self.covered = covered(facts.pose.phrases)
         self.body = without_doubles(facts.pose, self.covered)
         who = facts.character
-        self.kind = all_kinds()[who.kind].en if who.kind else self.w.unknown_kind
-        self.the_kind = f"the {self.kind.partition(' with ')[0]}"
+        self.kind = all_kinds()[who.kind].en if who.kind else w.unknown_kind
+        # The user's own description may be of another kind.
+        self.the_kind = f"the {w.unknown_kind if who.description else self.kind.partition(' with ')[0]}"
 
     def opening(self) -> str:
         """ "An upper-body picture of a girl with long pink hair"."""
@@ -90,17 +92,20 @@ class _Say:
         """ "a white shirt and glasses", or ""."""
         return and_list([_item(i) for i in (*self.facts.garments, *self.facts.accessories) if self._is_worn(i)])
 
-    def pose(self) -> list[str]:
-        """One clause: "sitting and waving with the right hand, with crossed legs"."""
+    def pose_and_face(self) -> list[str]:
+        """ "sitting and waving with the right hand, with crossed legs and a happy expression", wink and gaze."""
         w, body = self.w, self.body
         parts = [self.choose("posture", w.posture[body.posture])] if body.posture else []
         parts += [self.choose("torso", w.torso[body.torso])] if body.torso in w.torso else []
         parts += [text for p in self.facts.pose.phrases if (text := description_text(p.en))]
-        parts += self._hands()
-        limbs = self._arms()
-        limbs += [self.choose("legs", w.legs[body.legs])] if body.legs else []
-        parts += [f"with {and_list(limbs)}"] if limbs else []
-        return [_joined(list(dict.fromkeys(parts)))] if parts else []
+        parts += [*self._hands(), *(f"with {limb}" for limb in self._limbs())]
+        parts += [f"with {feature}" for feature in self._features()]
+        pose = _joined(list(dict.fromkeys(parts)))
+        return [*([pose] if pose else []), *self._eyes()]
+
+    def _limbs(self) -> list[str]:
+        legs = self.body.legs
+        return [*self._arms(), *([self.choose("legs", self.w.legs[legs])] if legs else [])]
 
     def _arms(self) -> list[str]:
         left, right = self.body.left_arm, self.body.right_arm
@@ -120,34 +125,43 @@ class _Say:
         said = (("left", left), ("right", right))
         return [self.choose(slot, words[name]).format(side=side) for side, name in said if name in words]
 
-    def face(self) -> list[str]:
-        """ "with a happy expression and closed eyes", "winking with the left eye", "looking at the viewer"."""
+    def _features(self) -> list[str]:
+        """ "a happy expression", "closed eyes", "an open mouth"."""
         face, w = self.facts.face, self.w
-        features = [
-            self.choose(slot, words[name])
-            for slot, words, name in (
-                ("expression", w.expression, face.expression),
-                ("eyelids", w.eyelids, face.eyes),
-                ("mouth", w.mouth, face.mouth),
-            )
-            if name in words
-        ]
-        clauses = [f"with {and_list(features)}"] if features else []
+        said = (
+            ("expression", w.expression, face.expression),
+            ("eyelids", w.eyelids, face.eyes),
+            ("mouth", w.mouth, face.mouth),
+        )
+        return [self.choose(slot, words[name]) for slot, words, name in said if name in words]
+
+    def _eyes(self) -> list[str]:
+        """ "winking with the left eye", "looking at the viewer"."""
+        face, w = self.facts.face, self.w
+        clauses = []
         if face.eyes.startswith("wink"):
             clauses.append(self.choose("wink", w.wink).format(side=face.eyes.removeprefix("wink_")))
-        if face.gaze and not self.body.looking_back and "gaze" not in self.covered:
+        if face.gaze and not self.body.looking_back and "gaze" not in self.covered and not self._faces_and_looks():
             clauses.append(self.choose("gaze", w.gaze[face.gaze]))
         return clauses
+
+    def _faces_and_looks(self) -> bool:
+        """True where the face is all that tells the view, and its gaze is said with it."""
+        f = self.facts
+        looks_back = self.body.looking_back or "gaze" in self.covered
+        return not looks_back and (f.view.body, f.view.face, f.face.gaze) == ("", "front", "viewer")
 
     def view(self) -> list[str]:
         """From where the body is seen, how the head is turned, and how high the camera is."""
         view, w = self.facts.view, self.w
-        whose = f"{self.the_kind}'s" if not self.facts.character.description else f"the {w.unknown_kind}'s"
+        whose = f"{self.the_kind}'s"
         clauses = []
         if view.body:
             seen = self.choose("view", w.view[view.body]).format(whose=whose)
             turn = "" if self.body.looking_back else head_turn(view.body, view.face)
             clauses.append(f"{seen} {self.choose('head_turned', w.head_turned[turn])}" if turn else seen)
+        elif self._faces_and_looks():
+            clauses.append(w.facing_and_looking)
         elif view.face:
             clauses.append(self.choose("face_view", w.face_view[view.face]).format(whose=whose))
         if self.body.looking_back:
@@ -167,13 +181,17 @@ class _Say:
         """ "on a plain white background"."""
         color = background_color(self.facts)
         kind = "transparent" if color == "transparent" else "named"
-        return [self.choose("background", self.w.background[kind]).format(color=color)] if color else []
+        return (
+            [self.choose("background", self.w.background[kind]).format(color=color, a_color=_with_article(color))]
+            if color
+            else []
+        )
 
     def second(self) -> str:
         """The second sentence of the longest style: "The girl is wearing a white shirt and is sitting, …", or ""."""
         the_kind = self.the_kind[0].upper() + self.the_kind[1:]
         wears = self.choose("wears", self.w.long.wears).format(The_kind=the_kind)
-        worn, doing = self.worn(), ", ".join([*self.pose(), *self.face()])
+        worn, doing = self.worn(), ", ".join(self.pose_and_face())
         if doing:
             doing = f"is {doing}" if _is_verb(doing) else f"{self.choose('shown', self.w.long.shown)} {doing}"
         if not worn:
@@ -189,8 +207,7 @@ def background_color(facts: Facts) -> str:
 
 def _empty(facts: Facts, choose: Choice) -> str:
     w = english_wording()
-    background = _Say(facts, choose).background()
-    return ", ".join([f"{choose('framing', w.framing['unknown'])} {w.nobody}", *background]) + "."
+    return " ".join([choose("framing", w.framing["unknown"]), w.nobody, *_Say(facts, choose).background()]) + "."
 
 
 def _scene(facts: Facts, choose: Choice) -> str:
@@ -237,8 +254,14 @@ def _is_verb(text: str) -> bool:
 
 def _joined(parts: list[str]) -> str:
     """Verbs in a list, then what goes with them: "sitting and waving with the right hand, with crossed legs"."""
-    verbs, others = [p for p in parts if _is_verb(p)], [p for p in parts if not _is_verb(p)]
-    text = and_list(verbs)
-    for other in others:
-        text = f"{text}{', ' if ' with ' in text or ' and ' in text else ' '}{other}" if text else other
-    return text
+    verbs = and_list([p for p in parts if _is_verb(p)])
+    limbs = and_list([p.removeprefix("with ") for p in parts if p.startswith("with ")])
+    for other in [p for p in parts if not _is_verb(p) and not p.startswith("with ")]:
+        verbs = _after(verbs, other)
+    return _after(verbs, f"with {limbs}") if limbs else verbs
+
+
+def _after(text: str, more: str) -> str:
+    if not text:
+        return more
+    return f"{text}, {more}" if " with " in text or " and " in text or ", " in text else f"{text} {more}"

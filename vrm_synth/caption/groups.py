@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from vrm_synth.facts.facts import Facts, HairFacts, SceneFacts, SkinFacts, ViewFacts
+from vrm_synth.facts.facts import Facts, HairFacts, SkinFacts, ViewFacts
 
 
 def _character(**nothing: str) -> Callable[[Facts], Facts]:
@@ -29,9 +29,7 @@ def _height(f: Facts) -> Facts:
 
 
 def _scene(**nothing: str) -> Callable[[Facts], Facts]:
-    return lambda f: replace(
-        f, scene=SceneFacts(**{"light": f.scene.light, "background": f.scene.background} | nothing)
-    )  # type: ignore[arg-type]
+    return lambda f: replace(f, scene=replace(f.scene, **nothing))  # type: ignore[arg-type]
 
 
 # Group → the facts without it. Of the character itself nothing is left but "a character".
@@ -71,10 +69,13 @@ _LISTS: Mapping[str, Callable[[Facts], Facts]] = {
 }
 
 
-def shorten(facts: Facts, order: tuple[str, ...]) -> Facts | None:
-    """The facts without the first in `order` that is there: a group, or the last of several things; None if none is."""
+def shortened(facts: Facts, order: tuple[str, ...]) -> Iterator[Facts]:
+    """The facts, then with ever less of them: group after group in `order`, the last of several things first."""
+    yield facts
     for group in order:
-        less = _LISTS.get(group, WITHOUT[group])(facts)
-        if less != facts:
-            return less
-    return None
+        without = _LISTS.get(group, WITHOUT[group])
+        while (less := without(facts)) != facts:
+            facts = less
+            yield facts
+            if group not in _LISTS:
+                break

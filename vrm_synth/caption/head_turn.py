@@ -13,7 +13,7 @@ _LEAST_TURN = 60.0  # degrees; names that lie beside each other differ by less
 
 
 def head_turn(body: Azimuth, face: Azimuth) -> str:
-    """How the camera sees the face of a turned head: front, three_quarter, side or behind; "" where it is not turned."""
+    """How the camera sees the face of a turned head: front, three_quarter, side or behind; "" where none is turned."""
     if not body or not face:
         return ""
     turn = abs((_DEGREES[body] - _DEGREES[face] + 180.0) % 360.0 - 180.0)

@@ -42,18 +42,16 @@ def _subject(facts: Facts, w: Japanese) -> str:
     held = "と".join(_item(i) for i in things if _place(i) in HELD)
     grown = "と".join(_item(i) for i in things if _is_grown(i))
     looks = [x for x in (_skin(facts, w), _hair(facts, w), _eyes(facts)) if x]
-    text = _looks(looks)
-    text += w.grown.format(things=grown) if grown else ""
-    text += w.held.format(things=held) if held else ""
+    ending = w.grown.format(things="") if grown else "の" if looks else ""
+    text = (w.held.format(things=held) if held else "") + _with_ni([*looks, *filter(None, [grown])]) + ending
+    text = text if looks or grown else text.removesuffix("、")
     text = f"{w.several if facts.count > 1 else ''}{text}{kind}"
     return f"{text}、{who.name}" if who.name and facts.count == 1 else text
 
 
-def _looks(looks: Sequence[str]) -> str:
-    """ "ピンクのロングヘアに青い瞳の"."""
-    if len(looks) < 2:
-        return f"{looks[0]}の" if looks else ""
-    return f"{looks[0]}に{'、'.join(looks[1:])}の"
+def _with_ni(looks: Sequence[str]) -> str:
+    """ "ピンクのロングヘアに青い瞳"."""
+    return f"{looks[0]}に{'、'.join(looks[1:])}" if len(looks) > 1 else "".join(looks)
 
 
 def _hair(facts: Facts, w: Japanese) -> str:
@@ -62,7 +60,7 @@ def _hair(facts: Facts, w: Japanese) -> str:
         return w.bald
     color = _color([colors[c].ja for c in hair.colors[:1]], [colors[c].ja_noun for c in hair.colors])
     if hair.style in w.hair_style:
-        return w.hair_style[hair.style].format(color=color)
+        return w.hair_style[hair.style].format(color=color, length=w.styled_length.get(hair.length, ""))
     if hair.length in w.hair_length:
         return w.hair_length[hair.length].format(color=color)
     return (colors[hair.colors[0]].hair.ja if len(hair.colors) == 1 else f"{color}髪") if color else ""

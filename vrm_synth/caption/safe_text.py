@@ -30,7 +30,8 @@ def name_text(raw: str) -> str:
 
 def description_text(raw: str) -> str:
     """A noun phrase: letters, digits, and - ' . , within; "" where it is longer than LONGEST_DESCRIPTION."""
-    return plain_text(raw, LONGEST_DESCRIPTION, "-'.,").strip("-'., ")
+    text = plain_text(raw, LONGEST_DESCRIPTION, "-'.,").strip("-'., ")
+    return text[:1].lower() + text[1:] if text.startswith(("A ", "An ", "The ")) else text
 
 
 def tag_text(raw: str) -> str:

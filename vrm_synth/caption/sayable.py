@@ -14,7 +14,7 @@ UNTURNED = ("front", "three_quarter_left", "three_quarter_right")
 def sayable(facts: Facts) -> Facts:
     """The facts in words that the vocabulary has; anything else, from a stranger's dataset for example, is left out.
 
-    Shut eyes look nowhere and have no color, a bald head has no hair, and who is seen from the front does not look back.
+    Shut eyes look nowhere and have no color, a bald head has no hair, and who is seen from the front looks not back.
     """
     if facts.count < 1:
         return Facts(count=0, scene=SceneFacts(background=facts.scene.background))

@@ -17,7 +17,7 @@ from vrm_synth.yaml_models.strict_yaml import RefusedError
 # English short, medium and long; Japanese; the tags of anime models.
 STYLES: tuple[str, ...] = ("en_short", "en", "en_long", "ja", "tags")
 MOST_COLUMNS = 8
-LEAST_TOKENS = 12  # what the shortest caption needs, "A picture of a character.", and a bit
+LEAST_TOKENS = 24  # what a caption without facts may need in any style
 LONGEST_TEXT = 300
 _COLUMN = re.compile(r"(caption|tags)(_[a-z0-9]+)*")
 
@@ -77,7 +77,7 @@ class CaptionSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> CaptionSettings:
-        own = count_tokens(f"{self.prefix} {self.trigger} {self.suffix}") + 2
+        own = sum(count_tokens(text) + 1 for text in (self.prefix, self.trigger, self.suffix) if text)  # 1: a comma
         if self.max_tokens is not None and own > self.max_tokens - LEAST_TOKENS:
             what = f"trigger, prefix and suffix may be {own} tokens, which leaves no place for a caption"
             raise RefusedError(what, f"up to {self.max_tokens - LEAST_TOKENS} tokens, or a greater max_tokens")
@@ -87,7 +87,9 @@ class CaptionSettings(BaseModel):
 def _columns(value: Any) -> Any:
     for name in value if isinstance(value, dict) else ():
         if not isinstance(name, str) or not _COLUMN.fullmatch(name) or len(name) > 40:
-            raise RefusedError("not a column for captions", "caption, tags, or these with _ and a-z, 0-9 after them")
+            raise RefusedError(
+                "not a column for captions", "caption, tags, or these with _ and a-z, 0-9 after them", (str(name),)
+            )
     return value
 
 

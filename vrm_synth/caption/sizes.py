@@ -16,6 +16,7 @@ from vrm_synth.facts.facts import (
 )
 
 PLAIN_SKIN = ("fair", "light")
+TELLING_HANDS = ("peace", "point", "thumb_up")
 
 
 def medium(facts: Facts) -> Facts:
@@ -64,6 +65,9 @@ def _one_of_the_doing(facts: Facts) -> Facts:
         return replace(bare, scene=facts.scene)
     if pose.phrases:
         return replace(bare, pose=PoseFacts(phrases=pose.phrases[:1]))
+    hands = [h if h in TELLING_HANDS else "" for h in (facts.left_hand, facts.right_hand)]
+    if any(hands):
+        return replace(bare, left_hand=hands[0], right_hand=hands[1])
     if pose.posture not in ("", "standing"):
         return replace(bare, pose=PoseFacts(posture=pose.posture))
     if view.body.startswith(("behind", "back", "side")):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from vrm_synth.appearance.words import all_colors, all_items, all_kinds
 from vrm_synth.caption.choice import Choice
 from vrm_synth.caption.head_turn import head_turn
+from vrm_synth.caption.phrase_cover import covered, without_doubles
 from vrm_synth.caption.safe_text import tag_text
 from vrm_synth.caption.wording_files import TagWording, tag_wording
 from vrm_synth.facts.facts import Facts, Item
@@ -70,13 +71,18 @@ def _face(facts: Facts, w: TagWording) -> Iterator[str]:
 
 
 def _pose(facts: Facts, w: TagWording) -> Iterator[str]:
-    pose = facts.pose
-    yield from filter(None, (tag_text(t) for phrase in pose.phrases for t in phrase.tags))
+    told = [(p, found) for p in facts.pose.phrases if (found := [t for t in map(tag_text, p.tags) if t])]
+    for _, found in told:
+        yield from found
+    said = covered(phrase for phrase, _ in told)
+    pose = without_doubles(facts.pose, said)
     yield from w.posture.get(pose.posture, ())
     yield from w.torso.get(pose.torso, ())
     yield from w.legs.get(pose.legs, ())
     yield from _sides(w.both_arms, w.one_arm, pose.left_arm, pose.right_arm)
-    yield from _sides(w.both_hands, w.one_hand, facts.left_hand, facts.right_hand)
+    left = "" if "left_hand" in said else facts.left_hand
+    right = "" if "right_hand" in said else facts.right_hand
+    yield from _sides(w.both_hands, w.one_hand, left, right)
 
 
 def _sides(both: dict[str, tuple[str, ...]], one: dict[str, tuple[str, ...]], left: str, right: str) -> Iterable[str]:

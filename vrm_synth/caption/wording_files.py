@@ -91,6 +91,7 @@ class English(_Wording):
     looking_back: ByName
     view: ByName
     face_view: ByName
+    facing_and_looking: str
     head_turned: ByName
     height: ByName
     roll: ByName
@@ -123,6 +124,7 @@ class Japanese(_Wording):
     bald: str
     hair_length: dict[str, str]
     hair_style: dict[str, str]
+    styled_length: dict[str, str]
     skin: dict[str, str]
     grown: str
     held: str

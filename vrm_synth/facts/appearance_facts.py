@@ -1,32 +1,135 @@
-"""Hair, eyes, skin, garments and accessories of one picture: what is known of the avatar, where enough of it shows."""
+"""Hair, eyes, skin, garments and accessories of one picture: what is known of the avatar, where enough of it shows.
+
+What an avatar looks like was found once (appearance/); here pixels alone decide what of it this picture shows. All
+numbers of pixels are for a picture of 512 × 512.
+"""
 
 from __future__ import annotations
 
-from vrm_synth.appearance.appearance import Appearance
+from collections.abc import Callable
+
+from vrm_synth.appearance.appearance import Appearance, KnownItem
+from vrm_synth.appearance.surface_groups import Feature
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import HairFacts, Item, SkinFacts
+
+HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
+SKIN = ("face_skin", "body_skin")
+GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
+ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
+TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
+
+MIN_HAIR = 250  # pixels of hair for its color
+MIN_HAIR_END = 150  # pixels of hair below the shoulders, which show that it is long
+MIN_TORSO = 1500  # pixels of the torso, before or behind which long hair would show
+MIN_TAIL = 300  # pixels of a tail of hair
+MIN_IRIS = 30  # pixels of both irises
+MIN_SKIN = 400  # pixels of face and body
+MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
+    "outer_garment": 800,
+    "one_piece": 800,
+    "upper_garment": 800,
+    "lower_garment": 600,
+    "legwear": 300,
+    "shoes": 200,
+    "gloves": 150,
+    "hat": 150,
+    "glasses": 30,
+    "ornament": 40,
+    "animal_ears": 100,
+    "tail": 120,
+    "wings": 250,
+    "held_thing": 500,
+    "other": 150,
+}
+COLOR_SHARE = 0.12  # least share of an item's (of hair's) visible pixels that a second color has
+MIN_COLOR = 40  # pixels of a color, except where an item needs fewer to be named at all
 
 
 def hair_facts(drawn: DrawnBody, appearance: Appearance) -> HairFacts:
     """Colors, length and style of the hair, each where it shows."""
-    return HairFacts()
+    a = appearance
+    if a.hair_length == "bald":
+        head = _pixels(drawn, lambda f: f.part == "face_skin")
+        return HairFacts(length="bald" if head >= MIN_HAIR else "")
+    hair = _pixels(drawn, lambda f: f.part in HAIR)
+    if hair < MIN_HAIR:
+        return HairFacts()
+    return HairFacts(
+        colors=_colors(drawn, a.hair_colors, lambda f: f.part in HAIR, MIN_COLOR),
+        length=a.hair_length if _length_shows(drawn, a.hair_length) else "",  # type: ignore[arg-type]
+        style=a.hair_style if _style_shows(drawn, a.hair_style) else "",  # type: ignore[arg-type]
+    )
 
 
 def eye_colors(drawn: DrawnBody, appearance: Appearance) -> tuple[str, ...]:
     """Colors of the eyes, where enough of an iris shows."""
-    return ()
+    iris = _pixels(drawn, lambda f: f.part == "iris")
+    return appearance.eye_colors if iris >= MIN_IRIS * max(1, len(appearance.eye_colors)) else ()
 
 
 def skin_facts(drawn: DrawnBody, appearance: Appearance) -> SkinFacts:
     """Tone or color of the skin, where enough of it shows."""
-    return SkinFacts()
+    if _pixels(drawn, lambda f: f.part in SKIN) < MIN_SKIN:
+        return SkinFacts()
+    return SkinFacts(appearance.skin_tone, appearance.skin_color)  # type: ignore[arg-type]
 
 
 def garments(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
     """The garments in sight, outermost first, legwear, shoes and gloves last."""
-    return ()
+    return _items(drawn, appearance, GARMENTS)
 
 
 def accessories(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
     """Hats, glasses, ornaments, animal ears, tails, wings and held things in sight."""
-    return ()
+    return _items(drawn, appearance, ACCESSORIES)
+
+
+def _items(drawn: DrawnBody, appearance: Appearance, parts: tuple[str, ...]) -> tuple[Item, ...]:
+    of_parts = [(k, i) for k, i in enumerate(appearance.items) if i.part in parts]
+    of_parts.sort(key=lambda entry: parts.index(entry[1].part))
+    return tuple(item for k, known in of_parts if (item := _item(drawn, k, known)) is not None)
+
+
+def _item(drawn: DrawnBody, index: int, known: KnownItem) -> Item | None:
+    least = MIN_ITEM[known.part]
+    pixels = drawn.pixels.by_item.get(index, 0.0) / drawn.scale
+    if not known.kind or round(pixels, 3) < least:
+        return None
+    return Item(known.kind, _colors(drawn, known.colors, lambda f: f.item == index, min(least // 2, MIN_COLOR)))
+
+
+def _colors(
+    drawn: DrawnBody, colors: tuple[str, ...], mine: Callable[[Feature], bool], least: float
+) -> tuple[str, ...]:
+    """The known colors of a thing of which the picture shows enough, in their known order.
+
+    A thing of one color has it wherever it shows: its shades and seams are no other color.
+    """
+    if len(colors) < 2:
+        return colors if colors and _pixels(drawn, lambda f: mine(f) and f.color == colors[0]) >= least else ()
+    total = _pixels(drawn, mine)
+    shown = {c: _pixels(drawn, lambda f, c=c: mine(f) and f.color == c) for c in colors}  # type: ignore[misc]
+    return tuple(c for c in colors if shown[c] >= max(least, COLOR_SHARE * total))
+
+
+def _length_shows(drawn: DrawnBody, length: str) -> bool:
+    """True where the picture shows how long the hair is: its end below the shoulders, or a body without any there."""
+    if length == "long":
+        return _pixels(drawn, lambda f: f.part in HAIR and f.place.endswith("low")) >= MIN_HAIR_END
+    return _pixels(drawn, lambda f: f.region in TORSO and f.part not in HAIR) >= MIN_TORSO
+
+
+def _style_shows(drawn: DrawnBody, style: str) -> bool:
+    """True where the picture shows what makes the style: one tail, both tails, or that there is no more hair."""
+    if style == "twintails":
+        sides = ("tail_left", "tail_right")
+        return all(_pixels(drawn, lambda f, s=s: f.place.startswith(s)) >= MIN_TAIL for s in sides)  # type: ignore[misc]
+    if style == "ponytail":
+        return _pixels(drawn, lambda f: f.place.startswith("tail")) >= MIN_TAIL
+    return _length_shows(drawn, "short")
+
+
+def _pixels(drawn: DrawnBody, test: Callable[[Feature], bool]) -> float:
+    """Pixels of the features for which `test` holds, as of a picture of 512 × 512."""
+    return round(drawn.pixels.where(test) / drawn.scale, 3)

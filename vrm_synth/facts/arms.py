@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from vrm_synth.core.transforms import Array
 from vrm_synth.facts.facts import Arm
 from vrm_synth.facts.limbs import DOWN, Limbs, between, unit
 
@@ -17,7 +18,10 @@ MAX_STRETCHED_ELBOW = 45.0  # degrees of an arm that is out or forward
 MIN_FREE_HIPS = 0.5  # height of the hips below which arms rest on knees or ground, in hips' heights
 MAX_ASIDE = 27.0  # degrees of the line from shoulder to hand from straight out or straight forward
 MIN_CROSSED_ELBOW = 60.0  # degrees
-MAX_CROSSED_GAP = 0.16  # of the hips' height: distance between crossed forearms
+MAX_CROSSED_GAP = 0.07  # of the hips' height: distance between crossed forearms
+MAX_CROSSED_ALONG = 0.8  # how far along the forearms they cross; hands that are held together cross at the wrists
+MIN_ACROSS = 0.3  # of the shoulders' width: how far each wrist is on the other's side
+MAX_HAND_TO_ELBOW = 0.62  # of a forearm's length: distance of each hand from the other arm's elbow
 MIN_BEHIND = 0.05  # of the hips' height: how far behind the shoulders and hips a hand is
 OTHER = {"left": "right", "right": "left"}
 
@@ -64,21 +68,27 @@ def _is_behind(limbs: Limbs, side: str) -> bool:
 
 
 def _is_crossed(limbs: Limbs) -> bool:
-    """True where the forearms cross before the trunk."""
+    """True where the forearms cross before the trunk, or each hand lies at the other's elbow."""
     left, _, forward = limbs.chest
-    ends = [(limbs.joints[f"{s}LowerArm"], limbs.joints[f"{s}Hand"]) for s in OTHER]
-    across = (ends[0][1] - ends[1][1]) @ left
-    bent = all(limbs.bend(f"{s}LowerArm") >= MIN_CROSSED_ELBOW for s in OTHER)
-    before = all(
-        float((e[1] - limbs.joints["upperChest" if "upperChest" in limbs.joints else "spine"]) @ forward) > 0
-        for e in ends
-    )
-    near = _segment_distance(*ends) <= MAX_CROSSED_GAP * limbs.view.parts.hips_height
-    return bool(across < -0.1 * limbs.shoulder_width) and bent and before and near
+    joints = limbs.joints
+    if any(limbs.bend(f"{s}LowerArm") < MIN_CROSSED_ELBOW for s in OTHER):
+        return False
+    if any((joints[f"{s}Hand"] - joints[f"{s}UpperArm"]) @ forward <= 0 for s in OTHER):
+        return False
+    across = float((joints["leftHand"] - joints["rightHand"]) @ left) / limbs.shoulder_width
+    forearm = max(float(np.linalg.norm(joints[f"{s}Hand"] - joints[f"{s}LowerArm"])) for s in OTHER)
+    to_elbow = max(float(np.linalg.norm(limbs.middle(f"{s}Hand") - joints[f"{o}LowerArm"])) for s, o in OTHER.items())
+    if across < 0 and to_elbow <= MAX_HAND_TO_ELBOW * forearm:
+        return True
+    gap, along = _crossing([(joints[f"{s}LowerArm"], joints[f"{s}Hand"]) for s in OTHER])
+    near = gap <= MAX_CROSSED_GAP * limbs.view.parts.hips_height
+    return across <= -MIN_ACROSS and near and along <= MAX_CROSSED_ALONG
 
 
-def _segment_distance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
-    """Least distance between points along two segments, by nine points of each."""
-    steps = np.linspace(0.0, 1.0, 9)[:, None]
-    a, b = (p + steps * (q - p) for p, q in (one, other))
-    return float(np.linalg.norm(a[:, None] - b[None], axis=2).min())
+def _crossing(segments: list[tuple[Array, Array]]) -> tuple[float, float]:
+    """Least distance between nine points of each of two segments, and how far along them it is, at most."""
+    steps = np.linspace(0.0, 1.0, 9)
+    one, other = (p + steps[:, None] * (q - p) for p, q in segments)
+    apart = np.linalg.norm(one[:, None] - other[None], axis=2)
+    i, j = divmod(int(apart.argmin()), len(steps))
+    return float(apart[i, j]), float(max(steps[i], steps[j]))

@@ -11,14 +11,15 @@ from vrm_synth.facts.limbs import Limbs, between
 from vrm_synth.pose.phrases import PLACES
 from vrm_synth.shot.body_parts import MIN_BONE_VERTICES, BodyParts
 
-MAX_GAP = 0.045  # of the hips' height: as near as cloth lies to skin
+MAX_GAP = 0.036  # of the hips' height: as near as cloth lies to skin
+MAX_HAND_GAP = 0.028  # the same between two hands
 MAX_PLACE_GAP = 0.075  # the same to a single point of the head
 MAX_HAND_DISTANCE = 0.7  # of a hand's length: distance between the middles of two hands that hold each other
 MAX_PALM_ANGLE = 40.0  # degrees by which palms may miss facing each other
 HANDS = {"leftHand", "rightHand"}
 PALMS = {"leftPalm", "rightPalm"}
 NEAR = 96  # vertices of each of two parts, those that lie near the other, that are compared
-MOUTH_HEIGHT = 0.4  # of the way from the head's joint up to the eyes
+MOUTH_HEIGHT = 0.4  # of the way from the head's joint up to the eyes, without which the mouth is not known
 EYE_HEIGHT = 0.42  # of the way from the head's joint to its top, where there are no eyes
 
 _PLACES: WeakKeyDictionary[BodyParts, dict[str, Array]] = WeakKeyDictionary()
@@ -32,22 +33,24 @@ def touching(limbs: Limbs, a: str, b: str) -> bool:
     """
     if a in PLACES or b in PLACES:
         bone, place = (b, a) if a in PLACES else (a, b)
-        points = limbs.points(bone)
-        return len(points) >= MIN_BONE_VERTICES and _reach(limbs, points - head_place(limbs, place)) <= MAX_PLACE_GAP
+        points, at = limbs.points(bone), head_place(limbs, place)
+        return at is not None and len(points) >= MIN_BONE_VERTICES and _reach(limbs, points - at) <= MAX_PLACE_GAP
     one, other = (limbs.view.vertices[limbs.view.bone_vertices(n)] for n in (a, b))
-    if min(len(one), len(other)) < MIN_BONE_VERTICES or not _meet(one, other, MAX_GAP * limbs.view.parts.hips_height):
+    gap = (MAX_HAND_GAP if {a, b} in (HANDS, PALMS) else MAX_GAP) * limbs.view.parts.hips_height
+    if min(len(one), len(other)) < MIN_BONE_VERTICES or not _meet(one, other, gap):
         return False
     if {a, b} == PALMS:
         return _palms_face_each_other(limbs)
     return {a, b} != HANDS or (_hand_distance(limbs) <= MAX_HAND_DISTANCE and _wrists_are_uncrossed(limbs))
 
 
-def head_place(limbs: Limbs, place: str) -> Array:
-    """(3,) a place of the posed head, world metres."""
+def head_place(limbs: Limbs, place: str) -> Array | None:
+    """(3,) a place of the posed head, world metres; None where it is not known."""
     parts = limbs.view.parts
     if parts not in _PLACES:
         _PLACES[parts] = _places_at_rest(parts)
-    return np.asarray(limbs.joints["head"] + _PLACES[parts][place] @ limbs.head)
+    at = _PLACES[parts].get(place)
+    return None if at is None else np.asarray(limbs.joints["head"] + at @ limbs.head)
 
 
 def _places_at_rest(parts: BodyParts) -> dict[str, Array]:
@@ -55,14 +58,13 @@ def _places_at_rest(parts: BodyParts) -> dict[str, Array]:
     joint = parts.landmarks["head"]
     points = parts.rest[parts.direct & ~parts.spring_driven & parts.of_bones("head", "jaw")] - joint
     if len(points) < MIN_BONE_VERTICES:
-        return dict.fromkeys(PLACES, np.zeros(3))
+        return {}
     eyes = [parts.landmarks[b][1] - joint[1] for b in ("leftEye", "rightEye") if b in parts.landmarks]
     eye = float(np.mean(eyes)) if eyes else EYE_HEIGHT * float(points[:, 1].max())
     mouth, width = MOUTH_HEIGHT * eye, float(np.percentile(np.abs(points[:, 0]), 90))
     near = points[(np.abs(points[:, 1] - mouth) < 0.3 * abs(eye)) & (np.abs(points[:, 0]) < width / 3)]
     front = float((near if len(near) else points)[:, 2].max())
-    return {
-        "mouth": np.array([0.0, mouth, front]),
+    return ({"mouth": np.array([0.0, mouth, front])} if eyes else {}) | {
         "chin": np.array([0.0, min(0.0, float(near[:, 1].min()) if len(near) else 0.0), 0.85 * front]),
         "leftEar": np.array([width, 0.85 * eye, 0.0]),
         "rightEar": np.array([-width, 0.85 * eye, 0.0]),

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.camera.depth_test import DepthTest, inside
+from vrm_synth.camera.depth_test import inside
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.face_shapes import FaceShapes, Feature, Openings, face_shapes_of
 from vrm_synth.facts.facts import Eyes, FaceFacts, Gaze, Mouth
@@ -182,12 +182,15 @@ class DrawnFace:
         """Share of some vertices in the picture with nothing before them."""
         if not len(vertices):
             return 0.0
-        view = self.drawn.view
         chosen = vertices[np.linspace(0, len(vertices) - 1, min(SAMPLES, len(vertices))).astype(np.intp)]
-        points = view.vertices[chosen]
-        seen = inside(view.camera, view.aspect, points, EDGE_MARGIN)
-        hidden = DepthTest(view.camera, self.drawn.depth).hidden(points, SLACK * self.shapes.height)
-        return float(np.count_nonzero(seen & ~hidden)) / len(points)
+        x, y, distance = self.drawn.view.projected[chosen].T
+        height, width = self.drawn.depth.shape
+        edge = 1.0 - 2 * EDGE_MARGIN
+        seen = (distance > 0) & (np.abs(x) <= edge) & (np.abs(y) <= edge)
+        column = np.where(seen, (x + 1) / 2 * width, 0).astype(np.intp)
+        row = np.where(seen, (1 - y) / 2 * height, 0).astype(np.intp)
+        shown = self.drawn.depth[row, column] >= distance - SLACK * self.shapes.height
+        return float(np.count_nonzero(seen & shown)) / len(chosen)
 
 
 def _lid_name(opening: float) -> Eyes:

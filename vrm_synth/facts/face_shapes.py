@@ -28,6 +28,7 @@ SIDE = 64  # pixels of a drawing of the eyes or of the mouth
 STEPS = 4  # weights of an expression that are drawn; between them openings are interpolated
 MIN_EYE = 20  # pixels of a drawing that an eye takes at rest, for its opening to be measured
 STILL = 1e-3  # heights of the head: what moves less stays as it is
+OFF_CENTER = 0.1  # of an eye's width, by which an iris that looks straight ahead may be off its middle
 MIN_FEATURE = 3  # vertices of a feature that is looked for
 MOVED = 0.3  # of a feature's largest movement, from which on a vertex counts as moved
 BEFORE_FACE = (
@@ -159,7 +160,7 @@ class FaceShapes:
             if len(iris) < MIN_EYE / 4 or len(eye) < MIN_EYE:
                 return False
             offsets.append(float(iris.mean() - (eye.min() + eye.max()) / 2) / max(float(np.ptp(eye)), 1e-9))
-        return abs(sum(offsets)) <= 0.12 and max(map(abs, offsets)) <= 0.2
+        return max(map(abs, offsets)) <= OFF_CENTER
 
     def _eye_xs(self, side: str, names: tuple[str, ...]) -> NDArray[np.floating]:
         """x in pixels of what the drawing at rest shows of one eye's parts."""

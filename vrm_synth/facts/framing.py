@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vrm_synth.camera.depth_test import inside
+from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import Framing
@@ -20,13 +21,16 @@ HEAD_IN = 0.75  # the same for a head, whose crown and chin a close-up may cut
 HANDS_IN = 0.9  # the same for the whole figure, of which fingers or loose hair may be cut
 # The line runs 0 at the neck, 1 at the hips, 2 at the knees, 3 at the ankles. Between two spans nothing is said.
 CLOSE_UP = ((0.0, 0.34, 0.52), (0.0, 0.56, 0.65))  # least and most of the line, least height of the head
-PORTRAIT = ((0.12, 0.66, 0.48), (0.42, 0.66, 0.6), (0.57, 0.66, 0.68))  # the same, with the most height of the head
+# The same, least and most height of the head: seen from above, a bust shows much of the line and little of the breast.
+PORTRAIT = ((0.12, 0.66, 0.0, 0.48), (0.42, 0.66, 0.48, 0.6), (0.57, 0.66, 0.6, 0.68), (0.66, 0.9, 0.46, 0.58))
 UPPER_BODY_CUT = (0.78, 1.16)
 MOST_HEAD = 0.42  # of the picture's height, below the breast; a larger head is seen from above, or is half a body
 HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no portraits
 COWBOY_CUT = (1.28, 1.88)
 LAP_CUT = 1.75  # of a sitting figure: up to here the picture is of the upper body, with its lap
 LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
+LOWER_BODY = ("UpperLeg", "LowerLeg", "Foot", "Toes")
+WHOLE_BODY = ("hips", *(side + bone for side in ("left", "right") for bone in LOWER_BODY))
 STEPS = 10  # points on each stretch of the line
 
 
@@ -34,32 +38,23 @@ def framing(drawn: DrawnBody) -> Framing:
     """The framing by what is in sight, whatever crop was chosen."""
     view = drawn.view
     if not view.parts.is_person:
-        everything = bool(inside(view.camera, view.aspect, view.vertices).all())
-        return "full_body" if everything else ""
-    seen = inside(view.camera, view.aspect, view.vertices)
-    head = _share(seen, _of(view, *HEAD))
+        return "full_body" if bool(view.inside_picture.all()) else ""
+    head = view.inside_share(*HEAD)
     if head < HEAD_IN or drawn.pixels.by_region.get("head", 0.0) < MIN_HEAD_PIXELS * drawn.scale:
         return ""
-    if _shows_all(view, seen, head):
-        return "full_body"
+    if head >= WHOLE and all(view.inside_share(bone) >= WHOLE for bone in WHOLE_BODY):
+        return "full_body" if view.inside_share(*BONE_NAMES) >= HANDS_IN else ""
     return "" if _is_mostly_head(view.parts) else _cut_framing(view, _cuts(view), head)
 
 
+_MOSTLY_HEAD: WeakKeyDictionary[BodyParts, bool] = WeakKeyDictionary()
+
+
 def _is_mostly_head(parts: BodyParts) -> bool:
-    body, head = parts.rest[parts.direct, 1], parts.rest[parts.direct & parts.of_bones("head"), 1]
-    return len(head) > 0 and float(np.ptp(head)) > HALF_A_BODY * float(np.ptp(body))
-
-
-def _shows_all(view: BodyView, seen: NDArray[np.bool_], head: float) -> bool:
-    parts = view.parts
-    feet = [_share(seen, view.bone_vertices(side + "Foot")) for side in ("left", "right")]
-    return min(head, *feet) >= WHOLE and _share(seen, parts.direct) >= HANDS_IN and _lowest_seen(view, seen)
-
-
-def _lowest_seen(view: BodyView, seen: NDArray[np.bool_]) -> bool:
-    """True where the legs and the torso are inside, too: a long skirt may not be."""
-    names = ("hips", "leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg")
-    return all(_share(seen, _of(view, name)) >= WHOLE for name in names)
+    if parts not in _MOSTLY_HEAD:
+        body, head = parts.rest[parts.direct, 1], parts.rest[parts.direct & parts.of_bones("head"), 1]
+        _MOSTLY_HEAD[parts] = len(head) > 0 and float(np.ptp(head)) > HALF_A_BODY * float(np.ptp(body))
+    return _MOSTLY_HEAD[parts]
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ def _cut_framing(view: BodyView, cuts: Cuts, head: float) -> Framing:
         return "close_up"
     if cuts.again or last >= 3 or head < WHOLE:
         return ""
-    if any(least <= first and last <= most and share <= size for least, most, size in PORTRAIT):
+    if any(least <= first and last <= most and low <= share <= high for least, most, low, high in PORTRAIT):
         return "portrait"
     if share > MOST_HEAD:
         return ""
@@ -104,15 +99,16 @@ def _sits(view: BodyView) -> bool:
 
 def _cuts(view: BodyView) -> Cuts:
     at = view.posed.bone_positions()
+    top = at.get("neck", at["head"])
+    lines = [
+        _between(np.array([top, at["hips"], at[f"{side}LowerLeg"], at[f"{side}Foot"]]), 3) for side in ("left", "right")
+    ]
     ends, again = [], False
-    for side in ("left", "right"):
-        line = [at.get("neck", at["head"]), at["hips"], at[side + "LowerLeg"], at[side + "Foot"]]
-        whole = _between(np.array(line), 3)
-        seen = inside(view.camera, view.aspect, whole)
+    for seen in np.split(inside(view.camera, view.aspect, np.concatenate(lines)), 2):
         out = np.flatnonzero(~seen)
-        end = float(out[0]) / STEPS if len(out) else 3.0
-        again |= bool(seen[round(end * STEPS) :].any()) if len(out) else False
-        ends.append(end)
+        first = int(out[0]) if len(out) else len(seen)
+        ends.append(min(first / STEPS, 3.0))
+        again |= bool(seen[first:].any())
     return Cuts(min(ends), max(ends), again)
 
 
@@ -122,12 +118,3 @@ def _between(line: Array, stretches: int) -> Array:
     k = np.minimum(t.astype(np.intp), stretches - 1)
     share = (t - k)[:, None]
     return np.asarray(line[k] * (1 - share) + line[k + 1] * share)
-
-
-def _of(view: BodyView, *bones: str) -> NDArray[np.bool_]:
-    return view.parts.direct & view.parts.of_bones(*bones)
-
-
-def _share(seen: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
-    count = int(np.count_nonzero(chosen))
-    return float(np.count_nonzero(seen & chosen)) / count if count else 1.0

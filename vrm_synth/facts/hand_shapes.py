@@ -11,7 +11,8 @@ from vrm_synth.camera.depth_test import DepthTest, inside
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import HandShape
-from vrm_synth.facts.limbs import Limbs, limbs_of, vertex_counts
+from vrm_synth.facts.limbs import Limbs, limbs_of
+from vrm_synth.facts.visible_regions import vertex_counts
 
 MIN_HAND_PIXELS = {"open": 130, "fist": 110, "peace": 180, "point": 150, "thumb_up": 170}  # of a picture of 512 × 512
 MIN_HAND_SHARE = 0.45  # of the hand's pixels, unhidden

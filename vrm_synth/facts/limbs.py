@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import HandShape
@@ -19,6 +18,7 @@ from vrm_synth.shot.body_parts import BodyParts
 from vrm_synth.shot.body_view import BodyView
 
 DOWN = np.array([0.0, -1.0, 0.0])
+MIN_UP = 0.3  # height of the chest's up direction from which it does not lie
 SAMPLES = 64  # vertices of a bone that stand for it
 CHESTS = ("upperChest", "chest", "spine")
 
@@ -58,6 +58,12 @@ class Limbs:
     def head(self) -> Array:
         """(3, 3) rows: the head's left, up and forward directions, world frame."""
         return self.frame("head")
+
+    @cached_property
+    def ahead(self) -> Array:
+        """(3,) unit vector that the chest faces: level where it is upright or bent, whatever it is where it lies."""
+        left, up, forward = self.chest
+        return forward if up[1] < MIN_UP else unit(np.cross(left, [0.0, 1.0, 0.0]))
 
     def direction(self, start: str, end: str) -> Array:
         """(3,) unit vector from one joint to another."""
@@ -223,14 +229,3 @@ def _seat(parts: BodyParts) -> NDArray[np.intp]:
         own = np.flatnonzero(parts.direct & (parts.of_bones("hips") | thighs))
         chosen[" seat"] = own[np.unique(np.linspace(0, len(own) - 1, min(4 * SAMPLES, len(own))).astype(np.intp))]
     return chosen[" seat"]
-
-
-_COUNTS: WeakKeyDictionary[BodyParts, dict[str, int]] = WeakKeyDictionary()
-
-
-def vertex_counts(parts: BodyParts) -> dict[str, int]:
-    """Bone → number of vertices that it moves directly."""
-    if parts not in _COUNTS:
-        counts = np.bincount(parts.bone[parts.direct & (parts.bone >= 0)], minlength=len(BONE_NAMES))
-        _COUNTS[parts] = dict(zip(BONE_NAMES, counts.tolist(), strict=True))
-    return _COUNTS[parts]

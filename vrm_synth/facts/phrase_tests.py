@@ -36,7 +36,7 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
     needed = {*p.bent, *p.straight, *(b for pair in (*p.above, *p.front, *p.behind, *p.apart) for b in pair)}
     if not needed <= limbs.joints.keys() or not all(map(limbs.visible.shows, p.shows)):
         return False
-    up, ahead = np.array([0.0, 1.0, 0.0]), limbs.chest[2]
+    up, ahead = np.array([0.0, 1.0, 0.0]), limbs.ahead
     return (
         (not p.posture or state.posture == p.posture)
         and (not p.torso or state.torso == p.torso)

@@ -13,9 +13,12 @@ from vrm_synth.facts.limbs import Limbs, between, unit
 LOW = 0.07  # up to this height, a foot or a knee stands on the ground
 MAX_ERECT_THIGH, MAX_ERECT_KNEE = 32.0, 45.0  # of a leg that is stood on: thigh from straight down, knee
 MIN_STANDING_HIPS = 0.82  # height of the hips of one who stands
-MAX_SEAT, MIN_OFF_SEAT = 0.10, 0.16  # height of a seat that is sat on, and of one that is not
+MAX_SEAT, MIN_OFF_SEAT = 0.06, 0.16  # height of a seat that is on the ground, and of one that is not
+MAX_BALANCED, MIN_UNBALANCED = 0.22, 0.25  # how far behind the feet the trunk is without a seat, and only with one
 MIN_SEATED_THIGH = 62.0  # thigh from straight down of one who sits
-MAX_CHAIR_SHIN, MIN_CHAIR_SEAT = 35.0, 0.3  # shin from straight down, and height of the seat, on a chair
+MAX_UNSEATED_THIGH = 28.0  # thigh from straight down above the one knee that is knelt on
+MAX_HEELS_KNEE = 0.15  # height of the knees of one who sits on the heels
+MAX_CROUCHING_SHIN = 55.0  # shin from straight down
 MIN_KNEELING_SHIN = 62.0  # shin from straight down
 MIN_ALONG = 0.7  # cosine between a limb and the level direction that it goes along
 MIN_CROUCHING_KNEE = 112.0
@@ -149,10 +152,15 @@ def _stands(limbs: Limbs) -> bool:
 def _sits(limbs: Limbs) -> bool:
     if min(_thighs(limbs)) < MIN_SEATED_THIGH:
         return False
-    if limbs.seat_clearance <= MAX_SEAT:
-        return True
-    on_chair = max(min(_shins(limbs)), max(_shins(limbs)) / 2) <= MAX_CHAIR_SHIN and max(_thighs(limbs)) <= 118
-    return on_chair and limbs.seat_clearance >= MIN_CHAIR_SEAT
+    return limbs.seat_clearance <= MAX_SEAT or _behind_feet(limbs) >= MIN_UNBALANCED
+
+
+def _behind_feet(limbs: Limbs) -> float:
+    """How far the middle of the trunk is behind that of the feet: a body that only the feet carry would fall."""
+    joints = limbs.joints
+    trunk = joints["hips"] / 2 + (joints["leftUpperArm"] + joints["rightUpperArm"]) / 4
+    feet = (joints["leftFoot"] + joints["rightFoot"]) / 2
+    return float((feet - trunk) @ _ahead(limbs)) / limbs.view.parts.hips_height
 
 
 def _sits_on_heels(limbs: Limbs) -> bool:
@@ -161,7 +169,7 @@ def _sits_on_heels(limbs: Limbs) -> bool:
     for side in ("left", "right"):
         thigh = float(limbs.direction(f"{side}UpperLeg", f"{side}LowerLeg") @ ahead)
         shin = float(limbs.direction(f"{side}LowerLeg", f"{side}Foot") @ ahead)
-        if thigh < MIN_ALONG or shin > -MIN_ALONG or limbs.clearance(f"{side}LowerLeg") > LOW:
+        if thigh < MIN_ALONG or shin > -MIN_ALONG or limbs.clearance(f"{side}LowerLeg") > MAX_HEELS_KNEE:
             return False
     return True
 
@@ -172,19 +180,25 @@ def _ahead(limbs: Limbs) -> Array:
 
 
 def _kneels(limbs: Limbs) -> bool:
-    on_knee = [
-        limbs.clearance(f"{side}LowerLeg") <= LOW and shin >= MIN_KNEELING_SHIN
-        for side, shin in zip(("left", "right"), _shins(limbs), strict=True)
-    ]
-    if limbs.seat_clearance < MIN_OFF_SEAT and not all(on_knee):
+    """True where a knee is on the ground, its shin going back from it, and the other knee or foot as well."""
+    upright = max(limbs.from_down(f"{side}UpperLeg", f"{side}LowerLeg") for side in _knelt_on(limbs) or ("left",))
+    if not _knelt_on(limbs) or upright > MAX_UNSEATED_THIGH or limbs.seat_clearance < MIN_OFF_SEAT:
         return False
-    # The other foot is stood on; a knee on the ground lies before its foot.
-    grounded = all(
-        on or limbs.clearance(f"{side}Foot") <= LOW for side, on in zip(("left", "right"), on_knee, strict=True)
-    )
-    return any(on_knee) and grounded and limbs.seat_clearance > MAX_SEAT
+    return all(limbs.clearance(f"{s}Foot") <= LOW for s in ("left", "right") if s not in _knelt_on(limbs))
+
+
+def _knelt_on(limbs: Limbs) -> list[str]:
+    ahead = _ahead(limbs)
+    return [
+        side
+        for side in ("left", "right")
+        if limbs.clearance(f"{side}LowerLeg") <= LOW
+        and limbs.from_down(f"{side}LowerLeg", f"{side}Foot") >= MIN_KNEELING_SHIN
+        and limbs.direction(f"{side}LowerLeg", f"{side}Foot") @ ahead <= -MIN_ALONG
+    ]
 
 
 def _crouches(limbs: Limbs) -> bool:
     feet = max(limbs.clearance("leftFoot"), limbs.clearance("rightFoot"))
-    return feet <= LOW and min(_knees(limbs)) >= MIN_CROUCHING_KNEE and limbs.seat_clearance >= MIN_OFF_SEAT
+    bent = min(_knees(limbs)) >= MIN_CROUCHING_KNEE and max(_shins(limbs)) <= MAX_CROUCHING_SHIN
+    return feet <= LOW and bent and limbs.seat_clearance >= MIN_OFF_SEAT and _behind_feet(limbs) <= MAX_BALANCED

@@ -26,7 +26,9 @@ MAX_TILT = 40.0  # degrees between a body part's own up and the world's up to wh
 MAX_STEEPNESS = 50.0  # degrees of elevation up to which a side can be told
 HIGH, LEVEL, LOW = 18.0, 8.0, -14.0  # degrees: at least, at most to either side, at most
 UPRIGHT, TILTED = 2.0, 6.0  # degrees of roll: at most, at least
-MIN_HEAD_PIXELS, MIN_TORSO_PIXELS = 150.0, 600.0  # of a picture of 512²: a head and a torso in sight
+MIN_HEAD_PIXELS, MIN_BODY_PIXELS = 150.0, 600.0  # of a picture of 512²: a head, and a body below it, in sight
+BODY = ("torso", "hips", "leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg")
+FEWER = 5  # of so many vertices one is looked at, for the middle of what shows
 FACED = 120.0  # degrees around the face up to which a viewer sees how the head is tilted
 CLOSE_HEAD = 0.4  # of the picture's height, from which on a head's own tilt counts for the camera's height
 
@@ -43,10 +45,10 @@ def view_facts(drawn: DrawnBody, aim: Aim) -> ViewFacts:
         face=_face_side(drawn, face) if known else "",
         height=_height(view, elevation, face),
         roll=roll,
-        azimuth=_two_digits(hips.azimuth) if known else None,
-        elevation=_two_digits(elevation),
-        face_azimuth=_two_digits(face.azimuth) if known else None,
-        face_elevation=_two_digits(face.elevation),
+        azimuth=hips.azimuth if known else None,
+        elevation=elevation,
+        face_azimuth=face.azimuth if known else None,
+        face_elevation=face.elevation,
     )
 
 
@@ -74,7 +76,8 @@ def _around(view: BodyView, bone: str, point: Array) -> Around:
     to_camera = _to_camera(view.camera, point)
     x, y, z = (float(_unit(view.axis(bone, k)) @ to_camera) for k in range(3))
     up = float(_unit(view.axis(bone, 1))[1])
-    return Around(float(np.degrees(np.arctan2(x, z))), _arcsin(y), 90.0 - _arcsin(up))
+    # Rounded, for the same name on every machine.
+    return Around(_two_digits(float(np.degrees(np.arctan2(x, z)))), _arcsin(y), 90.0 - _arcsin(up))
 
 
 def _body_side(drawn: DrawnBody, hips: Around) -> Azimuth:
@@ -82,7 +85,8 @@ def _body_side(drawn: DrawnBody, hips: Around) -> Azimuth:
     from far above or below."""
     view, at = drawn.view, drawn.view.posed.bone_positions()
     bone = next((b for b in ("upperChest", "chest", "spine") if b in at), "hips")
-    if drawn.pixels.by_region.get("torso", 0.0) < MIN_TORSO_PIXELS * drawn.scale or not _framed(view, at[bone]):
+    shown = sum(drawn.pixels.by_region.get(region, 0.0) for region in BODY)
+    if shown < MIN_BODY_PIXELS * drawn.scale or not _framed(view, at[bone]):
         return ""
     chest = _around(view, bone, at[bone])
     both = (chest, hips) if _framed(view, at["hips"]) else (chest,)
@@ -102,8 +106,9 @@ def _face_side(drawn: DrawnBody, face: Around) -> Azimuth:
 
 def _middle_elevation(view: BodyView) -> float:
     """Elevation of the camera above the middle of what the picture shows of the body, degrees."""
-    framed = view.vertices[inside(view.camera, view.aspect, view.vertices)]
-    points = framed if len(framed) else view.vertices
+    some = view.vertices[::FEWER]
+    framed = some[view.inside_picture[::FEWER]]
+    points = framed if len(framed) else some
     return _arcsin(float(_to_camera(view.camera, (points.min(0) + points.max(0)) / 2)[1]))
 
 
@@ -125,7 +130,7 @@ def _framed(view: BodyView, point: Array) -> bool:
 
 
 def _arcsin(sine: float) -> float:
-    return float(np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0))))
+    return _two_digits(float(np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))))
 
 
 def _two_digits(degrees: float) -> float:

@@ -15,7 +15,7 @@ from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.pose.phrases import REGIONS
-from vrm_synth.shot.body_parts import BodyParts
+from vrm_synth.shot.body_parts import MIN_BONE_VERTICES, BodyParts
 
 # Least pixels of a region for it to be spoken of, of a picture of 512 × 512.
 MIN_PIXELS = {"Hand": 60, "Foot": 60, "LowerArm": 80, "UpperArm": 80, "LowerLeg": 100, "UpperLeg": 120}
@@ -55,6 +55,9 @@ class VisibleRegions:
         if bone == "legs":
             return any(self.shows(b) for b in REGIONS[bone])
         region = _region_of(bone)
+        is_finger = bone not in REGIONS and bone != region and region.endswith("Hand")
+        if is_finger and vertex_counts(self.drawn.view.parts)[bone] < MIN_BONE_VERTICES:
+            return False  # a finger must have a surface of its own
         least, share = thresholds(region)
         return self.pixels(region) >= least * self.drawn.scale and self.share(region) >= share
 
@@ -125,3 +128,14 @@ def _sample(parts: BodyParts) -> _Patches:
             each.append(float(up_to[-1]) / SAMPLES)
     picked = np.array(chosen, np.intp).reshape(-1, SAMPLES)
     return _Patches(tuple(regions), parts.triangles[picked], area[picked], np.array(each))
+
+
+_COUNTS: WeakKeyDictionary[BodyParts, dict[str, int]] = WeakKeyDictionary()
+
+
+def vertex_counts(parts: BodyParts) -> dict[str, int]:
+    """Bone → number of vertices that it moves directly."""
+    if parts not in _COUNTS:
+        counts = np.bincount(parts.bone[parts.direct & (parts.bone >= 0)], minlength=len(BONE_NAMES))
+        _COUNTS[parts] = dict(zip(BONE_NAMES, counts.tolist(), strict=True))
+    return _COUNTS[parts]

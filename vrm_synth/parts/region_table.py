@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from vrm_synth.parts.zones import ZONE_NAMES
 SHADE_DISTANCE = 16.0  # L*a*b* distance within which a color may be another's shade
 SAME_HUE = 25.0  # degrees
 GRAY = 8.0  # chroma below which a color has no hue to speak of
+_SEEN: WeakKeyDictionary[Surface, NDArray[np.bool_]] = WeakKeyDictionary()
 GRAY_DISTANCE = 12.0  # L*a*b* distance within which a gray may be another's shade
 
 
@@ -77,9 +79,7 @@ class RegionTable:
 def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
     """Measure the regions of a surface."""
     count, zones = len(regions.cluster), len(ZONE_NAMES)
-    solid = np.bincount(regions.triangle, minlength=len(surface.area)) > 0
-    seen = visible_points(surface.corners, solid, regions.center, surface.top - surface.floor)
-    weight = regions.area * seen
+    weight = regions.area * seen_from_outside(surface, regions)
     position = scaled(surface, regions.center)
     zone = surface.zone[regions.triangle].astype(np.intp)
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
@@ -105,6 +105,14 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
         lab=regions.palette.lab[regions.cluster],
         position=position,
     )
+
+
+def seen_from_outside(surface: Surface, regions: ColorRegions) -> NDArray[np.bool_]:
+    """(N,) cells of which anything can be seen from outside; found once a surface."""
+    if surface not in _SEEN:
+        solid = np.bincount(regions.triangle, minlength=len(surface.area)) > 0
+        _SEEN[surface] = visible_points(surface.corners, solid, regions.center, surface.top - surface.floor)
+    return _SEEN[surface]
 
 
 def scaled(surface: Surface, points: Array) -> Array:

@@ -43,8 +43,8 @@ class Phrase:
     touch: pairs that must touch on this avatar, whose arms may be shorter than others': a bone, and a bone, "torso",
     "legs" or a place of the head; two hands touch when they hold each other, leftPalm and rightPalm when they face each
     other, too.
-    above, front, behind: pairs of bones, the first of which is higher than the second, or farther forward or back along
-    the chest's direction. apart: pairs of bones that are at least a shoulder's width from each other.
+    above, front, behind: pairs of bones, the first of which is higher than the second, or farther forward or back as
+    the chest faces. apart: pairs of bones that are at least a shoulder's width from each other.
     bent, straight: lower arms and lower legs, by the angle of their elbows and knees.
     hands, arms: (side, name) of the shape of a hand and of where an arm goes; "left" or "right".
     posture, torso, legs: names of PoseFacts; "" for any.

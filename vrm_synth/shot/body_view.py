@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +68,25 @@ class BodyView:
         )
 
     @cached_property
+    def projected(self) -> Array:
+        """(V, 3) the vertices in the picture, as camera.framing.project has them."""
+        return project(self.camera, self.aspect, self.vertices)
+
+    @cached_property
+    def inside_picture(self) -> NDArray[np.bool_]:
+        """(V,) the vertices inside the picture, hidden or not."""
+        x, y, depth = self.projected.T
+        return np.asarray((depth > self.camera.near) & (np.abs(x) <= 1) & (np.abs(y) <= 1))
+
+    def inside_share(self, *bones: str) -> float:
+        """Part of the vertices that some bones move directly that is inside the picture; 1 where they have none."""
+        chosen = _vertices_of(self.parts, bones)
+        return float(np.count_nonzero(self.inside_picture[chosen])) / len(chosen) if len(chosen) else 1.0
+
+    @cached_property
     def head_share(self) -> float:
         """Height of the head as a share of the picture's."""
-        points = self.vertices[self.parts.direct & self.parts.of_bones("head")]
-        return float(np.ptp(project(self.camera, self.aspect, points)[:, 1])) / 2
+        return float(np.ptp(self.projected[_vertices_of(self.parts, ("head",)), 1])) / 2
 
     @cached_property
     def face_in_picture(self) -> bool:
@@ -123,11 +139,31 @@ class BodyView:
     def axis(self, bone: str, axis: int) -> Array:
         """(3,) world direction of an axis of the T-pose (0: x, 1: y, 2: z) after the bone has moved it."""
         now = self.posed.world_from_node[self.posed.avatar.humanoid[bone]][:3, :3]
-        return np.asarray(now @ np.linalg.pinv(self.parts.axes[bone])[:, axis])
+        return np.asarray(now @ _rest_from_bone(self.parts, bone)[:, axis])
 
     def bone_vertices(self, name: str) -> NDArray[np.bool_]:
         """(V,) mask of the vertices of a bone with its fingers or toes, or of a region's bones."""
         return self.parts.direct & self.parts.of_bones(*_with_children(name))
+
+
+_VERTICES: WeakKeyDictionary[BodyParts, dict[tuple[str, ...], NDArray[np.intp]]] = WeakKeyDictionary()
+_INVERSES: WeakKeyDictionary[BodyParts, dict[str, Array]] = WeakKeyDictionary()
+
+
+def _vertices_of(parts: BodyParts, bones: tuple[str, ...]) -> NDArray[np.intp]:
+    """The vertices that some bones move directly; found once a body."""
+    known = _VERTICES.setdefault(parts, {})
+    if bones not in known:
+        known[bones] = np.flatnonzero(parts.direct & parts.of_bones(*bones))
+    return known[bones]
+
+
+def _rest_from_bone(parts: BodyParts, bone: str) -> Array:
+    """(3, 3) inverse of a bone's axes at rest; found once a body."""
+    known = _INVERSES.setdefault(parts, {})
+    if bone not in known:
+        known[bone] = np.asarray(np.linalg.pinv(parts.axes[bone]), np.float64)
+    return known[bone]
 
 
 def _with_children(bone: str) -> tuple[str, ...]:

@@ -1,0 +1,152 @@
+"""Appearance: of the family by construction, of the shared avatars by looking, of overrides that name too much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.corpus import CORPUS, needs_corpus
+from tests.parts.answer_sheet import OVERRIDES
+from vrm_synth.appearance.appearance import Appearance
+from vrm_synth.appearance.find_appearance import find_appearance
+from vrm_synth.appearance.proper_names import with_words
+from vrm_synth.builtin_avatar.open_avatar import open_avatar
+from vrm_synth.builtin_avatar.params import DemoParams, variant
+from vrm_synth.core.errors import RecipeError
+from vrm_synth.parts.overrides import HairOverrides, PartOverrides, combined
+from vrm_synth.shot.recipe import CharacterWords
+from vrm_synth.vrm.avatar_loader import load
+
+OUTFITS = {
+    "sailor": ("sailor_uniform", "pleated_skirt", "kneehighs"),
+    "dress": ("dress", "socks"),
+    "hoodie": ("hoodie", "shorts", "thighhighs"),
+}
+STYLES = {"bob": "bob", "twintails": "twintails", "ponytail": "ponytail", "long": "", "short": ""}
+LENGTHS = {"bob": "short", "short": "short", "long": "long", "twintails": "long", "ponytail": "long"}
+
+
+def kinds(a: Appearance) -> list[str]:
+    return [i.kind for i in a.items]
+
+
+@pytest.mark.parametrize("i", range(8))
+def test_the_family_looks_as_its_parameters_say(i: int) -> None:
+    p, a = variant(i), find_appearance(open_avatar(f"demo:{i}"), f"demo:{i}")
+    assert (a.name, a.kind, a.style, a.skin_tone, a.skin_color) == (p.name, "girl", "anime", p.skin, "")
+    assert (a.hair_colors, a.eye_colors) == ((p.hair_color,), (p.eye_color,))
+    assert (a.hair_length, a.hair_style) == (LENGTHS[p.hair_style], STYLES[p.hair_style])
+    assert set(OUTFITS[p.outfit]) <= set(kinds(a)) and "shoes" in kinds(a)
+    assert ("glasses" in kinds(a)) == (p.accessory == "glasses")
+    assert ("hairclip" in kinds(a)) == (p.accessory == "hairclip")
+    assert any(k.startswith("hair_ribbon") for k in kinds(a)) == (p.accessory == "ribbon")
+    cloth = {"sailor_uniform", "dress", "hoodie", "pleated_skirt"}
+    assert all(p.outfit_color in i.colors for i in a.items if i.kind in cloth)
+
+
+def test_colors_that_are_no_names_are_named() -> None:
+    a = find_appearance(
+        open_avatar("demo:hair_color=#2040e0,outfit_color=#808060,outfit=dress"),
+        "demo:hair_color=#2040e0,outfit_color=#808060,outfit=dress",
+    )
+    assert a.hair_colors == ("blue",)
+    assert next(i for i in a.items if i.kind == "dress").colors == ()  # between gray and olive
+
+
+@pytest.mark.parametrize("i", [3, 4])
+def test_a_member_that_comes_as_a_file_is_read_by_names_and_shape(i: int) -> None:
+    p, a = variant(i), find_appearance(open_avatar(f"demo:{i}"), "somebody.vrm")
+    assert a.hair_colors == (p.hair_color,) and a.eye_colors == (p.eye_color,)
+    assert (a.hair_length, a.skin_tone, a.style) == (LENGTHS[p.hair_style], p.skin, "anime")
+    assert a.hair_style == {"twintails": "twintails"}.get(p.hair_style, "")
+    expected = {"hoodie": {"top", "shorts", "thighhighs", "shoes"}, "dress": {"skirt", "socks", "shoes", "glasses"}}
+    assert set(kinds(a)) == expected[p.outfit]
+
+
+# Looked at: (kind, hair colors, hair length, eye colors, skin tone, skin color, items). "" and () are what has no
+# name, or two that one could give it.
+LOOKS: dict[str, tuple[object, ...]] = {
+    "bizdude": ("man", ("brown",), "short", ("black",), "light", "",
+        {"suit_jacket navy", "shirt white", "trousers navy", "shoes black", "necktie red"}),
+    "boombox7": ("boombox_head", (), "", (), "", "", set()),
+    "boombox_export4": ("boombox_head", (), "", (), "", "", {"sword"}),
+    "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black"}),
+    "crimsom": ("man", ("red",), "short", ("black",), "fair", "", {"sweater", "trousers black", "shoes"}),
+    "m_expressive": ("girl", ("green",), "short", (), "tan", "",
+        {"shirt", "leggings purple", "boots", "glasses navy", "headphones", "backpack", "cassette_player"}),
+    "robot": ("robot", (), "", ("black",), "", "gray", set()),
+    "skinnie4": ("anatomical_figure", (), "", (), "", "", set()),
+    "v1_samplebot": ("mannequin", (), "short", (), "", "", {"shirt", "trousers", "shoes"}),
+    "zombie": ("zombie", (), "", (), "", "green", {"shirt", "trousers red", "shoes red"}),
+}  # fmt: skip
+
+
+def overrides_of_file(name: str) -> PartOverrides:
+    return PartOverrides.model_validate(yaml.safe_load(OVERRIDES.read_text())[f"{name}.vrm"])
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_shared_avatars_look_as_they_do(name: str) -> None:
+    assert CORPUS is not None
+    a = find_appearance(load(CORPUS / "avatars" / f"{name}.vrm"), f"{name}.vrm", overrides_of_file(name))
+    items = {" ".join((i.kind, *i.colors)) for i in a.items}
+    assert (a.kind, a.hair_colors, a.hair_length, a.eye_colors, a.skin_tone, a.skin_color, items) == LOOKS[name]
+    assert a.style == ("anime" if name == "m_expressive" else "")
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", ["bizdude", "cool_banana", "crimsom", "robot", "v1_samplebot", "zombie"])
+def test_without_overrides_less_is_said_and_nothing_else(name: str) -> None:
+    assert CORPUS is not None
+    a = find_appearance(load(CORPUS / "avatars" / f"{name}.vrm"), f"{name}.vrm")
+    _, hair, _, eyes, tone, color, items = LOOKS[name]
+    assert a.kind == "" and a.style == ""
+    assert a.hair_colors in ((), hair) and a.eye_colors in ((), eyes)
+    assert a.skin_tone in ("", tone) and a.skin_color in ("", color)
+    wider = {"shirt": "top", "sweater": "top", "suit_jacket": "jacket", "sunglasses": "glasses"}
+    true = {wider.get(str(i).split()[0], str(i).split()[0]) for i in items}  # type: ignore[attr-defined]
+    assert set(kinds(a)) - {"shirt"} <= true
+
+
+def test_overrides_that_name_nothing_are_refused() -> None:
+    avatar = open_avatar("demo:1")
+    for own, word in (
+        (PartOverrides(kinds={"upper_garment": "hoodi"}), "did you mean hoodie"),
+        (PartOverrides(kinds={"uper_garment": "hoodie"}), "did you mean upper_garment"),
+        (PartOverrides(kind="grl"), "no such kind of figure"),
+    ):
+        with pytest.raises(RecipeError, match=word):
+            find_appearance(avatar, "demo:1", own)
+
+
+def test_overrides_join_the_recipes_before_the_manifests() -> None:
+    first = PartOverrides(kinds={"shoes": "boots"}, hair=HairOverrides(length="long"))
+    then = PartOverrides(kinds={"shoes": "sandals", "hat": "cap"}, hair=HairOverrides(style="braid"), kind="girl")
+    both = combined(first, then)
+    assert both is not None
+    assert (both.kinds, both.kind) == ({"shoes": "boots", "hat": "cap"}, "girl")
+    assert (both.hair.length, both.hair.style) == ("long", "braid")
+
+
+def test_the_users_words_replace_what_was_found() -> None:
+    a = find_appearance(open_avatar("demo:1"), "demo:1")
+    named = with_words(a, "x/aki.vrm", {"aki.vrm": CharacterWords(name="Aki", description="a boy with red hair")})
+    assert (named.name, named.description, named.kind) == ("Aki", "a boy with red hair", a.kind)
+    assert with_words(a, "demo:1", {}) is a
+
+
+def test_found_once_and_the_same_in_every_process() -> None:
+    avatar = open_avatar("demo:2")
+    a = find_appearance(avatar, "demo:2")
+    assert find_appearance(avatar, "demo:2") is a
+    again = find_appearance(open_avatar("demo:2"), "demo:2")
+    assert again.items == a.items and again.groups.features == a.groups.features
+    assert np.array_equal(again.groups.labels.values, a.groups.labels.values)
+
+
+def test_parameters_decide_and_not_the_avatars_name() -> None:
+    source = "demo:name=Nintendo,hair_style=bob"
+    a = find_appearance(open_avatar(source), source)
+    assert a.name == "" and a.hair_style == DemoParams(hair_style="bob").hair_style
