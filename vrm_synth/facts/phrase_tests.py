@@ -12,7 +12,7 @@ from vrm_synth.facts.limbs import Limbs
 from vrm_synth.pose.phrases import Pair, Phrase
 
 MIN_ABOVE = 0.02  # of the hips' height: how much higher, farther forward or farther back one thing is than another
-MIN_BENT, MAX_STRAIGHT = 45.0, 30.0  # degrees of an elbow or a knee
+MIN_BENT, MAX_STRAIGHT = 45.0, 38.0  # degrees of an elbow or a knee
 MIN_TURN = 30.0  # degrees of the head from the hips
 
 

@@ -22,6 +22,7 @@ MIN_PIXELS = {"Hand": 60, "Foot": 60, "LowerArm": 80, "UpperArm": 80, "LowerLeg"
 MIN_MIDDLE_PIXELS = 150  # the same of the head, the neck, the torso and the hips
 MIN_SHARE = 0.4  # least part of the pixels that a region would have if nothing hid or cut it
 MIN_MIDDLE_SHARE = 0.25  # the same of the middle regions, which hair and arms cover in part
+LARGE, MIN_LARGE_SHARE = 8, 0.25  # a region of so many times the least pixels needs but this share
 SAMPLES = 40  # triangles of a region whose pixels are estimated
 DIRECTIONS = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)])  # (2, 12)
 
@@ -59,7 +60,8 @@ class VisibleRegions:
         if is_finger and vertex_counts(self.drawn.view.parts)[bone] < MIN_BONE_VERTICES:
             return False  # a finger must have a surface of its own
         least, share = thresholds(region)
-        return self.pixels(region) >= least * self.drawn.scale and self.share(region) >= share
+        pixels = self.pixels(region) / self.drawn.scale
+        return pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share)
 
     def pixels(self, region: str) -> float:
         """Pixels that show the region."""
