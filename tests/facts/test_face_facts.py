@@ -11,6 +11,7 @@ import pytest
 import vrm_synth as vs
 from tests.corpus import CORPUS, needs_corpus
 from tests.facts.face_scenes import camera_around, draw
+from vrm_synth.camera.framing import project
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.face_facts import face_facts
@@ -96,11 +97,12 @@ def test_a_wink_is_not_read_where_one_eye_is_turned_away() -> None:
 
 
 def test_what_is_drawn_before_the_features_hides_them() -> None:
-    """A wall that covers the lower half of the picture hides the mouth, one that covers all hides everything."""
+    """A wall below the eyes hides the mouth, one before all hides everything."""
     open_face = drawn_face({"happy": 1.0})
     height = open_face.depth.shape[0]
+    eyes = project(open_face.view.camera, 1.0, open_face.view.face_point)[0, 1]
     half, whole = open_face.depth.copy(), np.full_like(open_face.depth, 0.01)
-    half[height * 11 // 20 :] = 0.01
+    half[int((1 - eyes) / 2 * height) + height // 12 :] = 0.01
     lower = face_facts(replace(open_face, depth=half), "")
     assert lower.expression == "" and lower.mouth == "" and lower.eyes == "closed"
     assert face_facts(replace(open_face, depth=whole), "") == FaceFacts()

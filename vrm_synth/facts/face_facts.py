@@ -17,7 +17,7 @@ from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.face_shapes import FaceShapes, Feature, Openings, face_shapes_of
 from vrm_synth.facts.facts import Eyes, FaceFacts, Gaze, Mouth
 from vrm_synth.pose.lookat import map_range
-from vrm_synth.shot.body_view import EDGE_MARGIN, BodyView
+from vrm_synth.shot.body_view import EDGE_MARGIN, BodyView, angle_between
 
 MIN_HEAD_HEIGHT = 48.0  # pixels, in pictures of any size: a face whose features can be read
 MAX_FACE_ANGLE = 62.0  # degrees between the face and the camera up to which it can be read
@@ -59,7 +59,7 @@ def face_facts(drawn: DrawnBody, gaze: Gaze) -> FaceFacts:
 
 def _is_readable(drawn: DrawnBody) -> bool:
     view = drawn.view
-    if not view.parts.is_person or view.face_angle > MAX_FACE_ANGLE:
+    if not view.parts.is_person or _angle(view) > MAX_FACE_ANGLE:
         return False
     large = view.head_share * view.size[1] >= MIN_HEAD_HEIGHT
     framed = bool(inside(view.camera, view.aspect, view.face_point, EDGE_MARGIN)[0])
@@ -139,7 +139,8 @@ class DrawnFace:
         if pixels < MIN_EYE_PIXELS * self.drawn.scale or not self._is_level:
             return ""
         sight = [self._eye_is_seen(side) for side in ("left", "right")]
-        view, angle = self.drawn.view, self.drawn.view.face_angle
+        view = self.drawn.view
+        angle = _angle(view)
         if turned == "away":
             return "away" if any(sight) and _turns(view) and _sideways(view) >= AVERTED_TURNED else ""
         if turned == "viewer":
@@ -201,9 +202,14 @@ def _lid_name(opening: float) -> Eyes:
     return "half_closed" if HALF[0] <= opening <= HALF[1] else ""
 
 
+def _angle(view: BodyView) -> float:
+    """Degrees between the face's direction and that from the eyes to the camera."""
+    return angle_between(view.face_direction, np.asarray(view.camera.position) - view.face_point)
+
+
 def _sideways(view: BodyView) -> float:
     """Degrees between the face and the camera, around the head's own axis."""
-    to_camera = np.asarray(view.camera.position) - view.posed.bone_positions()["head"]
+    to_camera = np.asarray(view.camera.position) - view.face_point
     return float(np.degrees(np.arctan2(abs(view.axis("head", 0) @ to_camera), view.axis("head", 2) @ to_camera)))
 
 

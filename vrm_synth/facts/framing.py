@@ -26,12 +26,12 @@ PORTRAIT = ((0.12, 0.66, 0.0, 0.48), (0.42, 0.66, 0.48, 0.6), (0.57, 0.66, 0.6, 
 UPPER_BODY_CUT = (0.78, 1.16)
 MOST_HEAD = 0.42  # of the picture's height, below the breast; a larger head is seen from above, or is half a body
 HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no portraits
-COWBOY_CUT = (1.28, 1.88)
+COWBOY_CUT = (1.26, 1.84)
 LAP_CUT = 1.75  # of a sitting figure: up to here the picture is of the upper body, with its lap
 LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
 LOWER_BODY = ("UpperLeg", "LowerLeg", "Foot", "Toes")
 WHOLE_BODY = ("hips", *(side + bone for side in ("left", "right") for bone in LOWER_BODY))
-STEPS = 10  # points on each stretch of the line
+STEPS = 20  # points on each stretch of the line
 
 
 def framing(drawn: DrawnBody) -> Framing:
@@ -107,7 +107,7 @@ def _cuts(view: BodyView) -> Cuts:
     for seen in np.split(inside(view.camera, view.aspect, np.concatenate(lines)), 2):
         out = np.flatnonzero(~seen)
         first = int(out[0]) if len(out) else len(seen)
-        ends.append(min(first / STEPS, 3.0))
+        ends.append((first - 0.5) / STEPS if len(out) else 3.0)
         again |= bool(seen[first:].any())
     return Cuts(min(ends), max(ends), again)
 

@@ -34,7 +34,7 @@ NEAR = 0.3  # of the picture's height, that a head takes on a figure near enough
 FRONT_AROUND, FRONT_UP, FRONT_SHADE = 32.0, 42.0, 0.22  # at most; most part of the figure in shade
 SIDE_AROUND, SIDE_UP = (48.0, 100.0), 47.0  # between; at most
 SIDE_SHADE, SIDE_LIT = 0.7, 0.85  # least part in shade of what faces away, in light of what faces the light's side
-TOP_AROUND, TOP_UP, TOP_SHADE = 45.0, 55.0, 0.15  # at most; at least; least part of the figure in shade
+TOP_AROUND, TOP_UP, TOP_SHADE = 45.0, 55.0, 0.13  # at most; at least; least part of the figure in shade
 FACING = 0.35  # least part of a normal that points to a side, for a surface that faces it
 MIN_SIDE = 0.12  # least part of the figure that faces away from a light from the side
 

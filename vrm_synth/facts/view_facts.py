@@ -38,7 +38,7 @@ def view_facts(drawn: DrawnBody, aim: Aim) -> ViewFacts:
     view = drawn.view
     roll: Roll = "upright" if abs(aim.roll) <= UPRIGHT else "tilted" if abs(aim.roll) >= TILTED else ""
     known, at = view.posed.avatar.front_known, view.posed.bone_positions()
-    hips, face = _around(view, "hips", at["hips"]), _around(view, "head", at["head"])
+    hips, face = _around(view, "hips", at["hips"]), _around(view, "head", view.face_point)
     elevation = _middle_elevation(view)
     return ViewFacts(
         body=_body_side(drawn, hips) if known else "",
