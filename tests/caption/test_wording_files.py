@@ -128,6 +128,8 @@ def test_japanese_actions_end_so_that_others_can_follow() -> None:
         ("waving with the right hand", {"right_arm", "right_hand"}),
         ("making peace signs with both hands", {"left_arm", "right_arm", "left_hand", "right_hand"}),
         ("pointing up with the left index finger", {"left_arm", "left_hand"}),
+        ("saluting with the right hand", {"right_arm", "right_hand"}),
+        ("with one arm raised and the other out to the side", {"left_arm", "right_arm"}),
         ("kicking high with the right leg", {"posture", "legs", "torso"}),
         ("looking back over the left shoulder", {"gaze"}),
         ("in a T-pose with both arms straight out to the sides", {"left_arm", "right_arm"}),
