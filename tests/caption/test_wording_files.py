@@ -15,6 +15,7 @@ from vrm_synth.caption.phrase_cover import covered
 from vrm_synth.caption.wording_files import english_wording, japanese_wording, tag_wording
 from vrm_synth.facts import facts as f
 from vrm_synth.parts import PART_NAMES
+from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.stage.backgrounds import NAMES
 
 WORDINGS = {"en": english_wording, "ja": japanese_wording, "tags": tag_wording}
@@ -116,6 +117,8 @@ def test_japanese_actions_end_so_that_others_can_follow() -> None:
     tables += (w.looking_back, w.face_view, w.head_turned)
     actions = [*chain.from_iterable(chain.from_iterable(t.values()) for t in tables), *w.wink]
     assert all(a.endswith(("ている", "でいる")) for a in actions)
+    phrases = [phrase for pose in load_poses().values() for phrase in pose.phrases]
+    assert all(p.ja.endswith(("ている", "でいる")) for p in phrases if p.ja)
     for verb in w.verbs.values():
         assert verb.last == f"{verb.joined}いる"
         assert set(verb.parts) <= set(PART_NAMES) and set(verb.items) <= set(all_items())
