@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vrm_synth.dataset.caption_columns import dataset_captions
 from vrm_synth.dataset.derive import put_shard
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.shards.record import Record
@@ -40,7 +41,8 @@ def replace_shard(store: LocalStore, shard: ExpectedShard, contents: list[Datase
     """Write other samples as this shard, with a record that matches them."""
     for name in filter(shard.owns, store.list(shard.split)):
         store.delete(name)
-    put_shard(store, read_identity(store)["recipe"]["format"], shard, contents)
+    identity = read_identity(store)
+    put_shard(store, identity["recipe"]["format"], shard, contents, dataset_captions(identity).names)
 
 
 def _file(store: LocalStore, random: np.random.Generator, *ends: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vrm_synth.core.passes import CONDITIONING_IMAGE, PASSES, dataset_passes
+from vrm_synth.facts.facts import Facts
 from vrm_synth.io.dataset_columns import (
     COLUMNS,
     FILE_NAME,
@@ -25,7 +26,6 @@ from vrm_synth.io.dataset_columns import (
     table_columns,
     with_caption,
 )
-from vrm_synth.facts.facts import Facts
 from vrm_synth.io.shard_readers.sample import is_member_name
 from vrm_synth.shot.choices import Choices
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.shot.test_visibility import before
 from tests.vrm.vrm_file import MESH_NODE, Doc, changed, vrm0, vrm1
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
@@ -18,14 +17,12 @@ from vrm_synth.core.errors import ShotError
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.dataset.preset_sheets import faces
 from vrm_synth.pose.evaluate import evaluate
-from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.skinning import posed_primitives
 from vrm_synth.render import RenderBackend, View, open_backend
 from vrm_synth.shot.body_parts import body_parts_of
-from vrm_synth.shot.visibility import Visibility
 from vrm_synth.stage.light_types import Ambient, Light
 from vrm_synth.vrm import load_bytes
-from vrm_synth.vrm.avatar import Avatar, Expression, MaterialColorBind, MorphTargetBind
+from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.report import avatar_report, format_report
 from vrm_synth.vrm.three_vrm_compat import as_three_vrm
 
@@ -125,31 +122,6 @@ def test_an_expression_of_an_undrawn_mesh_is_not_captioned(demo: Avatar) -> None
     hidden = marked(demo, "Face")
     assert not hidden.visible_expressions & {"happy", "aa", "blink"}
     assert "happy" not in [e.name for e in faces(hidden)]
-
-
-def test_an_expression_without_effect_is_not_captioned(demo: Avatar) -> None:
-    """One whose morph target's deltas are all 0; one of colours needs no vertex to move."""
-    face = named(demo, "Face")
-    still = len(demo.primitives_of(face)[0].morph_positions)
-
-    def padded(p: Any) -> Any:
-        return replace(
-            p, morph_positions=np.concatenate([p.morph_positions, 0 * p.morph_positions[:1]]), morph_normals=None
-        )
-
-    meshes = list(demo.meshes)
-    mesh = demo.nodes[face].mesh
-    assert mesh is not None
-    meshes[mesh] = replace(meshes[mesh], primitives=tuple(map(padded, meshes[mesh].primitives)))
-    nothing = Expression("happy", True, morph_target_binds=(MorphTargetBind(face, still, 1.0),))
-    color = MaterialColorBind(demo.primitives_of(face)[0].material, "color", (1, 0, 0, 1))
-    for expression, caption in ((nothing, ""), (replace(nothing, material_color_binds=(color,)), "happy")):
-        a = replace(demo, meshes=tuple(meshes), expressions={"happy": expression})
-        w = before(load_poses()["stand"], "face_front_level", "demo")
-        posed = evaluate(a, expressions={"happy": 1.0})
-        parts = body_parts_of(a)
-        view = replace(w.view, parts=parts, posed=posed, vertices=parts.rest)
-        assert Visibility(view, w.depth).expression("happy") == caption
 
 
 def annotated(make: Any, flag: str) -> bytes:

@@ -134,13 +134,14 @@ def test_planned_shots_follow_the_recipe() -> None:
         jitter={"camera": 0, "pose": 0}, fov=[30, 30], expressions="happy", outlines=False, settle_seconds=0.25,
     )  # fmt: skip
     planned = plan_shot(r, 0, opened)
-    s, observations = planned.shot, observe_drawn(planned)
+    s, view = planned.shot, observe_drawn(planned).view
     assert (s.size, s.supersample, s.outlines, s.camera.fov_y) == ((320, 200), 3, False, 30.0)
     assert s.figure.settle_seconds == 0.25
     assert s.background == (16 / 255, 32 / 255, 48 / 255, 1.0)
     assert s.figure.bones == {b: pytest.approx(q) for b, q in load_poses()["wave"].bones.items()}
     assert s.figure.expressions.keys() == {"happy"} and 0.75 <= s.figure.expressions["happy"] <= 1
-    assert (observations.azimuth, observations.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
+    assert (planned.aim.azimuth, planned.aim.elevation) == (180, load_views()["bust_back_high"].elevation.degrees)
+    assert (view.body, view.height) == ("back", "high")
     assert plan_shot(recipe(poses="wave", mirror=1.0), 0, opened).shot.choices.mirrored is True
     assert plan_shot(recipe(poses="t_pose", mirror=1.0), 0, opened).shot.choices.mirrored is False
 
@@ -156,7 +157,7 @@ def test_full_views_show_the_whole_figure(i: int) -> None:
     assert max(np.abs(x).max(), np.abs(y).max()) <= 1 - 2 * 0.06 + ROUNDED
     assert max(np.ptp(x), np.ptp(y)) > 1.5  # and no smaller than they must be
     assert s.camera.near < depth.min() and depth.max() < s.camera.far
-    assert observe_drawn(planned).framing == "full"
+    assert observe_drawn(planned).framing == "full_body"
 
 
 @pytest.mark.parametrize("pose", SOME_POSES)

@@ -12,7 +12,7 @@ from tests.corpus import CORPUS, avatar_files, needs_corpus
 from tests.observe_drawn import observe_drawn
 from tests.vrm.odd_figures import mirrored, plain, sides_swapped, turned, under_root, without
 from tests.vrm.vrm_file import STRAND, Doc, changed, vrm0, vrm1
-from vrm_synth.caption import english
+from vrm_synth.caption.captioner import caption
 from vrm_synth.shot import Recipe, plan_shot
 from vrm_synth.vrm import Avatar, load, load_bytes
 from vrm_synth.vrm.facing import FrontSigns, front_signs, nearest_quarter, with_turn
@@ -197,10 +197,11 @@ def test_captions_state_the_front_only_if_it_is_known(by: float, words: bool, az
         {"avatars": ["demo"], "count": 1, "poses": "stand", "views": "full_front_level", "jitter": {"camera": 0}}
     )
     planned = plan_shot(r, 0, lambda _: a)
-    observations = observe_drawn(planned)
-    assert observations.azimuth == azimuth and (observations.face_azimuth is None) == (azimuth is None)
-    text = english(planned.shot.choices, observations)
-    assert ("front" in text, "stand" in text) == (words, words), text
+    facts = observe_drawn(planned)
+    view = facts.view
+    assert (view.azimuth is None, view.face_azimuth is None) == (azimuth is None, azimuth is None)
+    assert azimuth is None or abs(view.azimuth or 0.0) < 1.0
+    assert (view.body, "front" in caption(facts)) == ("front" if words else "", words), caption(facts)
 
 
 def test_a_figure_scaled_beyond_numbers_is_read_without_a_complaint() -> None:

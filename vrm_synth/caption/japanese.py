@@ -60,7 +60,7 @@ def _hair(facts: Facts, w: Japanese) -> str:
         return w.bald
     color = _color([colors[c].ja for c in hair.colors[:1]], [colors[c].ja_noun for c in hair.colors])
     if hair.style in w.hair_style:
-        return w.hair_style[hair.style].format(color=color)
+        return w.hair_style[hair.style].format(color=color, length=w.styled_length.get(hair.length, ""))
     if hair.length in w.hair_length:
         return w.hair_length[hair.length].format(color=color)
     return (colors[hair.colors[0]].hair.ja if len(hair.colors) == 1 else f"{color}髪") if color else ""

@@ -124,6 +124,7 @@ class Japanese(_Wording):
     bald: str
     hair_length: dict[str, str]
     hair_style: dict[str, str]
+    styled_length: dict[str, str]
     skin: dict[str, str]
     grown: str
     held: str

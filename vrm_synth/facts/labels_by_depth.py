@@ -14,6 +14,7 @@ from vrm_synth.render.geometry_buffer import VertexLabels
 from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 MOST_STEPS = 16  # points along a triangle's side
+LAYERS = 0.005  # metres: of surfaces as near as this, an iris before the white of its eye, the one in front is seen
 NEAR = 0.02  # metres between a point of the surface and the depth of its pixel, for it to be what the pixel shows
 
 
@@ -40,7 +41,8 @@ def labels_by_depth(
     x, y, z, of = x[framed], y[framed], points[framed, 2], of[framed]
     gap = np.abs(z - depth[y, x])
     near = np.flatnonzero(gap <= NEAR)
-    near = near[np.argsort(-gap[near], kind="stable")]  # the nearest is written last
+    layered = gap[near] <= LAYERS
+    near = near[np.lexsort((np.where(layered, -z[near], -gap[near]), layered))]  # the best is written last
     out[y[near], x[near]] = label[drawn][of[near]]
     return _filled(out, np.isfinite(depth))
 

@@ -55,7 +55,8 @@ def test_rows_come_back_in_order_and_the_same_rows_give_the_same_bytes(path, tmp
 @pytest.mark.parametrize(
     ("where", "count"),
     [
-        ("true", 100), ("pose = 'wave'", 50), ("pose = 'wave' and facts.view.azimuth < 3", 7), ("caption like '% 7.'", 1),
+        ("true", 100), ("pose = 'wave'", 50),
+        ("pose = 'wave' and facts.view.azimuth < 3", 7), ("caption like '% 7.'", 1),
         ("hash(key) % 10 = 0", None), ("i in (3, 5)", 2), ("false", 0),
         ("json_extract_string(shot, '$.choices.pose') = 'sit'", 50),
         ("facts.framing = 'full_body' and list_contains(facts.hair.colors, 'pink')", 16),

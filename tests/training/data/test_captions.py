@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vrm_synth.caption import english
+from vrm_synth.caption.captioner import caption
+from vrm_synth.caption.settings import CaptionSettings
+from vrm_synth.facts.facts import FaceFacts, Facts, PhraseFact, PoseFacts, SceneFacts, ViewFacts
 from vrm_synth.pose.pose_library import load_poses
-from vrm_synth.shot.choices import Choices
-from vrm_synth.shot.observations import Observations
 from vrm_synth.training.data.captions import choose_text, mirror, possible_texts, shuffle_tags
 from vrm_synth.training.data.source import CaptionText
 
@@ -24,18 +24,28 @@ def test_every_phrase_of_the_poses_is_mirrored_as_the_pose_is():
 
 
 def test_the_mirrored_caption_is_the_caption_of_the_mirror_image():
-    blinks = {"blinkLeft": "blinkRight", "happy": "happy"}
+    """Of English captions; tags name the sides in words of their own."""
+    winks, sides = {"wink_left": "wink_right", "open": "open"}, {"": "", "front": "front", "side_left": "side_right"}
+    sides |= {"three_quarter_right": "three_quarter_left", "behind_left": "behind_right"}
     changed = 0
-    for wording, azimuth, phrase, blink in itertools.product(
-        range(12), (0, 40, -40, 90, 170, 130), PHRASES[:8], blinks
-    ):
-        choices = Choices(character="Aki", noun="a girl", wording=wording, background="red")
-        observed = Observations(
-            framing="full", azimuth=azimuth, elevation=20, face_in_sight=True, phrases=(phrase.text,), expression=blink
+    for seed, side, phrase, eyes in itertools.product(range(12), sides, PHRASES[:8], winks):
+        facts = Facts(
+            framing="full_body",
+            view=ViewFacts(body=side, height="high"),
+            pose=PoseFacts(phrases=(PhraseFact(phrase.text),)),
+            face=FaceFacts(expression="happy", eyes=eyes),
+            scene=SceneFacts(background="red"),
         )
-        image = replace(observed, azimuth=-azimuth, phrases=(phrase.mirror().text,), expression=blinks[blink])
-        assert mirror(english(choices, observed)) == english(choices, image)
-        changed += english(choices, observed) != english(choices, image)
+        image = replace(
+            facts,
+            view=ViewFacts(body=sides[side], height="high"),
+            pose=PoseFacts(phrases=(PhraseFact(phrase.mirror().text),)),
+            face=FaceFacts(expression="happy", eyes=winks[eyes]),
+        )
+        for style in ("en_short", "en", "en_long"):
+            ours, theirs = (caption(f, CaptionSettings(style=style), seed) for f in (facts, image))
+            assert mirror(ours) == theirs
+            changed += ours != theirs
     assert changed > 100
 
 
