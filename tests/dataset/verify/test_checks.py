@@ -260,13 +260,10 @@ def test_facts_that_the_picture_does_not_show_are_found_by_drawing_it_again(sets
     text = captions.captions(forged, first.row["shot"]["choices"]["wording"], first.key)
     row = {**first.row, FACTS: forged.to_json(), **text}
     replace_shard(store, shard, [replace(first, row=row, caption=text["caption"]), *rest])
-    assert not [f for f in faults_of(store) if f.shard is not None]
+    finish(store)
+    assert verify(store).faults == ()
     redrawn = verify(store, redraw=COUNT, backend=gl, open_avatar=opener(store))
     assert [f.what for f in redrawn.faults if f.shard is not None] == ["other when drawn again: facts.left_hand"]
-
-
-def faults_of(store: LocalStore) -> tuple[Fault, ...]:
-    return verify(store).faults
 
 
 def test_angles_of_facts_may_differ_by_half_a_degree():
