@@ -21,13 +21,16 @@ from vrm_synth.yaml_models.resources import yaml_files
 
 KANA = "".join(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FB), 0x30FC)))
 FOLLOWERS = "あがてのヌワレン髪女白é"  # some of these merge with no character before them
+VOCABULARY = 49408  # words of CLIP's tokenizer
 Count = Callable[[str], int]
 
 
 def main(folder: str) -> None:
     from transformers import CLIPTokenizer
 
-    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    if len(tokenizer) != VOCABULARY:
+        sys.exit(f"{folder}: no CLIP tokenizer; {len(tokenizer)} words, {VOCABULARY} expected")
     COUNTS_FILE.write_text(counts_file(lambda text: len(tokenizer(text)["input_ids"]) - 2), encoding="utf-8")
 
 

@@ -74,7 +74,7 @@ LOOKS: dict[str, tuple[object, ...]] = {
     "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black"}),
     "crimsom": ("man", ("red",), "short", ("black",), "fair", "", {"sweater", "trousers black", "shoes"}),
     "m_expressive": ("girl", ("green",), "short", (), "tan", "",
-        {"shirt", "leggings purple", "boots", "glasses navy", "headphones", "backpack", "cassette_player"}),
+        {"shirt", "leggings purple", "boots", "glasses navy", "headphones", "backpack"}),
     "robot": ("robot", (), "", ("black",), "", "gray", set()),
     "skinnie4": ("anatomical_figure", (), "", (), "", "", set()),
     "v1_samplebot": ("mannequin", (), "short", (), "", "", {"shirt", "trousers", "shoes"}),

@@ -17,7 +17,7 @@ from vrm_synth.caption.sayable import sayable
 from vrm_synth.caption.sizes import medium, short
 from vrm_synth.facts.facts import CharacterFacts, FaceFacts, Facts, HairFacts, Item, PoseFacts, SceneFacts, ViewFacts
 
-MANY = 800
+MANY = 500
 ENGLISH = ("en_short", "en", "en_long")
 WHOLE = {style: CaptionSettings(style=style, max_tokens=None) for style in STYLES}
 DEFAULT = {style: CaptionSettings(style=style) for style in STYLES}

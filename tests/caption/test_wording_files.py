@@ -15,6 +15,7 @@ from vrm_synth.caption.phrase_cover import covered
 from vrm_synth.caption.wording_files import english_wording, japanese_wording, tag_wording
 from vrm_synth.facts import facts as f
 from vrm_synth.parts import PART_NAMES
+from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.stage.backgrounds import NAMES
 
 WORDINGS = {"en": english_wording, "ja": japanese_wording, "tags": tag_wording}
@@ -116,6 +117,8 @@ def test_japanese_actions_end_so_that_others_can_follow() -> None:
     tables += (w.looking_back, w.face_view, w.head_turned)
     actions = [*chain.from_iterable(chain.from_iterable(t.values()) for t in tables), *w.wink]
     assert all(a.endswith(("ている", "でいる")) for a in actions)
+    phrases = [phrase for pose in load_poses().values() for phrase in pose.phrases]
+    assert all(p.ja.endswith(("ている", "でいる")) for p in phrases if p.ja)
     for verb in w.verbs.values():
         assert verb.last == f"{verb.joined}いる"
         assert set(verb.parts) <= set(PART_NAMES) and set(verb.items) <= set(all_items())
@@ -128,6 +131,8 @@ def test_japanese_actions_end_so_that_others_can_follow() -> None:
         ("waving with the right hand", {"right_arm", "right_hand"}),
         ("making peace signs with both hands", {"left_arm", "right_arm", "left_hand", "right_hand"}),
         ("pointing up with the left index finger", {"left_arm", "left_hand"}),
+        ("saluting with the right hand", {"right_arm", "right_hand"}),
+        ("with one arm raised and the other out to the side", {"left_arm", "right_arm"}),
         ("kicking high with the right leg", {"posture", "legs", "torso"}),
         ("looking back over the left shoulder", {"gaze"}),
         ("in a T-pose with both arms straight out to the sides", {"left_arm", "right_arm"}),

@@ -43,7 +43,7 @@ MATERIALS = {
     "dress": {"Top", "Skirt", "Collar", "Trim", "Lace"},
     "hoodie": {"Top", "Rib", "Pocket", "Print", "Cord"},
     "shorts": {"Dark"},
-    **dict.fromkeys(("kneehighs", "socks", "thighhighs"), {"Sock"}),
+    **{key: {"Sock"} for key in ("kneehighs", "socks", "thighhighs")},
     "shoes": {"Shoe", "Sole"},
     "glasses": {"Frame", "Lens"},
 }

@@ -54,7 +54,7 @@ def test_a_hand_has_the_shape_of_its_angles(hand: str) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("name", ["bizdude", "crimsom", "zombie", "cool_banana"])
+@pytest.mark.parametrize("name", ["bizdude", "crimsom", "zombie", "cool_banana", "m_expressive"])
 def test_hands_of_strangers_have_the_shapes_of_their_angles(name: str) -> None:
     assert CORPUS is not None
     avatar = vs.load(CORPUS / "avatars" / f"{name}.vrm")

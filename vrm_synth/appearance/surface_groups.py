@@ -125,6 +125,8 @@ def group_surface(
     vertex_count: drawn vertices. last_vertex: (T,) number of each triangle's last vertex, whose label it shows.
     triangle, area, feature: (N,) the cells: triangle, square metres, index into `features`.
     """
+    if not len(triangle):
+        return SurfaceGroups(VertexLabels(np.zeros(vertex_count, np.uint8)), (), np.zeros((256, 0), np.float32))
     weight = np.zeros((vertex_count, len(features)), np.float32)
     np.add.at(weight, (last_vertex[triangle], feature), area)
     total = weight.sum(1)

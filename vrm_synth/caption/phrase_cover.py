@@ -19,17 +19,20 @@ def covered(phrases: Iterable[PhraseFact]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _covered(text: str) -> tuple[str, ...]:
-    table, side, groups = english_wording().covers, "", []
+    table, side = english_wording().covers, ""
+    groups: list[str] = []
+    limbs: list[tuple[str, str]] = []  # (arm or hand, side or "")
     for word in _WORD.findall(text):
         if word in ("left", "right"):
             side = word
             continue
-        for group in table.get(word, ()):
-            if group not in ("arms", "hands"):
-                groups.append(group)
-                continue
-            groups += [f"{s}_{group[:-1]}" for s in ((side,) if side else ("left", "right"))]
+        found = table.get(word, ())
+        groups += [g for g in found if g not in ("arms", "hands")]
+        limbs += [(g.removesuffix("s"), side) for g in found if g in ("arms", "hands")]
         side = side if word in ("index", "thumb") else ""
+    # "saluting with the right hand": what has no side of its own is on the one that the phrase names.
+    named = tuple(dict.fromkeys(s for _, s in limbs if s)) or ("left", "right")
+    groups += [f"{s}_{limb}" for limb, own in limbs for s in ((own,) if own else named)]
     return tuple(dict.fromkeys(groups))
 
 

@@ -23,7 +23,7 @@ MIN_HAIR = 250  # pixels of hair for its color
 MIN_HAIR_END = 150  # pixels of hair below the shoulders, which show that it is long
 MIN_TORSO = 1500  # pixels of the torso, before or behind which long hair would show
 MIN_TAIL = 300  # pixels of a tail of hair
-MIN_IRIS = 30  # pixels of both irises
+MIN_IRIS = 40  # pixels of both irises
 MIN_SKIN = 400  # pixels of face and body
 MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "outer_garment": 800,

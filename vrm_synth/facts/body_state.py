@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from vrm_synth.camera.depth_test import inside
 from vrm_synth.facts.arms import arm
 from vrm_synth.facts.facts import Arm, Legs, Posture, Torso
 from vrm_synth.facts.limbs import DOWN, Limbs, between
@@ -39,7 +40,9 @@ class BodyState:
             return held if any(shins) else ""
         # Who sits on the heels hides the shins; from the side, one leg hides the other.
         seen = all(shins) or (any(shins) and any(thighs)) or (held == "kneeling" and all(thighs))
-        return held if seen else ""
+        knees = np.stack([self.limbs.joints[f"{s}LowerLeg"] for s in SIDES])
+        framed = inside(self.limbs.view.camera, self.limbs.view.aspect, knees)
+        return held if seen and (framed.all() if held == "kneeling" else framed.any()) else ""
 
     @cached_property
     def torso(self) -> Torso:

@@ -55,7 +55,9 @@ class _Hand:
 
 
 def hand_shape(drawn: DrawnBody, side: Literal["left", "right"]) -> HandShape:
-    """The shape of one hand; "" where it does not show or is none of the known ones."""
+    """The shape of one hand; "" where it does not show or is none of the known ones, or the body is not a person's."""
+    if not drawn.view.parts.is_person:  # whose hands may rest in any way
+        return ""
     limbs = limbs_of(drawn)
     if side not in limbs.hand_shapes:
         limbs.hand_shapes[side] = _seen_shape(limbs, side)
@@ -76,9 +78,10 @@ def formed_shape(limbs: Limbs, side: str) -> HandShape:
     hand = _hand(limbs, side)
     if hand is None:
         return ""
-    straight = tuple(f for f in FINGERS if hand.bends[f] <= MAX_STRAIGHT)
-    closed = tuple(f for f in FINGERS if hand.bends[f] >= MIN_CLOSED)
-    if len(straight) + len(closed) < len(FINGERS):
+    told = [f for f in FINGERS if f in hand.bends]
+    straight = tuple(f for f in told if hand.bends[f] <= MAX_STRAIGHT)
+    closed = tuple(f for f in told if hand.bends[f] >= MIN_CLOSED)
+    if len(straight) + len(closed) < len(told):
         return ""
     if not closed:
         return "open"
@@ -101,7 +104,7 @@ def _is_readable(limbs: Limbs, side: str, shape: HandShape) -> bool:
     hand = _hand(limbs, side)
     if hand is None:
         return False
-    told = EXTENDED[shape]
+    told = [f for f in EXTENDED[shape] if f in hand.fingers]
     to_camera = limbs.to_camera(limbs.joints[side + "Hand"])
     if any(abs(float(hand.fingers[f] @ to_camera)) > MAX_END_ON for f in told):
         return False
@@ -118,19 +121,19 @@ def _in_sight(limbs: Limbs, tips: Array, side: str) -> bool:
 
 
 def _hand(limbs: Limbs, side: str) -> _Hand | None:
-    """A hand's fingers; None where one of the four has no joints, or nothing that shows them."""
+    """A hand's fingers, those with joints and a surface that shows them; None where too few of them tell a shape."""
     x, y, z = limbs.frame(side + "Hand")
     forward, palm, across = (x if side == "left" else -x), -y, z  # as in the T-pose
     bends, fingers, tips = {}, {}, {}
     for finger in (*FINGERS, "Thumb"):
         bones = finger_bones(side, finger)
         if not all(b in limbs.joints for b in bones) or _vertex_count(limbs, bones) < MIN_FINGER_VERTICES:
-            if finger == "Thumb":
-                continue
-            return None
+            continue
         first, second = limbs.direction(bones[0], bones[1]), limbs.direction(bones[1], bones[2])
         bends[finger] = _flexion(forward, palm, second, first)
         fingers[finger], tips[finger] = (second if finger == "Thumb" else first), limbs.joints[bones[2]]
+    if not {"Index", "Middle"} <= bends.keys() or bends.keys().isdisjoint(("Ring", "Little")):
+        return None
     return _Hand(forward, across, palm, bends, fingers, tips)
 
 
