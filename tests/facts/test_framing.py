@@ -107,7 +107,7 @@ def test_a_seated_body_cut_in_its_lap_is_an_upper_body() -> None:
 
 
 def test_full_bodies_touch_no_edge_with_their_feet_and_the_others_leave_the_picture() -> None:
-    recipe = Recipe.model_validate({"avatars": ["demo:1", "demo:2"], "count": 40, "seed": 3, "size": (192, 192)})
+    recipe = Recipe.model_validate({"avatars": ["demo:1", "demo:2"], "count": 24, "seed": 3, "size": (192, 192)})
     avatars = {"demo:1": demo(1), "demo:2": demo(2)}
     names = set()
     for i in range(recipe.count):

@@ -24,7 +24,7 @@ MAX_FACE_ANGLE = 62.0  # degrees between the face and the camera up to which it 
 MAX_FACE_ELEVATION = 32.0  # the same up and down, where lids and brows look as they are
 MIN_FACE_PIXELS, MIN_EYE_PIXELS, MIN_MOUTH_PIXELS = 300.0, 14.0, 12.0  # of a picture of 512²
 MOODS = ("happy", "angry", "sad", "relaxed", "surprised")
-# What has to be seen for an emotion to be read, by how far the weight has to be up.
+# The features that have to have moved, and to be in sight, for an emotion to be read.
 TELLING = {
     "happy": ("mouth",),
     "angry": ("brow",),
@@ -33,7 +33,7 @@ TELLING = {
     "surprised": ("mouth",),
 }
 MIN_WEIGHT, OTHER_WEIGHT = 0.7, 0.2  # least effective weight of the emotion, most of any other
-MIN_MOVE = 2.0  # pixels by which a feature must have moved
+MIN_SMILE, MIN_MOVE = 2.0, 3.0  # pixels by which a smiling mouth, and any other feature, must have moved
 SEEN = 0.6  # least part of a feature in sight
 SAMPLES = 24  # vertices of a feature that are looked for
 SLACK = 0.02  # heights of the head: what is drawn this little before a vertex is its own surface
@@ -90,7 +90,8 @@ class DrawnFace:
         features = self.shapes.features(name)
         if name != "angry" and not any(self._eye_is_seen(side) for side in ("left", "right")):
             return ""
-        return name if all(self._shows(features.get(f), weight) for f in TELLING[name]) else ""
+        least = MIN_SMILE if name in ("happy", "relaxed") else MIN_MOVE
+        return name if all(self._shows(features.get(f), weight, least) for f in TELLING[name]) else ""
 
     @cached_property
     def eyes(self) -> Eyes:
@@ -168,10 +169,10 @@ class DrawnFace:
     def _eye_is_seen(self, side: str) -> bool:
         return self._seen_share(self.shapes.eye_vertices[side]) >= SEEN
 
-    def _shows(self, feature: Feature | None, weight: float) -> bool:
+    def _shows(self, feature: Feature | None, weight: float, least: float) -> bool:
         return (
             feature is not None
-            and self._pixels_of(feature.size * weight) >= MIN_MOVE
+            and self._pixels_of(feature.size * weight) >= least
             and self._seen_share(feature.vertices) >= SEEN
         )
 

@@ -315,7 +315,7 @@ def _measure(avatar: Avatar) -> FaceShapes:
     own &= ~(blends & (label == UNKNOWN))
     vertices, back = np.unique(triangles[own], return_inverse=True)
     y = parts.rest[parts.direct & parts.of_bones("head"), 1]
-    height = float(np.ptp(y)) if len(y) else 1.0
+    height = max(float(np.ptp(y)), 1e-6) if len(y) else 1.0
     middle = float(parts.landmarks["head"][0])
     return FaceShapes(avatar, parts, vertices.astype(np.intp), back.reshape(-1, 3), label[own], height, middle)
 

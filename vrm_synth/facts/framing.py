@@ -20,7 +20,7 @@ WHOLE = 0.995  # least share of a part's vertices inside the picture for the par
 HEAD_IN = 0.75  # the same for a head, whose crown and chin a close-up may cut
 HANDS_IN = 0.9  # the same for the whole figure, of which fingers or loose hair may be cut
 # The line runs 0 at the neck, 1 at the hips, 2 at the knees, 3 at the ankles. Between two spans nothing is said.
-CLOSE_UP = ((0.0, 0.34, 0.52), (0.0, 0.56, 0.65))  # least and most of the line, least height of the head
+CLOSE_UP = ((0.0, 0.34, 0.52), (0.0, 0.56, 0.69))  # least and most of the line, least height of the head
 # The same, least and most height of the head: seen from above, a bust shows much of the line and little of the breast.
 PORTRAIT = ((0.12, 0.66, 0.0, 0.48), (0.42, 0.66, 0.48, 0.6), (0.57, 0.66, 0.6, 0.68), (0.66, 0.9, 0.46, 0.58))
 UPPER_BODY_CUT = (0.78, 1.16)
@@ -107,7 +107,7 @@ def _cuts(view: BodyView) -> Cuts:
     for seen in np.split(inside(view.camera, view.aspect, np.concatenate(lines)), 2):
         out = np.flatnonzero(~seen)
         first = int(out[0]) if len(out) else len(seen)
-        ends.append((first - 0.5) / STEPS if len(out) else 3.0)
+        ends.append(max(first - 0.5, 0.0) / STEPS if len(out) else 3.0)
         again |= bool(seen[first:].any())
     return Cuts(min(ends), max(ends), again)
 

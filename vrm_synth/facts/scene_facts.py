@@ -23,20 +23,21 @@ from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 MIN_BACKGROUND_PIXELS = 4000.0  # of a picture of 512²
 SAME_COLOR = 4 / 255  # most by which a color may differ from a named one, each channel
+GLOWING = 0.2  # of a material's own light, from which on no other shows on it
 STEP = 4  # pixels between those whose surface is looked at
 JUMP = 0.05  # metres of depth from one pixel looked at to the next, where one surface ends and another begins
 MIN_SURFACE = 300  # pixels looked at that show a surface, of a picture of 512²
 # How much darker the shade is than the light, as the screen shows it, 0 to 1.
 MIN_CONTRAST, FLAT_CONTRAST = 0.1, 0.09  # at least, for a direction to be seen; at most, for light without one
 STRONG_CONTRAST = 0.25  # at least, for light from above, or from the side on a figure far away
-NEAR = 0.3  # of the picture's height, that a head takes on a figure near enough for a toon's soft shade to be seen
+NEAR = 0.42  # of the picture's height, that a head takes on a figure near enough for a toon's soft shade to be seen
 # Where the light stands as seen from the camera: degrees around, degrees up.
 FRONT_AROUND, FRONT_UP, FRONT_SHADE = 32.0, 42.0, 0.22  # at most; most part of the figure in shade
 SIDE_AROUND, SIDE_UP = (48.0, 100.0), 47.0  # between; at most
 SIDE_SHADE, SIDE_LIT = 0.7, 0.85  # least part in shade of what faces away, in light of what faces the light's side
 TOP_AROUND, TOP_UP, TOP_SHADE = 45.0, 55.0, 0.13  # at most; at least; least part of the figure in shade
 FACING = 0.35  # least part of a normal that points to a side, for a surface that faces it
-MIN_SIDE = 0.12  # least part of the figure that faces away from a light from the side
+MIN_SIDE = 0.16  # least part of the figure that faces away from a light from the side
 
 
 def scene_facts(drawn: DrawnBody, shot: Shot) -> SceneFacts:
@@ -157,7 +158,7 @@ def _shade(avatar: Avatar) -> float | None:
     corners = np.concatenate([p.positions[p.indices] for p in numbered.primitives]).astype(np.float64)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     by_material = np.bincount(numbered.material_of, area, len(avatar.materials))
-    lit = np.array([m.kind != "unlit" for m in avatar.materials], np.bool_)
+    lit = np.array([m.kind != "unlit" and max(m.emissive_factor) < GLOWING for m in avatar.materials], np.bool_)
     if by_material[lit].sum() <= 0.8 * by_material.sum():
         return None
     used = np.flatnonzero(lit & (by_material > 0))
