@@ -25,20 +25,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
+from vrm_synth.caption.captioner import captions
 from vrm_synth.dataset.avatar_cache import AvatarCache
 from vrm_synth.dataset.identity.dataset_json import identity, identity_bytes
+from vrm_synth.dataset.render_shot import render_shot
+from vrm_synth.dataset.sample_facts import appearance_of, facts_of
+from vrm_synth.dataset.sample_passes import buffers_of
 from vrm_synth.dataset.shards.record import FileRecord, Record, sealed
 from vrm_synth.dataset.summary.table import ROWS_A_GROUP, schema, table_row
 from vrm_synth.io.file_names import DATASET_JSON, METADATA_TABLE, RECORDS_FOLDER, record_name
 from vrm_synth.io.store import LocalStore
+from vrm_synth.render import open_backend
 from vrm_synth.shot import builtin_recipe, plan_shot
-from vrm_synth.shot.observe import observe
 
 SHOTS = 64
 A_SHARD = 1000
 QUESTIONS = {
-    "a face and a crop": "expression = 'happy' and crop = 'face'",
-    "angles and words": "abs(face_azimuth) < 30 and caption like '%smil%'",
+    "a face and a crop": "facts.face.expression = 'happy' and crop = 'face'",
+    "angles and words": "abs(facts.view.face_azimuth) < 30 and caption like '%smil%'",
+    "a list's item": "facts.framing = 'full_body' and list_contains(facts.hair.colors, 'pink')",
     "one in a thousand": "hash(key) % 1000 = 0",
     "everything": "true",
 }
@@ -72,24 +77,28 @@ def make_table(path: Path, rows: int) -> None:
     """Write a table with that many rows."""
     open_one = AvatarCache(open_avatar)
     recipe = builtin_recipe(SHOTS)
-    pool = []
+    pool, backend = [], open_backend("gl")
     for i in range(SHOTS):
         planned = plan_shot(recipe, i, open_one)
-        shot = planned.shot
-        observations = observe(planned, np.full(shot.size[::-1], np.inf, np.float32))
+        shot, avatar = planned.shot, planned.view.posed.avatar
+        appearance = appearance_of(recipe, avatar, shot.figure.avatar)
+        buffers = buffers_of(recipe, "gl", appearance.groups.labels)
+        posed, frame = render_shot(backend, avatar, shot, posed=planned.posed, buffers=buffers)
+        facts = facts_of(planned, appearance, posed, frame)
         row = {
             "i": i,
             "seed": 0,
             "attempt": 0,
-            "caption": f"A girl, {shot.choices.pose}, {observations.expression or 'smiling'}.",
+            **captions(facts, recipe.captions, shot.choices.wording),
             "avatar": shot.figure.avatar,
             "avatar_sha256": open_one(shot.figure.avatar).sha256,
             "license": "CC0-1.0",
             "renderer": "llvmpipe",
             "shot": shot.to_json(),
-            "observations": observations.to_json(),
+            "facts": facts.to_json(),
         }
         pool.append(table_row(row, "", "train", 0))
+    backend.close()
     real = pa.Table.from_pylist(pool, schema=schema())
     with pq.ParquetWriter(path, schema(), compression="zstd", compression_level=3) as out:
         for first in range(0, rows, ROWS_A_GROUP):

@@ -3,7 +3,7 @@
     python benchmarks/small_stages.py [--shots 60] [--size 512] [--avatars demo m_expressive crimsom]
 
 check: dataset/image_checks.py's `find_fault` on packed pixels, against the same checks on single channels.
-parts: the primitives that are drawn (for what an expression moves, shot/visibility.py), against a list from skinning
+parts: the primitives that are drawn (for what an expression moves, shot/body_view.py), against a list from skinning
 the body. pose: the pose of a shot that planning has posed already, against posing it again (dataset/render_task.py;
 only where no gaze turns the eyes). gaze: the angles of a gaze at a point, against those of the whole pose. What both
 return must be equal; they alternate; the least of three rounds counts, and means over the pictures are shown,

@@ -101,7 +101,7 @@ def test_every_render_method_has_the_same_parameters() -> None:
         return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY}
 
     assert list(DEFAULTS) == list(RenderOptions.__annotations__)
-    own = {"passes": (), "depth_layers": 4, "annotate": False, "part_overrides": None}  # what a Shot does not have
+    own = {"passes": (), "depth_layers": 4, "annotate": False, "facts": False, "part_overrides": None}
     assert named(compose_shot) == DEFAULTS and named(vs.Renderer.render) == own | DEFAULTS
     for function in (vs.Renderer.render, compose_shot):
         lines = (inspect.getdoc(function) or "").splitlines()

@@ -90,7 +90,7 @@ def pixels_of(member: int, geometry: GeometryBuffer) -> dict[str, float]:
 
 def test_items_are_named_where_their_materials_show() -> None:
     claims = 0
-    for member, appearance, drawn, geometry in pictures(8, 40, 5):
+    for member, appearance, drawn, geometry in pictures(8, 28, 5):
         seen = pixels_of(member, geometry)
         said = {i.kind: i for i in (*garments(drawn, appearance), *accessories(drawn, appearance))}
         for known in appearance.items:
@@ -104,12 +104,12 @@ def test_items_are_named_where_their_materials_show() -> None:
             colors = said[known.kind].colors if known.kind in said else ()
             assert set(colors) <= set(known.colors)
         assert set(said) <= {i.kind for i in appearance.items}
-    assert claims >= 60
+    assert claims >= 45
 
 
 def test_hair_eyes_and_skin_are_told_where_they_show() -> None:
     claims = 0
-    for member, appearance, drawn, geometry in pictures(8, 40, 6):
+    for member, appearance, drawn, geometry in pictures(8, 28, 6):
         p, seen = variant(member), pixels_of(member, geometry)
         hair, eyes, skin = hair_facts(drawn, appearance), eye_colors(drawn, appearance), skin_facts(drawn, appearance)
         iris, bare = seen["Iris"] + seen["EyeLight"], seen["Face"] + seen["Skin"] + seen["Cheek"]
@@ -122,12 +122,12 @@ def test_hair_eyes_and_skin_are_told_where_they_show() -> None:
             assert not said or own >= least / SLACK, (member, said, own)
             assert said or own <= least * SLACK, (member, true, own)
             claims += bool(said)
-    assert claims >= 90
+    assert claims >= 60
 
 
 def test_long_hair_is_told_where_it_is_seen_to_hang_below_the_shoulders() -> None:
     told = 0
-    for member, appearance, drawn, geometry in pictures(8, 40, 7):
+    for member, appearance, drawn, geometry in pictures(8, 28, 7):
         avatar = _avatar(f"demo:{member}")
         numbered = drawn_triangles(avatar)
         low = np.zeros(len(numbered), np.bool_)
@@ -144,7 +144,7 @@ def test_long_hair_is_told_where_it_is_seen_to_hang_below_the_shoulders() -> Non
             assert said != "long" or own >= MIN_HAIR_END / SLACK, (member, own)
             assert said == "long" or own <= MIN_HAIR_END * SLACK, (member, own)
         told += said == "long"
-    assert told >= 5
+    assert told >= 4
 
 
 def avatar_height_of_shoulders(avatar: Avatar) -> float:

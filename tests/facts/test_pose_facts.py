@@ -148,6 +148,15 @@ def test_what_the_body_hides_is_not_told() -> None:
         assert not said(facts) and (facts.left_arm, facts.right_arm) != ("crossed", "crossed")
     assert seen("stand", "bust_front_level").posture == ""
     assert seen("sit_chair", "face_front_level") == PoseFacts()
+    assert not [t for t in said(seen("hand_to_mouth", "bust_back_level")) if "mouth" in t]
+
+
+def test_a_posture_is_told_where_the_legs_that_make_it_are_seen() -> None:
+    for view in ("cowboy_front_level", "cowboy_three_quarter_right_level"):
+        assert seen("jump", view).posture == ""
+        assert seen("kick", view).posture == ""
+        assert seen("kneel", view).posture in ("", "kneeling")
+    assert seen("kneel", "bust_front_level").posture == ""
 
 
 def test_a_fallback_is_said_where_hands_do_not_meet() -> None:

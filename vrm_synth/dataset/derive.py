@@ -37,6 +37,7 @@ from vrm_synth.dataset.shards.writers import pack
 from vrm_synth.dataset.summary.table import query_table, read_table
 from vrm_synth.dataset.verify.expected import DERIVED, DerivedDataset, ExpectedShard
 from vrm_synth.io.atomic_files import file_errors, to_json
+from vrm_synth.io.dataset_columns import CAPTION
 from vrm_synth.io.file_names import METADATA_TABLE, record_name
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.image_encodings import ENCODINGS, check_encoding
@@ -286,7 +287,11 @@ def encoded(s: DatasetSample, name: str) -> DatasetSample:
 
 
 def put_shard(
-    out: Store, shard_format: str, expected: ExpectedShard, samples: Sequence[DatasetSample], captions: Sequence[str]
+    out: Store,
+    shard_format: str,
+    expected: ExpectedShard,
+    samples: Sequence[DatasetSample],
+    captions: Sequence[str] = (CAPTION,),
 ) -> None:
     """Write a shard's files, then its record. captions: names of the columns of captions. Raises DatasetError."""
     files = pack(shard_format, expected.split, expected.number, samples, captions) if samples else {}

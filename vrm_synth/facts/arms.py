@@ -22,6 +22,7 @@ MAX_CROSSED_GAP = 0.07  # of the hips' height: distance between crossed forearms
 MAX_CROSSED_ALONG = 0.8  # how far along the forearms they cross; hands that are held together cross at the wrists
 MIN_ACROSS = 0.3  # of the shoulders' width: how far each wrist is on the other's side
 MAX_HAND_TO_ELBOW = 0.62  # of a forearm's length: distance of each hand from the other arm's elbow
+MAX_BEHIND_UPPER = 75.0  # degrees of the upper arm from the torso's down where the hand is behind the back
 MIN_BEHIND = 0.05  # of the hips' height: how far behind the shoulders and hips a hand is
 OTHER = {"left": "right", "right": "left"}
 
@@ -39,7 +40,7 @@ def arm(limbs: Limbs, side: Literal["left", "right"]) -> Arm:
     down = -limbs.chest[1]
     if between(upper, down) >= MIN_RAISED_UPPER and -reach @ DOWN >= MIN_RAISED_HAND * length:
         return "raised"
-    if _is_behind(limbs, side):
+    if between(upper, down) <= MAX_BEHIND_UPPER and _is_behind(limbs, side):
         return "behind_back"
     if _is_crossed(limbs):
         return "crossed"

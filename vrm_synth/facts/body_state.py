@@ -12,7 +12,7 @@ from vrm_synth.facts.arms import arm
 from vrm_synth.facts.facts import Arm, Legs, Posture, Torso
 from vrm_synth.facts.limbs import DOWN, Limbs, between
 from vrm_synth.facts.looking_back import looks_back
-from vrm_synth.facts.posture import legs, posture, torso
+from vrm_synth.facts.posture import LOW, legs, posture, torso
 from vrm_synth.pose.phrases import Side
 
 SIDES = ("left", "right")
@@ -29,20 +29,30 @@ class BodyState:
     @cached_property
     def posture(self) -> Posture:
         """How the body is held up."""
-        shows, held = self.limbs.visible.shows, posture(self.limbs)
-        if not held:
+        held, shows = posture(self.limbs), self.limbs.visible.shows
+        if not held or not (shows("torso") or shows("hips") or any(shows(f"{s}UpperLeg") for s in SIDES)):
             return ""
+        return held if self._shows_legs_of(held) else ""
+
+    def _shows_legs_of(self, held: Posture) -> bool:
+        """True where the picture shows so much of the legs that a posture is told from others."""
+        limbs, shows = self.limbs, self.limbs.visible.shows
         shins = [shows(f"{s}LowerLeg") or shows(f"{s}Foot") for s in SIDES]
         thighs = [shows(f"{s}UpperLeg") for s in SIDES]
-        if not (shows("torso") or shows("hips") or any(thighs)):
-            return ""
-        if held == "standing":
-            return held if any(shins) else ""
-        # Who sits on the heels hides the shins; from the side, one leg hides the other.
-        seen = all(shins) or (any(shins) and any(thighs)) or (held == "kneeling" and all(thighs))
-        knees = np.stack([self.limbs.joints[f"{s}LowerLeg"] for s in SIDES])
-        framed = inside(self.limbs.view.camera, self.limbs.view.aspect, knees)
-        return held if seen and (framed.all() if held == "kneeling" else framed.any()) else ""
+        if held == "standing":  # on a leg that is seen
+            return any(shin and limbs.clearance(f"{s}Foot") <= LOW for s, shin in zip(SIDES, shins, strict=True))
+        if held == "midair":
+            return all(shins) and self._framed("Foot") == len(SIDES)
+        if held == "kneeling":  # who sits on the heels hides the shins
+            seen = all(thighs) or all(shins) or (any(shins) and any(thighs))
+            return seen and self._framed("LowerLeg") == len(SIDES)
+        # From the side, one leg hides the other.
+        return (all(shins) or (any(shins) and any(thighs))) and self._framed("LowerLeg") > 0
+
+    def _framed(self, joint: str) -> int:
+        """Number of a pair of joints inside the picture."""
+        points = np.stack([self.limbs.joints[f"{s}{joint}"] for s in SIDES])
+        return int(np.count_nonzero(inside(self.limbs.view.camera, self.limbs.view.aspect, points)))
 
     @cached_property
     def torso(self) -> Torso:

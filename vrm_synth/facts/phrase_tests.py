@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from vrm_synth.facts.body_state import BodyState
-from vrm_synth.facts.contacts import touching
+from vrm_synth.facts.contacts import head_place, touching
 from vrm_synth.facts.facts import PhraseFact
 from vrm_synth.facts.hand_shapes import hand_shape
-from vrm_synth.facts.limbs import Limbs
-from vrm_synth.pose.phrases import Pair, Phrase
+from vrm_synth.facts.limbs import Limbs, unit
+from vrm_synth.pose.phrases import PLACES, Pair, Phrase
 
 MIN_ABOVE = 0.02  # of the hips' height: how much higher, farther forward or farther back one thing is than another
 MIN_BENT, MAX_STRAIGHT = 45.0, 38.0  # degrees of an elbow or a knee
+MIN_FACING = -0.2  # cosine between the outward direction of a place of the head and that to the camera
 MIN_TURN = 30.0  # degrees of the head from the hips
 
 
@@ -51,6 +52,7 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
         and all(_is_beyond(limbs, pair, -ahead) for pair in p.behind)
         and all(_are_apart(limbs, *pair) for pair in p.apart)
         and all(hand_shape(limbs.visible.drawn, side) == name for side, name in p.hands)
+        and all(_is_turned_to_camera(limbs, place) for pair in p.touch for place in pair if place in PLACES)
         and all(touching(limbs, *pair) for pair in p.touch)
     )
 
@@ -59,6 +61,16 @@ def _is_beyond(limbs: Limbs, pair: Pair, axis: np.ndarray) -> bool:
     """True where the first of two is farther along an axis."""
     one, other = map(limbs.middle, pair)
     return float((one - other) @ axis) >= MIN_ABOVE * limbs.view.parts.hips_height
+
+
+def _is_turned_to_camera(limbs: Limbs, place: str) -> bool:
+    """True where a place of the head is on the side that the camera sees."""
+    at = head_place(limbs, place)
+    if at is None:
+        return False
+    level = limbs.head[1]
+    out = at - limbs.joints["head"]
+    return float(unit(out - (out @ level) * level) @ limbs.to_camera(at)) >= MIN_FACING
 
 
 def _are_apart(limbs: Limbs, a: str, b: str) -> bool:

@@ -27,7 +27,7 @@ MIN_CLOSE_UP_SHARE = 0.35  # least share of the picture's height that the head t
 
 @dataclass(frozen=True, eq=False)
 class BodyView:
-    """One posed body before one camera. What hides it is not known here (shot/visibility.py).
+    """One posed body before one camera. What hides it is not known here (facts/).
 
     parts: the body, as measured at rest; V vertices.
     posed: the avatar in its pose.

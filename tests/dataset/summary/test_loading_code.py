@@ -12,7 +12,9 @@ import yaml
 
 from tests.dataset.test_derive import derive, render_source, samples_by_key
 from vrm_synth.core.passes import PASSES
+from vrm_synth.dataset.caption_dataset import caption_dataset
 from vrm_synth.dataset.summary.loading_code import FOLDER_PLACEHOLDER, DatasetFiles, head, sections
+from vrm_synth.facts.facts import Facts
 from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.image_decoder import decode_rgba
 from vrm_synth.io.shard_readers import DatasetSample
@@ -26,7 +28,11 @@ PICTURES = ("image", "png", "webp", "jpg", "jxl")
 def source(avatars, tmp_path_factory) -> LocalStore:
     """Two splits, masks, pictures with and without transparency; poses and expressions of every kind."""
     where = tmp_path_factory.mktemp("source")
-    return render_source(where, avatars, "imagefolder", count=24, background={"transparent": 1, "pink": 1}, seed=4)
+    captions = {"tags": {"style": "tags"}}
+    settings = {"count": 24, "background": {"transparent": 1, "pink": 1}, "seed": 4, "captions": captions}
+    store = render_source(where, avatars, "imagefolder", **settings)
+    caption_dataset(store.folder, "caption_ja", {"style": "ja"})
+    return store
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,12 @@ def check(row: dict, s: DatasetSample) -> None:
     assert (row.get("txt") or row["caption"]) == rest["caption"] == s.caption
     shot = json.loads(rest["shot"]) if isinstance(rest["shot"], str) else rest["shot"]
     assert Shot.from_json(shot) == Shot.from_json(dict(s.row["shot"]))
+    facts = rest["facts"] if isinstance(rest["facts"], dict) else json.loads(rest["facts"])
+    assert Facts.from_json(facts) == Facts.from_json(s.row["facts"])
+    if "metadata" in row:  # Parquet: a struct of its own
+        assert Facts.from_json(row["facts"]) == Facts.from_json(s.row["facts"])
+    for name in ("tags", "caption_ja"):
+        assert (row.get(name) or rest.get(name)) == s.row.get(name)
 
 
 def key(row: dict) -> str:

@@ -13,6 +13,7 @@ import pytest
 from tests.dataset.faults import faults, replace_shard, samples, shards
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.core.errors import DatasetError
+from vrm_synth.dataset.caption_columns import dataset_captions
 from vrm_synth.dataset.finish import finish
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.render_blocks import RecipeDataset
@@ -21,6 +22,9 @@ from vrm_synth.dataset.settings import DatasetSettings, OutputFormat
 from vrm_synth.dataset.verify.checks import verify
 from vrm_synth.dataset.verify.repair import repair
 from vrm_synth.dataset.verify.report import Fault, VerifyReport
+from vrm_synth.dataset.verify.reproduce import compare_facts
+from vrm_synth.facts.facts import Facts, HairFacts, ViewFacts
+from vrm_synth.io.dataset_columns import FACTS
 from vrm_synth.io.file_names import DATASET_JSON, SHARD_FORMATS
 from vrm_synth.io.store import LocalStore
 from vrm_synth.shot import Recipe
@@ -242,3 +246,30 @@ def test_a_moved_avatar_file_stops_repair_before_removal(sets, tmp_path):
     with pytest.raises(DatasetError, match=r"is not there; got .*free\.vrm; allowed: the file in its place"):
         repair(store, report)
     assert files(store) == before
+
+
+def test_facts_that_the_picture_does_not_show_are_found_by_drawing_it_again(sets, gl, tmp_path):
+    """Facts and captions forged together: nothing but the picture contradicts them."""
+    shutil.copytree(sets["webdataset"].folder, tmp_path / "forged")
+    store = LocalStore(tmp_path / "forged")
+    captions = dataset_captions(read_identity(store))
+    (shard, *_) = shards(store)
+    first, *rest = samples(store, shard)
+    facts = Facts.from_json(first.row[FACTS])
+    forged = replace(facts, left_hand="" if facts.left_hand else "peace")
+    text = captions.captions(forged, first.row["shot"]["choices"]["wording"], first.key)
+    row = {**first.row, FACTS: forged.to_json(), **text}
+    replace_shard(store, shard, [replace(first, row=row, caption=text["caption"]), *rest])
+    finish(store)
+    assert verify(store).faults == ()
+    redrawn = verify(store, redraw=COUNT, backend=gl, open_avatar=opener(store))
+    assert [f.what for f in redrawn.faults if f.shard is not None] == ["other when drawn again: facts.left_hand"]
+
+
+def test_angles_of_facts_may_differ_by_half_a_degree():
+    facts = Facts(view=ViewFacts(azimuth=179.9, elevation=3.0), hair=HairFacts(("pink",)))
+    near = replace(facts, view=ViewFacts(azimuth=-179.8, elevation=3.4))
+    assert compare_facts(facts, near) == ()
+    assert compare_facts(facts, replace(facts, view=ViewFacts(azimuth=179.9, elevation=3.6))) == ("view",)
+    assert compare_facts(facts, replace(facts, view=ViewFacts(azimuth=179.9))) == ("view",)
+    assert compare_facts(facts, replace(near, hair=HairFacts(("red",)), count=2)) == ("count", "hair")
