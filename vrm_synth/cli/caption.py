@@ -80,7 +80,7 @@ def caption(
     from vrm_synth.dataset.caption_dataset import caption_dataset
     from vrm_synth.dataset.dataset_handle import open_dataset
 
-    check_kind(dataset, "dataset", "folder")
+    check_kind(dataset, "dataset")
     settings: dict[str, Any] = {"style": _styles(styles)}
     settings |= {k: v for k, v in (("trigger", trigger), ("prefix", prefix), ("suffix", suffix)) if v is not None}
     settings |= {"drop": dict(_share(text, "--drop") for text in drop)} if drop else {}

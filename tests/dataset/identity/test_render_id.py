@@ -33,6 +33,8 @@ def test_the_render_id_is_the_same_in_every_process_and_changes_with_each_part()
 
 def test_every_listed_module_has_constants():
     assert all(module._constants(name) for name in module._CONSTANTS)
+    names = module._modules()
+    assert len(set(names)) == len(names) and {"facts.posture", "appearance.skin_tone", "caption.sizes"} <= set(names)
 
 
 @pytest.mark.parametrize("part", list(render_parts()))

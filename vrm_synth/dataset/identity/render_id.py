@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import pkgutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -31,24 +32,9 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 # names of modules and constants, those that a module imports, too, are hashed: renaming one gives another id.
 _CONSTANTS = (
     "camera.framing",
-    "appearance.find_appearance",
-    "appearance.oklch",
-    "appearance.surface_groups",
-    "caption.captioner",
-    "caption.clip_tokens",
-    "caption.groups",
-    "caption.settings",
     "dataset.image_checks",
     "dataset.render_task",
     "pose.springs",
-    "facts.appearance_facts",
-    "facts.face_facts",
-    "facts.framing",
-    "facts.hand_shapes",
-    "facts.labels_by_depth",
-    "facts.pose_facts",
-    "facts.scene_facts",
-    "facts.view_facts",
     "passes.conditioning",
     "passes.pass_files",
     "shot.body_parts",
@@ -58,19 +44,21 @@ _CONSTANTS = (
     "stage.backgrounds",
     "stage.light_setups",
 )
+# Packages of which every module counts that has such constants.
+_WHOLE = ("appearance", "caption", "facts")
 
 
 @functools.cache
 def render_parts() -> Mapping[str, str]:
     """Part → its hash, 16 hexadecimal digits: shaders, poses, cameras, wording, constants."""
     shaders = _PACKAGE / "render" / "gl" / "shaders"
-    words = [*(_PACKAGE / "caption").rglob("*.yaml"), *(_PACKAGE / "appearance").rglob("*.yaml")]
+    words = [path for name in _WHOLE for path in (_PACKAGE / name).rglob("*") if path.suffix != ".py"]
     return {
         "shaders": _hash_files(shaders, shaders.rglob("*")),
         "poses": _hash_files(resources.folder("poses"), resources.folder("poses").rglob("*.yaml")),
         "cameras": _hash_files(resources.folder("cameras"), resources.folder("cameras").rglob("*.yaml")),
         "wording": _hash_files(_PACKAGE, words),
-        "constants": _hash(to_json({name: _constants(name) for name in _CONSTANTS}).encode()),
+        "constants": _hash(to_json({name: c for name in _modules() if (c := _constants(name))}).encode()),
     }
 
 
@@ -114,6 +102,11 @@ def _hash_files(root: Path, files: Iterable[Path]) -> str:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _modules() -> list[str]:
+    """Names of the modules whose constants count."""
+    return [*_CONSTANTS, *(f"{p}.{m.name}" for p in _WHOLE for m in pkgutil.iter_modules([str(_PACKAGE / p)]))]
 
 
 def _constants(name: str) -> dict[str, Any]:

@@ -100,10 +100,10 @@ def render_card(
         "## Loading",
         *loading_code.sections(files),
         *_ground_truth(files, summary.columns),
-        "Of each picture is known its `caption`, the `facts` that it is made of, `avatar` and `avatar_sha256`, `license`, `license_url` and "
-        "`license_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that was kept, the `renderer` that "
-        f"drew it, and `shot`: the picture as data, an entry of the shots format. `{METADATA_TABLE}` is one table of "
-        "all of it.",
+        "Of each picture is known its `caption`, the `facts` that it is made of, `avatar` and `avatar_sha256`, "
+        "`license`, `license_url` and `license_terms`, the shot's index `i`, the recipe's `seed`, the `attempt` that "
+        "was kept, the `renderer` that drew it, and `shot`: the picture as data, an entry of the shots format. "
+        f"`{METADATA_TABLE}` is one table of all of it.",
         "## Making it again",
         f"Every picture follows from its shot alone, byte for byte on the same renderer and driver. {_origin(recipe)}",
         f"```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)}```",
@@ -119,7 +119,9 @@ def _captions(captions: DatasetCaptions) -> str:
     lines = []
     for name in captions.names:
         settings = [columns[name] for columns in captions.by_prefix.values()]
-        by = dict.fromkeys("a captioner of its maker's own" if OWN in s else ", ".join(s.get("style", {})) for s in settings)
+        by = dict.fromkeys(
+            "a captioner of its maker's own" if OWN in s else ", ".join(s.get("style", {})) for s in settings
+        )
         triggers = dict.fromkeys(str(s["trigger"]) for s in settings if s.get("trigger"))
         said = f"; each begins with {' or '.join(map(_escape, triggers))}" if triggers else ""
         lines.append(f"- `{name}`: {'; '.join(by)}{said}")
