@@ -13,6 +13,7 @@ NO_NAMES = [
     *("VRoid Sample", "UnityChan", "Ready Player Me", "readyplayerme", "Nintendo girl", "Hatsune Miku", "mixamo"),
     *("<b>Eve</b>", "Eve & co", "name;drop table", "{{name}}", "[Eve](http://x.y)", "Eve\nsecond line of it | x"),
     *("x" * 300, "one two three four five", "…", "🎉", "AvatarSample_A", "free download Eve"),
+    *("sphere", "mtoon default", "EmissionTest", "SampleBot", "isBinary overridden"),
 ]
 
 

@@ -20,6 +20,7 @@ from vrm_synth.facts.appearance_facts import (
     MIN_HAIR,
     MIN_HAIR_END,
     MIN_IRIS,
+    MIN_IRIS_OF_FACE,
     MIN_ITEM,
     MIN_SKIN,
     accessories,
@@ -115,7 +116,7 @@ def test_hair_eyes_and_skin_are_told_where_they_show() -> None:
         iris, bare = seen["Iris"] + seen["EyeLight"], seen["Face"] + seen["Skin"] + seen["Cheek"]
         for said, true, own, least in (
             (hair.colors, (p.hair_color,), seen["Hair"], MIN_HAIR),
-            (eyes, (p.eye_color,), iris, MIN_IRIS),
+            (eyes, (p.eye_color,), iris, max(MIN_IRIS, MIN_IRIS_OF_FACE * (seen["Face"] + seen["Cheek"]))),
             (skin.tone, p.skin, bare, MIN_SKIN),
         ):
             assert said in (true, (), "")

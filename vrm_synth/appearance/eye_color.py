@@ -15,20 +15,27 @@ HIGHLIGHT = (88.0, 4.0)  # least lightness and most chroma of a highlight
 COLORED = 0.2  # least share of the iris that its color has beside pupil and highlight
 MAIN = 0.5  # least share of the colored iris that a name has
 MAIN_OF_MEAN = 0.25  # the same where the mean color has that name, too
+LEAST_IRIS = 0.1  # least surface of the irises, as a share of the whites': what is less is a line around them
+LEAST_OF_FACE = 0.012  # the same, as a share of the face's skin, of irises that are no black dots
 BLACK = 0.75  # least share of an iris that is all pupil
 
 
 def eye_colors(cells: Cells) -> tuple[str, ...]:
     """The name of the eyes' color, two where the eyes differ, () where none fits."""
-    iris = cells.of("iris")
-    if not iris.any():
+    iris, white = cells.of("iris"), cells.of("eye_white")
+    if not iris.any() or _area(cells, iris) < LEAST_IRIS * _area(cells, white):
         return ()
     middle = float(cells.landmarks["head"][0]) if "head" in cells.landmarks else 0.0
     left = cells.center[:, 0] > middle
     names = [_color_of(cells, iris & side) for side in (left, ~left) if (iris & side).any()]
-    if not names or "" in names:
+    face = float(cells.area[cells.of("face_skin")].sum())
+    if not names or "" in names or (names != ["black"] * len(names) and _area(cells, iris) < LEAST_OF_FACE * face):
         return ()
     return (names[0],) if len(set(names)) == 1 else tuple(sorted(set(names)))
+
+
+def _area(cells: Cells, own: NDArray[np.bool_]) -> float:
+    return float(cells.area[own].sum())
 
 
 def _color_of(cells: Cells, iris: NDArray[np.bool_]) -> str:

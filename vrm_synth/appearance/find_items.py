@@ -32,6 +32,7 @@ NONE = "none"  # an override's word for what is not spoken of
 GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
 ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
 SMALLEST = 2e-4  # share of the figure's surface below which nothing is an item
+SMALLEST_HAT = 0.05  # of the head's surface
 _SHAPES: dict[str, Callable[[Cells, NDArray[np.bool_]], str]] = {
     "upper_garment": upper_kind,
     "lower_garment": lower_kind,
@@ -53,13 +54,18 @@ def find_items(
     least = SMALLEST * float(cells.area.sum())
     for part in (*GARMENTS, *ACCESSORIES):
         own = cells.of(part)
-        if not own.any():
+        if not own.any() or (part == "hat" and "hat" not in kinds and _is_too_small_for_a_hat(cells, own)):
             continue
         for kind, mine in _split(cells, own, part, kinds, names):
             if kind and float(cells.area[mine].sum()) >= least:
                 item_of[mine] = len(items)
                 items.append(KnownItem(kind, part, cells.colors_of(mine, "things")))
     return _without_half_dress(items, item_of)
+
+
+def _is_too_small_for_a_hat(cells: Cells, own: NDArray[np.bool_]) -> bool:
+    head = cells.in_regions("head")
+    return float(cells.area[own].sum()) < SMALLEST_HAT * float(cells.area[head].sum())
 
 
 def _without_half_dress(

@@ -52,8 +52,8 @@ def _lists() -> _NoNames:
 def clean_name(raw: str) -> str:
     """The title of an untrusted file as a name, fit for a sentence; "" where it does not read as one.
 
-    A name is up to MOST_WORDS words of letters, each with at least a letter, without versions, digits and markup, and
-    without the words of names.yaml.
+    A name is up to MOST_WORDS words of letters, the first with a capital where its script has any, without versions,
+    digits and markup, and without the words of names.yaml.
     """
     text = unicodedata.normalize("NFKC", raw[:LONGEST_READ]).strip()
     text = re.sub(r"\.(vrm|glb)$", "", text, flags=re.IGNORECASE).replace("_", " ").replace("\u3000", " ")
@@ -61,7 +61,7 @@ def clean_name(raw: str) -> str:
     words = text.split(" ")
     if not text or len(text) > LONGEST_NAME or len(words) > MOST_WORDS or len(raw) > LONGEST_READ:
         return ""
-    if not all(_is_word(word) for word in words):
+    if not all(_is_word(word) for word in words) or words[0][0].islower():
         return ""
     parts = {part for word in words for part in _parts(word)}
     whole = {word.strip(_PUNCTUATION).casefold() for word in words}

@@ -24,6 +24,8 @@ MIN_HAIR_END = 150  # pixels of hair below the shoulders, which show that it is 
 MIN_TORSO = 1500  # pixels of the torso, before or behind which long hair would show
 MIN_TAIL = 300  # pixels of a tail of hair
 MIN_IRIS = 40  # pixels of both irises
+MIN_IRIS_OF_FACE = 0.02  # the same, as a share of the face's: through lids that are nearly closed no color is seen
+MIN_DOTS_OF_FACE = 0.006  # of eyes that are black dots
 MIN_SKIN = 400  # pixels of face and body
 MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "outer_garment": 800,
@@ -64,8 +66,10 @@ def hair_facts(drawn: DrawnBody, appearance: Appearance) -> HairFacts:
 
 def eye_colors(drawn: DrawnBody, appearance: Appearance) -> tuple[str, ...]:
     """Colors of the eyes, where enough of an iris shows."""
-    iris = _pixels(drawn, lambda f: f.part == "iris")
-    return appearance.eye_colors if iris >= MIN_IRIS * max(1, len(appearance.eye_colors)) else ()
+    iris, face = (_pixels(drawn, lambda f, p=p: f.part == p) for p in ("iris", "face_skin"))  # type: ignore[misc]
+    share = MIN_DOTS_OF_FACE if appearance.eye_colors == ("black",) else MIN_IRIS_OF_FACE
+    least = max(MIN_IRIS * max(1, len(appearance.eye_colors)), round(share * face, 3))
+    return appearance.eye_colors if iris >= least else ()
 
 
 def skin_facts(drawn: DrawnBody, appearance: Appearance) -> SkinFacts:
