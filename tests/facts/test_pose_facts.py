@@ -166,6 +166,14 @@ def test_a_fallback_is_said_where_hands_do_not_meet() -> None:
     assert said(seen(apart)) == ["with both arms raised over the head"]
 
 
+@needs_corpus
+def test_stubs_of_legs_are_not_read() -> None:
+    for name in ("sit_chair", "lunge", "kneel", "curtsy", "crouch", "kick"):
+        facts = seen(name, "full_three_quarter_right_level", shared("boombox7"))
+        assert facts.posture in ("", "standing") and not facts.legs
+        assert not [t for t in said(facts) if re.search("sitting|lunge|kneel|curtsy|crouch|kick", t)]
+
+
 # ---------------------------------------------------------------- by other code, on every avatar and pose
 
 

@@ -30,9 +30,10 @@ class BodyState:
     def posture(self) -> Posture:
         """How the body is held up."""
         held, shows = posture(self.limbs), self.limbs.visible.shows
-        if not held or not (shows("torso") or shows("hips") or any(shows(f"{s}UpperLeg") for s in SIDES)):
+        if not held or not any(map(shows, ("torso", "hips", "leftUpperLeg", "rightUpperLeg", "head"))):
             return ""
-        return held if self._shows_legs_of(held) else ""
+        told = self.limbs.legs_are_long or held in ("standing", "lying")
+        return held if told and self._shows_legs_of(held) else ""
 
     def _shows_legs_of(self, held: Posture) -> bool:
         """True where the picture shows so much of the legs that a posture is told from others."""
@@ -75,7 +76,7 @@ class BodyState:
         """How the legs are held."""
         limbs = self.limbs
         held = legs(limbs, posture(limbs))
-        if not held or not all(limbs.visible.shows(f"{s}LowerLeg") for s in SIDES):
+        if not held or not limbs.legs_are_long or not all(limbs.visible.shows(f"{s}LowerLeg") for s in SIDES):
             return ""
         if held in ("apart", "together"):
             along = abs(float(limbs.to_camera(limbs.joints["hips"]) @ limbs.hips[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +19,7 @@ from vrm_synth.shot.body_parts import BodyParts
 from vrm_synth.shot.body_view import BodyView
 
 DOWN = np.array([0.0, -1.0, 0.0])
+MIN_LEG = 0.9  # length of a leg, in that of the trunk
 MIN_UP = 0.3  # height of the chest's up direction from which it does not lie
 SAMPLES = 64  # vertices of a bone that stand for it
 CHESTS = ("upperChest", "chest", "spine")
@@ -148,6 +150,15 @@ class Limbs:
         """Distance between the shoulders at rest, metres."""
         marks = self.view.parts.landmarks
         return float(np.linalg.norm(marks["leftUpperArm"] - marks["rightUpperArm"]))
+
+    @cached_property
+    def legs_are_long(self) -> bool:
+        """True where the legs are long enough for a viewer to read how they are held."""
+        marks = self.view.parts.landmarks
+        joints = [marks[f"left{b}"] for b in ("UpperLeg", "LowerLeg", "Foot")]
+        leg = sum(float(np.linalg.norm(a - b)) for a, b in pairwise(joints))
+        shoulders, hips = (marks[f"left{b}"] + marks[f"right{b}"] for b in ("UpperArm", "UpperLeg"))
+        return leg >= MIN_LEG * float(np.linalg.norm(shoulders - hips)) / 2
 
     def to_camera(self, point: Array) -> Array:
         """(3,) unit vector from a point to the camera."""

@@ -35,6 +35,8 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
     """True where all of a phrase's tests hold and the picture shows its bones; the cheap ones are tried first."""
     limbs, p = state.limbs, phrase
     needed = {*p.bent, *p.straight, *(b for pair in (*p.above, *p.front, *p.behind, *p.apart) for b in pair)}
+    if not limbs.legs_are_long and any(b.endswith(("LowerLeg", "Foot", "Toes")) for b in p.shows):
+        return False
     if not needed <= limbs.joints.keys() or not all(map(limbs.visible.shows, p.shows)):
         return False
     up, ahead = np.array([0.0, 1.0, 0.0]), limbs.ahead
