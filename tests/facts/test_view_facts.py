@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import vrm_synth as vs
+from tests.corpus import CORPUS, needs_corpus
 from tests.facts.face_scenes import camera_around, draw
 from vrm_synth.camera.framing import Aim
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.facts.facts import ViewFacts
+from vrm_synth.facts.framing import framing
 from vrm_synth.facts.view_facts import view_facts
 from vrm_synth.pose.evaluate import evaluate
 from vrm_synth.render.base import View
@@ -128,3 +130,15 @@ def test_an_avatar_of_unknown_front_has_no_sides() -> None:
     v = seen(0, avatar=replace(demo(), front_known=False))
     assert (v.body, v.face, v.azimuth, v.face_azimuth) == ("", "", None, None)
     assert v.height == "level"
+
+
+@needs_corpus
+def test_a_ball_has_no_sides_and_no_framing_but_its_whole() -> None:
+    assert CORPUS is not None
+    posed = evaluate(vs.load(CORPUS / "avatars" / "sphere.vrm"))
+    for distance in (0.4, 30.0):
+        camera = camera_around(posed.bone_positions()["hips"], 0, 0, distance)
+        drawn, _ = draw(posed, View(replace(camera, far=100.0), (192, 192)))
+        v = view_facts(drawn, Aim(0))
+        assert (v.body, v.face) == ("", "")
+        assert framing(drawn) == ("full_body" if distance > 1 else "")

@@ -41,8 +41,8 @@ def view_facts(drawn: DrawnBody, aim: Aim) -> ViewFacts:
     hips, face = _around(view, "hips", at["hips"]), _around(view, "head", view.face_point)
     elevation = _middle_elevation(view)
     return ViewFacts(
-        body=_body_side(drawn, hips) if known else "",
-        face=_face_side(drawn, face) if known else "",
+        body=_body_side(drawn, hips) if view.parts.is_person else "",  # nobody sees the front of a ball
+        face=_face_side(drawn, face) if view.parts.is_person else "",
         height=_height(view, elevation, face),
         roll=roll,
         azimuth=hips.azimuth if known else None,

@@ -85,8 +85,9 @@ class BodyView:
 
     @cached_property
     def head_share(self) -> float:
-        """Height of the head as a share of the picture's."""
-        return float(np.ptp(self.projected[_vertices_of(self.parts, ("head",)), 1])) / 2
+        """Height of the head as a share of the picture's; 0 for a head without vertices."""
+        y = self.projected[_vertices_of(self.parts, ("head",)), 1]
+        return float(np.ptp(y)) / 2 if len(y) else 0.0
 
     @cached_property
     def face_in_picture(self) -> bool:
@@ -98,10 +99,11 @@ class BodyView:
 
     @cached_property
     def face_point(self) -> Array:
-        """(3,) the middle of the eyes, or of the head where there are none; world metres."""
-        eyes = [p for b, p in self.posed.bone_positions().items() if b in ("leftEye", "rightEye")]
-        points = eyes or self.vertices[self.parts.direct & self.parts.of_bones("head")]
-        return np.asarray(np.mean(points, 0))
+        """(3,) the middle of the eyes, or of the head, or the head's joint; the first there is, world metres."""
+        at = self.posed.bone_positions()
+        eyes = [p for b, p in at.items() if b in ("leftEye", "rightEye")]
+        points = eyes or self.vertices[_vertices_of(self.parts, ("head",))]
+        return np.asarray(np.mean(points, 0) if len(points) else at["head"])
 
     @cached_property
     def gaze_is_visible(self) -> bool:
