@@ -31,12 +31,12 @@ def drawn_depth(posed: PosedAvatar, camera: Camera, size: tuple[int, int] = (512
     return frame.surface.depth
 
 
-def observe_drawn(planned: PlannedShot) -> Facts:
-    """The facts of a planned shot's picture."""
+def observe_drawn(planned: PlannedShot, source: str | None = None) -> Facts:
+    """The facts of a planned shot's picture. source: of its avatar; None for the shot's own."""
     shot = planned.shot
     avatar = planned.view.posed.avatar
     posed = pose_for(avatar, shot) if planned.posed is None else planned.posed
-    appearance = find_appearance(avatar, shot.figure.avatar)
+    appearance = find_appearance(avatar, source or shot.figure.avatar)
     buffers = Buffers(surface=True, vertex_labels=appearance.groups.labels)
     frame = _backend().render(posed, replace(shot.view(), buffers=buffers))
     return facts_of(planned, appearance, posed, frame)

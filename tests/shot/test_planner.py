@@ -201,9 +201,11 @@ def test_the_size_of_an_avatar_does_not_change_its_framing(scale: float) -> None
         for i, n in enumerate(avatar.nodes)
     ]  # fmt: skip
     other = replace(avatar, nodes=tuple(resized))
+    plain = recipe(gaze="ahead", outlines=False)  # an outline's width is in metres
     for i in range(6):
-        a, b = (plan_shot(recipe(gaze="ahead"), i, lambda source, of=of: of) for of in (avatar, other))
-        assert a.shot.choices == b.shot.choices and observe_drawn(a) == observe_drawn(b)
+        a, b = (plan_shot(plain, i, lambda source, of=of: of) for of in (avatar, other))
+        # As of any file: the looks of the built-in avatar are known from its numbers, and not measured.
+        assert a.shot.choices == b.shot.choices and observe_drawn(a, "x.vrm") == observe_drawn(b, "x.vrm")
         np.testing.assert_allclose(np.array(a.shot.camera.position) * scale, b.shot.camera.position, atol=2e-6)
 
 
