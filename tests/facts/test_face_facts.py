@@ -10,7 +10,7 @@ import pytest
 
 import vrm_synth as vs
 from tests.corpus import CORPUS, needs_corpus
-from tests.facts.face_scenes import camera_around, draw
+from tests.facts.face_scenes import camera_around, draw, groups_of
 from vrm_synth.camera.framing import project
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.facts.drawn_body import DrawnBody
@@ -133,7 +133,7 @@ def test_a_bowed_head_is_not_read() -> None:
 
 
 def test_openings_fall_with_the_blink() -> None:
-    shapes = face_shapes_of(demo())
+    shapes = face_shapes_of(demo(), groups_of(demo()))
     lefts = [shapes.openings({"blink": w}).left for w in (0.0, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)]
     assert lefts == sorted(lefts, key=lambda v: -(v or 0.0)) and lefts[0] == 1.0 and (lefts[-1] or 0.0) < 0.05
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.core.bones import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
+from vrm_synth.parts.part_names import PART_IDS, PART_NAMES
 from vrm_synth.render.geometry_buffer import VertexLabels
 
 MOST_GROUPS = 255
@@ -70,16 +71,28 @@ class SurfaceGroups:
         """Pixels of each feature in a picture. label: (H, W), of VisibleSurface."""
         counts = np.bincount(label.reshape(-1), minlength=256).astype(np.float64)
         counts[0] = 0.0
-        return FeaturePixels(self.features, counts @ self.shares, int(label.size))
+        return FeaturePixels(self, counts @ self.shares, int(label.size))
+
+    def parts_of(self, last_vertex: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """(T,) id of the part that most of each triangle is, by its last vertex (T,); 0, unknown, of no group."""
+        of_label = np.zeros((256, len(PART_NAMES)), np.float32)
+        for k, feature in enumerate(self.features):
+            of_label[:, PART_IDS[feature.part]] += self.shares[:, k]
+        return of_label.argmax(1).astype(np.uint8)[self.labels.values[last_vertex]]
 
 
 @dataclass(frozen=True, eq=False)
 class FeaturePixels:
-    """Pixels by feature. features: F; pixels: (F,) float64; size: number of all pixels of the picture."""
+    """Pixels by feature. groups: of the surface; pixels: (F,) float64; size: number of all pixels of the picture."""
 
-    features: tuple[Feature, ...]
+    groups: SurfaceGroups
     pixels: Array
     size: int
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The F features."""
+        return self.groups.features
 
     @cached_property
     def total(self) -> float:

@@ -53,7 +53,8 @@ def face_facts(drawn: DrawnBody, gaze: Gaze) -> FaceFacts:
     view = drawn.view
     if not _is_readable(drawn):
         return FaceFacts()
-    face = DrawnFace(drawn, face_shapes_of(view.posed.avatar), _without_gaze(view.posed.expressions))
+    shapes = face_shapes_of(view.posed.avatar, drawn.pixels.groups)
+    face = DrawnFace(drawn, shapes, _without_gaze(view.posed.expressions))
     return FaceFacts(face.expression, face.eyes, face.mouth, face.gaze(gaze))
 
 

@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from vrm_synth.appearance.surface_groups import SurfaceGroups
 from vrm_synth.core.transforms import Array
-from vrm_synth.parts.labeling import label_parts
 from vrm_synth.parts.orthographic import fragments
 from vrm_synth.parts.part_names import PART_IDS, UNKNOWN
 from vrm_synth.pose.evaluate import evaluate
@@ -286,21 +286,22 @@ class FaceShapes:
         return triangle, depth
 
 
-_FACES: WeakKeyDictionary[Avatar, FaceShapes] = WeakKeyDictionary()
+_FACES: WeakKeyDictionary[Avatar, dict[SurfaceGroups, FaceShapes]] = WeakKeyDictionary()
 
 
-def face_shapes_of(avatar: Avatar) -> FaceShapes:
-    """The avatar's face, measured at the first call."""
-    if avatar not in _FACES:
-        _FACES[avatar] = _measure(avatar)
-    return _FACES[avatar]
+def face_shapes_of(avatar: Avatar, groups: SurfaceGroups) -> FaceShapes:
+    """The avatar's face, measured at the first call. groups: of its surface, which say what is iris, brow or mouth."""
+    known = _FACES.setdefault(avatar, {})
+    if groups not in known:
+        known[groups] = _measure(avatar, groups)
+    return known[groups]
 
 
-def _measure(avatar: Avatar) -> FaceShapes:
+def _measure(avatar: Avatar, groups: SurfaceGroups) -> FaceShapes:
     parts = body_parts_of(avatar)
     head = parts.of_bones(*HEAD) & parts.direct & ~parts.spring_driven
     drawn = drawn_triangles(avatar)
-    label = label_parts(avatar).triangles
+    label = groups.parts_of(drawn.vertices_of[:, 2])
     corners, start = [], 0
     for primitive, used in zip(drawn.primitives, parts.used_vertices, strict=True):
         index = np.full(len(primitive.positions), -1, np.intp)
