@@ -19,6 +19,7 @@ from tests.sampling.run_builder import make_run
 from tests.sampling.test_preview import QUICK, call, images
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.dataset.shards.writers import pack
+from vrm_synth.facts.facts import Facts, ViewFacts
 from vrm_synth.io.file_names import SHARD_FORMATS
 from vrm_synth.io.shard_readers import DatasetSample
 from vrm_synth.sampling.captioned_images import read_captioned_images
@@ -32,7 +33,7 @@ def sample(i: int, caption: str) -> DatasetSample:
     Image.new("RGB", (48, 40), COLORS[i % 3]).save(file, "PNG")
     shot = {"id": f"{i:06d}", "avatar": "demo", "choices": {"pose": "wave's"}}
     row = {"caption": caption, "i": i, "seed": 9, "avatar": "demo", "license": "CC0-1.0", "shot": shot}
-    row["observations"] = {"azimuth": -4.52}
+    row["facts"] = Facts(view=ViewFacts(azimuth=-4.52)).to_json()
     return DatasetSample(f"{i:06d}", file.getvalue(), "png", caption, row, {"mask.png": b"mask"})
 
 
@@ -59,7 +60,7 @@ def test_captions_of_a_split_are_in_order(made):
     assert [p.caption for p in read_captioned_images(made, "train")] == ["train 0", "train 1", "train 2"]
     assert [p.caption for p in read_captioned_images(made, "test")] == ["test 3"]
     assert [p.caption for p in read_captioned_images(made, limit=2)] == ["test 3", "train 0"]
-    assert all(p.row["observations"]["azimuth"] == -4.52 for p in read_captioned_images(made))
+    assert all(p.row["facts"]["view"]["azimuth"] == -4.52 for p in read_captioned_images(made))
 
 
 def test_sample_command_uses_the_captions(made, folder, tmp_path):

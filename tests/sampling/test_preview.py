@@ -24,7 +24,7 @@ from vrm_synth.sampling.sampler_settings import SamplingError
 
 CAPTIONS = ["A girl & a 'boy' <b>waving</b>, 桜", "a red square"]
 CHOICES = {"pose": "wave", "mirrored": False, "background": "red"}
-OBSERVATIONS = {"expression": "", "azimuth": -4.52}
+FACTS = {"face": {"expression": ""}, "view": {"azimuth": -4.52}}
 QUICK = ["--steps", "2", "--size", "32"]
 
 
@@ -40,7 +40,7 @@ def run(model, tmp_path_factory) -> Path:
             "seed": 9,
             "avatar": "demo",
             "shot": {"id": "a", "choices": CHOICES},
-            "observations": OBSERVATIONS,
+            "facts": FACTS,
         }
         for i, c in enumerate(CAPTIONS)
     ]
@@ -160,7 +160,7 @@ def test_unknown_metadata_does_not_break_the_page(run, model, tmp_path):
             "file_name": "a.png",
             "text": "t",
             "shot": {"choices": {"pose": {"a": [1]}}},
-            "observations": {"azimuth": "</script>"},
+            "facts": {"view": {"azimuth": "</script>"}},
             "license": 3,
         },
     ]

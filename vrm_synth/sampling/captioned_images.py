@@ -124,7 +124,7 @@ def _parse_row(file: Path, number: int, line: bytes) -> CaptionedImage:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
         raise SamplingError("path leads out of the dataset", got=name, allowed="a path below it", where=where)
-    for column in ("shot", "observations"):
+    for column in ("shot", "facts"):
         if isinstance(row.get(column), str):  # JSON in the image folders that we write; any text in others
             with contextlib.suppress(ValueError, RecursionError):
                 row[column] = json.loads(row[column])

@@ -27,7 +27,14 @@ from vrm_synth.sampling.sampler_settings import SamplingError
 
 PREVIEW_COLUMNS = ("ground-truth render", "VAE reconstruction", "base model", "this checkpoint")
 _CHOICE_KEYS = ("pose", "mirrored", "lighting", "background")
-_OBSERVATION_KEYS = ("framing", "expression", "gaze", "azimuth", "elevation")
+# Name on the page → place in the row's facts.
+_FACTS = {
+    "framing": ("framing",),
+    "expression": ("face", "expression"),
+    "gaze": ("face", "gaze"),
+    "azimuth": ("view", "azimuth"),
+    "elevation": ("view", "elevation"),
+}
 _ROW_KEYS = ("avatar", "license", "renderer")
 
 
@@ -152,15 +159,20 @@ def shot_facts(row: Mapping[str, Any]) -> dict[str, str]:
     """Facts about the shot from a dataset's row, name → text; those that the row does not have are left out."""
     shot = row.get("shot")
     choices = shot.get("choices") if isinstance(shot, dict) else None
-    observations = row.get("observations")
     facts = {key: row.get(key) for key in _ROW_KEYS}
     if isinstance(choices, dict):
         facts |= {key: choices.get(key) for key in _CHOICE_KEYS}
-    if isinstance(observations, dict):
-        facts |= {key: observations.get(key) for key in _OBSERVATION_KEYS}
+    facts |= {name: _at(row.get("facts"), path) for name, path in _FACTS.items()}
     if "i" in row and "seed" in row:
         facts["shot"] = f"{row['i']} of seed {row['seed']}"
     return {key: _format_value(value) for key, value in facts.items() if value not in (None, "", [], {})}
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    """What lies at a path of keys; None where there is no such place."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _format_value(value: Any) -> str:

@@ -98,7 +98,7 @@ def _parquet(stem: str, samples: Sequence[DatasetSample], captions: Sequence[str
         row: dict[str, Any] = {"key": s.key, "image": _embedded(f"{s.key}.{s.suffix}", s.picture), CAPTION: s.caption}
         row |= {name: s.row[name] for name in captions if name != CAPTION and name in s.row}
         row |= {suffix.partition(".")[0]: _embedded(f"{s.key}.{suffix}", data) for suffix, data in s.extras.items()}
-        rows.append(row | {FACTS: s.row[FACTS], "metadata": to_json(s.row)})
+        rows.append(row | {FACTS: s.row.get(FACTS), "metadata": to_json(s.row)})
     features = {name: facts_features() if name == FACTS else _feature(value) for name, value in rows[0].items()}
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     arrays = [pa.array(v, arrow_type("facts")) if n == FACTS else pa.array(v) for n, v in columns.items()]
