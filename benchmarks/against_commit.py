@@ -24,7 +24,7 @@ def run(checkout: Path, recipe: Path, folder: Path) -> tuple[float, float]:
     """(wall seconds, CPU seconds) of rendering a recipe with a checkout's own environment."""
     python = checkout / ".venv" / "bin" / "python"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [python, "-m", "vrm_synth", "render", recipe, "-o", folder, "--workers", "1"]
+    command = [str(python), "-m", "vrm_synth", "render", str(recipe), "-o", str(folder), "--workers", "1"]
     subprocess.run(command, check=True, capture_output=True, cwd=checkout, env={**os.environ, "LP_NUM_THREADS": "1"})
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

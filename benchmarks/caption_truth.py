@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +58,7 @@ def _hands() -> dict[str, dict[str, str]]:
     return {name: load(resources.folder("poses") / f"{name}.yaml", PoseFile).hands for name in load_poses()}
 
 
-def turned_by_a_tenth_of_a_pixel(height: int):
+def turned_by_a_tenth_of_a_pixel(height: int) -> Callable[[Camera, float], Camera]:
     """A camera → one that looks a tenth of a pixel to the right and down."""
 
     def move(camera: Camera, aspect: float) -> Camera:
