@@ -98,6 +98,19 @@ SECTIONS = (
         ("benchmarks/raster.py",),
     ),
     Section(
+        "captions",
+        "Facts of captions: the built-in family",
+        "`benchmarks/caption_truth.py`: against construction, a ray cast's ids, joints and cameras. Precision: of the"
+        " claims, the share that is right; recall: of what is plainly in sight, the share that is said.",
+        ("benchmarks/caption_truth.py", "--shots", "2000"),
+    ),
+    Section(
+        "captions-real",
+        "Facts of captions: real avatars",
+        "`benchmarks/caption_truth.py --real`: the ten skinned shared avatars, against answers by hand.",
+        ("benchmarks/caption_truth.py", "--real", "--shots", "400", "--least", "50"),
+    ),
+    Section(
         "workers",
         "What a second worker adds",
         "`benchmarks/workers.py`: `adds` 1.00 would be all of the first one's rate.",
