@@ -52,7 +52,7 @@ KEYS: dict[str, set[str]] = {
     "height": without(values(f.Elevation), "level"),
     "roll": without(values(f.Roll), "upright"),
     "framing": {*values(f.Framing), "unknown"},
-    "light": set(values(f.LightDirection)),
+    "light": without(values(f.LightDirection), "front", "flat"),  # as most pictures are lit
     "background": {"named", "transparent"},
     "background_colors": set(NAMES),
 }
@@ -65,7 +65,8 @@ OF_JAPANESE = {
 OF_TAGS = {
     "hair_length": set(values(f.HairLength)), "torso": set(values(f.Torso)), "eyelids": set(values(f.Eyes)),
     "face_view": set(TURNS), "height": set(values(f.Elevation)), "roll": set(values(f.Roll)),
-    "framing": set(values(f.Framing)), "several": {"1girl", "1boy"}, "dark_skin": {"1girl", "1boy"},
+    "framing": set(values(f.Framing)), "light": set(values(f.LightDirection)), "several": {"1girl", "1boy"},
+    "dark_skin": {"1girl", "1boy"},
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from vrm_synth.caption.choice import Choice
@@ -49,16 +49,26 @@ def caption(facts: Facts, settings: CaptionSettings | None = None, seed: int = 0
     """One caption: a pure function of the arguments."""
     settings = settings or CaptionSettings()
     style = _style(settings, seed)
-    choose = Choice(seed)
     for group, share in settings.drop.items():
         if float(rng(seed, f"caption drop {group}").random()) < share:
             facts = WITHOUT[group](facts)
     text = ""
-    for less in shortened(_sized(style, sayable(facts)), _drop_first(style)):
+    for less, choose in _shorter_and_shorter(_sized(style, sayable(facts)), style, seed):
         text = _around(_write(style, less, choose), settings, style)
         if settings.max_tokens is None or count_tokens(text) <= settings.max_tokens:
             break
     return text  # without any fact it fits; settings that leave no place for that are refused
+
+
+def _shorter_and_shorter(facts: Facts, style: str, seed: int) -> Iterator[tuple[Facts, Choice]]:
+    """Facts and wordings: all facts, all in the briefest words, then without what is plain, then ever fewer."""
+    yield facts, Choice(seed)
+    choose = Choice(seed, brief=True)
+    yield facts, choose
+    if style == "en_long":
+        facts = medium(facts)
+    for less in shortened(facts, _drop_first(style)):
+        yield less, choose
 
 
 def _style(settings: CaptionSettings, seed: int) -> str:

@@ -175,7 +175,7 @@ class _Say:
     def light(self) -> list[str]:
         """Where the light comes from."""
         light = self.facts.scene.light
-        return [self.choose("light", self.w.light[light])] if light else []
+        return [self.choose("light", self.w.light[light])] if light in self.w.light else []
 
     def background(self) -> list[str]:
         """ "on a plain white background"."""
@@ -217,7 +217,7 @@ def _scene(facts: Facts, choose: Choice) -> str:
     if color:
         words = long.transparent if color == "transparent" else long.background
         parts.append(choose("long background", words).format(color=color))
-    if light:
+    if light in long.light:
         parts.append(long.light[light])
     text = ", and ".join(parts)
     return text[:1].upper() + text[1:] + "." if text else ""

@@ -28,7 +28,7 @@ def japanese(facts: Facts, choose: Choice) -> str:
             _joined(_pose(facts, choose, w)),
             _face(facts, choose, w),
             _view(facts, choose, w),
-            *([choose("ja light", w.light[facts.scene.light])] if facts.scene.light else []),
+            *([choose("ja light", w.light[facts.scene.light])] if facts.scene.light in w.light else []),
             *_background(facts, choose, w),
         ]
     return "".join(f"{s}。" for s in sentences if s)

@@ -23,7 +23,7 @@ def sayable(facts: Facts) -> Facts:
     return replace(
         facts,
         character=CharacterFacts(
-            name_text(who.name),
+            _proper_name(who),
             who.kind if who.kind in all_kinds() else "",
             who.style,
             description_text(who.description),
@@ -37,6 +37,13 @@ def sayable(facts: Facts) -> Facts:
         garments=_items(facts.garments),
         accessories=_items(facts.accessories),
     )
+
+
+def _proper_name(who: CharacterFacts) -> str:
+    """The name; "" where it only says what the figure is ("Robot, a robot")."""
+    name, kind = name_text(who.name), who.kind
+    same = {kind.replace("_", " "), all_kinds()[kind].en} if kind in all_kinds() else set()
+    return "" if name.lower() in same else name
 
 
 def without_looks(facts: Facts) -> Facts:
