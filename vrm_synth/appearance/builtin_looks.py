@@ -209,6 +209,7 @@ def _cells(avatar: Avatar) -> tuple[Cells, NDArray[np.int32]]:
         area=double / 2,
         outer=double / 2,
         unclear=np.zeros(count, np.bool_),
+        dimmed=np.zeros(count, np.bool_),
         center=corners.mean(1),
         part=np.concatenate(parts),
         region=region_of[lead],

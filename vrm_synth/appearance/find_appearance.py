@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.builtin_looks import builtin_appearance
 from vrm_synth.appearance.cells import Cells, cells_of
-from vrm_synth.appearance.color_names import family_names
+from vrm_synth.appearance.color_names import as_called, family_names
 from vrm_synth.appearance.eye_color import eye_colors
 from vrm_synth.appearance.feature_groups import groups_of
 from vrm_synth.appearance.find_items import check_kinds, find_items
@@ -64,20 +64,21 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
     items, item_of = find_items(avatar, cells, overrides)
     hair, skin = cells.of(*HAIR), cells.of(*SKIN)
     tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin]) if cells.is_clear(skin) else ("", "")
+    hair_colors = cells.colors_of(hair, "hair")
     length = _hair_length(cells, own.hair, bool(tone))
     return Appearance(
         name=clean_name(avatar.meta.name),
         kind=own.kind,
         style=_style(avatar, cells, own),
         description="",
-        hair_colors=cells.colors_of(hair, "hair"),
+        hair_colors=hair_colors,
         hair_length=length,
         hair_style="" if own.hair.style == NONE else own.hair.style or hair_style(cells),
         eye_colors=eye_colors(cells),
         skin_tone=tone,
         skin_color=skin_color,
         items=items,
-        groups=groups_of(surface.triangles, cells, item_of, _color_names(cells, items, item_of)),
+        groups=groups_of(surface.triangles, cells, item_of, _color_names(cells, items, item_of, hair_colors)),
     )
 
 
@@ -98,17 +99,23 @@ def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
 
 
 def _color_names(
-    cells: Cells, items: tuple[KnownItem, ...], item_of: NDArray[np.intp]
+    cells: Cells, items: tuple[KnownItem, ...], item_of: NDArray[np.intp], hair: tuple[str, ...]
 ) -> tuple[list[str], NDArray[np.intp]]:
-    """Names, and (N,) index into them of the color of each cell: of items, hair and irises, in their own terms."""
+    """Names, and (N,) index into them of the color of each cell: of items, hair and irises, in their own terms.
+
+    hair: names of the hair's colors.
+    """
     names, out = [""], np.zeros(len(cells.area), np.intp)
-    groups: list[tuple[NDArray[np.bool_], Of]] = [(item_of == k, "things") for k in range(len(items))]
-    groups += [(cells.of(*HAIR), "hair"), (cells.of("iris"), "eyes"), (cells.of(*SKIN), "things")]
-    for mine, of in groups:
+    groups: list[tuple[NDArray[np.bool_], Of, tuple[str, ...]]] = [
+        (item_of == k, "things", i.colors) for k, i in enumerate(items)
+    ]
+    groups += [(cells.of(*HAIR), "hair", hair), (cells.of("iris"), "eyes", ()), (cells.of(*SKIN), "things", ())]
+    for mine, of, called in groups:
         if not mine.any():
             continue
         area = sum_by(cells.color[mine], cells.outer[mine], len(cells.lab))
-        own = family_names(cells.lab, area, of)
+        lab = cells.drawn_lab(mine)
+        own = as_called(family_names(lab, area, of), lab, called, of)
         names += [n for n in dict.fromkeys(own) if n not in names]
         out[mine] = np.array([names.index(n) for n in own])[cells.color[mine]]
     return names, out
