@@ -62,9 +62,8 @@ def name_surface(lab: Array, cluster: NDArray[np.intp], area: Array, of: Of = "t
     for name, part in zip(family_names(lab, own, of), own.tolist(), strict=True):
         shares[name] = shares.get(name, 0.0) + part / total
     words = all_colors()
-    return choose({n: round(share, 3) for n, share in shares.items() if n and not words[n].fallback}) or _fallback(
-        lab, own / total, of
-    )
+    named = {n: round(share, 3) for n, share in shares.items() if n and not words[n].fallback}
+    return choose(named) or fallback_of(lab, cluster, area, of)
 
 
 def fallback_of(lab: Array, cluster: NDArray[np.intp], area: Array, of: Of = "things") -> tuple[str, ...]:
