@@ -69,7 +69,7 @@ def test_a_member_that_comes_as_a_file_is_read_by_names_and_shape(i: int) -> Non
 LOOKS: dict[str, tuple[object, ...]] = {
     "bizdude": ("man", ("brown",), "short", ("black",), "light", "",
         {"suit_jacket navy", "shirt white", "trousers navy", "shoes black", "necktie red"}),
-    "boombox7": ("boombox_head", (), "", (), "", "", set()),
+    "boombox7": ("boombox_head", (), "", (), "", "pink", set()),
     "boombox_export4": ("boombox_head", (), "", (), "", "", {"sword"}),
     "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black"}),
     "crimsom": ("man", ("red",), "short", ("black",), "fair", "",
@@ -159,3 +159,10 @@ def test_parameters_decide_and_not_the_avatars_name() -> None:
     source = "demo:name=Nintendo,hair_style=bob"
     a = find_appearance(open_avatar(source), source)
     assert a.name == "" and a.hair_style == DemoParams(hair_style="bob").hair_style
+
+
+@needs_corpus
+def test_a_debug_figure_of_colored_boxes_has_neither_hair_nor_clothes() -> None:
+    assert CORPUS is not None
+    a = find_appearance(load(CORPUS / "avatars" / "v1_debug_robot.vrm"), "v1_debug_robot.vrm")
+    assert (a.hair_colors, a.hair_length, a.skin_color, a.items) == ((), "", "", ())

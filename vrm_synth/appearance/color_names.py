@@ -39,6 +39,11 @@ def _named(lightness: float, chroma: float, hue: float, of: Of) -> str:
     return next((n for n in fits if not all_colors()[n].fallback), fits[0] if fits else "")
 
 
+def without_fallback(name: str) -> str:
+    """The name of a color, "" of a fallback: "dark glasses" would be sunglasses, "dark skin" a person's."""
+    return "" if name and all_colors()[name].fallback else name
+
+
 def main_color(name: str) -> str:
     """The color that a name is a lighter or darker one of, or itself."""
     return (all_colors()[name].shade_of or name) if name else ""

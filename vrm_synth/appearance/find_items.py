@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.appearance.appearance import KnownItem
 from vrm_synth.appearance.cells import Cells
+from vrm_synth.appearance.color_names import without_fallback
 from vrm_synth.appearance.garment_shapes import (
     legwear_kind,
     lower_kind,
@@ -59,7 +60,9 @@ def find_items(
         for kind, mine in _split(cells, own, part, kinds, names):
             if kind and float(cells.area[mine].sum()) >= least:
                 item_of[mine] = len(items)
-                items.append(KnownItem(kind, part, cells.colors_of(mine, "things")))
+                colors = cells.colors_of(mine, "things")
+                colors = tuple(filter(without_fallback, colors)) if part == "glasses" else colors
+                items.append(KnownItem(kind, part, colors))
     return _without_half_dress(items, item_of)
 
 

@@ -74,7 +74,8 @@ def eye_colors(drawn: DrawnBody, appearance: Appearance) -> tuple[str, ...]:
 
 def skin_facts(drawn: DrawnBody, appearance: Appearance) -> SkinFacts:
     """Tone or color of the skin, where enough of it shows."""
-    if _pixels(drawn, lambda f: f.part in SKIN) < MIN_SKIN:
+    color = appearance.skin_color
+    if _pixels(drawn, lambda f: f.part in SKIN and (not color or f.color == color)) < MIN_SKIN:
         return SkinFacts()
     return SkinFacts(appearance.skin_tone, appearance.skin_color)  # type: ignore[arg-type]
 
