@@ -68,7 +68,7 @@ def test_a_member_that_comes_as_a_file_is_read_by_names_and_shape(i: int) -> Non
 # name, or two that one could give it.
 LOOKS: dict[str, tuple[object, ...]] = {
     "bizdude": ("man", ("brown",), "short", ("black",), "light", "",
-        {"suit_jacket navy", "shirt white", "trousers navy", "shoes black", "necktie red"}),
+        {"suit_jacket navy", "shirt white", "trousers navy", "shoes black", "necktie red", "beard brown"}),
     "boombox7": ("boombox_head", (), "", (), "", "pink", set()),
     "boombox_export4": ("boombox_head", (), "", (), "", "", {"sword"}),
     "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black"}),
@@ -79,7 +79,7 @@ LOOKS: dict[str, tuple[object, ...]] = {
     "robot": ("robot", (), "", ("black",), "", "gray", set()),
     "skinnie4": ("anatomical_figure", (), "", (), "", "", set()),
     "v1_samplebot": ("mannequin", (), "short", (), "", "", {"shirt blue_green", "trousers gray", "shoes dark"}),
-    "zombie": ("zombie", (), "", (), "", "green", {"shirt salmon", "trousers red", "shoes red"}),
+    "zombie": ("zombie", (), "", (), "", "green", {"shirt salmon", "trousers red", "shoes red", "brain pink"}),
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from vrm_synth.facts.facts import HairFacts, Item, SkinFacts
 HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
 SKIN = ("face_skin", "body_skin")
 GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
-ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
+ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other", "hair")
 TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
 
 MIN_HAIR = 250  # pixels of hair for its color
@@ -37,12 +37,13 @@ MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "gloves": 150,
     "hat": 150,
     "glasses": 30,
-    "ornament": 40,
+    "ornament": 25,
     "animal_ears": 100,
     "tail": 120,
     "wings": 250,
     "held_thing": 500,
     "other": 150,
+    "hair": 400,  # of the face
 }
 COLOR_SHARE = 0.12  # least share of an item's (of hair's) visible pixels that a second color has
 MIN_COLOR = 40  # pixels of a color, except where an item needs fewer to be named at all
@@ -86,7 +87,7 @@ def garments(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
 
 
 def accessories(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
-    """Hats, glasses, ornaments, animal ears, tails, wings and held things in sight."""
+    """Hats, glasses, ornaments, animal ears, tails, wings, held things and beards in sight."""
     return _items(drawn, appearance, ACCESSORIES)
 
 
