@@ -500,7 +500,8 @@ def _items(facts: Facts, p: Picture) -> Iterator[Verdict]:
         material = {"glasses": ("Frame", "Lens")}.get(kind, ("Accent",))
         pixels = _hair_accent(p) if material == ("Accent",) else p.by_material.get("Frame", 0.0)
         said_it = any(i.kind in ACCESSORIES[p.params.accessory] for i in facts.accessories)
-        yield Verdict("accessory in sight", kind if said_it else "", True, pixels >= SMALL)
+        ties = kind == "hairclip" and p.params.hair_style in ("ponytail", "twintails")  # of the same material
+        yield Verdict("accessory in sight", kind if said_it else "", True, pixels >= SMALL and not ties)
         break
 
 
