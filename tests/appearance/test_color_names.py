@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from vrm_synth.appearance.color_names import choose, family_names, name_of, name_surface
+from vrm_synth.appearance.color_names import as_called, choose, family_names, name_of, name_surface
 from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
 from vrm_synth.appearance.words import OF, Of, all_colors
 from vrm_synth.builtin_avatar.params import EYE_COLORS, HAIR_COLORS, OUTFIT_COLORS, rgb_from_hex
@@ -38,7 +38,7 @@ def test_lab_goes_back_to_the_srgb_it_came_from() -> None:
 
 @pytest.mark.parametrize("of", OF)
 def test_no_color_has_two_names(of: Of) -> None:
-    boxes = {name: [b for b in w.boxes if of in b.of] for name, w in all_colors().items()}
+    boxes = {name: [b for b in w.boxes if of in b.of] for name, w in all_colors().items() if not w.fallback}
     points = itertools.product(np.arange(1, 100, 3.5), np.arange(0, 36, 1.3), np.arange(0, 360, 5))
     for point in points:
         names = [name for name, own in boxes.items() if any(b.has(*map(float, point)) for b in own)]
@@ -51,7 +51,8 @@ def test_names_are_apart_by_what_a_screen_or_a_jpeg_changes(of: Of) -> None:
     colors = generator.random((1500, 3))
     moved = np.clip(colors + generator.uniform(-0.004, 0.004, colors.shape), 0, 1)
     pairs = {(name_of(a, of), name_of(b, of)) for a, b in zip(colors, moved, strict=True)}
-    assert all(a == b or not a or not b for a, b in pairs)
+    fallbacks = {"", *(n for n, w in all_colors().items() if w.fallback)}  # which are true beside their borders, too
+    assert all(a == b or a in fallbacks or b in fallbacks for a, b in pairs)
 
 
 def test_a_surface_is_called_by_most_of_it() -> None:
@@ -66,3 +67,19 @@ def test_a_surface_is_called_by_most_of_it() -> None:
 def test_light_and_shade_of_a_color_are_one_color() -> None:
     lab = lab_from_srgb([rgb_from_hex(c) for c in ("#5b86d8", "#4a70be", "#7ea2ea")])
     assert family_names(lab, np.array([0.4, 0.3, 0.3]), "hair") == ["blue"] * 3
+
+
+def test_what_no_hue_names_is_dark_or_light_colored() -> None:
+    assert name_of(rgb_from_hex("#402a34")) == "dark"
+    assert name_of(rgb_from_hex("#fce8ff")) == "light_colored"
+    assert name_of(rgb_from_hex("#402a34"), "hair") == ""
+    lab = lab_from_srgb([rgb_from_hex(c) for c in ("#33406e", "#402a34", "#2c2c30")])
+    assert name_surface(lab, np.array([0, 1, 2]), np.array([0.4, 0.5, 0.1])) == ("dark",)
+    assert as_called(["navy", "", "black"], lab, ("dark",), "things") == ["dark"] * 3
+
+
+def test_a_thing_in_two_shades_of_a_color_is_called_by_the_larger() -> None:
+    assert choose({"gray": 0.5, "dark_gray": 0.4}) == ("gray",)
+    assert choose({"dark_red": 0.5, "red": 0.2, "white": 0.3}) == ("dark_red", "white")
+    lab = lab_from_srgb([rgb_from_hex(c) for c in ("#7f7f7b", "#4c4c4c")])
+    assert as_called(["gray", "dark_gray"], lab, ("gray",), "things") == ["gray", "gray"]

@@ -362,18 +362,30 @@ def color_fits(name: str, rgb: tuple[float, float, float]) -> bool:
     """A name fits an sRGB color, by wide ranges of hue, saturation and value."""
     h, s, v = colorsys.rgb_to_hsv(*rgb)
     h *= 360
-    name = name.removeprefix("light_").removeprefix("dark_").removeprefix("light ").removeprefix("dark ")
+    limits = {"dark": (0.0, 0.55), "light": (0.72, 1.0), "pale": (0.72, 1.0)}
+    for word, (low, high) in limits.items():  # of the color's value, whatever its hue
+        if name == word or name.startswith(f"{word}_"):
+            if not low <= v <= high or (word == "pale" and s > 0.3):
+                return False
+            if name in (word, "light_colored"):
+                return s < 0.35 or word == "dark"
+            name = name.removeprefix(f"{word}_")
     if name in ("black",):
         return v < 0.38
     if name in ("white",):
         return v > 0.8 and s < 0.18
+    if (name in ("mauve", "blue_gray") and s > 0.5) or (name in ("cream", "lavender", "mint") and v < 0.75):
+        return False
     if name in ("gray", "silver"):
         return s < 0.28
     hues = {
         "red": ((340, 360), (0, 15)), "pink": ((300, 360), (0, 15)), "orange": ((10, 42),),
         "brown": ((0, 45), (345, 360)), "yellow": ((38, 70),), "blonde": ((30, 62),), "gold": ((30, 62),),
         "beige": ((15, 60),), "green": ((75, 170),), "teal": ((160, 200),), "aqua": ((165, 205),),
-        "blue": ((185, 260),), "navy": ((210, 262),), "purple": ((240, 320),),
+        "blue": ((185, 260),), "navy": ((210, 262),), "purple": ((240, 320),), "salmon": ((0, 25),),
+        "magenta": ((290, 345),), "cream": ((35, 70),), "khaki": ((30, 65),), "olive": ((45, 90),),
+        "mint": ((140, 180),), "blue_green": ((150, 190),), "blue_gray": ((190, 260),), "lavender": ((230, 310),),
+        "mauve": ((280, 350),),
     }.get(name, ())  # fmt: skip
     return any(a <= h <= b for a, b in hues)
 
@@ -488,7 +500,8 @@ def _items(facts: Facts, p: Picture) -> Iterator[Verdict]:
         material = {"glasses": ("Frame", "Lens")}.get(kind, ("Accent",))
         pixels = _hair_accent(p) if material == ("Accent",) else p.by_material.get("Frame", 0.0)
         said_it = any(i.kind in ACCESSORIES[p.params.accessory] for i in facts.accessories)
-        yield Verdict("accessory in sight", kind if said_it else "", True, pixels >= SMALL)
+        ties = kind == "hairclip" and p.params.hair_style in ("ponytail", "twintails")  # of the same material
+        yield Verdict("accessory in sight", kind if said_it else "", True, pixels >= SMALL and not ties)
         break
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.cells import Cells, regions_of_nodes
-from vrm_synth.appearance.color_names import name_of
+from vrm_synth.appearance.color_names import name_of, without_fallback
 from vrm_synth.appearance.feature_groups import groups_of
 from vrm_synth.appearance.proper_names import clean_name
 from vrm_synth.appearance.words import Of
@@ -146,7 +146,7 @@ def _worn(avatar: Avatar, params: DemoParams) -> list[_Worn]:
     out.append(_Worn(KnownItem(SOCKS[params.outfit], "legwear", _one(sock)), {"Sock": sock}))
     out.append(_Worn(KnownItem("shoes", "shoes", _one(shoe)), {"Shoe": shoe, "Sole": ""}))
     if params.accessory == "glasses":
-        frame = _flat_color(avatar, "Frame")
+        frame = without_fallback(_flat_color(avatar, "Frame"))
         out.append(_Worn(KnownItem("glasses", "glasses", _one(frame)), {"Frame": frame, "Lens": ""}))
     out += [_Worn(i, {"Accent": accent}, where) for i, where in _ornaments(params, _one(accent))]
     return out
@@ -209,6 +209,7 @@ def _cells(avatar: Avatar) -> tuple[Cells, NDArray[np.int32]]:
         area=double / 2,
         outer=double / 2,
         unclear=np.zeros(count, np.bool_),
+        dimmed=np.zeros(count, np.bool_),
         center=corners.mean(1),
         part=np.concatenate(parts),
         region=region_of[lead],

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vrm_synth.appearance.color_names import name_surface
+from vrm_synth.appearance.color_names import fallback_of, name_surface
+from vrm_synth.appearance.oklch import srgb_from_lab
 from vrm_synth.appearance.surface_groups import REGION_OF_BONE
 from vrm_synth.appearance.words import Of
+from vrm_synth.core.color import linear_from_srgb, srgb_from_linear
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Primitive
 from vrm_synth.parts.color_regions import CODES, ColorRegions
+from vrm_synth.parts.lab_color import lab_from_srgb
 from vrm_synth.parts.part_labels import PartLabels
 from vrm_synth.parts.part_names import HAIR, PART_IDS, UNKNOWN
 from vrm_synth.parts.region_table import seen_from_outside
@@ -21,6 +24,8 @@ from vrm_synth.vrm.avatar import Avatar
 
 MOST_UNCLEAR = 0.3  # share of a surface drawn in other colors up to which the rest gives its color
 MOST_INWARD = 0.5  # share of a primitive's surface whose normals may point inward
+DIMMED = (0.35, 0.5)  # share of the light that a surface with inward normals gets, from one light to another
+INSIDE_OUT = -0.25  # signed volume of a primitive, as a share of its surface times its distance, that is turned inside
 MOST_METALLIC = 0.5  # metallic factor of a surface whose own color shows
 REGIONS: tuple[str, ...] = ("none", *dict.fromkeys(REGION_OF_BONE.values()))
 
@@ -31,7 +36,7 @@ class Cells:
 
     triangle: (N,) number of the triangle. area: (N,) square metres. center: (N, 3) world metres. outer: (N,) square
     metres of what can be seen from outside, 0 of what cannot. unclear: (N,) drawn in
-    other colors than its own: metal, and what is lit from the wrong side because its normals point inward.
+    other colors than its own: metal, and dimmed: (N,) what is lit from the wrong side because its normals point inward.
     part: (N,) part ids. region: (N,) index into REGIONS. color: (N,) index of the color. lab: (K, 3) L*a*b*.
     normal: (N, 3) unit normal of the triangle. primitive: (N,) number of the drawn primitive.
     landmarks: humanoid bone → (3,) position, metres. floor, top: of the whole figure, metres.
@@ -41,6 +46,7 @@ class Cells:
     area: Array
     outer: Array
     unclear: NDArray[np.bool_]
+    dimmed: NDArray[np.bool_]
     center: Array
     part: NDArray[np.uint8]
     region: NDArray[np.intp]
@@ -67,9 +73,23 @@ class Cells:
     def colors_of(self, own: NDArray[np.bool_], of: Of) -> tuple[str, ...]:
         """Up to two names of colors of some cells (N,), of what is seen from outside of them."""
         weight = self.outer if float(self.outer[own].sum()) > 0 else self.area
-        if not self.is_clear(own):
+        if self.is_clear(own):
+            return name_surface(self.lab, self.color[own], weight[own], of)
+        if float(self.area[own & self.dimmed].sum()) < (1 - MOST_UNCLEAR) * float(self.area[own].sum()):
             return ()
-        return name_surface(self.lab, self.color[own], weight[own], of)
+        for naming in (name_surface, fallback_of):  # what holds in every light
+            each = [naming(self.drawn_lab(own, d), self.color[own], weight[own], of) for d in DIMMED]
+            if all(names == each[0] for names in each) and each[0]:
+                return each[0]
+        return ()
+
+    def drawn_lab(self, own: NDArray[np.bool_], dimmed: float = DIMMED[0]) -> Array:
+        """(K, 3) the colors as some cells (N,) are drawn: darker where they are lit from the wrong side."""
+        return self.lab if self.is_clear(own) else lab_from_srgb(srgb_from_linear(dimmed * self._linear))
+
+    @property
+    def _linear(self) -> Array:
+        return np.asarray(linear_from_srgb(srgb_from_lab(self.lab)), np.float64)
 
     def height_of(self, *bones: str) -> float | None:
         """Mean height of the bones that the avatar has, metres; None where it has none of them."""
@@ -91,11 +111,13 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
     c = surface.corners
     normal = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]) / np.maximum(2 * surface.area, 1e-30)[:, None]
     primitive = surface.triangles.primitive_of[t].astype(np.intp)
+    dimmed = _dimmed(avatar, surface)
     return Cells(
         triangle=t,
         area=regions.area,
-        outer=regions.area * seen_from_outside(surface, regions),
-        unclear=_unclear(avatar, surface)[primitive],
+        outer=regions.area * seen_from_outside(surface, regions) * ~_inside_out(avatar, surface)[primitive],
+        unclear=(_metal(avatar, surface) | dimmed)[primitive],
+        dimmed=dimmed[primitive],
         center=regions.center,
         part=part,
         region=region,
@@ -109,13 +131,31 @@ def cells_of(avatar: Avatar, surface: Surface, regions: ColorRegions, labels: Pa
     )
 
 
-def _unclear(avatar: Avatar, surface: Surface) -> NDArray[np.bool_]:
-    """(primitives,) True for metals, and for lit surfaces whose normals point inward."""
+def _metal(avatar: Avatar, surface: Surface) -> NDArray[np.bool_]:
+    """(primitives,) True for metals, which are drawn in what they mirror."""
+    materials = [avatar.materials[p.material] for p in surface.triangles.primitives]
+    return np.array([m.kind == "pbr" and m.metallic_factor > MOST_METALLIC for m in materials], np.bool_)
+
+
+def _dimmed(avatar: Avatar, surface: Surface) -> NDArray[np.bool_]:
+    """(primitives,) True for lit surfaces whose normals point inward."""
+    primitives = surface.triangles.primitives
+    return np.array(
+        [avatar.materials[p.material].kind != "unlit" and _inward(p) > MOST_INWARD for p in primitives], np.bool_
+    )
+
+
+def _inside_out(avatar: Avatar, surface: Surface) -> NDArray[np.bool_]:
+    """(primitives,) True for what is drawn only from within: linings, and shells that draw an outline."""
     out = []
     for p in surface.triangles.primitives:
-        material = avatar.materials[p.material]
-        metal = material.kind == "pbr" and material.metallic_factor > MOST_METALLIC
-        out.append(metal or (material.kind != "unlit" and _inward(p) > MOST_INWARD))
+        q = p.positions[p.indices].astype(np.float64)
+        cross = np.cross(q[:, 1] - q[:, 0], q[:, 2] - q[:, 0])
+        area = np.linalg.norm(cross, axis=1)
+        center = q.mean(1)
+        away = center - (center * area[:, None]).sum(0) / max(float(area.sum()), 1e-30)
+        volume = float((cross * away).sum()) / max(float((area * np.linalg.norm(away, axis=1)).sum()), 1e-30)
+        out.append(not avatar.materials[p.material].double_sided and round(volume, 4) < INSIDE_OUT)
     return np.array(out, np.bool_)
 
 

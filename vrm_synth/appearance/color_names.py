@@ -20,6 +20,7 @@ ALONE = 0.6
 FAMILY_HUE = 20.0  # degrees within which a color is another's light or shade
 FAMILY_LIGHTNESS = 22.0
 FAMILY_CHROMA = 8.0
+FALLBACK_SHARE = 0.8  # least share of a surface that is dark (light-colored), whatever its other names
 GRAY = 2.5  # chroma, percent, below which hue says nothing
 
 
@@ -31,10 +32,21 @@ def name_of(srgb: ArrayLike, of: Of = "things") -> str:
 
 @cache
 def _named(lightness: float, chroma: float, hue: float, of: Of) -> str:
-    for name, words in all_colors().items():
-        if any(of in box.of and box.has(lightness, chroma, hue) for box in words.boxes):
-            return name
-    return ""
+    """Without a dead band before a fallback, which stays true beside it."""
+    fits = [
+        n for n, words in all_colors().items() if any(of in b.of and b.has(lightness, chroma, hue) for b in words.boxes)
+    ]
+    return next((n for n in fits if not all_colors()[n].fallback), fits[0] if fits else "")
+
+
+def without_fallback(name: str) -> str:
+    """The name of a color, "" of a fallback: "dark glasses" would be sunglasses, "dark skin" a person's."""
+    return "" if name and all_colors()[name].fallback else name
+
+
+def main_color(name: str) -> str:
+    """The color that a name is a lighter or darker one of, or itself."""
+    return (all_colors()[name].shade_of or name) if name else ""
 
 
 def name_clusters(lab: Array, of: Of = "things") -> list[str]:
@@ -51,24 +63,55 @@ def name_surface(lab: Array, cluster: NDArray[np.intp], area: Array, of: Of = "t
     total = float(own.sum())
     if total <= 0:
         return ()
-    names = family_names(lab, own, of)
     shares: dict[str, float] = {}
-    for name, part in zip(names, own.tolist(), strict=True):
+    for name, part in zip(family_names(lab, own, of), own.tolist(), strict=True):
         shares[name] = shares.get(name, 0.0) + part / total
-    shares = {name: round(share, 3) for name, share in shares.items() if name}
-    return choose(shares)
+    words = all_colors()
+    named = {n: round(share, 3) for n, share in shares.items() if n and not words[n].fallback}
+    return choose(named) or fallback_of(lab, cluster, area, of)
+
+
+def fallback_of(lab: Array, cluster: NDArray[np.intp], area: Array, of: Of = "things") -> tuple[str, ...]:
+    """The fallback that holds of nearly all of a surface, whatever its colors' own names; () where none does."""
+    lch = oklch_from_srgb(srgb_from_lab(lab)).tolist()
+    own = sum_by(cluster, area, len(lab))
+    share = own / max(float(own.sum()), 1e-30)
+    for name, words in all_colors().items():
+        boxes = [box for box in words.boxes if words.fallback and of in box.of]
+        here = sum(s for color, s in zip(lch, share.tolist(), strict=True) if any(b.has(*color) for b in boxes))
+        if round(here, 3) >= FALLBACK_SHARE:
+            return (name,)
+    return ()
 
 
 def choose(shares: dict[str, float]) -> tuple[str, ...]:
     """The names that stand for a surface. shares: name → share of the surface."""
-    order = sorted(shares, key=lambda n: (-shares[n], n))
+    by_share = sorted(shares, key=lambda n: (-shares[n], n))
+    order: list[str] = []  # the largest of each color and its shades
+    sums: dict[str, float] = {}
+    for name in by_share:
+        leader = next((n for n in order if main_color(n) == main_color(name)), name)
+        order += [name] if leader == name else []
+        sums[leader] = sums.get(leader, 0.0) + shares[name]
+    order.sort(key=lambda n: (-sums[n], n))
     if not order:
         return ()
     first = order[0]
-    second = order[1] if len(order) > 1 and shares[order[1]] >= SECOND_SHARE else ""
-    if second and shares[first] + shares[second] >= TOGETHER:
+    second = order[1] if len(order) > 1 and sums[order[1]] >= SECOND_SHARE else ""
+    if second and sums[first] + sums[second] >= TOGETHER:
         return first, second
-    return (first,) if shares[first] >= (FIRST_SHARE if not second else ALONE) else ()
+    return (first,) if sums[first] >= (FIRST_SHARE if not second else ALONE) else ()
+
+
+def as_called(names: Sequence[str], lab: Array, called: Sequence[str], of: Of) -> list[str]:
+    """The names of K colors (K, 3) of a thing, where a shade of what the thing is called has that name."""
+    shades = {main_color(name): name for name in reversed(called)}
+    fallbacks = [n for n in called if all_colors()[n].fallback]
+    boxes = [box for n in fallbacks for box in all_colors()[n].boxes if of in box.of]
+    if not boxes:
+        return [shades.get(main_color(name), name) for name in names]
+    lch = oklch_from_srgb(srgb_from_lab(lab)).tolist()
+    return [fallbacks[0] if any(b.has(*color) for b in boxes) else "" for color in lch]
 
 
 def family_names(lab: Array, area: Array, of: Of) -> list[str]:

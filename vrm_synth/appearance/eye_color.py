@@ -17,6 +17,7 @@ MAIN = 0.5  # least share of the colored iris that a name has
 MAIN_OF_MEAN = 0.25  # the same where the mean color has that name, too
 LEAST_IRIS = 0.1  # least surface of the irises, as a share of the whites': what is less is a line around them
 LEAST_OF_FACE = 0.012  # the same, as a share of the face's skin, of irises that are no black dots
+WHITES = {"white", "cream", "light_gray", "light_colored"}  # what whites of eyes are drawn in
 BLACK = 0.75  # least share of an iris that is all pupil
 
 
@@ -47,7 +48,7 @@ def _color_of(cells: Cells, iris: NDArray[np.bool_]) -> str:
     colored = area * ~pupil * ~highlight
     if float(colored.sum()) < COLORED * total:
         dots = float(area[pupil].sum()) >= BLACK * total
-        return "black" if dots and cells.colors_of(cells.of("eye_white"), "things") in ((), ("white",)) else ""
+        return "black" if dots and set(cells.colors_of(cells.of("eye_white"), "things")) <= WHITES else ""
     shares: dict[str, float] = {}
     for name, own in zip(family_names(cells.lab, colored, "eyes"), colored.tolist(), strict=True):
         shares[name] = shares.get(name, 0.0) + own / float(colored.sum())

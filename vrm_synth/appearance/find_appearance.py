@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.builtin_looks import builtin_appearance
 from vrm_synth.appearance.cells import Cells, cells_of
-from vrm_synth.appearance.color_names import family_names
+from vrm_synth.appearance.color_names import as_called, family_names
 from vrm_synth.appearance.eye_color import eye_colors
 from vrm_synth.appearance.feature_groups import groups_of
-from vrm_synth.appearance.find_items import check_kinds, find_items
+from vrm_synth.appearance.find_items import ACCESSORIES, GARMENTS, check_kinds, find_items
 from vrm_synth.appearance.hair_shape import HAIR, hair_length, hair_style
 from vrm_synth.appearance.proper_names import clean_name
 from vrm_synth.appearance.skin_tone import skin_tone
@@ -24,6 +24,7 @@ from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.parts.labeling import MOST_TRIANGLES, label_parts, measured
 from vrm_synth.parts.overrides import HairOverrides, PartOverrides
+from vrm_synth.parts.part_labels import PartLabels
 from vrm_synth.parts.part_names import PART_IDS
 from vrm_synth.parts.sums import sum_by
 from vrm_synth.render.geometry_buffer import VertexLabels
@@ -32,6 +33,9 @@ from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 NONE = "none"
 SKIN = ("face_skin", "body_skin")
+LOOKS = (*GARMENTS, *ACCESSORIES, *HAIR, *SKIN)
+GUESSES = ("place", "texture", "")  # reasons for labels that are no names and no overrides
+MOSTLY_SKIN = 0.4  # share of a figure's surface from which a skin of one color is one, whatever else is known
 HEADS = (0.09, 0.30)  # share of a person's height that the head takes, from its joint to the crown
 
 _FOUND: WeakKeyDictionary[Avatar, dict[tuple[str, str], Appearance]] = WeakKeyDictionary()
@@ -60,25 +64,55 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
     if avatar.triangle_count > MOST_TRIANGLES:
         return _unknown(avatar, own)
     surface, regions = measured(avatar)
-    cells = cells_of(avatar, surface, regions, label_parts(avatar, overrides))
+    labels = label_parts(avatar, overrides)
+    cells = cells_of(avatar, surface, regions, labels)
+    tone, skin_color = _skin(cells)
+    if not tone and not cells.of("iris").any():
+        cells = _without_guesses(cells, labels)
+        tone, skin_color = _skin(cells)
     items, item_of = find_items(avatar, cells, overrides)
-    hair, skin = cells.of(*HAIR), cells.of(*SKIN)
-    tone, skin_color = skin_tone(cells.lab, cells.color[skin], cells.area[skin]) if cells.is_clear(skin) else ("", "")
+    hair = cells.of(*HAIR)
+    hair_colors = cells.colors_of(hair, "hair")
     length = _hair_length(cells, own.hair, bool(tone))
     return Appearance(
         name=clean_name(avatar.meta.name),
         kind=own.kind,
         style=_style(avatar, cells, own),
         description="",
-        hair_colors=cells.colors_of(hair, "hair"),
+        hair_colors=hair_colors,
         hair_length=length,
         hair_style="" if own.hair.style == NONE else own.hair.style or hair_style(cells),
         eye_colors=eye_colors(cells),
         skin_tone=tone,
         skin_color=skin_color,
         items=items,
-        groups=groups_of(surface.triangles, cells, item_of, _color_names(cells, items, item_of)),
+        groups=groups_of(
+            surface.triangles,
+            cells,
+            item_of,
+            _color_names(cells, items, item_of, hair_colors, (skin_color,) if skin_color else ()),
+        ),
     )
+
+
+def _skin(cells: Cells) -> tuple[str, str]:
+    """Tone or color of the skin; where a head of other colors leaves it without one, of the body's."""
+    for parts in (SKIN, ("body_skin",)):
+        own = cells.of(*parts)
+        found = skin_tone(cells.lab, cells.color[own], cells.area[own]) if cells.is_clear(own) else ("", "")
+        if any(found):
+            return found
+    return "", ""
+
+
+def _without_guesses(cells: Cells, labels: PartLabels) -> Cells:
+    """The cells of a figure that shows neither eyes nor human skin and has no names that say anything: what place and
+    color alone made hair or clothes is unknown there, and skin where it is no good part of the figure."""
+    if any(e.part in LOOKS and e.why not in GUESSES for e in labels.evidence):
+        return cells
+    skin = float(cells.area[cells.of(*SKIN)].sum()) >= MOSTLY_SKIN * float(cells.area.sum())
+    guessed = cells.of(*(p for p in LOOKS if not (skin and p in SKIN)))
+    return replace(cells, part=np.where(guessed, np.uint8(PART_IDS["unknown"]), cells.part))
 
 
 def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
@@ -98,17 +132,24 @@ def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
 
 
 def _color_names(
-    cells: Cells, items: tuple[KnownItem, ...], item_of: NDArray[np.intp]
+    cells: Cells, items: tuple[KnownItem, ...], item_of: NDArray[np.intp], hair: tuple[str, ...], skin: tuple[str, ...]
 ) -> tuple[list[str], NDArray[np.intp]]:
-    """Names, and (N,) index into them of the color of each cell: of items, hair and irises, in their own terms."""
+    """Names, and (N,) index into them of the color of each cell: of items, hair and irises, in their own terms.
+
+    hair, skin: names of their colors.
+    """
     names, out = [""], np.zeros(len(cells.area), np.intp)
-    groups: list[tuple[NDArray[np.bool_], Of]] = [(item_of == k, "things") for k in range(len(items))]
-    groups += [(cells.of(*HAIR), "hair"), (cells.of("iris"), "eyes"), (cells.of(*SKIN), "things")]
-    for mine, of in groups:
+    groups: list[tuple[NDArray[np.bool_], Of, tuple[str, ...]]] = [
+        (item_of == k, "things", i.colors) for k, i in enumerate(items)
+    ]
+    groups += [(cells.of(*HAIR), "hair", hair), (cells.of("iris"), "eyes", ()), (cells.of(*SKIN), "things", skin)]
+    for mine, of, called in groups:
         if not mine.any():
             continue
-        area = sum_by(cells.color[mine], cells.outer[mine], len(cells.lab))
-        own = family_names(cells.lab, area, of)
+        seen = cells.outer if cells.outer[mine].any() else cells.area
+        area = sum_by(cells.color[mine], seen[mine], len(cells.lab))
+        lab = cells.drawn_lab(mine)
+        own = as_called(family_names(lab, area, of), lab, called, of)
         names += [n for n in dict.fromkeys(own) if n not in names]
         out[mine] = np.array([names.index(n) for n in own])[cells.color[mine]]
     return names, out

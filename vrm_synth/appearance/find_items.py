@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.appearance.appearance import KnownItem
+from vrm_synth.appearance.beard import beard_cells
 from vrm_synth.appearance.cells import Cells
+from vrm_synth.appearance.color_names import without_fallback
 from vrm_synth.appearance.garment_shapes import (
     legwear_kind,
     lower_kind,
@@ -59,7 +61,13 @@ def find_items(
         for kind, mine in _split(cells, own, part, kinds, names):
             if kind and float(cells.area[mine].sum()) >= least:
                 item_of[mine] = len(items)
-                items.append(KnownItem(kind, part, cells.colors_of(mine, "things")))
+                colors = cells.colors_of(mine, "things")
+                colors = tuple(filter(without_fallback, colors)) if part == "glasses" else colors
+                items.append(KnownItem(kind, part, colors))
+    beard = beard_cells(cells)
+    if beard.any():
+        item_of[beard] = len(items)
+        items.append(KnownItem("beard", "hair", cells.colors_of(beard, "hair")))
     return _without_half_dress(items, item_of)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm_synth.appearance.color_names import name_surface
+from vrm_synth.appearance.color_names import name_surface, without_fallback
 from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
 from vrm_synth.core.transforms import Array
 from vrm_synth.parts.sums import sum_by
@@ -41,7 +41,7 @@ def skin_tone(lab: Array, color: np.ndarray, area: Array) -> tuple[str, str]:
     if is_human(mean):
         return tone_of(mean), ""
     names = name_surface(lab, color, area)
-    return "", names[0] if len(names) == 1 else ""
+    return "", without_fallback(names[0]) if len(names) == 1 else ""
 
 
 def is_human(lab: Array) -> bool:

@@ -72,11 +72,14 @@ class PhraseWords(_Model):
 class ColorWords(_Model):
     """Words for a color.
 
+    shade_of: the color of which it is a lighter or darker one, "" for none. fallback: said where no other name fits.
     en: "black". ja: what stands before a noun, with its particle ("黒い"). ja_noun: the bare noun ("黒"). tag: "black",
     "" where tags have none. hair, eyes, skin: words for these in that color; all three fields are filled.
     """
 
     boxes: Annotated[tuple[ColorBox, ...], BeforeValidator(_listed)]
+    shade_of: str = ""
+    fallback: bool = False
     en: str
     ja: str
     ja_noun: str

@@ -13,7 +13,7 @@ from vrm_synth.caption.wording_files import Japanese, japanese_wording
 from vrm_synth.facts.facts import Facts, Item
 
 HELD, GROWN = ("held_thing",), ("animal_ears", "tail", "wings")
-GROWN_ITEMS = ("horns", "antennae", "halo")
+GROWN_ITEMS = ("horns", "antennae", "halo", "beard", "brain")
 
 
 def japanese(facts: Facts, choose: Choice) -> str:

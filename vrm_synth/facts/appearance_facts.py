@@ -16,7 +16,7 @@ from vrm_synth.facts.facts import HairFacts, Item, SkinFacts
 HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
 SKIN = ("face_skin", "body_skin")
 GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
-ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
+ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other", "hair")
 TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
 
 MIN_HAIR = 250  # pixels of hair for its color
@@ -36,13 +36,14 @@ MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "shoes": 200,
     "gloves": 150,
     "hat": 150,
-    "glasses": 30,
-    "ornament": 40,
+    "glasses": 75,  # less is a rim from the side, as good as hidden
+    "ornament": 25,
     "animal_ears": 100,
     "tail": 120,
     "wings": 250,
     "held_thing": 500,
     "other": 150,
+    "hair": 400,  # of the face
 }
 COLOR_SHARE = 0.12  # least share of an item's (of hair's) visible pixels that a second color has
 MIN_COLOR = 40  # pixels of a color, except where an item needs fewer to be named at all
@@ -74,7 +75,8 @@ def eye_colors(drawn: DrawnBody, appearance: Appearance) -> tuple[str, ...]:
 
 def skin_facts(drawn: DrawnBody, appearance: Appearance) -> SkinFacts:
     """Tone or color of the skin, where enough of it shows."""
-    if _pixels(drawn, lambda f: f.part in SKIN) < MIN_SKIN:
+    color = appearance.skin_color
+    if _pixels(drawn, lambda f: f.part in SKIN and (not color or f.color == color)) < MIN_SKIN:
         return SkinFacts()
     return SkinFacts(appearance.skin_tone, appearance.skin_color)  # type: ignore[arg-type]
 
@@ -85,7 +87,7 @@ def garments(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
 
 
 def accessories(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
-    """Hats, glasses, ornaments, animal ears, tails, wings and held things in sight."""
+    """Hats, glasses, ornaments, animal ears, tails, wings, held things and beards in sight."""
     return _items(drawn, appearance, ACCESSORIES)
 
 
