@@ -275,7 +275,9 @@ def _posture(facts: Facts, p: Picture) -> Iterator[Verdict]:
     said = facts.pose.posture
     right = not said or not true or said == true or (true == "midair" and said == "standing" and pose != "jump")
     legs = p.region("UpperLeg") >= PLAIN and p.region("LowerLeg") >= PLAIN and p.region("Foot") >= 50
-    yield Verdict("posture", said, right, bool(legs and true and pose not in BETWEEN_POSTURES and _all_in(p, "Foot", "LowerLeg")))
+    yield Verdict(
+        "posture", said, right, bool(legs and true and pose not in BETWEEN_POSTURES and _all_in(p, "Foot", "LowerLeg"))
+    )
 
 
 def _all_in(p: Picture, *ends: str) -> bool:
@@ -305,6 +307,9 @@ def _arms(facts: Facts, p: Picture) -> Iterator[Verdict]:
         }[said]
         plain = p.has(f"{side}Hand") and p.region(f"{side}Hand") >= 200 and p.region(f"{side}LowerArm") >= 150
         clear = rise > 0.75 or rise < -0.9 or out > 0.85 or front > 0.85
+        # Nobody says where the arms go of one who rests the hands on the knees.
+        knees = min(np.linalg.norm(j[f"{side}Hand"] - j[f"{s}LowerLeg"]) for s in ("left", "right"))
+        clear = clear and knees > 0.5 * length
         yield Verdict("arm", said, right, bool(plain and clear))
 
 

@@ -32,6 +32,7 @@ LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a si
 LOWER_BODY = ("UpperLeg", "LowerLeg", "Foot", "Toes")
 WHOLE_BODY = ("hips", *(side + bone for side in ("left", "right") for bone in LOWER_BODY))
 MIN_AGAIN_PIXELS = 60.0  # of a picture of 512²: legs in sight below a cut
+MAX_LEG_PIXELS = 250.0  # the same of a close-up or a portrait, which shows no lap
 STEPS = 20  # points on each stretch of the line
 
 
@@ -63,21 +64,23 @@ class Cuts:
     """Where the picture's edge cuts the line from the neck to the ankles.
 
     first, last: of the two legs, along the line; 3 where a leg is not cut. again: something below a cut is in the
-    picture again, as knees are that are drawn up.
+    picture again, as knees are that are drawn up. legs: pixels of the legs, of a picture of 512².
     """
 
     first: float
     last: float
     again: bool
+    legs: float
 
 
 def _cut_framing(view: BodyView, cuts: Cuts, head: float) -> Framing:
     first, last, share = cuts.first, cuts.last, view.head_share
-    if any(least <= first and last <= most and share >= size for least, most, size in CLOSE_UP):
+    bare = cuts.legs <= MAX_LEG_PIXELS
+    if bare and any(least <= first and last <= most and share >= size for least, most, size in CLOSE_UP):
         return "close_up"
     if cuts.again or last >= 3 or head < WHOLE:
         return ""
-    if any(least <= first and last <= most and low <= share <= high for least, most, low, high in PORTRAIT):
+    if bare and any(least <= first and last <= most and low <= share <= high for least, most, low, high in PORTRAIT):
         return "portrait"
     if share > MOST_HEAD:
         return ""
@@ -112,7 +115,8 @@ def _cuts(drawn: DrawnBody) -> Cuts:
         ends.append(max(first - 0.5, 0.0) / STEPS if len(out) else 3.0)
         again |= bool(seen[first:].any())
     below = sum(drawn.pixels.by_region.get(side + bone, 0.0) for side in ("left", "right") for bone in LOWER_BODY)
-    return Cuts(min(ends), max(ends), again and below >= MIN_AGAIN_PIXELS * drawn.scale)
+    below = round(below / drawn.scale, 3)
+    return Cuts(min(ends), max(ends), again and below >= MIN_AGAIN_PIXELS, below)
 
 
 def _between(line: Array, stretches: int) -> Array:
