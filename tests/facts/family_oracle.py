@@ -45,6 +45,7 @@ POSTURES = {
     **dict.fromkeys(("jump",), "midair"),
     **dict.fromkeys(("run",), ""),  # in the air or not, as one likes
 }
+BETWEEN_POSTURES = ("lunge",)  # on one knee nearly: a viewer may say that it stands, or not
 HANDS = {
     "open": "open", "flat": "open", "spread": "open", "straight": "open", "fist": "fist", "peace": "peace",
     "point": "point", "thumb_up": "thumb_up",
@@ -274,7 +275,9 @@ def _posture(facts: Facts, p: Picture) -> Iterator[Verdict]:
     said = facts.pose.posture
     right = not said or not true or said == true or (true == "midair" and said == "standing" and pose != "jump")
     legs = p.region("UpperLeg") >= PLAIN and p.region("LowerLeg") >= PLAIN and p.region("Foot") >= 50
-    yield Verdict("posture", said, right, bool(legs and true and _all_in(p, "Foot", "LowerLeg")))
+    yield Verdict(
+        "posture", said, right, bool(legs and true and pose not in BETWEEN_POSTURES and _all_in(p, "Foot", "LowerLeg"))
+    )
 
 
 def _all_in(p: Picture, *ends: str) -> bool:
@@ -304,6 +307,9 @@ def _arms(facts: Facts, p: Picture) -> Iterator[Verdict]:
         }[said]
         plain = p.has(f"{side}Hand") and p.region(f"{side}Hand") >= 200 and p.region(f"{side}LowerArm") >= 150
         clear = rise > 0.75 or rise < -0.9 or out > 0.85 or front > 0.85
+        # Nobody says where the arms go of one who rests the hands on the knees.
+        knees = min(np.linalg.norm(j[f"{side}Hand"] - j[f"{s}LowerLeg"]) for s in ("left", "right"))
+        clear = clear and knees > 0.5 * length
         yield Verdict("arm", said, right, bool(plain and clear))
 
 
@@ -311,7 +317,10 @@ def _hands(facts: Facts, p: Picture) -> Iterator[Verdict]:
     for side, said in (("left", facts.left_hand), ("right", facts.right_hand)):
         true = HANDS.get(p.hands[side], "")
         size = p.region(f"{side}Hand")
-        yield Verdict("hand", said, not said or said == true, bool(true in ("peace", "fist", "point") and size >= 1500))
+        # Of a hand that the picture's edge cuts nobody can tell what its other fingers do.
+        whole = all(p.has(b) for b in p.joints if _of(b, f"{side}Hand"))
+        plain = true in ("peace", "fist", "point") and size >= 1500 and whole
+        yield Verdict("hand", said, not said or said == true, plain)
 
 
 def _face(facts: Facts, p: Picture) -> Iterator[Verdict]:
@@ -324,7 +333,9 @@ def _face(facts: Facts, p: Picture) -> Iterator[Verdict]:
     emotion = next((n for n in EMOTIONS if weights.get(n, 0) >= 0.5), "")
     said = facts.face.expression
     may_show = turned <= 85 and face >= 100
-    yield Verdict("expression", said, not said or (said == emotion and may_show), bool(emotion and readable))
+    # A relaxed face differs from a resting one by lids a little lower: in a small picture nobody sees it.
+    large = face >= (2000 if emotion == "relaxed" else 1200)
+    yield Verdict("expression", said, not said or (said == emotion and may_show), bool(emotion and readable and large))
     shut = max((weights.get(n, 0.0) for n in ("blink",)), default=0.0)
     left, right = max(shut, weights.get("blinkLeft", 0.0)), max(shut, weights.get("blinkRight", 0.0))
     allowed = {"": True}
@@ -346,8 +357,22 @@ def _face(facts: Facts, p: Picture) -> Iterator[Verdict]:
     sight = np.array([np.sin(y) * np.cos(x), -np.sin(x), np.cos(y) * np.cos(x)])
     off = float(np.degrees(np.arccos(np.clip(sight @ to_camera / np.linalg.norm(to_camera), -1, 1))))
     right = {"": True, "viewer": off <= 18, "away": off >= 12}[gaze] and (not gaze or iris > 0)
-    plain = readable and iris >= SMALL and (off <= 4 or off >= 30)
+    # The avatars' eyes turn by a fifth of what is asked: it is where they then look that a viewer sees. Of a bowed head
+    # that is seen from above nobody can tell whether it looks down or up.
+    level, real = _sight(p)
+    meets, averted = off <= 4 and real <= 14, off >= 30 and level >= 22
+    plain = readable and iris >= SMALL and (meets or averted)
     yield Verdict("gaze", gaze, bool(right), bool(plain and not smiling and left == right_of(weights) == 0))
+
+
+def _sight(p: Picture) -> tuple[float, float]:
+    """Degrees between where the eyes really look and the camera: around the head, and in all."""
+    head, eye = (p.posed.world_from_node[p.avatar.humanoid[b]][:3, :3] for b in ("head", "leftEye"))
+    middle = (p.joints["leftEye"] + p.joints["rightEye"]) / 2
+    sight, to_camera = head.T @ eye @ (0.0, 0.0, 1.0), head.T @ (np.asarray(p.shot.camera.position) - middle)
+    level = _apart(*(float(np.degrees(np.arctan2(v[0], v[2]))) for v in (sight, to_camera)))
+    cosine = sight @ to_camera / np.linalg.norm(sight) / np.linalg.norm(to_camera)
+    return level, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def right_of(weights: dict[str, float]) -> float:
@@ -409,7 +434,9 @@ def _looks(facts: Facts, p: Picture) -> Iterator[Verdict]:
     style = p.params.hair_style
     tails = p.node_pixels("hairTail")
     tied = style in ("ponytail", "twintails")
+    # From the front, the back of a body hides long hair: it is plain where it is seen below the shoulders.
     plain = whole and style in ("long", "short", "bob") and facts.hair.style == ""
+    plain = plain and (style != "long" or _hair_below_shoulders(p) >= SMALL)
     yield Verdict("hair length", said, not said or said in lengths, plain)
     said = facts.hair.style
     seen = bool(tails) and min(tails.values()) >= 20
@@ -425,6 +452,16 @@ def _looks(facts: Facts, p: Picture) -> Iterator[Verdict]:
     right = not said or (facts.skin.tone in SKINS[p.params.skin] and skin >= 100)
     plain = skin >= 2 * PLAIN and p.params.skin in ("tan", "brown", "dark")
     yield Verdict("skin", said, right, plain)
+
+
+def _hair_below_shoulders(p: Picture) -> float:
+    """Pixels of hair lower in the picture than both shoulders."""
+    hair = np.array([m.name == "Hair" for m in p.avatar.materials], np.bool_)
+    of_triangle = hair[drawn_triangles(p.avatar).material_of]
+    shown = np.where(p.triangle >= 0, of_triangle[p.triangle], False)
+    shoulders = max(p.at(f"{side}UpperArm")[1] for side in ("left", "right"))
+    first = min(max(round(shoulders * p.triangle.shape[0]), 0), p.triangle.shape[0])
+    return float(np.count_nonzero(shown[first:])) / p.scale
 
 
 # kind → (outfits that have it, materials that it is made of)

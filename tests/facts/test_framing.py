@@ -71,7 +71,8 @@ def cut(posed: PosedAvatar, above: str, below: str, share: float) -> str:
         ("hips", "knee", 0.1, "upper_body"),
         ("hips", "knee", 0.22, ""),
         ("hips", "knee", 0.5, "cowboy"),
-        ("hips", "knee", 1.0, ""),
+        ("hips", "knee", 1.0, "cowboy"),
+        ("knee", "ankle", 0.15, ""),
         ("knee", "ankle", 0.5, ""),
     ],
 )

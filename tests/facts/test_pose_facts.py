@@ -58,7 +58,7 @@ POSTURES = {
     "kneeling": ["kneel", "seiza"],
     "crouching": ["crouch"],
     "midair": ["jump"],
-    "": ["curtsy", "lean_forward", "lunge", "run"],
+    "": ["lunge", "run"],
 }
 ARMS = {
     "arms_behind_back": ("behind_back", "behind_back"),

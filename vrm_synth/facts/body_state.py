@@ -44,8 +44,9 @@ class BodyState:
             return any(shin and limbs.clearance(f"{s}Foot") <= LOW for s, shin in zip(SIDES, shins, strict=True))
         if held == "midair":
             return all(shins) and self._framed("Foot") == len(SIDES)
-        if held == "kneeling":  # who sits on the heels hides the shins
-            seen = all(thighs) or all(shins) or (any(shins) and any(thighs))
+        if held == "kneeling":  # who sits on the heels hides the shins, but nothing cuts them off
+            heels = all(thighs) and self._framed("Foot") == len(SIDES)
+            seen = heels or all(shins) or (any(shins) and any(thighs))
             return seen and self._framed("LowerLeg") == len(SIDES)
         # From the side, one leg hides the other.
         return (all(shins) or (any(shins) and any(thighs))) and self._framed("LowerLeg") > 0

@@ -21,27 +21,28 @@ from vrm_synth.shot.body_view import EDGE_MARGIN, BodyView, angle_between
 
 MIN_HEAD_HEIGHT = 48.0  # pixels, in pictures of any size: a face whose features can be read
 MAX_FACE_ANGLE = 62.0  # degrees between the face and the camera up to which it can be read
-MAX_FACE_ELEVATION = 32.0  # the same up and down, where lids and brows look as they are
+MAX_FACE_ELEVATION = 48.0  # the same up and down, where lids and brows look as they are
+MAX_LIPS_ELEVATION = 36.0  # the same for what is between the lips
 MIN_FACE_PIXELS, MIN_EYE_PIXELS, MIN_MOUTH_PIXELS = 300.0, 14.0, 12.0  # of a picture of 512²
 MOODS = ("happy", "angry", "sad", "relaxed", "surprised")
-# The features that have to have moved, and to be in sight, for an emotion to be read.
-TELLING = {
-    "happy": ("mouth",),
-    "angry": ("brow",),
-    "sad": ("brow", "mouth"),
-    "relaxed": ("eyes", "mouth"),
-    "surprised": ("mouth",),
+# The features that have to have moved, and to be in sight, for an emotion to be read, each with the least pixels of its
+# movement: all of one line. A hand before the mouth leaves sad brows and eyes.
+TELLING: dict[str, tuple[dict[str, float], ...]] = {
+    "happy": ({"mouth": 2.0},),
+    "angry": ({"brow": 3.0},),
+    "sad": ({"brow": 2.8, "mouth": 2.4}, {"brow": 3.2, "eyes": 3.2}),
+    "relaxed": ({"eyes": 3.4, "mouth": 0.9},),
+    "surprised": ({"mouth": 3.0},),
 }
 MIN_WEIGHT, OTHER_WEIGHT = 0.7, 0.2  # least effective weight of the emotion, most of any other
-MIN_SMILE, MIN_MOVE = 2.0, 3.0  # pixels by which a smiling mouth, and any other feature, must have moved
-SEEN = 0.6  # least part of a feature in sight
+SEEN, EYE_SEEN = 0.6, 0.5  # least part in sight of a feature, and of an eye, which a fringe covers in part
 SAMPLES = 24  # vertices of a feature that are looked for
 SLACK = 0.02  # heights of the head: what is drawn this little before a vertex is its own surface
-CLOSED, HALF, OPEN = 0.08, (0.25, 0.52), 0.8  # of the eye at rest that the lids leave open: at most, in, at least
+CLOSED, HALF, OPEN = 0.08, (0.25, 0.5), 0.58  # of the eye at rest that the lids leave open: at most, in, at least
 MOUTH_CLOSED, MOUTH_OPEN = 0.003, 0.012  # heights of the head: at most, at least
 GAZING = 0.45  # of the eye at rest, that the lids leave open for a gaze to be read
-MEETING, AVERTED = 8.0, 36.0  # degrees between a face that looks straight ahead and the camera: at most, at least
-AVERTED_TURNED = 16.0  # the same at least where the eyes have turned away, too: drawn eyes turn by little
+MEETING, AVERTED = 8.0, 29.0  # degrees between a face that looks straight ahead and the camera: at most, at least
+AVERTED_TURNED = 13.0  # the same at least where the eyes have turned away, too: drawn eyes turn by little
 MAX_WINK_ANGLE = 35.0  # degrees around the head up to which both eyes are seen well enough for a wink
 MAX_MEETING_ANGLE = 28.0  # degrees between face and camera up to which turned eyes meet the viewer's
 ASIDE = 25.0  # degrees of a gaze that is asked for, by which eyes are tested
@@ -91,8 +92,8 @@ class DrawnFace:
         features = self.shapes.features(name)
         if name != "angry" and not any(self._eye_is_seen(side) for side in ("left", "right")):
             return ""
-        least = MIN_SMILE if name in ("happy", "relaxed") else MIN_MOVE
-        return name if all(self._shows(features.get(f), weight, least) for f in TELLING[name]) else ""
+        told = any(all(self._shows(features.get(f), weight, s) for f, s in line.items()) for line in TELLING[name])
+        return name if told else ""
 
     @cached_property
     def eyes(self) -> Eyes:
@@ -118,7 +119,7 @@ class DrawnFace:
     def mouth(self) -> Mouth:
         """Open or closed, where the mouth is in sight."""
         height = self.openings.mouth
-        if height is None or not self._is_level or self._pixels_of(self.shapes.height * 0.02) < 1.0:
+        if height is None or self._elevation > MAX_LIPS_ELEVATION or self._pixels_of(self.shapes.height * 0.02) < 1.0:
             return ""
         lips = next((f["mouth"] for v in ("aa", "oh", "ou") if "mouth" in (f := self.shapes.features(v))), None)
         if lips is None or self._seen_share(lips.vertices) < SEEN:
@@ -154,11 +155,16 @@ class DrawnFace:
     @cached_property
     def _is_level(self) -> bool:
         """True where the face is not seen from far above or below its own level."""
+        return self._elevation <= MAX_FACE_ELEVATION
+
+    @cached_property
+    def _elevation(self) -> float:
+        """Degrees of the camera above or below the face's own level."""
         view = self.drawn.view
         to_camera = np.asarray(view.camera.position) - view.face_point
         up = view.axis("head", 1)
         sine = float(up @ to_camera) / max(float(np.linalg.norm(up) * np.linalg.norm(to_camera)), 1e-9)
-        return abs(sine) <= np.sin(np.radians(MAX_FACE_ELEVATION))
+        return round(float(np.degrees(np.arcsin(min(abs(sine), 1.0)))), 3)
 
     @property
     def _eye_pixels(self) -> float | None:
@@ -168,7 +174,7 @@ class DrawnFace:
         return sum(named) if named else None
 
     def _eye_is_seen(self, side: str) -> bool:
-        return self._seen_share(self.shapes.eye_vertices[side]) >= SEEN
+        return self._seen_share(self.shapes.eye_vertices[side]) >= EYE_SEEN
 
     def _shows(self, feature: Feature | None, weight: float, least: float) -> bool:
         return (

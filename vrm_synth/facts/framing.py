@@ -22,15 +22,17 @@ HANDS_IN = 0.9  # the same for the whole figure, of which fingers or loose hair 
 # The line runs 0 at the neck, 1 at the hips, 2 at the knees, 3 at the ankles. Between two spans nothing is said.
 CLOSE_UP = ((0.0, 0.34, 0.52), (0.0, 0.56, 0.69))  # least and most of the line, least height of the head
 # The same, least and most height of the head: seen from above, a bust shows much of the line and little of the breast.
-PORTRAIT = ((0.12, 0.66, 0.0, 0.48), (0.42, 0.66, 0.48, 0.6), (0.57, 0.66, 0.6, 0.68), (0.66, 0.9, 0.46, 0.58))
+PORTRAIT = ((0.12, 0.7, 0.0, 0.5), (0.42, 0.7, 0.5, 0.6), (0.57, 0.7, 0.6, 0.68), (0.7, 0.92, 0.46, 0.64))
 UPPER_BODY_CUT = (0.78, 1.16)
 MOST_HEAD = 0.42  # of the picture's height, below the breast; a larger head is seen from above, or is half a body
 HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no portraits
-COWBOY_CUT = (1.26, 1.84)
+COWBOY_CUT = (1.26, 1.99)
 LAP_CUT = 1.75  # of a sitting figure: up to here the picture is of the upper body, with its lap
 LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
 LOWER_BODY = ("UpperLeg", "LowerLeg", "Foot", "Toes")
 WHOLE_BODY = ("hips", *(side + bone for side in ("left", "right") for bone in LOWER_BODY))
+MIN_AGAIN_PIXELS = 60.0  # of a picture of 512²: legs in sight below a cut
+MAX_LEG_PIXELS = 250.0  # the same of a close-up or a portrait, which shows no lap
 STEPS = 20  # points on each stretch of the line
 
 
@@ -44,7 +46,7 @@ def framing(drawn: DrawnBody) -> Framing:
         return ""
     if head >= WHOLE and all(view.inside_share(bone) >= WHOLE for bone in WHOLE_BODY):
         return "full_body" if view.inside_share(*BONE_NAMES) >= HANDS_IN else ""
-    return "" if _is_mostly_head(view.parts) else _cut_framing(view, _cuts(view), head)
+    return "" if _is_mostly_head(view.parts) else _cut_framing(view, _cuts(drawn), head)
 
 
 _MOSTLY_HEAD: WeakKeyDictionary[BodyParts, bool] = WeakKeyDictionary()
@@ -62,21 +64,23 @@ class Cuts:
     """Where the picture's edge cuts the line from the neck to the ankles.
 
     first, last: of the two legs, along the line; 3 where a leg is not cut. again: something below a cut is in the
-    picture again, as knees are that are drawn up.
+    picture again, as knees are that are drawn up. legs: pixels of the legs, of a picture of 512².
     """
 
     first: float
     last: float
     again: bool
+    legs: float
 
 
 def _cut_framing(view: BodyView, cuts: Cuts, head: float) -> Framing:
     first, last, share = cuts.first, cuts.last, view.head_share
-    if any(least <= first and last <= most and share >= size for least, most, size in CLOSE_UP):
+    bare = cuts.legs <= MAX_LEG_PIXELS
+    if bare and any(least <= first and last <= most and share >= size for least, most, size in CLOSE_UP):
         return "close_up"
     if cuts.again or last >= 3 or head < WHOLE:
         return ""
-    if any(least <= first and last <= most and low <= share <= high for least, most, low, high in PORTRAIT):
+    if bare and any(least <= first and last <= most and low <= share <= high for least, most, low, high in PORTRAIT):
         return "portrait"
     if share > MOST_HEAD:
         return ""
@@ -97,7 +101,8 @@ def _sits(view: BodyView) -> bool:
     return True
 
 
-def _cuts(view: BodyView) -> Cuts:
+def _cuts(drawn: DrawnBody) -> Cuts:
+    view = drawn.view
     at = view.posed.bone_positions()
     top = at.get("neck", at["head"])
     lines = [
@@ -109,7 +114,9 @@ def _cuts(view: BodyView) -> Cuts:
         first = int(out[0]) if len(out) else len(seen)
         ends.append(max(first - 0.5, 0.0) / STEPS if len(out) else 3.0)
         again |= bool(seen[first:].any())
-    return Cuts(min(ends), max(ends), again)
+    below = sum(drawn.pixels.by_region.get(side + bone, 0.0) for side in ("left", "right") for bone in LOWER_BODY)
+    below = round(below / drawn.scale, 3)
+    return Cuts(min(ends), max(ends), again and below >= MIN_AGAIN_PIXELS, below)
 
 
 def _between(line: Array, stretches: int) -> Array:

@@ -24,7 +24,7 @@ MIN_THUMB_OUT = 50.0  # degrees between a thumb that is up and the fingers' dire
 MAX_THUMB_IN = 30.0  # the same of a thumb that lies across a fist
 MAX_THUMB_FROM_UP = 40.0  # degrees of a thumb that is up from straight up in the world
 MAX_END_ON = 0.85  # cosine between a finger and the line of sight from which it cannot be told
-MAX_EDGE_ON = 0.8  # cosine between the palm's breadth and the line of sight, from which fingers hide each other
+MAX_EDGE_ON = 0.87  # cosine between the palm's breadth and the line of sight, from which fingers hide each other
 FINGER_DEPTH = 0.25  # of the hand's length: what is no farther in front of a fingertip is the hand itself
 
 FINGERS = ("Index", "Middle", "Ring", "Little")

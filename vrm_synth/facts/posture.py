@@ -11,7 +11,7 @@ from vrm_synth.facts.facts import Legs, Posture, Torso
 from vrm_synth.facts.limbs import Limbs, between, unit
 
 LOW = 0.07  # up to this height, a foot or a knee stands on the ground
-MAX_ERECT_THIGH, MAX_ERECT_KNEE = 32.0, 45.0  # of a leg that is stood on: thigh from straight down, knee
+MAX_ERECT_THIGH, MAX_ERECT_KNEE = 41.0, 65.0  # of a leg that is stood on: thigh from straight down, knee
 MIN_STANDING_HIPS = 0.82  # height of the hips of one who stands
 MAX_SEAT, MIN_OFF_SEAT = 0.06, 0.16  # height of a seat that is on the ground, and of one that is not
 MAX_BALANCED, MIN_UNBALANCED = 0.22, 0.25  # how far behind the feet the trunk is without a seat, and only with one

@@ -24,13 +24,15 @@ SPANS = (("front", FRONT), ("three_quarter", THREE_QUARTER), ("side", SIDE), ("b
 MAX_SPREAD = 30.0  # degrees between hips and chest up to which a body has one side
 MAX_TILT = 40.0  # degrees between a body part's own up and the world's up to which its sides are as one expects
 MAX_STEEPNESS = 50.0  # degrees of elevation up to which a side can be told
-HIGH, LEVEL, LOW = 18.0, 8.0, -14.0  # degrees: at least, at most to either side, at most
+HIGH, LEVEL, LOW = 18.0, 9.5, -14.0  # degrees: at least, at most to either side, at most
 UPRIGHT, TILTED = 2.0, 6.0  # degrees of roll: at most, at least
 MIN_HEAD_PIXELS, MIN_BODY_PIXELS = 150.0, 600.0  # of a picture of 512²: a head, and a body below it, in sight
 BODY = ("torso", "hips", "leftUpperLeg", "rightUpperLeg", "leftLowerLeg", "rightLowerLeg")
 FEWER = 5  # of so many vertices one is looked at, for the middle of what shows
 FACED = 120.0  # degrees around the face up to which a viewer sees how the head is tilted
 CLOSE_HEAD = 0.4  # of the picture's height, from which on a head's own tilt counts for the camera's height
+# Degrees above the head's own level, least and most, that do not deny a camera's height.
+UNDENIED = {"high": (5.0, 90.0), "level": (-22.0, 22.0), "low": (-90.0, -5.0), "": (-90.0, 90.0)}
 
 
 def view_facts(drawn: DrawnBody, aim: Aim) -> ViewFacts:
@@ -116,7 +118,8 @@ def _height(view: BodyView, elevation: float, face: Around) -> Elevation:
     """The camera's height in the world; near a head, where the head's own tilt does not deny it."""
     name = height_name(elevation)
     if view.parts.is_person and view.head_share >= CLOSE_HEAD and abs(face.azimuth) <= FACED:
-        return name if name == height_name(face.elevation) else ""
+        least, most = UNDENIED[name]
+        return name if least <= face.elevation <= most else ""
     return name
 
 
