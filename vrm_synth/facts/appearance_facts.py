@@ -6,7 +6,7 @@ numbers of pixels are for a picture of 512 × 512.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.surface_groups import Feature
@@ -58,8 +58,9 @@ def hair_facts(drawn: DrawnBody, appearance: Appearance) -> HairFacts:
     hair = _pixels(drawn, lambda f: f.part in HAIR)
     if hair < MIN_HAIR:
         return HairFacts()
+    shown = {c: _pixels(drawn, lambda f, c=c: f.part in HAIR and f.color == c) for c in a.hair_colors}  # type: ignore[misc]
     return HairFacts(
-        colors=_colors(drawn, a.hair_colors, lambda f: f.part in HAIR, MIN_COLOR),
+        colors=_colors(a.hair_colors, shown, hair, MIN_COLOR),
         length=a.hair_length if _length_shows(drawn, a.hair_length) else "",  # type: ignore[arg-type]
         style=a.hair_style if _style_shows(drawn, a.hair_style) else "",  # type: ignore[arg-type]
     )
@@ -99,23 +100,21 @@ def _items(drawn: DrawnBody, appearance: Appearance, parts: tuple[str, ...]) -> 
 
 def _item(drawn: DrawnBody, index: int, known: KnownItem) -> Item | None:
     least = MIN_ITEM[known.part]
-    pixels = drawn.pixels.by_item.get(index, 0.0) / drawn.scale
-    if not known.kind or round(pixels, 3) < least:
+    pixels = _scaled(drawn, drawn.pixels.by_item.get(index, 0.0))
+    if not known.kind or pixels < least:
         return None
-    return Item(known.kind, _colors(drawn, known.colors, lambda f: f.item == index, min(least // 2, MIN_COLOR)))
+    shown = {c: _scaled(drawn, drawn.pixels.by_item_and_color.get((index, c), 0.0)) for c in known.colors}
+    return Item(known.kind, _colors(known.colors, shown, pixels, min(least // 2, MIN_COLOR)))
 
 
-def _colors(
-    drawn: DrawnBody, colors: tuple[str, ...], mine: Callable[[Feature], bool], least: float
-) -> tuple[str, ...]:
+def _colors(colors: tuple[str, ...], shown: Mapping[str, float], total: float, least: float) -> tuple[str, ...]:
     """The known colors of a thing of which the picture shows enough, in their known order.
 
-    A thing of one color has it wherever it shows: its shades and seams are no other color.
+    A thing of one color has it wherever it shows: its shades and seams are no other color. shown: color → pixels;
+    total: pixels of the thing.
     """
     if len(colors) < 2:
-        return colors if colors and _pixels(drawn, lambda f: mine(f) and f.color == colors[0]) >= least else ()
-    total = _pixels(drawn, mine)
-    shown = {c: _pixels(drawn, lambda f, c=c: mine(f) and f.color == c) for c in colors}  # type: ignore[misc]
+        return tuple(c for c in colors if shown[c] >= least)
     return tuple(c for c in colors if shown[c] >= max(least, COLOR_SHARE * total))
 
 
@@ -138,4 +137,8 @@ def _style_shows(drawn: DrawnBody, style: str) -> bool:
 
 def _pixels(drawn: DrawnBody, test: Callable[[Feature], bool]) -> float:
     """Pixels of the features for which `test` holds, as of a picture of 512 × 512."""
-    return round(drawn.pixels.where(test) / drawn.scale, 3)
+    return _scaled(drawn, drawn.pixels.where(test))
+
+
+def _scaled(drawn: DrawnBody, pixels: float) -> float:
+    return round(pixels / drawn.scale, 3)
