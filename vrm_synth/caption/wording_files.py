@@ -55,7 +55,8 @@ class LongEnglish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     wears: Alternatives
-    shown: Alternatives
+    carries: Alternatives
+    has: Alternatives
     background: Alternatives
     transparent: Alternatives
     light: dict[str, str]
@@ -75,6 +76,7 @@ class English(_Wording):
     hair_style: dict[str, str]
     skin: dict[str, str]
     wearing: Alternatives
+    carrying: Alternatives
     not_worn: Tags
     posture: ByName
     torso: ByName
@@ -89,6 +91,7 @@ class English(_Wording):
     mouth: ByName
     gaze: ByName
     looking_back: ByName
+    her: dict[str, str]
     view: ByName
     face_view: ByName
     facing_and_looking: str
