@@ -116,6 +116,16 @@ class Verb(BaseModel):
     items: Tags = ()
 
 
+class Place(BaseModel):
+    """Where a thing is worn: 胸元. noun: what it is called there; alone: what it is called without the place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: str
+    noun: str
+    alone: str = ""
+
+
 class Japanese(_Wording):
     """ja.yaml: fact → ways to say it."""
 
@@ -130,8 +140,10 @@ class Japanese(_Wording):
     styled_length: dict[str, str]
     skin: dict[str, str]
     grown: str
-    held: str
     verbs: dict[str, Verb]
+    at: dict[str, Place]
+    still: dict[str, str]
+    stems: dict[str, str]
     posture: ByName
     torso: ByName
     legs: ByName
@@ -146,10 +158,12 @@ class Japanese(_Wording):
     mouth: ByName
     gaze: ByName
     looking_back: ByName
+    whose: str
     view: ByName
     face_view: ByName
     head_turned: ByName
     seen: dict[str, str]
+    seen_alone: dict[str, str]
     roll: dict[str, str]
     light: ByName
     background: ByName
