@@ -70,8 +70,8 @@ def _shorter_and_shorter(facts: Facts, style: str, seed: int) -> Iterator[tuple[
         for group in LONG_DROPS_FIRST:
             facts = WITHOUT[group](facts)
             yield facts, choose
-        for facts in plainer(facts):
-            yield facts, choose
+        yield from ((less, choose) for less in plainer(facts))
+        facts = medium(facts)
     for less in shortened(facts, _drop_first(style)):
         yield less, choose
 

@@ -278,10 +278,14 @@ def _item(item: Item) -> str:
 
 def _colored_last(items: Sequence[Item]) -> list[Item]:
     """Things in an order in which no color is taken for that of the next: "shoes and black trousers"."""
-    words = all_items()
-    bare = [i for i in items if not i.colors and not words[i.kind].article]
-    at = next((k for k, i in enumerate(items) if i.colors and not words[i.kind].article), len(items))
-    return [*items[:at], *(i for i in items[at:] if i in bare), *(i for i in items[at:] if i not in bare)]
+    ordered: list[Item] = []
+    for item in items:
+        at = len(ordered)
+        if not item.colors and not all_items()[item.kind].article:
+            while at and ordered[at - 1].colors and not all_items()[ordered[at - 1].kind].article:
+                at -= 1
+        ordered.insert(at, item)
+    return ordered
 
 
 def _with_article(noun: str) -> str:
@@ -294,7 +298,9 @@ def _is_verb(text: str) -> bool:
 
 def _joined(parts: list[str]) -> str:
     """Verbs in a list, then what goes with them: "sitting and waving with the right hand, with crossed legs"."""
-    verbs = and_list([p for p in parts if _is_verb(p)])
+    found = [p for p in parts if _is_verb(p)]
+    # "sitting with the legs stretched out, leaning back": what comes after "with" takes an "and" for its own.
+    verbs = ", ".join(found) if len(found) == 2 and " with " in found[0] else and_list(found)
     limbs = and_list([p.removeprefix("with ") for p in parts if p.startswith("with ")])
     for other in [p for p in parts if not _is_verb(p) and not p.startswith("with ")]:
         verbs = _after(verbs, other)

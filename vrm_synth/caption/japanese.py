@@ -128,7 +128,7 @@ def _clothes(facts: Facts, w: Japanese) -> str:
 
 
 def _things(items: Sequence[Item], w: Japanese) -> str:
-    """ "靴と黒いスカート", "赤いヘアピンと手袋", "髪と胸元に赤いリボン": a color once, for all that follow and have it."""
+    """ "靴と黒いスカート", "赤いヘアピンと手袋", "髪と胸元に赤いリボン": a color once for all that have it."""
     runs: dict[tuple[str, ...], list[Item]] = {}
     for item in sorted(items, key=lambda i: bool(i.colors)):  # what has no color would be read in that before it
         runs.setdefault(item.colors, []).append(item)
@@ -171,7 +171,7 @@ def _actions(facts: Facts, choose: Choice, w: Japanese) -> str:
     minor += _sides("ja arm", w.both_arms, w.one_arm, body.left_arm, body.right_arm, choose, w)
     minor += _sides("ja hand", w.both_hands, w.one_hand, left, right, choose, w)
     whole = [japanese_text(p.ja) for p in said if "posture" in covered([p])]
-    phrases = [text for p in said if (text := japanese_text(p.ja)) not in whole]
+    phrases = [text for p in reversed(said) if (text := japanese_text(p.ja)) not in whole]
     stands = [text for text in whole if text.endswith(STANDS)]
     back = [choose("ja looking back", w.looking_back[facts.face.gaze or "unknown"])] if body.looking_back else []
     if body.posture and not phrases and not back:
