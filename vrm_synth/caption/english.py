@@ -244,14 +244,13 @@ def _empty(facts: Facts, choose: Choice) -> str:
 
 def _scene(facts: Facts, choose: Choice) -> str:
     """The last sentence of the longest style, or ""."""
-    long, color, light = english_wording().long, background_color(facts), facts.scene.light
-    parts = []
-    if color:
-        words = long.transparent if color == "transparent" else long.background
-        parts.append(choose("long background", words).format(color=color))
-    if light in long.light:
-        parts.append(long.light[light])
-    text = ", and ".join(parts)
+    w, color, light = english_wording(), background_color(facts), facts.scene.light
+    words = w.long.transparent if color == "transparent" else w.long.background
+    text = choose("long background", words).format(color=color) if color else ""
+    lit = w.long.light.get(light, "")
+    if text and lit:  # "The background is white, and the light …", "Plain white background, lit …"
+        text += f", and {lit}" if " is " in text else f", {choose('light', w.light[light])}"
+    text = text or lit
     return text[:1].upper() + text[1:] + "." if text else ""
 
 

@@ -133,9 +133,8 @@ def _things(items: Sequence[Item], w: Japanese) -> str:
     for item in sorted(items, key=lambda i: bool(i.colors)):  # what has no color would be read in that before it
         runs.setdefault(item.colors, []).append(item)
     said = [_run(run, w, alone=len(runs) == 1) for run in runs.values()]
-    if all(len(run) == 1 for run in runs.values()):
-        return "と".join(said)
-    return "、".join(said)
+    has_and = any(len(run) > 1 or len(colors) > 1 for colors, run in runs.items())
+    return ("、" if has_and else "と").join(said)
 
 
 def _run(items: Sequence[Item], w: Japanese, *, alone: bool) -> str:
