@@ -15,7 +15,18 @@ from vrm_synth.caption.clip_tokens import count_tokens
 from vrm_synth.caption.groups import WITHOUT, shortened
 from vrm_synth.caption.sayable import sayable
 from vrm_synth.caption.sizes import medium, short
-from vrm_synth.facts.facts import CharacterFacts, FaceFacts, Facts, HairFacts, Item, PoseFacts, SceneFacts, ViewFacts
+from vrm_synth.facts.facts import (
+    CharacterFacts,
+    FaceFacts,
+    Facts,
+    HairFacts,
+    Item,
+    PhraseFact,
+    PoseFacts,
+    SceneFacts,
+    SkinFacts,
+    ViewFacts,
+)
 
 MANY = 500
 ENGLISH = ("en_short", "en", "en_long")
@@ -281,3 +292,72 @@ def _said(facts: Facts) -> set[object]:
 
     walk("", facts.to_json())
     return said
+
+
+def test_what_has_no_color_never_stands_after_a_color_that_would_be_read_into_it() -> None:
+    clothes = (Item("sweater"), Item("trousers", ("black",)), Item("shoes"))
+    facts = Facts(character=CharacterFacts(kind="man"), garments=clothes)
+    assert "wearing a sweater, shoes and black trousers" in caption(facts, WHOLE["en"])
+    assert "靴と黒いズボンをはいている" in caption(facts, WHOLE["ja"])
+
+
+def test_jacket_and_trousers_of_a_suit_are_a_suit_where_they_have_one_color() -> None:
+    navy = (Item("suit_jacket", ("navy",)), Item("shirt", ("white",)), Item("trousers", ("navy",)))
+    facts = Facts(character=CharacterFacts(kind="man"), garments=navy)
+    assert "wearing a navy blue suit and a white shirt" in caption(facts, WHOLE["en"])
+    assert "紺色のスーツと白いシャツを着ている" in caption(facts, WHOLE["ja"])
+    assert "blue suit, suit, formal clothes, white shirt, shirt" in caption(facts, WHOLE["tags"])
+    other = replace(facts, garments=(*navy[:2], Item("trousers", ("black",))))
+    assert "a navy blue suit jacket, a white shirt and black trousers" in caption(other, WHOLE["en"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "japanese", "tag"),
+    [
+        ("zombie", "a zombie with gray skin", "グレーの肌のゾンビ", True),
+        ("robot", "a robot with a gray body", "グレーのロボット", False),
+        ("banana", "a gray banana character", "グレーのバナナのキャラクター", False),
+    ],
+)
+def test_a_color_is_said_of_skin_only_where_there_is_skin(kind: str, english: str, japanese: str, tag: bool) -> None:
+    facts = Facts(character=CharacterFacts(kind=kind), skin=SkinFacts(color="gray"))
+    assert english in caption(facts, WHOLE["en"]) and japanese in caption(facts, WHOLE["ja"])
+    assert ("colored skin" in caption(facts, WHOLE["tags"])) == tag
+
+
+def test_what_is_held_is_carried_and_not_a_part_of_the_looks() -> None:
+    facts = Facts(character=CharacterFacts(kind="girl"), hair=HairFacts(("green",)), accessories=(Item("backpack"),))
+    assert "a girl with green hair, carrying a backpack" in caption(facts, WHOLE["en"])
+    assert "リュックを背負っている" in caption(facts, WHOLE["ja"])
+
+
+def test_a_view_from_above_in_japanese_is_not_the_figures_own_look() -> None:
+    for height, said in (("high", "上から見下ろした全身"), ("low", "下から見上げた全身")):
+        facts = Facts(framing="full_body", view=ViewFacts(height=height))  # type: ignore[arg-type]
+        assert said in caption(facts, WHOLE["ja"])
+
+
+@pytest.mark.parametrize(
+    ("phrases", "rest", "said"),
+    [
+        (("走っている", "running"), {"left_hand": "fist", "right_hand": "fist"}, "両手を握りしめて走っている"),
+        (("片足で立っている", "standing on one leg"), {"left_hand": "fist"}, "片足で立ち、左手を握りしめている"),
+        (
+            ("両腕を上げて喜んでいる", "cheering with both arms up"),
+            {"pose": "standing"},
+            "立ったまま両腕を上げて喜んでいる",
+        ),
+    ],
+)
+def test_japanese_actions_end_in_the_one_that_tells(phrases: tuple[str, str], rest: dict[str, Any], said: str) -> None:
+    pose = PoseFacts((PhraseFact(phrases[1], phrases[0]),), rest.pop("pose", ""))
+    assert said in caption(Facts(pose=pose, **rest), WHOLE["ja"])
+
+
+def test_a_color_of_several_things_is_said_once_in_japanese() -> None:
+    things = (Item("hair_tie", ("red",)), Item("hairclip", ("red",)), Item("bow", ("red",)))
+    assert "赤い髪ゴムとヘアピンと胸元のリボンを" in caption(Facts(accessories=things), WHOLE["ja"])
+    assert "髪と胸元に赤いリボンを" in caption(
+        Facts(accessories=(Item("hair_ribbon", ("red",)), things[2])), WHOLE["ja"]
+    )
+    assert "胸元に赤いリボンを" in caption(Facts(accessories=things[2:]), WHOLE["ja"])

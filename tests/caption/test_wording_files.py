@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.caption.facts import EMOTIONS, values
-from vrm_synth.appearance.words import all_items
+from vrm_synth.appearance.words import all_items, all_kinds
 from vrm_synth.caption.groups import GROUPS, WITHOUT
 from vrm_synth.caption.phrase_cover import covered
 from vrm_synth.caption.wording_files import english_wording, japanese_wording, tag_wording
@@ -56,10 +56,11 @@ KEYS: dict[str, set[str]] = {
     "background": {"named", "transparent"},
     "background_colors": set(NAMES),
 }
-OF_ENGLISH = {"long", "covers"}
+OF_ENGLISH = {"long", "covers", "her"}
 OF_JAPANESE = {
     "styled_length": without(values(f.HairLength), "bald"), "verbs": None, "sides": {"left", "right"},
-    "seen": set(values(f.Elevation)),
+    "seen": set(values(f.Elevation)), "seen_alone": without(values(f.Elevation), "level"),
+    "still": set(values(f.Posture)), "stems": None, "at": None,
 }  # fmt: skip
 # Tags list the silent values, too, as [].
 OF_TAGS = {
@@ -107,7 +108,7 @@ def test_the_fields_of_facts_are_in_the_groups() -> None:
 
 @pytest.mark.parametrize("language", WORDINGS)
 def test_slots_in_braces_are_those_that_are_filled(language: str) -> None:
-    known = {"name", "subject", "hair", "side", "whose", "color", "a_color", "The_kind", "things", "length"}
+    known = {"name", "subject", "hair", "side", "whose", "her", "color", "a_color", "The_kind", "She", "things"}
     text = "".join(_strings(WORDINGS[language]().model_dump()))
     assert set(re.findall(r"{(\w*)}", text)) <= known and text.count("{") == text.count("}")
 
@@ -123,7 +124,12 @@ def test_japanese_actions_end_so_that_others_can_follow() -> None:
     for verb in w.verbs.values():
         assert verb.last == f"{verb.joined}いる"
         assert set(verb.parts) <= set(PART_NAMES) and set(verb.items) <= set(all_items())
-    assert set(english_wording().not_worn) <= set(all_items())
+    assert set(w.at) | set(english_wording().not_worn) <= set(all_items())
+    assert all(te.endswith(("て", "で")) for te in w.stems)
+
+
+def test_every_pronoun_has_its_possessive() -> None:
+    assert set(english_wording().her) == {kind.pronoun for kind in all_kinds().values()} - {""}
 
 
 @pytest.mark.parametrize(

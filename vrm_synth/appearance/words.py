@@ -125,6 +125,16 @@ class NounWords(_Model):
         return f"{self.article} {self.en}".strip()
 
 
+class KindWords(NounWords):
+    """Words for a kind of figure.
+
+    surface: what its color is said of: its skin, its body, or the noun itself. pronoun: "" where none is safe.
+    """
+
+    surface: Literal["skin", "body", "noun"] = "skin"
+    pronoun: Literal["", "she", "he", "it"] = ""
+
+
 class ItemWords(NounWords):
     """Words for a garment or thing.
 
@@ -155,7 +165,7 @@ class _Items(_Model):
 
 
 class _Kinds(_Model):
-    kinds: dict[str, NounWords]
+    kinds: dict[str, KindWords]
 
 
 @cache
@@ -171,7 +181,7 @@ def all_items() -> Mapping[str, ItemWords]:
 
 
 @cache
-def all_kinds() -> Mapping[str, NounWords]:
+def all_kinds() -> Mapping[str, KindWords]:
     """Kind of figure → words, in the file's order."""
     return strict_yaml.load(_FOLDER / "kinds.yaml", _Kinds).kinds
 
@@ -186,6 +196,6 @@ def item_words(kind: str) -> ItemWords:
     return all_items()[kind]
 
 
-def kind_words(kind: str) -> NounWords:
+def kind_words(kind: str) -> KindWords:
     """Words for a figure of kinds.yaml. Raises KeyError."""
     return all_kinds()[kind]

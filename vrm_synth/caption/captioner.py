@@ -12,12 +12,13 @@ from vrm_synth.caption.groups import WITHOUT, shortened
 from vrm_synth.caption.japanese import japanese
 from vrm_synth.caption.sayable import sayable, without_looks
 from vrm_synth.caption.settings import STYLES, CaptionSettings
-from vrm_synth.caption.sizes import medium, short
+from vrm_synth.caption.sizes import medium, plainer, short
 from vrm_synth.caption.tags import tags
 from vrm_synth.caption.wording_files import english_wording, japanese_wording, tag_wording
 from vrm_synth.core.rng import rng
 from vrm_synth.facts.facts import Facts
 
+LONG_DROPS_FIRST = ("light", "style")  # of the longest style, before what pictures mostly have
 _ENDS = (".", "!", "?", "。", "！", "？")
 
 
@@ -66,6 +67,10 @@ def _shorter_and_shorter(facts: Facts, style: str, seed: int) -> Iterator[tuple[
     choose = Choice(seed, brief=True)
     yield facts, choose
     if style == "en_long":
+        for group in LONG_DROPS_FIRST:
+            facts = WITHOUT[group](facts)
+            yield facts, choose
+        yield from ((less, choose) for less in plainer(facts))
         facts = medium(facts)
     for less in shortened(facts, _drop_first(style)):
         yield less, choose

@@ -12,7 +12,8 @@ from vrm_synth.caption.safe_text import description_text
 from vrm_synth.caption.wording_files import English, english_wording
 from vrm_synth.facts.facts import Facts, Item
 
-APART = ("animal_ears", "tail", "wings", "held_thing")  # parts of the body whose things are not worn
+GROWN = ("animal_ears", "tail", "wings")  # parts of the body whose things are not worn
+HELD = "held_thing"
 
 
 def one_sentence(facts: Facts, choose: Choice) -> str:
@@ -20,9 +21,7 @@ def one_sentence(facts: Facts, choose: Choice) -> str:
     if facts.count < 1:
         return _empty(facts, choose)
     say = _Say(facts, choose)
-    wearing = say.wearing()
-    clauses = [wearing] if wearing else []
-    clauses += [*say.pose_and_face(), *say.view(), *say.light(), *say.background()]
+    clauses = [*say.wearing(), *say.pose_and_face(), *say.view(), *say.light(), *say.background()]
     return ", ".join([say.opening(), *clauses]) + "."
 
 
@@ -52,6 +51,7 @@ class _Say:
         self.kind = all_kinds()[who.kind].en if who.kind else w.unknown_kind
         # The user's own description may be of another kind.
         self.the_kind = f"the {w.unknown_kind if who.description else self.kind.partition(' with ')[0]}"
+        self.pronoun = all_kinds()[who.kind].pronoun if who.kind and not who.description else ""
 
     def opening(self) -> str:
         """ "An upper-body picture of a girl with long pink hair"."""
@@ -67,41 +67,66 @@ class _Say:
     def _subject(self) -> str:
         who, w = self.facts.character, self.w
         noun = all_kinds()[who.kind].noun if who.kind else _with_article(w.unknown_kind)
-        if who.style in w.style:
-            noun = _with_article(f"{w.style[who.style]} {self.kind}")
+        before = [w.style[who.style]] if who.style in w.style else []
+        before += [all_colors()[self.facts.skin.color].skin.en] if self._colored("noun") else []
+        noun = _with_article(" ".join((*before, self.kind))) if before else noun
         looks = self._looks()
         return f"{noun} {'and' if ' with ' in noun else 'with'} {and_list(looks)}" if looks else noun
 
+    def _colored(self, surface: str) -> bool:
+        """True for a figure of a color that is said of this: its skin, its body or the noun itself."""
+        skin, kind = self.facts.skin, self.facts.character.kind
+        own = all_kinds()[kind].surface if kind else "skin"
+        return bool(skin.color) and not skin.tone and own == surface
+
     def _looks(self) -> list[str]:
-        """What stands after "with": hair, eyes, skin, ears and tails, held things."""
+        """What stands after "with": hair, eyes, skin, ears and tails."""
         f, w = self.facts, self.w
-        skin = w.skin.get(f.skin.tone, "") or (f"{all_colors()[f.skin.color].skin.en} skin" if f.skin.color else "")
+        skin, color = w.skin.get(f.skin.tone, ""), f.skin.color and all_colors()[f.skin.color].skin.en
+        skin = f"{color} skin" if self._colored("skin") else skin
+        skin = f"{_with_article(color)} body" if self._colored("body") else skin
         eyes = f"{' and '.join(all_colors()[c].eyes.en for c in f.eye_colors)} eyes" if f.eye_colors else ""
         looks = [_hair(f, w), eyes, skin]
-        return [x for x in looks if x] + [_item(i) for i in (*f.garments, *f.accessories) if not self._is_worn(i)]
+        return [x for x in looks if x] + [_item(i) for i in self._things("grown")]
 
-    def _is_worn(self, item: Item) -> bool:
-        return item.kind not in self.w.not_worn and all_items()[item.kind].parts[0] not in APART
+    def _things(self, how: str) -> list[Item]:
+        """The things that are worn, held or grown."""
+        return [i for i in (*self.facts.garments, *self.facts.accessories) if self._how(i) == how]
 
-    def wearing(self) -> str:
-        """ "wearing a white shirt and glasses", or ""."""
-        worn = self.worn()
-        return f"{self.choose('wearing', self.w.wearing)} {worn}" if worn else ""
+    def _how(self, item: Item) -> str:
+        part = all_items()[item.kind].parts[0]
+        grown = part in GROWN or item.kind in self.w.not_worn
+        return "grown" if grown else "held" if part == HELD else "worn"
+
+    def wearing(self) -> list[str]:
+        """ "wearing a white shirt and glasses", "carrying a bag"."""
+        worn, held = self.worn(), self.held()
+        clauses = [f"{self.choose('wearing', self.w.wearing)} {worn}"] if worn else []
+        return [*clauses, f"{self.choose('carrying', self.w.carrying)} {held}"] if held else clauses
 
     def worn(self) -> str:
         """ "a white shirt and glasses", or ""."""
-        return and_list([_item(i) for i in (*self.facts.garments, *self.facts.accessories) if self._is_worn(i)])
+        return and_list([_item(i) for i in _colored_last(self._things("worn"))])
+
+    def held(self) -> str:
+        """ "a bag", or ""."""
+        return and_list([_item(i) for i in _colored_last(self._things("held"))])
 
     def pose_and_face(self) -> list[str]:
         """ "sitting and waving with the right hand, with crossed legs and a happy expression", wink and gaze."""
         w, body = self.w, self.body
         parts = [self.choose("posture", w.posture[body.posture])] if body.posture else []
+        parts += self._phrases(tells_posture=True)
         parts += [self.choose("torso", w.torso[body.torso])] if body.torso in w.torso else []
-        parts += [text for p in self.facts.pose.phrases if (text := description_text(p.en))]
+        parts += self._phrases(tells_posture=False)
         parts += [*self._hands(), *(f"with {limb}" for limb in self._limbs())]
         parts += [f"with {feature}" for feature in self._features()]
         pose = _joined(list(dict.fromkeys(parts)))
         return [*([pose] if pose else []), *self._eyes()]
+
+    def _phrases(self, tells_posture: bool) -> list[str]:
+        own = [p for p in self.facts.pose.phrases if ("posture" in covered([p])) == tells_posture]
+        return [text for p in own if (text := description_text(p.en))]
 
     def _limbs(self) -> list[str]:
         legs = self.body.legs
@@ -154,16 +179,16 @@ class _Say:
     def view(self) -> list[str]:
         """From where the body is seen, how the head is turned, and how high the camera is."""
         view, w = self.facts.view, self.w
-        whose = f"{self.the_kind}'s"
+        whose = {"whose": f"{self.the_kind}'s", "her": w.her.get(self.pronoun, f"{self.the_kind}'s")}
         clauses = []
         if view.body:
-            seen = self.choose("view", w.view[view.body]).format(whose=whose)
+            seen = self.choose("view", [words.format(**whose) for words in w.view[view.body]])
             turn = "" if self.body.looking_back else head_turn(view.body, view.face)
             clauses.append(f"{seen} {self.choose('head_turned', w.head_turned[turn])}" if turn else seen)
         elif self._faces_and_looks():
             clauses.append(w.facing_and_looking)
         elif view.face:
-            clauses.append(self.choose("face_view", w.face_view[view.face]).format(whose=whose))
+            clauses.append(self.choose("face_view", [words.format(**whose) for words in w.face_view[view.face]]))
         if self.body.looking_back:
             clauses.append(self.choose("looking_back", w.looking_back[self.facts.face.gaze or "unknown"]))
         if view.height in w.height:
@@ -189,14 +214,21 @@ class _Say:
 
     def second(self) -> str:
         """The second sentence of the longest style: "The girl is wearing a white shirt and is sitting, …", or ""."""
-        the_kind = self.the_kind[0].upper() + self.the_kind[1:]
-        wears = self.choose("wears", self.w.long.wears).format(The_kind=the_kind)
-        worn, doing = self.worn(), ", ".join(self.pose_and_face())
-        if doing:
-            doing = f"is {doing}" if _is_verb(doing) else f"{self.choose('shown', self.w.long.shown)} {doing}"
-        if not worn:
-            return f"{the_kind} {doing}." if doing else ""
-        return f"{wears} {worn}{f' and {doing}' if doing else ''}."
+        long, the_kind = self.w.long, self.the_kind[0].upper() + self.the_kind[1:]
+        who = {"The_kind": the_kind, "She": self.pronoun.capitalize() or the_kind}
+        wears = self.choose("wears", long.wears).format(**who)
+        carries = self.choose("carries", long.carries).format(**who)
+        worn, held, doing = self.worn(), self.held(), ", ".join(self.pose_and_face())
+        if doing.startswith("with "):
+            doing = f"{self.choose('has', long.has)} {doing.removeprefix('with ')}"
+        elif doing:
+            doing = f"is {doing}"
+        clothes = f"{wears} {worn}" if worn else f"{carries} {held}" if held else ""
+        if worn and held:
+            clothes += f", {self.choose('carrying', self.w.carrying)} {held}{',' if doing else ''}"
+        if clothes and doing:
+            return f"{clothes} and {doing}."
+        return f"{clothes}." if clothes else f"{the_kind} {doing}." if doing else ""
 
 
 def background_color(facts: Facts) -> str:
@@ -212,14 +244,13 @@ def _empty(facts: Facts, choose: Choice) -> str:
 
 def _scene(facts: Facts, choose: Choice) -> str:
     """The last sentence of the longest style, or ""."""
-    long, color, light = english_wording().long, background_color(facts), facts.scene.light
-    parts = []
-    if color:
-        words = long.transparent if color == "transparent" else long.background
-        parts.append(choose("long background", words).format(color=color))
-    if light in long.light:
-        parts.append(long.light[light])
-    text = ", and ".join(parts)
+    w, color, light = english_wording(), background_color(facts), facts.scene.light
+    words = w.long.transparent if color == "transparent" else w.long.background
+    text = choose("long background", words).format(color=color) if color else ""
+    lit = w.long.light.get(light, "")
+    if text and lit:  # "The background is white, and the light …", "Plain white background, lit …"
+        text += f", and {lit}" if " is " in text else f", {choose('light', w.light[light])}"
+    text = text or lit
     return text[:1].upper() + text[1:] + "." if text else ""
 
 
@@ -244,6 +275,18 @@ def _item(item: Item) -> str:
     return _with_article(noun) if words.article else noun
 
 
+def _colored_last(items: Sequence[Item]) -> list[Item]:
+    """Things in an order in which no color is taken for that of the next: "shoes and black trousers"."""
+    ordered: list[Item] = []
+    for item in items:
+        at = len(ordered)
+        if not item.colors and not all_items()[item.kind].article:
+            while at and ordered[at - 1].colors and not all_items()[ordered[at - 1].kind].article:
+                at -= 1
+        ordered.insert(at, item)
+    return ordered
+
+
 def _with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
@@ -254,7 +297,9 @@ def _is_verb(text: str) -> bool:
 
 def _joined(parts: list[str]) -> str:
     """Verbs in a list, then what goes with them: "sitting and waving with the right hand, with crossed legs"."""
-    verbs = and_list([p for p in parts if _is_verb(p)])
+    found = [p for p in parts if _is_verb(p)]
+    # "sitting with the legs stretched out, leaning back": what comes after "with" takes an "and" for its own.
+    verbs = ", ".join(found) if len(found) == 2 and " with " in found[0] else and_list(found)
     limbs = and_list([p.removeprefix("with ") for p in parts if p.startswith("with ")])
     for other in [p for p in parts if not _is_verb(p) and not p.startswith("with ")]:
         verbs = _after(verbs, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from vrm_synth.appearance.words import all_colors, all_items, all_kinds
@@ -12,8 +13,13 @@ from vrm_synth.caption.safe_text import japanese_text
 from vrm_synth.caption.wording_files import Japanese, japanese_wording
 from vrm_synth.facts.facts import Facts, Item
 
-HELD, GROWN = ("held_thing",), ("animal_ears", "tail", "wings")
+GROWN = ("animal_ears", "tail", "wings")
+HELD = "held_thing"
 GROWN_ITEMS = ("horns", "antennae", "halo", "beard", "brain")
+
+STANDS = "立っている"  # a phrase that ends so comes first: "片足で立ち、両腕を伸ばしている"
+_TE = re.compile("[てで](?!に)[^、]*")
+_DROPS_TE = re.compile("[えけげせてねべめれりしじみきいび]て$")
 
 
 def japanese(facts: Facts, choose: Choice) -> str:
@@ -25,7 +31,7 @@ def japanese(facts: Facts, choose: Choice) -> str:
         sentences = [
             _subject(facts, w),
             _clothes(facts, w),
-            _joined(_pose(facts, choose, w)),
+            _actions(facts, choose, w),
             _face(facts, choose, w),
             _view(facts, choose, w),
             *([choose("ja light", w.light[facts.scene.light])] if facts.scene.light in w.light else []),
@@ -38,13 +44,13 @@ def _subject(facts: Facts, w: Japanese) -> str:
     who = facts.character
     kind = all_kinds()[who.kind].ja if who.kind else w.unknown_kind
     kind = w.style.get(who.style, "") + kind
+    if facts.skin.color and not facts.skin.tone and not _has_skin(facts):
+        kind = all_colors()[facts.skin.color].ja + kind
     things = (*facts.garments, *facts.accessories)
-    held = "と".join(_item(i) for i in things if _place(i) in HELD)
     grown = "と".join(_item(i) for i in things if _is_grown(i))
     looks = [x for x in (_skin(facts, w), _hair(facts, w), _eyes(facts)) if x]
     ending = w.grown.format(things="") if grown else "の" if looks else ""
-    text = (w.held.format(things=held) if held else "") + _with_ni([*looks, *filter(None, [grown])]) + ending
-    text = text if looks or grown else text.removesuffix("、")
+    text = _with_ni([*looks, *filter(None, [grown])]) + ending
     text = f"{w.several if facts.count > 1 else ''}{text}{kind}"
     return f"{text}、{who.name}" if who.name and facts.count == 1 else text
 
@@ -60,7 +66,10 @@ def _hair(facts: Facts, w: Japanese) -> str:
         return w.bald
     color = _color([colors[c].ja for c in hair.colors[:1]], [colors[c].ja_noun for c in hair.colors])
     if hair.style in w.hair_style:
-        return w.hair_style[hair.style].format(color=color, length=w.styled_length.get(hair.length, ""))
+        length = w.styled_length.get(hair.length, "")
+        own = colors[hair.colors[0]].hair.ja if len(hair.colors) == 1 else ""
+        tied = f"{length}{own}の" if own and own != f"{color}髪" else f"{color}{length}"
+        return w.hair_style[hair.style].format(color=color, hair=tied)
     if hair.length in w.hair_length:
         return w.hair_length[hair.length].format(color=color)
     return (colors[hair.colors[0]].hair.ja if len(hair.colors) == 1 else f"{color}髪") if color else ""
@@ -73,7 +82,15 @@ def _eyes(facts: Facts) -> str:
 
 def _skin(facts: Facts, w: Japanese) -> str:
     skin = facts.skin
-    return w.skin.get(skin.tone, "") or (all_colors()[skin.color].skin.ja if skin.color else "")
+    if skin.tone in w.skin:
+        return w.skin[skin.tone]
+    return all_colors()[skin.color].skin.ja if skin.color and _has_skin(facts) else ""
+
+
+def _has_skin(facts: Facts) -> bool:
+    """True for people and what is like them; robots and bananas have a color, but no skin."""
+    kind = facts.character.kind
+    return not kind or all_kinds()[kind].surface == "skin"
 
 
 def _color(attributes: Sequence[str], nouns: Sequence[str]) -> str:
@@ -89,21 +106,49 @@ def _is_grown(item: Item) -> bool:
     return _place(item) in GROWN or item.kind in GROWN_ITEMS
 
 
-def _item(item: Item) -> str:
+def _item_color(item: Item) -> str:
     colors = [all_colors()[c] for c in item.colors]
-    return _color([c.ja for c in colors[:1]], [c.ja_noun for c in colors]) + all_items()[item.kind].ja
+    return _color([c.ja for c in colors[:1]], [c.ja_noun for c in colors])
+
+
+def _item(item: Item) -> str:
+    return _item_color(item) + all_items()[item.kind].ja
 
 
 def _clothes(facts: Facts, w: Japanese) -> str:
     """ "白いシャツを着て、青いスカートと黒い靴を履いている": things of one verb together."""
-    by_verb: dict[str, list[str]] = {}
-    for item in (*facts.garments, *facts.accessories):
-        if _place(item) not in HELD and not _is_grown(item):
-            by_verb.setdefault(_verb(item, w), []).append(_item(item))
+    by_verb: dict[str, list[Item]] = {}
+    for item in sorted((*facts.garments, *facts.accessories), key=lambda i: _place(i) == HELD):
+        if not _is_grown(item):
+            by_verb.setdefault(_verb(item, w), []).append(item)
     verbs = list(by_verb)
     return "、".join(
-        f"{'と'.join(by_verb[v])}を{w.verbs[v].last if v == verbs[-1] else w.verbs[v].joined}" for v in verbs
+        f"{_things(by_verb[v], w)}を{w.verbs[v].last if v == verbs[-1] else w.verbs[v].joined}" for v in verbs
     )
+
+
+def _things(items: Sequence[Item], w: Japanese) -> str:
+    """ "靴と黒いスカート", "赤いヘアピンと手袋", "髪と胸元に赤いリボン": a color once for all that have it."""
+    runs: dict[tuple[str, ...], list[Item]] = {}
+    for item in sorted(items, key=lambda i: bool(i.colors)):  # what has no color would be read in that before it
+        runs.setdefault(item.colors, []).append(item)
+    said = [_run(run, w, alone=len(runs) == 1) for run in runs.values()]
+    has_and = any(len(run) > 1 or len(colors) > 1 for colors, run in runs.items())
+    return ("、" if has_and else "と").join(said)
+
+
+def _run(items: Sequence[Item], w: Japanese, *, alone: bool) -> str:
+    """Things of one color. alone: there are no others."""
+    color = _item_color(items[0])
+    placed = [w.at[i.kind] for i in items if i.kind in w.at]
+    if len(placed) == len(items) and len({p.noun for p in placed}) == 1 and (len(items) > 1 or not placed[0].alone):
+        return f"{'と'.join(dict.fromkeys(p.at for p in placed))}{'に' if alone else 'の'}{color}{placed[0].noun}"
+    return color + "と".join(_noun(i, w) for i in items)
+
+
+def _noun(item: Item, w: Japanese) -> str:
+    place = w.at.get(item.kind)
+    return (place.alone or f"{place.at}の{place.noun}") if place else all_items()[item.kind].ja
 
 
 def _verb(item: Item, w: Japanese) -> str:
@@ -113,21 +158,26 @@ def _verb(item: Item, w: Japanese) -> str:
     return next((n for n, v in w.verbs.items() if _place(item) in v.parts), "ornament")
 
 
-def _pose(facts: Facts, choose: Choice, w: Japanese) -> list[str]:
+def _actions(facts: Facts, choose: Choice, w: Japanese) -> str:
+    """What the body does, the telling last: "両手を握りしめて走っている", "立ったまま右手を振っている"."""
     said = [p for p in facts.pose.phrases if japanese_text(p.ja)]
     done = covered(said)
     body = without_doubles(facts.pose, done)
-    parts = [choose("ja posture", w.posture[body.posture])] if body.posture else []
-    parts += [choose("ja torso", w.torso[body.torso])] if body.torso in w.torso else []
-    parts += [choose("ja legs", w.legs[body.legs])] if body.legs else []
-    parts += _sides("ja arm", w.both_arms, w.one_arm, body.left_arm, body.right_arm, choose, w)
-    parts += [japanese_text(p.ja) for p in said]
     left = "" if "left_hand" in done else facts.left_hand
     right = "" if "right_hand" in done else facts.right_hand
-    parts += _sides("ja hand", w.both_hands, w.one_hand, left, right, choose, w)
-    if body.looking_back:
-        parts.append(choose("ja looking back", w.looking_back[facts.face.gaze or "unknown"]))
-    return list(dict.fromkeys(parts))
+    minor = [choose("ja torso", w.torso[body.torso])] if body.torso in w.torso else []
+    minor += [choose("ja legs", w.legs[body.legs])] if body.legs else []
+    minor += _sides("ja arm", w.both_arms, w.one_arm, body.left_arm, body.right_arm, choose, w)
+    minor += _sides("ja hand", w.both_hands, w.one_hand, left, right, choose, w)
+    whole = [japanese_text(p.ja) for p in said if "posture" in covered([p])]
+    phrases = [text for p in reversed(said) if (text := japanese_text(p.ja)) not in whole]
+    stands = [text for text in whole if text.endswith(STANDS)]
+    back = [choose("ja looking back", w.looking_back[facts.face.gaze or "unknown"])] if body.looking_back else []
+    if body.posture and not phrases and not back:
+        whole.append(choose("ja posture", w.posture[body.posture]))
+    rest = [*minor, *phrases, *back, *(text for text in whole if text not in stands)]
+    text = _joined(list(dict.fromkeys([*stands, *rest])), w)
+    return f"{w.still[body.posture]}{text}" if body.posture and (phrases or back) else text
 
 
 def _sides(
@@ -145,9 +195,20 @@ def _sides(
     return [choose(slot, one[name]).format(side=w.sides[side]) for side, name in said if name in one]
 
 
-def _joined(parts: Sequence[str]) -> str:
-    """Actions one after another: "座っている", "手を振っている" → "座って、手を振っている"."""
-    return "、".join([*(_te(p) for p in parts[:-1]), *parts[-1:]])
+def _joined(parts: Sequence[str], w: Japanese) -> str:
+    """Actions at once: "両手を握りしめて走っている"; long or several ones "左手を握り、両腕を上げて喜んでいる"."""
+    if len(parts) == 2 and not any(_TE.search(_te(p)[:-1]) for p in parts):
+        return f"{_te(parts[0])}{parts[1]}"
+    return "、".join([*(_stem(p, w) for p in parts[:-1]), *parts[-1:]])
+
+
+def _stem(action: str, w: Japanese) -> str:
+    """The action as it stands before 、: "片足で立ち"."""
+    text = _te(action)
+    for te, stem in w.stems.items():
+        if text.endswith(te):
+            return text.removesuffix(te) + stem
+    return text.removesuffix("て") if _DROPS_TE.search(text) else text
 
 
 def _te(action: str) -> str:
@@ -168,7 +229,7 @@ def _face(facts: Facts, choose: Choice, w: Japanese) -> str:
         parts.append(choose("ja face view", w.face_view[view.face]))
     if face.gaze and not looks_back:
         parts.append(choose("ja gaze", w.gaze[face.gaze]))
-    text = _joined(parts)
+    text = _joined(parts, w)
     if face.expression not in w.expression:
         return text
     expression = choose("ja expression", w.expression[face.expression])
@@ -179,8 +240,9 @@ def _view(facts: Facts, choose: Choice, w: Japanese) -> str:
     """ "正面から見下ろした上半身"."""
     view = facts.view
     framing = choose("ja framing", w.framing[facts.framing or "unknown"])
-    around = f"{choose('ja view', w.view[view.body])}から" if view.body else ""
-    seen = w.seen.get(view.height, "") if view.height not in ("", "level") or around else ""
+    whose = w.whose if facts.character.kind and _has_skin(facts) else ""
+    around = f"{choose('ja view', w.view[view.body]).format(whose=whose)}から" if view.body else ""
+    seen = w.seen.get(view.height, "") if around else w.seen_alone.get(view.height, "")
     if around and not seen:
         seen = w.seen["level"]
     tilted = w.roll.get(view.roll, "")

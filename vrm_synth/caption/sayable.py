@@ -34,7 +34,7 @@ def sayable(facts: Facts) -> Facts:
         hair=HairFacts(length="bald") if hair.length == "bald" else replace(hair, colors=_colors(hair.colors)),
         eye_colors=() if shut else _colors(facts.eye_colors),
         skin=SkinFacts(facts.skin.tone, *_colors((facts.skin.color,))[:1]) if facts.skin.color else facts.skin,
-        garments=_items(facts.garments),
+        garments=_suit(_items(facts.garments)),
         accessories=_items(facts.accessories),
     )
 
@@ -54,6 +54,15 @@ def without_looks(facts: Facts) -> Facts:
 def _colors(colors: tuple[str, ...]) -> tuple[str, ...]:
     known = all_colors()
     return tuple(dict.fromkeys(c for c in colors if c in known))[:2]
+
+
+def _suit(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """A suit's jacket and trousers of one color as what they are together, a suit."""
+    by_kind = {item.kind: item for item in items}
+    jacket, trousers = by_kind.get("suit_jacket"), by_kind.get("trousers")
+    if not jacket or not trousers or not jacket.colors or jacket.colors != trousers.colors:
+        return items
+    return tuple(replace(i, kind="suit") if i is jacket else i for i in items if i is not trousers)
 
 
 def _items(items: tuple[Item, ...]) -> tuple[Item, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from vrm_synth.facts.facts import (
@@ -21,19 +22,44 @@ TELLING_HANDS = ("peace", "point", "thumb_up")
 
 def medium(facts: Facts) -> Facts:
     """The facts without what pictures mostly have: light, plain skin, open hands, closed mouth, one arm that hangs."""
-    left, right = facts.pose.left_arm, facts.pose.right_arm
-    if "down" in (left, right) and left != right:
-        left, right = "" if left == "down" else left, "" if right == "down" else right
-    together = facts.pose.legs == "together"
-    return replace(
-        facts,
-        skin=SkinFacts(color=facts.skin.color) if facts.skin.tone in PLAIN_SKIN else facts.skin,
-        left_hand="" if facts.left_hand == "open" else facts.left_hand,
-        right_hand="" if facts.right_hand == "open" else facts.right_hand,
-        face=replace(facts.face, mouth="") if facts.face.mouth == "closed" else facts.face,
-        pose=replace(facts.pose, left_arm=left, right_arm=right, legs="" if together else facts.pose.legs),
-        scene=SceneFacts(background=facts.scene.background),
-    )
+    return [facts, *plainer(facts)][-1]
+
+
+def plainer(facts: Facts) -> Iterator[Facts]:
+    """The facts with ever less of what pictures mostly have, down to the medium size."""
+    for without in (_light, _open_hands, _closed_mouth, _hanging_arm, _legs_together, _plain_skin):
+        if (less := without(facts)) != facts:
+            facts = less
+            yield facts
+
+
+def _light(f: Facts) -> Facts:
+    return replace(f, scene=SceneFacts(background=f.scene.background))
+
+
+def _open_hands(f: Facts) -> Facts:
+    left, right = ("" if hand == "open" else hand for hand in (f.left_hand, f.right_hand))
+    return replace(f, left_hand=left, right_hand=right)
+
+
+def _closed_mouth(f: Facts) -> Facts:
+    return replace(f, face=replace(f.face, mouth="")) if f.face.mouth == "closed" else f
+
+
+def _hanging_arm(f: Facts) -> Facts:
+    arms = (f.pose.left_arm, f.pose.right_arm)
+    if "down" not in arms or arms[0] == arms[1]:
+        return f
+    left, right = ("" if arm == "down" else arm for arm in arms)
+    return replace(f, pose=replace(f.pose, left_arm=left, right_arm=right))
+
+
+def _legs_together(f: Facts) -> Facts:
+    return replace(f, pose=replace(f.pose, legs="")) if f.pose.legs == "together" else f
+
+
+def _plain_skin(f: Facts) -> Facts:
+    return replace(f, skin=SkinFacts(color=f.skin.color)) if f.skin.tone in PLAIN_SKIN else f
 
 
 def short(facts: Facts) -> Facts:

@@ -45,7 +45,8 @@ def _looks(facts: Facts, w: TagWording, kind: tuple[str, ...]) -> Iterator[str]:
     yield from w.skin.get(facts.skin.tone, ())
     if facts.skin.tone in ("brown", "dark") and kind and kind[0] in w.dark_skin:
         yield w.dark_skin[kind[0]]
-    if facts.skin.color and not facts.skin.tone:
+    surface = all_kinds()[facts.character.kind].surface if facts.character.kind else "skin"
+    if facts.skin.color and not facts.skin.tone and surface == "skin":
         yield from w.skin_color
         yield from filter(None, [colors[facts.skin.color].skin.tag])
     for item in (*facts.garments, *facts.accessories):

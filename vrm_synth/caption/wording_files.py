@@ -55,7 +55,8 @@ class LongEnglish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     wears: Alternatives
-    shown: Alternatives
+    carries: Alternatives
+    has: Alternatives
     background: Alternatives
     transparent: Alternatives
     light: dict[str, str]
@@ -75,6 +76,7 @@ class English(_Wording):
     hair_style: dict[str, str]
     skin: dict[str, str]
     wearing: Alternatives
+    carrying: Alternatives
     not_worn: Tags
     posture: ByName
     torso: ByName
@@ -89,6 +91,7 @@ class English(_Wording):
     mouth: ByName
     gaze: ByName
     looking_back: ByName
+    her: dict[str, str]
     view: ByName
     face_view: ByName
     facing_and_looking: str
@@ -113,6 +116,16 @@ class Verb(BaseModel):
     items: Tags = ()
 
 
+class Place(BaseModel):
+    """Where a thing is worn: 胸元. noun: what it is called there; alone: what it is called without the place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: str
+    noun: str
+    alone: str = ""
+
+
 class Japanese(_Wording):
     """ja.yaml: fact → ways to say it."""
 
@@ -127,8 +140,10 @@ class Japanese(_Wording):
     styled_length: dict[str, str]
     skin: dict[str, str]
     grown: str
-    held: str
     verbs: dict[str, Verb]
+    at: dict[str, Place]
+    still: dict[str, str]
+    stems: dict[str, str]
     posture: ByName
     torso: ByName
     legs: ByName
@@ -143,10 +158,12 @@ class Japanese(_Wording):
     mouth: ByName
     gaze: ByName
     looking_back: ByName
+    whose: str
     view: ByName
     face_view: ByName
     head_turned: ByName
     seen: dict[str, str]
+    seen_alone: dict[str, str]
     roll: dict[str, str]
     light: ByName
     background: ByName
