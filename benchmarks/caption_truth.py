@@ -124,7 +124,7 @@ def real(options: argparse.Namespace, with_overrides: bool) -> Rows:
     for i in tqdm(range(options.shots), unit="shot"):
         name = Path(source_at(recipe, i)).name
         seen = observe_shot(recipe, i, opened, overrides.get(name))
-        for verdict in judge_real(seen.facts, name, part_pixels(seen, name)):
+        for verdict in judge_real(seen.facts, name, part_pixels(seen, name), seen.planned.shot.figure.expressions):
             rows[verdict.kind].append((i, replace(verdict, said=verdict.said and f"{verdict.said} of {name}")))
     return rows
 

@@ -20,6 +20,7 @@ CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time", "m
 ALLOWED = {
     "patience.py": "it is the one place that waits",
     "dataset/test_kills.py": "sleeps before it kills, so that the moment is any; a kill that comes too late is no hit",
+    "dataset/test_caption_dataset.py": "the same",
     "training/test_resume.py": "the same",
     "training/test_killed.py": "the same, and an encoder that takes its time",
 }

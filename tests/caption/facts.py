@@ -57,7 +57,7 @@ def random_facts(seed: int, share: float = 0.6) -> f.Facts:
         face=f.FaceFacts(one(EMOTIONS), one(values(f.Eyes)), one(values(f.Mouth)), one(values(f.Gaze))),
         hair=f.HairFacts(colors(), one(values(f.HairLength)), one(values(f.HairStyle))),
         eye_colors=colors(),
-        skin=f.SkinFacts(one(values(f.SkinTone)), one(list(all_colors()))),
+        skin=f.SkinFacts(one(values(f.SkinTone))) if one((0, 1)) else f.SkinFacts(color=one(list(all_colors()))),
         garments=items(garments, 4),
         accessories=items(things, 3),
         scene=f.SceneFacts(one(values(f.LightDirection)), one((*NAMES, "transparent", "#123456"))),

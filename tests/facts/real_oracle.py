@@ -6,7 +6,7 @@ the labels of the code; what may be said of it is in real_answers.yaml.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -55,8 +55,10 @@ def part_pixels(observed: Observed, file_name: str) -> dict[str, float]:
     return out
 
 
-def judge_real(facts: Facts, file_name: str, parts: dict[str, float]) -> Iterator[Verdict]:
-    """Every claim about looks, and every plain sight. parts: of part_pixels."""
+def judge_real(
+    facts: Facts, file_name: str, parts: dict[str, float], expressions: Collection[str] = ()
+) -> Iterator[Verdict]:
+    """Every claim about looks, and every plain sight. parts: of part_pixels; expressions: that the shot has on."""
     a = load_real_answers()[file_name]
     yield Verdict("kind", facts.character.kind, facts.character.kind in a["kind"], True)
     yield Verdict("style", facts.character.style, facts.character.style in a["style"], bool(a["style"]))
@@ -73,6 +75,8 @@ def judge_real(facts: Facts, file_name: str, parts: dict[str, float]) -> Iterato
     skin = parts.get("face_skin", 0.0) + parts.get("body_skin", 0.0)
     said = facts.skin.tone or facts.skin.color
     yield Verdict("skin", said, said in a["skin"]["names"], a["skin"]["expected"] and skin >= 2 * PLAIN)
+    said = facts.face.expression
+    yield Verdict("expression", said, said in a.get("expression", ()) or said in expressions, False)
     items = [*facts.garments, *facts.accessories]
     for item in items:
         rules = [r for r in a["items"] if item.kind in r["kinds"]]

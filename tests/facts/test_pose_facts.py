@@ -114,10 +114,10 @@ def test_a_lean_toward_the_camera_is_not_told() -> None:
     assert seen(pose, "full_front_level").torso == ""
 
 
-@pytest.mark.parametrize(("degrees", "name"), [(-10, "crossed"), (0, "together"), (8, ""), (22, "apart")])
+@pytest.mark.parametrize(("degrees", "name"), [(-10, "crossed"), (-4, "together"), (0, ""), (8, ""), (22, "apart")])
 def test_legs_have_names_and_dead_bands(degrees: float, name: str) -> None:
     pose = Pose.from_degrees(
-        leftUpperLeg=(-14 if degrees < 0 else 0, 0, degrees), rightUpperLeg=(0, 0, -degrees), bothUpperArm=(0, 0, -74)
+        leftUpperLeg=(-14 if degrees < -5 else 0, 0, degrees), rightUpperLeg=(0, 0, -degrees), bothUpperArm=(0, 0, -74)
     )
     assert seen(pose).legs == name
 

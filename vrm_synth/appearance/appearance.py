@@ -28,6 +28,7 @@ class Appearance:
     look drawn. description: the user's own noun phrase.
     hair_colors, hair_length, hair_style, eye_colors, skin_tone, skin_color: as in facts.
     items: garments and accessories; `Feature.item` counts in this order.
+    resting_expression: the emotion that the face shows where no expression moves it.
     groups: the avatar's surface, for counting what a picture shows of each.
     """
 
@@ -43,3 +44,4 @@ class Appearance:
     skin_color: str
     items: tuple[KnownItem, ...]
     groups: SurfaceGroups
+    resting_expression: str = ""

@@ -125,6 +125,7 @@ def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
         found,
         kind=own.kind or found.kind,
         style=instead(found.style, own.style),
+        resting_expression=own.expression,
         hair_length=instead(found.hair_length, own.hair.length),
         hair_style=instead(found.hair_style, own.hair.style),
         items=tuple(replace(i, kind=instead(i.kind, own.kinds.get(i.part, ""))) for i in found.items),

@@ -43,20 +43,28 @@ MOUTH_CLOSED, MOUTH_OPEN = 0.003, 0.012  # heights of the head: at most, at leas
 GAZING = 0.45  # of the eye at rest, that the lids leave open for a gaze to be read
 MEETING, AVERTED = 8.0, 29.0  # degrees between a face that looks straight ahead and the camera: at most, at least
 AVERTED_TURNED = 13.0  # the same at least where the eyes have turned away, too: drawn eyes turn by little
+MAX_RESTING_ANGLE = 50.0  # degrees between face and camera up to which a painted face is read
 MAX_WINK_ANGLE = 35.0  # degrees around the head up to which both eyes are seen well enough for a wink
 MAX_MEETING_ANGLE = 28.0  # degrees between face and camera up to which turned eyes meet the viewer's
 ASIDE = 25.0  # degrees of a gaze that is asked for, by which eyes are tested
 MIN_TURN, MIN_LOOK_WEIGHT = 3.0, 0.25  # degrees that eyes turn then at least, or weight of the expression that does it
 
 
-def face_facts(drawn: DrawnBody, gaze: Gaze) -> FaceFacts:
-    """What can be read on the face. gaze: viewer or away where the shot turns the eyes for its own camera, else ""."""
+def face_facts(drawn: DrawnBody, gaze: Gaze, resting_expression: str = "") -> FaceFacts:
+    """What can be read on the face.
+
+    gaze: viewer or away where the shot turns the eyes for its own camera, else "". resting_expression: the emotion that
+    the face shows where no expression moves it, as painted brows do.
+    """
     view = drawn.view
     if not _is_readable(drawn):
         return FaceFacts()
     shapes = face_shapes_of(view.posed.avatar, drawn.pixels.groups)
     face = DrawnFace(drawn, shapes, _without_gaze(view.posed.expressions))
-    return FaceFacts(face.expression, face.eyes, face.mouth, face.gaze(gaze))
+    expression = face.expression
+    if resting_expression and not face.weights and _angle(view) <= MAX_RESTING_ANGLE:
+        expression = resting_expression
+    return FaceFacts(expression, face.eyes, face.mouth, face.gaze(gaze))
 
 
 def _is_readable(drawn: DrawnBody) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from vrm_synth.facts.limbs import Limbs, between
 
 MIN_LOOK_BACK = 40.0  # degrees that the head is turned from the hips
-MIN_BACK_AZIMUTH = 100.0  # degrees from the front of chest or hips from which the camera sees the back
-MAX_FACE_AZIMUTH = 80.0  # degrees from the face's front up to which the camera sees it
+MIN_BACK_AZIMUTH = 125.0  # degrees from the front of chest or hips from which the camera sees the back
+MAX_FACE_AZIMUTH = 76.0  # degrees from the face's front up to which the camera sees it
 
 
 def looks_back(limbs: Limbs) -> bool:

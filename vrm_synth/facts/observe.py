@@ -37,7 +37,7 @@ def observe(planned: PlannedShot, appearance: Appearance, surface: VisibleSurfac
         pose=pose_facts(drawn, planned.pose),
         left_hand=hand_shape(drawn, "left"),
         right_hand=hand_shape(drawn, "right"),
-        face=face_facts(drawn, planned.gaze),  # type: ignore[arg-type]
+        face=face_facts(drawn, planned.gaze, appearance.resting_expression),  # type: ignore[arg-type]
         hair=hair_facts(drawn, appearance),
         eye_colors=eye_colors(drawn, appearance),
         skin=skin_facts(drawn, appearance),

@@ -31,7 +31,7 @@ MAX_LEANING_FORWARD, MIN_BENDING = 30.0, 36.0
 
 MIN_LIFTED_FOOT = 0.2
 MIN_APART = 30.0  # degrees between the legs, sideways
-MAX_TOGETHER = 1.3  # distance between the ankles, and the knees, in that between the hip joints
+MAX_TOGETHER = 0.75  # distance between the ankles, and the knees, in that between the hip joints
 MIN_OVER = 0.05  # how much higher a knee is that lies over the other
 MAX_KNEE_GAP = 0.5  # of the distance between the hip joints: how far that knee may fall short of the other
 MIN_CROSSED = 0.25  # of the distance between the hip joints: how far a crossed ankle or knee is on the other's side

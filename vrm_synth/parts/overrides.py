@@ -99,7 +99,8 @@ class PartOverrides(BaseModel):
         appearance/items.yaml ({lower_garment: trousers}); "none" for what captions do not speak of. A name counts
         before a part.
     hair: its length and style. kind: what the figure is, a name of appearance/kinds.yaml. style: "anime" for what
-        looks drawn, "none" for what does not.
+        looks drawn, "none" for what does not. expression: the emotion that a face shows which no expression moves
+        ("angry" for painted brows).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -113,6 +114,7 @@ class PartOverrides(BaseModel):
     hair: HairOverrides = HairOverrides()
     kind: Word = ""
     style: Literal["", "anime", "none"] = ""
+    expression: Literal["", "happy", "angry", "sad", "relaxed", "surprised"] = ""
 
 
 def overrides_of(table: Mapping[str, PartOverrides], source: str) -> PartOverrides | None:
@@ -135,4 +137,5 @@ def combined(first: PartOverrides | None, then: PartOverrides | None) -> PartOve
         hair=HairOverrides(length=first.hair.length or then.hair.length, style=first.hair.style or then.hair.style),
         kind=first.kind or then.kind,
         style=first.style or then.style,
+        expression=first.expression or then.expression,
     )
