@@ -62,22 +62,18 @@ class LongEnglish(BaseModel):
     light: dict[str, str]
 
 
-class English(_Wording):
-    """en.yaml: fact → ways to say it."""
+class _Sentences(_Wording):
+    """What en.yaml and ja.yaml both have: fact → ways to say it."""
 
     framing: ByName
     unknown_kind: str
     style: dict[str, str]
-    named: Alternatives
     nobody: str
     several: str
     bald: str
     hair_length: dict[str, str]
     hair_style: dict[str, str]
     skin: dict[str, str]
-    wearing: Alternatives
-    carrying: Alternatives
-    not_worn: Tags
     posture: ByName
     torso: ByName
     legs: ByName
@@ -91,16 +87,25 @@ class English(_Wording):
     mouth: ByName
     gaze: ByName
     looking_back: ByName
-    her: dict[str, str]
     view: ByName
     face_view: ByName
-    facing_and_looking: str
     head_turned: ByName
-    height: ByName
-    roll: ByName
     light: ByName
     background: ByName
     background_colors: dict[str, str]
+
+
+class English(_Sentences):
+    """en.yaml: fact → ways to say it."""
+
+    named: Alternatives
+    wearing: Alternatives
+    carrying: Alternatives
+    not_worn: Tags
+    her: dict[str, str]
+    facing_and_looking: str
+    height: ByName
+    roll: ByName
     long: LongEnglish
     covers: dict[str, Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_covers)]]
 
@@ -126,48 +131,20 @@ class Place(BaseModel):
     alone: str = ""
 
 
-class Japanese(_Wording):
+class Japanese(_Sentences):
     """ja.yaml: fact → ways to say it."""
 
-    framing: ByName
-    unknown_kind: str
-    style: dict[str, str]
-    nobody: str
-    several: str
-    bald: str
-    hair_length: dict[str, str]
-    hair_style: dict[str, str]
     styled_length: dict[str, str]
-    skin: dict[str, str]
     grown: str
     verbs: dict[str, Verb]
     at: dict[str, Place]
     still: dict[str, str]
     stems: dict[str, str]
-    posture: ByName
-    torso: ByName
-    legs: ByName
-    both_arms: ByName
-    one_arm: ByName
-    both_hands: ByName
-    one_hand: ByName
     sides: dict[str, str]
-    expression: ByName
-    eyelids: ByName
-    wink: Alternatives
-    mouth: ByName
-    gaze: ByName
-    looking_back: ByName
     whose: str
-    view: ByName
-    face_view: ByName
-    head_turned: ByName
     seen: dict[str, str]
     seen_alone: dict[str, str]
     roll: dict[str, str]
-    light: ByName
-    background: ByName
-    background_colors: dict[str, str]
 
 
 class TagWording(_Wording):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
 from vrm_synth.parts.name_words import HINTS, JAPANESE, LATIN, Hint
 from vrm_synth.parts.part_names import PART_NAMES
-
-LONGEST_NAME = 200  # characters that are read
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
+from vrm_synth.parts.word_table import WordTable
 
 
 @dataclass(frozen=True)
@@ -30,8 +25,7 @@ class NameSense:
 @cache
 def read_name(name: str) -> NameSense:
     """Read a name of a material, texture, mesh or node."""
-    text = unicodedata.normalize("NFKC", name[:LONGEST_NAME])
-    senses = _latin_senses(text) | _japanese_senses(text)
+    senses = set(_table().meanings(name))
     hints: frozenset[Hint] = frozenset(h for h in HINTS if h in senses)
     return NameSense(_one_part({s for s in senses if s in PART_NAMES}, hints), hints)
 
@@ -51,51 +45,7 @@ def _one_part(parts: set[str], hints: frozenset[Hint]) -> str:
     return next(iter(parts)) if len(parts) == 1 else ""
 
 
-def _latin_senses(text: str) -> set[str]:
-    words = [_singular(w.lower()) for w in _WORD.findall(text)]
-    table, longest = _latin_table()
-    out, k = set(), 0
-    while k < len(words):
-        for n in range(min(longest, len(words) - k), 0, -1):
-            sense = table.get(" ".join(words[k : k + n]))
-            if sense:
-                out.add(sense)
-                k += n
-                break
-        else:
-            k += 1
-    return out
-
-
-def _japanese_senses(text: str) -> set[str]:
-    out: set[str] = set()
-    if not _JAPANESE.search(text):
-        return out
-    for word, sense in _japanese_table():
-        if word in text:
-            out.add(sense)
-            text = text.replace(word, "\n")  # so that no shorter word is found in it
-    return out
-
-
-def _singular(word: str) -> str:
-    if word.endswith(("ches", "shes", "xes")):  # lashes, brooches
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
-
-
 @cache
-def _latin_table() -> tuple[dict[str, str], int]:
-    table: dict[str, str] = {}
-    for sense, phrases in LATIN.items():
-        for phrase in phrases.split(", "):
-            words = [_singular(w) for w in phrase.split(" ")]
-            table[" ".join(words)] = sense
-            table.setdefault("".join(words), sense)  # "eyewhite", "fronthair"
-    return table, max(len(key.split(" ")) for key in table)
-
-
-@cache
-def _japanese_table() -> list[tuple[str, str]]:
-    pairs = [(word, sense) for sense, words in JAPANESE.items() for word in words.split()]
-    return sorted(((unicodedata.normalize("NFKC", w), s) for w, s in pairs), key=lambda p: (-len(p[0]), p))
+def _table() -> WordTable:
+    latin = [(phrase, sense) for sense, phrases in LATIN.items() for phrase in phrases.split(", ")]
+    return WordTable.of(latin, [(word, sense) for sense, words in JAPANESE.items() for word in words.split()])
