@@ -92,6 +92,7 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
             item_of,
             _color_names(cells, items, item_of, hair_colors, (skin_color,) if skin_color else ()),
         ),
+        resting_expression=own.expression,
     )
 
 
