@@ -69,9 +69,9 @@ def test_a_member_that_comes_as_a_file_is_read_by_names_and_shape(i: int) -> Non
 LOOKS: dict[str, tuple[object, ...]] = {
     "bizdude": ("man", ("brown",), "short", ("black",), "light", "",
         {"suit_jacket navy", "shirt white", "trousers navy", "shoes black", "necktie red", "beard brown"}),
-    "boombox7": ("boombox_head", (), "", (), "", "pink", set()),
-    "boombox_export4": ("boombox_head", (), "", (), "", "", {"sword"}),
-    "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black"}),
+    "boombox7": ("boombox_head", (), "", (), "", "pink", {"antenna", "camera_eye black"}),
+    "boombox_export4": ("graffiti_boombox_head", (), "", (), "", "", {"sword"}),
+    "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black", "stem brown"}),
     "crimsom": ("man", ("red",), "short", ("black",), "fair", "",
         {"sweater dark_teal", "trousers black", "shoes dark_pink black"}),
     "m_expressive": ("girl", ("green",), "short", (), "tan", "",

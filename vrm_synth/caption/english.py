@@ -179,7 +179,8 @@ class _Say:
     def view(self) -> list[str]:
         """From where the body is seen, how the head is turned, and how high the camera is."""
         view, w = self.facts.view, self.w
-        whose = {"whose": f"{self.the_kind}'s", "her": w.her.get(self.pronoun, f"{self.the_kind}'s")}
+        her = w.her.get(self.pronoun, f"{self.the_kind}'s")
+        whose = {"whose": her if self.pronoun == "it" else f"{self.the_kind}'s", "her": her}
         clauses = []
         if view.body:
             seen = self.choose("view", [words.format(**whose) for words in w.view[view.body]])

@@ -15,7 +15,7 @@ from vrm_synth.facts.facts import Facts, Item
 
 GROWN = ("animal_ears", "tail", "wings")
 HELD = "held_thing"
-GROWN_ITEMS = ("horns", "antennae", "halo", "beard", "brain")
+GROWN_ITEMS = ("horns", "antennae", "antenna", "halo", "beard", "brain", "stem", "camera_eye")
 
 STANDS = "立っている"  # a phrase that ends so comes first: "片足で立ち、両腕を伸ばしている"
 _TE = re.compile("[てで](?!に)[^、]*")

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 from vrm_synth.appearance.words import all_colors, all_items, all_kinds
 from vrm_synth.caption.safe_text import description_text, name_text
-from vrm_synth.facts.facts import CharacterFacts, Facts, HairFacts, Item, SceneFacts, SkinFacts, ViewFacts
+from vrm_synth.facts.facts import (
+    CharacterFacts,
+    Facts,
+    HairFacts,
+    HandShape,
+    Item,
+    PoseFacts,
+    SceneFacts,
+    SkinFacts,
+    ViewFacts,
+)
 
 UNTURNED = ("front", "three_quarter_left", "three_quarter_right")
 
@@ -14,7 +24,8 @@ UNTURNED = ("front", "three_quarter_left", "three_quarter_right")
 def sayable(facts: Facts) -> Facts:
     """The facts in words that the vocabulary has; anything else, from a stranger's dataset for example, is left out.
 
-    Shut eyes look nowhere and have no color, a bald head has no hair, and who is seen from the front looks not back.
+    Shut eyes look nowhere and have no color, a bald head has no hair, who is seen from the front looks not back, and
+    one arm that hangs or one open hand is not what a picture is of.
     """
     if facts.count < 1:
         return Facts(count=0, scene=SceneFacts(background=facts.scene.background))
@@ -30,13 +41,30 @@ def sayable(facts: Facts) -> Facts:
         ),
         face=replace(face, gaze="") if shut else face,
         view=facts.view if facts.count == 1 else ViewFacts(height=facts.view.height, roll=facts.view.roll),
-        pose=replace(facts.pose, looking_back=False) if facts.view.body in UNTURNED else facts.pose,
+        pose=_pose(facts),
+        left_hand=_telling(facts.left_hand, facts.right_hand),
+        right_hand=_telling(facts.right_hand, facts.left_hand),
         hair=HairFacts(length="bald") if hair.length == "bald" else replace(hair, colors=_colors(hair.colors)),
         eye_colors=() if shut else _colors(facts.eye_colors),
         skin=SkinFacts(facts.skin.tone, *_colors((facts.skin.color,))[:1]) if facts.skin.color else facts.skin,
         garments=_suit(_items(facts.garments)),
         accessories=_items(facts.accessories),
     )
+
+
+def _pose(facts: Facts) -> PoseFacts:
+    """The pose; an arm that hangs says nothing of a figure of whose other arm nothing is known."""
+    pose = facts.pose
+    if facts.view.body in UNTURNED:
+        pose = replace(pose, looking_back=False)
+    if {pose.left_arm, pose.right_arm} == {"", "down"}:
+        pose = replace(pose, left_arm="", right_arm="")
+    return pose
+
+
+def _telling(hand: HandShape, other: HandShape) -> HandShape:
+    """A hand's shape; one open hand says nothing of a figure of whose other hand nothing is known."""
+    return "" if hand == "open" and other == "" else hand
 
 
 def _proper_name(who: CharacterFacts) -> str:

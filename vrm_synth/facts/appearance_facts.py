@@ -20,7 +20,7 @@ ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "he
 TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
 
 MIN_HAIR = 250  # pixels of hair for its color
-MIN_HAIR_END = 110  # pixels of hair below the shoulders, which show that it is long
+MIN_HAIR_END = 25  # pixels of hair below the shoulders, which show that it is long: locks before the chest are thin
 MIN_TORSO = 1500  # pixels of the torso, before or behind which long hair would show
 MIN_TAIL = 300  # pixels of a tail of hair
 MIN_IRIS = 40  # pixels of both irises
