@@ -69,17 +69,19 @@ def test_a_member_that_comes_as_a_file_is_read_by_names_and_shape(i: int) -> Non
 LOOKS: dict[str, tuple[object, ...]] = {
     "bizdude": ("man", ("brown",), "short", ("black",), "light", "",
         {"suit_jacket navy", "shirt white", "trousers navy", "shoes black", "necktie red", "beard brown"}),
-    "boombox7": ("boombox_head", (), "", (), "", "pink", {"antenna", "camera_eye black"}),
-    "boombox_export4": ("graffiti_boombox_head", (), "", (), "", "", {"sword"}),
+    "boombox7": ("boombox_head", (), "", (), "", "pink",
+        {"antenna", "camera_eye black", "big_eye light_colored", "teeth white"}),
+    "boombox_export4": ("graffiti_boombox_head", (), "", (), "", "", {"sword", "big_eyes white"}),
     "cool_banana": ("banana", (), "", (), "", "yellow", {"sunglasses black", "stem brown"}),
     "crimsom": ("man", ("red",), "short", ("black",), "fair", "",
-        {"sweater dark_teal", "trousers black", "shoes dark_pink black"}),
+        {"sweater dark_teal", "trousers black", "shoes dark_pink black", "thick_eyebrows red"}),
     "m_expressive": ("girl", ("green",), "short", (), "tan", "",
-        {"shirt cream navy", "leggings purple", "boots", "glasses navy", "headphones", "backpack orange"}),
-    "robot": ("robot", (), "", ("black",), "", "gray", set()),
-    "skinnie4": ("anatomical_figure", (), "", (), "", "", set()),
+        {"shirt cream navy", "leggings purple", "boots", "glasses navy", "headphones_at_neck", "backpack orange"}),
+    "robot": ("robot", (), "", ("black",), "", "gray", {"emblem"}),
+    "skinnie4": ("anatomical_figure", (), "bald", (), "", "", set()),
     "v1_samplebot": ("mannequin", (), "short", (), "", "", {"shirt blue_green", "trousers gray", "shoes dark"}),
-    "zombie": ("zombie", (), "", (), "", "green", {"shirt salmon", "trousers red", "shoes red", "brain pink"}),
+    "zombie": ("zombie", (), "", (), "", "green",
+        {"torn_shirt salmon", "torn_trousers red", "shoes red", "brain pink", "bulging_eyes yellow"}),
 }  # fmt: skip
 
 
@@ -109,6 +111,9 @@ def test_without_overrides_less_is_said_and_nothing_else(name: str) -> None:
     wider = {
         "leggings": "trousers",
         "boots": "shoes",
+        "torn_shirt": "top",
+        "torn_trousers": "trousers",
+        "headphones_at_neck": "headphones",
         "backpack": "bag",
         "shirt": "top",
         "sweater": "top",

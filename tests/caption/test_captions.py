@@ -273,7 +273,16 @@ def _kind(facts: Facts) -> str:
 def _things() -> set[str]:
     """Words of things and colors."""
     names = [w.en for w in (*all_items().values(), *all_colors().values())]
-    return {w.lower() for name in names for w in name.split()} - {"a", "in", "the", "light", "top", "hair"}
+    return {w.lower() for name in names for w in name.split()} - {
+        "a",
+        "around",
+        "in",
+        "the",
+        "light",
+        "neck",
+        "top",
+        "hair",
+    }
 
 
 def _said(facts: Facts) -> set[object]:

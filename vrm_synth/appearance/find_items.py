@@ -32,6 +32,7 @@ from vrm_synth.vrm.drawn_triangles import drawn_triangles
 NONE = "none"  # an override's word for what is not spoken of
 # Parts that items are found in, in the order in which facts name them.
 GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
+FACE = ("brow", "eye_white", "mouth")  # whose looks captions tell where an override names them alone
 ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
 SMALLEST = 2e-4  # share of the figure's surface below which nothing is an item
 SMALLEST_HAT = 0.05  # of the head's surface
@@ -54,7 +55,7 @@ def find_items(
     item_of = np.full(len(cells.area), -1)
     items: list[KnownItem] = []
     least = SMALLEST * float(cells.area.sum())
-    for part in (*GARMENTS, *ACCESSORIES):
+    for part in (*GARMENTS, *ACCESSORIES, *(p for p in FACE if p in kinds)):
         own = cells.of(part)
         if not own.any() or (part == "hat" and "hat" not in kinds and _is_too_small_for_a_hat(cells, own)):
             continue

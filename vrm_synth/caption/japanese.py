@@ -16,6 +16,7 @@ from vrm_synth.facts.facts import Facts, Item
 GROWN = ("animal_ears", "tail", "wings")
 HELD = "held_thing"
 GROWN_ITEMS = ("horns", "antennae", "antenna", "halo", "beard", "brain", "stem", "camera_eye")
+GROWN_ITEMS += ("thick_eyebrows", "big_eye", "big_eyes", "bulging_eyes", "teeth", "emblem")
 
 STANDS = "立っている"  # a phrase that ends so comes first: "片足で立ち、両腕を伸ばしている"
 _TE = re.compile("[てで](?!に)[^、]*")

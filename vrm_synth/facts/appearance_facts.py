@@ -16,7 +16,20 @@ from vrm_synth.facts.facts import HairFacts, Item, SkinFacts
 HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
 SKIN = ("face_skin", "body_skin")
 GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
-ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other", "hair")
+ACCESSORIES = (
+    "hat",
+    "glasses",
+    "ornament",
+    "animal_ears",
+    "tail",
+    "wings",
+    "held_thing",
+    "other",
+    "hair",
+    "brow",
+    "eye_white",
+    "mouth",
+)
 TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
 
 MIN_HAIR = 250  # pixels of hair for its color
@@ -44,6 +57,9 @@ MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "held_thing": 500,
     "other": 150,
     "hair": 400,  # of the face
+    "brow": 40,
+    "eye_white": 80,
+    "mouth": 60,
 }
 COLOR_SHARE = 0.12  # least share of an item's (of hair's) visible pixels that a second color has
 MIN_COLOR = 40  # pixels of a color, except where an item needs fewer to be named at all
