@@ -63,6 +63,19 @@ class VisibleRegions:
         pixels = self.pixels(region) / self.drawn.scale
         return pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share)
 
+    def shows_framed(self, bone: str) -> bool:
+        """True where the picture shows enough of what it frames of a bone's region: its edge may cut the rest, but
+        nothing hides it."""
+        region = _region_of(bone)
+        least, share = thresholds(region)
+        expected = self._expected.get(region, 0.0) * self.framed_share(region)
+        pixels = self.pixels(region)
+        return pixels >= least * self.drawn.scale and pixels >= share * expected
+
+    def framed_share(self, region: str) -> float:
+        """Part of a region's surface, as the camera sees it, that lies inside the picture; 0 where it has none."""
+        return self._framed.get(region, 0.0)
+
     def pixels(self, region: str) -> float:
         """Pixels that show the region."""
         return self.drawn.pixels.by_region.get(region, 0.0)
@@ -73,8 +86,16 @@ class VisibleRegions:
         expected = self._expected.get(region, 0.0)
         return round(self.pixels(region) / expected, 4) if expected > 0 else 0.0
 
-    @cached_property
+    @property
     def _expected(self) -> dict[str, float]:
+        return self._measured[0]
+
+    @property
+    def _framed(self) -> dict[str, float]:
+        return self._measured[1]
+
+    @cached_property
+    def _measured(self) -> tuple[dict[str, float], dict[str, float]]:
         # A closed surface covers half of what its triangles cover each by itself; layers of cloth cover more than
         # once, so that what lies between the outermost points is an upper bound.
         view, patches = self.drawn.view, _patches(self.drawn.view.parts)
@@ -90,7 +111,9 @@ class VisibleRegions:
         by_outline = np.abs((hull[..., 0] * after[..., 1] - hull[..., 1] * after[..., 0]).sum(1)) / 2
         behind = (projected[:, 2].reshape(count, -1) <= view.camera.near).any(1)  # around the camera: as good as hidden
         expected = np.where(behind, np.inf, np.minimum(by_area, by_outline))
-        return dict(zip(patches.regions, expected.tolist(), strict=True))
+        inside = (np.abs(projected[:, :2]) <= 1).all(1).reshape(count, -1, 3).all(2)
+        framed = ((covered * inside).sum(1) / np.maximum(covered.sum(1), 1e-12)).round(4)
+        return tuple(dict(zip(patches.regions, v.tolist(), strict=True)) for v in (expected, framed))  # type: ignore[return-value]
 
 
 def thresholds(region: str) -> tuple[float, float]:
