@@ -19,7 +19,7 @@ SIDES = ("left", "right")
 MIN_SEEN_LEAN = 0.6  # of a lean's degrees: what the picture shows of it
 SOME_SHIN = 500.0  # pixels, of a picture of 512²: so much of a shin and its foot tells how a leg is folded
 MIN_STRIDE, MIN_STRIDE_KNEE = 0.15, 45.0  # of the hips' height: distance between the feet; degrees of both knees
-MIN_ALONG_STRIDE = 0.7  # cosine between the line of sight and the direction that the hips face
+MIN_ALONG_STRIDE = 0.8  # cosine between the line of sight and the direction that the hips face
 MIN_CUT_RAISED = 112.0  # degrees of an upper arm from the torso's down that tells a raised arm alone
 MAX_CUT_OUT = 30.0  # degrees of an upper arm from straight out that tells an arm that is out alone
 MAX_CUT, MIN_FRAMED = 0.25, 0.5  # part of a forearm in the picture: as good as cut off, and as good as framed
@@ -142,9 +142,10 @@ class BodyState:
             return ""
         upper, lower = f"{side}UpperArm", f"{side}LowerArm"
         framed = visible.framed_share(lower)
-        if framed <= MAX_CUT and visible.shows_framed(upper):
+        if framed <= MAX_CUT and visible.shows_framed(upper) and not visible.shows(lower):
             return name if self._upper_arm_tells(side, name) else ""
-        if not visible.shows_framed(lower) or (framed < MIN_FRAMED and name not in ("raised", "out")):
+        cut = visible.shows_framed(lower) and (framed >= MIN_FRAMED or name in ("raised", "out"))
+        if not cut and not visible.shows(lower):
             return ""
         return name if visible.shows(f"{side}Hand") or visible.shows_framed(upper) else ""
 

@@ -23,6 +23,7 @@ MIN_MIDDLE_PIXELS = 150  # the same of the head, the neck, the torso and the hip
 MIN_SHARE = 0.4  # least part of the pixels that a region would have if nothing hid or cut it
 MIN_MIDDLE_SHARE = 0.25  # the same of the middle regions, which hair and arms cover in part
 LARGE, MIN_LARGE_SHARE = 8, 0.25  # a region of so many times the least pixels needs but this share
+PARTLY_HIDDEN, MIN_PARTLY_HIDDEN = 5, 0.12  # the same of a hand whose forearm shows
 SAMPLES = 40  # triangles of a region whose pixels are estimated
 DIRECTIONS = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)])  # (2, 12)
 
@@ -57,11 +58,17 @@ class VisibleRegions:
             return any(self.shows(b) for b in REGIONS[bone])
         region = _region_of(bone)
         is_finger = bone not in REGIONS and bone != region and region.endswith("Hand")
+        if region.endswith("Hand") and not is_finger and region not in self._expected:  # the arm ends without a hand
+            return self.shows(region.removesuffix("Hand") + "LowerArm")
         if is_finger and vertex_counts(self.drawn.view.parts)[bone] < MIN_BONE_VERTICES:
             return False  # a finger must have a surface of its own
         least, share = thresholds(region)
         pixels = self.pixels(region) / self.drawn.scale
-        return pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share)
+        if pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share):
+            return True
+        if region.endswith("Hand") and pixels >= PARTLY_HIDDEN * least and self.share(region) >= MIN_PARTLY_HIDDEN:
+            return self.shows(region.removesuffix("Hand") + "LowerArm")  # which leads the eye to the hand
+        return False
 
     def shows_framed(self, bone: str) -> bool:
         """True where the picture shows enough of what it frames of a bone's region: its edge may cut the rest, but
