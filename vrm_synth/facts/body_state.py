@@ -25,6 +25,8 @@ MAX_CUT_OUT = 30.0  # degrees of an upper arm from straight out that tells an ar
 MAX_CUT, MIN_FRAMED = 0.25, 0.5  # part of a forearm in the picture: as good as cut off, and as good as framed
 MAX_HANDS_APART = 0.6  # of the shoulders' width: hands behind the back that are held together
 MAX_FORWARD_SIGHT = 16.0  # degrees of the camera from an arm's level, up to which it looks to go straight forward
+MAX_HIGH_SIGHT = 32.0  # the same of a camera above it, which sees the arm from the side
+MAX_END_ON = 0.6  # cosine between an arm and the line of sight, up to which it is seen from the side
 MAX_ALONG_SPREAD = 0.8  # cosine between the line of sight and the breadth that legs are spread along
 
 
@@ -138,7 +140,7 @@ class BodyState:
         if name == "behind_back":  # which hides most of it
             seen = visible.shows(f"{side}UpperArm") or self._hand_is_held_behind(side)
             return name if seen and visible.shows("torso") else ""
-        if name == "forward" and not self._is_level_with_camera(f"{side}UpperArm"):
+        if name == "forward" and not self._shows_forward(side):
             return ""
         upper, lower = f"{side}UpperArm", f"{side}LowerArm"
         framed = visible.framed_share(lower)
@@ -166,6 +168,11 @@ class BodyState:
         apart = float(np.linalg.norm(limbs.middle("leftHand") - limbs.middle("rightHand")))
         return apart <= MAX_HANDS_APART * limbs.shoulder_width
 
-    def _is_level_with_camera(self, joint: str) -> bool:
-        sight = self.limbs.to_camera(self.limbs.joints[joint])
-        return abs(between(sight, DOWN) - 90.0) <= MAX_FORWARD_SIGHT
+    def _shows_forward(self, side: Side) -> bool:
+        """True where a camera on the arm's level sees it from the side, or its hand."""
+        sight = self.limbs.to_camera(self.limbs.joints[f"{side}UpperArm"])
+        along = abs(float(sight @ self.limbs.direction(f"{side}UpperArm", f"{side}Hand")))
+        above = between(sight, DOWN) - 90.0
+        if not -MAX_FORWARD_SIGHT <= above <= (MAX_HIGH_SIGHT if along <= MAX_END_ON else MAX_FORWARD_SIGHT):
+            return False
+        return along <= MAX_END_ON or self.limbs.visible.shows(f"{side}Hand")

@@ -30,6 +30,7 @@ HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no
 COWBOY_CUT = (1.26, 1.99)
 LAP_CUT = 1.5  # of a sitting or kneeling figure: up to here the picture is of the upper body, with its lap
 KNEES_CUT = (1.56, 2.05)  # the same figure's, where it is shown with its thighs
+MIN_KNEES_BELOW = 0.15  # of half the picture's height: how much lower than the hips the knees at its edge are
 KNEES_UP = 0.64  # least height of a head in a close-up in which drawn up knees show
 LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
 LOWER_BODY = ("UpperLeg", "LowerLeg", "Foot", "Toes")
@@ -68,8 +69,8 @@ class Cuts:
 
     first, last: of the two legs, along the line; 3 where a leg is not cut. again: something below a cut is in the
     picture again, as knees are that are drawn up. below: the first cut, of those by the lower edge; 3 where there is
-    none. legs, feet: pixels of the legs, with the feet, and of what shows of a foot whose leg is not cut, of a picture
-    of 512².
+    none. legs, feet: pixels of the legs, with the feet, and of a foot whose leg the lower edge does not cut, of
+    a picture of 512².
     """
 
     first: float
@@ -125,7 +126,8 @@ def _cuts(drawn: DrawnBody) -> Cuts:
     ]
     ends, again, below, feet = [], False, 3.0, 0.0
     points = np.concatenate(lines)
-    low = project(view.camera, view.aspect, points)[:, 1] < -1.0
+    height = project(view.camera, view.aspect, points)[:, 1]
+    low = height < -1.0
     seen_low = zip(np.split(inside(view.camera, view.aspect, points), 2), np.split(low, 2), strict=True)
     for side, (seen, under) in zip(("left", "right"), seen_low, strict=True):
         out = np.flatnonzero(~seen)
@@ -134,13 +136,18 @@ def _cuts(drawn: DrawnBody) -> Cuts:
         again |= bool(seen[first:].any())
         if len(out) and under[first]:
             below = min(below, ends[-1])
-        elif not len(out):
+        else:
             feet += drawn.pixels.by_region.get(f"{side}Foot", 0.0)
     legs = sum(drawn.pixels.by_region.get(side + bone, 0.0) for side in ("left", "right") for bone in LOWER_BODY)
-    if below >= 3.0 and np.isfinite(drawn.depth[-1]).any():  # knees or a skirt at the edge, before the shins
-        below = 2.0 if min(ends) >= 3.0 else below
+    if min(ends) >= 3.0 and np.isfinite(drawn.depth[-1]).any() and _knees_are_lowest(height):
+        below = 2.0  # knees or a skirt at the edge, before shins that are folded under
     legs, feet = round(legs / drawn.scale, 3), round(feet / drawn.scale, 3)
     return Cuts(min(ends), max(ends), again and legs >= MIN_AGAIN_PIXELS, below, legs, feet)
+
+
+def _knees_are_lowest(height: Array) -> bool:
+    """True where both knees are lower in the picture than the hips, by heights of the points of both lines."""
+    return all(line[2 * STEPS] <= line[STEPS] - MIN_KNEES_BELOW for line in np.split(height, 2))
 
 
 def _between(line: Array, stretches: int) -> Array:
