@@ -30,6 +30,7 @@ HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no
 COWBOY_CUT = (1.26, 1.99)
 LAP_CUT = 1.5  # of a sitting or kneeling figure: up to here the picture is of the upper body, with its lap
 KNEES_CUT = (1.56, 2.05)  # the same figure's, where it is shown with its thighs
+MAX_SEATED_FEET = 1000.0  # pixels of the feet behind such thighs, of a picture of 512²
 MIN_KNEES_BELOW = 0.15  # of half the picture's height: how much lower than the hips the knees at its edge are
 KNEES_UP = 0.64  # least height of a head in a close-up in which drawn up knees show
 LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
@@ -69,8 +70,8 @@ class Cuts:
 
     first, last: of the two legs, along the line; 3 where a leg is not cut. again: something below a cut is in the
     picture again, as knees are that are drawn up. below: the first cut, of those by the lower edge; 3 where there is
-    none. legs, feet: pixels of the legs, with the feet, and of a foot whose leg the lower edge does not cut, of
-    a picture of 512².
+    none. legs, feet, all_feet: pixels of the legs, with the feet, of a foot whose leg the lower edge does not cut, and
+    of both feet, of a picture of 512².
     """
 
     first: float
@@ -79,6 +80,7 @@ class Cuts:
     below: float
     legs: float
     feet: float
+    all_feet: float
 
 
 def _cut_framing(view: BodyView, cuts: Cuts, head: float) -> Framing:
@@ -103,7 +105,7 @@ def _lower_framing(view: BodyView, cuts: Cuts) -> Framing:
     if _sits(view):
         if cuts.first >= UPPER_BODY_CUT[0] and cuts.last <= LAP_CUT and not cuts.again:
             return "upper_body"
-        return "cowboy" if KNEES_CUT[0] <= cuts.below <= KNEES_CUT[1] else ""
+        return "cowboy" if cuts.all_feet <= MAX_SEATED_FEET and KNEES_CUT[0] <= cuts.below <= KNEES_CUT[1] else ""
     return "cowboy" if COWBOY_CUT[0] <= cuts.below <= COWBOY_CUT[1] and cuts.first >= COWBOY_CUT[0] else ""
 
 
@@ -124,7 +126,7 @@ def _cuts(drawn: DrawnBody) -> Cuts:
     lines = [
         _between(np.array([top, at["hips"], at[f"{side}LowerLeg"], at[f"{side}Foot"]]), 3) for side in ("left", "right")
     ]
-    ends, again, below, feet = [], False, 3.0, 0.0
+    ends, again, below, feet, all_feet = [], False, 3.0, 0.0, 0.0
     points = np.concatenate(lines)
     height = project(view.camera, view.aspect, points)[:, 1]
     low = height < -1.0
@@ -138,11 +140,12 @@ def _cuts(drawn: DrawnBody) -> Cuts:
             below = min(below, ends[-1])
         else:
             feet += drawn.pixels.by_region.get(f"{side}Foot", 0.0)
+        all_feet += drawn.pixels.by_region.get(f"{side}Foot", 0.0)
     legs = sum(drawn.pixels.by_region.get(side + bone, 0.0) for side in ("left", "right") for bone in LOWER_BODY)
     if min(ends) >= 3.0 and np.isfinite(drawn.depth[-1]).any() and _knees_are_lowest(height):
         below = 2.0  # knees or a skirt at the edge, before shins that are folded under
-    legs, feet = round(legs / drawn.scale, 3), round(feet / drawn.scale, 3)
-    return Cuts(min(ends), max(ends), again and legs >= MIN_AGAIN_PIXELS, below, legs, feet)
+    legs, feet, all_feet = (round(v / drawn.scale, 3) for v in (legs, feet, all_feet))
+    return Cuts(min(ends), max(ends), again and legs >= MIN_AGAIN_PIXELS, below, legs, feet, all_feet)
 
 
 def _knees_are_lowest(height: Array) -> bool:
