@@ -23,6 +23,7 @@ MIN_ALONG_STRIDE = 0.8  # cosine between the line of sight and the direction tha
 MIN_CUT_RAISED = 112.0  # degrees of an upper arm from the torso's down that tells a raised arm alone
 MAX_CUT_OUT = 36.0  # degrees of an upper arm from straight out that tells an arm that is out alone
 MAX_CUT, MIN_FRAMED = 0.25, 0.5  # part of a forearm in the picture: as good as cut off, and as good as framed
+MIN_UPPER_FRAMED = 0.4  # part of such an upper arm in the picture
 MAX_HANDS_APART = 0.6  # of the shoulders' width: hands behind the back that are held together
 MAX_FORWARD_SIGHT = 16.0  # degrees of the camera from an arm's level, up to which it looks to go straight forward
 MAX_HIGH_SIGHT = 32.0  # the same of a camera above it, which sees the arm from the side
@@ -145,7 +146,8 @@ class BodyState:
         upper, lower = f"{side}UpperArm", f"{side}LowerArm"
         framed = visible.framed_share(lower)
         if framed <= MAX_CUT and visible.shows_framed(upper) and not visible.shows(lower):
-            return name if self._upper_arm_tells(side, name) else ""
+            enough = visible.framed_share(upper) >= MIN_UPPER_FRAMED
+            return name if enough and self._upper_arm_tells(side, name) else ""
         cut = visible.shows_framed(lower) and (framed >= MIN_FRAMED or name in ("raised", "out"))
         if not cut and not visible.shows(lower):
             return ""
