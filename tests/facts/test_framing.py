@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import vrm_synth as vs
+from tests.facts.drawing import draw as draw_pose
 from tests.facts.face_scenes import draw, draw_planned
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.transforms import quat_axis_angle
 from vrm_synth.facts.framing import framing
 from vrm_synth.pose.evaluate import evaluate
+from vrm_synth.pose.pose_library import load_poses
 from vrm_synth.pose.posed_avatar import PosedAvatar
 from vrm_synth.render.base import View
 from vrm_synth.shot.planner import plan_shot
@@ -123,3 +125,9 @@ def test_full_bodies_touch_no_edge_with_their_feet_and_the_others_leave_the_pict
         if name:
             assert drawn.pixels.by_region["head"] > 0
     assert {"close_up", "portrait", "cowboy", "full_body"} <= names
+
+
+@pytest.mark.parametrize(("pose", "view"), [("run", "side_left"), ("seiza", "front"), ("arabesque", "side_left")])
+def test_a_body_that_does_not_stand_upright_is_cut_in_its_legs_as_another(pose: str, view: str) -> None:
+    drawn, _ = draw_pose(demo(), load_poses()[pose], f"cowboy_{view}_level", (256, 256))
+    assert framing(drawn) == "cowboy"

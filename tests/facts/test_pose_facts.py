@@ -238,7 +238,8 @@ def test_hands_that_are_told_are_seen_by_rays_and_touch_by_all_their_vertices(av
         for text in said(facts):
             for side in hands_of(text):
                 if "behind the back" not in text and "behind the head" not in text:
-                    assert np.count_nonzero(regions[hits] == f"{side}Hand") >= 12, (name, view, text)
+                    end = f"{side}Hand" if f"{side}Hand" in regions else f"{side}LowerArm"  # of arms without hands
+                    assert np.count_nonzero(regions[hits] == end) >= 12, (name, view, text)
             touch = re.search(r"clasped|pressed|joined|together|on the (hips?|chest|thighs)|in the lap|hugging", text)
             if touch:
                 one, other = partners(touch[0], body)
@@ -283,3 +284,40 @@ def test_heights_that_are_told_hold_for_the_joints(avatar: str) -> None:
 
 def hand_words(text: str) -> list[str]:
     return list(SIDES) if "both" in text else [s for s in SIDES if re.search(rf"\b{s} (hand|arm|fist)", text)]
+
+
+# ---------------------------------------------------------------- what the picture's edge cuts
+
+
+def test_upper_arms_tell_arms_that_the_edge_cuts() -> None:
+    facts = seen("t_pose", "bust_front_level")
+    assert (facts.left_arm, facts.right_arm) == ("out", "out")
+    assert said(facts) == ["in a T-pose with both arms straight out to the sides"]
+    hanging = seen("stand", "face_front_level")
+    assert (hanging.left_arm, hanging.right_arm) == ("", "")
+
+
+def test_a_hidden_hand_behind_the_back_is_told_by_the_other_that_holds_it() -> None:
+    facts = seen("arms_behind_back", "cowboy_side_right_level")
+    assert said(facts) == ["with both hands behind the back"]
+    assert (facts.left_arm, facts.right_arm) == ("behind_back", "behind_back")
+
+
+@pytest.mark.parametrize(
+    ("pose", "text"),
+    [
+        ("run", "running"),
+        ("arabesque", "balancing on one leg with the other stretched out behind"),
+        ("sit_floor", "sitting on the floor with the legs stretched out"),
+        ("seiza", "kneeling on the floor"),
+    ],
+)
+def test_thighs_tell_a_pose_whose_feet_the_edge_cuts(pose: str, text: str) -> None:
+    views = [f"cowboy_{side}_level" for side in ("side_right", "three_quarter_left", "three_quarter_right")]
+    found = [said(seen(pose, view)) for view in views]
+    assert any(t.startswith(text) for texts in found for t in texts), found
+
+
+def test_pointing_is_straight_ahead_for_a_camera_at_the_arm_s_height_alone() -> None:
+    assert said(seen("point_forward", "full_side_right_low"))[:1] == ["pointing with the right hand"]
+    assert seen("point_forward", "full_three_quarter_right_low").right_arm == ""

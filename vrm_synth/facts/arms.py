@@ -17,6 +17,7 @@ MIN_RAISED_HAND = 0.5  # of the arm's length: height of a raised hand above its 
 MAX_STRETCHED_ELBOW = 45.0  # degrees of an arm that is out or forward
 MIN_FREE_HIPS = 0.5  # height of the hips below which arms rest on knees or ground, in hips' heights
 MAX_ASIDE = 27.0  # degrees of the line from shoulder to hand from straight out or straight forward
+MAX_UNLEVEL = 20.0  # degrees of an arm that goes straight forward from the world's level
 MIN_CROSSED_ELBOW = 60.0  # degrees
 MAX_CROSSED_GAP = 0.07  # of the hips' height: distance between crossed forearms
 MAX_CROSSED_ALONG = 0.8  # how far along the forearms they cross; hands that are held together cross at the wrists
@@ -51,7 +52,7 @@ def arm(limbs: Limbs, side: Literal["left", "right"]) -> Arm:
         if between(unit(reach), aside) <= MAX_ASIDE:
             return "out"
         if between(unit(reach), limbs.chest[2]) <= MAX_ASIDE:
-            return "forward"
+            return "forward" if abs(between(reach, DOWN) - 90.0) <= MAX_UNLEVEL else ""
     return ""
 
 

@@ -17,6 +17,17 @@ from vrm_synth.pose.phrases import Side
 
 SIDES = ("left", "right")
 MIN_SEEN_LEAN = 0.6  # of a lean's degrees: what the picture shows of it
+SOME_SHIN = 500.0  # pixels, of a picture of 512²: so much of a shin and its foot tells how a leg is folded
+MIN_STRIDE, MIN_STRIDE_KNEE = 0.15, 45.0  # of the hips' height: distance between the feet; degrees of both knees
+MIN_ALONG_STRIDE = 0.8  # cosine between the line of sight and the direction that the hips face
+MIN_CUT_RAISED = 112.0  # degrees of an upper arm from the torso's down that tells a raised arm alone
+MAX_CUT_OUT = 36.0  # degrees of an upper arm from straight out that tells an arm that is out alone
+MAX_CUT, MIN_FRAMED = 0.25, 0.5  # part of a forearm in the picture: as good as cut off, and as good as framed
+MIN_UPPER_FRAMED = 0.4  # part of such an upper arm in the picture
+MAX_HANDS_APART = 0.6  # of the shoulders' width: hands behind the back that are held together
+MAX_FORWARD_SIGHT = 16.0  # degrees of the camera from an arm's level, up to which it looks to go straight forward
+MAX_HIGH_SIGHT = 32.0  # the same of a camera above it, which sees the arm from the side
+MAX_END_ON = 0.6  # cosine between an arm and the line of sight, up to which it is seen from the side
 MAX_ALONG_SPREAD = 0.8  # cosine between the line of sight and the breadth that legs are spread along
 
 
@@ -41,15 +52,34 @@ class BodyState:
         shins = [shows(f"{s}LowerLeg") or shows(f"{s}Foot") for s in SIDES]
         thighs = [shows(f"{s}UpperLeg") for s in SIDES]
         if held == "standing":  # on a leg that is seen
+            if self._strides_along_sight:
+                return False
             return any(shin and limbs.clearance(f"{s}Foot") <= LOW for s, shin in zip(SIDES, shins, strict=True))
         if held == "midair":
             return all(shins) and self._framed("Foot") == len(SIDES)
         if held == "kneeling":  # who sits on the heels hides the shins, but nothing cuts them off
             heels = all(thighs) and self._framed("Foot") == len(SIDES)
+            if all(thighs) and any(map(self._shows_some_shin, SIDES)):
+                return True
             seen = heels or all(shins) or (any(shins) and any(thighs))
             return seen and self._framed("LowerLeg") == len(SIDES)
-        # From the side, one leg hides the other.
-        return (all(shins) or (any(shins) and any(thighs))) and self._framed("LowerLeg") > 0
+        # From the side, one leg hides the other; of who sits, the thighs are telling where the shins are cut off.
+        told = held == "sitting" and all(thighs) and any(map(self._shows_some_shin, SIDES))
+        return (told or all(shins) or (any(shins) and any(thighs))) and self._framed("LowerLeg") > 0
+
+    def _shows_some_shin(self, side: str) -> bool:
+        pixels = self.limbs.visible.pixels
+        return pixels(f"{side}LowerLeg") + pixels(f"{side}Foot") >= SOME_SHIN * self.limbs.visible.drawn.scale
+
+    @property
+    def _strides_along_sight(self) -> bool:
+        """True where both knees are bent and one foot is behind the other, as the camera looks: it might be a run."""
+        limbs = self.limbs
+        along = abs(float(limbs.to_camera(limbs.joints["hips"]) @ limbs.hips[2]))
+        gap = abs(float((limbs.joints["leftFoot"] - limbs.joints["rightFoot"]) @ limbs.hips[2]))
+        apart = gap >= MIN_STRIDE * limbs.view.parts.hips_height
+        bent = min(limbs.bend(f"{s}LowerLeg") for s in SIDES) >= MIN_STRIDE_KNEE
+        return along >= MIN_ALONG_STRIDE and apart and bent
 
     def _framed(self, joint: str) -> int:
         """Number of a pair of joints inside the picture."""
@@ -104,8 +134,47 @@ class BodyState:
         return looks_back(self.limbs)
 
     def _arm(self, side: Side) -> Arm:
-        shows, name = self.limbs.visible.shows, arm(self.limbs, side)
+        limbs, visible = self.limbs, self.limbs.visible
+        name = arm(limbs, side)
+        if not name:
+            return ""
         if name == "behind_back":  # which hides most of it
-            return name if shows(f"{side}UpperArm") and shows("torso") else ""
-        seen = shows(f"{side}LowerArm") and (shows(f"{side}Hand") or shows(f"{side}UpperArm"))
-        return name if seen else ""
+            seen = visible.shows(f"{side}UpperArm") or self._hand_is_held_behind(side)
+            return name if seen and visible.shows("torso") else ""
+        if name == "forward" and not self._shows_forward(side):
+            return ""
+        upper, lower = f"{side}UpperArm", f"{side}LowerArm"
+        framed = visible.framed_share(lower)
+        if framed <= MAX_CUT and visible.shows_framed(upper) and not visible.shows(lower):
+            enough = visible.framed_share(upper) >= MIN_UPPER_FRAMED
+            return name if enough and self._upper_arm_tells(side, name) else ""
+        cut = visible.shows_framed(lower) and (framed >= MIN_FRAMED or name in ("raised", "out"))
+        if not cut and not visible.shows(lower):
+            return ""
+        return name if visible.shows(f"{side}Hand") or visible.shows_framed(upper) else ""
+
+    def _upper_arm_tells(self, side: Side, name: Arm) -> bool:
+        """True where an upper arm alone tells where the arm goes, whose rest the picture cuts off."""
+        limbs = self.limbs
+        left, up, _ = limbs.chest
+        upper = limbs.direction(f"{side}UpperArm", f"{side}LowerArm")
+        if name == "raised":
+            return between(upper, -up) >= MIN_CUT_RAISED
+        return name == "out" and between(upper, left if side == "left" else -left) <= MAX_CUT_OUT
+
+    def _hand_is_held_behind(self, side: Side) -> bool:
+        """True where the other arm is seen to go behind the back, to this hand."""
+        limbs, other = self.limbs, "right" if side == "left" else "left"
+        if arm(limbs, other) != "behind_back" or not limbs.visible.shows(f"{other}UpperArm"):  # type: ignore[arg-type]
+            return False
+        apart = float(np.linalg.norm(limbs.middle("leftHand") - limbs.middle("rightHand")))
+        return apart <= MAX_HANDS_APART * limbs.shoulder_width
+
+    def _shows_forward(self, side: Side) -> bool:
+        """True where a camera on the arm's level sees it from the side, or its hand."""
+        sight = self.limbs.to_camera(self.limbs.joints[f"{side}UpperArm"])
+        along = abs(float(sight @ self.limbs.direction(f"{side}UpperArm", f"{side}Hand")))
+        above = between(sight, DOWN) - 90.0
+        if not -MAX_FORWARD_SIGHT <= above <= (MAX_HIGH_SIGHT if along <= MAX_END_ON else MAX_FORWARD_SIGHT):
+            return False
+        return along <= MAX_END_ON or self.limbs.visible.shows(f"{side}Hand")

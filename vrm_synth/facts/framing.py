@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from vrm_synth.camera.depth_test import inside
+from vrm_synth.camera.framing import project
 from vrm_synth.core.bones import BONE_NAMES
 from vrm_synth.core.transforms import Array
 from vrm_synth.facts.drawn_body import DrawnBody
@@ -22,12 +23,16 @@ HANDS_IN = 0.9  # the same for the whole figure, of which fingers or loose hair 
 # The line runs 0 at the neck, 1 at the hips, 2 at the knees, 3 at the ankles. Between two spans nothing is said.
 CLOSE_UP = ((0.0, 0.34, 0.52), (0.0, 0.56, 0.69))  # least and most of the line, least height of the head
 # The same, least and most height of the head: seen from above, a bust shows much of the line and little of the breast.
-PORTRAIT = ((0.12, 0.7, 0.0, 0.5), (0.42, 0.7, 0.5, 0.6), (0.57, 0.7, 0.6, 0.68), (0.7, 0.92, 0.46, 0.64))
+PORTRAIT = ((0.12, 0.7, 0.0, 0.5), (0.38, 0.7, 0.5, 0.66), (0.58, 0.75, 0.66, 0.76), (0.7, 0.92, 0.46, 0.64))
 UPPER_BODY_CUT = (0.78, 1.16)
-MOST_HEAD = 0.42  # of the picture's height, below the breast; a larger head is seen from above, or is half a body
+MOST_HEAD = 0.56  # of the picture's height, below the breast; a larger head is seen from above, or is half a body
 HALF_A_BODY = 0.42  # of the body's height at rest: a head of which there are no portraits
 COWBOY_CUT = (1.26, 1.99)
-LAP_CUT = 1.75  # of a sitting figure: up to here the picture is of the upper body, with its lap
+LAP_CUT = 1.5  # of a sitting or kneeling figure: up to here the picture is of the upper body, with its lap
+KNEES_CUT = (1.56, 2.05)  # the same figure's, where it is shown with its thighs
+MAX_SEATED_FEET = 1000.0  # pixels of the feet behind such thighs, of a picture of 512²
+MIN_KNEES_BELOW = 0.15  # of half the picture's height: how much lower than the hips the knees at its edge are
+KNEES_UP = 0.64  # least height of a head in a close-up in which drawn up knees show
 LEVEL_THIGH = 0.65  # most part of a thigh's length that is up or down, for a sitting figure
 LOWER_BODY = ("UpperLeg", "LowerLeg", "Foot", "Toes")
 WHOLE_BODY = ("hips", *(side + bone for side in ("left", "right") for bone in LOWER_BODY))
@@ -64,31 +69,44 @@ class Cuts:
     """Where the picture's edge cuts the line from the neck to the ankles.
 
     first, last: of the two legs, along the line; 3 where a leg is not cut. again: something below a cut is in the
-    picture again, as knees are that are drawn up. legs: pixels of the legs, of a picture of 512².
+    picture again, as knees are that are drawn up. below: the first cut, of those by the lower edge; 3 where there is
+    none. legs, feet, all_feet: pixels of the legs, with the feet, of a foot whose leg the lower edge does not cut, and
+    of both feet, of a picture of 512².
     """
 
     first: float
     last: float
     again: bool
+    below: float
     legs: float
+    feet: float
+    all_feet: float
 
 
 def _cut_framing(view: BodyView, cuts: Cuts, head: float) -> Framing:
     first, last, share = cuts.first, cuts.last, view.head_share
-    bare = cuts.legs <= MAX_LEG_PIXELS
+    bare = cuts.legs <= MAX_LEG_PIXELS or share >= KNEES_UP
     if bare and any(least <= first and last <= most and share >= size for least, most, size in CLOSE_UP):
         return "close_up"
-    if cuts.again or last >= 3 or head < WHOLE:
+    if head < WHOLE:
         return ""
+    bare = cuts.legs <= MAX_LEG_PIXELS and not cuts.again
     if bare and any(least <= first and last <= most and low <= share <= high for least, most, low, high in PORTRAIT):
         return "portrait"
-    if share > MOST_HEAD:
+    return "" if share > MOST_HEAD else _lower_framing(view, cuts)
+
+
+def _lower_framing(view: BodyView, cuts: Cuts) -> Framing:
+    """The framing of a picture with more than the bust."""
+    if UPPER_BODY_CUT[0] <= cuts.first and cuts.last <= UPPER_BODY_CUT[1]:
+        return "" if cuts.again else "upper_body"
+    if cuts.feet >= MIN_AGAIN_PIXELS:  # a whole leg in sight: that the other is cut is no framing
         return ""
-    if UPPER_BODY_CUT[0] <= first and last <= UPPER_BODY_CUT[1]:
-        return "upper_body"
     if _sits(view):
-        return "upper_body" if UPPER_BODY_CUT[0] <= first and last <= LAP_CUT else ""
-    return "cowboy" if COWBOY_CUT[0] <= first and last <= COWBOY_CUT[1] else ""
+        if cuts.first >= UPPER_BODY_CUT[0] and cuts.last <= LAP_CUT and not cuts.again:
+            return "upper_body"
+        return "cowboy" if cuts.all_feet <= MAX_SEATED_FEET and KNEES_CUT[0] <= cuts.below <= KNEES_CUT[1] else ""
+    return "cowboy" if COWBOY_CUT[0] <= cuts.below <= COWBOY_CUT[1] and cuts.first >= COWBOY_CUT[0] else ""
 
 
 def _sits(view: BodyView) -> bool:
@@ -108,15 +126,31 @@ def _cuts(drawn: DrawnBody) -> Cuts:
     lines = [
         _between(np.array([top, at["hips"], at[f"{side}LowerLeg"], at[f"{side}Foot"]]), 3) for side in ("left", "right")
     ]
-    ends, again = [], False
-    for seen in np.split(inside(view.camera, view.aspect, np.concatenate(lines)), 2):
+    ends, again, below, feet, all_feet = [], False, 3.0, 0.0, 0.0
+    points = np.concatenate(lines)
+    height = project(view.camera, view.aspect, points)[:, 1]
+    low = height < -1.0
+    seen_low = zip(np.split(inside(view.camera, view.aspect, points), 2), np.split(low, 2), strict=True)
+    for side, (seen, under) in zip(("left", "right"), seen_low, strict=True):
         out = np.flatnonzero(~seen)
         first = int(out[0]) if len(out) else len(seen)
         ends.append(max(first - 0.5, 0.0) / STEPS if len(out) else 3.0)
         again |= bool(seen[first:].any())
-    below = sum(drawn.pixels.by_region.get(side + bone, 0.0) for side in ("left", "right") for bone in LOWER_BODY)
-    below = round(below / drawn.scale, 3)
-    return Cuts(min(ends), max(ends), again and below >= MIN_AGAIN_PIXELS, below)
+        if len(out) and under[first]:
+            below = min(below, ends[-1])
+        else:
+            feet += drawn.pixels.by_region.get(f"{side}Foot", 0.0)
+        all_feet += drawn.pixels.by_region.get(f"{side}Foot", 0.0)
+    legs = sum(drawn.pixels.by_region.get(side + bone, 0.0) for side in ("left", "right") for bone in LOWER_BODY)
+    if min(ends) >= 3.0 and np.isfinite(drawn.depth[-1]).any() and _knees_are_lowest(height):
+        below = 2.0  # knees or a skirt at the edge, before shins that are folded under
+    legs, feet, all_feet = (round(v / drawn.scale, 3) for v in (legs, feet, all_feet))
+    return Cuts(min(ends), max(ends), again and legs >= MIN_AGAIN_PIXELS, below, legs, feet, all_feet)
+
+
+def _knees_are_lowest(height: Array) -> bool:
+    """True where both knees are lower in the picture than the hips, by heights of the points of both lines."""
+    return all(line[2 * STEPS] <= line[STEPS] - MIN_KNEES_BELOW for line in np.split(height, 2))
 
 
 def _between(line: Array, stretches: int) -> Array:

@@ -11,6 +11,7 @@ from vrm_synth.facts.facts import Legs, Posture, Torso
 from vrm_synth.facts.limbs import Limbs, between, unit
 
 LOW = 0.07  # up to this height, a foot or a knee stands on the ground
+KNELT = 0.1  # up to this height, a knee that is knelt on, and the other foot, are on the ground
 MAX_ERECT_THIGH, MAX_ERECT_KNEE = 41.0, 65.0  # of a leg that is stood on: thigh from straight down, knee
 MIN_STANDING_HIPS = 0.82  # height of the hips of one who stands
 MAX_SEAT, MIN_OFF_SEAT = 0.06, 0.16  # height of a seat that is on the ground, and of one that is not
@@ -26,7 +27,7 @@ MIN_LYING, MAX_LYING_HIPS = 68.0, 0.38  # tilt of the torso, height of the hips
 MIN_LIFTED, MAX_GROUNDED, MIN_MIDAIR_KNEE = 0.28, 0.1, 35.0  # height above the floor, and bend of the knees, in a jump
 
 MAX_UPRIGHT = 9.0
-MIN_LEANING = 15.0
+MIN_LEANING = 17.0
 MAX_LEANING_FORWARD, MIN_BENDING = 30.0, 36.0
 
 MIN_LIFTED_FOOT = 0.2
@@ -184,7 +185,7 @@ def _kneels(limbs: Limbs) -> bool:
     upright = max(limbs.from_down(f"{side}UpperLeg", f"{side}LowerLeg") for side in _knelt_on(limbs) or ("left",))
     if not _knelt_on(limbs) or upright > MAX_UNSEATED_THIGH or limbs.seat_clearance < MIN_OFF_SEAT:
         return False
-    return all(limbs.clearance(f"{s}Foot") <= LOW for s in ("left", "right") if s not in _knelt_on(limbs))
+    return all(limbs.clearance(f"{s}Foot") <= KNELT for s in ("left", "right") if s not in _knelt_on(limbs))
 
 
 def _knelt_on(limbs: Limbs) -> list[str]:
@@ -192,7 +193,7 @@ def _knelt_on(limbs: Limbs) -> list[str]:
     return [
         side
         for side in ("left", "right")
-        if limbs.clearance(f"{side}LowerLeg") <= LOW
+        if limbs.clearance(f"{side}LowerLeg") <= KNELT
         and limbs.from_down(f"{side}LowerLeg", f"{side}Foot") >= MIN_KNEELING_SHIN
         and limbs.direction(f"{side}LowerLeg", f"{side}Foot") @ ahead <= -MIN_ALONG
     ]

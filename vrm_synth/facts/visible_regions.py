@@ -23,6 +23,7 @@ MIN_MIDDLE_PIXELS = 150  # the same of the head, the neck, the torso and the hip
 MIN_SHARE = 0.4  # least part of the pixels that a region would have if nothing hid or cut it
 MIN_MIDDLE_SHARE = 0.25  # the same of the middle regions, which hair and arms cover in part
 LARGE, MIN_LARGE_SHARE = 8, 0.25  # a region of so many times the least pixels needs but this share
+PARTLY_HIDDEN, MIN_PARTLY_HIDDEN = 5, 0.12  # the same of a hand whose forearm shows
 SAMPLES = 40  # triangles of a region whose pixels are estimated
 DIRECTIONS = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)])  # (2, 12)
 
@@ -57,11 +58,30 @@ class VisibleRegions:
             return any(self.shows(b) for b in REGIONS[bone])
         region = _region_of(bone)
         is_finger = bone not in REGIONS and bone != region and region.endswith("Hand")
+        if region.endswith("Hand") and not is_finger and region not in self._expected:  # the arm ends without a hand
+            return self.shows(region.removesuffix("Hand") + "LowerArm")
         if is_finger and vertex_counts(self.drawn.view.parts)[bone] < MIN_BONE_VERTICES:
             return False  # a finger must have a surface of its own
         least, share = thresholds(region)
         pixels = self.pixels(region) / self.drawn.scale
-        return pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share)
+        if pixels >= least and self.share(region) >= (MIN_LARGE_SHARE if pixels >= LARGE * least else share):
+            return True
+        if region.endswith("Hand") and pixels >= PARTLY_HIDDEN * least and self.share(region) >= MIN_PARTLY_HIDDEN:
+            return self.shows(region.removesuffix("Hand") + "LowerArm")  # which leads the eye to the hand
+        return False
+
+    def shows_framed(self, bone: str) -> bool:
+        """True where the picture shows enough of what it frames of a bone's region: its edge may cut the rest, but
+        nothing hides it."""
+        region = _region_of(bone)
+        least, share = thresholds(region)
+        expected = self._expected.get(region, 0.0) * self.framed_share(region)
+        pixels = self.pixels(region)
+        return pixels >= least * self.drawn.scale and pixels >= share * expected
+
+    def framed_share(self, region: str) -> float:
+        """Part of a region's surface, as the camera sees it, that lies inside the picture; 0 where it has none."""
+        return self._framed.get(region, 0.0)
 
     def pixels(self, region: str) -> float:
         """Pixels that show the region."""
@@ -73,8 +93,16 @@ class VisibleRegions:
         expected = self._expected.get(region, 0.0)
         return round(self.pixels(region) / expected, 4) if expected > 0 else 0.0
 
-    @cached_property
+    @property
     def _expected(self) -> dict[str, float]:
+        return self._measured[0]
+
+    @property
+    def _framed(self) -> dict[str, float]:
+        return self._measured[1]
+
+    @cached_property
+    def _measured(self) -> tuple[dict[str, float], dict[str, float]]:
         # A closed surface covers half of what its triangles cover each by itself; layers of cloth cover more than
         # once, so that what lies between the outermost points is an upper bound.
         view, patches = self.drawn.view, _patches(self.drawn.view.parts)
@@ -90,7 +118,9 @@ class VisibleRegions:
         by_outline = np.abs((hull[..., 0] * after[..., 1] - hull[..., 1] * after[..., 0]).sum(1)) / 2
         behind = (projected[:, 2].reshape(count, -1) <= view.camera.near).any(1)  # around the camera: as good as hidden
         expected = np.where(behind, np.inf, np.minimum(by_area, by_outline))
-        return dict(zip(patches.regions, expected.tolist(), strict=True))
+        inside = (np.abs(projected[:, :2]) <= 1).all(1).reshape(count, -1, 3).all(2)
+        framed = ((covered * inside).sum(1) / np.maximum(covered.sum(1), 1e-12)).round(4)
+        return tuple(dict(zip(patches.regions, v.tolist(), strict=True)) for v in (expected, framed))  # type: ignore[return-value]
 
 
 def thresholds(region: str) -> tuple[float, float]:
