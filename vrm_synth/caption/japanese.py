@@ -16,7 +16,7 @@ from vrm_synth.facts.facts import Facts, Item, PoseFacts
 
 GROWN = ("animal_ears", "tail", "wings")
 ORDERED = ("wear", "feet")  # verbs whose things are told from top to bottom: "ズボンに靴"
-GROWN_ITEMS = ("horns", "antennae", "antenna", "halo", "beard", "brain", "stem", "camera_eye")
+GROWN_ITEMS: tuple[str, ...] = ("horns", "antennae", "antenna", "halo", "beard", "brain", "stem", "camera_eye")
 GROWN_ITEMS += ("thick_eyebrows", "big_eye", "big_eyes", "bulging_eyes", "teeth", "emblem")
 
 STANDS = "立っている"  # a phrase that ends so comes first: "片足で立ち、両腕を伸ばしている"
@@ -62,7 +62,9 @@ def _subject(facts: Facts, w: Japanese, doing: str = "") -> str:
     kind = all_kinds()[who.kind].ja if who.kind else w.unknown_kind
     if color:
         kind = w.body[who.kind].format(color=color) if who.kind in w.body else color + kind
-    text = _looks(facts, w) + doing + w.style.get(who.style, "") + kind
+    looks = _looks(facts, w)
+    looks += "、" if looks and color and who.kind in w.body else ""  # "黒い目をした、頭がラジカセの、…"
+    text = looks + doing + w.style.get(who.style, "") + kind
     text = w.named.format(kind=text, name=who.name) if who.name and facts.count == 1 else text
     return f"{w.several if facts.count > 1 else ''}{text}"
 
@@ -228,12 +230,11 @@ def _actions(facts: Facts, choose: Choice, w: Japanese) -> str:
     stands = [text for text in whole if text.endswith(STANDS)]
     back = [choose("ja looking back", w.looking_back[facts.face.gaze or "unknown"])] if body.looking_back else []
     moves = bool(back) or any(text.endswith(w.moves) for text in phrases)
-    if body.posture and not moves:
-        whole.append(choose("ja posture", w.posture[body.posture]))
-        if phrases and not back and not _TE.search(_te(phrases[-1])[:-1]):  # "右手を胸に当てて立っている"
-            phrases[-1:], whole = [], [_te(phrases[-1]) + whole[-1]]
-    rest = [*minor, *phrases, *back, *(text for text in whole if text not in stands or body.posture)]
-    text = _joined(list(dict.fromkeys([*(() if body.posture else stands), *rest])), w)
+    said_last = choose("ja posture", w.posture[body.posture]) if body.posture and not moves else ""
+    rest = [*minor, *phrases, *back, *(text for text in whole if text not in stands)]
+    if said_last and rest and not _TE.search(_te(rest[-1])[:-1]):  # "右手を胸に当てて立っている"
+        rest[-1], said_last = _te(rest[-1]) + said_last, ""
+    text = _joined(list(dict.fromkeys([*stands, *rest, *filter(None, [said_last])])), w)
     return f"{w.still[body.posture]}{text}" if body.posture and moves else text
 
 

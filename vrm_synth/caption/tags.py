@@ -27,7 +27,13 @@ def tags(facts: Facts, choose: Choice) -> str:
         *_view(facts, w),
     )
     scene = (*w.light.get(facts.scene.light, ()), *_background(facts, w))
-    return ", ".join(dict.fromkeys((*found, *scene)))
+    return ", ".join(_each_once((*found, *scene)))
+
+
+def _each_once(found: Sequence[str]) -> list[str]:
+    """The tags without doubles, "clenched hand" beside "clenched hands" among them."""
+    several = {f"{t}s" for t in found} & set(found)
+    return [t for t in dict.fromkeys(found) if f"{t}s" not in several]
 
 
 def _who(facts: Facts, w: TagWording, kind: tuple[str, ...]) -> Iterator[str]:
