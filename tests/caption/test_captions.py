@@ -124,7 +124,8 @@ def test_every_thing_and_color_of_the_facts_is_said(style: str) -> None:
             if style == "tags":
                 expected = list(words.tags)
             else:
-                expected = [words.en if style == "en_long" else words.ja]
+                ja = japanese_wording().at[item.kind].noun if item.kind in japanese_wording().at else words.ja
+                expected = [words.en if style == "en_long" else ja]
                 expected += [colors[c].en if style == "en_long" else colors[c].ja_noun[:1] for c in item.colors]
             assert all(e in text for e in expected), (item, text)
         own_body = facts.skin.color and facts.character.kind in japanese_wording().body and style == "ja"
@@ -420,6 +421,6 @@ def test_tags_of_both_sides_are_plural_and_implied_ones_go_first() -> None:
     reaching = Facts(pose=PoseFacts(left_arm="out", right_arm="forward"))
     assert "outstretched arms" in caption(reaching, WHOLE["tags"])
     dressed = Facts(garments=(Item("pleated_skirt", ("red",)), Item("shirt", ("white",))))
-    short_of_room = CaptionSettings(style="tags", max_tokens=12)
+    short_of_room = CaptionSettings(style="tags", max_tokens=24, trigger="a b c d e f g h i j k")
     assert caption(dressed, WHOLE["tags"]) == "solo, red skirt, pleated skirt, skirt, white shirt, shirt"
-    assert caption(dressed, short_of_room) == "solo, red skirt, pleated skirt, white shirt"
+    assert caption(dressed, short_of_room) == "a b c d e f g h i j k, solo, red skirt, pleated skirt, white shirt"

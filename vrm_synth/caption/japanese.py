@@ -21,7 +21,7 @@ GROWN_ITEMS += ("thick_eyebrows", "big_eye", "big_eyes", "bulging_eyes", "teeth"
 
 STANDS = "立っている"  # a phrase that ends so comes first: "片足で立ち、両腕を伸ばしている"
 _TE = re.compile("て|[んい]で")
-_DROPS_TE = re.compile("[えけげせてねべめれりしじみきいび]て$")
+_DROPS_TE = re.compile("[えけげせてねべめれりしじみきび]て$")
 
 
 def japanese(facts: Facts, choose: Choice) -> str:
@@ -64,6 +64,7 @@ def _subject(facts: Facts, w: Japanese, doing: str = "") -> str:
         kind = w.body[who.kind].format(color=color) if who.kind in w.body else color + kind
     looks = _looks(facts, w)
     looks += "、" if looks and color and who.kind in w.body else ""  # "黒い目をした、頭がラジカセの、…"
+    doing += "、" if doing and "と" in kind else ""  # "顔を横に向けた、青い筋肉と赤い血管の人体模型"
     text = looks + doing + w.style.get(who.style, "") + kind
     text = w.named.format(kind=text, name=who.name) if who.name and facts.count == 1 else text
     return f"{w.several if facts.count > 1 else ''}{text}"
@@ -203,8 +204,10 @@ def _placed(items: Sequence[Item], w: Japanese) -> str:
     same: dict[tuple[str, str], list[str]] = {}
     for item in placed:
         same.setdefault((_item_color(item), w.at[item.kind].noun), []).append(w.at[item.kind].at)
-    said = [f"{'と'.join(dict.fromkeys(at))}に{color}{noun}" for (color, noun), at in same.items()]
-    return "、".join([*others, *said])
+    by_place: dict[str, list[str]] = {}
+    for (color, noun), at in same.items():
+        by_place.setdefault("と".join(dict.fromkeys(at)), []).append(color + noun)
+    return "、".join([*others, *(f"{at}に{'と'.join(nouns)}" for at, nouns in by_place.items())])
 
 
 def _verb(item: Item, w: Japanese) -> str:
@@ -265,6 +268,8 @@ def _joined(parts: Sequence[str], w: Japanese) -> str:
     """Actions at once: "両手を握りしめて走っている"; long or several ones "左手を握り、両腕を上げて喜んでいる"."""
     if len(parts) == 2 and not any(_TE.search(_te(p)[:-1]) for p in parts):
         return f"{_te(parts[0])}{parts[1]}"
+    if len(parts) > 2 and not any(_TE.search(_te(p)[:-1]) for p in parts[-2:]):  # "口を開け、顔を横に向けて笑っている"
+        parts = [*parts[:-2], _te(parts[-2]) + parts[-1]]
     return "、".join([*(_stem(p, w) for p in parts[:-1]), *parts[-1:]])
 
 
