@@ -11,10 +11,12 @@ import pytest
 from tests.caption.facts import PHRASES, random_facts
 from vrm_synth.appearance.words import all_colors, all_items, all_kinds
 from vrm_synth.caption import GROUPS, STYLES, Captioner, CaptionSettings, caption, captioner_of, captions
+from vrm_synth.caption.choice import Choice
 from vrm_synth.caption.clip_tokens import count_tokens
 from vrm_synth.caption.groups import WITHOUT, shortened
 from vrm_synth.caption.sayable import sayable
 from vrm_synth.caption.sizes import medium, short
+from vrm_synth.caption.tags import tags
 from vrm_synth.caption.wording_files import japanese_wording
 from vrm_synth.facts.facts import (
     CharacterFacts,
@@ -421,6 +423,5 @@ def test_tags_of_both_sides_are_plural_and_implied_ones_go_first() -> None:
     reaching = Facts(pose=PoseFacts(left_arm="out", right_arm="forward"))
     assert "outstretched arms" in caption(reaching, WHOLE["tags"])
     dressed = Facts(garments=(Item("pleated_skirt", ("red",)), Item("shirt", ("white",))))
-    short_of_room = CaptionSettings(style="tags", max_tokens=24, trigger="a b c d e f g h i j k")
     assert caption(dressed, WHOLE["tags"]) == "solo, red skirt, pleated skirt, skirt, white shirt, shirt"
-    assert caption(dressed, short_of_room) == "a b c d e f g h i j k, solo, red skirt, pleated skirt, white shirt"
+    assert tags(dressed, Choice(0, brief=True)) == "solo, red skirt, pleated skirt, white shirt"

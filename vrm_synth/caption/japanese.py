@@ -62,10 +62,10 @@ def _subject(facts: Facts, w: Japanese, doing: str = "") -> str:
     kind = all_kinds()[who.kind].ja if who.kind else w.unknown_kind
     if color:
         kind = w.body[who.kind].format(color=color) if who.kind in w.body else color + kind
-    looks = _looks(facts, w)
-    looks += "、" if looks and color and who.kind in w.body else ""  # "黒い目をした、頭がラジカセの、…"
-    doing += "、" if doing and "と" in kind else ""  # "顔を横に向けた、青い筋肉と赤い血管の人体模型"
-    text = looks + doing + w.style.get(who.style, "") + kind
+    before = _looks(facts, w) + doing
+    if before and re.search("[、と]", kind):  # "顔を横に向けた、青い筋肉と赤い血管の人体模型"
+        before += "、"
+    text = before + w.style.get(who.style, "") + kind
     text = w.named.format(kind=text, name=who.name) if who.name and facts.count == 1 else text
     return f"{w.several if facts.count > 1 else ''}{text}"
 
@@ -79,7 +79,7 @@ def _body_color(facts: Facts) -> str:
 def _looks(facts: Facts, w: Japanese) -> str:
     """ "ピンクのロングヘアに青い瞳の", "ピンクの脳がむき出しの、緑色の肌の"."""
     grown = [i for i in (*facts.garments, *facts.accessories) if _is_grown(i)]
-    clauses = [w.grown[i.kind].format(thing=_item(i)) for i in grown if i.kind in w.grown]
+    clauses = _grown(grown, w)
     nouns = [x for x in (_skin(facts, w), _hair(facts, w), _eyes(facts, w)) if x]
     nouns += [_item(i) for i in grown if i.kind not in w.grown]
     first, last = [c for c in clauses if "を" not in c], [c for c in clauses if "を" in c]
@@ -87,6 +87,16 @@ def _looks(facts: Facts, w: Japanese) -> str:
     if nouns and not last:
         text += "をした" if nouns[-1].endswith("目") else "の"
     return "、".join([*first, text] if text else first)
+
+
+def _grown(items: Sequence[Item], w: Japanese) -> list[str]:
+    """ "ピンクの脳と歯がむき出しの", "頭にアンテナ、胸に赤いマークのある": what is said of several once."""
+    by_end: dict[str, list[str]] = {}
+    for item in items:
+        if item.kind in w.grown:
+            before, end = w.grown[item.kind].split("{thing}")
+            by_end.setdefault(end, []).append(before + _item(item))
+    return [("、" if any("に" in t for t in things) else "と").join(things) + end for end, things in by_end.items()]
 
 
 def _with_ni(looks: Sequence[str]) -> str:
