@@ -244,7 +244,9 @@ def _actions(facts: Facts, choose: Choice, w: Japanese) -> str:
     back = [choose("ja looking back", w.looking_back[facts.face.gaze or "unknown"])] if body.looking_back else []
     moves = bool(back) or any(text.endswith(w.moves) for text in phrases)
     said_last = choose("ja posture", w.posture[body.posture]) if body.posture and not moves else ""
-    rest = [*minor, *phrases, *back, *(text for text in whole if text not in stands)]
+    if STANDS in stands and not moves:
+        stands, said_last = [text for text in stands if text != STANDS], STANDS
+    rest = [*minor, *phrases, *back, *(text for text in whole if text not in (*stands, said_last))]
     if said_last and rest and not _TE.search(_te(rest[-1])[:-1]):  # "右手を胸に当てて立っている"
         rest[-1], said_last = _te(rest[-1]) + said_last, ""
     text = _joined(list(dict.fromkeys([*stands, *rest, *filter(None, [said_last])])), w)
