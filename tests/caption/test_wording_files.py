@@ -60,7 +60,8 @@ OF_ENGLISH = {"long", "covers", "her"}
 OF_JAPANESE = {
     "styled_length": without(values(f.HairLength), "bald"), "verbs": None, "sides": {"left", "right"},
     "seen": set(values(f.Elevation)), "seen_alone": without(values(f.Elevation), "level"),
-    "still": set(values(f.Posture)), "stems": None, "at": None,
+    "still": set(values(f.Posture)), "stems": None, "at": None, "seen_in_front": set(values(f.Elevation)),
+    "body": None, "grown": None, "before_noun": None, "reach": {"out", "forward"},
 }  # fmt: skip
 # Tags list the silent values, too, as [].
 OF_TAGS = {
@@ -108,7 +109,21 @@ def test_the_fields_of_facts_are_in_the_groups() -> None:
 
 @pytest.mark.parametrize("language", WORDINGS)
 def test_slots_in_braces_are_those_that_are_filled(language: str) -> None:
-    known = {"name", "subject", "hair", "side", "whose", "her", "color", "a_color", "The_kind", "She", "things"}
+    known = {
+        "name",
+        "subject",
+        "hair",
+        "side",
+        "whose",
+        "her",
+        "thing",
+        "kind",
+        "color",
+        "a_color",
+        "The_kind",
+        "She",
+        "things",
+    }
     text = "".join(_strings(WORDINGS[language]().model_dump()))
     assert set(re.findall(r"{(\w*)}", text)) <= known and text.count("{") == text.count("}")
 
@@ -124,6 +139,8 @@ def test_japanese_actions_end_so_that_others_can_follow() -> None:
     for verb in w.verbs.values():
         assert verb.last == f"{verb.joined}いる"
         assert set(verb.parts) <= set(PART_NAMES) and set(verb.items) <= set(all_items())
+    assert set(w.body) | set(w.pupils) <= set(all_kinds())
+    assert all(a.endswith("いる") for a in (*w.moves, *w.before_noun)) and set(w.grown) <= set(all_items())
     assert set(w.at) | set(english_wording().not_worn) <= set(all_items())
     assert all(te.endswith(("て", "で")) for te in w.stems)
 

@@ -16,14 +16,14 @@ class Choice:
     """
 
     def __init__(self, seed: int, *, brief: bool = False):
-        self._seed, self._brief = seed, brief
+        self._seed, self.brief = seed, brief
         self._drawn: dict[str, float] = {}
 
     def __call__(self, slot: str, alternatives: Sequence[str]) -> str:
         """One of the alternatives, the same at every call."""
         if len(alternatives) == 1:
             return alternatives[0]
-        if self._brief:
+        if self.brief:
             return _briefest(tuple(alternatives))
         if slot not in self._drawn:
             self._drawn[slot] = float(rng(self._seed, f"caption {slot}").random())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vrm_synth.appearance.words import all_colors, all_items, all_kinds
+from vrm_synth.caption.phrase_cover import covered
 from vrm_synth.caption.safe_text import description_text, name_text
 from vrm_synth.facts.facts import (
     CharacterFacts,
@@ -18,6 +19,7 @@ from vrm_synth.facts.facts import (
     ViewFacts,
 )
 
+BENT = ("bending_forward", "leaning_forward")
 UNTURNED = ("front", "three_quarter_left", "three_quarter_right")
 
 
@@ -40,7 +42,7 @@ def sayable(facts: Facts) -> Facts:
             description_text(who.description),
         ),
         face=replace(face, gaze="") if shut else face,
-        view=facts.view if facts.count == 1 else ViewFacts(height=facts.view.height, roll=facts.view.roll),
+        view=_view(facts) if facts.count == 1 else ViewFacts(height=facts.view.height, roll=facts.view.roll),
         pose=_pose(facts),
         left_hand=_telling(facts.left_hand, facts.right_hand),
         right_hand=_telling(facts.right_hand, facts.left_hand),
@@ -50,6 +52,13 @@ def sayable(facts: Facts) -> Facts:
         garments=_suit(_items(facts.garments)),
         accessories=_items(facts.accessories),
     )
+
+
+def _view(facts: Facts) -> ViewFacts:
+    """The view; who bends or bows turns the face down, not away."""
+    view, pose = facts.view, facts.pose
+    bends = pose.torso in BENT or "torso" in covered(pose.phrases)
+    return replace(view, face="") if bends and view.face.startswith(("behind", "back")) else view
 
 
 def _pose(facts: Facts) -> PoseFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from vrm_synth.appearance.words import all_colors, all_items, all_kinds
 from vrm_synth.caption.choice import Choice
@@ -14,14 +14,26 @@ from vrm_synth.facts.facts import Facts, Item
 
 
 def tags(facts: Facts, choose: Choice) -> str:
-    """The tags, each once, in the order of tags.yaml. choose: not needed; there is one way to say it in tags."""
+    """The tags, each once, in the order of tags.yaml. choose: where it is brief, "red skirt" needs no "skirt"."""
     w = tag_wording()
     if facts.count < 1:
         return ", ".join([*w.nobody, *_background(facts, w)])
     kind = all_kinds()[facts.character.kind].tags if facts.character.kind else ()
-    found = (*_who(facts, w, kind), *_looks(facts, w, kind), *_face(facts, w), *_pose(facts, w), *_view(facts, w))
+    found = (
+        *_who(facts, w, kind),
+        *_looks(facts, w, kind, choose.brief),
+        *_face(facts, w),
+        *_pose(facts, w),
+        *_view(facts, w),
+    )
     scene = (*w.light.get(facts.scene.light, ()), *_background(facts, w))
-    return ", ".join(dict.fromkeys((*found, *scene)))
+    return ", ".join(_each_once((*found, *scene)))
+
+
+def _each_once(found: Sequence[str]) -> list[str]:
+    """The tags without doubles, "clenched hand" beside "clenched hands" among them."""
+    several = {f"{t}s" for t in found} & set(found)
+    return [t for t in dict.fromkeys(found) if f"{t}s" not in several]
 
 
 def _who(facts: Facts, w: TagWording, kind: tuple[str, ...]) -> Iterator[str]:
@@ -34,7 +46,7 @@ def _who(facts: Facts, w: TagWording, kind: tuple[str, ...]) -> Iterator[str]:
     yield from kind[1:]
 
 
-def _looks(facts: Facts, w: TagWording, kind: tuple[str, ...]) -> Iterator[str]:
+def _looks(facts: Facts, w: TagWording, kind: tuple[str, ...], brief: bool) -> Iterator[str]:
     hair, colors = facts.hair, all_colors()
     yield from w.hair_length.get(hair.length, ())
     yield from (colors[c].hair.tag for c in hair.colors if colors[c].hair.tag)
@@ -45,12 +57,23 @@ def _looks(facts: Facts, w: TagWording, kind: tuple[str, ...]) -> Iterator[str]:
     yield from w.skin.get(facts.skin.tone, ())
     if facts.skin.tone in ("brown", "dark") and kind and kind[0] in w.dark_skin:
         yield w.dark_skin[kind[0]]
-    surface = all_kinds()[facts.character.kind].surface if facts.character.kind else "skin"
-    if facts.skin.color and not facts.skin.tone and surface == "skin":
+    if facts.skin.color and not facts.skin.tone and _has_skin(facts):
         yield from w.skin_color
         yield from filter(None, [colors[facts.skin.color].skin.tag])
     for item in (*facts.garments, *facts.accessories):
-        yield from _item(item)
+        found = list(_item(item))
+        yield from _without_implied(found) if brief else found
+
+
+def _has_skin(facts: Facts) -> bool:
+    """True for people, and for whatever wears an object for a head, whose body tags tell of as skin."""
+    kind = facts.character.kind
+    return not kind or all_kinds()[kind].surface == "skin" or "object head" in all_kinds()[kind].tags
+
+
+def _without_implied(found: Sequence[str]) -> list[str]:
+    """Without what another of the tags says with more: "skirt" beside "red skirt"."""
+    return [t for t in found if not any(other.endswith(f" {t}") for other in found)]
 
 
 def _item(item: Item) -> Iterator[str]:
@@ -80,16 +103,28 @@ def _pose(facts: Facts, w: TagWording) -> Iterator[str]:
     yield from w.posture.get(pose.posture, ())
     yield from w.torso.get(pose.torso, ())
     yield from w.legs.get(pose.legs, ())
-    yield from _sides(w.both_arms, w.one_arm, pose.left_arm, pose.right_arm)
-    left = "" if "left_hand" in said else facts.left_hand
-    right = "" if "right_hand" in said else facts.right_hand
-    yield from _sides(w.both_hands, w.one_hand, left, right)
+    arms = (facts.pose.left_arm, facts.pose.right_arm)
+    yield from _sides(w.both_arms, w.one_arm, (pose.left_arm, pose.right_arm), arms)
+    hands = (facts.left_hand, facts.right_hand)
+    said_hands = ("" if "left_hand" in said else hands[0], "" if "right_hand" in said else hands[1])
+    yield from _sides(w.both_hands, w.one_hand, said_hands, hands)
 
 
-def _sides(both: dict[str, tuple[str, ...]], one: dict[str, tuple[str, ...]], left: str, right: str) -> Iterable[str]:
-    if left and left == right:
-        return both[left]
-    return (*one.get(left, ()), *one.get(right, ()))
+def _sides(
+    both: dict[str, tuple[str, ...]],
+    one: dict[str, tuple[str, ...]],
+    said: tuple[str, str],
+    found: tuple[str, str],
+) -> Iterable[str]:
+    """Tags of both sides. said: those that no phrase tells; found: all, by which there is one or there are two."""
+    if not any(said):
+        return ()
+    if found[0] == found[1]:
+        return both[found[0]]
+    left, right = (one.get(name, ()) for name in said)
+    if left and left == right:  # one arm forward and one out: "outstretched arms"
+        return next(both[name] for name in ("forward", *said) if name in said)
+    return (*left, *right)
 
 
 def _view(facts: Facts, w: TagWording) -> Iterator[str]:

@@ -111,12 +111,17 @@ class English(_Sentences):
 
 
 class Verb(BaseModel):
-    """A Japanese verb of wearing: `joined` before another ("着て"), `last` at the end ("着ている")."""
+    """A Japanese verb of wearing: `joined` before another ("着て"), `last` at the end ("着ている").
+
+    before: what stands before the things ("首に"). particle: what stands after them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     joined: str
     last: str
+    before: str = ""
+    particle: str = "を"
     parts: Tags = ()
     items: Tags = ()
 
@@ -135,14 +140,22 @@ class Japanese(_Sentences):
     """ja.yaml: fact → ways to say it."""
 
     styled_length: dict[str, str]
-    grown: str
+    named: str
+    body: dict[str, str]
+    pupils: Tags
+    grown: dict[str, str]
     verbs: dict[str, Verb]
     at: dict[str, Place]
+    moves: Tags
     still: dict[str, str]
     stems: dict[str, str]
+    before_noun: dict[str, str]
+    reach: dict[str, str]
+    reach_ends: str
+    laughs: str
     sides: dict[str, str]
-    whose: str
     seen: dict[str, str]
+    seen_in_front: dict[str, str]
     seen_alone: dict[str, str]
     roll: dict[str, str]
 
