@@ -1,7 +1,7 @@
 """Ask a dataset about its pictures, and keep those that you want.
 
     vrm-synth demo -o out/first --count 24 --size 128
-    python examples/curate.py out/first out/smiling "facts.face.expression = 'happy' and abs(facts.view.face_azimuth) < 60"
+    python examples/curate.py out/first out/smiling "facts.face.expression = 'happy' and facts.face.gaze = 'viewer'"
 
 Says how many pictures each pose has among those that the condition picks, then writes them as a dataset of their own:
 what `vrm-synth subset` does, from Python.
