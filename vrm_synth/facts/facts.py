@@ -46,7 +46,7 @@ class CharacterFacts:
     """Who is shown.
 
     name: a proper name, fit for a sentence.
-    kind: a name of caption/kinds.yaml ("girl", "robot"), where it is known.
+    kind: a name of appearance/kinds.yaml ("girl", "robot"), where it is known.
     style: "anime" where the figure is known to look drawn.
     description: the user's own noun phrase in English ("a boy with red hair"), which then stands for the appearance.
     """
@@ -63,8 +63,9 @@ class ViewFacts:
 
     body: side of the body, by hips and chest, that the camera sees; face: the same by the face, "" where it is not in
     the picture. height: of the camera. roll: of the camera.
-    azimuth, elevation: degrees of the camera around the hips and above the level; + to the avatar's left; None where
-    the avatar's front is not known. face_azimuth, face_elevation: the same around the face and by the head's axis.
+    azimuth: degrees of the camera around the hips, + to the avatar's left; None where the avatar's front is not known.
+    elevation: degrees of the camera above the middle of what the picture shows. face_azimuth, face_elevation: around
+    the face and by the head's axis.
     """
 
     body: Azimuth = ""
@@ -140,7 +141,7 @@ class SkinFacts:
 
 @dataclass(frozen=True)
 class Item:
-    """A thing worn, grown or held. kind: a name of caption/items.yaml ("skirt", "glasses"); colors: up to two names."""
+    """A thing worn, grown or held. kind: a name of appearance/items.yaml ("skirt", "glasses"); colors: up to two names."""
 
     kind: str
     colors: tuple[str, ...] = ()
