@@ -127,7 +127,9 @@ def test_every_thing_and_color_of_the_facts_is_said(style: str) -> None:
                 expected = list(words.tags)
             else:
                 ja = japanese_wording().at[item.kind].noun if item.kind in japanese_wording().at else words.ja
-                expected = [words.en if style == "en_long" else ja]
+                apart = words.en_color and item.colors  # "thick red eyebrows"
+                expected = words.en.split() if apart else [words.en] if style == "en_long" else [ja]
+                expected = expected if style == "en_long" else [ja]
                 expected += [colors[c].en if style == "en_long" else colors[c].ja_noun[:1] for c in item.colors]
             assert all(e in text for e in expected), (item, text)
         own_body = facts.skin.color and facts.character.kind in japanese_wording().body and style == "ja"

@@ -481,6 +481,8 @@ GARMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "shoes": (("sailor", "dress", "hoodie"), ("Shoe", "Sole")),
     "loafers": (("sailor", "dress"), ("Shoe", "Sole")),
     "sneakers": (("hoodie",), ("Shoe", "Sole")),
+    "shirt_collar": (("dress",), ("Collar",)),
+    "star_print": (("hoodie",), ("Print",)),
     "neckerchief": (("sailor",), ("Accent",)),
     "bow": (("sailor", "dress"), ("Accent",)),
     "ribbon": (("sailor", "dress"), ("Accent",)),

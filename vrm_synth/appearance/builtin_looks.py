@@ -137,10 +137,10 @@ def _worn(avatar: Avatar, params: DemoParams) -> list[_Worn]:
         out.append(_Worn(KnownItem("sailor_uniform", "upper_garment", two), own))
         out.append(_Worn(KnownItem("pleated_skirt", "lower_garment", _one(cloth)), {"Skirt": cloth, "Lace": ""}))
     elif params.outfit == "dress":
-        own = {"Top": cloth, "Skirt": cloth, "Collar": "", "Trim": "", "Lace": ""}
+        own = {"Top": cloth, "Skirt": cloth, "Trim": "", "Lace": ""}
         out.append(_Worn(KnownItem("dress", "one_piece", _one(cloth)), own))
     else:
-        own = {"Top": cloth, "Rib": cloth, "Pocket": cloth, "Print": "", "Cord": ""}
+        own = {"Top": cloth, "Rib": cloth, "Pocket": cloth, "Cord": ""}
         out.append(_Worn(KnownItem("hoodie", "upper_garment", _one(cloth)), own))
         out.append(_Worn(KnownItem("shorts", "lower_garment", _one(dark)), {"Dark": dark}))
     out.append(_Worn(KnownItem(SOCKS[params.outfit], "legwear", _one(sock)), {"Sock": sock}))
@@ -149,6 +149,10 @@ def _worn(avatar: Avatar, params: DemoParams) -> list[_Worn]:
         frame = without_fallback(_flat_color(avatar, "Frame"))
         out.append(_Worn(KnownItem("glasses", "glasses", _one(frame)), {"Frame": frame, "Lens": ""}))
     out += [_Worn(i, {"Accent": accent}, where) for i, where in _ornaments(params, _one(accent))]
+    if params.outfit == "dress":
+        out.append(_Worn(KnownItem("shirt_collar", "ornament", _one(white)), {"Collar": white}))
+    elif params.outfit == "hoodie":
+        out.append(_Worn(KnownItem("star_print", "ornament"), {"Print": ""}))
     return out
 
 

@@ -139,13 +139,15 @@ class ItemWords(NounWords):
     """Words for a garment or thing.
 
     parts: labels of surface that may be it. names, ja_names: words of names in files that mean it. color_tag: the tag
-    with "{color}" for a color's tag, "" for none. generic: what a part is called where nothing tells more.
+    with "{color}" for a color's tag, "" for none. en_color: the noun with "{color}" where that
+    does not come first. generic: what a part is called where nothing tells more.
     """
 
     parts: Annotated[tuple[Annotated[str, AfterValidator(_part)], ...], BeforeValidator(_listed)]
     names: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     ja_names: Annotated[tuple[str, ...], BeforeValidator(_split_at_spaces)] = ()
     color_tag: str = Field(default="by tag", validate_default=True)
+    en_color: str = ""
     generic: bool = False
 
     @field_validator("color_tag")

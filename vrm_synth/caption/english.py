@@ -272,7 +272,7 @@ def _item(item: Item) -> str:
     color = " and ".join(all_colors()[c].en for c in item.colors)
     if not color:
         return words.noun
-    noun = f"{color} {words.en}"
+    noun = (words.en_color or f"{{color}} {words.en}").format(color=color)
     return _with_article(noun) if words.article else noun
 
 

@@ -141,7 +141,7 @@ class SkinFacts:
 
 @dataclass(frozen=True)
 class Item:
-    """A thing worn, grown or held. kind: a name of appearance/items.yaml ("skirt", "glasses"); colors: up to two names."""
+    """A thing worn, grown or held. kind: a name of appearance/items.yaml ("skirt"); colors: up to two names."""
 
     kind: str
     colors: tuple[str, ...] = ()
