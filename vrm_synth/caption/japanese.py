@@ -106,8 +106,8 @@ def _with_ni(looks: Sequence[str]) -> str:
 
 def _hair(facts: Facts, w: Japanese) -> str:
     hair, colors = facts.hair, all_colors()
-    if hair.length == "bald":
-        return w.bald
+    if hair.length == "bald":  # said of people
+        return w.bald if not facts.character.kind or all_kinds()[facts.character.kind].surface == "skin" else ""
     color = _color([colors[c].ja for c in hair.colors[:1]], [colors[c].ja_noun for c in hair.colors])
     if hair.style in w.hair_style:
         length = w.styled_length.get(hair.length, "")
@@ -308,7 +308,8 @@ def _face(facts: Facts, choose: Choice, w: Japanese) -> str:
     looks_back = facts.pose.looking_back or "gaze" in said
     if view.body and not looks_back and (turn := head_turn(view.body, view.face)):
         parts.append(choose("ja head turned", w.head_turned[turn]))
-    if not view.body and view.face:
+    turned = any("顔を" in p.ja for p in facts.pose.phrases)
+    if not view.body and view.face and not turned:
         parts.append(choose("ja face view", w.face_view[view.face]))
     if face.gaze and not looks_back:
         parts.append(choose("ja gaze", w.gaze[face.gaze]))

@@ -13,6 +13,7 @@ from vrm_synth.facts.facts import (
     HairFacts,
     HandShape,
     Item,
+    PhraseFact,
     PoseFacts,
     SceneFacts,
     SkinFacts,
@@ -20,6 +21,7 @@ from vrm_synth.facts.facts import (
 )
 
 BENT = ("bending_forward", "leaning_forward")
+GLAD = ("cheering", "for joy")  # words of phrases
 UNTURNED = ("front", "three_quarter_left", "three_quarter_right")
 
 
@@ -63,12 +65,18 @@ def _view(facts: Facts) -> ViewFacts:
 
 def _pose(facts: Facts) -> PoseFacts:
     """The pose; an arm that hangs says nothing of a figure of whose other arm nothing is known."""
-    pose = facts.pose
+    pose = replace(facts.pose, phrases=tuple(p for p in facts.pose.phrases if not _denied(p, facts.face.expression)))
     if facts.view.body in UNTURNED:
         pose = replace(pose, looking_back=False)
     if {pose.left_arm, pose.right_arm} == {"", "down"}:
         pose = replace(pose, left_arm="", right_arm="")
     return pose
+
+
+def _denied(phrase: PhraseFact, expression: str) -> bool:
+    """True where the face denies the mood that a phrase tells."""
+    glad = any(word in phrase.en for word in GLAD)
+    return glad and expression in ("angry", "sad")
 
 
 def _telling(hand: HandShape, other: HandShape) -> HandShape:
