@@ -14,6 +14,7 @@ from vrm_synth.caption import GROUPS, STYLES, Captioner, CaptionSettings, captio
 from vrm_synth.caption.choice import Choice
 from vrm_synth.caption.clip_tokens import count_tokens
 from vrm_synth.caption.groups import WITHOUT, shortened
+from vrm_synth.caption.japanese import DETAILS
 from vrm_synth.caption.sayable import sayable
 from vrm_synth.caption.sizes import medium, short
 from vrm_synth.caption.tags import tags
@@ -123,6 +124,8 @@ def test_every_thing_and_color_of_the_facts_is_said(style: str) -> None:
         text = caption(facts, WHOLE[style], seed)
         for item in (*facts.garments, *facts.accessories):
             words = items[item.kind]
+            if style == "ja" and item.kind in DETAILS:
+                continue
             if style == "tags":
                 expected = list(words.tags)
             else:

@@ -105,8 +105,14 @@ class _Say:
         return [*clauses, f"{self.choose('carrying', self.w.carrying)} {held}"] if held else clauses
 
     def worn(self) -> str:
-        """ "a white shirt and glasses", or ""."""
-        return and_list([_item(i) for i in _colored_last(self._things("worn"))])
+        """ "a blue dress with a white collar, and glasses", or ""."""
+        things = _colored_last(self._things("worn"))
+        details = [i for i in things if i.kind in self.w.on_garment] if self.facts.garments else []
+        texts = [_item(i) for i in things if i not in details]
+        if details:
+            garment = _item(self.facts.garments[0])
+            texts[texts.index(garment)] = f"{garment} with {and_list([_item(i) for i in details])}"
+        return and_list(texts)
 
     def held(self) -> str:
         """ "a bag", or ""."""

@@ -19,6 +19,7 @@ ORDERED = ("wear", "feet")  # verbs whose things are told from top to bottom: "�
 GROWN_ITEMS: tuple[str, ...] = ("horns", "antennae", "antenna", "halo", "beard", "brain", "stem", "camera_eye")
 GROWN_ITEMS += ("thick_eyebrows", "big_eye", "big_eyes", "bulging_eyes", "teeth", "emblem")
 
+DETAILS = ("shirt_collar", "star_print")  # of a garment, which Japanese leaves out
 STANDS = "立っている"  # a phrase that ends so comes first: "片足で立ち、両腕を伸ばしている"
 _TE = re.compile("て|[んい]で")
 _DROPS_TE = re.compile("[えけげせてねべめれりしじみきび]て$")
@@ -166,7 +167,7 @@ def _clothes(facts: Facts, w: Japanese) -> list[str]:
     """ "白いシャツを着て、青いスカートに黒い靴をはいている": things of one verb together, two verbs in a sentence."""
     by_verb: dict[str, list[Item]] = {}
     for item in (*facts.garments, *facts.accessories):
-        if not _is_grown(item):
+        if not _is_grown(item) and item.kind not in DETAILS:
             by_verb.setdefault(_verb(item, w), []).append(item)
     clauses = [(w.verbs[v], _clause(v, by_verb[v], w)) for v in w.verbs if v in by_verb]
     pairs = [clauses[i : i + 2] for i in range(0, len(clauses), 2)]

@@ -102,6 +102,7 @@ class English(_Sentences):
     wearing: Alternatives
     carrying: Alternatives
     not_worn: Tags
+    on_garment: Tags
     her: dict[str, str]
     facing_and_looking: str
     height: ByName
