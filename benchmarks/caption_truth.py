@@ -2,9 +2,9 @@
 
     python benchmarks/caption_truth.py [--shots 1500] [--members 200] [--seed 7] [--mistakes 5] [--least 600] [--real]
 
-A row a type of claim: claims, precision (the share that is right), things plainly in sight, recall (the share of them
-that is said), in percent. tests/facts/family_oracle.py says what is right and what is plainly in sight; it asks none of
-the code that makes facts. Types of fewer than --least claims or sights are listed as not shown.
+One row for each type of claim: number of claims, precision (percent that are right), number of things plainly in
+sight, recall (percent of those that are claimed). tests/facts/family_oracle.py defines both, and uses none of the code
+that makes facts. Types of fewer than --least claims or sights are listed as not shown.
 
 --real takes the ten skinned shared avatars instead, with the overrides of tests/parts/part_overrides.yaml and without:
 tests/facts/real_oracle.py says what is right there.
@@ -29,9 +29,11 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.corpus import avatar_files
-from tests.facts.family_oracle import Picture, Verdict, judge, params_of
+from tests.facts.family_oracle import judge
+from tests.facts.family_picture import Picture, params_of
 from tests.facts.observed import observe_shot, ray_cast_ids
 from tests.facts.real_oracle import judge_real, load_real_answers, part_pixels
+from tests.facts.verdict import Verdict
 from tests.parts.answer_sheet import load_overrides
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.camera.camera import Camera
@@ -125,7 +127,7 @@ def real(options: argparse.Namespace, with_overrides: bool) -> Rows:
         name = Path(source_at(recipe, i)).name
         seen = observe_shot(recipe, i, opened, overrides.get(name))
         for verdict in judge_real(seen.facts, name, part_pixels(seen, name), seen.planned.shot.figure.expressions):
-            rows[verdict.kind].append((i, replace(verdict, said=verdict.said and f"{verdict.said} of {name}")))
+            rows[verdict.kind].append((i, replace(verdict, claim=verdict.claim and f"{verdict.claim} of {name}")))
     return rows
 
 
@@ -134,19 +136,19 @@ def table(rows: Rows, options: argparse.Namespace) -> None:
     print("| type | claims | precision | in sight | recall |\n|---|---|---|---|---|")
     few = []
     for kind, verdicts in sorted(rows.items()):
-        claims = [v for _, v in verdicts if v.said]
+        claims = [v for _, v in verdicts if v.claim]
         plain = [v for _, v in verdicts if v.in_sight]
         if max(len(claims), len(plain)) < options.least:
             few.append(kind)
         right = f"{100 * np.mean([v.right for v in claims]):.2f}" if claims else "–"
-        told = f"{100 * np.mean([bool(v.said) for v in plain]):.1f}" if plain else "–"
-        print(f"| {kind} | {len(claims)} | {right} | {len(plain)} | {told} |")
+        recall = f"{100 * np.mean([bool(v.claim) for v in plain]):.1f}" if plain else "–"
+        print(f"| {kind} | {len(claims)} | {right} | {len(plain)} | {recall} |")
     if few:
         print(f"\nNot shown by so few: {', '.join(few)}")
     for kind, verdicts in sorted(rows.items()):
-        for i, v in [(i, v) for i, v in verdicts if v.said and not v.right][: options.mistakes]:
-            print(f"wrong: shot {i}, {kind}: {v.said}")
-        missed = [i for i, v in verdicts if v.in_sight and not v.said]
+        for i, v in [(i, v) for i, v in verdicts if v.claim and not v.right][: options.mistakes]:
+            print(f"wrong: shot {i}, {kind}: {v.claim}")
+        missed = [i for i, v in verdicts if v.in_sight and not v.claim]
         if missed and options.mistakes:
             print(f"missed: {kind} of shots {missed[: 2 * options.mistakes]}")
 

@@ -101,7 +101,7 @@ SECTIONS = (
         "captions",
         "Facts of captions: the built-in family",
         "`benchmarks/caption_truth.py`: against construction, a ray cast's ids, joints and cameras. Precision: of the"
-        " claims, the share that is right; recall: of what is plainly in sight, the share that is said.",
+        " claims, the share that is right; recall: of the things plainly in sight, the share that is claimed.",
         ("benchmarks/caption_truth.py", "--shots", "2000"),
     ),
     Section(

@@ -150,7 +150,7 @@ def test_every_pronoun_has_its_possessive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "groups"),
     [
         ("waving with the right hand", {"right_arm", "right_hand"}),
         ("making peace signs with both hands", {"left_arm", "right_arm", "left_hand", "right_hand"}),
@@ -164,8 +164,8 @@ def test_every_pronoun_has_its_possessive() -> None:
         ("juggling", set()),
     ],
 )
-def test_the_words_of_a_phrase_tell_what_it_covers(text: str, said: set[str]) -> None:
-    assert covered([f.PhraseFact(text)]) - {"torso" if "torso" not in said else ""} == said
+def test_a_phrase_covers_groups_by_its_words(text: str, groups: set[str]) -> None:
+    assert covered([f.PhraseFact(text)]) - {"torso" if "torso" not in groups else ""} == groups
 
 
 def _strings(value: Any) -> list[str]:

@@ -1,30 +1,23 @@
-"""What pictures of the built-in family really show: by its parameters, by a ray cast's ids, by joints and the camera.
+"""Ground truth for facts of the built-in family: parameters, ray-cast ids, joints and the camera.
 
 Nothing here asks the code that makes facts. Each claim of Facts is judged right or wrong, and each thing that the
-picture shows plainly is counted as said or not.
+picture shows plainly is counted as claimed or missed.
 """
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vrm_synth.builtin_avatar.params import OUTFIT_COLORS, DemoParams, variant
+from tests.facts.family_clothes import color_fits, judge_items
+from tests.facts.family_picture import Picture, is_part_of
+from tests.facts.verdict import PLAIN, SMALL, Verdict
 from vrm_synth.builtin_avatar.surface.palette import palette
-from vrm_synth.facts.facts import Facts, Item
+from vrm_synth.facts.facts import Facts
 from vrm_synth.parts.labeling import measured
-from vrm_synth.pose.posed_avatar import PosedAvatar
-from vrm_synth.shot import Shot
-from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
-PLAIN = 400  # pixels of 512² from which an item counts as plainly in sight
-SMALL = 150  # the same of glasses, ribbons, hairclips and irises
 FRINGE = 12.0  # degrees at each border of a view's name that are no fault either way
 SIDES = {
     "front": 0.0,
@@ -57,108 +50,6 @@ SKINS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One claim, or one thing in sight. said: the claim, "" where nothing is said; right: of a claim; in_sight: the
-    picture shows it plainly, so that silence is a miss."""
-
-    kind: str
-    said: str
-    right: bool
-    in_sight: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture of a built-in avatar and what was asked for.
-
-    triangle: (H, W) int32, of the geometry buffer, −1 for the background. hands: side → name of poses/hands/.
-    looks_at: what the shot's gaze was to be; eyes_turned: whether the shot turned the eyes.
-    """
-
-    params: DemoParams
-    shot: Shot
-    posed: PosedAvatar
-    triangle: NDArray[np.int32]
-    hands: dict[str, str]
-
-    @property
-    def avatar(self) -> Avatar:
-        """The avatar."""
-        return self.posed.avatar
-
-    @cached_property
-    def scale(self) -> float:
-        """Pixels for one of 512²."""
-        return self.triangle.size / 512**2
-
-    @cached_property
-    def joints(self) -> dict[str, NDArray[np.float64]]:
-        """World position of each bone."""
-        return {b: np.asarray(p, np.float64) for b, p in self.posed.bone_positions().items()}
-
-    @cached_property
-    def by_material(self) -> dict[str, float]:
-        """Material → pixels, of a picture of 512²."""
-        d = drawn_triangles(self.avatar)
-        names = np.array([self.avatar.materials[m].name for m in d.material_of])
-        shown = names[self.triangle[self.triangle >= 0]]
-        found, counts = np.unique(shown, return_counts=True)
-        return {str(n): float(c) / self.scale for n, c in zip(found, counts, strict=True)}
-
-    @cached_property
-    def by_bone(self) -> dict[str, float]:
-        """Humanoid bone at or above the node that moves a triangle most → pixels, of a picture of 512²."""
-        lead = measured(self.avatar)[0].lead
-        own = {node: name for name, node in self.avatar.humanoid.items()}
-        bone = {}
-        for node in self.avatar.scene_nodes:
-            parent = self.avatar.nodes[node].parent
-            bone[node] = own.get(node, bone.get(parent, ""))
-        shown, counts = np.unique(lead[self.triangle[self.triangle >= 0]], return_counts=True)
-        out: dict[str, float] = {}
-        for node, c in zip(shown.tolist(), counts.tolist(), strict=True):
-            out[bone.get(node, "")] = out.get(bone.get(node, ""), 0.0) + c / self.scale
-        return out
-
-    def node_pixels(self, prefix: str) -> dict[str, float]:
-        """Pixels of triangles led by nodes whose names start so, by the name without its number."""
-        lead = measured(self.avatar)[0].lead
-        shown, counts = np.unique(lead[self.triangle[self.triangle >= 0]], return_counts=True)
-        out: dict[str, float] = {n.name.rpartition("_")[0]: 0.0 for n in self.avatar.nodes if n.name.startswith(prefix)}
-        for node, c in zip(shown.tolist(), counts.tolist(), strict=True):
-            name = self.avatar.nodes[node].name
-            if name.startswith(prefix):
-                out[name.rpartition("_")[0]] += c / self.scale
-        return out
-
-    def region(self, *ends: str) -> float:
-        """Pixels of the bones whose names end so, fingers and toes with their hands and feet."""
-        return sum(p for b, p in self.by_bone.items() if b and any(_of(b, e) for e in ends))
-
-    def at(self, bone: str) -> tuple[float, float]:
-        """(x, y) of a joint in the picture, 0..1 from the top left."""
-        camera = self.shot.camera
-        v = camera.view_from_world() @ np.append(self.joints[bone], 1.0)
-        half = np.tan(np.radians(camera.fov_y) / 2) * -v[2]
-        aspect = self.shot.size[0] / self.shot.size[1]
-        return float(v[0] / (half * aspect) + 1) / 2, float(1 - v[1] / half) / 2
-
-    def has(self, bone: str) -> bool:
-        """A joint is inside the picture and before the camera."""
-        x, y = self.at(bone)
-        return 0 <= x <= 1 and 0 <= y <= 1
-
-
-def _of(bone: str, end: str) -> bool:
-    if bone.endswith(end):
-        return True
-    side = bone[: 4 if bone.startswith("left") else 5]
-    if end.endswith("Hand") and any(f in bone for f in ("Thumb", "Index", "Middle", "Ring", "Little")):
-        return end in ("Hand", f"{side}Hand")
-    return end.endswith("Foot") and bone.endswith("Toes") and end in ("Foot", f"{side}Foot")
-
-
 def judge(facts: Facts, p: Picture) -> Iterator[Verdict]:
     """Every claim of the facts and every plain sight of the picture."""
     yield Verdict("kind", facts.character.kind, facts.character.kind == "girl", True)
@@ -170,7 +61,7 @@ def judge(facts: Facts, p: Picture) -> Iterator[Verdict]:
     yield from _hands(facts, p)
     yield from _face(facts, p)
     yield from _looks(facts, p)
-    yield from _items(facts, p)
+    yield from judge_items(facts, p)
     yield from _scene(facts, p)
 
 
@@ -239,23 +130,23 @@ def _view(facts: Facts, p: Picture) -> Iterator[Verdict]:
     middle = hips[0] + ((chest[0] - hips[0] + 180) % 360 - 180) / 2
     spread = _apart(hips[0], chest[0])
     steep = max(abs(hips[1]), abs(chest[1])) > 50
-    said = facts.view.body
-    right = not said or (
-        _apart(middle, SIDES[said]) <= 22.5 + FRINGE + spread / 2 and (not steep or _apart(middle, SIDES[said]) <= 30)
+    claim = facts.view.body
+    right = not claim or (
+        _apart(middle, SIDES[claim]) <= 22.5 + FRINGE + spread / 2 and (not steep or _apart(middle, SIDES[claim]) <= 30)
     )
     # The body's side is plain where the trunk is: a close-up shows the head's.
     trunk = p.has("hips") and p.has("leftUpperArm") and p.has("rightUpperArm")
     core = min(_apart(middle, a) for a in SIDES.values()) <= 10 and spread <= 15 and not steep and trunk
-    yield Verdict("view of the body", said, right, core)
+    yield Verdict("view of the body", claim, right, core)
     head = p.posed.world_from_node[p.avatar.humanoid["head"]][:3, :3]
     to_camera = head.T @ (np.asarray(p.shot.camera.position) - p.joints["head"])
     azimuth = float(np.degrees(np.arctan2(to_camera[0], to_camera[2])))
     in_picture = p.region("head") >= PLAIN
-    said = facts.view.face
-    right = not said or (_apart(azimuth, SIDES[said]) <= 22.5 + FRINGE and p.has("head"))
+    claim = facts.view.face
+    right = not claim or (_apart(azimuth, SIDES[claim]) <= 22.5 + FRINGE and p.has("head"))
     core = min(_apart(azimuth, a) for a in SIDES.values()) <= 12 and in_picture
     level = abs(to_camera[1]) < 0.6 * np.linalg.norm(to_camera)
-    yield Verdict("view of the face", said, right, bool(core and level))
+    yield Verdict("view of the face", claim, right, bool(core and level))
     line = np.asarray(p.shot.camera.position) - np.asarray(p.shot.camera.target)
     elevation = float(np.degrees(np.arcsin(line[1] / np.linalg.norm(line))))
     limits = {"": (-90, 90), "high": (10, 90), "level": (-14, 14), "low": (-90, -6)}[facts.view.height]
@@ -272,11 +163,11 @@ def _view(facts: Facts, p: Picture) -> Iterator[Verdict]:
 def _posture(facts: Facts, p: Picture) -> Iterator[Verdict]:
     pose = p.shot.choices.pose if p.shot.choices else ""
     true = POSTURES.get(pose, "standing")
-    said = facts.pose.posture
-    right = not said or not true or said == true or (true == "midair" and said == "standing" and pose != "jump")
+    claim = facts.pose.posture
+    right = not claim or not true or claim == true or (true == "midair" and claim == "standing" and pose != "jump")
     legs = p.region("UpperLeg") >= PLAIN and p.region("LowerLeg") >= PLAIN and p.region("Foot") >= 50
     yield Verdict(
-        "posture", said, right, bool(legs and true and pose not in BETWEEN_POSTURES and _all_in(p, "Foot", "LowerLeg"))
+        "posture", claim, right, bool(legs and true and pose not in BETWEEN_POSTURES and _all_in(p, "Foot", "LowerLeg"))
     )
 
 
@@ -292,7 +183,7 @@ def _arms(facts: Facts, p: Picture) -> Iterator[Verdict]:
     out_of /= np.linalg.norm(out_of)
     forward = np.cross(out_of, up)
     length = np.linalg.norm(j["leftUpperArm"] - j["leftLowerArm"]) + np.linalg.norm(j["leftLowerArm"] - j["leftHand"])
-    for side, sign, said in (("left", 1.0, facts.pose.left_arm), ("right", -1.0, facts.pose.right_arm)):
+    for side, sign, claim in (("left", 1.0, facts.pose.left_arm), ("right", -1.0, facts.pose.right_arm)):
         reach = (j[f"{side}Hand"] - j[f"{side}UpperArm"]) / length
         rise, out, front = reach @ up, sign * (reach @ out_of), reach @ forward
         upright = reach[1]
@@ -304,23 +195,23 @@ def _arms(facts: Facts, p: Picture) -> Iterator[Verdict]:
             "forward": front > 0.4,
             "crossed": front > -0.1 and out < 0.45,
             "behind_back": front < 0.15 and rise < 0.2,
-        }[said]
+        }[claim]
         plain = p.has(f"{side}Hand") and p.region(f"{side}Hand") >= 200 and p.region(f"{side}LowerArm") >= 150
         clear = rise > 0.75 or rise < -0.9 or out > 0.85 or front > 0.85
         # Nobody says where the arms go of one who rests the hands on the knees.
         knees = min(np.linalg.norm(j[f"{side}Hand"] - j[f"{s}LowerLeg"]) for s in ("left", "right"))
         clear = clear and knees > 0.5 * length
-        yield Verdict("arm", said, right, bool(plain and clear))
+        yield Verdict("arm", claim, right, bool(plain and clear))
 
 
 def _hands(facts: Facts, p: Picture) -> Iterator[Verdict]:
-    for side, said in (("left", facts.left_hand), ("right", facts.right_hand)):
+    for side, claim in (("left", facts.left_hand), ("right", facts.right_hand)):
         true = HANDS.get(p.hands[side], "")
         size = p.region(f"{side}Hand")
         # Of a hand that the picture's edge cuts nobody can tell what its other fingers do.
-        whole = all(p.has(b) for b in p.joints if _of(b, f"{side}Hand"))
+        whole = all(p.has(b) for b in p.joints if is_part_of(b, f"{side}Hand"))
         plain = true in ("peace", "fist", "point") and size >= 1500 and whole
-        yield Verdict("hand", said, not said or said == true, plain)
+        yield Verdict("hand", claim, not claim or claim == true, plain)
 
 
 def _face(facts: Facts, p: Picture) -> Iterator[Verdict]:
@@ -331,11 +222,12 @@ def _face(facts: Facts, p: Picture) -> Iterator[Verdict]:
     face = p.by_material.get("Face", 0.0)
     readable = turned <= 45 and face >= 1200
     emotion = next((n for n in EMOTIONS if weights.get(n, 0) >= 0.5), "")
-    said = facts.face.expression
+    claim = facts.face.expression
     may_show = turned <= 85 and face >= 100
     # A relaxed face differs from a resting one by lids a little lower: in a small picture nobody sees it.
     large = face >= (2000 if emotion == "relaxed" else 1200)
-    yield Verdict("expression", said, not said or (said == emotion and may_show), bool(emotion and readable and large))
+    right = not claim or (claim == emotion and may_show)
+    yield Verdict("expression", claim, right, bool(emotion and readable and large))
     shut = max((weights.get(n, 0.0) for n in ("blink",)), default=0.0)
     left, right = max(shut, weights.get("blinkLeft", 0.0)), max(shut, weights.get("blinkRight", 0.0))
     allowed = {"": True}
@@ -383,38 +275,6 @@ def right_of(weights: dict[str, float]) -> float:
 # ---------------------------------------------------------------- looks
 
 
-def color_fits(name: str, rgb: tuple[float, float, float]) -> bool:
-    """A name fits an sRGB color, by wide ranges of hue, saturation and value."""
-    h, s, v = colorsys.rgb_to_hsv(*rgb)
-    h *= 360
-    limits = {"dark": (0.0, 0.55), "light": (0.72, 1.0), "pale": (0.72, 1.0)}
-    for word, (low, high) in limits.items():  # of the color's value, whatever its hue
-        if name == word or name.startswith(f"{word}_"):
-            if not low <= v <= high or (word == "pale" and s > 0.3):
-                return False
-            if name in (word, "light_colored"):
-                return s < 0.35 or word == "dark"
-            name = name.removeprefix(f"{word}_")
-    if name in ("black",):
-        return v < 0.38
-    if name in ("white",):
-        return v > 0.8 and s < 0.18
-    if (name in ("mauve", "blue_gray") and s > 0.5) or (name in ("cream", "lavender", "mint") and v < 0.75):
-        return False
-    if name in ("gray", "silver"):
-        return s < 0.28
-    hues = {
-        "red": ((340, 360), (0, 15)), "pink": ((300, 360), (0, 15)), "orange": ((10, 42),),
-        "brown": ((0, 45), (345, 360)), "yellow": ((38, 70),), "blonde": ((30, 62),), "gold": ((30, 62),),
-        "beige": ((15, 60),), "green": ((75, 170),), "teal": ((160, 200),), "aqua": ((165, 205),),
-        "blue": ((185, 260),), "navy": ((210, 262),), "purple": ((240, 320),), "salmon": ((0, 25),),
-        "magenta": ((290, 345),), "cream": ((35, 70),), "khaki": ((30, 65),), "olive": ((45, 90),),
-        "mint": ((140, 180),), "blue_green": ((150, 190),), "blue_gray": ((190, 260),), "lavender": ((230, 310),),
-        "mauve": ((280, 350),),
-    }.get(name, ())  # fmt: skip
-    return any(a <= h <= b for a, b in hues)
-
-
 def _looks(facts: Facts, p: Picture) -> Iterator[Verdict]:
     hair = p.by_material.get("Hair", 0.0)
     true = p.params.hair_color
@@ -429,7 +289,7 @@ def _looks(facts: Facts, p: Picture) -> Iterator[Verdict]:
         "bob": ("short", "medium"), "short": ("short",), "long": ("long",), "twintails": ("long",),
         "ponytail": ("long",),
     }[p.params.hair_style]  # fmt: skip
-    said = facts.hair.length
+    claim = facts.hair.length
     whole = p.shot.choices is not None and p.shot.choices.crop == "full" and hair >= 2 * PLAIN
     style = p.params.hair_style
     tails = p.node_pixels("hairTail")
@@ -437,21 +297,21 @@ def _looks(facts: Facts, p: Picture) -> Iterator[Verdict]:
     # From the front, the back of a body hides long hair: it is plain where it is seen below the shoulders.
     plain = whole and style in ("long", "short", "bob") and facts.hair.style == ""
     plain = plain and (style != "long" or _hair_below_shoulders(p) >= SMALL)
-    yield Verdict("hair length", said, not said or said in lengths, plain)
-    said = facts.hair.style
+    yield Verdict("hair length", claim, not claim or claim in lengths, plain)
+    claim = facts.hair.style
     seen = bool(tails) and min(tails.values()) >= 20
-    right = not said or (said == style and (not tied or seen))
+    right = not claim or (claim == style and (not tied or seen))
     plain = tied and bool(tails) and min(tails.values()) >= PLAIN
-    yield Verdict("hair style", said, right, plain)
+    yield Verdict("hair style", claim, right, plain)
     iris = p.by_material.get("Iris", 0.0)
     for k, color in enumerate(facts.eye_colors or ("",)):
         right = color == p.params.eye_color or (color in ("yellow", "gold") and p.params.eye_color == "gold")
         yield Verdict("eye color", color, not color or (right and iris >= 20), iris >= 2 * SMALL and k == 0)
     skin = p.by_material.get("Skin", 0.0) + p.by_material.get("Face", 0.0)
-    said = facts.skin.tone or facts.skin.color
-    right = not said or (facts.skin.tone in SKINS[p.params.skin] and skin >= 100)
+    claim = facts.skin.tone or facts.skin.color
+    right = not claim or (facts.skin.tone in SKINS[p.params.skin] and skin >= 100)
     plain = skin >= 2 * PLAIN and p.params.skin in ("tan", "brown", "dark")
-    yield Verdict("skin", said, right, plain)
+    yield Verdict("skin", claim, right, plain)
 
 
 def _hair_below_shoulders(p: Picture) -> float:
@@ -464,133 +324,9 @@ def _hair_below_shoulders(p: Picture) -> float:
     return float(np.count_nonzero(shown[first:])) / p.scale
 
 
-# kind → (outfits that have it, materials that it is made of)
-GARMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "sailor_uniform": (("sailor",), ("Top", "Collar", "Trim", "Skirt")),
-    "sailor_shirt": (("sailor",), ("Top", "Collar", "Trim")),
-    "shirt": (("sailor",), ("Top", "Collar", "Trim")),
-    "skirt": (("sailor",), ("Skirt",)),
-    "pleated_skirt": (("sailor",), ("Skirt",)),
-    "dress": (("dress",), ("Top", "Skirt", "Trim", "Collar")),
-    "hoodie": (("hoodie",), ("Top", "Rib", "Pocket")),
-    "shorts": (("hoodie",), ("Dark",)),
-    "socks": (("sailor", "dress"), ("Sock",)),
-    "kneehighs": (("sailor",), ("Sock",)),
-    "thighhighs": (("hoodie",), ("Sock",)),
-    "legwear": (("sailor", "dress", "hoodie"), ("Sock",)),
-    "shoes": (("sailor", "dress", "hoodie"), ("Shoe", "Sole")),
-    "loafers": (("sailor", "dress"), ("Shoe", "Sole")),
-    "sneakers": (("hoodie",), ("Shoe", "Sole")),
-    "shirt_collar": (("dress",), ("Collar",)),
-    "star_print": (("hoodie",), ("Print",)),
-    "neckerchief": (("sailor",), ("Accent",)),
-    "bow": (("sailor", "dress"), ("Accent",)),
-    "ribbon": (("sailor", "dress"), ("Accent",)),
-}
-# What each outfit plainly has: any of these kinds will do, where so many pixels of the materials show.
-EXPECTED: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
-    "sailor": (
-        (("sailor_uniform", "sailor_shirt", "shirt"), ("Top", "Collar")),
-        (("skirt", "pleated_skirt", "sailor_uniform"), ("Skirt",)),
-        (("socks", "kneehighs", "legwear"), ("Sock",)),
-        (("shoes", "loafers"), ("Shoe",)),
-    ),
-    "dress": ((("dress",), ("Top", "Skirt")), (("socks", "legwear"), ("Sock",)), (("shoes", "loafers"), ("Shoe",))),
-    "hoodie": (
-        (("hoodie",), ("Top",)),
-        (("shorts",), ("Dark",)),
-        (("thighhighs", "legwear"), ("Sock",)),
-        (("shoes", "sneakers"), ("Shoe",)),
-    ),
-}
-ACCESSORIES: dict[str, tuple[str, ...]] = {
-    "glasses": ("glasses",), "ribbon": ("hair_ribbon", "hair_ribbons"), "hairclip": ("hairclip",), "none": (),
-}  # fmt: skip
-
-
-def _garment_colors(p: Picture, kind: str) -> list[tuple[float, float, float]]:
-    c = palette(p.params)
-    if kind in ("shoes", "loafers", "sneakers"):
-        brown = (0.36, 0.22, 0.17)
-        return [brown] if p.params.outfit != "hoodie" else [tuple(np.array(c.cloth) * 0.25 + 0.75)]  # type: ignore[list-item]
-    if kind in ("socks", "kneehighs", "thighhighs", "legwear"):
-        share = {"sailor": 0.35, "hoodie": 0.15}.get(p.params.outfit)
-        return [c.white] if share is None else [tuple(np.array(c.dark) * (1 - share) + np.array(c.cloth) * share)]  # type: ignore[list-item]
-    if kind == "shorts":
-        return [c.dark]
-    if kind in ("neckerchief", "bow", "ribbon", "hair_ribbon", "hair_ribbons", "hairclip", "hair_tie", "hair_ties"):
-        return [c.accent, c.accent_shade]
-    return [c.cloth, c.white]
-
-
-def _items(facts: Facts, p: Picture) -> Iterator[Verdict]:
-    said = [*facts.garments, *facts.accessories]
-    for item in said:
-        yield from _item(item, p)
-    outfit = p.params.outfit
-    for kinds, materials in EXPECTED[outfit]:
-        pixels = sum(p.by_material.get(m, 0.0) for m in materials)
-        known = next((i for i in said if i.kind in kinds), None)
-        group = _group(kinds[0])
-        yield Verdict(f"{group} in sight", known.kind if known else "", True, pixels >= PLAIN)
-        if known and pixels >= PLAIN:
-            yield Verdict(f"color of {group} in sight", " and ".join(known.colors), True, True)
-    for kind in ACCESSORIES[p.params.accessory]:
-        material = {"glasses": ("Frame", "Lens")}.get(kind, ("Accent",))
-        pixels = _hair_accent(p) if material == ("Accent",) else p.by_material.get("Frame", 0.0)
-        said_it = any(i.kind in ACCESSORIES[p.params.accessory] for i in facts.accessories)
-        ties = kind == "hairclip" and p.params.hair_style in ("ponytail", "twintails")  # of the same material
-        yield Verdict("accessory in sight", kind if said_it else "", True, pixels >= SMALL and not ties)
-        break
-
-
-def _hair_accent(p: Picture) -> float:
-    """Pixels of bands and bows that the head moves."""
-    d = drawn_triangles(p.avatar)
-    lead = measured(p.avatar)[0].lead
-    head = {p.avatar.humanoid["head"]} | {n for n, node in enumerate(p.avatar.nodes) if node.name.startswith("hair")}
-    accent = np.array([p.avatar.materials[m].name == "Accent" for m in d.material_of]) & np.isin(lead, sorted(head))
-    return float(accent[p.triangle[p.triangle >= 0]].sum()) / p.scale
-
-
-def _group(kind: str) -> str:
-    if kind in ("socks", "kneehighs", "thighhighs", "legwear"):
-        return "legwear"
-    return "shoes" if kind in ("shoes", "loafers", "sneakers") else "garment"
-
-
-def _item(item: Item, p: Picture) -> Iterator[Verdict]:
-    of_head = {k: a for a, kinds in ACCESSORIES.items() for k in kinds}
-    if item.kind in of_head:
-        pixels = p.by_material.get("Frame", 0.0) if item.kind == "glasses" else _hair_accent(p)
-        right = p.params.accessory == of_head[item.kind] and pixels >= 10
-        yield Verdict("accessory", item.kind, right, False)
-    elif item.kind in ("hair_tie", "hair_ties"):
-        right = p.params.hair_style in ("ponytail", "twintails") and _hair_accent(p) >= 10
-        yield Verdict("accessory", item.kind, right, False)
-    else:
-        outfits, materials = GARMENTS.get(item.kind, ((), ()))
-        pixels = sum(p.by_material.get(m, 0.0) for m in materials)
-        right = p.params.outfit in outfits and pixels >= 20
-        yield Verdict(_group(item.kind), item.kind, right, False)
-    for color in item.colors:
-        fits = any(color_fits(color, rgb) for rgb in _garment_colors(p, item.kind))
-        if color in OUTFIT_COLORS and item.kind not in ("shorts", "shoes", "loafers", "sneakers"):
-            fits |= color == p.params.outfit_color
-        yield Verdict("color of an item", f"{color} {item.kind}", fits, False)
-
-
 def _scene(facts: Facts, p: Picture) -> Iterator[Verdict]:
     chosen = p.shot.choices.background if p.shot.choices else ""
     known = not chosen.startswith("#")
     yield Verdict("background", facts.scene.background, facts.scene.background in ("", chosen), known)
     setup = p.shot.choices.lighting if p.shot.choices else ""
     yield Verdict("light", facts.scene.light, facts.scene.light in ("", setup), False)
-
-
-def params_of(source: str) -> DemoParams:
-    """Parameters of a built-in avatar by its source, "demo:3"."""
-    _, _, number = source.partition(":")
-    return (
-        variant(int(number)) if number.isdecimal() else DemoParams.parse(number.split(",")) if number else DemoParams()
-    )

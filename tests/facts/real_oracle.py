@@ -1,7 +1,7 @@
-"""What pictures of the shared avatars really show: by hand-made answers, applied to a ray cast of each picture.
+"""Ground truth for facts of the shared avatars: hand-made answers, applied to a ray cast of each picture.
 
 The part that each pixel shows follows from tests/parts/answer_sheet.yaml (place at rest, unlit color, node), not from
-the labels of the code; what may be said of it is in real_answers.yaml.
+the labels of the code; what may be claim of it is in real_answers.yaml.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tests.facts.family_oracle import PLAIN, Verdict
 from tests.facts.observed import Observed, backend
+from tests.facts.verdict import PLAIN, Verdict
 from tests.parts.answer_sheet import load_answers, rule_of_pixel
 from vrm_synth.facts.facts import Facts
 from vrm_synth.parts.labeling import measured
@@ -29,7 +29,7 @@ SOME = 15  # pixels of 512² that make a claim possible
 
 @cache
 def load_real_answers() -> dict[str, dict[str, Any]]:
-    """File name → what may be said."""
+    """File name → the claims that are right."""
     return yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
 
 
@@ -73,10 +73,10 @@ def judge_real(
     for color in facts.eye_colors:
         yield Verdict("eye color", color, color in a["eyes"]["colors"], False)
     skin = parts.get("face_skin", 0.0) + parts.get("body_skin", 0.0)
-    said = facts.skin.tone or facts.skin.color
-    yield Verdict("skin", said, said in a["skin"]["names"], a["skin"]["expected"] and skin >= 2 * PLAIN)
-    said = facts.face.expression
-    yield Verdict("expression", said, said in a.get("expression", ()) or said in expressions, False)
+    claim = facts.skin.tone or facts.skin.color
+    yield Verdict("skin", claim, claim in a["skin"]["names"], a["skin"]["expected"] and skin >= 2 * PLAIN)
+    claim = facts.face.expression
+    yield Verdict("expression", claim, claim in a.get("expression", ()) or claim in expressions, False)
     items = [*facts.garments, *facts.accessories]
     for item in items:
         rules = [r for r in a["items"] if item.kind in r["kinds"]]

@@ -93,18 +93,18 @@ def test_items_are_named_where_their_materials_show() -> None:
     claims = 0
     for member, appearance, drawn, geometry in pictures(8, 28, 5):
         seen = pixels_of(member, geometry)
-        said = {i.kind: i for i in (*garments(drawn, appearance), *accessories(drawn, appearance))}
+        named = {i.kind: i for i in (*garments(drawn, appearance), *accessories(drawn, appearance))}
         for known in appearance.items:
             if known.kind not in MATERIALS:
                 continue
             own = sum(seen.get(m, 0.0) for m in MATERIALS[known.kind])
             least = MIN_ITEM[known.part]
-            assert known.kind not in said or own >= least / SLACK, (member, known.kind, own)
-            assert known.kind in said or own <= least * SLACK, (member, known.kind, own)
-            claims += known.kind in said
-            colors = said[known.kind].colors if known.kind in said else ()
+            assert known.kind not in named or own >= least / SLACK, (member, known.kind, own)
+            assert known.kind in named or own <= least * SLACK, (member, known.kind, own)
+            claims += known.kind in named
+            colors = named[known.kind].colors if known.kind in named else ()
             assert set(colors) <= set(known.colors)
-        assert set(said) <= {i.kind for i in appearance.items}
+        assert set(named) <= {i.kind for i in appearance.items}
     assert claims >= 45
 
 
@@ -114,15 +114,15 @@ def test_hair_eyes_and_skin_are_told_where_they_show() -> None:
         p, seen = variant(member), pixels_of(member, geometry)
         hair, eyes, skin = hair_facts(drawn, appearance), eye_colors(drawn, appearance), skin_facts(drawn, appearance)
         iris, bare = seen["Iris"] + seen["EyeLight"], seen["Face"] + seen["Skin"] + seen["Cheek"]
-        for said, true, own, least in (
+        for named, true, own, least in (
             (hair.colors, (p.hair_color,), seen["Hair"], MIN_HAIR),
             (eyes, (p.eye_color,), iris, max(MIN_IRIS, MIN_IRIS_OF_FACE * (seen["Face"] + seen["Cheek"]))),
             (skin.tone, p.skin, bare, MIN_SKIN),
         ):
-            assert said in (true, (), "")
-            assert not said or own >= least / SLACK, (member, said, own)
-            assert said or own <= least * SLACK, (member, true, own)
-            claims += bool(said)
+            assert named in (true, (), "")
+            assert not named or own >= least / SLACK, (member, named, own)
+            assert named or own <= least * SLACK, (member, true, own)
+            claims += bool(named)
     assert claims >= 60
 
 
@@ -139,12 +139,12 @@ def test_long_hair_is_told_where_it_is_seen_to_hang_below_the_shoulders() -> Non
                 low[numbered.first[k] : numbered.first[k + 1]] = middles < shoulders
         own = float(low[geometry.triangle[geometry.mask]].sum()) * 512**2 / geometry.triangle.size
         long = variant(member).hair_style in ("long", "twintails", "ponytail")
-        said = hair_facts(drawn, appearance).length
-        assert said in ("", "long" if long else "short")
+        named = hair_facts(drawn, appearance).length
+        assert named in ("", "long" if long else "short")
         if long:
-            assert said != "long" or own >= MIN_HAIR_END / SLACK, (member, own)
-            assert said == "long" or own <= MIN_HAIR_END * SLACK, (member, own)
-        told += said == "long"
+            assert named != "long" or own >= MIN_HAIR_END / SLACK, (member, own)
+            assert named == "long" or own <= MIN_HAIR_END * SLACK, (member, own)
+        told += named == "long"
     assert told >= 4
 
 

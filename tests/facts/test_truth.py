@@ -9,9 +9,11 @@ import pytest
 
 from benchmarks.caption_truth import differences, hands_of, turned_by_a_tenth_of_a_pixel
 from tests.corpus import avatar_files, needs_corpus
-from tests.facts.family_oracle import Picture, Verdict, judge, params_of
+from tests.facts.family_oracle import judge
+from tests.facts.family_picture import Picture, params_of
 from tests.facts.observed import Observed, observe_shot, ray_cast_ids
 from tests.facts.real_oracle import judge_real, load_real_answers, part_pixels
+from tests.facts.verdict import Verdict
 from tests.parts.answer_sheet import load_overrides
 from vrm_synth.builtin_avatar.open_avatar import open_avatar
 from vrm_synth.shot import Recipe, source_at
@@ -36,8 +38,8 @@ def verdicts(seen: Observed) -> list[Verdict]:
 
 def test_claims_of_the_family_are_true_and_nearly_complete(family: list[Observed]) -> None:
     rows = [(i, v) for i, seen in enumerate(family) for v in verdicts(seen)]
-    assert [(i, v.kind, v.said) for i, v in rows if v.said and not v.right] == []
-    plain = [bool(v.said) for _, v in rows if v.in_sight]
+    assert [(i, v.kind, v.claim) for i, v in rows if v.claim and not v.right] == []
+    plain = [bool(v.claim) for _, v in rows if v.in_sight]
     assert len(plain) > 300 and sum(plain) >= 0.95 * len(plain)
 
 
@@ -62,5 +64,5 @@ def test_claims_about_the_looks_of_real_avatars_are_true(with_overrides: bool) -
         seen = observe_shot(recipe, i, _open, overrides.get(name))
         expressions = seen.planned.shot.figure.expressions
         rows = judge_real(seen.facts, name, part_pixels(seen, name), expressions)
-        wrong += [(name, i, v.kind, v.said) for v in rows if v.said and not v.right]
+        wrong += [(name, i, v.kind, v.claim) for v in rows if v.claim and not v.right]
     assert wrong == []

@@ -125,7 +125,7 @@ def _one(name: str) -> tuple[str, ...]:
 
 
 def _worn(avatar: Avatar, params: DemoParams) -> list[_Worn]:
-    """What the avatar wears, in the order of facts."""
+    """The clothes and things of an avatar, in the order of facts."""
     colors = palette(params)
     cloth = "".join(_named(params, "outfit_color"))
     white, accent = name_of(colors.white), name_of(colors.accent)
@@ -157,7 +157,7 @@ def _worn(avatar: Avatar, params: DemoParams) -> list[_Worn]:
 
 
 def _ornaments(params: DemoParams, color: tuple[str, ...]) -> list[tuple[KnownItem, str]]:
-    """What is drawn in the color of accents, and where."""
+    """The things in the color of accents, and the place of each."""
     out = []
     tails = TAILS.get(params.hair_style, 0)
     ribbon = params.accessory == "ribbon"

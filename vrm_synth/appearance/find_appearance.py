@@ -117,7 +117,7 @@ def _without_guesses(cells: Cells, labels: PartLabels) -> Cells:
 
 
 def _overridden(found: Appearance, own: PartOverrides) -> Appearance:
-    """What was found, with what overrides say of kinds of parts, hair, kind and style instead."""
+    """The appearance that was found, with kinds of parts, hair, kind and style of the overrides instead."""
 
     def instead(value: str, by: str) -> str:
         return "" if by == NONE else by or value

@@ -43,7 +43,7 @@ PLACES = ("", "low", "tail_left", "tail_right", "tail_middle", "tail_left_low", 
 
 @dataclass(frozen=True)
 class Feature:
-    """What a piece of surface is.
+    """The nature of a piece of surface.
 
     part: a name of parts.PART_NAMES. region: a value of REGION_OF_BONE, or "none". item: index into
     Appearance.items, −1 for none. color: a color's name, "" for none. place: where on a long thing, a name of PLACES.

@@ -80,7 +80,7 @@ class _Say:
         return bool(skin.color) and not skin.tone and own == surface
 
     def _looks(self) -> list[str]:
-        """What stands after "with": hair, eyes, skin, ears and tails."""
+        """The looks that follow "with": hair, eyes, skin, ears and tails."""
         f, w = self.facts, self.w
         skin, color = w.skin.get(f.skin.tone, ""), f.skin.color and all_colors()[f.skin.color].skin.en
         skin = f"{color} skin" if self._colored("skin") else skin
@@ -153,18 +153,18 @@ class _Say:
         return self._sides("hand", self.w.one_hand, left, right)
 
     def _sides(self, slot: str, words: dict[str, tuple[str, ...]], left: str, right: str) -> list[str]:
-        said = (("left", left), ("right", right))
-        return [self.choose(slot, words[name]).format(side=side) for side, name in said if name in words]
+        sides = (("left", left), ("right", right))
+        return [self.choose(slot, words[name]).format(side=side) for side, name in sides if name in words]
 
     def _features(self) -> list[str]:
         """ "a happy expression", "closed eyes", "an open mouth"."""
         face, w = self.facts.face, self.w
-        said = (
+        features = (
             ("expression", w.expression, face.expression),
             ("eyelids", w.eyelids, face.eyes),
             ("mouth", w.mouth, face.mouth),
         )
-        return [self.choose(slot, words[name]) for slot, words, name in said if name in words]
+        return [self.choose(slot, words[name]) for slot, words, name in features if name in words]
 
     def _eyes(self) -> list[str]:
         """ "winking with the left eye", "looking at the viewer"."""

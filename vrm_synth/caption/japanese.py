@@ -15,7 +15,7 @@ from vrm_synth.caption.wording_files import Japanese, Verb, japanese_wording
 from vrm_synth.facts.facts import Facts, Item, PoseFacts
 
 GROWN = ("animal_ears", "tail", "wings")
-ORDERED = ("wear", "feet")  # verbs whose things are told from top to bottom: "ズボンに靴"
+ORDERED = ("wear", "feet")  # verbs whose things are listed from top to bottom: "ズボンに靴"
 GROWN_ITEMS: tuple[str, ...] = ("horns", "antennae", "antenna", "halo", "beard", "brain", "stem", "camera_eye")
 GROWN_ITEMS += ("thick_eyebrows", "big_eye", "big_eyes", "bulging_eyes", "teeth", "emblem")
 
@@ -31,12 +31,12 @@ def japanese(facts: Facts, choose: Choice) -> str:
     if facts.count < 1:
         sentences = [f"{w.nobody}画面", *_background(facts, choose, w)]
     else:
-        told = [x for x in (*_clothes(facts, w), _actions(facts, choose, w), _face(facts, choose, w)) if x]
+        clauses = [x for x in (*_clothes(facts, w), _actions(facts, choose, w), _face(facts, choose, w)) if x]
         # "ゾンビ。" alone is no sentence: "シャツを着たゾンビ。"
-        doing = _before_noun(told.pop(0), w) if told and _is_bare(facts, w) else ""
+        doing = _before_noun(clauses.pop(0), w) if clauses and _is_bare(facts, w) else ""
         sentences = [
             _subject(facts, w, doing),
-            *told,
+            *clauses,
             _view(facts, choose, w),
             *([choose("ja light", w.light[facts.scene.light])] if facts.scene.light in w.light else []),
             *_background(facts, choose, w),
@@ -142,7 +142,7 @@ def _has_skin(facts: Facts) -> bool:
 
 
 def _color(attributes: Sequence[str], nouns: Sequence[str]) -> str:
-    """What stands before a noun: "白い", of two colors "白と黒の"."""
+    """The color before a noun: "白い", of two colors "白と黒の"."""
     return f"{'と'.join(nouns)}の" if len(nouns) > 1 else "".join(attributes)
 
 
@@ -192,8 +192,8 @@ def _clause(name: str, items: list[Item], w: Japanese) -> str:
     return f"{verb.before}{text}{verb.particle}"
 
 
-def _listed(said: Sequence[str]) -> str:
-    return ("、" if len(said) > 2 or any("と" in s for s in said) else "と").join(said)
+def _listed(texts: Sequence[str]) -> str:
+    return ("、" if len(texts) > 2 or any("と" in s for s in texts) else "と").join(texts)
 
 
 def _runs(items: Sequence[Item], w: Japanese) -> list[str]:
@@ -229,9 +229,9 @@ def _verb(item: Item, w: Japanese) -> str:
 
 
 def _actions(facts: Facts, choose: Choice, w: Japanese) -> str:
-    """What the body does, the telling last: "両手を握りしめて走っている", "右手を胸に当てて立っている"."""
-    said = [p for p in facts.pose.phrases if japanese_text(p.ja)]
-    done = covered(said)
+    """The actions of the body, the most important last: "両手を握りしめて走っている", "右手を胸に当てて立っている"."""
+    spoken = [p for p in facts.pose.phrases if japanese_text(p.ja)]
+    done = covered(spoken)
     body = without_doubles(facts.pose, done)
     left = "" if "left_hand" in done else facts.left_hand
     right = "" if "right_hand" in done else facts.right_hand
@@ -239,18 +239,18 @@ def _actions(facts: Facts, choose: Choice, w: Japanese) -> str:
     minor += [choose("ja legs", w.legs[body.legs])] if body.legs else []
     minor += _arms(body, choose, w)
     minor += _sides("ja hand", w.both_hands, w.one_hand, left, right, choose, w)
-    whole = [japanese_text(p.ja) for p in said if "posture" in covered([p])]
-    phrases = [text for p in reversed(said) if (text := japanese_text(p.ja)) not in whole]
+    whole = [japanese_text(p.ja) for p in spoken if "posture" in covered([p])]
+    phrases = [text for p in reversed(spoken) if (text := japanese_text(p.ja)) not in whole]
     stands = [text for text in whole if text.endswith(STANDS)]
     back = [choose("ja looking back", w.looking_back[facts.face.gaze or "unknown"])] if body.looking_back else []
     moves = bool(back) or any(text.endswith(w.moves) for text in phrases)
-    said_last = choose("ja posture", w.posture[body.posture]) if body.posture and not moves else ""
+    last = choose("ja posture", w.posture[body.posture]) if body.posture and not moves else ""
     if STANDS in stands and not moves:
-        stands, said_last = [text for text in stands if text != STANDS], STANDS
-    rest = [*minor, *phrases, *back, *(text for text in whole if text not in (*stands, said_last))]
-    if said_last and rest and not _TE.search(_te(rest[-1])[:-1]):  # "右手を胸に当てて立っている"
-        rest[-1], said_last = _te(rest[-1]) + said_last, ""
-    text = _joined(list(dict.fromkeys([*stands, *rest, *filter(None, [said_last])])), w)
+        stands, last = [text for text in stands if text != STANDS], STANDS
+    rest = [*minor, *phrases, *back, *(text for text in whole if text not in (*stands, last))]
+    if last and rest and not _TE.search(_te(rest[-1])[:-1]):  # "右手を胸に当てて立っている"
+        rest[-1], last = _te(rest[-1]) + last, ""
+    text = _joined(list(dict.fromkeys([*stands, *rest, *filter(None, [last])])), w)
     return f"{w.still[body.posture]}{text}" if body.posture and moves else text
 
 
@@ -273,8 +273,8 @@ def _sides(
 ) -> list[str]:
     if left and left == right:
         return [choose(slot, both[left])]
-    said = (("left", left), ("right", right))
-    return [choose(slot, one[name]).format(side=w.sides[side]) for side, name in said if name in one]
+    sides = (("left", left), ("right", right))
+    return [choose(slot, one[name]).format(side=w.sides[side]) for side, name in sides if name in one]
 
 
 def _joined(parts: Sequence[str], w: Japanese) -> str:
@@ -305,8 +305,8 @@ def _face(facts: Facts, choose: Choice, w: Japanese) -> str:
     if face.eyes.startswith("wink"):
         parts.append(choose("ja wink", w.wink).format(side=w.sides[face.eyes.removeprefix("wink_")]))
     parts += [choose("ja mouth", w.mouth[face.mouth])] if face.mouth else []
-    said = covered(p for p in facts.pose.phrases if japanese_text(p.ja))
-    looks_back = facts.pose.looking_back or "gaze" in said
+    stated = covered(p for p in facts.pose.phrases if japanese_text(p.ja))
+    looks_back = facts.pose.looking_back or "gaze" in stated
     if view.body and not looks_back and (turn := head_turn(view.body, view.face)):
         parts.append(choose("ja head turned", w.head_turned[turn]))
     turned = any("顔を" in p.ja for p in facts.pose.phrases)

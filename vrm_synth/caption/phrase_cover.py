@@ -1,4 +1,4 @@
-"""What the phrases of a pose say already, by the words of their English text."""
+"""The groups of facts that the phrases of a pose already state, by the words of their English text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORD = re.compile(r"[A-Za-z]+(?:-[a-z]+)?")
 
 
 def covered(phrases: Iterable[PhraseFact]) -> frozenset[str]:
-    """What the phrases cover: posture, torso, legs, gaze, left_arm, right_arm, left_hand, right_hand."""
+    """The groups that the phrases cover: posture, torso, legs, gaze, left_arm, right_arm, left_hand, right_hand."""
     return frozenset(group for phrase in phrases for group in _covered(phrase.en))
 
 
@@ -36,14 +36,14 @@ def _covered(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(groups))
 
 
-def without_doubles(pose: PoseFacts, said: frozenset[str]) -> PoseFacts:
-    """The pose without what is said already by `covered`."""
+def without_doubles(pose: PoseFacts, groups: frozenset[str]) -> PoseFacts:
+    """The pose without the groups that `covered` found in its phrases."""
     return PoseFacts(
         phrases=pose.phrases,
-        posture="" if "posture" in said else pose.posture,
-        torso="" if "torso" in said else pose.torso,
-        legs="" if "legs" in said else pose.legs,
-        left_arm="" if "left_arm" in said else pose.left_arm,
-        right_arm="" if "right_arm" in said else pose.right_arm,
-        looking_back=pose.looking_back and "gaze" not in said,
+        posture="" if "posture" in groups else pose.posture,
+        torso="" if "torso" in groups else pose.torso,
+        legs="" if "legs" in groups else pose.legs,
+        left_arm="" if "left_arm" in groups else pose.left_arm,
+        right_arm="" if "right_arm" in groups else pose.right_arm,
+        looking_back=pose.looking_back and "gaze" not in groups,
     )

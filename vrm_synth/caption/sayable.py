@@ -1,4 +1,4 @@
-"""What of the facts can be said at all: known words, safe strings, nothing that contradicts."""
+"""The facts that captions can state: known words, safe strings, no contradictions."""
 
 from __future__ import annotations
 

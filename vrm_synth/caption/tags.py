@@ -95,35 +95,35 @@ def _face(facts: Facts, w: TagWording) -> Iterator[str]:
 
 
 def _pose(facts: Facts, w: TagWording) -> Iterator[str]:
-    told = [(p, found) for p in facts.pose.phrases if (found := [t for t in map(tag_text, p.tags) if t])]
-    for _, found in told:
+    tagged = [(p, found) for p in facts.pose.phrases if (found := [t for t in map(tag_text, p.tags) if t])]
+    for _, found in tagged:
         yield from found
-    said = covered(phrase for phrase, _ in told)
-    pose = without_doubles(facts.pose, said)
+    stated = covered(phrase for phrase, _ in tagged)
+    pose = without_doubles(facts.pose, stated)
     yield from w.posture.get(pose.posture, ())
     yield from w.torso.get(pose.torso, ())
     yield from w.legs.get(pose.legs, ())
     arms = (facts.pose.left_arm, facts.pose.right_arm)
     yield from _sides(w.both_arms, w.one_arm, (pose.left_arm, pose.right_arm), arms)
     hands = (facts.left_hand, facts.right_hand)
-    said_hands = ("" if "left_hand" in said else hands[0], "" if "right_hand" in said else hands[1])
-    yield from _sides(w.both_hands, w.one_hand, said_hands, hands)
+    unstated_hands = ("" if "left_hand" in stated else hands[0], "" if "right_hand" in stated else hands[1])
+    yield from _sides(w.both_hands, w.one_hand, unstated_hands, hands)
 
 
 def _sides(
     both: dict[str, tuple[str, ...]],
     one: dict[str, tuple[str, ...]],
-    said: tuple[str, str],
+    unstated: tuple[str, str],
     found: tuple[str, str],
 ) -> Iterable[str]:
-    """Tags of both sides. said: those that no phrase tells; found: all, by which there is one or there are two."""
-    if not any(said):
+    """Tags of both sides. unstated: those that no phrase states; found: all, by which there is one or there are two."""
+    if not any(unstated):
         return ()
     if found[0] == found[1]:
         return both[found[0]]
-    left, right = (one.get(name, ()) for name in said)
+    left, right = (one.get(name, ()) for name in unstated)
     if left and left == right:  # one arm forward and one out: "outstretched arms"
-        return next(both[name] for name in ("forward", *said) if name in said)
+        return next(both[name] for name in ("forward", *unstated) if name in unstated)
     return (*left, *right)
 
 

@@ -63,7 +63,7 @@ class LongEnglish(BaseModel):
 
 
 class _Sentences(_Wording):
-    """What en.yaml and ja.yaml both have: fact → ways to say it."""
+    """The keys that en.yaml and ja.yaml share: fact → ways to say it."""
 
     framing: ByName
     unknown_kind: str

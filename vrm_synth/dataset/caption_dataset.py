@@ -141,7 +141,7 @@ def write_column(
 
 
 def _entry(settings: CaptionSettings | Mapping[str, Any] | None, captioner: Captioner | None) -> dict[str, Any]:
-    """What dataset.json says of the column. Raises DatasetError for settings beside a captioner."""
+    """The entry of the column in dataset.json. Raises DatasetError for settings beside a captioner."""
     if captioner is None:
         given = settings.model_dump() if isinstance(settings, CaptionSettings) else dict(settings or {})
         return check(given, CaptionSettings, "captions").model_dump(mode="json")

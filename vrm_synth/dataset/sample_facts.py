@@ -37,7 +37,7 @@ def with_words(appearance: Appearance, words: CharacterWords | None) -> Appearan
 
 
 def facts_of(planned: PlannedShot, appearance: Appearance, posed: PosedAvatar, frame: Frame) -> Facts:
-    """What a picture shows. posed, frame: as it was drawn, with appearance.groups.labels where the renderer has labels.
+    """The facts of a picture. posed, frame: as drawn, with appearance.groups.labels where the renderer has labels.
 
     Raises ShotError where the frame has no surface.
     """

@@ -43,11 +43,11 @@ class BodyState:
         held, shows = posture(self.limbs), self.limbs.visible.shows
         if not held or not any(map(shows, ("torso", "hips", "leftUpperLeg", "rightUpperLeg", "head"))):
             return ""
-        told = self.limbs.legs_are_long or held in ("standing", "lying")
-        return held if told and self._shows_legs_of(held) else ""
+        reliable = self.limbs.legs_are_long or held in ("standing", "lying")
+        return held if reliable and self._shows_legs_of(held) else ""
 
     def _shows_legs_of(self, held: Posture) -> bool:
-        """True where the picture shows so much of the legs that a posture is told from others."""
+        """True where the picture shows so much of the legs that a posture differs visibly from others."""
         limbs, shows = self.limbs, self.limbs.visible.shows
         shins = [shows(f"{s}LowerLeg") or shows(f"{s}Foot") for s in SIDES]
         thighs = [shows(f"{s}UpperLeg") for s in SIDES]
@@ -64,8 +64,8 @@ class BodyState:
             seen = heels or all(shins) or (any(shins) and any(thighs))
             return seen and self._framed("LowerLeg") == len(SIDES)
         # From the side, one leg hides the other; of who sits, the thighs are telling where the shins are cut off.
-        told = held == "sitting" and all(thighs) and any(map(self._shows_some_shin, SIDES))
-        return (told or all(shins) or (any(shins) and any(thighs))) and self._framed("LowerLeg") > 0
+        seated = held == "sitting" and all(thighs) and any(map(self._shows_some_shin, SIDES))
+        return (seated or all(shins) or (any(shins) and any(thighs))) and self._framed("LowerLeg") > 0
 
     def _shows_some_shin(self, side: str) -> bool:
         pixels = self.limbs.visible.pixels

@@ -1,4 +1,4 @@
-"""What the face of one picture shows: expression, eyes, mouth and gaze.
+"""Facts of the face of one picture: expression, eyes, mouth and gaze.
 
 What the shot sets says what may be read; the features that it moves, seen in the drawn depth, say what can be read.
 """
@@ -51,7 +51,7 @@ MIN_TURN, MIN_LOOK_WEIGHT = 3.0, 0.25  # degrees that eyes turn then at least, o
 
 
 def face_facts(drawn: DrawnBody, gaze: Gaze, resting_expression: str = "") -> FaceFacts:
-    """What can be read on the face.
+    """The facts that can be read on the face.
 
     gaze: viewer or away where the shot turns the eyes for its own camera, else "". resting_expression: the emotion that
     the face shows where no expression moves it, as painted brows do.
@@ -100,8 +100,8 @@ class DrawnFace:
         features = self.shapes.features(name)
         if name != "angry" and not any(self._eye_is_seen(side) for side in ("left", "right")):
             return ""
-        told = any(all(self._shows(features.get(f), weight, s) for f, s in line.items()) for line in TELLING[name])
-        return name if told else ""
+        readable = any(all(self._shows(features.get(f), weight, s) for f, s in line.items()) for line in TELLING[name])
+        return name if readable else ""
 
     @cached_property
     def eyes(self) -> Eyes:

@@ -110,7 +110,7 @@ class PoseFacts:
 
 @dataclass(frozen=True)
 class FaceFacts:
-    """What the face shows.
+    """The face: emotion, eyelids, mouth and gaze.
 
     expression: VRM 1.0's name of the emotion that can be read (happy, angry, sad, relaxed, surprised). eyes: how far
     the lids are open. mouth: open or closed. gaze: at the viewer or away.
@@ -149,7 +149,7 @@ class Item:
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What is around the figure. light: where the key light stands, where it shows; background: a color's name or
+    """Light and background. light: where the key light stands, where it shows; background: a color's name or
     "transparent"."""
 
     light: LightDirection = ""

@@ -16,14 +16,14 @@ from vrm_synth.facts.visible_regions import vertex_counts
 
 MIN_HAND_PIXELS = {"open": 130, "fist": 110, "peace": 180, "point": 150, "thumb_up": 170}  # of a picture of 512 × 512
 MIN_HAND_SHARE = 0.45  # of the hand's pixels, unhidden
-MIN_FINGER_VERTICES = 6  # of each finger that is told
+MIN_FINGER_VERTICES = 6  # of each finger that is measured
 MAX_STRAIGHT = 32.0  # degrees that a straight finger bends at its two lower joints together
 MIN_CLOSED = 115.0  # degrees that a closed finger bends there
 MIN_SPREAD = 12.0  # degrees between index and middle finger of a peace sign
 MIN_THUMB_OUT = 50.0  # degrees between a thumb that is up and the fingers' direction, toward the thumb's side
 MAX_THUMB_IN = 30.0  # the same of a thumb that lies across a fist
 MAX_THUMB_FROM_UP = 40.0  # degrees of a thumb that is up from straight up in the world
-MAX_END_ON = 0.85  # cosine between a finger and the line of sight from which it cannot be told
+MAX_END_ON = 0.85  # cosine between a finger and the line of sight from which its shape cannot be seen
 MAX_EDGE_ON = 0.87  # cosine between the palm's breadth and the line of sight, from which fingers hide each other
 FINGER_DEPTH = 0.25  # of the hand's length: what is no farther in front of a fingertip is the hand itself
 
@@ -78,10 +78,10 @@ def formed_shape(limbs: Limbs, side: str) -> HandShape:
     hand = _hand(limbs, side)
     if hand is None:
         return ""
-    told = [f for f in FINGERS if f in hand.bends]
-    straight = tuple(f for f in told if hand.bends[f] <= MAX_STRAIGHT)
-    closed = tuple(f for f in told if hand.bends[f] >= MIN_CLOSED)
-    if len(straight) + len(closed) < len(told):
+    measured = [f for f in FINGERS if f in hand.bends]
+    straight = tuple(f for f in measured if hand.bends[f] <= MAX_STRAIGHT)
+    closed = tuple(f for f in measured if hand.bends[f] >= MIN_CLOSED)
+    if len(straight) + len(closed) < len(measured):
         return ""
     if not closed:
         return "open"
@@ -104,13 +104,13 @@ def _is_readable(limbs: Limbs, side: str, shape: HandShape) -> bool:
     hand = _hand(limbs, side)
     if hand is None:
         return False
-    told = [f for f in EXTENDED[shape] if f in hand.fingers]
+    extended = [f for f in EXTENDED[shape] if f in hand.fingers]
     to_camera = limbs.to_camera(limbs.joints[side + "Hand"])
-    if any(abs(float(hand.fingers[f] @ to_camera)) > MAX_END_ON for f in told):
+    if any(abs(float(hand.fingers[f] @ to_camera)) > MAX_END_ON for f in extended):
         return False
-    if len(told) > 1 and abs(float(hand.across @ to_camera)) > MAX_EDGE_ON:
+    if len(extended) > 1 and abs(float(hand.across @ to_camera)) > MAX_EDGE_ON:
         return False
-    return not told or _in_sight(limbs, np.stack([hand.tips[f] for f in told]), side)
+    return not extended or _in_sight(limbs, np.stack([hand.tips[f] for f in extended]), side)
 
 
 def _in_sight(limbs: Limbs, tips: Array, side: str) -> bool:

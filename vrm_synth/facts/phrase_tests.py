@@ -21,13 +21,13 @@ def true_phrases(state: BodyState, phrases: tuple[Phrase, ...]) -> tuple[PhraseF
     """The phrases that are true of the picture, most telling first; at most one about each bone, none twice."""
     facts: list[PhraseFact] = []
     described: set[str] = set()
-    said: set[str] = set()
+    texts: set[str] = set()
     for phrase in phrases:
-        if phrase.text in said or not described.isdisjoint(phrase.shows) or not holds(state, phrase):
+        if phrase.text in texts or not described.isdisjoint(phrase.shows) or not holds(state, phrase):
             continue
         facts.append(PhraseFact(phrase.text, phrase.ja, phrase.tags))
         described.update(phrase.shows)
-        said.add(phrase.text)
+        texts.add(phrase.text)
     return tuple(facts)
 
 

@@ -1,4 +1,4 @@
-"""What is around the figure of one picture: light and background."""
+"""Facts of a picture's light and background."""
 
 from __future__ import annotations
 
