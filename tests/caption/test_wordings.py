@@ -146,3 +146,17 @@ def test_tags_of_both_sides_are_plural_and_implied_ones_go_first() -> None:
     dressed = Facts(garments=(Item("pleated_skirt", ("red",)), Item("shirt", ("white",))))
     assert caption(dressed, WHOLE["tags"]) == "solo, red skirt, pleated skirt, skirt, white shirt, shirt"
     assert tags(dressed, Choice(0, brief=True)) == "solo, red skirt, pleated skirt, white shirt"
+
+
+@pytest.mark.parametrize(
+    ("garments", "accessories", "expected"),
+    [
+        (("dress",), ("shirt_collar",), "a dress with a collar"),
+        (("star_print",), (), "a star print"),
+        (("beard",), ("shirt_collar",), "a collar"),
+    ],
+)
+def test_a_detail_follows_the_first_garment_that_is_worn(garments: Any, accessories: Any, expected: str) -> None:
+    facts = Facts(garments=tuple(map(Item, garments)), accessories=tuple(map(Item, accessories)))
+    for style in ENGLISH[1:]:
+        assert expected in caption(facts, WHOLE[style])

@@ -11,7 +11,7 @@ import vrm_synth as vs
 from tests.corpus import CORPUS, needs_corpus
 from tests.facts.drawing import draw
 from vrm_synth.camera.camera import Camera
-from vrm_synth.facts.hand_shapes import hand_shape
+from vrm_synth.facts.body_state import BodyState
 from vrm_synth.pose.pose_library import Pose, load_hands
 from vrm_synth.shot.posed_body import pose_body
 from vrm_synth.vrm.avatar import Avatar
@@ -44,7 +44,7 @@ def shapes(hand: str, avatar: Avatar, azimuth: float = 0.0, distance: float = 1.
     at = body.posed.bone_positions()["leftMiddleProximal"]
     a = np.radians(azimuth)
     camera = Camera(tuple(at + distance * np.array([np.sin(a), 0.0, np.cos(a)])), tuple(at), fov_y=25.0)
-    return {hand_shape(draw(avatar, body, camera)[0], "left")}
+    return {BodyState.of(draw(avatar, body, camera)[0]).left_hand}
 
 
 @pytest.mark.parametrize("hand", load_hands())
@@ -73,8 +73,8 @@ def test_a_mitten_has_no_shape() -> None:
     drawn = draw(avatar, raised("fist"), "full_side_left_level")[0]
     index = drawn.view.parts.of_bones("leftIndexProximal", "leftIndexIntermediate", "leftIndexDistal")
     drawn.view.parts.direct[index] = False
-    assert hand_shape(drawn, "left") == ""
-    assert hand_shape(draw(demo(), raised("fist"), "full_side_left_level")[0], "left") == "fist"
+    assert BodyState.of(drawn).left_hand == ""
+    assert BodyState.of(draw(demo(), raised("fist"), "full_side_left_level")[0]).left_hand == "fist"
 
 
 def test_a_peace_sign_seen_edge_on_or_end_on_is_not_read() -> None:

@@ -16,8 +16,8 @@ from tests.facts.drawing import draw
 from vrm_synth.appearance.surface_groups import region_name
 from vrm_synth.camera.camera import Camera
 from vrm_synth.core.transforms import Array
+from vrm_synth.facts.body_state import BodyState
 from vrm_synth.facts.facts import HandShape, PoseFacts
-from vrm_synth.facts.hand_shapes import hand_shape
 from vrm_synth.facts.pose_facts import pose_facts
 from vrm_synth.parts.surface import measure_surface
 from vrm_synth.pose.pose_library import Pose, load_poses
@@ -44,7 +44,7 @@ def shared(name: str) -> Avatar:
 
 def seen(pose: Pose | str, view: str | Camera = "full_front_level", avatar: Avatar | None = None) -> PoseFacts:
     named = load_poses()[pose] if isinstance(pose, str) else pose
-    return pose_facts(draw(avatar or demo(), named, view)[0], named)
+    return pose_facts(BodyState.of(draw(avatar or demo(), named, view)[0]), named)
 
 
 def said(facts: PoseFacts) -> list[str]:
@@ -184,8 +184,9 @@ def pictures(avatar_name: str) -> list[tuple[str, str, PoseFacts, dict[str, Hand
     for k, (name, pose) in enumerate(load_poses().items()):
         view = ("full_front_level", "full_three_quarter_left_level", "full_three_quarter_right_level")[k % 3]
         drawn, frame = draw(avatar, pose, view, (256, 256), geometry=True)
-        hands: dict[str, HandShape] = {"left": hand_shape(drawn, "left"), "right": hand_shape(drawn, "right")}
-        out.append((name, view, pose_facts(drawn, pose), hands, drawn.view, frame))
+        state = BodyState.of(drawn)
+        hands: dict[str, HandShape] = {"left": state.left_hand, "right": state.right_hand}
+        out.append((name, view, pose_facts(state, pose), hands, drawn.view, frame))
     return out
 
 

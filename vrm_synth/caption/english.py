@@ -107,12 +107,12 @@ class _Say:
     def worn(self) -> str:
         """ "a blue dress with a white collar, and glasses", or ""."""
         things = _colored_last(self._things("worn"))
-        details = [i for i in things if i.kind in self.w.on_garment] if self.facts.garments else []
-        texts = [_item(i) for i in things if i not in details]
-        if details:
-            garment = _item(self.facts.garments[0])
-            texts[texts.index(garment)] = f"{garment} with {and_list([_item(i) for i in details])}"
-        return and_list(texts)
+        details = [i for i in things if i.kind in self.w.on_garment]
+        garment = next((i for i in self.facts.garments if i in things and i not in details), None)
+        if garment is None:
+            return and_list([_item(i) for i in things])
+        trimmed = " with " + and_list([_item(i) for i in details]) if details else ""
+        return and_list([_item(i) + trimmed * (i is garment) for i in things if i not in details])
 
     def held(self) -> str:
         """ "a bag", or ""."""

@@ -9,10 +9,13 @@ import numpy as np
 
 from vrm_synth.camera.depth_test import inside
 from vrm_synth.facts.arms import arm
-from vrm_synth.facts.facts import Arm, Legs, Posture, Torso
+from vrm_synth.facts.drawn_body import DrawnBody
+from vrm_synth.facts.facts import Arm, HandShape, Legs, Posture, Torso
+from vrm_synth.facts.hand_shapes import hand_shape
 from vrm_synth.facts.limbs import DOWN, Limbs, between
 from vrm_synth.facts.looking_back import looks_back
 from vrm_synth.facts.posture import LOW, legs, posture, torso
+from vrm_synth.facts.visible_regions import VisibleRegions
 from vrm_synth.pose.phrases import Side
 
 SIDES = ("left", "right")
@@ -36,6 +39,11 @@ class BodyState:
     """How one body is held, as far as its picture shows it; "" for what is between two names or not seen."""
 
     limbs: Limbs
+
+    @staticmethod
+    def of(drawn: DrawnBody) -> BodyState:
+        """The state of a drawn body."""
+        return BodyState(Limbs(VisibleRegions(drawn)))
 
     @cached_property
     def posture(self) -> Posture:
@@ -127,6 +135,20 @@ class BodyState:
     def arm(self, side: Side) -> Arm:
         """Where one arm goes."""
         return self.left_arm if side == "left" else self.right_arm
+
+    @cached_property
+    def left_hand(self) -> HandShape:
+        """The shape of the left hand."""
+        return hand_shape(self.limbs, "left")
+
+    @cached_property
+    def right_hand(self) -> HandShape:
+        """The shape of the right hand."""
+        return hand_shape(self.limbs, "right")
+
+    def hand(self, side: Side) -> HandShape:
+        """The shape of one hand."""
+        return self.left_hand if side == "left" else self.right_hand
 
     @cached_property
     def looks_back(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +71,12 @@ class Feature:
 class FaceShapes:
     """The face of one avatar at rest: n vertices, t triangles.
 
-    avatar: whose face. parts: its body. vertices: (n,) indices into the body's vertices. triangles: (t, 3) indices into
+    avatar_ref: weak, because the face is kept as long as the avatar lives. parts: its body.
+    vertices: (n,) indices into the body's vertices. triangles: (t, 3) indices into
     `vertices`. part: (t,) ids of parts. height: of the head, metres. middle: x of the head, metres.
     """
 
-    avatar: Avatar
+    avatar_ref: ReferenceType[Avatar]
     parts: BodyParts
     vertices: Indices
     triangles: Indices
@@ -85,6 +86,13 @@ class FaceShapes:
     _moves: dict[str, Array] = field(default_factory=dict)
     _openings: dict[tuple[tuple[str, float], ...], Openings] = field(default_factory=dict)
     _features: dict[str, dict[str, Feature]] = field(default_factory=dict)
+
+    @property
+    def avatar(self) -> Avatar:
+        """The avatar."""
+        avatar = self.avatar_ref()
+        assert avatar is not None
+        return avatar
 
     def openings(self, weights: Mapping[str, float]) -> Openings:
         """The openings under the effective weights of expressions (others than those of the gaze)."""
@@ -318,7 +326,7 @@ def _measure(avatar: Avatar, groups: SurfaceGroups) -> FaceShapes:
     y = parts.rest[parts.direct & parts.of_bones("head"), 1]
     height = max(float(np.ptp(y)), 1e-6) if len(y) else 1.0
     middle = float(parts.landmarks["head"][0])
-    return FaceShapes(avatar, parts, vertices.astype(np.intp), back.reshape(-1, 3), label[own], height, middle)
+    return FaceShapes(ref(avatar), parts, vertices.astype(np.intp), back.reshape(-1, 3), label[own], height, middle)
 
 
 def _displacement(avatar: Avatar, parts: BodyParts, expression: str) -> Array:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from vrm_synth.camera.depth_test import DepthTest, inside
 from vrm_synth.core.transforms import Array
-from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import HandShape
-from vrm_synth.facts.limbs import Limbs, limbs_of
+from vrm_synth.facts.limbs import Limbs
 from vrm_synth.facts.visible_regions import vertex_counts
+from vrm_synth.pose.phrases import Side
 
 MIN_HAND_PIXELS = {"open": 130, "fist": 110, "peace": 180, "point": 150, "thumb_up": 170}  # of a picture of 512 × 512
 MIN_HAND_SHARE = 0.45  # of the hand's pixels, unhidden
@@ -54,17 +53,10 @@ class _Hand:
     tips: dict[str, Array]
 
 
-def hand_shape(drawn: DrawnBody, side: Literal["left", "right"]) -> HandShape:
+def hand_shape(limbs: Limbs, side: Side) -> HandShape:
     """The shape of one hand; "" where it does not show or is none of the known ones, or the body is not a person's."""
-    if not drawn.view.parts.is_person:  # whose hands may rest in any way
+    if not limbs.view.parts.is_person:  # whose hands may rest in any way
         return ""
-    limbs = limbs_of(drawn)
-    if side not in limbs.hand_shapes:
-        limbs.hand_shapes[side] = _seen_shape(limbs, side)
-    return limbs.hand_shapes[side]
-
-
-def _seen_shape(limbs: Limbs, side: str) -> HandShape:
     region, drawn = side + "Hand", limbs.visible.drawn
     pixels = limbs.visible.pixels(region) / drawn.scale
     if pixels < min(MIN_HAND_PIXELS.values()) or limbs.visible.share(region) < MIN_HAND_SHARE:

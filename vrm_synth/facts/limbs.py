@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.core.transforms import Array
-from vrm_synth.facts.drawn_body import DrawnBody
-from vrm_synth.facts.facts import HandShape
 from vrm_synth.facts.visible_regions import VisibleRegions
 from vrm_synth.shot.body_parts import BodyParts
 from vrm_synth.shot.body_view import BodyView
@@ -29,21 +27,20 @@ CHESTS = ("upperChest", "chest", "spine")
 class Limbs:
     """The limbs of one posed body in one picture. Angles are degrees, rounded to a thousandth.
 
-    view: the body before the camera. visible: what of it the picture shows.
+    visible: the regions of the body that the picture shows.
     """
 
-    view: BodyView
     visible: VisibleRegions
+
+    @property
+    def view(self) -> BodyView:
+        """The body before the camera."""
+        return self.visible.drawn.view
 
     @cached_property
     def joints(self) -> dict[str, Array]:
         """Bone → (3,) its position, world metres."""
         return self.view.posed.bone_positions()
-
-    @cached_property
-    def hand_shapes(self) -> dict[str, HandShape]:
-        """Side → shape of its hand, those found so far."""
-        return {}
 
     @cached_property
     def chest(self) -> Array:
@@ -172,16 +169,8 @@ class Limbs:
 
 
 _LIMB = {"LowerArm": ("UpperArm", "Hand"), "LowerLeg": ("UpperLeg", "Foot")}
-_LIMBS: WeakKeyDictionary[DrawnBody, Limbs] = WeakKeyDictionary()
 _INVERSE: WeakKeyDictionary[BodyParts, dict[str, Array]] = WeakKeyDictionary()
 _SOME: WeakKeyDictionary[BodyParts, dict[str, NDArray[np.intp]]] = WeakKeyDictionary()
-
-
-def limbs_of(drawn: DrawnBody) -> Limbs:
-    """The limbs of a drawn body; the same object at each call."""
-    if drawn not in _LIMBS:
-        _LIMBS[drawn] = Limbs(drawn.view, VisibleRegions(drawn))
-    return _LIMBS[drawn]
 
 
 def some_vertices(view: BodyView, name: str) -> NDArray[np.intp]:

@@ -1,15 +1,15 @@
-"""Observe a picture: what was drawn, by the buffers that came with it → Facts."""
+"""Observe a picture: the buffers of its drawing and the posed body → Facts."""
 
 from __future__ import annotations
 
 from vrm_synth.appearance.appearance import Appearance
 from vrm_synth.core.errors import ShotError
 from vrm_synth.facts.appearance_facts import accessories, eye_colors, garments, hair_facts, skin_facts
+from vrm_synth.facts.body_state import BodyState
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.face_facts import face_facts
 from vrm_synth.facts.facts import CharacterFacts, Facts
 from vrm_synth.facts.framing import framing
-from vrm_synth.facts.hand_shapes import hand_shape
 from vrm_synth.facts.pose_facts import pose_facts
 from vrm_synth.facts.scene_facts import scene_facts
 from vrm_synth.facts.view_facts import view_facts
@@ -29,14 +29,14 @@ def observe(planned: PlannedShot, appearance: Appearance, surface: VisibleSurfac
     if surface.label is None:
         raise ShotError("a picture without labels of its surface", allowed="drawn with appearance.groups.labels")
     drawn = DrawnBody(planned.view, surface.depth, appearance.groups.count(surface.label))
-    a = appearance
+    state, a = BodyState.of(drawn), appearance
     return Facts(
         character=CharacterFacts(a.name, a.kind, a.style, a.description),  # type: ignore[arg-type]
         framing=framing(drawn),
         view=view_facts(drawn, planned.aim),
-        pose=pose_facts(drawn, planned.pose),
-        left_hand=hand_shape(drawn, "left"),
-        right_hand=hand_shape(drawn, "right"),
+        pose=pose_facts(state, planned.pose),
+        left_hand=state.left_hand,
+        right_hand=state.right_hand,
         face=face_facts(drawn, planned.gaze, appearance.resting_expression),  # type: ignore[arg-type]
         hair=hair_facts(drawn, appearance),
         eye_colors=eye_colors(drawn, appearance),

@@ -7,7 +7,6 @@ import numpy as np
 from vrm_synth.facts.body_state import BodyState
 from vrm_synth.facts.contacts import head_place, touching
 from vrm_synth.facts.facts import PhraseFact
-from vrm_synth.facts.hand_shapes import hand_shape
 from vrm_synth.facts.limbs import Limbs, unit
 from vrm_synth.pose.phrases import PLACES, Pair, Phrase
 
@@ -53,7 +52,7 @@ def holds(state: BodyState, phrase: Phrase) -> bool:
         and all(_is_beyond(limbs, pair, ahead) for pair in p.front)
         and all(_is_beyond(limbs, pair, -ahead) for pair in p.behind)
         and all(_are_apart(limbs, *pair) for pair in p.apart)
-        and all(hand_shape(limbs.visible.drawn, side) == name for side, name in p.hands)
+        and all(state.hand(side) == name for side, name in p.hands)
         and all(_is_turned_to_camera(limbs, place) for pair in p.touch for place in pair if place in PLACES)
         and all(touching(limbs, *pair) for pair in p.touch)
     )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from vrm_synth.facts.body_state import BodyState
-from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import PoseFacts
-from vrm_synth.facts.limbs import limbs_of
 from vrm_synth.facts.phrase_tests import true_phrases
 from vrm_synth.pose.pose_library import Pose
 
 
-def pose_facts(drawn: DrawnBody, pose: Pose) -> PoseFacts:
+def pose_facts(state: BodyState, pose: Pose) -> PoseFacts:
     """The pose, as far as it shows. Of a body that is none of a person, nothing."""
-    if not drawn.view.parts.is_person:
+    if not state.limbs.view.parts.is_person:
         return PoseFacts()
-    state = BodyState(limbs_of(drawn))
     return PoseFacts(
         phrases=true_phrases(state, pose.phrases),
         posture=state.posture,

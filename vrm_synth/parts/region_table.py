@@ -18,7 +18,7 @@ from vrm_synth.parts.zones import ZONE_NAMES
 SHADE_DISTANCE = 16.0  # L*a*b* distance within which a color may be another's shade
 SAME_HUE = 25.0  # degrees
 GRAY = 8.0  # chroma below which a color has no hue to speak of
-_SEEN: WeakKeyDictionary[Surface, NDArray[np.bool_]] = WeakKeyDictionary()
+_SEEN: WeakKeyDictionary[ColorRegions, NDArray[np.bool_]] = WeakKeyDictionary()
 GRAY_DISTANCE = 12.0  # L*a*b* distance within which a gray may be another's shade
 
 
@@ -108,11 +108,11 @@ def region_table(surface: Surface, regions: ColorRegions) -> RegionTable:
 
 
 def seen_from_outside(surface: Surface, regions: ColorRegions) -> NDArray[np.bool_]:
-    """(N,) cells of which anything can be seen from outside; found once a surface."""
-    if surface not in _SEEN:
+    """(N,) cells of which anything can be seen from outside; found once for the same regions."""
+    if regions not in _SEEN:
         solid = np.bincount(regions.triangle, minlength=len(surface.area)) > 0
-        _SEEN[surface] = visible_points(surface.corners, solid, regions.center, surface.top - surface.floor)
-    return _SEEN[surface]
+        _SEEN[regions] = visible_points(surface.corners, solid, regions.center, surface.top - surface.floor)
+    return _SEEN[regions]
 
 
 def scaled(surface: Surface, points: Array) -> Array:
