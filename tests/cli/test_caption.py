@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import error, run
-from vrm_synth.caption.settings import STYLES
+from vrm_synth.caption.settings import STYLES, is_column
 from vrm_synth.cli.caption import COLUMN_OF_STYLE
-from vrm_synth.dataset.caption_columns import check_column, dataset_captions
+from vrm_synth.dataset.caption_columns import dataset_captions
 from vrm_synth.dataset.dataset_handle import open_dataset
 from vrm_synth.dataset.identity.dataset_json import read_identity
 
@@ -32,7 +32,7 @@ def copy(dataset, tmp_path) -> Path:
 
 def test_the_styles_of_the_command_are_those_of_captions():
     assert set(COLUMN_OF_STYLE) == set(STYLES)
-    assert [check_column(name) for name in COLUMN_OF_STYLE.values() if name]
+    assert all(is_column(name) for name in COLUMN_OF_STYLE.values() if name)
 
 
 def test_a_column_is_written_verified_and_asked_for(copy):
@@ -53,7 +53,7 @@ def test_every_setting_reaches_the_dataset(copy):
     run("caption", copy, *options, "--workers", 1)
     from vrm_synth.io.store import LocalStore
 
-    known = dataset_captions(read_identity(LocalStore(copy))).of("000000")["caption_2"]
+    known = dataset_captions(read_identity(LocalStore(copy))).by_prefix[""]["caption_2"]
     assert known == {
         "style": {"en": 3.0, "en_short": 1.0}, "trigger": "", "prefix": "3D render.", "suffix": ", clean",
         "drop": {"hair": 0.5, "view": 1.0}, "max_tokens": None,

@@ -1,18 +1,15 @@
-"""Proper names: the title of a stranger's file where it reads as one, and the user's own words."""
+"""Proper names: the title of a stranger's file where it reads as one."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
-from pathlib import Path, PurePath
-from typing import Annotated, Any, Protocol
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from vrm_synth.appearance.appearance import Appearance
 from vrm_synth.yaml_models import strict_yaml
 
 LONGEST_NAME = 40  # characters
@@ -22,15 +19,6 @@ SHORTEST_NAME = 2  # letters
 _VERSION = re.compile(r"v?[0-9][0-9.]*[a-z]?|v[0-9.]*|x[0-9]+|[0-9]+x|#?[0-9]+", re.IGNORECASE)
 _ENDED = re.compile(r"[a-z]{3,}[0-9]+", re.IGNORECASE)  # export4
 _PUNCTUATION = "-'.・"
-
-
-class Words(Protocol):
-    """A name and a noun phrase that the user gave, either of them None."""
-
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def description(self) -> str | None: ...
 
 
 def _split(value: Any) -> Any:
@@ -84,15 +72,3 @@ def _parts(word: str) -> set[str]:
     """The parts of a word at capitals and punctuation, in small letters."""
     parts = re.split(rf"[{re.escape(_PUNCTUATION)}]|(?<=[a-z])(?=[A-Z])", word)
     return {p.casefold() for p in parts if p}
-
-
-def with_words(appearance: Appearance, source: str, words: Mapping[str, Words]) -> Appearance:
-    """The appearance with the user's own name and description of the avatar; either replaces what was found.
-
-    words: by source or file name.
-    """
-    own = words.get(source) or words.get(PurePath(source).name)
-    if own is None:
-        return appearance
-    name = appearance.name if own.name is None else own.name
-    return replace(appearance, name=name, description=own.description or "")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vrm_synth.caption.clip_tokens import BUDGET, count_tokens
 from vrm_synth.caption.groups import GROUPS
-from vrm_synth.core.names import is_control_free
+from vrm_synth.core.names import is_control_free, is_whole_line
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.yaml_models.strict_yaml import RefusedError
 
@@ -19,6 +19,8 @@ STYLES: tuple[str, ...] = ("en_short", "en", "en_long", "ja", "tags")
 MOST_COLUMNS = 8
 LEAST_TOKENS = 24  # what a caption without facts may need in any style
 LONGEST_TEXT = 300
+COLUMN_NAMES = "caption, tags, or these with _ and a-z, 0-9 after them"
+LONGEST_COLUMN = 40
 _COLUMN = re.compile(r"(caption|tags)(_[a-z0-9]+)*")
 
 
@@ -45,7 +47,7 @@ def _drop(value: Any) -> Any:
 def _line(text: str) -> str:
     if text and not is_control_free(text, LONGEST_TEXT):
         raise RefusedError("not one line of text", f"up to {LONGEST_TEXT} characters, no control characters")
-    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+    if text and not is_whole_line(text, LONGEST_TEXT):
         raise RefusedError("half of a character", "whole characters")
     return " ".join(text.split())
 
@@ -84,12 +86,15 @@ class CaptionSettings(BaseModel):
         return self
 
 
+def is_column(name: object) -> bool:
+    """True for the name of a column of captions."""
+    return isinstance(name, str) and len(name) <= LONGEST_COLUMN and _COLUMN.fullmatch(name) is not None
+
+
 def _columns(value: Any) -> Any:
     for name in value if isinstance(value, dict) else ():
-        if not isinstance(name, str) or not _COLUMN.fullmatch(name) or len(name) > 40:
-            raise RefusedError(
-                "not a column for captions", "caption, tags, or these with _ and a-z, 0-9 after them", (str(name),)
-            )
+        if not is_column(name):
+            raise RefusedError("not a column for captions", COLUMN_NAMES, (str(name),))
     return value
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 LONGEST_NAME = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # C0, DEL and C1 controls, and Unicode's own line and paragraph separators. Spaces of any width and the joiners
 # of emoji and Persian are no controls, and common in names.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -19,6 +20,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def is_control_free(text: str, longest: int = LONGEST_NAME) -> bool:
     """True for a text of 1 to `longest` characters, none of them a control character or a line break."""
     return 0 < len(text) <= longest and _CONTROL.search(text) is None
+
+
+def is_whole_line(text: str, longest: int = LONGEST_NAME) -> bool:
+    """True for a control-free text without halves of characters (lone surrogates), which no encoding has."""
+    return is_control_free(text, longest) and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def control_free_name(text: str, fallback: str, longest: int = LONGEST_NAME) -> str:

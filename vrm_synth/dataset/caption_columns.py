@@ -1,4 +1,4 @@
-"""The columns of captions of a dataset, each with what writes it: what dataset.json says of them.
+"""The columns of captions of a dataset and their settings, as dataset.json has them.
 
 A recipe's columns are in dataset.json's `recipe`, those that were added to the finished dataset in `added_captions`.
 A merged dataset whose sources have other settings has them by the beginning of its keys (`captions_by_prefix`).
@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from vrm_synth.caption.captioner import captions
-from vrm_synth.caption.settings import CaptionColumns, CaptionSettings
+from vrm_synth.caption.settings import COLUMN_NAMES, CaptionSettings, is_column
 from vrm_synth.core.errors import DatasetError
 from vrm_synth.facts.facts import Facts
 from vrm_synth.io.file_names import DATASET_JSON
@@ -42,20 +40,22 @@ class DatasetCaptions:
         """Names of the columns, `caption` first."""
         return tuple(next(iter(self.by_prefix.values())))
 
-    def of(self, key: str) -> Columns:
-        """The columns of a sample."""
-        return self.by_prefix[self._prefix(key)]
-
-    def captions(self, facts: Facts, seed: int, key: str) -> dict[str, str]:
-        """Column → caption, of those columns that settings write. seed: of the choice of words, of the shot."""
-        prefix = self._prefix(key)
+    def settings(self, key: str) -> Mapping[str, CaptionSettings]:
+        """Column → settings, for a sample's columns that settings write. Raises DatasetError."""
+        prefixes = [p for p in self.by_prefix if key.startswith(p)]
+        if not prefixes:
+            raise DatasetError("a key of no source's captions", got=key, where=DATASET_JSON)
+        prefix = max(prefixes, key=len)
         if prefix not in self._known:
             self._known[prefix] = settings_of(self.by_prefix[prefix])
-        return captions(facts, self._known[prefix], seed)
+        return self._known[prefix]
 
-    def with_column(self, name: str, settings: Mapping[str, Any]) -> DatasetCaptions:
-        """The same with one column more, or with other settings of it."""
-        return DatasetCaptions({p: {**columns, name: settings} for p, columns in self.by_prefix.items()})
+    def captions(self, facts: Facts, seed: int, key: str) -> dict[str, str]:
+        """Column → caption, of those columns that settings write. seed: of the choice of words, of the shot.
+
+        Raises DatasetError.
+        """
+        return captions(facts, self.settings(key), seed)
 
     def prefixed(self, prefix: str) -> dict[str, Columns]:
         """The columns by prefix, in a dataset where keys begin with another prefix before their own."""
@@ -67,9 +67,6 @@ class DatasetCaptions:
         if all(columns == several[0] for columns in several):
             return {CAPTIONS: dict(several[0])}
         return {CAPTIONS_BY_PREFIX: {p: dict(columns) for p, columns in self.by_prefix.items()}}
-
-    def _prefix(self, key: str) -> str:
-        return max((p for p in self.by_prefix if key.startswith(p)), key=len)
 
 
 def dataset_captions(identity: Mapping[str, Any]) -> DatasetCaptions:
@@ -87,12 +84,16 @@ def dataset_captions(identity: Mapping[str, Any]) -> DatasetCaptions:
             where=DATASET_JSON,
         )
     try:
+        if any(set(columns) & set(added) for columns in by_prefix.values()):
+            raise ValueError("an added column of the recipe's")
         found = DatasetCaptions({str(p): {**columns, **added} for p, columns in by_prefix.items()})
         names = [set(columns) for columns in found.by_prefix.values()]
         for columns in found.by_prefix.values():
             settings_of(columns)
-        if any(n != names[0] for n in names) or not all(isinstance(name, str) for name in names[0]):
+        if any(n != names[0] for n in names):
             raise ValueError("other columns by prefix")
+        if not all(map(is_column, names[0])):
+            raise ValueError("a column of another name than captions have")
     except (ValueError, TypeError, AttributeError) as e:
         raise DatasetError("not settings of captions", got=str(e).partition("\n")[0], where=DATASET_JSON) from e
     return found
@@ -104,15 +105,10 @@ def settings_of(columns: Columns) -> dict[str, CaptionSettings]:
     return {name: CaptionSettings.model_validate(s) for name, s in columns.items() if name not in own}
 
 
-def check_column(name: str) -> str:
-    """The name of a column of captions. Raises DatasetError where it is none."""
-    try:
-        TypeAdapter(CaptionColumns).validate_python({name: {}})
-    except ValidationError as e:
-        error = e.errors(include_url=False)[0]
-        allowed = getattr(error.get("ctx", {}).get("error"), "allowed", None)
-        raise DatasetError(error["msg"].removeprefix("Value error, "), got=name, allowed=allowed) from None
-    return name
+def check_column(name: str) -> None:
+    """Raise DatasetError unless captions may have a column of this name."""
+    if not is_column(name):
+        raise DatasetError("not a column for captions", got=name, allowed=COLUMN_NAMES)
 
 
 def merged(several: Sequence[tuple[str, DatasetCaptions]]) -> DatasetCaptions:

@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vrm_synth.caption.captioner import Captioner
+from vrm_synth.caption.captioner import Captioner, caption
 from vrm_synth.caption.settings import CaptionSettings
 from vrm_synth.core.errors import DatasetError, ShotError
 from vrm_synth.dataset.caption_columns import ADDED, OWN, DatasetCaptions, check_column, dataset_captions
-from vrm_synth.dataset.dataset_handle import FinishedDataset
+from vrm_synth.dataset.dataset_handle import FinishedDataset, open_dataset
 from vrm_synth.dataset.finish import finish, is_complete, reopen
 from vrm_synth.dataset.identity.dataset_json import identity_bytes, read_identity
+from vrm_synth.dataset.identity.render_id import RENDER_PARTS, render_parts
 from vrm_synth.dataset.shards.pending import missing_shards
 from vrm_synth.dataset.shards.record import FileRecord, Record, words_digest
 from vrm_synth.dataset.shards.writers import folder_metadata, pack
@@ -34,7 +35,6 @@ from vrm_synth.execution.process_pool import run_task
 from vrm_synth.facts.facts import Facts
 from vrm_synth.io.dataset_columns import CAPTION, FACTS, with_caption
 from vrm_synth.io.file_names import DATASET_JSON, METADATA_LINES, RECORDS_FOLDER, shard_stem
-from vrm_synth.io.open_store import open_store
 from vrm_synth.io.shard_readers import DatasetSample, read_shard
 from vrm_synth.io.shard_readers.sample import read_line
 from vrm_synth.io.store import Store
@@ -65,13 +65,13 @@ class AddedColumn:
         except ShotError as e:
             raise DatasetError("a row without the facts of its picture", got=str(e), where=s.key) from e
         if self.own is None:
-            return self.captions.captions(facts, seed, s.key)[self.name]
+            return caption(facts, self.captions.settings(s.key)[self.name], seed)
         try:
             text = self.own(facts, seed)
         except Exception as e:
             got = f"{type(e).__name__}: {e}"
             raise DatasetError("the captioner failed", got=got, where=s.key) from e
-        if not isinstance(text, str) or len(text.encode(errors="replace")) > MOST_BYTES:
+        if not _is_caption(text):
             raise DatasetError(
                 "the captioner gave no caption", got=text, allowed=f"a str of up to {MOST_BYTES} bytes", where=s.key
             )
@@ -81,6 +81,13 @@ class AddedColumn:
     def others(self) -> tuple[str, ...]:
         """Names of the other columns."""
         return tuple(name for name in self.captions.names if name != self.name)
+
+
+def _is_caption(text: object) -> bool:
+    try:
+        return isinstance(text, str) and len(text.encode()) <= MOST_BYTES
+    except UnicodeEncodeError:  # half of a character
+        return False
 
 
 def caption_dataset(
@@ -103,9 +110,7 @@ def caption_dataset(
     Raises DatasetError where the dataset is not finished, has the column already by other settings, or a shard is not
     what its record says, or the captioner fails; RecipeError for settings that are none.
     """
-    handle = (
-        dataset if isinstance(dataset, FinishedDataset) else FinishedDataset(open_store(str(dataset)), str(dataset))
-    )
+    handle = dataset if isinstance(dataset, FinishedDataset) else open_dataset(dataset)
     write_column(handle.store, column, settings, captioner, workers, progress)
     if not is_complete(handle.store):
         finish(handle.store)
@@ -125,6 +130,8 @@ def write_column(
     identity, entry = read_identity(store), _entry(settings, captioner)
     known = dataset_captions(identity)
     check_column(column)
+    if captioner is None:
+        _check_wording(identity)
     if missing := missing_shards(store):
         allowed = "a dataset with all its shards: `vrm-synth render` again, then `vrm-synth finish`"
         raise DatasetError("not finished", got=f"{len(missing)} shards to make", allowed=allowed, where=store)
@@ -138,6 +145,15 @@ def write_column(
     if identity.get(ADDED) != added:
         store.put_file(DATASET_JSON, identity_bytes({**identity, ADDED: added}))
     _write_all(store, str(identity["recipe"]["format"]), AddedColumn(column, whole, captioner), workers, progress)
+
+
+def _check_wording(identity: Mapping[str, Any]) -> None:
+    """Raise DatasetError where this version words captions otherwise than the one that made the dataset: no version
+    could verify the columns of both. Datasets that were merged from several versions have no such record."""
+    recorded = identity.get(RENDER_PARTS)
+    if isinstance(recorded, dict) and recorded.get("wording") != render_parts()["wording"]:
+        allowed = f"the vrm-synth that made it ({identity['vrm_synth']})"
+        raise DatasetError("this version words captions otherwise", allowed=allowed, where=DATASET_JSON)
 
 
 def _entry(settings: CaptionSettings | Mapping[str, Any] | None, captioner: Captioner | None) -> dict[str, Any]:

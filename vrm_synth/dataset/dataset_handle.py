@@ -12,6 +12,7 @@ from vrm_synth.core.errors import DatasetError
 from vrm_synth.dataset.finish import is_complete
 from vrm_synth.dataset.identity.dataset_json import read_identity
 from vrm_synth.dataset.shards.record import read_records
+from vrm_synth.io.dataset_columns import FACTS
 from vrm_synth.io.image_decoder import open_image
 from vrm_synth.io.npz import read_npz
 from vrm_synth.io.open_store import open_store
@@ -59,7 +60,7 @@ class LoadedSample:
         """What the picture shows. Raises ShotError where the row has no facts."""
         from vrm_synth.facts.facts import Facts
 
-        return Facts.from_json(self.row.get("facts"))
+        return Facts.from_json(self.row.get(FACTS))
 
     @property
     def image(self) -> Image.Image:

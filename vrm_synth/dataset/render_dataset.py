@@ -94,6 +94,7 @@ def render_missing(
     """
     settings = settings or DatasetSettings()
     progress = progress or (lambda stage, done, total: None)
+    _check_captioners(captioners or {}, recipe)
     first, jobs = _check_job(shard)
     if ray is not None and "://" not in out:
         out = os.path.abspath(out)  # an actor's working folder is another
@@ -143,6 +144,16 @@ def _render_blocks(
     from vrm_synth.execution.process_pool import run_task
 
     return dataset.render_blocks(blocks, functools.partial(run_task, workers=workers), counter.advance, note)
+
+
+def _check_captioners(captioners: Mapping[str, Captioner], recipe: Recipe) -> None:
+    """Raise DatasetError for a column that cannot be one, or is the recipe's, before anything is rendered."""
+    from vrm_synth.dataset.caption_columns import check_column
+
+    for column in captioners:
+        check_column(column)
+        if column in recipe.captions:
+            raise DatasetError("a column of the recipe's captions", got=column, allowed="another name")
 
 
 def _check_job(shard: tuple[int, int] | None) -> tuple[int, int]:

@@ -49,7 +49,7 @@ MIN_ITEM: dict[str, int] = {  # pixels of an item, by its part
     "shoes": 200,
     "gloves": 150,
     "hat": 150,
-    "glasses": 45,  # less is a rim from the side, as good as hidden
+    "glasses": 62,  # less is a rim from the side, as good as hidden
     "ornament": 25,
     "animal_ears": 100,
     "tail": 120,

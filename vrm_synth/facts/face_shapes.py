@@ -32,16 +32,8 @@ OFF_CENTER = 0.1  # of an eye's width, by which an iris that looks straight ahea
 MIN_FEATURE = 3  # vertices of a feature that is looked for
 MOVED = 0.3  # of a feature's largest movement, from which on a vertex counts as moved
 BEFORE_FACE = (
-    "hair",
-    "hair_front",
-    "hair_back",
-    "hair_tail",
-    "hat",
-    "glasses",
-    "ornament",
-    "animal_ears",
-    "held_thing",
-)
+    "hair", "hair_front", "hair_back", "hair_tail", "hat", "glasses", "ornament", "animal_ears", "held_thing",
+)  # fmt: skip
 EYE = ("iris", "eye_white")
 VOWELS = ("aa", "oh", "ou", "ee", "ih")
 

@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from vrm_synth.core.errors import ShotError
+from vrm_synth.core.names import is_whole_line
 
 LONGEST_TEXT = 1000  # characters
 LONGEST_LIST = 64
@@ -30,7 +31,7 @@ class Text:
                 raise ShotError("not a word of the vocabulary", got=value, allowed=_words(self.allowed), where=where)
         elif len(value) > LONGEST_TEXT:
             raise ShotError("too long", got=len(value), allowed=f"{LONGEST_TEXT} characters", where=where)
-        elif not value.isprintable():
+        elif value and not is_whole_line(value, LONGEST_TEXT):
             raise ShotError("not one printable line", got=value, where=where)
         return value
 

@@ -20,7 +20,7 @@ from vrm_synth.facts.structure import Flag, ListOf, Node, Number, Struct, Text, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ColumnType = Literal["string", "bool", "int32", "int64", "double", "facts"]  # as Arrow spells them; the struct of Facts
+ColumnType = Literal["string", "bool", "int32", "int64", "facts"]  # as Arrow spells them; the struct of Facts
 Source = Literal["file", "shard", "task", "license", "size", "choices", "facts", "object"]
 
 
@@ -126,7 +126,7 @@ def arrow_type(dtype: ColumnType) -> pa.DataType:
 
     if dtype == "facts":
         return _arrow(facts_structure())
-    return {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64()}.get(dtype) or getattr(pa, dtype)()
+    return {"string": pa.string(), "bool": pa.bool_()}.get(dtype) or getattr(pa, dtype)()
 
 
 def _arrow(node: Node) -> pa.DataType:
@@ -159,12 +159,9 @@ def facts_paths(node: Node | None = None, prefix: str = FACTS) -> tuple[str, ...
 
 
 def canonical(name: str, value: Any) -> Any:
-    """The value of a table's column as it is whether it comes from a sample or from the table: numbers of the column's
-    type, and without what is None, which an older table has not."""
-    column = TABLE_COLUMNS.get(name)
-    if column is not None and column.dtype == "facts":
-        return _canonical(facts_structure(), value)
-    return float(value) if column is not None and column.dtype == "double" else value
+    """The value of a table's column as it is whether it comes from a sample or from the table: of facts without what is
+    None, which an older table has not."""
+    return _canonical(facts_structure(), value) if name == FACTS else value
 
 
 def _canonical(node: Node, value: Any) -> Any:
@@ -185,8 +182,8 @@ def card_type(name: str, value: object) -> str:
     JSON has whole numbers of one size alone, and objects as text.
     """
     column = TABLE_COLUMNS.get(name)
-    dtype = column.dtype if column else {bool: "bool", int: "int64", float: "double"}.get(type(value), "string")
-    return {"int32": "int64", "double": "float64", "facts": "string"}.get(dtype, dtype)
+    dtype = column.dtype if column else {bool: "bool", int: "int64", float: "float64"}.get(type(value), "string")
+    return {"int32": "int64", "facts": "string"}.get(dtype, dtype)
 
 
 def sample_row(values: Mapping[str, Any], captions: Sequence[str] = (CAPTION,)) -> dict[str, Any]:

@@ -21,8 +21,6 @@ from vrm_synth.shot.body_parts import MIN_BONE_VERTICES, BodyParts
 EDGE_MARGIN = 0.01  # what is this near the picture's edge, as a fraction of it, counts as cut
 MAX_FACE_ANGLE = 70.0  # degrees between the face and the camera up to which an expression can be read
 MAX_EYE_CONTACT_ANGLE = 30.0  # the same for eyes that can meet the viewer's
-BONES_CUT_BY_CROP = {"face": ("hips",), "bust": ("hips",), "cowboy": ("leftFoot", "rightFoot")}
-MIN_CLOSE_UP_SHARE = 0.35  # least share of the picture's height that the head takes in a close-up
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +44,6 @@ class BodyView:
     def aspect(self) -> float:
         """The picture's width / height."""
         return self.size[0] / self.size[1]
-
-    def framing(self, crop: str) -> str:
-        """The framing of the picture: "full" where every vertex is inside, the crop's name where the picture cuts the
-        bones that such a crop cuts, else "" (the knees of a crouching body reach into its portrait)."""
-        if bool(inside(self.camera, self.aspect, self.vertices).all()):
-            return "full"
-        if not self.parts.is_person:
-            return ""
-        bones = self.posed.bone_positions()
-        cut = np.array([bones[b] for b in BONES_CUT_BY_CROP.get(crop, ()) if b in bones]).reshape(-1, 3)
-        cuts = len(cut) > 0 and not bool(inside(self.camera, self.aspect, cut).any())
-        near = crop != "face" or self.head_share >= MIN_CLOSE_UP_SHARE
-        return crop if cuts and near and self.in_picture("head") else ""
-
-    def in_picture(self, bone: str) -> bool:
-        """True where the middle of a bone's vertices is in the picture."""
-        points = self.vertices[self.bone_vertices(bone)]
-        return len(points) >= MIN_BONE_VERTICES and bool(
-            inside(self.camera, self.aspect, points.mean(0), EDGE_MARGIN)[0]
-        )
 
     @cached_property
     def projected(self) -> Array:
@@ -126,12 +104,6 @@ class BodyView:
         """A camera's azimuth around the face's direction, in [−180, 180) degrees; + is the avatar's left."""
         x, _, z = self.face_direction
         return float((azimuth - np.degrees(np.arctan2(x, z)) + 180.0) % 360.0 - 180.0)
-
-    def face_elevation(self, azimuth: float, elevation: float) -> float:
-        """A camera's elevation relative to the head, degrees: a bent head is seen from above."""
-        a, e = np.radians((azimuth, elevation))
-        to_camera = np.array([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)])
-        return 90.0 - angle_between(self.axis("head", 1), to_camera)
 
     @cached_property
     def face_direction(self) -> Array:

@@ -21,7 +21,7 @@ from vrm_synth.camera.views import load_azimuths, load_crops, load_elevations, l
 from vrm_synth.caption.settings import DEFAULT_COLUMNS, CaptionColumns
 from vrm_synth.core.errors import VrmSynthError
 from vrm_synth.core.limits import MAX_IMAGE_SIDE
-from vrm_synth.core.names import is_control_free
+from vrm_synth.core.names import is_control_free, is_whole_line
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.core.passes import DEFAULT_DEPTH_LAYERS, MAX_DEPTH_LAYERS, PASSES
 from vrm_synth.parts.overrides import PartOverrides
@@ -139,7 +139,7 @@ def _expressions(name: str) -> Iterable[str]:
 
 
 def _one_line(text: str) -> str:
-    if not text.isprintable() or not text.strip():
+    if not is_whole_line(text) or not text.strip():
         raise RefusedError("not one line of text", "letters, digits, spaces and marks")
     return " ".join(text.split())
 

@@ -123,7 +123,7 @@ def _captions(captions: DatasetCaptions) -> str:
             "a captioner of its maker's own" if OWN in s else ", ".join(s.get("style", {})) for s in settings
         )
         triggers = dict.fromkeys(str(s["trigger"]) for s in settings if s.get("trigger"))
-        said = f"; each begins with {' or '.join(map(_escape, triggers))}" if triggers else ""
+        said = f"; each has the trigger {' or '.join(map(_escape, triggers))}" if triggers else ""
         lines.append(f"- `{name}`: {'; '.join(by)}{said}")
     return text if len(lines) == 1 else "\n".join([f"{text} Columns of captions, by their styles:\n", *lines])
 
@@ -135,7 +135,8 @@ def _languages(captions: DatasetCaptions) -> list[str]:
         for settings in columns.values()
         for style in settings.get("style", {"en": 1} if OWN not in settings else ())
     }
-    return [language for language in ("en", "ja") if language == "en" or language in styles]
+    of_styles = {"ja" if style == "ja" else "en" for style in styles}
+    return [language for language in ("en", "ja") if language in of_styles] or ["en"]
 
 
 def _ground_truth(files: DatasetFiles, columns: Mapping[str, str]) -> list[str]:

@@ -96,7 +96,7 @@ def check_sample(sample: DatasetSample, size: tuple[int, int], captions: Dataset
     for name, text in again.items():
         if sample.row.get(name, text) != text:
             yield f"a {name} that is not its facts': {sample.row[name]!r}"
-    for name in sample.row.keys() - {*SAMPLE_COLUMNS, *captions.names}:
+    for name in sorted(sample.row.keys() - {*SAMPLE_COLUMNS, *captions.names}):
         yield f"a column that the dataset has not: {name}"
 
 
@@ -138,10 +138,10 @@ def render_again(
     recipe, shot = recipe_of(settings), Shot.from_json(dict(sample.row["shot"]))
     appearance = appearance_of(recipe, avatar, shot.figure.avatar)
     buffers = buffers_of(recipe, renderer_of(backend.device), appearance.groups.labels)
-    posed, frame = render_shot(backend, avatar, shot, buffers=buffers)
-    facts = None
-    if DERIVED not in settings:  # whose recipes, and with them poses and words for avatars, are its sources'
-        facts = facts_of(_plan(sample, recipe, avatar, shot, settings), appearance, posed, frame)
+    # The recipes of a derived dataset, and with them poses and words for avatars, are its sources'.
+    planned = None if DERIVED in settings else _plan(sample, recipe, avatar, shot, settings)
+    posed, frame = render_shot(backend, avatar, shot, posed=None if planned is None else planned.posed, buffers=buffers)
+    facts = None if planned is None else facts_of(planned, appearance, posed, frame)
     if frame.geometry is None:
         return RenderedAgain(frame.rgba, None, None, facts)
     return RenderedAgain(frame.rgba, *sample_passes(recipe, shot.figure.avatar, posed, shot.view(), frame), facts)
@@ -150,13 +150,14 @@ def render_again(
 def _plan(
     sample: DatasetSample, recipe: Recipe, avatar: Avatar, shot: Shot, settings: Mapping[str, Any]
 ) -> PlannedShot:
-    """The plan of a sample's shot, as its recipe had it."""
-    choices = shot.choices
-    pose = recipe.pose(choices.pose) if choices.pose else None
+    """The plan of a sample's shot, as its recipe had it. Raises ShotError."""
+    choices, views = shot.choices, settings.get("views_per_pose", 1)
+    try:
+        pose = recipe.pose(choices.pose) if choices.pose else None
+        is_deciding = views == 1 or (sample.row["i"] % views == 0 and sample.row["attempt"] == 0)
+    except (KeyError, TypeError) as e:
+        raise ShotError("not a shot of this recipe", got=str(e), where=sample.key) from e
     planned = plan_of_shot(avatar, shot, pose.mirror() if pose and choices.mirrored else pose)
-    is_deciding = sample.row["i"] % settings.get("views_per_pose", 1) == 0 and (
-        sample.row["attempt"] == 0 or settings.get("views_per_pose", 1) == 1
-    )
     return planned if is_deciding else replace(planned, gaze="")
 
 
