@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from vrm_synth.appearance.color_names import as_called, choose, family_names, name_of, name_surface
-from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
+from vrm_synth.appearance.oklch import oklch_from_srgb
 from vrm_synth.appearance.words import OF, Of, all_colors
 from vrm_synth.builtin_avatar.params import EYE_COLORS, HAIR_COLORS, OUTFIT_COLORS, rgb_from_hex
-from vrm_synth.parts.lab_color import lab_from_srgb
+from vrm_synth.parts.lab_color import lab_from_srgb, srgb_from_lab
 
 FAMILY: list[tuple[Of, str, str]] = [
     *(("hair", name, color) for name, color in HAIR_COLORS.items()),

@@ -171,3 +171,11 @@ def test_a_debug_figure_of_colored_boxes_has_neither_hair_nor_clothes() -> None:
     assert CORPUS is not None
     a = find_appearance(load(CORPUS / "avatars" / "v1_debug_robot.vrm"), "v1_debug_robot.vrm")
     assert (a.hair_colors, a.hair_length, a.skin_color, a.items) == ((), "", "", ())
+
+
+def test_an_avatar_too_large_to_be_measured_still_is_what_its_overrides_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vrm_synth.appearance.find_appearance.MOST_TRIANGLES", 10)
+    own = PartOverrides(kind="boy", style="anime", hair=HairOverrides(length="short", style="none"), expression="sad")
+    a = find_appearance(open_avatar("demo:3"), "somebody.vrm", own)
+    assert (a.kind, a.style, a.hair_length, a.hair_style, a.resting_expression) == ("boy", "anime", "short", "", "sad")
+    assert a.items == ()

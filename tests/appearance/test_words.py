@@ -6,29 +6,29 @@ import pytest
 
 from vrm_synth.appearance.item_names import item_in_name
 from vrm_synth.appearance.words import all_colors as colors
-from vrm_synth.appearance.words import all_items, all_kinds, color_words, item_words, kind_words
+from vrm_synth.appearance.words import all_items, all_kinds
 
 
 def test_colors_have_words_for_things_hair_eyes_and_skin() -> None:
     for name, w in colors().items():
         assert w.en and w.ja and w.ja_noun, name
         assert all(x.en and x.ja for x in (w.hair, w.eyes, w.skin)), name
-    assert color_words("blonde").hair.model_dump() == {"en": "blonde", "ja": "金髪", "tag": "blonde hair"}
-    assert color_words("blue").eyes.ja == "青い瞳"
+    assert colors()["blonde"].hair.model_dump() == {"en": "blonde", "ja": "金髪", "tag": "blonde hair"}
+    assert colors()["blue"].eyes.ja == "青い瞳"
 
 
 def test_nouns_have_their_article() -> None:
-    assert item_words("skirt").noun == "a skirt"
-    assert item_words("umbrella").noun == "an umbrella"
-    assert item_words("glasses").noun == "glasses"
-    assert kind_words("alien").noun == "an alien"
+    assert all_items()["skirt"].noun == "a skirt"
+    assert all_items()["umbrella"].noun == "an umbrella"
+    assert all_items()["glasses"].noun == "glasses"
+    assert all_kinds()["alien"].noun == "an alien"
     for kind, w in (*all_items().items(), *all_kinds().items()):
         assert w.en and w.ja, kind
 
 
 def test_tags_with_a_color_are_of_the_item() -> None:
-    assert item_words("hoodie").color_tag.format(color="brown") == "brown hoodie"
-    assert item_words("loafers").color_tag.format(color="brown") == "brown footwear"
+    assert all_items()["hoodie"].color_tag.format(color="brown") == "brown hoodie"
+    assert all_items()["loafers"].color_tag.format(color="brown") == "brown footwear"
     assert all("{color}" in w.color_tag for w in all_items().values() if w.color_tag)
 
 

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrm_synth.appearance.color_names import fallback_of, name_surface
-from vrm_synth.appearance.oklch import srgb_from_lab
 from vrm_synth.appearance.surface_groups import REGION_OF_BONE
 from vrm_synth.appearance.words import Of
 from vrm_synth.core.color import linear_from_srgb, srgb_from_linear
 from vrm_synth.core.transforms import Array
 from vrm_synth.gltf.model import Primitive
 from vrm_synth.parts.color_regions import CODES, ColorRegions
-from vrm_synth.parts.lab_color import lab_from_srgb
+from vrm_synth.parts.lab_color import lab_from_srgb, srgb_from_lab
 from vrm_synth.parts.part_labels import PartLabels
 from vrm_synth.parts.part_names import HAIR, PART_IDS, UNKNOWN
 from vrm_synth.parts.region_table import seen_from_outside

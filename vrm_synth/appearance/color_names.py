@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
+from vrm_synth.appearance.oklch import oklch_from_srgb
 from vrm_synth.appearance.words import Of, all_colors
 from vrm_synth.core.transforms import Array
+from vrm_synth.parts.lab_color import srgb_from_lab
 from vrm_synth.parts.sums import sum_by
 
 FIRST_SHARE = 0.52  # least share of a surface that the color has by which it is called
@@ -30,7 +31,7 @@ def name_of(srgb: ArrayLike, of: Of = "things") -> str:
     return _named(lightness, chroma, hue, of)
 
 
-@cache
+@lru_cache(4096)
 def _named(lightness: float, chroma: float, hue: float, of: Of) -> str:
     """Without a dead band before a fallback, which stays true beside it."""
     fits = [
@@ -47,11 +48,6 @@ def without_fallback(name: str) -> str:
 def main_color(name: str) -> str:
     """The color that a name is a lighter or darker one of, or itself."""
     return (all_colors()[name].shade_of or name) if name else ""
-
-
-def name_clusters(lab: Array, of: Of = "things") -> list[str]:
-    """The name of each L*a*b* color (K, 3)."""
-    return [name_of(color, of) for color in srgb_from_lab(lab)]
 
 
 def name_surface(lab: Array, cluster: NDArray[np.intp], area: Array, of: Of = "things") -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from vrm_synth.appearance.cells import Cells
 from vrm_synth.appearance.color_names import family_names, name_of
-from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
+from vrm_synth.appearance.oklch import oklch_from_srgb
+from vrm_synth.parts.lab_color import srgb_from_lab
 from vrm_synth.parts.sums import sum_by
 
 PUPIL = (38.0, 5.0)  # most lightness and chroma of a pupil

@@ -14,8 +14,8 @@ from vrm_synth.appearance.cells import Cells, cells_of
 from vrm_synth.appearance.color_names import as_called, family_names
 from vrm_synth.appearance.eye_color import eye_colors
 from vrm_synth.appearance.feature_groups import groups_of
-from vrm_synth.appearance.find_items import ACCESSORIES, GARMENTS, check_kinds, find_items
-from vrm_synth.appearance.hair_shape import HAIR, hair_length, hair_style
+from vrm_synth.appearance.find_items import check_kinds, find_items
+from vrm_synth.appearance.hair_shape import hair_length, hair_style
 from vrm_synth.appearance.proper_names import clean_name
 from vrm_synth.appearance.skin_tone import skin_tone
 from vrm_synth.appearance.surface_groups import Feature, SurfaceGroups
@@ -25,15 +25,14 @@ from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.parts.labeling import MOST_TRIANGLES, label_parts, measured
 from vrm_synth.parts.overrides import HairOverrides, PartOverrides
 from vrm_synth.parts.part_labels import PartLabels
-from vrm_synth.parts.part_names import PART_IDS
+from vrm_synth.parts.part_names import ACCESSORY_PARTS, GARMENT_PARTS, HAIR_PARTS, PART_IDS, SKIN_PARTS
 from vrm_synth.parts.sums import sum_by
 from vrm_synth.render.geometry_buffer import VertexLabels
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 NONE = "none"
-SKIN = ("face_skin", "body_skin")
-LOOKS = (*GARMENTS, *ACCESSORIES, *HAIR, *SKIN)
+LOOKS = (*GARMENT_PARTS, *ACCESSORY_PARTS, *HAIR_PARTS, *SKIN_PARTS)
 GUESSES = ("place", "texture", "")  # reasons for labels that are no names and no overrides
 MOSTLY_SKIN = 0.4  # share of a figure's surface from which a skin of one color is one, whatever else is known
 HEADS = (0.09, 0.30)  # share of a person's height that the head takes, from its joint to the crown
@@ -62,7 +61,7 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
     if built_in is not None:
         return _overridden(built_in, own)
     if avatar.triangle_count > MOST_TRIANGLES:
-        return _unknown(avatar, own)
+        return _overridden(_unknown(avatar), own)
     surface, regions = measured(avatar)
     labels = label_parts(avatar, overrides)
     cells = cells_of(avatar, surface, regions, labels)
@@ -71,7 +70,7 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
         cells = _without_guesses(cells, labels)
         tone, skin_color = _skin(cells)
     items, item_of = find_items(avatar, cells, overrides)
-    hair = cells.of(*HAIR)
+    hair = cells.of(*HAIR_PARTS)
     hair_colors = cells.colors_of(hair, "hair")
     length = _hair_length(cells, own.hair, bool(tone))
     return Appearance(
@@ -98,7 +97,7 @@ def _find(avatar: Avatar, source: str, overrides: PartOverrides | None) -> Appea
 
 def _skin(cells: Cells) -> tuple[str, str]:
     """Tone or color of the skin; where a head of other colors leaves it without one, of the body's."""
-    for parts in (SKIN, ("body_skin",)):
+    for parts in (SKIN_PARTS, ("body_skin",)):
         own = cells.of(*parts)
         found = skin_tone(cells.lab, cells.color[own], cells.area[own]) if cells.is_clear(own) else ("", "")
         if any(found):
@@ -111,8 +110,8 @@ def _without_guesses(cells: Cells, labels: PartLabels) -> Cells:
     color alone made hair or clothes is unknown there, and skin where it is no good part of the figure."""
     if any(e.part in LOOKS and e.why not in GUESSES for e in labels.evidence):
         return cells
-    skin = float(cells.area[cells.of(*SKIN)].sum()) >= MOSTLY_SKIN * float(cells.area.sum())
-    guessed = cells.of(*(p for p in LOOKS if not (skin and p in SKIN)))
+    skin = float(cells.area[cells.of(*SKIN_PARTS)].sum()) >= MOSTLY_SKIN * float(cells.area.sum())
+    guessed = cells.of(*(p for p in LOOKS if not (skin and p in SKIN_PARTS)))
     return replace(cells, part=np.where(guessed, np.uint8(PART_IDS["unknown"]), cells.part))
 
 
@@ -144,7 +143,11 @@ def _color_names(
     groups: list[tuple[NDArray[np.bool_], Of, tuple[str, ...]]] = [
         (item_of == k, "things", i.colors) for k, i in enumerate(items)
     ]
-    groups += [(cells.of(*HAIR), "hair", hair), (cells.of("iris"), "eyes", ()), (cells.of(*SKIN), "things", skin)]
+    groups += [
+        (cells.of(*HAIR_PARTS), "hair", hair),
+        (cells.of("iris"), "eyes", ()),
+        (cells.of(*SKIN_PARTS), "things", skin),
+    ]
     for mine, of, called in groups:
         if not mine.any():
             continue
@@ -169,7 +172,7 @@ def _style(avatar: Avatar, cells: Cells, own: PartOverrides) -> str:
     if own.style:
         return "" if own.style == NONE else own.style
     present = set(np.unique(cells.part).tolist())
-    if not {PART_IDS[p] for p in ("iris", "lash", "face_skin")} <= present or not cells.of(*HAIR).any():
+    if not {PART_IDS[p] for p in ("iris", "lash", "face_skin")} <= present or not cells.of(*HAIR_PARTS).any():
         return ""
     head = cells.height_of("head")
     share = 0.0 if head is None else (cells.top - head) / max(cells.top - cells.floor, 1e-9)
@@ -188,10 +191,10 @@ def _check_kind(avatar: Avatar, own: PartOverrides) -> None:
         )
 
 
-def _unknown(avatar: Avatar, own: PartOverrides) -> Appearance:
+def _unknown(avatar: Avatar) -> Appearance:
     """The appearance of an avatar that is too large to be measured."""
     labels = VertexLabels(np.ones(int(drawn_triangles(avatar).first_vertex[-1]), np.uint8))
     shares = np.zeros((256, 1), np.float32)
     shares[1] = 1.0
     groups = SurfaceGroups(labels, (Feature("unknown", "none"),), shares)
-    return Appearance(clean_name(avatar.meta.name), own.kind, "", "", (), "", "", (), "", "", (), groups)
+    return Appearance(clean_name(avatar.meta.name), "", "", "", (), "", "", (), "", "", (), groups)

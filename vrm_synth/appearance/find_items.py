@@ -25,15 +25,12 @@ from vrm_synth.core.errors import RecipeError
 from vrm_synth.core.near_names import did_you_mean
 from vrm_synth.parts.name_evidence import names_of
 from vrm_synth.parts.overrides import PartOverrides
-from vrm_synth.parts.part_names import PART_NAMES
+from vrm_synth.parts.part_names import ACCESSORY_PARTS, GARMENT_PARTS, PART_NAMES
 from vrm_synth.vrm.avatar import Avatar
 from vrm_synth.vrm.drawn_triangles import drawn_triangles
 
 NONE = "none"  # an override's word for what is not spoken of
-# Parts that items are found in, in the order in which facts name them.
-GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
 FACE = ("brow", "eye_white", "mouth")  # whose looks captions tell where an override names them alone
-ACCESSORIES = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
 SMALLEST = 2e-4  # share of the figure's surface below which nothing is an item
 SMALLEST_HAT = 0.05  # of the head's surface
 _SHAPES: dict[str, Callable[[Cells, NDArray[np.bool_]], str]] = {
@@ -55,7 +52,7 @@ def find_items(
     item_of = np.full(len(cells.area), -1)
     items: list[KnownItem] = []
     least = SMALLEST * float(cells.area.sum())
-    for part in (*GARMENTS, *ACCESSORIES, *(p for p in FACE if p in kinds)):
+    for part in (*GARMENT_PARTS, *ACCESSORY_PARTS, *(p for p in FACE if p in kinds)):
         own = cells.of(part)
         if not own.any() or (part == "hat" and "hat" not in kinds and _is_too_small_for_a_hat(cells, own)):
             continue
@@ -99,7 +96,7 @@ def _split(
         by_kind[kind] = by_kind[kind] | here if kind in by_kind else here
     unnamed = by_kind.pop("", None)
     if unnamed is not None:
-        if len(by_kind) == 1 and part in GARMENTS:  # the shirt's collar, whose name tells nothing, is the shirt's
+        if len(by_kind) == 1 and part in GARMENT_PARTS:  # the shirt's collar, whose name tells nothing, is the shirt's
             kind = next(iter(by_kind))
             by_kind[kind] = by_kind[kind] | unnamed
         else:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from vrm_synth.appearance.cells import Cells
 from vrm_synth.appearance.garment_shapes import HIPS, weighted_quantile
 from vrm_synth.core.transforms import Array
+from vrm_synth.parts.part_names import HAIR_PARTS
 
-HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
 TRIMMED = 0.03  # share of the hair's surface below its end that does not count: loose strands
 # Where hair ends behind the face: how far above the shoulders' joints, as a share of the way to the head's joint (the
 # nape), or how far below, negative, as a share of the way to the hips' joints.
@@ -17,7 +17,6 @@ SHORT_ABOVE = 0.6
 MEDIUM = (-0.12, 0.35)
 LONG_BELOW = -0.25
 BALD_SKIN = 0.9  # least share of the crown that skin has on a bald head
-MOST_BALD_HAIR = 0.01  # of the head's surface
 TAIL_SIDE = 0.3  # least share of the hair in tails that each of two tails has
 SHOULDERS = ("leftUpperArm", "rightUpperArm")
 
@@ -27,7 +26,7 @@ def hair_length(cells: Cells) -> str:
     head, shoulders, hips = (cells.height_of(*bones) for bones in (("head",), SHOULDERS, HIPS))
     if head is None or shoulders is None or hips is None or not head > shoulders > hips:
         return ""
-    hair = cells.of(*HAIR)
+    hair = cells.of(*HAIR_PARTS)
     if not hair.any():
         return "bald" if _is_bald(cells, head) else ""
     # Not what lies before the face, which is as well a beard as a long fringe.
@@ -48,7 +47,7 @@ def hair_style(cells: Cells) -> str:
     sides = tail_sides(cells)
     tails = sides >= 0
     total = float(cells.area[tails].sum())
-    if total < 0.05 * float(cells.area[cells.of(*HAIR)].sum()) or total <= 0:
+    if total < 0.05 * float(cells.area[cells.of(*HAIR_PARTS)].sum()) or total <= 0:
         return ""
     right, left, middle = (float(cells.area[sides == k].sum()) / total for k in range(3))
     if left >= TAIL_SIDE and right >= TAIL_SIDE and middle < 0.2:
@@ -73,7 +72,7 @@ def tail_sides(cells: Cells) -> NDArray[np.intp]:
 def places(cells: Cells) -> NDArray[np.intp]:
     """(N,) index into surface_groups.PLACES."""
     shoulders = cells.height_of(*SHOULDERS)
-    hair = cells.of(*HAIR)
+    hair = cells.of(*HAIR_PARTS)
     low = hair & (cells.center[:, 1] < (-np.inf if shoulders is None else shoulders))
     sides = tail_sides(cells)
     tail = np.where(sides < 0, 0, np.array([3, 2, 4])[np.maximum(sides, 0)])

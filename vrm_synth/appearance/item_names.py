@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from vrm_synth.appearance.words import all_items
 from vrm_synth.parts.word_table import WordTable
 
 
-@cache
+@lru_cache(4096)
 def item_in_name(name: str, part: str) -> str:
     """The kind of item that a name means among those that the part may be; "" where it means none or several."""
     found = {kind for kind in _table().meanings(name) if part in all_items()[kind].parts}

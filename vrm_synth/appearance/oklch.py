@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vrm_synth.core.color import linear_from_srgb, srgb_from_linear
+from vrm_synth.core.color import linear_from_srgb
 
 _LMS_FROM_RGB = np.array(
     [
@@ -33,19 +33,3 @@ def oklch_from_srgb(encoded: ArrayLike) -> NDArray[np.float64]:
     hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1])) % 360.0
     out = np.stack([100 * lab[..., 0], 100 * chroma, hue], -1)
     return np.asarray(np.round(out, DIGITS))
-
-
-_RGB_FROM_XYZ = np.linalg.inv(
-    np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
-)
-_WHITE = np.array([0.95047, 1.0, 1.08883])
-
-
-def srgb_from_lab(lab: ArrayLike) -> NDArray[np.float64]:
-    """(…, 3) sRGB in 0..1 of CIE L*a*b* colors (…, 3) of D65 (parts.lab_color), clipped to what a screen shows."""
-    lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
-    y = (lightness + 16) / 116
-    f = np.stack([y + a / 500, y, y - b / 200], -1)
-    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * 3 * (6 / 29) ** 2) * _WHITE
-    linear = np.sum(xyz[..., None, :] * _RGB_FROM_XYZ, -1)
-    return np.asarray(srgb_from_linear(np.clip(linear, 0.0, 1.0)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from vrm_synth.appearance.color_names import name_surface, without_fallback
-from vrm_synth.appearance.oklch import oklch_from_srgb, srgb_from_lab
+from vrm_synth.appearance.oklch import oklch_from_srgb
 from vrm_synth.core.transforms import Array
+from vrm_synth.parts.lab_color import srgb_from_lab
 from vrm_synth.parts.sums import sum_by
 
 # ITA in degrees, arctan((L* − 50) / b*), of painted skins, which are lighter than people's: [from, to], "" between.

@@ -186,18 +186,3 @@ def all_items() -> Mapping[str, ItemWords]:
 def all_kinds() -> Mapping[str, KindWords]:
     """Kind of figure → words, in the file's order."""
     return strict_yaml.load(_FOLDER / "kinds.yaml", _Kinds).kinds
-
-
-def color_words(name: str) -> ColorWords:
-    """Words for a color of colors.yaml. Raises KeyError."""
-    return all_colors()[name]
-
-
-def item_words(kind: str) -> ItemWords:
-    """Words for an item of items.yaml. Raises KeyError."""
-    return all_items()[kind]
-
-
-def kind_words(kind: str) -> KindWords:
-    """Words for a figure of kinds.yaml. Raises KeyError."""
-    return all_kinds()[kind]

@@ -12,24 +12,9 @@ from vrm_synth.appearance.appearance import Appearance, KnownItem
 from vrm_synth.appearance.surface_groups import Feature
 from vrm_synth.facts.drawn_body import DrawnBody
 from vrm_synth.facts.facts import HairFacts, Item, SkinFacts
+from vrm_synth.parts.part_names import ACCESSORY_PARTS, GARMENT_PARTS, HAIR_PARTS, SKIN_PARTS
 
-HAIR = ("hair", "hair_front", "hair_back", "hair_tail")
-SKIN = ("face_skin", "body_skin")
-GARMENTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
-ACCESSORIES = (
-    "hat",
-    "glasses",
-    "ornament",
-    "animal_ears",
-    "tail",
-    "wings",
-    "held_thing",
-    "other",
-    "hair",
-    "brow",
-    "eye_white",
-    "mouth",
-)
+FACE = ("hair", "brow", "eye_white", "mouth")  # whose looks are told as accessories' are: a beard, big eyes
 TORSO = ("torso", "hips", "leftUpperArm", "rightUpperArm")
 
 MIN_HAIR = 250  # pixels of hair for its color
@@ -71,10 +56,10 @@ def hair_facts(drawn: DrawnBody, appearance: Appearance) -> HairFacts:
     if a.hair_length == "bald":
         head = _pixels(drawn, lambda f: f.part == "face_skin")
         return HairFacts(length="bald" if head >= MIN_HAIR else "")
-    hair = _pixels(drawn, lambda f: f.part in HAIR)
+    hair = _pixels(drawn, lambda f: f.part in HAIR_PARTS)
     if hair < MIN_HAIR:
         return HairFacts()
-    shown = {c: _pixels(drawn, lambda f, c=c: f.part in HAIR and f.color == c) for c in a.hair_colors}  # type: ignore[misc]
+    shown = {c: _pixels(drawn, lambda f, c=c: f.part in HAIR_PARTS and f.color == c) for c in a.hair_colors}  # type: ignore[misc]
     return HairFacts(
         colors=_colors(a.hair_colors, shown, hair, MIN_COLOR),
         length=a.hair_length if _length_shows(drawn, a.hair_length) else "",  # type: ignore[arg-type]
@@ -93,19 +78,19 @@ def eye_colors(drawn: DrawnBody, appearance: Appearance) -> tuple[str, ...]:
 def skin_facts(drawn: DrawnBody, appearance: Appearance) -> SkinFacts:
     """Tone or color of the skin, where enough of it shows."""
     color = appearance.skin_color
-    if _pixels(drawn, lambda f: f.part in SKIN and (not color or f.color == color)) < MIN_SKIN:
+    if _pixels(drawn, lambda f: f.part in SKIN_PARTS and (not color or f.color == color)) < MIN_SKIN:
         return SkinFacts()
     return SkinFacts(appearance.skin_tone, appearance.skin_color)  # type: ignore[arg-type]
 
 
 def garments(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
     """The garments in sight, outermost first, legwear, shoes and gloves last."""
-    return _items(drawn, appearance, GARMENTS)
+    return _items(drawn, appearance, GARMENT_PARTS)
 
 
 def accessories(drawn: DrawnBody, appearance: Appearance) -> tuple[Item, ...]:
     """Hats, glasses, ornaments, animal ears, tails, wings, held things and beards in sight."""
-    return _items(drawn, appearance, ACCESSORIES)
+    return _items(drawn, appearance, (*ACCESSORY_PARTS, *FACE))
 
 
 def _items(drawn: DrawnBody, appearance: Appearance, parts: tuple[str, ...]) -> tuple[Item, ...]:
@@ -137,8 +122,8 @@ def _colors(colors: tuple[str, ...], shown: Mapping[str, float], total: float, l
 def _length_shows(drawn: DrawnBody, length: str) -> bool:
     """True where the picture shows how long the hair is: its end below the shoulders, or a body without any there."""
     if length == "long":
-        return _pixels(drawn, lambda f: f.part in HAIR and f.place.endswith("low")) >= MIN_HAIR_END
-    return _pixels(drawn, lambda f: f.region in TORSO and f.part not in HAIR) >= MIN_TORSO
+        return _pixels(drawn, lambda f: f.part in HAIR_PARTS and f.place.endswith("low")) >= MIN_HAIR_END
+    return _pixels(drawn, lambda f: f.region in TORSO and f.part not in HAIR_PARTS) >= MIN_TORSO
 
 
 def _style_shows(drawn: DrawnBody, style: str) -> bool:

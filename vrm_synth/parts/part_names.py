@@ -38,7 +38,12 @@ PART_NAMES: tuple[str, ...] = (
 
 PART_IDS: dict[str, int] = {name: i for i, name in enumerate(PART_NAMES)}
 UNKNOWN = PART_IDS["unknown"]
-HAIR = frozenset(i for i, name in enumerate(PART_NAMES) if name.startswith("hair"))
+HAIR_PARTS = ("hair", "hair_front", "hair_back", "hair_tail")
+SKIN_PARTS = ("face_skin", "body_skin")
+# What is worn, carried or grown, in the order in which facts name it.
+GARMENT_PARTS = ("outer_garment", "one_piece", "upper_garment", "lower_garment", "legwear", "shoes", "gloves")
+ACCESSORY_PARTS = ("hat", "glasses", "ornament", "animal_ears", "tail", "wings", "held_thing", "other")
+HAIR = frozenset(PART_IDS[name] for name in HAIR_PARTS)
 
 _COLORS: dict[str, str] = {
     "unknown": "#808080",
